@@ -1,0 +1,47 @@
+# The tasks of the template repository; `make` lists them.
+
+PYTHON ?= python3
+DEMO := build/demo
+# What is generated with Jinja in it is linted by the generated project's own rules, in the tests.
+CODE := --config pyproject.toml template_answers.py hooks tests benchmarks '{{cookiecutter.project_slug}}/tools'
+
+# The programs of the environment come first; bytecode and downloads stay out of the tree that is
+# copied into every generated project.
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export PYTHONPYCACHEPREFIX := $(CURDIR)/.cache/pycache
+export UV_CACHE_DIR := $(CURDIR)/.cache/uv
+unexport PYTHONDONTWRITEBYTECODE
+SHELL := bash
+
+READY := .venv/.ready
+$(READY): pyproject.toml
+	$(PYTHON) -m venv --clear .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check uv
+	.venv/bin/uv pip install --quiet --python .venv/bin/python --group dev
+	touch $(READY)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-all lint format clean
+
+help: ## List the tasks
+	@$(PYTHON) -c "import re; print(*(f'  make {t:10} {s}' for t, s in re.findall(r'^([\w-]+):.*?## (.+)$$', open('Makefile', encoding='utf-8').read(), re.M)), sep='\n')"
+
+setup: $(READY) ## Make the environment for working on the template
+
+demo: $(READY) ## Generate a project into build/demo and run its notebooks
+	python tests/demo.py $(DEMO)
+
+test: $(READY) ## The quick ring of tests
+	pytest -m "not slow"
+
+test-all: $(READY) ## All tests: servers, faults, every pair of options
+	pytest
+
+lint: $(READY) ## Check code and types
+	ruff check $(CODE) && ruff format --check $(CODE) && mypy
+
+format: $(READY) ## Format the code
+	ruff check --fix --exit-zero $(CODE) && ruff format $(CODE)
+
+clean: ## Remove what the tasks made
+	rm -rf build .cache .venv

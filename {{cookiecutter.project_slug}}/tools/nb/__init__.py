@@ -1,0 +1,1 @@
+"""The tooling behind `nb`: run, check and version the notebooks of a project."""
