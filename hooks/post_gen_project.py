@@ -1,0 +1,79 @@
+"""Drop what was not chosen, name the package in the notebooks, print the next steps.
+
+Standard library only, offline, inside the new folder only, and safe to run again: updating a
+project from the template runs it in temporary folders.
+"""
+
+from pathlib import Path
+
+SLUG = "{{ cookiecutter.project_slug }}"
+PACKAGE = "{{ cookiecutter.package_name }}"
+CI = "{{ cookiecutter.ci }}"
+EXAMPLE = "{{ cookiecutter.example }}".startswith("T")  # True or False
+
+# Notebooks are copied unrendered; this is the package that they import in the template.
+PLACEHOLDER = "project_package"
+EXAMPLE_FILES = (
+    ".dvc/plots",
+    "config",
+    "notebooks/exploratory/01-dm-first-look.ipynb",
+    "notebooks/production/10-ingest.ipynb",
+    "notebooks/production/20-features.ipynb",
+    "notebooks/production/30-train.ipynb",
+    "notebooks/production/40-evaluate.ipynb",
+    *(f"src/{PACKAGE}/{module}.py" for module in ("data", "models", "evaluation")),
+    *(f"tests/test_{module}.py" for module in ("data", "models", "evaluation")),
+    "tests/smoke",
+)
+# What belongs to one choice only, and whether that was chosen.
+OPTIONAL = {
+    (".github",): CI == "GitHub",
+    (".gitlab-ci.yml",): CI == "GitLab",
+    EXAMPLE_FILES: EXAMPLE,
+}
+
+NEXT_STEPS = f"""
+{SLUG} is ready. Next:
+
+    cd {SLUG}
+    make setup            the environment, Git and DVC (once per clone)
+    make run-notebooks    run the production notebooks and make a report
+    make                  everything else there is
+"""
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder with all that it holds; nothing if there is none."""
+    if path.is_dir():
+        for child in path.iterdir():
+            remove(child)
+        path.rmdir()
+    else:
+        path.unlink(missing_ok=True)
+
+
+def drop_unchosen(root: Path) -> None:
+    """Remove the files and folders of the options that were not chosen."""
+    for paths, chosen in OPTIONAL.items():
+        for path in () if chosen else paths:
+            remove(root / path)
+
+
+def drop_caches(root: Path) -> None:
+    """Remove compiled files, which a template that was worked on may hold."""
+    for folder in list(root.rglob("__pycache__")):
+        remove(folder)
+
+
+def name_package(root: Path) -> None:
+    """Let the notebooks import the project's package."""
+    for notebook in root.glob("notebooks/**/*.ipynb"):
+        text = notebook.read_text(encoding="utf-8")
+        notebook.write_text(text.replace(PLACEHOLDER, PACKAGE), encoding="utf-8", newline="\n")
+
+
+if __name__ == "__main__":
+    drop_unchosen(Path.cwd())
+    drop_caches(Path.cwd())
+    name_package(Path.cwd())
+    print(NEXT_STEPS)

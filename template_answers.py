@@ -1,0 +1,139 @@
+"""Check the answers and write them into files: the filters that the template uses.
+
+A check runs as soon as its question is answered, before any folder exists, so a bad answer leaves
+nothing behind. It raises cookiecutter's `FailedHookException`, which its command line prints as one
+sentence and answers with exit code 1.
+"""
+
+import json
+import keyword
+import re
+import sys
+import unicodedata
+from collections.abc import Mapping
+from typing import NoReturn
+
+from cookiecutter.exceptions import FailedHookException
+from jinja2 import Environment
+from jinja2.ext import Extension
+
+FREE_TEXT = ("project_name", "description", "author", "email")
+STORAGE_SCHEMES = ("s3", "gs", "azure", "ssh")
+PORTS = {f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10)}
+WINDOWS_DEVICES = {"con", "prn", "aux", "nul"} | PORTS
+# What a generated project installs or names itself: a package of the same name would hide it.
+DEPENDENCIES = (
+    "click dvc hatchling ipykernel ipython joblib jupyter jupyterlab matplotlib nb nb_tools "
+    "nbclient nbconvert nbdime nbformat nbstripout numpy pandas papermill pip pre_commit pyarrow "
+    "pytest rich ruamel ruff scikit_learn scipy setuptools sklearn uv wheel yaml"
+)
+FOLDERS = "config data models notebooks project_package reports src tests tools"
+TAKEN = frozenset(f"{DEPENDENCIES} {FOLDERS}".split())
+
+
+def _reject(sentence: str) -> NoReturn:
+    raise FailedHookException(sentence)
+
+
+def valid_slug(slug: str) -> str:
+    """Refuse a folder name that a file system, Git host or package index would not take."""
+    if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,58}[A-Za-z0-9])?", slug):
+        _reject(
+            f"The project slug {slug!r} must be 1 to 60 letters, digits, '.', '-' or '_' "
+            "(no blanks, no path separators) and begin and end with a letter or digit."
+        )
+    if slug.split(".")[0].lower() in WINDOWS_DEVICES:
+        _reject(f"The project slug {slug!r} is a reserved device name on Windows; choose another.")
+    if re.sub(r"[-_.]+", "_", slug).lower() in TAKEN:
+        _reject(f"The project slug {slug!r} is the name of something it uses; choose another.")
+    return ""
+
+
+def package_name(slug: str) -> str:
+    """Propose a package name for a slug: `2026-sales` becomes `project_2026_sales`."""
+    name = re.sub(r"[^a-z0-9]+", "_", slug.lower())[:40].strip("_")
+    return f"project_{name}"[:40] if name[:1].isdigit() else name
+
+
+def valid_package(name: str) -> str:
+    """Refuse a package name that cannot be imported or would hide another module."""
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", name):
+        _reject(
+            f"The package name {name!r} must be 1 to 40 lower-case letters, digits or '_' "
+            "and begin with a letter."
+        )
+    if keyword.iskeyword(name) or keyword.issoftkeyword(name):
+        _reject(f"The package name {name!r} is a Python keyword; choose another.")
+    if name in sys.stdlib_module_names:
+        _reject(f"The package name {name!r} would hide Python's own module; choose another.")
+    if name in TAKEN:
+        _reject(f"The package name {name!r} is the name of something it uses; choose another.")
+    if name in WINDOWS_DEVICES:
+        _reject(f"The package name {name!r} is a reserved device name on Windows; choose another.")
+    return ""
+
+
+def valid_text(answers: Mapping[str, object]) -> str:
+    """Refuse line breaks and other control characters, which no one-line field can hold."""
+    for question in FREE_TEXT:
+        text = str(answers.get(question, ""))
+        if any(unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") for char in text):
+            _reject(f"The answer to {question!r} holds a line break or another control character.")
+    return ""
+
+
+def valid_email(email: str) -> str:
+    """Refuse what is neither empty nor shaped like an address."""
+    if email.strip() and not re.fullmatch(r"[^@\s\"'<>\\]+@[^@\s\"'<>\\]+", email.strip()):
+        _reject(f"The e-mail {email!r} must look like name@example.org, or stay empty.")
+    return ""
+
+
+def valid_storage(storage: str) -> str:
+    """Refuse a storage place that DVC could not be given in its configuration file."""
+    place = storage.strip()
+    scheme = place.partition("://")[0] if "://" in place else ""
+    if not place or set(place) & set("\"'#%") or not place.isprintable():
+        _reject(f"The storage {storage!r} must be a folder or a URL without quotes, '#' and '%'.")
+    if scheme and scheme not in STORAGE_SCHEMES:
+        _reject(f"The storage {storage!r} must be a folder, s3://…, gs://…, azure://… or ssh://….")
+    if place.startswith("~"):
+        _reject(f"The storage {storage!r} must be written without '~', which DVC does not expand.")
+    return ""
+
+
+def storage_url(storage: str) -> str:
+    """Express a storage place as DVC's configuration wants it: relative to the folder `.dvc`."""
+    place = storage.strip()
+    is_absolute = "://" in place or place.startswith(("/", "\\")) or re.match(r"[A-Za-z]:", place)
+    return place if is_absolute else f"../{place}"
+
+
+def dvc_requirement(storage: str) -> str:
+    """Name DVC with the extra that the storage needs: `s3://…` needs `dvc[s3]`."""
+    scheme, separator, _ = storage.strip().partition("://")
+    return f"dvc[{scheme}]" if separator else "dvc"
+
+
+def quoted(text: str) -> str:
+    """Quote text so that it means the same in JSON, TOML, YAML and Python.
+
+    JSON's own escapes are valid in all four; everything else stays readable as it was typed.
+    """
+    return json.dumps(text.strip(), ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def markdown(text: str) -> str:
+    """Escape text so that Markdown shows it as it was typed (CommonMark, section 2.4)."""
+    escaped = re.sub(r"[\\`*_\[\]<>~|$]|&(?=#?\w+;)", r"\\\g<0>", text.strip())
+    return re.sub(r"^(\d*)([-+=#.)])", r"\1\\\2", escaped)
+
+
+class Answers(Extension):
+    """Make the functions of this module available to the templates as filters."""
+
+    def __init__(self, environment: Environment) -> None:
+        super().__init__(environment)
+        checks = (valid_slug, valid_package, valid_text, valid_email, valid_storage)
+        forms = (package_name, storage_url, dvc_requirement, quoted, markdown)
+        environment.filters.update({function.__name__: function for function in (*checks, *forms)})

@@ -1,0 +1,132 @@
+"""Generated projects for the tests: baked as a user would; one set up and run for all."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cookiecutter.main import cookiecutter
+
+TEMPLATE = Path(__file__).parent.parent
+PYTHON_VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
+# What a program leaves behind in a project; not part of what was generated.
+LEFTOVERS = {".git", ".venv", "__pycache__", ".pytest_cache", ".ruff_cache"}
+
+
+@dataclass
+class Project:
+    """A generated project."""
+
+    path: Path
+
+    def has(self, name: str) -> bool:
+        return (self.path / name).exists()
+
+    def read(self, name: str) -> str:
+        return (self.path / name).read_text(encoding="utf-8")
+
+    def write(self, name: str, text: str) -> None:
+        (self.path / name).write_text(text, encoding="utf-8")
+
+    def edit(self, name: str, old: str, new: str) -> None:
+        """Replace text that must be there."""
+        text = self.read(name)
+        assert old in text, f"{old!r} is not in {name}"
+        self.write(name, text.replace(old, new))
+
+    def files(self) -> set[str]:
+        """Return the files, relative to the project; what programs leave behind is left out."""
+        paths = (path.relative_to(self.path) for path in self.path.rglob("*"))
+        return {
+            p.as_posix()
+            for p in paths
+            if (self.path / p).is_file() and not LEFTOVERS & set(p.parts)
+        }
+
+    def run(
+        self, *command: str, code: int | None = 0, cwd: Path | None = None, **environment: str
+    ) -> str:
+        """Run a command in the project's environment; return its whole output.
+
+        A PATH that begins with `.venv/bin` stands for the activated environment.
+        """
+        programs = f"{self.path}/.venv/bin{os.pathsep}{os.environ['PATH']}"
+        done = subprocess.run(
+            command,
+            cwd=cwd or self.path,
+            env={**os.environ, "PATH": programs, "TERM": "dumb", **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert code is None or done.returncode == code, (
+            f"{command} -> {done.returncode}\n{done.stdout}"
+        )
+        return done.stdout
+
+    def make(self, *targets: str, **options: Any) -> str:
+        return self.run("make", "--no-print-directory", *targets, **options)
+
+    def git(self, *arguments: str, **options: Any) -> str:
+        return self.run("git", *arguments, **options)
+
+
+Bake = Callable[..., Project]
+
+
+def literal(answer: str) -> str:
+    """Protect an answer given on the command line, which cookiecutter renders as a template."""
+    return f"{{% raw %}}{answer}{{% endraw %}}"
+
+
+@pytest.fixture
+def bake(tmp_path: Path) -> Bake:
+    """Return a function that generates a project with the given answers."""
+
+    def generate(**answers: Any) -> Project:
+        context = {"python_version": PYTHON_VERSION, **answers}
+        made = cookiecutter(
+            str(TEMPLATE), no_input=True, extra_context=context, output_dir=str(tmp_path)
+        )
+        return Project(Path(made))
+
+    return generate
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _isolated() -> Iterator[None]:
+    """Keep the developer's Git settings and cookiecutter defaults out of the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        # Without bytecode every program would compile its imports anew.
+        for name in ("VIRTUAL_ENV", "COOKIECUTTER_CONFIG", "PYTHONDONTWRITEBYTECODE"):
+            patch.delenv(name, raising=False)
+        patch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+        patch.setenv("GIT_CONFIG_SYSTEM", os.devnull)
+        for role in ("AUTHOR", "COMMITTER"):
+            patch.setenv(f"GIT_{role}_NAME", "A Tester")
+            patch.setenv(f"GIT_{role}_EMAIL", "tester@example.org")
+        yield
+
+
+@pytest.fixture(scope="session")
+def ready(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The default project, set up, run once and committed. Tests that change it restore it."""
+    folder = tmp_path_factory.mktemp("ready")
+    answers = {
+        "project_name": "Ready",
+        "package_name": "biopsies",
+        "python_version": PYTHON_VERSION,
+    }
+    made = cookiecutter(str(TEMPLATE), no_input=True, extra_context=answers, output_dir=str(folder))
+    project = Project(Path(made))
+    project.make("run-notebooks")
+    project.git("add", "--all")
+    project.git("commit", "--quiet", "--message", "The example")
+    return project

@@ -1,0 +1,277 @@
+"""What a generated project consists of, for every value of every question."""
+
+import io
+import json
+import re
+import subprocess
+import sys
+from configparser import ConfigParser
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from conftest import PYTHON_VERSION, TEMPLATE, Bake, Project, literal
+from ruamel.yaml import YAML
+
+if sys.version_info >= (3, 11):
+    import tomllib
+
+ALWAYS = {
+    *(".dvc/.gitignore", ".dvc/config", ".dvcignore", ".gitattributes", ".gitignore"),
+    *(
+        ".pre-commit-config.yaml",
+        "Makefile",
+        "README.md",
+        "data/README.md",
+        "dvc.yaml",
+        "pyproject.toml",
+    ),
+    *("notebooks/dvc.lock", "notebooks/dvc.yaml", "notebooks/exploratory/README.md"),
+    *("notebooks/production/README.md", "reports/notebooks/.gitignore"),
+    *(
+        "src/my_data_project/__init__.py",
+        "src/my_data_project/paths.py",
+        "src/my_data_project/py.typed",
+    ),
+    *("tests/test_notebooks.py", "tests/test_paths.py"),
+    *(
+        path.relative_to(TEMPLATE / "{{cookiecutter.project_slug}}").as_posix()
+        for path in (TEMPLATE / "{{cookiecutter.project_slug}}" / "tools").rglob("*")
+        if path.is_file()
+    ),
+}
+NOTEBOOKS = ("10-ingest", "20-features", "30-train", "40-evaluate")
+EXAMPLE = {
+    ".dvc/plots/curve_per_model.json",
+    *(f"config/{name}.yaml" for name in NOTEBOOKS),
+    *(f"notebooks/production/{name}.ipynb" for name in NOTEBOOKS),
+    "notebooks/exploratory/01-dm-first-look.ipynb",
+    *(f"src/my_data_project/{name}.py" for name in ("data", "evaluation", "models")),
+    *(f"tests/test_{name}.py" for name in ("data", "evaluation", "models")),
+}
+GITHUB = {".github/workflows/ci.yml"}
+DEFAULT = ALWAYS | EXAMPLE | GITHUB | {"LICENSE"}
+
+OPTIONS: dict[str, tuple[dict[str, Any], set[str]]] = {
+    "the default": ({}, DEFAULT),
+    "no example": ({"example": False}, DEFAULT - EXAMPLE),
+    "GitLab": ({"ci": "GitLab"}, DEFAULT - GITHUB | {".gitlab-ci.yml"}),
+    "no CI": ({"ci": "none"}, DEFAULT - GITHUB),
+    "BSD": ({"license": "BSD-3-Clause"}, DEFAULT),
+    "Apache": ({"license": "Apache-2.0"}, DEFAULT),
+    "no license": ({"license": "none"}, DEFAULT - {"LICENSE"}),
+    "pip": ({"environment": "pip"}, DEFAULT),
+    "conda": ({"environment": "conda"}, DEFAULT | {"environment.yml"}),
+    "S3": ({"storage": "s3://bucket/path"}, DEFAULT),
+    "Python 3.13": ({"python_version": "3.13"}, DEFAULT),
+    "an author with an e-mail": ({"author": "A. Person", "email": "a@example.org"}, DEFAULT),
+    "nobody's": ({"author": " ", "license": "none"}, DEFAULT - {"LICENSE"}),
+    "as little as possible": (
+        {"example": False, "ci": "none", "license": "none", "environment": "pip"},
+        ALWAYS,
+    ),
+}
+
+
+def parse(name: str, text: str) -> Any:
+    """Parse a generated file with the parser of its kind; a file that is not valid raises."""
+    suffix = Path(name).suffix
+    if suffix == ".toml":
+        return tomllib.loads(text) if sys.version_info >= (3, 11) else text
+    if suffix in (".yaml", ".yml", ".lock"):
+        return YAML(typ="safe").load(text)
+    if suffix == ".py":
+        return compile(text, name, "exec")
+    if suffix == ".ipynb":
+        return nbformat.validate(nbformat.reads(text, as_version=4))
+    if suffix == ".json":
+        return json.loads(text)
+    if name == ".dvc/config":
+        parser = ConfigParser()
+        parser.read_file(io.StringIO(text))
+    return text
+
+
+def assert_tidy(name: str, text: str) -> None:
+    """Assert that a file looks hand-written."""
+    assert "cookiecutter" not in text, name
+    assert "project_package" not in text, name
+    assert not text or (text.endswith("\n") and not text.endswith("\n\n")), f"{name}: final newline"
+    assert not re.search(r"[ \t]+$", text, re.M), f"{name}: blanks at the end of a line"
+    assert "\n\n\n\n" not in text, f"{name}: blank lines"
+    if not name.endswith(".py"):
+        assert "\n\n\n" not in text, f"{name}: blank lines"
+    if name != "Makefile":
+        assert "\t" not in text, f"{name}: tab"
+
+
+def check(project: Project) -> None:
+    for name in project.files():
+        if name == "LICENSE":
+            continue  # the texts of licenses are what they are
+        text = project.read(name)
+        parse(name, text)
+        if not name.startswith("tools/"):
+            assert_tidy(name, text)
+
+
+@pytest.mark.parametrize(("answers", "tree"), OPTIONS.values(), ids=OPTIONS)
+def test_every_option_gives_its_files_and_no_other(
+    bake: Bake, answers: dict[str, Any], tree: set[str]
+) -> None:
+    project = bake(**answers)
+    smoke = {name for name in project.files() if name.startswith("tests/smoke/config/")}
+    assert project.files() - smoke == tree
+    assert bool(smoke) == (tree > EXAMPLE)
+    check(project)
+
+
+@pytest.mark.parametrize("package", ["a", "a" * 40])
+@pytest.mark.parametrize("example", [True, False])
+def test_code_and_notebooks_are_clean_whatever_the_package_is_called(
+    bake: Bake, package: str, example: bool
+) -> None:
+    project = bake(package_name=package, example=example)
+    for command in (["check"], ["format", "--check"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "ruff", *command, "--no-cache"],
+            cwd=project.path,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stdout
+
+
+def test_the_tree_in_the_readme_is_the_real_tree(bake: Bake) -> None:
+    for answers, _ in OPTIONS.values():
+        project = bake(project_slug=f"p{abs(hash(str(answers)))}", package_name="a" * 20, **answers)
+        (tree,) = re.findall(r"```text\n\.\n(.*?)```", project.read("README.md"), re.S)
+        listed, folder = set(), ""
+        for inside, name in re.findall(r"^(│   )?[├└]── (\S+)", tree, re.M):
+            folder = folder if inside else name
+            listed.add(folder + name if inside else name)
+        assert {name for name in listed if not project.has(name)} == set()
+        # Every top-level entry is listed, itself or something in it.
+        tops = {path.name for path in project.path.iterdir()}
+        assert {name.split("/")[0] for name in listed} == tops
+
+
+def test_every_task_that_the_readme_names_exists(bake: Bake) -> None:
+    project = bake()
+    tasks = set(re.findall(r"^([\w-]+):.*##", project.read("Makefile"), re.M))
+    assert set(re.findall(r"(?:`|^    )make ([\w-]+)", project.read("README.md"), re.M)) <= tasks
+    assert set(re.findall(r"\| `make ([\w-]+)` \|", project.read("README.md"))) == tasks - {"help"}
+
+
+def test_the_lines_for_windows_are_those_of_the_makefile(bake: Bake) -> None:
+    project = bake()
+    typed = dict(re.findall(r"^\| `make ([\w-]+)` \| `(.+?)` \|", project.read("README.md"), re.M))
+    recipes = dict(re.findall(r"^([\w-]+):.*##.*\n\t(.+)", project.read("Makefile"), re.M))
+    del recipes["help"]
+    recipes["setup"] = (
+        recipes["setup"].replace("$(PYTHON)", "python").replace("$(ENVIRONMENT)", "uv")
+    )
+    assert typed == recipes
+
+
+@pytest.mark.parametrize("environment", ["uv", "pip", "conda"])
+def test_one_variable_of_the_makefile_carries_the_environment(bake: Bake, environment: str) -> None:
+    project = bake(environment=environment)
+    assert f"ENVIRONMENT := {environment}\n" in project.read("Makefile")
+    assert (
+        project.read("Makefile").count(environment) - project.read("Makefile").count("uv.lock") <= 2
+    )
+    assert project.has("environment.yml") == (environment == "conda")
+    if environment == "conda":
+        names = YAML(typ="safe").load(project.read("environment.yml"))["dependencies"]
+        assert names == [f"python>={PYTHON_VERSION}", "pip>=25.1"]
+
+
+@pytest.mark.parametrize(
+    ("storage", "extra"),
+    [("s3://b/p", "[s3]"), ("gs://b", "[gs]"), ("azure://c", "[azure]"), ("ssh://h/p", "[ssh]")],
+)
+def test_the_storage_is_dvcs_remote(bake: Bake, storage: str, extra: str) -> None:
+    project = bake(storage=storage)
+    assert f'"dvc{extra}>=' in project.read("pyproject.toml")
+    assert f'url = "{storage}"' in project.read(".dvc/config")
+
+
+HOSTILE = [
+    "say \"hello\" 'there'",
+    "back\\slash \\n \\u00e9 \\",
+    "{{ cookiecutter.project_slug }} {% if x %} {# note #} { } {{ }}",
+    "# hash # not a comment",
+    "$HOME ${item} $(id) `id` %(x)s %PATH% 100 %",
+    "<script>alert('x')</script> & < >",
+    "数据科学项目 Ελληνικά العربية русский",
+    "👩‍🔬 emoji 🚀",
+    "  blanks around  ",
+    "x" * 300,
+    "- dash: colon, [list] *stars* _under_ | pipe ~~gone~~",
+    "'''\"\"\" triple ''' \"\"\"",
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=[text[:12] for text in HOSTILE])
+def test_any_text_gives_valid_files(bake: Bake, text: str) -> None:
+    answers = {question: literal(text) for question in ("project_name", "description", "author")}
+    project = bake(project_slug="slug", package_name="my_data_project", **answers)
+    for name in project.files() - {"README.md", "LICENSE", "pyproject.toml"}:
+        assert text.strip() not in project.read(name) or name.startswith("tools/")
+    for name in project.files():
+        parse(name, project.read(name))
+    if sys.version_info >= (3, 11):
+        metadata = tomllib.loads(project.read("pyproject.toml"))["project"]
+        assert metadata["description"] == text.strip()
+        assert metadata["authors"] == [{"name": text.strip()}]
+    assert f"{text.strip()}\n" in project.read("LICENSE")
+
+
+def test_text_typed_at_the_prompts_arrives_as_it_was_typed(tmp_path: Path) -> None:
+    typed = 'A {{ strange }} "name" \\ {% if %}'
+    answers = [typed, "typed", "typed_package", typed, typed, "", "", "", "", "", "", ""]
+    done = subprocess.run(
+        [sys.executable, "-m", "cookiecutter", str(TEMPLATE)],
+        cwd=tmp_path,
+        input="".join(f"{answer}\n" for answer in answers),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    project = Project(tmp_path / "typed")
+    if sys.version_info >= (3, 11):
+        metadata = tomllib.loads(project.read("pyproject.toml"))["project"]
+        assert metadata["description"] == typed
+        assert metadata["authors"] == [{"name": typed}]
+
+
+def test_generating_into_a_path_with_blanks_and_letters_needs_no_network_nor_git(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "Daten für Ärzte"
+    folder.mkdir()
+    # A PATH with nothing on it and a proxy that nobody listens on: only Python itself can be used.
+    environment = {"PATH": "/nonexistent", "https_proxy": "http://127.0.0.1:9", "LC_ALL": "C.UTF-8"}
+    command = [sys.executable, "-m", "cookiecutter", "--no-input", str(TEMPLATE)]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (folder / "my-data-project" / "Makefile").exists()
+    assert [path.name for path in folder.iterdir()] == ["my-data-project"]
+
+
+def test_the_same_answers_give_the_same_bytes(bake: Bake, tmp_path: Path) -> None:
+    first = bake()
+    before = {name: (first.path / name).read_bytes() for name in first.files()}
+    first.path.rename(tmp_path / "first")
+    second = bake()
+    assert {name: (second.path / name).read_bytes() for name in second.files()} == before
+
+
+def test_the_workflow_is_valid_yaml_that_runs_the_tasks(bake: Bake) -> None:
+    workflow = YAML(typ="safe").load(bake().read(".github/workflows/ci.yml"))
+    steps = [step["run"] for step in workflow["jobs"]["check"]["steps"] if "run" in step]
+    assert [step for step in steps if step.startswith("make")] == [
+        *("make setup", "make lint", "make test", "make run-notebooks", "make doctor")
+    ]

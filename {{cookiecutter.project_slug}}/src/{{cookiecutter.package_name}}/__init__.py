@@ -1,0 +1,1 @@
+"""What the notebooks share: functions worth a name, a type and a test."""

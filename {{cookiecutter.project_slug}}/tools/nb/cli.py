@@ -1,0 +1,327 @@
+"""The command `nb`: arguments, messages and exit codes. What it does is in the modules below it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from . import fingerprints, gitwiring
+from .notebook import production_notebooks
+from .project import EXECUTED, PRODUCTION, NbError, find_root
+
+if TYPE_CHECKING:
+    from .doctor import Finding
+    from .pipeline import StageState
+
+NO_NOTEBOOK = f"""\
+There is no production notebook yet. To make one:
+  1. save it as {PRODUCTION.as_posix()}/10-<name>.ipynb, with one cell tagged "parameters";
+  2. write the values of its parameters to config/10-<name>.yaml;
+  3. declare its stage in dvc.yaml (README, "Add a production notebook", has one to copy).
+"""
+# Commands that Git itself calls, or that report what is wrong, change nothing on the way.
+WITHOUT_REPAIR = (None, "setup", "doctor", "verify", "credentials", "unpushed", "merge-lock")
+LEFT_BY_RUNS = (
+    "reports/html",
+    "reports/index.html",
+    "reports/notebooks/*",
+    ".pytest_cache",
+    ".ruff_cache",
+)
+
+
+class Commands(click.Group):
+    """Commands whose expected errors end as one line on standard error."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except NbError as error:
+            click.secho(f"nb: {error}", fg="red", err=True)
+            ctx.exit(error.exit_code)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="nb-tools", prog_name="nb")
+@click.pass_context
+def main(ctx: click.Context) -> None:
+    """Run, check and version the notebooks of this project."""
+    ctx.obj = find_root()
+    if ctx.invoked_subcommand not in WITHOUT_REPAIR:
+        for change in gitwiring.heal(ctx.obj):
+            click.echo(f"nb: {change}", err=True)
+
+
+@main.command()
+@click.pass_obj
+def setup(root: Path) -> None:
+    """Wire this clone: Git repository, notebook filter and diff, hooks.
+
+    Safe to repeat. `make setup` makes the environment first and then calls this.
+    """
+    for change in gitwiring.wire(root) or ["nothing to do, the clone is wired"]:
+        click.echo(f"setup: {change}")
+    fingerprints.refresh(root)
+
+
+@main.command()
+@click.argument("stages", nargs=-1)
+@click.option("-f", "--force", is_flag=True, help="Run even what is up to date.")
+@click.option("-k", "--keep-going", is_flag=True, help="After a failure, go on with the rest.")
+@click.pass_obj
+def run(root: Path, stages: tuple[str, ...], force: bool, keep_going: bool) -> None:
+    """Run the production notebooks that are stale, then make the report.
+
+    STAGES are names from dvc.yaml; without any, the whole pipeline runs.
+
+    \b
+    Examples:
+      nb run                  what is stale, in order
+      nb run train            train, and what it depends on
+      nb run -f evaluate      evaluate, even if nothing changed
+    """
+    from . import report
+    from .run import reproduce
+
+    if not stages and not production_notebooks(root / PRODUCTION):
+        click.echo(NO_NOTEBOOK, nl=False)
+        return
+    code = reproduce(root, stages, force=force, keep_going=keep_going)
+    gitwiring.settle_lock(root)
+    index = report.build(root)
+    if code:
+        raise NbError(f"a stage failed; its executed copy is in {EXECUTED.as_posix()}.", code)
+    if index:
+        click.secho(f"Report: {index.relative_to(root).as_posix()}", bold=True)
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the states as JSON.")
+@click.pass_obj
+def status(root: Path, as_json: bool) -> None:
+    """Say which stages are stale, and why."""
+    from .pipeline import stage_states
+
+    fingerprints.refresh(root)
+    states = stage_states(root)
+    if as_json:
+        click.echo(json.dumps([vars(state) for state in states], indent=2))
+        return
+    if not states:
+        click.echo(NO_NOTEBOOK, nl=False)
+        return
+    width = max(len(state.name) for state in states)
+    for state in states:
+        click.echo(_state_lines(state, width))
+    stale = sum(bool(state.reasons) for state in states)
+    summary = f"{stale} of {len(states)} stages are stale; bring them up to date: nb run"
+    click.echo(f"\n{summary if stale else 'Nothing to run.'}")
+
+
+def _state_lines(state: StageState, width: int) -> str:
+    """Show a stage: its name, one word in color, and a line for each reason."""
+    if state.reasons:
+        word, reasons = click.style("stale", fg="red"), state.reasons
+    elif state.after:
+        word = click.style("waits", fg="yellow")
+        reasons = [f"runs if the results of {', '.join(state.after)} change"]
+    else:
+        word, reasons = click.style("fresh", fg="green"), []
+    indent = "\n" + " " * (width + 9)
+    return f"{state.name:{width}}  {word}  {indent.join(reasons)}".rstrip()
+
+
+@main.command()
+@click.pass_obj
+def fingerprint(root: Path) -> None:
+    """Write what each production notebook computes with to .nb/fingerprints.
+
+    DVC runs this as the first stage of the pipeline (notebooks/dvc.yaml).
+    """
+    for path in fingerprints.refresh(root):
+        click.echo(path.as_posix())
+
+
+@main.command()
+@click.pass_obj
+def report(root: Path) -> None:
+    """Make HTML pages of the executed copies."""
+    from .report import build
+
+    index = build(root)
+    if index is None:
+        raise NbError("there is no executed copy to report on; run: nb run")
+    click.echo(f"Report: {index.relative_to(root).as_posix()}")
+
+
+@main.command()
+@click.option("--fix", is_flag=True, help="Repair what can be repaired safely.")
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+@click.pass_obj
+def doctor(root: Path, fix: bool, as_json: bool) -> None:
+    """Check all that this clone needs; exit with 1 if anything is wrong.
+
+    Each line says what was looked at; a wrong one names the command that repairs it.
+    """
+    from .doctor import examine, repair
+
+    findings = list(examine(root))
+    if fix:
+        for command in repair(root, findings):
+            click.echo(f"doctor: {command}", err=True)
+        findings = list(examine(root))
+    if as_json:
+        click.echo(json.dumps([vars(finding) for finding in findings], indent=2))
+    else:
+        _print_findings(findings)
+    if any(finding.problem for finding in findings):
+        raise click.exceptions.Exit(1)
+
+
+def _print_findings(findings: list[Finding]) -> None:
+    for finding in findings:
+        mark = click.style("✗", fg="red") if finding.problem else click.style("✓", fg="green")
+        click.echo(f"{mark} {finding.name:17} {finding.problem or finding.detail}")
+        if finding.problem and finding.repair:
+            click.echo(f"  {'':17} → {finding.repair}")
+    wrong = [finding for finding in findings if finding.problem]
+    safe = sum(finding.is_safe for finding in wrong)
+    hint = f"; `nb doctor --fix` repairs {safe}" if safe else ""
+    click.echo(f"\n{len(wrong)} to repair{hint}." if wrong else "\nAll is well.")
+
+
+@main.command()
+@click.argument("files", nargs=-1)
+@click.pass_obj
+def verify(root: Path, files: tuple[str, ...]) -> None:
+    """Verify that notebooks hold no outputs and no conflict, as Git has them; change nothing.
+
+    FILES are looked at as they are staged; without any, every tracked notebook is. The commit hook
+    and CI call this.
+    """
+    from .staged import index_ids, verify_notebooks
+
+    _fail_with(verify_notebooks(root, files or index_ids(root)))
+
+
+@main.command()
+@click.argument("files", nargs=-1)
+@click.pass_obj
+def credentials(root: Path, files: tuple[str, ...]) -> None:
+    """Look for credentials in files as they are staged, notebooks and their kept outputs included.
+
+    Without FILES every tracked file is looked at. A line that ends with the comment
+    `pragma: allowlist secret` is passed over.
+    """
+    from .staged import find_credentials, index_ids
+
+    _fail_with(find_credentials(root, files or index_ids(root)))
+
+
+@main.command()
+@click.pass_obj
+def unpushed(root: Path) -> None:
+    """Name the data and models that the storage does not have yet; the push hook calls this."""
+    from .pipeline import unpushed as artifacts
+
+    names = artifacts(root)
+    if names:
+        listed = ", ".join(names[:5]) + (" …" if len(names) > 5 else "")
+        raise NbError(f"not in the DVC storage yet: {listed}. Send them first: make push")
+
+
+def _fail_with(problems: list[str]) -> None:
+    for problem in problems:
+        click.echo(problem)
+    if problems:
+        raise click.exceptions.Exit(1)
+
+
+@main.command(context_settings={"ignore_unknown_options": True})
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+@click.pass_obj
+def sync(root: Path, command: tuple[str, ...]) -> None:
+    """Pull, and keep the outputs in your notebooks.
+
+    COMMAND is any Git command that changes the work tree; `pull` if it is left out. Outputs are put
+    back where the code is unchanged.
+
+    \b
+    Examples:
+      nb sync
+      nb sync checkout main
+      nb sync rebase origin/main
+    """
+    from .sync import keep_outputs
+
+    kept = keep_outputs(root, command or ["pull"])
+    if kept:
+        click.echo(f"nb: kept the outputs of {', '.join(kept)}")
+
+
+@main.command(context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@click.pass_obj
+def diff(root: Path, arguments: tuple[str, ...]) -> None:
+    """Show changed notebooks side by side in the browser (nbdime).
+
+    ARGUMENTS are those of nbdiff-web: commits, and paths. `git diff` shows text in the terminal.
+
+    \b
+    Examples:
+      nb diff                 what is not committed yet
+      nb diff main HEAD
+    """
+    from .run import program_environment
+
+    raise click.exceptions.Exit(
+        subprocess.call(["nbdiff-web", *arguments], cwd=root, env=program_environment())
+    )
+
+
+@main.command()
+@click.pass_obj
+def resolve(root: Path) -> None:
+    """Resolve a conflict in dvc.lock: merge it stage by stage and add it to the index.
+
+    Where both sides changed a stage, ours is kept; `nb run` then runs what does not fit.
+    """
+    from .locks import resolve as resolve_locks
+
+    for name in resolve_locks(root):
+        click.echo(f"nb: {name} is resolved; after the merge, run: nb run")
+
+
+@main.command(hidden=True)
+@click.argument("base", type=click.Path(path_type=Path))
+@click.argument("ours", type=click.Path(path_type=Path))
+@click.argument("theirs", type=click.Path(path_type=Path))
+def merge_lock(base: Path, ours: Path, theirs: Path) -> None:
+    """Merge three versions of dvc.lock into OURS: Git's merge driver."""
+    from .locks import merge
+
+    versions = (path.read_text(encoding="utf-8") for path in (base, ours, theirs))
+    ours.write_text(merge(*versions), encoding="utf-8", newline="\n")
+
+
+@main.command()
+@click.pass_obj
+def clean(root: Path) -> None:
+    """Remove executed copies, reports and caches; never data, models or notebooks."""
+    removed = 0
+    for pattern in LEFT_BY_RUNS:
+        for path in root.glob(pattern):
+            if path.name != ".gitignore":
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+                removed += 1
+    click.echo(f"Removed {removed} files and folders." if removed else "Nothing to remove.")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

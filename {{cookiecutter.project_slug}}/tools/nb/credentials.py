@@ -1,0 +1,80 @@
+"""Find credentials in files and notebooks, kept outputs included, with detect-secrets, offline."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
+from typing import Any
+
+from .notebook import source_text
+
+# Left out: entropy and addresses, which flag the hashes and numbers that outputs are full of.
+LEFT_OUT = {"Base64HighEntropyString", "HexHighEntropyString", "IPPublicDetector"}
+# Minified files and embedded pictures: no person wrote a credential into such a line.
+LONGEST_LINE = 5_000
+
+
+def find_in_file(name: str, content: bytes) -> list[str]:
+    """Return one phrase per credential, `name:line: kind`; in a notebook `name:cell 3: kind`.
+
+    A line that ends with the comment `pragma: allowlist secret` is passed over.
+    """
+    text = content.decode("utf-8", errors="replace")
+    places = _notebook_lines(text) if name.endswith(".ipynb") else None
+    if places is None:
+        places = ((str(number), line) for number, line in enumerate(text.splitlines(), 1))
+    found = [f"{name}:{place}: {kind}" for place, kind, _ in _scan(places)]
+    return list(dict.fromkeys(found))
+
+
+def mask(text: str) -> str:
+    """Replace the credentials in a text by a remark."""
+    found = [value for _, _, value in _scan(("", line) for line in text.splitlines())]
+    for value in found:
+        text = re.sub(rf"[^\s\"'`]*{re.escape(value)}[^\s\"'`]*", "[credential removed]", text)
+    return text
+
+
+def _scan(places: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str, str]]:
+    """Yield the place, the kind and the value of each credential."""
+    from detect_secrets.core.scan import scan_line
+
+    with _settings():
+        for place, line in places:
+            if len(line) <= LONGEST_LINE:
+                yield from ((place, s.type, s.secret_value) for s in scan_line(line))
+
+
+def _settings() -> AbstractContextManager[Any]:
+    from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class
+    from detect_secrets.settings import transient_settings
+
+    names = {plugin.__name__ for plugin in get_mapping_from_secret_type_to_class().values()}
+    plugins = [{"name": name} for name in sorted(names - LEFT_OUT)]
+    settings: AbstractContextManager[Any] = transient_settings({"plugins_used": plugins})
+    return settings
+
+
+def _notebook_lines(text: str) -> Iterator[tuple[str, str]] | None:
+    """Return each line of source and output with its cell; None if the text is not a notebook."""
+    try:
+        cells = json.loads(text)["cells"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return (
+        (f"cell {number}", line)
+        for number, cell in enumerate(cells, 1)
+        for part in (source_text(cell), *map(output_text, cell.get("outputs", ())))
+        for line in part.splitlines()
+    )
+
+
+def output_text(output: dict[str, Any]) -> str:
+    """Return all that is text in an output: a stream, an error, data of any textual kind."""
+    data = output.get("data", {})
+    parts = [output.get("text", ""), output.get("traceback", []), *data.values()]
+    return "\n".join(
+        "".join(map(str, part)) if isinstance(part, list) else str(part) for part in parts
+    )

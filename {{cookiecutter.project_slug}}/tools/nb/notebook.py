@@ -1,0 +1,234 @@
+"""Read a notebook, and tell what it computes with. Standard library only, fast to import.
+
+The *fingerprint* of a notebook is a small text: the source and tags of its code cells, its kernel,
+and a hash of every module of `src/` that it imports, directly or through other modules. It changes
+when the results may change, and stays when outputs, counts, Markdown or metadata do.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from .project import NbError
+
+CELL = "# %% code cell"
+MODULE = "# module"
+# Lines that IPython reads and Python does not: magics, shell escapes, questions.
+IPYTHON_LINE = re.compile(r"^(\s*)(%.*|!.*|[\w, ]+=\s*[%!].*|\?.*|.*\?)$")
+# Cell magics whose body is Python; the body of any other is another language.
+PYTHON_CELL_MAGICS = {"capture", "prun", "time", "timeit"}
+IGNORED_FOLDERS = {"__pycache__", ".ipynb_checkpoints"}
+
+
+@dataclass(frozen=True)
+class CodeCell:
+    """A code cell: its source text and its tags."""
+
+    source: str
+    tags: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Notebook:
+    """What matters of a notebook: its kernel's name and its code cells, in order."""
+
+    path: Path
+    kernel: str
+    cells: tuple[CodeCell, ...]
+
+
+def read_notebook(path: Path) -> Notebook:
+    """Read a notebook of nbformat 4.
+
+    Raises:
+        NbError: if the file cannot be read or is not such a notebook.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["nbformat"] != 4:
+            version = content["nbformat"]
+            raise NbError(f"{path} is of nbformat {version}; save it from Jupyter to convert it.")
+        cells = [cell for cell in content["cells"] if cell["cell_type"] == "code"]
+        kernel = content["metadata"].get("kernelspec", {}).get("name", "")
+        return Notebook(path, kernel, tuple(CodeCell(*_source_and_tags(cell)) for cell in cells))
+    except OSError as error:
+        raise NbError(f"{path}: {error.strerror or error}") from None
+    except ValueError as error:
+        hint = "is a merge conflict left in it?"
+        raise NbError(f"{path} is not valid JSON ({error}); {hint}") from None
+    except (KeyError, TypeError, AttributeError) as error:
+        raise NbError(f"{path} is not a notebook: {type(error).__name__} {error}.") from None
+
+
+def source_text(cell: dict[str, Any]) -> str:
+    """Return a cell's source: a string, or the list of its lines, in the file."""
+    source = cell["source"]
+    return source if isinstance(source, str) else "".join(source)
+
+
+def _source_and_tags(cell: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
+    text = source_text(cell).replace("\r\n", "\n").rstrip()
+    return text, tuple(map(str, cell["metadata"].get("tags", ())))
+
+
+def python_source(source: str) -> str:
+    """Return a cell's source with IPython's magics and shell escapes blanked out, line by line."""
+    lines = source.split("\n")
+    first = next((line.strip() for line in lines if line.strip()), "")
+    if first.startswith("%%") and first[2:].split(" ")[0] not in PYTHON_CELL_MAGICS:
+        return ""
+    return "\n".join(IPYTHON_LINE.sub(r"\1pass", line) for line in lines)
+
+
+def imported_names(source: str, package: str = "", is_package: bool = False) -> set[str] | None:
+    """Return the absolute dotted names that a source may import; None if that cannot be told.
+
+    Args:
+        source: Python source.
+        package: dotted name of the module that the source is, for its relative imports.
+        is_package: whether that module is a package (`__init__.py`).
+    """
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return None
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            origin = _origin(node, package, is_package)
+            names.update([origin, *(f"{origin}.{alias.name}" for alias in node.names)])
+        elif isinstance(node, ast.Name | ast.Attribute):
+            name = node.id if isinstance(node, ast.Name) else node.attr
+            if name in ("__import__", "import_module"):
+                return None
+    return names
+
+
+def _origin(node: ast.ImportFrom, package: str, is_package: bool) -> str:
+    parts = package.split(".")
+    kept = parts[: len(parts) - node.level + is_package] if node.level else []
+    return ".".join([*kept, node.module] if node.module else kept)
+
+
+class Sources:
+    """The packages under `src/`: their modules, what each imports, and their other files.
+
+    Args:
+        folder: the folder that holds the packages.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._imports: dict[str, set[str]] = {}
+        self._hashes: dict[Path, str] = {}
+
+    @cached_property
+    def _files(self) -> list[Path]:
+        files = (path for path in sorted(self.folder.rglob("*")) if path.is_file())
+        return [path for path in files if not _ignored(path.relative_to(self.folder))]
+
+    @cached_property
+    def modules(self) -> dict[str, Path]:
+        """The file of each module, by dotted name."""
+        return {self._name(path): path for path in self._files if path.suffix == ".py"}
+
+    def _name(self, path: Path) -> str:
+        parts = path.relative_to(self.folder).with_suffix("").parts
+        return ".".join(parts).removesuffix(".__init__")
+
+    @cached_property
+    def data_files(self) -> list[Path]:
+        """The files of the packages that are not Python."""
+        return [path for path in self._files if path.suffix != ".py"]
+
+    def used_by(self, notebook: Notebook) -> set[str]:
+        """Return the modules that a notebook imports, directly or through other modules.
+
+        Where that cannot be told (an import by a name known only at run time, code that does not
+        parse, a shell line that names the package) it is every module: wrong only towards running.
+        """
+        names: set[str] = set()
+        packages = {name.split(".")[0] for name in self.modules}
+        for cell in notebook.cells:
+            source = python_source(cell.source)
+            found = imported_names(source)
+            hidden = set(cell.source.split("\n")) - set(source.split("\n"))
+            if found is None or any(package in line for line in hidden for package in packages):
+                return set(self.modules)
+            names |= found
+        return self._closure(names)
+
+    def _closure(self, names: Iterable[str]) -> set[str]:
+        seen: set[str] = set()
+        waiting = list(names)
+        while waiting:
+            for module in _with_parents(waiting.pop()):
+                if module in self.modules and module not in seen:
+                    seen.add(module)
+                    waiting.extend(self._imports_of(module))
+        return seen
+
+    def _imports_of(self, module: str) -> set[str]:
+        if module not in self._imports:
+            path = self.modules[module]
+            source = path.read_text(encoding="utf-8", errors="replace")
+            found = imported_names(source, module, path.name == "__init__.py")
+            self._imports[module] = set(self.modules) if found is None else found
+        return self._imports[module]
+
+    def hash_of(self, path: Path) -> str:
+        """Return a hash of a file's content, the same whatever its line endings."""
+        if path not in self._hashes:
+            content = path.read_bytes().replace(b"\r\n", b"\n")
+            self._hashes[path] = hashlib.sha256(content).hexdigest()[:32]
+        return self._hashes[path]
+
+
+def _ignored(path: Path) -> bool:
+    folders = path.parts[:-1]
+    unwanted = any(part in IGNORED_FOLDERS or part.endswith(".egg-info") for part in folders)
+    return unwanted or path.suffix in (".pyc", ".swp") or path.name.endswith("~")
+
+
+def _with_parents(name: str) -> Iterator[str]:
+    """Yield `a`, `a.b`, `a.b.c` for `a.b.c`: importing the last runs them all."""
+    parts = name.split(".")
+    return (".".join(parts[: count + 1]) for count in range(len(parts)))
+
+
+def fingerprint(notebook: Notebook, sources: Sources) -> str:
+    """Return the fingerprint of a notebook: equal texts promise equal computations."""
+    used = sources.used_by(notebook)
+    files = [sources.modules[name] for name in sorted(used)] + (sources.data_files if used else [])
+    return "".join(
+        [
+            f"# kernel {notebook.kernel}\n",
+            *(_cell_text(cell) for cell in notebook.cells if cell.source),
+            *(f"{MODULE} {_relative(path, sources)} {sources.hash_of(path)}\n" for path in files),
+        ]
+    )
+
+
+def _cell_text(cell: CodeCell) -> str:
+    tags = f" [{', '.join(cell.tags)}]" if cell.tags else ""
+    return f"{CELL}{tags}\n{cell.source}\n"
+
+
+def _relative(path: Path, sources: Sources) -> str:
+    return path.relative_to(sources.folder.parent).as_posix()
+
+
+def production_notebooks(folder: Path) -> list[Path]:
+    """Return the notebooks below a folder, in order; hidden and checkpoint folders left out."""
+    found = sorted(folder.rglob("*.ipynb"))
+    return [path for path in found if "/." not in f"/{path.relative_to(folder).as_posix()}"]

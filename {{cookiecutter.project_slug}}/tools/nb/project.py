@@ -1,0 +1,35 @@
+"""Where the project is and what its files are called. Standard library only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+PRODUCTION = Path("notebooks/production")
+FINGERPRINTS = Path(".nb/fingerprints")
+EXECUTED = Path("reports/notebooks")
+
+
+class NbError(Exception):
+    """A mistake or a condition that the user can act on: one sentence, no traceback.
+
+    Args:
+        message: what is wrong, in which file, and what to do next.
+        exit_code: what the command exits with.
+    """
+
+    def __init__(self, message: str, exit_code: int = 1) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+def find_root(start: Path | None = None) -> Path:
+    """Find the project's root: the first folder, from `start` upwards, that holds `tools/nb`.
+
+    Raises:
+        NbError: if no folder does.
+    """
+    start = (start or Path.cwd()).resolve()
+    for folder in (start, *start.parents):
+        if (folder / "tools" / "nb").is_dir() and (folder / "pyproject.toml").is_file():
+            return folder
+    raise NbError(f"{start} is not inside a project: no folder above it holds tools/nb.", 2)
