@@ -21,7 +21,7 @@ $(READY): pyproject.toml
 	touch $(READY)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint format clean
+.PHONY: help setup demo test test-all bench lint format clean
 
 help: ## List the tasks
 	@$(PYTHON) -c "import re; print(*(f'  make {t:10} {s}' for t, s in re.findall(r'^([\w-]+):.*?## (.+)$$', open('Makefile', encoding='utf-8').read(), re.M)), sep='\n')"
@@ -36,6 +36,10 @@ test: $(READY) ## The quick ring of tests
 
 test-all: $(READY) ## All tests: servers, faults, every pair of options
 	pytest
+
+bench: $(READY) ## Measure against peers, side by side
+	uv pip install --quiet --group bench
+	python benchmarks/git_filter.py
 
 lint: $(READY) ## Check code and types
 	ruff check $(CODE) && ruff format --check $(CODE) && mypy

@@ -117,8 +117,12 @@ def _isolated() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def ready(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The default project, set up, run once and committed. Tests that change it restore it."""
-    folder = tmp_path_factory.mktemp("ready")
+    """The default project, set up, run once and committed. Tests that change it restore it.
+
+    It lives where blanks and letters are not what programs expect.
+    """
+    folder = tmp_path_factory.mktemp("ready") / "Daten für Ärzte"
+    folder.mkdir()
     answers = {
         "project_name": "Ready",
         "package_name": "biopsies",

@@ -165,6 +165,15 @@ def test_a_failing_notebook_fails_the_run_and_is_shown(project: Project) -> None
     assert "on purpose" in project.read("reports/notebooks/40-evaluate.ipynb")
 
 
+def test_a_credential_in_an_output_is_masked_before_it_is_written(project: Project) -> None:
+    # In pieces, so that only the output holds it.
+    edit_cell(project, "40-evaluate", "code", "print('key', 'AKIA' + 'IOSFODNN7' + 'EXAMPLA')")
+    assert "nb: masked credentials in 1 of the outputs" in project.run("dvc", "repro")
+    copy = project.read("reports/notebooks/40-evaluate.ipynb")
+    assert "key [credential removed]" in copy
+    assert "AKIAIOSF" not in copy
+
+
 def test_a_broken_notebook_is_named_in_one_line(project: Project) -> None:
     project.write("notebooks/production/20-features.ipynb", "<<<<<<< ours\n")
     output = project.run("nb", "status", code=1)

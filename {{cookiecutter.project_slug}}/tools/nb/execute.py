@@ -93,7 +93,7 @@ class Engine(NBClientEngine):
         removed = sum(_mask_outputs(cell) for cell in executed.cells)
         if removed:
             where = output_path or "the executed copy"
-            print(f"nb: removed credentials from {removed} outputs of {where}", file=sys.stderr)
+            print(f"nb: masked credentials in {removed} of the outputs of {where}", file=sys.stderr)
         return executed
 
 
