@@ -221,6 +221,7 @@ def test_push_clone_pull_and_there_is_nothing_to_run(ready: Project, tmp_path: P
     shutil.copytree(storage, tmp_path / storage.name)
     clone.make("setup")
     clone.make("pull")
+    assert "All is well." in clone.make("doctor")
     assert clone.make("run-notebooks").count("papermill notebooks/") == 0
     assert clone.read("dvc.lock") == ready.read("dvc.lock")
     assert clone.git("status", "--short") == ""

@@ -233,7 +233,8 @@ def unpushed(root: Path) -> None:
     names = artifacts(root)
     if names:
         listed = ", ".join(names[:5]) + (" …" if len(names) > 5 else "")
-        raise NbError(f"not in the DVC storage yet: {listed}. Send them first: make push")
+        hint = "make push sends them (git push --no-verify goes without)"
+        raise NbError(f"not in the DVC storage yet: {listed}; {hint}")
 
 
 def _fail_with(problems: list[str]) -> None:

@@ -26,8 +26,8 @@ from .notebook import python_source
 class Translator(PythonTranslator):
     """Reads the parameters cell as Python does.
 
-    papermill's own looks for a pattern that `Literal["a", "b"]` and `int | None` do not fit, and then
-    calls such parameters unknown.
+    papermill's own looks for a pattern that `Literal["a", "b"]` and `int | None` do not fit, and
+    then calls such parameters unknown.
     """
 
     @classmethod
