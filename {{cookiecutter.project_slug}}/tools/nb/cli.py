@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import fingerprints, gitwiring
-from .notebook import production_notebooks
-from .project import EXECUTED, PRODUCTION, NbError, find_root
+from .notebook import find_notebook, production_notebooks, read_notebook
+from .project import CONFIG, EXECUTED, PRODUCTION, NbError, find_root
 
 if TYPE_CHECKING:
     from .doctor import Finding
@@ -43,7 +43,8 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except NbError as error:
-            click.secho(f"nb: {error}", fg="red", err=True)
+            for line in str(error).splitlines():
+                click.secho(f"nb: {line}", fg="red", err=True)
             ctx.exit(error.exit_code)
 
 
@@ -96,7 +97,8 @@ def run(root: Path, stages: tuple[str, ...], force: bool, keep_going: bool) -> N
     gitwiring.settle_lock(root)
     index = report.build(root)
     if code:
-        raise NbError(f"a stage failed; its executed copy is in {EXECUTED.as_posix()}.", code)
+        reason = "a stage failed, see above; if it ran, its executed copy is in"
+        raise NbError(f"{reason} {EXECUTED.as_posix()}.", code)
     if index:
         click.secho(f"Report: {index.relative_to(root).as_posix()}", bold=True)
 
@@ -135,6 +137,58 @@ def _state_lines(state: StageState, width: int) -> str:
         word, reasons = click.style("fresh", fg="green"), []
     indent = "\n" + " " * (width + 9)
     return f"{state.name:{width}}  {word}  {indent.join(reasons)}".rstrip()
+
+
+@main.command()
+@click.argument("notebook")
+@click.option("--json", "as_json", is_flag=True, help="Print the parameters as JSON.")
+@click.pass_obj
+def params(root: Path, notebook: str, as_json: bool) -> None:
+    """Document the parameters of a notebook, and check its config file.
+
+    NOTEBOOK is a path, or the name of a production notebook. Exits with 2 if the values in
+    config/<name>.yaml are not what the notebook takes.
+
+    \b
+    Examples:
+      nb params 20-features
+      nb params --json notebooks/production/30-train.ipynb
+    """
+    from .parameters import check, describe, read_parameters
+    from .pipeline import read_config
+
+    path = find_notebook(root, notebook)
+    parameters = read_parameters(read_notebook(path))
+    config = root / CONFIG / f"{path.stem}.yaml"
+    given = read_config(config)
+    rows = describe(parameters, given)
+    if as_json:
+        click.echo(json.dumps(rows, indent=2, default=str))
+    elif rows:
+        _print_parameters(rows)
+    else:
+        click.echo(f"{path.name} has no parameters: no cell of it is tagged parameters.")
+    # A stage may pass some with -p, so that those missing here need not be missing in a run.
+    check(parameters, given, f"{CONFIG.as_posix()}/{config.name}", complete=False)
+
+
+def _print_parameters(rows: list[dict[str, Any]]) -> None:
+    """Print a table; values and defaults are written as in YAML."""
+    table = [("name", "type", "default", "value", "help"), *map(_parameter_cells, rows)]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for number, cells in enumerate(table):
+        padded = (f"{cell:{width}}" for cell, width in zip(cells, widths, strict=True))
+        click.secho("  ".join(padded).rstrip(), bold=number == 0)
+
+
+def _parameter_cells(row: dict[str, Any]) -> tuple[str, ...]:
+    from .kinds import shown
+
+    default = "required" if row["required"] else shown(row["default"])
+    if row["secret"]:
+        default = f"${row['secret']}" + ("" if row["required"] else f" or {default}")
+    value = shown(row["value"]) if "value" in row else ""
+    return row["name"], row["type"], default, value, row["help"]
 
 
 @main.command()

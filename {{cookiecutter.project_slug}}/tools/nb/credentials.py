@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import html
 import json
+import logging
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
+from urllib.parse import quote
 
 from .notebook import source_text
 
@@ -35,6 +38,51 @@ def mask(text: str) -> str:
     for value in found:
         text = re.sub(rf"[^\s\"'`]*{re.escape(value)}[^\s\"'`]*", "[credential removed]", text)
     return text
+
+
+class Mask:
+    """Replaces the values of secrets, whatever they look like, by the names of their variables.
+
+    Found are also the forms that a value takes in Python, JSON, HTML and addresses.
+
+    Args:
+        secrets: the values by name; empty ones are not allowed.
+    """
+
+    def __init__(self, secrets: Mapping[str, str]) -> None:
+        self._names = {form: name for name, value in secrets.items() for form in _forms(value)}
+        # The longest first: a value may be part of another.
+        forms = sorted(self._names, key=len, reverse=True)
+        self._pattern = re.compile("|".join(map(re.escape, forms)) or r"(?!)")
+
+    def text(self, text: str) -> str:
+        """Return a text without the values."""
+        return self._pattern.sub(lambda found: f"[{self._names[found[0]]} removed]", text)
+
+    def tree(self, node: Any) -> Any:
+        """Return what JSON can hold, without the values: in its texts and in its keys."""
+        if isinstance(node, str):
+            return self.text(node)
+        if isinstance(node, dict):
+            return {self.tree(key): self.tree(value) for key, value in node.items()}
+        return [self.tree(each) for each in node] if isinstance(node, list | tuple) else node
+
+    def record(self, record: logging.LogRecord) -> bool:
+        """Remove the values from a log record: a filter for a logger, which keeps them all."""
+        record.msg, record.args = self.text(record.getMessage()), ()
+        return True
+
+
+def _forms(value: str) -> set[str]:
+    return {
+        value,
+        repr(value)[1:-1],
+        json.dumps(value)[1:-1],
+        json.dumps(value, ensure_ascii=False)[1:-1],
+        html.escape(value),
+        html.escape(value, quote=False),
+        quote(value, safe=""),
+    }
 
 
 def _scan(places: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str, str]]:

@@ -1,30 +1,38 @@
 """How papermill runs a notebook here: its engine `nb`, which the stages of `dvc.yaml` name.
 
 It differs from papermill's own in that the kernel talks over files that only this user can open,
-instead of TCP ports that can collide, and in that nothing is written before its outputs were
-searched for credentials.
+instead of TCP ports that can collide, in that parameters are checked before a kernel starts, and in
+that nothing is written before secrets were removed and outputs searched for credentials.
 """
 
 from __future__ import annotations
 
-import ast
 import os
 import sys
+from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import IO, Any
 
+from click import ClickException, echo
 from jupyter_client.manager import AsyncKernelManager
+from nbformat import from_dict
 from papermill.engines import NBClientEngine
+from papermill.log import logger
 from papermill.models import Parameter
 from papermill.translators import PythonTranslator, papermill_translators
 from traitlets import default
 
-from .credentials import mask
-from .notebook import python_source
+from .credentials import Mask, mask
+from .notebook import Notebook, parse_notebook
+from .parameters import assignments, check, read_parameters, secret_values
+from .project import NbError
+
+# papermill's tag for the cell that it adds after the parameters cell.
+INJECTED = "injected-parameters"
 
 
 class Translator(PythonTranslator):
-    """Reads the parameters cell as Python does.
+    """Reads the parameters cell as `nb` does.
 
     papermill's own looks for a pattern that `Literal["a", "b"]` and `int | None` do not fit, and
     then calls such parameters unknown.
@@ -32,26 +40,15 @@ class Translator(PythonTranslator):
 
     @classmethod
     def inspect(cls, parameters_cell: Any) -> list[Parameter]:
-        """Return the parameters that a cell defines: name, annotation and default, as source.
+        """Return the parameters that a cell declares; none if it cannot be read.
 
-        A cell that does not parse defines none; running it says what is wrong.
+        The engine says what is wrong with it; papermill asks this before it calls the engine.
         """
         try:
-            statements = ast.parse(python_source(parameters_cell.source)).body
-        except SyntaxError:
+            declared = read_parameters(_notebook(Path(), [parameters_cell]))
+        except NbError:
             return []
-        found: list[tuple[ast.expr, str, ast.expr]] = []
-        for statement in statements:
-            if isinstance(statement, ast.AnnAssign) and statement.value:
-                kind = ast.unparse(statement.annotation)
-                found.append((statement.target, kind, statement.value))
-            elif isinstance(statement, ast.Assign):
-                found.append((statement.targets[0], "None", statement.value))
-        return [
-            Parameter(target.id, kind, ast.unparse(value), "")
-            for target, kind, value in found
-            if isinstance(target, ast.Name)
-        ]
+        return [Parameter(p.name, p.annotation or "None", p.source, p.help) for p in declared]
 
 
 papermill_translators.register("python", Translator)
@@ -73,6 +70,20 @@ class KernelManager(AsyncKernelManager):
         return f"{self._sockets.name}/k"
 
 
+class WrongParameters(ClickException):
+    """Parameters that a notebook does not take.
+
+    papermill's command line, made with click, shows this without a traceback and exits with 2.
+    """
+
+    exit_code = 2
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Print one line per problem."""
+        for line in self.message.splitlines():
+            echo(f"nb: {line}", file=file, err=True)
+
+
 class Engine(NBClientEngine):
     """papermill's engine `nb`: `papermill IN OUT --engine nb`."""
 
@@ -83,18 +94,79 @@ class Engine(NBClientEngine):
         """Execute a notebook and return it; papermill writes it, once, when this is done.
 
         Args:
-            nb: the notebook, with its parameters injected.
+            nb: the notebook, with the given parameters in its metadata and in an injected cell.
             kernel_name: the kernel to start.
             output_path: where papermill would write after each cell; nothing is written meanwhile.
             options: papermill's, handed on.
+
+        Raises:
+            WrongParameters: if the given parameters are not what the notebook takes. No kernel was
+                started then, and no file written.
         """
+        secrets = Mask(_apply_parameters(nb, options.get("input_path")))
         options.setdefault("kernel_manager_class", KernelManager)
-        executed = super().execute_notebook(nb, kernel_name, None, **options)
+        for name in ("stdout_file", "stderr_file"):
+            if options.get(name):
+                options[name] = MaskedFile(options[name], secrets)
+        logger.addFilter(secrets.record)
+        try:
+            executed = super().execute_notebook(nb, kernel_name, None, **options)
+        finally:
+            logger.removeFilter(secrets.record)
+        executed = from_dict(secrets.tree(executed))  # type: ignore[no-untyped-call]
         removed = sum(_mask_outputs(cell) for cell in executed.cells)
         if removed:
             where = output_path or "the executed copy"
             print(f"nb: masked credentials in {removed} of the outputs of {where}", file=sys.stderr)
         return executed
+
+
+class MaskedFile:
+    """A text file that never gets the values of secrets."""
+
+    def __init__(self, file: IO[str], secrets: Mask) -> None:
+        self._file = file
+        self._secrets = secrets
+
+    def write(self, text: str) -> None:
+        """Write a text without the values."""
+        self._file.write(self._secrets.text(text))
+
+    def flush(self) -> None:
+        """Write out what is buffered."""
+        self._file.flush()
+
+
+def _apply_parameters(nb: Any, source: Any) -> dict[str, str]:
+    """Check the given parameters and write the injected cell anew, with the values of their types.
+
+    So the notebook gets a float for `1`, `Path("…")` for text, a tuple for a list. Secrets are not
+    injected: the parameters cell reads them from the environment, which the kernel inherits.
+
+    Args:
+        nb: the notebook as papermill prepared it; the metadata keep the values as they were given.
+        source: where it was read from.
+
+    Returns:
+        The values of the secrets.
+    """
+    path = Path(source) if isinstance(source, str) else Path("notebook")
+    injected = [cell for cell in nb.cells if INJECTED in cell.metadata.get("tags", ())]
+    # Without an injected cell the metadata are those of another run.
+    given = nb.metadata.papermill.get("parameters", {}) if injected else {}
+    try:
+        declared = read_parameters(_notebook(path, [c for c in nb.cells if c not in injected]))
+        values = check(declared, given, path)
+    except NbError as error:
+        raise WrongParameters(str(error)) from None
+    for cell in injected:
+        cell.source = f"# Parameters\n{assignments(declared, values)}"
+    return secret_values(declared)
+
+
+def _notebook(path: Path, cells: list[Any]) -> Notebook:
+    cells = [cell for cell in cells if cell.cell_type == "code"]
+    return parse_notebook(path, {"nbformat": 4, "metadata": {}, "cells": cells})
 
 
 def _mask_outputs(cell: Any) -> int:

@@ -13,16 +13,17 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from .project import NbError
+from .project import PRODUCTION, NbError
 
 CELL = "# %% code cell"
 MODULE = "# module"
 # Lines that IPython reads and Python does not: magics, shell escapes, questions.
-IPYTHON_LINE = re.compile(r"^(\s*)(%.*|!.*|[\w, ]+=\s*[%!].*|\?.*|.*\?)$")
+IPYTHON_LINE = re.compile(r"^(\s*)(%.*|!.*|[\w, ]+=\s*[%!].*|\?.*|[^#]*\?)$")
 # Cell magics whose body is Python; the body of any other is another language.
 PYTHON_CELL_MAGICS = {"capture", "prun", "time", "timeit"}
 IGNORED_FOLDERS = {"__pycache__", ".ipynb_checkpoints"}
@@ -52,18 +53,31 @@ def read_notebook(path: Path) -> Notebook:
         NbError: if the file cannot be read or is not such a notebook.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        return parse_notebook(path, json.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise NbError(f"{path}: {error.strerror or error}") from None
+    except ValueError as error:
+        hint = "is a merge conflict left in it?"
+        raise NbError(f"{path} is not valid JSON ({error}); {hint}") from None
+
+
+def parse_notebook(path: Path, content: Any) -> Notebook:
+    """Return what matters of the content of a notebook file.
+
+    Args:
+        path: where it is from.
+        content: what its JSON holds.
+
+    Raises:
+        NbError: if it is not a notebook of nbformat 4.
+    """
+    try:
         if content["nbformat"] != 4:
             version = content["nbformat"]
             raise NbError(f"{path} is of nbformat {version}; save it from Jupyter to convert it.")
         cells = [cell for cell in content["cells"] if cell["cell_type"] == "code"]
         kernel = content["metadata"].get("kernelspec", {}).get("name", "")
         return Notebook(path, kernel, tuple(CodeCell(*_source_and_tags(cell)) for cell in cells))
-    except OSError as error:
-        raise NbError(f"{path}: {error.strerror or error}") from None
-    except ValueError as error:
-        hint = "is a merge conflict left in it?"
-        raise NbError(f"{path} is not valid JSON ({error}); {hint}") from None
     except (KeyError, TypeError, AttributeError) as error:
         raise NbError(f"{path} is not a notebook: {type(error).__name__} {error}.") from None
 
@@ -226,6 +240,24 @@ def _cell_text(cell: CodeCell) -> str:
 
 def _relative(path: Path, sources: Sources) -> str:
     return path.relative_to(sources.folder.parent).as_posix()
+
+
+def find_notebook(root: Path, name: str) -> Path:
+    """Return the notebook of a path, or the production notebook of a name such as `20-features`.
+
+    Raises:
+        NbError: if there is none.
+    """
+    path = Path(name)
+    if path.suffix == ".ipynb" and path.is_file():
+        return path
+    notebooks = {path.stem: path for path in production_notebooks(root / PRODUCTION)}
+    stem = path.name.removesuffix(".ipynb")
+    if stem in notebooks and path.parent == Path():
+        return notebooks[stem]
+    close = get_close_matches(stem, notebooks, 1)
+    hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(notebooks) or 'none'}."
+    raise NbError(f"there is no notebook {name}; {hint}", 2)
 
 
 def production_notebooks(folder: Path) -> list[Path]:

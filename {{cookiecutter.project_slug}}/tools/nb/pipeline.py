@@ -31,6 +31,34 @@ class StageState:
     after: list[str] = field(default_factory=list)
 
 
+def read_config(path: Path) -> dict[str, Any]:
+    """Return the parameters that a file of `config/` gives; none if there is no such file.
+
+    They are read as papermill reads them (`-f`), by YAML 1.1 and with dates as text, so that what
+    passes here passes there. DVC's YAML 1.2 reads `no`, `010` and `12:30` as other values.
+
+    Raises:
+        NbError: if it is not valid YAML, or holds something else than names and values.
+    """
+    import yaml
+
+    where = f"{path.parent.name}/{path.name}"
+    try:
+        loader = yaml.SafeLoader(path.read_text(encoding="utf-8"))
+        loader.yaml_implicit_resolvers = {
+            first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
+            for first, resolvers in loader.yaml_implicit_resolvers.items()
+        }
+        content = loader.get_single_data() or {}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise NbError(f"{where} cannot be read: {_one_line(error)}", 2) from None
+    if not isinstance(content, dict):
+        raise NbError(f"{where} holds no parameters; write one `name: value` per line.", 2)
+    return content
+
+
 @contextmanager
 def _repo(root: Path) -> Iterator[Any]:
     """Open DVC's view of the project; what it has to say in errors becomes one line."""

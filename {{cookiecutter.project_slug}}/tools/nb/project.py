@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 PRODUCTION = Path("notebooks/production")
+CONFIG = Path("config")
 FINGERPRINTS = Path(".nb/fingerprints")
 EXECUTED = Path("reports/notebooks")
 
