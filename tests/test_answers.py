@@ -27,6 +27,7 @@ BAD_ANSWERS = {
     "a package of the standard library": ({"package_name": "statistics"}, "hide Python's own"),
     "a package that is a dependency": ({"package_name": "sklearn"}, "name of something"),
     "a package that is the tooling": ({"package_name": "nb"}, "name of something"),
+    "a slug that a dependency needs": ({"project_slug": "packaging"}, "name of something"),
     "a package with a hyphen": ({"package_name": "my-package"}, "lower-case letters"),
     "a package that begins with a digit": ({"package_name": "2026_sales"}, "begin with a letter"),
     "an e-mail without a domain": ({"email": "nobody"}, "name@example.org"),

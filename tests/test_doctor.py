@@ -109,6 +109,7 @@ BREAKAGES: dict[str, tuple[Break, str, str, bool]] = {
     ),
     "no commit hook": (delete(".git/hooks/pre-commit"), "hooks", "pre-commit hook", True),
     "no push hook": (delete(".git/hooks/pre-push"), "hooks", "pre-push hook", True),
+    "no repository": (delete(".git"), "Git repository", "there is none here", False),
     "hooks elsewhere": (
         lambda p: p.git("config", "core.hooksPath", "/nowhere"),
         "hooks",

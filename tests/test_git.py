@@ -210,6 +210,134 @@ def test_a_pull_is_not_blocked_and_keeps_the_outputs_of_unchanged_cells(team: Cl
     assert not list((bert.path / ".nb" / "outputs").rglob("*.ipynb"))
 
 
+def test_a_commit_beside_unstaged_changes_keeps_outputs(team: Clone) -> None:
+    member = team("member")
+    member.run("nb", "setup")
+    execute(member)
+    execute(member, "notebooks/production/10-ingest.ipynb")
+    edit(member, 0, "# not finished")
+    member.edit("README.md", "## Start", "## Begin")
+    member.write("notes.md", "A note.\n")
+    member.git("add", "notes.md")
+    member.git("commit", "--quiet", "--message", "only the note")
+    assert member.git("show", "--stat", "--format=", "HEAD").split()[0] == "notes.md"
+    assert all(outputs(member)) and all(outputs(member, "notebooks/production/10-ingest.ipynb"))
+    assert "# not finished" in member.read(FEATURES) and "## Begin" in member.read("README.md")
+
+
+def test_outputs_of_a_notebook_that_is_not_here_wait_for_it(team: Clone) -> None:
+    member = team("member")
+    member.run("nb", "setup")
+    name = "notebooks/exploratory/02-at-side.ipynb"
+    member.git("checkout", "--quiet", "-b", "side")
+    save(member, load(member), name)
+    member.git("add", "--all")
+    commit(member)
+    execute(member, name)
+    assert f"outputs of {name} wait" in member.run("nb", "sync", "checkout", "--quiet", "main")
+    assert not member.has(name)
+    assert f"kept the outputs of {name}" in member.run("nb", "sync", "checkout", "--quiet", "side")
+    assert all(outputs(member, name))
+
+
+def test_outputs_follow_a_notebook_that_was_renamed(team: Clone) -> None:
+    anna, bert = team("anna"), team("bert")
+    for member in (anna, bert):
+        member.run("nb", "setup")
+    old, new = (
+        f"notebooks/exploratory/{name}.ipynb" for name in ("01-dm-first-look", "01-dm-look")
+    )
+    anna.git("mv", old, new)
+    commit(anna)
+    anna.git("push", "--quiet", "--no-verify")
+    execute(bert, old)
+    assert f"kept the outputs of {new}" in bert.run("nb", "sync")
+    assert all(outputs(bert, new))
+
+
+def test_a_conflict_during_sync_loses_no_outputs(team: Clone) -> None:
+    anna, bert = team("anna"), team("bert")
+    for member in (anna, bert):
+        member.run("nb", "setup")
+        edit(member, -1, f"side = {member.path.name == 'anna'}")
+        commit(member)
+    anna.git("push", "--quiet", "--no-verify")
+    execute(bert)
+    bert.run("nb", "sync", "pull", "--no-rebase", code=1)
+    bert.git("merge", "--abort")
+    assert f"kept the outputs of {FEATURES}" in bert.run("nb", "sync", "status")
+    assert all(outputs(bert))
+
+
+def test_a_check_that_saw_nothing_does_not_pass(team: Clone) -> None:
+    member = team("member")
+    execute(member)
+    commit(member)
+    folder = (member.path / FEATURES).parent
+    for name in ("20-features.ipynb", str(member.path / FEATURES)):
+        assert "holds outputs" in member.run("nb", "verify", name, code=1, cwd=folder)
+    for command in ("verify", "credentials"):
+        assert "nothing.ipynb is not a file that Git tracks" in member.run(
+            "nb", command, "nothing.ipynb", code=2
+        )
+
+
+def test_names_that_are_hard_to_handle_are_named(team: Clone) -> None:
+    member = team("member")
+    names = ["a\nb.ipynb", '"q".ipynb', "é ü.ipynb", "0:x.ipynb", "z z.ipynb"]
+    for name in names:
+        save(member, load(member), name)
+        execute(member, name)
+    member.git("add", "--all")
+    found = member.run("nb", "verify", code=1)
+    assert all(f"{name} holds outputs" in found for name in names)
+    assert found.count("holds outputs") == len(names)
+    member.run("nb", "setup")
+    member.git("add", "--renormalize", ".")
+    member.run("nb", "sync", "status")
+    assert all(all(outputs(member, name)) for name in names)
+
+
+def test_large_outputs_do_not_keep_a_notebook_out_of_git(team: Clone) -> None:
+    member = team("member")
+    member.run("nb", "setup")
+    notebook = load(member)
+    name = "notebooks/exploratory/02-at-large.ipynb"
+    code_cells(notebook)[0]["outputs"] = [
+        {"name": "stdout", "output_type": "stream", "text": ["x" * 2_000_000]}
+    ]
+    save(member, notebook, name)
+    member.git("add", "--all")
+    commit(member)
+    notebook["cells"][0]["source"] = ["x" * 2_000_000]
+    save(member, notebook, name)
+    assert "02-at-large.ipynb holds 2.0 MB besides outputs" in commit(member, code=1)
+
+
+def test_hooks_survive_a_move_and_say_what_to_do_without_an_environment(
+    team: Clone, tmp_path: Path
+) -> None:
+    member = team("member")
+    member.run("nb", "setup")
+    member.path.rename(tmp_path / "moved")
+    moved = Project(tmp_path / "moved")
+    edit(moved, 0, "# after the move")
+    commit(moved)
+    (moved.path / ".venv").unlink()
+    edit(moved, 0, "# without an environment")
+    assert "nb: the project has no environment yet; run: make setup" in commit(moved, code=1)
+
+
+def test_somebody_elses_hook_runs_before_ours(team: Clone) -> None:
+    member = team("member")
+    hook = member.path / ".git" / "hooks" / "pre-commit"
+    hook.write_text("#!/bin/sh\necho theirs\n")
+    hook.chmod(0o755)
+    member.run("nb", "setup")
+    edit(member, 0, "# a change")
+    assert "theirs" in commit(member)
+
+
 def test_a_stash_through_sync_keeps_outputs(team: Clone) -> None:
     member = team("member")
     member.run("nb", "setup")

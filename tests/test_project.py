@@ -227,6 +227,43 @@ def test_push_clone_pull_and_there_is_nothing_to_run(ready: Project, tmp_path: P
     assert clone.git("status", "--short") == ""
 
 
+def test_a_moved_project_makes_its_environment_again(ready: Project) -> None:
+    moved = Project(ready.path.parent / "moved")
+    ready.path.rename(moved.path)
+    try:
+        assert "Nothing to run." in moved.make("status")
+    finally:
+        moved.path.rename(ready.path)
+    assert "Nothing to run." in ready.make("status")
+
+
+def test_a_project_inside_a_repository_is_refused_in_one_sentence(
+    ready: Project, bake: Bake, tmp_path: Path
+) -> None:
+    project = bake(example=False)
+    project.git("init", "--quiet", cwd=tmp_path)
+    said = project.run(f"{ready.path}/.venv/bin/nb", "setup", code=1)
+    assert "is inside the Git repository" in said and len(said.splitlines()) == 1
+
+
+def test_a_run_that_has_nothing_to_show_says_how_to_get_it(project: Project) -> None:
+    project.make("clean")
+    assert "`nb run --force` makes one" in project.make("run-notebooks")
+    project.run("nb", "run", "--force")
+    assert project.has("reports/index.html")
+
+
+def test_a_production_notebook_may_lie_in_a_folder(project: Project) -> None:
+    copy = project.path / "notebooks" / "production" / "more" / "50-more.ipynb"
+    copy.parent.mkdir()
+    shutil.copy(project.path / "notebooks/production/10-ingest.ipynb", copy)
+    project.run(
+        *("papermill", str(copy), "reports/notebooks/more/50-more.ipynb"),
+        *("--engine", "nb", "-k", "python3"),
+    )
+    assert project.has("reports/notebooks/more/50-more.ipynb")
+
+
 def test_a_deleted_environment_is_made_again(ready: Project) -> None:
     shutil.rmtree(ready.path / ".venv")
     assert "Report: reports/index.html" in ready.make("run-notebooks")

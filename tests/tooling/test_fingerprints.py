@@ -91,6 +91,14 @@ def test_a_change_is_explained_cell_by_cell(root: Path, cells: list[str], words:
     assert fingerprints.explain(root, TEN, digest) == words
 
 
+@pytest.mark.parametrize("line", ["# modules", "# module x y", "# %% code cell"])
+def test_source_that_looks_like_a_header_is_source(root: Path, line: str) -> None:
+    digest = record(root)
+    save(root, "import pkg.a", f"x = 1\n{line}", "y = 2")
+    fingerprints.refresh(root)
+    assert fingerprints.explain(root, TEN, digest) == ["code cell 2 changed"]
+
+
 def test_a_changed_module_is_named(root: Path) -> None:
     digest = record(root)
     (root / "src" / "pkg" / "a.py").write_text("A = 2\n")

@@ -64,6 +64,17 @@ def version_of(python: str | Path) -> tuple[int, ...]:
     return tuple(map(int, done.stdout.split())) if done.returncode == 0 else ()
 
 
+def has_pip(python: Path) -> bool:
+    """Tell whether an environment is whole: an interrupted set-up leaves one without pip."""
+    try:
+        return (
+            subprocess.run([str(python), "-m", "pip", "--version"], capture_output=True).returncode
+            == 0
+        )
+    except OSError:
+        return False
+
+
 def find_python() -> str | None:
     """Find an interpreter that is new enough for the project; None if there is none."""
     wanted = required_python()
@@ -110,7 +121,10 @@ def pip_install(python: Path) -> None:
     """Install the project with pip, held to the versions in `requirements.lock`, and write it."""
     lock = ROOT / "requirements.lock"
     pip = (python, "-m", "pip", "--disable-pip-version-check")
-    hint = "pip could not install the project; its message is above."
+    hint = (
+        "pip could not install the project; its message is above. If it is about versions, delete "
+        "requirements.lock, which holds those of the last set-up, and run this again."
+    )
     run(*pip, "install", "--quiet", "--upgrade", "pip>=25.1", hint=hint)
     held = ("--constraint", lock) if lock.exists() else ()
     # The tooling first: pip takes the name nb-tools, in the group, for the one that is installed.
@@ -126,7 +140,7 @@ def pip_install(python: Path) -> None:
 def with_pip() -> None:
     """Install into a virtual environment with nothing but Python's own tools."""
     python = VENV / SCRIPTS / "python"
-    if not version_of(python) >= required_python():
+    if not version_of(python) >= required_python() or not has_pip(python):
         base = find_python()
         if base is None:
             wanted = ".".join(map(str, required_python()))
@@ -137,12 +151,14 @@ def with_pip() -> None:
 
 def with_conda() -> None:
     """Install Python and binary packages with conda, the project itself with pip."""
-    conda = next(filter(None, map(shutil.which, ("conda", "mamba", "micromamba"))), None)
+    # Where CONDA is set, on some CI machines, conda itself is not on PATH.
+    names = ("conda", "mamba", "micromamba", f"{os.environ.get('CONDA')}/bin/conda")
+    conda = next(filter(None, map(shutil.which, names)), None)
     if conda is None:
         fail("none of conda, mamba and micromamba was found; install one, then run this again.")
-    verb = "update" if (VENV / "conda-meta").is_dir() else "create"
+    verb = ("update",) if (VENV / "conda-meta").is_dir() else ("create", "--yes")
     run(
-        *(conda, "env", verb, "--yes", "--prefix", VENV, "--file", "environment.yml"),
+        *(conda, "env", *verb, "--prefix", VENV, "--file", "environment.yml"),
         hint=f"{Path(conda).name} could not make the environment; its message is above.",
     )
     pip_install(VENV / ("python.exe" if os.name == "nt" else "bin/python"))
@@ -155,9 +171,14 @@ def main(arguments: list[str]) -> None:
         fail("usage: python3 tools/bootstrap.py uv|pip|conda")
     # An environment that is active in the caller's shell must not be taken for the project's own.
     os.environ.pop("VIRTUAL_ENV", None)
+    ready = VENV / ".ready"
+    # The programs of an environment name their interpreter by its path: moved, they do not start.
+    if ready.exists() and ready.read_text(encoding="utf-8") != str(ROOT):
+        print("setup: the project was moved, so its environment is made anew", flush=True)
+        shutil.rmtree(VENV)
     managers[arguments[0]]()
     run(VENV / SCRIPTS / "nb", "setup", hint="the clone is not wired yet; the reason is above.")
-    (VENV / ".ready").touch()
+    ready.write_text(str(ROOT), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -26,7 +26,16 @@ There is no production notebook yet. To make one:
   3. declare its stage in dvc.yaml (README, "Add a production notebook", has one to copy).
 """
 # Commands that Git itself calls, or that report what is wrong, change nothing on the way.
-WITHOUT_REPAIR = (None, "setup", "doctor", "verify", "credentials", "unpushed", "merge-lock")
+WITHOUT_REPAIR = (
+    None,
+    "setup",
+    "doctor",
+    "verify",
+    "credentials",
+    "unpushed",
+    "merge-lock",
+    "hook",
+)
 LEFT_BY_RUNS = (
     "reports/html",
     "reports/index.html",
@@ -101,6 +110,8 @@ def run(root: Path, stages: tuple[str, ...], force: bool, keep_going: bool) -> N
         raise NbError(f"{reason} {EXECUTED.as_posix()}.", code)
     if index:
         click.secho(f"Report: {index.relative_to(root).as_posix()}", bold=True)
+    else:
+        click.echo("No notebook has run here, so there is no report; `nb run --force` makes one.")
 
 
 @main.command()
@@ -259,9 +270,9 @@ def verify(root: Path, files: tuple[str, ...]) -> None:
     FILES are looked at as they are staged; without any, every tracked notebook is. The commit hook
     and CI call this.
     """
-    from .staged import index_ids, verify_notebooks
+    from .staged import named, verify_notebooks
 
-    _fail_with(verify_notebooks(root, files or index_ids(root)))
+    _fail_with(verify_notebooks(root, named(root, files)))
 
 
 @main.command()
@@ -273,9 +284,9 @@ def credentials(root: Path, files: tuple[str, ...]) -> None:
     Without FILES every tracked file is looked at. A line that ends with the comment
     `pragma: allowlist secret` is passed over.
     """
-    from .staged import find_credentials, index_ids
+    from .staged import find_credentials, named
 
-    _fail_with(find_credentials(root, files or index_ids(root)))
+    _fail_with(find_credentials(root, named(root, files)))
 
 
 @main.command()
@@ -313,11 +324,30 @@ def sync(root: Path, command: tuple[str, ...]) -> None:
       nb sync checkout main
       nb sync rebase origin/main
     """
-    from .sync import keep_outputs
+    from .sync import run_git
 
-    kept = keep_outputs(root, command or ["pull"])
-    if kept:
-        click.echo(f"nb: kept the outputs of {', '.join(kept)}")
+    kept = run_git(root, command or ["pull"])
+    if kept.restored:
+        click.echo(f"nb: kept the outputs of {', '.join(kept.restored)}")
+    if kept.waiting:
+        click.echo(f"nb: outputs of {', '.join(kept.waiting)} wait for it in .nb/outputs")
+
+
+@main.command(hidden=True, context_settings={"ignore_unknown_options": True})
+@click.argument("kind")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@click.pass_obj
+def hook(root: Path, kind: str, arguments: tuple[str, ...]) -> None:
+    """Run the checks of a Git hook, with outputs set aside: pre-commit resets unstaged changes."""
+    from .run import program_environment
+    from .sync import outputs_kept
+
+    folder = gitwiring.hooks_folder(root)
+    options = ["--config=.pre-commit-config.yaml", f"--hook-type={kind}", f"--hook-dir={folder}"]
+    command = [sys.executable, "-m", "pre_commit", "hook-impl", *options, "--", *arguments]
+    with outputs_kept(root):
+        code = subprocess.call(command, cwd=root, env=program_environment())
+    raise click.exceptions.Exit(code)
 
 
 @main.command(context_settings={"ignore_unknown_options": True})

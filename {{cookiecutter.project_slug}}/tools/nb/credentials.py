@@ -27,7 +27,7 @@ def find_in_file(name: str, content: bytes) -> list[str]:
     text = content.decode("utf-8", errors="replace")
     places = _notebook_lines(text) if name.endswith(".ipynb") else None
     if places is None:
-        places = ((str(number), line) for number, line in enumerate(text.splitlines(), 1))
+        places = [(str(number), line) for number, line in enumerate(text.splitlines(), 1)]
     found = [f"{name}:{place}: {kind}" for place, kind, _ in _scan(places)]
     return list(dict.fromkeys(found))
 
@@ -105,18 +105,17 @@ def _settings() -> AbstractContextManager[Any]:
     return settings
 
 
-def _notebook_lines(text: str) -> Iterator[tuple[str, str]] | None:
+def _notebook_lines(text: str) -> list[tuple[str, str]] | None:
     """Return each line of source and output with its cell; None if the text is not a notebook."""
     try:
-        cells = json.loads(text)["cells"]
-    except (ValueError, KeyError, TypeError):
+        return [
+            (f"cell {number}", line)
+            for number, cell in enumerate(json.loads(text)["cells"], 1)
+            for part in (source_text(cell), *map(output_text, cell.get("outputs", ())))
+            for line in part.splitlines()
+        ]
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None
-    return (
-        (f"cell {number}", line)
-        for number, cell in enumerate(cells, 1)
-        for part in (source_text(cell), *map(output_text, cell.get("outputs", ())))
-        for line in part.splitlines()
-    )
 
 
 def output_text(output: dict[str, Any]) -> str:

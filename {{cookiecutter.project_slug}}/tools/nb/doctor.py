@@ -46,7 +46,15 @@ Check = Callable[[Path], Finding]
 
 def examine(root: Path) -> Iterator[Finding]:
     """Yield the finding of every check, in an order in which they can be repaired."""
-    return (check(root) for check in CHECKS)
+    for check in CHECKS:
+        try:
+            finding = check(root)
+        except NbError as error:
+            name = check.__name__.strip("_").replace("_", " ")
+            finding = Finding(name, str(error), repair=SETUP)
+        yield finding
+        if finding.name == "Git repository" and finding.problem:
+            return  # what follows looks into it
 
 
 def repair(root: Path, findings: list[Finding]) -> list[str]:

@@ -104,6 +104,8 @@ class Engine(NBClientEngine):
                 started then, and no file written.
         """
         secrets = Mask(_apply_parameters(nb, options.get("input_path")))
+        if output_path and "://" not in output_path:
+            Path(output_path).parent.mkdir(parents=True, exist_ok=True)
         options.setdefault("kernel_manager_class", KernelManager)
         for name in ("stdout_file", "stderr_file"):
             if options.get(name):

@@ -5,9 +5,7 @@ Everything here is local to the clone, safe to repeat, and reports what it chang
 
 from __future__ import annotations
 
-import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 from . import gitfilter
@@ -29,6 +27,12 @@ WIRING = {
     "merge.dvc-lock.driver": "sh tools/in-env nb merge-lock %O %A %B",
 }
 HOOKS = ("pre-commit", "pre-push")
+# The environment is found when the hook runs, so it may move, go and come back.
+HOOK = """\
+#!/bin/sh
+# Written by `nb setup`: runs the checks of .pre-commit-config.yaml.
+exec sh tools/in-env nb hook {hook} "$@"
+"""
 
 
 def git(root: Path, *arguments: str, check: bool = True, stdin: str | None = None) -> str:
@@ -71,6 +75,11 @@ def heal(root: Path) -> list[str]:
 def _make_repository(root: Path) -> list[str]:
     if (root / ".git").exists():
         return []
+    outer = git(root, "rev-parse", "--show-toplevel", check=False).strip()
+    if outer and not git(root, "check-ignore", ".", check=False):
+        reason = "a repository in it would break it"
+        hint = "move the project out of it, or run `git init` here yourself"
+        raise NbError(f"{root} is inside the Git repository {outer}; {reason}: {hint}.")
     git(root, "init", "--quiet")
     git(root, "symbolic-ref", "HEAD", "refs/heads/main")
     return ["made a Git repository (branch main)"]
@@ -98,10 +107,19 @@ def _connect(root: Path) -> list[str]:
     return ["connected Git's filter, diff and merge for notebooks"] if missing or outdated else []
 
 
+def hooks_folder(root: Path) -> Path:
+    """Return where Git looks for the hooks of this clone."""
+    return root / git(root, "rev-parse", "--git-path", "hooks").strip()
+
+
 def missing_hooks(root: Path) -> list[str]:
-    """Return the hooks that are not installed, or not by pre-commit."""
-    hooks = root / git(root, "rev-parse", "--git-path", "hooks").strip()
-    return [hook for hook in HOOKS if not _is_ours(hooks / hook)]
+    """Return the hooks that are not installed as `nb setup` writes them."""
+    folder = hooks_folder(root)
+    return [hook for hook in HOOKS if not _has_text(folder / hook, HOOK.format(hook=hook))]
+
+
+def _has_text(path: Path, text: str) -> bool:
+    return path.is_file() and path.read_text(encoding="utf-8", errors="replace") == text
 
 
 def _install_hooks(root: Path) -> list[str]:
@@ -109,18 +127,21 @@ def _install_hooks(root: Path) -> list[str]:
     if not missing or not (root / ".pre-commit-config.yaml").exists():
         return []
     if git(root, "config", "core.hooksPath", check=False).strip():
-        return ["left the hooks alone: pre-commit cannot install them while core.hooksPath is set"]
-    pre_commit = shutil.which("pre-commit", path=str(Path(sys.executable).parent)) or "pre-commit"
-    types = [f"--hook-type={hook}" for hook in missing]
-    done = subprocess.run([pre_commit, "install", *types], cwd=root, capture_output=True, text=True)
-    if done.returncode:
-        reason = (done.stderr or done.stdout).strip().splitlines()[-1]
-        raise NbError(f"pre-commit install: {reason}")
+        return ["left the hooks alone: core.hooksPath is set, so they belong to somebody else"]
+    folder = hooks_folder(root)
+    folder.mkdir(parents=True, exist_ok=True)
+    for hook in missing:
+        _keep_foreign(folder / hook)
+        (folder / hook).write_text(HOOK.format(hook=hook), encoding="utf-8", newline="\n")
+        (folder / hook).chmod(0o755)
     return [f"installed the {' and '.join(missing)} hook{'s' if len(missing) > 1 else ''}"]
 
 
-def _is_ours(hook: Path) -> bool:
-    return hook.is_file() and "pre-commit" in hook.read_text(encoding="utf-8", errors="replace")
+def _keep_foreign(hook: Path) -> None:
+    """Let a hook that somebody wrote run before ours: pre-commit calls `<hook>.legacy` first."""
+    text = hook.read_text(encoding="utf-8", errors="replace") if hook.is_file() else ""
+    if text and "nb setup" not in text and "pre-commit" not in text:
+        hook.replace(hook.with_name(f"{hook.name}.legacy"))
 
 
 def settle_lock(root: Path) -> None:

@@ -235,7 +235,9 @@ def fingerprint(notebook: Notebook, sources: Sources) -> str:
 
 def _cell_text(cell: CodeCell) -> str:
     tags = f" [{', '.join(cell.tags)}]" if cell.tags else ""
-    return f"{CELL}{tags}\n{cell.source}\n"
+    # Indented, so that no line of source can look like a header.
+    lines = "".join(f" {line}\n" for line in cell.source.split("\n"))
+    return f"{CELL}{tags}\n{lines}"
 
 
 def _relative(path: Path, sources: Sources) -> str:

@@ -5,18 +5,22 @@ The filter strips notebooks; this verifies that it did, and changes nothing.
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from .credentials import find_in_file
 from .gitfilter import clean
 from .gitwiring import git
 from .notebook import source_text
+from .project import NbError
 from .strip import RefusedError, load
 
 FILTER = "nbstripout"  # as .gitattributes names it
+# Bytes of a notebook that a person may still review.
+LARGEST = 1_000_000
 CONFLICT = re.compile(r"^(<{7}|>{7})( |$)", re.M)
 
 
@@ -27,27 +31,34 @@ def index_ids(root: Path) -> dict[str, str]:
     return {name: fields.split()[1] for fields, name in pairs}
 
 
-def staged(root: Path) -> list[str]:
-    """Return the files that are added or changed in the index."""
-    listed = git(root, "diff", "--cached", "--name-only", "--diff-filter=ACMRT", "-z")
-    return [name for name in listed.split("\0") if name]
+def named(root: Path, files: Sequence[str]) -> dict[str, str]:
+    """Return the ids of the named files, or of all in the index if none is named.
+
+    Args:
+        root: the project's root.
+        files: paths as they are typed in the working directory.
+
+    Raises:
+        NbError: if one of them is not in the index: a check must not pass because it saw nothing.
+    """
+    ids = index_ids(root)
+    names = [os.path.relpath(Path.cwd() / file, root).replace(os.sep, "/") for file in files]
+    unknown = [name for name in names if name not in ids]
+    if unknown:
+        raise NbError(f"{unknown[0]} is not a file that Git tracks; git add it first.", 2)
+    return {name: ids[name] for name in names} if files else ids
 
 
-def blobs(root: Path, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+def blobs(root: Path, ids: Mapping[str, str]) -> Iterator[tuple[str, bytes]]:
     """Yield each file with its content as the index holds it, all through one Git process."""
-    wanted = list(names)
-    request = "".join(f":{name}\n" for name in wanted).encode(errors="surrogateescape")
+    request = "".join(f"{digest}\n" for digest in ids.values()).encode()
     done = subprocess.run(
         ["git", "cat-file", "--batch"], cwd=root, input=request, capture_output=True
     )
     position = 0
-    for name in wanted:
+    for name in ids:
         end = done.stdout.index(b"\n", position)
-        header = done.stdout[position:end].split()
-        if len(header) != 3 or not header[2].isdigit():
-            position = end + 1  # "missing": a deletion, or a name that Git would have to quote
-            continue
-        size = int(header[2])
+        size = int(done.stdout[position:end].split()[2])
         yield name, done.stdout[end + 1 : end + 1 + size]
         position = end + 2 + size
 
@@ -57,13 +68,20 @@ def filtered(root: Path, names: Iterable[str]) -> list[str]:
     notebooks = [name for name in names if name.endswith(".ipynb")]
     if not notebooks:
         return []
-    fields = git(root, "check-attr", "-z", "filter", "--", *notebooks).split("\0")
+    listed = "".join(f"{name}\0" for name in notebooks)
+    fields = git(root, "check-attr", "-z", "--stdin", "filter", stdin=listed).split("\0")
     return [name for name, value in zip(fields[::3], fields[2::3], strict=False) if value == FILTER]
 
 
-def verify_notebooks(root: Path, names: Iterable[str]) -> list[str]:
-    """Return a sentence for each notebook that holds outputs, a conflict, or is not a notebook."""
-    found = (_problem(name, content) for name, content in blobs(root, filtered(root, names)))
+def verify_notebooks(root: Path, ids: Mapping[str, str]) -> list[str]:
+    """Return a sentence for each notebook that holds outputs or a conflict, is huge, or is none.
+
+    Args:
+        root: the project's root.
+        ids: the files to look at, with their ids in the index; only notebooks are.
+    """
+    notebooks = {name: ids[name] for name in filtered(root, ids)}
+    found = (_problem(name, content) for name, content in blobs(root, notebooks))
     return [problem for problem in found if problem]
 
 
@@ -77,6 +95,8 @@ def _problem(name: str, content: bytes) -> str | None:
         return (
             f"{name}: cell {conflicts[0]} holds a merge conflict: edit it, then git add it again."
         )
+    if len(content) > LARGEST:
+        return f"{name} holds {len(content) / 1e6:.1f} MB besides outputs: keep data with DVC."
     try:
         if clean(content, name) == content:
             return None
@@ -85,6 +105,6 @@ def _problem(name: str, content: bytes) -> str | None:
     return f"{name} holds outputs: run `nb setup`, then `git add --renormalize {name}`."
 
 
-def find_credentials(root: Path, names: Iterable[str]) -> list[str]:
+def find_credentials(root: Path, ids: Mapping[str, str]) -> list[str]:
     """Return a phrase for each credential in the files as the index holds them."""
-    return [found for name, content in blobs(root, names) for found in find_in_file(name, content)]
+    return [found for name, content in blobs(root, ids) for found in find_in_file(name, content)]

@@ -1,15 +1,19 @@
-"""Pull, check out or stash without losing outputs.
+"""Run what changes the work tree without losing outputs: a pull, a checkout, a commit.
 
-Git refuses to pull over a notebook that was run, though nothing that it stores of it changed, and a
-stash or checkout drops its outputs. Here they are set aside first, and put back where the code is
-unchanged.
+Git refuses to pull over a notebook that was run, though nothing that it stores of it changed; a
+checkout, a stash, and pre-commit before a commit, drop outputs. Here they are copied aside first,
+to `.nb/outputs`, and put back where the code is unchanged. The copy stays until the notebook is
+there to take them, so an interruption loses nothing: the next call takes up what it finds.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
@@ -24,11 +28,21 @@ from .strip import RefusedError
 ASIDE = Path(".nb/outputs")
 
 
-def keep_outputs(root: Path, command: Sequence[str]) -> list[str]:
-    """Run a Git command that changes the work tree; return the notebooks whose outputs came back.
+@dataclass
+class Kept:
+    """What became of the outputs that were set aside.
 
-    The outputs are copied to `.nb/outputs` and that copy goes only when they are back, so an
-    interruption loses nothing: the next call takes up what it finds there.
+    Attributes:
+        restored: the notebooks that have them back.
+        waiting: the notebooks that are not there, or in conflict; theirs wait in `.nb/outputs`.
+    """
+
+    restored: list[str] = field(default_factory=list)
+    waiting: list[str] = field(default_factory=list)
+
+
+def run_git(root: Path, command: Sequence[str]) -> Kept:
+    """Run a Git command that changes the work tree, and keep outputs.
 
     Args:
         root: the project's root.
@@ -37,67 +51,100 @@ def keep_outputs(root: Path, command: Sequence[str]) -> list[str]:
     Raises:
         NbError: if Git fails. What could be put back is back then.
     """
-    _set_aside(root, _only_outputs_differ(root))
-    try:
-        done = subprocess.run(["git", *command], cwd=root)
-    finally:
-        kept = [name for name in _aside(root) if _put_back(root, name)]
-    if done.returncode:
+    with outputs_kept(root) as kept:
+        # Git takes these for changed by hand, and would refuse to replace them.
+        unchanged = _only_outputs_differ(root)
+        if unchanged:
+            git(root, "checkout", "--", *unchanged)
+        code = subprocess.run(["git", *command], cwd=root).returncode
+    if code:
         words = " ".join(command)
-        raise NbError(
-            f"git {words} failed; its message is above, outputs are kept.", done.returncode
-        )
+        raise NbError(f"git {words} failed; its message is above. No output was lost.", code)
     return kept
 
 
-def _only_outputs_differ(root: Path) -> list[str]:
-    """Return the notebooks of which Git stores what it would store now, though the files differ."""
-    ids = index_ids(root)
-    changed = set(git(root, "diff", "--name-only", "-z").split("\0"))
-    names = [n for n in filtered(root, ids) if n not in changed and (root / n).is_file()]
-    listed = "".join(f"{name}\n" for name in names)
-    hashes = git(root, "hash-object", "--no-filters", "--stdin-paths", stdin=listed).split()
-    return [name for name, digest in zip(names, hashes, strict=True) if ids[name] != digest]
-
-
-def _set_aside(root: Path, names: Sequence[str]) -> None:
-    for name in names:
+@contextmanager
+def outputs_kept(root: Path) -> Iterator[Kept]:
+    """Copy the outputs of all notebooks aside, and put them back when the block ends."""
+    for name in _differing(root):
         copy = root / ASIDE / name
         copy.parent.mkdir(parents=True, exist_ok=True)
-        draft = copy.with_suffix(".draft")
-        draft.write_bytes((root / name).read_bytes())
-        draft.replace(copy)
-    if names:
-        git(root, "checkout", "--", *names)
+        _replace(copy, (root / name).read_bytes())
+    kept = Kept()
+    try:
+        yield kept
+    finally:
+        _put_all_back(root, kept)
 
 
-def _aside(root: Path) -> list[str]:
-    return sorted(p.relative_to(root / ASIDE).as_posix() for p in (root / ASIDE).rglob("*.ipynb"))
+def _differing(root: Path) -> list[str]:
+    """Return the notebooks whose files are not, byte for byte, what the index holds."""
+    ids = index_ids(root)
+    names = [name for name in filtered(root, ids) if (root / name).is_file()]
+    return [name for name in names if ids[name] != _blob_id(root / name, len(ids[name]))]
 
 
-def _put_back(root: Path, name: str) -> bool:
-    """Give a notebook its outputs back; tell whether any came back."""
-    copy, target = root / ASIDE / name, root / name
-    restored = _with_outputs(target, copy)
-    if restored is not None:
-        draft = target.with_suffix(".draft")
-        draft.write_bytes(restored)
-        draft.replace(target)
-    copy.unlink()
-    return restored is not None
+def _blob_id(path: Path, length: int) -> str:
+    """Return the id that Git would give to a file as it is, for its 40 or 64 digits."""
+    content = path.read_bytes()
+    new = hashlib.sha1 if length == 40 else hashlib.sha256
+    return new(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+
+
+def _only_outputs_differ(root: Path) -> list[str]:
+    changed = set(git(root, "diff", "--name-only", "-z").split("\0"))
+    return [name for name in _differing(root) if name not in changed]
+
+
+def _put_all_back(root: Path, kept: Kept) -> None:
+    conflicts = set(git(root, "diff", "--name-only", "--diff-filter=U", "-z").split("\0"))
+    for copy in sorted((root / ASIDE).rglob("*.ipynb")):
+        name = copy.relative_to(root / ASIDE).as_posix()
+        target = root / name if (root / name).is_file() else _renamed(root, copy)
+        if target is None or name in conflicts:
+            kept.waiting.append(name)
+            continue
+        restored = _with_outputs(target, copy)
+        if restored is not None:
+            _replace(target, restored)
+            kept.restored.append(target.relative_to(root).as_posix())
+        copy.unlink()
+
+
+def _renamed(root: Path, copy: Path) -> Path | None:
+    """Return the notebook that holds what a copy held, under another name."""
+    wanted = _stripped(copy)
+    names = filtered(root, index_ids(root))
+    paths = (root / name for name in names if (root / name).is_file())
+    return next((path for path in paths if wanted and path.read_bytes() == wanted), None)
+
+
+def _stripped(path: Path) -> bytes | None:
+    try:
+        return clean(path.read_bytes(), path.name)
+    except RefusedError:
+        return None
+
+
+def _replace(path: Path, content: bytes) -> None:
+    draft = path.with_suffix(".draft")
+    draft.write_bytes(content)
+    draft.replace(path)
 
 
 def _with_outputs(target: Path, copy: Path) -> bytes | None:
     """Return the notebook with the outputs of the copy; None if there is nothing to put back."""
-    if not target.is_file():
+    content = copy.read_bytes()
+    if target.read_bytes() == content:
         return None
+    wanted = _stripped(copy)
+    if wanted and wanted == _stripped(target):
+        return content
     try:
-        if clean(copy.read_bytes(), copy.name) == clean(target.read_bytes(), target.name):
-            return copy.read_bytes()
         new, old = (json.loads(path.read_bytes()) for path in (target, copy))
         moved = _move_outputs(_code_cells(old), _code_cells(new))
-    except (RefusedError, ValueError, KeyError, TypeError):
-        return None  # a conflict, or no notebook any more: it stays as Git left it
+    except (ValueError, KeyError, TypeError):
+        return None  # no notebook any more: it stays as Git left it
     text = json.dumps(new, indent=1, ensure_ascii=False, sort_keys=True)
     return f"{text}\n".encode() if moved else None
 
