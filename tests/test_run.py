@@ -544,6 +544,18 @@ def test_a_kernel_ends_with_papermill(pipeline: Pipeline, number: int) -> None:
     assert "KeyboardInterrupt" in pipeline.read("reports/notebooks/10-a.ipynb")
 
 
+def test_half_a_lock_file_is_put_back(pipeline: Pipeline) -> None:
+    stages = {"a": copy("a"), "b": copy("b.txt", "a")}
+    pipeline.declare(**stages)
+    pipeline.nb("run")
+    stages["b"]["cmd"] = "printf '{\"' > dvc.lock; kill -9 $PPID"
+    pipeline.declare(**stages)
+    assert pipeline.states(code=137) == {"a": "unchanged", "b": "killed"}
+    pipeline.declare(a=copy("a"), b=copy("b.txt", "a"))
+    assert pipeline.states()["a"] == "unchanged"
+    pipeline.is_settled()
+
+
 def test_half_of_dvcs_list_of_paths_is_no_obstacle(pipeline: Pipeline) -> None:
     pipeline.declare(a=copy("a"))
     pipeline.nb("run")

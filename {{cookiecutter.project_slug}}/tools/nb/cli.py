@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -101,10 +100,10 @@ def run(root: Path, /, dry_run: bool, as_json: bool, jobs: int | None, **chosen:
     """
     from . import report
     from .run import execute
-    from .runner import Options
+    from .runner import Options, cores
     from .view import View, summary
 
-    options = Options(jobs=jobs or os.cpu_count() or 1, **chosen)
+    options = Options(jobs=jobs or cores(), **chosen)
     if dry_run:
         _print_plan(root, options, as_json=as_json)
         return

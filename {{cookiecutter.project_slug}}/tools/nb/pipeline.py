@@ -9,7 +9,7 @@ import logging
 import os
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -228,6 +228,30 @@ def _repair_path_locks(path: Path) -> None:
         pass
     except ValueError:
         path.unlink()
+
+
+def read_locks(root: Path, names: Iterable[str]) -> dict[Path, bytes]:
+    """Return the content of the lock files that hold the given stages."""
+    files = {Path(name.rpartition(":")[0] or "dvc.yaml").with_name("dvc.lock") for name in names}
+    return {root / file: (root / file).read_bytes() for file in files if (root / file).exists()}
+
+
+def mend_locks(root: Path, before: Mapping[Path, bytes]) -> None:
+    """Put back a lock file that a killed DVC left half-written.
+
+    What stages recorded since comes back from DVC's run cache when they are looked at again.
+    """
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    with _locked_repo(root, lambda _: None):
+        for path, content in before.items():
+            try:
+                whole = isinstance(YAML(typ="safe").load(path), dict)
+            except (YAMLError, FileNotFoundError):
+                whole = False
+            if not whole:
+                path.write_bytes(content)
 
 
 def _plan(

@@ -12,11 +12,11 @@ import selectors
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from . import causes, record, worker
+from . import causes, pipeline, record, worker
 from .pipeline import Outcome
 from .project import program_environment
 from .record import RunRecord, StageRecord
@@ -80,6 +80,7 @@ class Runner:
         self.stages = {task.name: _stage_record(task) for task in tasks}
         self.record.stages = [self.stages[task.name] for task in tasks if not task.hidden]
         self.environment = _environment(min(options.jobs, width(tasks)))
+        self.locks = pipeline.read_locks(root, [task.name for task in tasks])
         self.workers: dict[int, Worker] = {}
         self.signals: list[tuple[int, float]] = []
         self.usage = False
@@ -150,22 +151,20 @@ class Runner:
             else:
                 self._show(self.workers[key.data])
 
-    def _show(self, running: Worker, *, final: bool = False) -> None:
-        lines, name = running.lines, running.task.name
-        while True:
-            try:
-                content = os.read(running.output, 65_536)
-            except BlockingIOError:
-                break
-            for line in lines.feed(content):
+    def _show(self, running: Worker) -> None:
+        with suppress(BlockingIOError):
+            for line in running.lines.feed(os.read(running.output, 65_536)):
                 self._show_line(running, line)
-            if len(content) < 65_536:
-                break
-        if final:
-            for line in lines.feed(b"", final=True):
-                self._show_line(running, line)
-        elif not running.task.hidden:
-            self.view.running(name, running.began, lines.progress)
+        if not running.task.hidden:
+            self.view.running(running.task.name, running.began, running.lines.progress)
+
+    def _show_rest(self, ended: Worker) -> None:
+        with suppress(BlockingIOError):
+            while content := os.read(ended.output, 65_536):
+                for line in ended.lines.feed(content):
+                    self._show_line(ended, line)
+        for line in ended.lines.feed(b"", final=True):
+            self._show_line(ended, line)
 
     def _show_line(self, running: Worker, line: str) -> None:
         running.tail.append(line)
@@ -198,14 +197,15 @@ class Runner:
                 if outcome is None:
                     # It was killed; what it had started is an orphan now, and ours.
                     worker.end_descendants(self.workers)
-                self._show(running, final=True)
+                    pipeline.mend_locks(self.root, self.locks)
+                self._show_rest(running)
                 self.events.unregister(running.output)
+                for fd in running.pipes():
+                    os.close(fd)
                 stage = self.stages[running.task.name]
                 stage.cpu_seconds = round(usage.ru_utime + usage.ru_stime, 3)
                 stage.peak_memory = peak
                 self._judge(running, outcome, os.waitstatus_to_exitcode(status))
-                for fd in running.pipes():
-                    os.close(fd)
                 ended.append(running)
         return ended
 
@@ -226,6 +226,10 @@ class Runner:
             state, stage.cause, stage.cell = found.state, found.cause, found.cell
             self.usage |= found.is_usage and not self.schedule.any_broken()
         self.schedule.set(stage.name, state)
+        if state in BROKEN and ended.task.hidden:
+            self.record.stages.insert(0, stage)
+            for line in ended.tail:
+                self.view.line(stage.name, line)
 
     def _save(self) -> None:
         """Write the record if the state of a stage changed."""
@@ -248,7 +252,7 @@ class Runner:
         """Return the code of what went wrong first; docs/run.md of the template has the table."""
         if self.signals:
             return 128 + self.signals[0][0]
-        broken = self.record.broken() or [s for s in self.stages.values() if s.state in BROKEN]
+        broken = self.record.broken()
         if not broken:
             return 0
         first = min(broken, key=lambda stage: stage.ended or "")
@@ -290,6 +294,13 @@ class Runner:
                 self._interrupt(running)
 
 
+def cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def _stage_record(task: Task) -> StageRecord:
     notebook, executed = causes.notebook_of(task.command)
     parameters = dict(task.parameters)
@@ -300,6 +311,6 @@ def _environment(parallel: int) -> dict[str, str]:
     """Return the stages' environment variables; the cores are shared out among them."""
     environment = {**program_environment(), "NB_STREAM": "1"}
     if parallel > 1 and not any(name in environment for name in THREADS):
-        threads = max(1, (os.cpu_count() or 1) // parallel)
+        threads = max(1, cores() // parallel)
         environment.update(dict.fromkeys(THREADS, str(threads)))
     return environment

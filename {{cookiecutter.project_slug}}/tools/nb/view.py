@@ -17,7 +17,7 @@ from .schedule import BROKEN, NOT_RUN, UNCHANGED
 
 HEARTBEAT_SECONDS = 30.0
 REFRESH_SECONDS = 0.2
-COLORS = cycle(("cyan", "magenta", "yellow", "blue", "bright_cyan", "bright_magenta"))
+COLORS = ("cyan", "magenta", "yellow", "blue", "bright_cyan", "bright_magenta")
 
 
 class View:
@@ -33,6 +33,7 @@ class View:
         self.live = stream.isatty() and os.environ.get("TERM") != "dumb"
         self.live = self.live and not os.environ.get("CI")
         self.waiting = 0
+        self._next_color = cycle(COLORS)
         self._colors: dict[str, str] = {}
         self._running: dict[str, tuple[float, str]] = {}
         self._drawn = 0
@@ -49,7 +50,7 @@ class View:
 
     def line(self, name: str, text: str) -> None:
         """Show a line that a stage printed."""
-        color = self._colors.get(name) or self._colors.setdefault(name, next(COLORS))
+        color = self._colors.get(name) or self._colors.setdefault(name, next(self._next_color))
         self._write(f"{click.style(f'{name:{self.width}} |', fg=color)} {text}")
 
     def running(self, name: str, began: float, progress: str = "") -> None:
