@@ -15,7 +15,7 @@ SHELL := bash
 
 READY := .venv/.ready
 $(READY): pyproject.toml
-	$(PYTHON) -m venv --clear .venv
+	$(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check uv
 	.venv/bin/uv pip install --quiet --python .venv/bin/python --group dev
 	touch $(READY)

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import fingerprints, gitwiring
-from .notebook import find_notebook, production_notebooks, read_notebook
-from .project import CONFIG, EXECUTED, PRODUCTION, NbError, find_root
+from .notebook import find_notebook, read_notebook
+from .project import CONFIG, PRODUCTION, NbError, find_root, program_environment
 
 if TYPE_CHECKING:
     from .doctor import Finding
     from .pipeline import StageState
+    from .runner import Options
 
 NO_NOTEBOOK = f"""\
 There is no production notebook yet. To make one:
@@ -82,36 +83,72 @@ def setup(root: Path) -> None:
 
 @main.command()
 @click.argument("stages", nargs=-1)
-@click.option("-f", "--force", is_flag=True, help="Run even what is up to date.")
+@click.option("-j", "--jobs", type=click.IntRange(1), help="Stages at a time; default: cores.")
 @click.option("-k", "--keep-going", is_flag=True, help="After a failure, go on with the rest.")
+@click.option("-f", "--force", is_flag=True, help="Run even what is up to date.")
+@click.option("-n", "--dry-run", is_flag=True, help="Say what would run, and why; run nothing.")
+@click.option("--downstream", is_flag=True, help="STAGES and what depends on them.")
+@click.option("--timeout", type=click.FloatRange(0, min_open=True), help="Seconds a stage may run.")
+@click.option("--pull", is_flag=True, help="Fetch missing data from the storage.")
+@click.option("--json", "as_json", is_flag=True, help="Print the record of the run as JSON.")
 @click.pass_obj
-def run(root: Path, stages: tuple[str, ...], force: bool, keep_going: bool) -> None:
-    """Run the production notebooks that are stale, then make the report.
+def run(root: Path, /, dry_run: bool, as_json: bool, jobs: int | None, **chosen: Any) -> None:
+    """Run the production notebooks that are stale, side by side, then make the report.
 
-    STAGES are names from dvc.yaml; without any, the whole pipeline runs.
+    STAGES are names from dvc.yaml, of a matrix as a whole or of one value; without any, the whole
+    pipeline runs. What became of each stage is written to reports/runs.
+
+    \b
+    Exit codes: 0 done, 1 a stage failed, 2 wrong usage or parameters, 124 timed out,
+    130 interrupted, 137 killed or out of memory, 143 terminated.
 
     \b
     Examples:
-      nb run                  what is stale, in order
+      nb run                  what is stale
       nb run train            train, and what it depends on
-      nb run -f evaluate      evaluate, even if nothing changed
+      nb run -f evaluate      evaluate and what it depends on, even if nothing changed
+      nb run -j1 -k           one stage at a time, and on after a failure
     """
     from . import report
-    from .run import reproduce
+    from .run import execute
+    from .runner import Options, cores
+    from .view import View, summary
 
-    if not stages and not production_notebooks(root / PRODUCTION):
+    options = Options(jobs=jobs or cores(), **chosen)
+    if dry_run:
+        _print_plan(root, options, as_json=as_json)
+        return
+    done = execute(root, options, View(sys.stderr if as_json else sys.stdout))
+    if done is None:
         click.echo(NO_NOTEBOOK, nl=False)
         return
-    code = reproduce(root, stages, force=force, keep_going=keep_going)
-    gitwiring.settle_lock(root)
+    if (root / ".git").exists():
+        gitwiring.settle_lock(root)
     index = report.build(root)
-    if code:
-        reason = "a stage failed, see above; if it ran, its executed copy is in"
-        raise NbError(f"{reason} {EXECUTED.as_posix()}.", code)
-    if index:
-        click.secho(f"Report: {index.relative_to(root).as_posix()}", bold=True)
+    if as_json:
+        click.echo(json.dumps(vars(done) | {"stages": [vars(s) for s in done.stages]}, indent=2))
     else:
+        click.echo("\n".join(summary(done)))
+    if done.exit_code:
+        raise NbError(done.problem(), done.exit_code)
+    if index and not as_json:
+        click.secho(f"Report: {index.relative_to(root).as_posix()}", bold=True)
+    elif not as_json:
         click.echo("No notebook has run here, so there is no report; `nb run --force` makes one.")
+
+
+def _print_plan(root: Path, options: Options, *, as_json: bool) -> None:
+    """Say which of the chosen stages would run, and why."""
+    from .run import preview
+
+    states = preview(root, options)
+    if as_json:
+        click.echo(json.dumps([vars(state) for state in states], indent=2))
+    elif not states:
+        click.echo("Nothing would run.")
+    width = max((len(state.name) for state in states), default=0)
+    for state in [] if as_json else states:
+        click.echo(_state_lines(state, width))
 
 
 @main.command()
@@ -339,7 +376,6 @@ def sync(root: Path, command: tuple[str, ...]) -> None:
 @click.pass_obj
 def hook(root: Path, kind: str, arguments: tuple[str, ...]) -> None:
     """Run the checks of a Git hook, with outputs set aside: pre-commit resets unstaged changes."""
-    from .run import program_environment
     from .sync import outputs_kept
 
     folder = gitwiring.hooks_folder(root)
@@ -363,8 +399,6 @@ def diff(root: Path, arguments: tuple[str, ...]) -> None:
       nb diff                 what is not committed yet
       nb diff main HEAD
     """
-    from .run import program_environment
-
     raise click.exceptions.Exit(
         subprocess.call(["nbdiff-web", *arguments], cwd=root, env=program_environment())
     )

@@ -1,17 +1,22 @@
 """How papermill runs a notebook here: its engine `nb`, which the stages of `dvc.yaml` name.
 
 It differs from papermill's own in that the kernel talks over files that only this user can open,
-instead of TCP ports that can collide, in that parameters are checked before a kernel starts, and in
-that nothing is written before secrets were removed and outputs searched for credentials.
+instead of TCP ports that can collide; parameters are checked before a kernel starts; nothing is
+written before secrets were removed and outputs searched for credentials; and no process of the
+notebook outlives papermill: a signal interrupts the cell, and kills the kernel and what it started
+if that does not help.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import IO, Any
+from typing import IO, Any, TextIO
 
 from click import ClickException, echo
 from jupyter_client.manager import AsyncKernelManager
@@ -29,6 +34,9 @@ from .project import NbError
 
 # papermill's tag for the cell that it adds after the parameters cell.
 INJECTED = "injected-parameters"
+
+# From the interrupt of a cell to the kill of its kernel.
+GRACE_SECONDS = 5.0
 
 
 class Translator(PythonTranslator):
@@ -84,6 +92,60 @@ class WrongParameters(ClickException):
             echo(f"nb: {line}", file=file, err=True)
 
 
+class MaskedStream:
+    """Passes on what a notebook prints, without the credentials in it."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+
+    def write(self, text: str) -> None:
+        self.stream.write(mask(text))
+
+    def flush(self) -> None:
+        self.stream.flush()
+
+
+@contextmanager
+def kernel_ends_with_signals() -> Iterator[None]:
+    """End the kernel, and all that it started, at the end of the block and when a signal comes.
+
+    After SIGINT or SIGTERM the running cell fails with KeyboardInterrupt, so the executed copy says
+    where it was; a kernel that goes on is killed after some seconds, at once after a second signal.
+    """
+    if os.name == "nt":
+        yield
+        return
+    signals: list[int] = []
+
+    def heed(number: int, _frame: object) -> None:
+        signals.append(number)
+        if len(signals) == 1:
+            _signal_kernels(signal.SIGINT)
+            signal.setitimer(signal.ITIMER_REAL, GRACE_SECONDS)
+        else:
+            _signal_kernels(signal.SIGKILL)
+
+    heeded = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
+    before = {number: signal.signal(number, heed) for number in heeded}
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        _signal_kernels(signal.SIGKILL)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _signal_kernels(number: int) -> None:
+    """Interrupt the kernels of this process; a kill reaches what they started, too."""
+    import psutil
+
+    processes = psutil.Process().children(recursive=number == signal.SIGKILL)
+    for process in processes:
+        with suppress(psutil.Error):
+            process.send_signal(number)
+
+
 class Engine(NBClientEngine):
     """papermill's engine `nb`: `papermill IN OUT --engine nb`."""
 
@@ -107,12 +169,16 @@ class Engine(NBClientEngine):
         if output_path and "://" not in output_path:
             Path(output_path).parent.mkdir(parents=True, exist_ok=True)
         options.setdefault("kernel_manager_class", KernelManager)
+        if os.environ.get("NB_STREAM"):  # set by `nb run`, which shows what stages print
+            options["stdout_file"] = options.get("stdout_file") or MaskedStream(sys.stdout)
+            options["stderr_file"] = options.get("stderr_file") or MaskedStream(sys.stderr)
         for name in ("stdout_file", "stderr_file"):
             if options.get(name):
                 options[name] = MaskedFile(options[name], secrets)
         logger.addFilter(secrets.record)
         try:
-            executed = super().execute_notebook(nb, kernel_name, None, **options)
+            with kernel_ends_with_signals():
+                executed = super().execute_notebook(nb, kernel_name, None, **options)
         finally:
             logger.removeFilter(secrets.record)
         executed = from_dict(secrets.tree(executed))  # type: ignore[no-untyped-call]

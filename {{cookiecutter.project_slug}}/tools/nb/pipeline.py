@@ -2,18 +2,53 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
+import json
+import logging
 import os
-from collections.abc import Iterator, Mapping
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from .fingerprints import explain
+from . import fingerprints
 from .project import FINGERPRINTS, NbError
+from .schedule import RAN, RESTORED, UNCHANGED, Task
 
 # The stage that writes the fingerprints: part of the machinery, not of anybody's pipeline.
 FINGERPRINT_STAGE = "notebooks/dvc.yaml:fingerprints"
+# All of DVC that `plan` and `reproduce` use and that its documentation does not promise. If a new
+# version of DVC lacks one, `nb run` says so and leaves the work to `dvc repro`.
+UNDOCUMENTED = (
+    "dvc.dependency.param:ParamsDependency.read_params",
+    "dvc.lock:DEFAULT_TIMEOUT",
+    "dvc.lock:LockError",
+    "dvc.repo.index:Index.graph",
+    "dvc.repo.reproduce:collect_stages",
+    "dvc.repo.reproduce:get_active_graph",
+    "dvc.repo.reproduce:plan_repro",
+    "dvc.repo:Repo.index",
+    "dvc.repo:Repo.reproduce",
+    "dvc.repo:Repo.tmp_dir",
+    "dvc.stage.exceptions:StageCmdFailedError",
+    "dvc.stage:Stage.addressing",
+    "dvc.stage:Stage.changed",
+    "dvc.stage:Stage.params",
+)
+RESTORED_MESSAGES = {
+    "dvc.stage.cache": "Stage '%s' is cached - skipping run, checking out outputs",
+    "dvc.stage": "Pulling data for %s",
+}
+STATUS_MESSAGE = "exited with "
+# DVC polls its lock six times in this time, which it sets to 3: stages that end in a second would
+# spend it waiting for each other.
+LOCK_SECONDS = 0.3
+BUSY_SECONDS = 0.3
 
 
 @dataclass
@@ -65,11 +100,15 @@ def _repo(root: Path) -> Iterator[Any]:
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
+    before = Path.cwd()
+    os.chdir(root)  # DVC names stages relative to the working directory
     try:
         with Repo(str(root)) as repo:
             yield repo
     except DvcException as error:
         raise NbError(f"DVC: {_one_line(error)}") from None
+    finally:
+        os.chdir(before)
 
 
 def stage_states(root: Path) -> list[StageState]:
@@ -110,6 +149,264 @@ def check_pipeline(root: Path) -> int:
     """
     with _repo(root) as repo:
         return sum(1 for s in repo.index.stages if s.cmd and s.addressing != FINGERPRINT_STAGE)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a stage that was reproduced.
+
+    Attributes:
+        state: ran, restored or unchanged; empty if it failed.
+        status: the exit status of its command, if that is what failed; negative for a signal.
+        error: what failed, in one line.
+    """
+
+    state: str = ""
+    status: int | None = None
+    error: str = ""
+
+
+def missing_names() -> list[str]:
+    """Return what this version of DVC lacks of that which `plan` and `reproduce` use."""
+    from dvc.repo import Repo
+    from dvc.stage import exceptions
+
+    missing = [name for name in UNDOCUMENTED if not _exists(name)]
+    if "_wait_for_lock" not in inspect.signature(Repo.__init__).parameters:
+        missing.append("dvc.repo:Repo(_wait_for_lock)")
+    for module, message in RESTORED_MESSAGES.items():
+        if message not in inspect.getsource(importlib.import_module(module)):
+            missing.append(f"{module}: the message {message!r}")
+    if STATUS_MESSAGE not in inspect.getsource(exceptions):
+        missing.append(f"dvc.stage.exceptions: the message {STATUS_MESSAGE!r}")
+    return missing
+
+
+def _exists(name: str) -> bool:
+    module, _, path = name.partition(":")
+    try:
+        found: Any = importlib.import_module(module)
+        for part in path.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError):
+        return False
+    return True
+
+
+def plan(
+    root: Path,
+    targets: Sequence[str],
+    *,
+    force: bool,
+    downstream: bool,
+    tell: Callable[[str], None],
+) -> list[Task]:
+    """Return the stages that DVC would look at, each after those that it depends on.
+
+    Args:
+        root: the project's root.
+        targets: names of stages, of a matrix as a whole, or files that declare stages; empty for
+            the whole pipeline.
+        force: all of them are to run.
+        downstream: plan the targets and what depends on them, not what they depend on.
+        tell: called with one line while another DVC process is waited for.
+
+    Raises:
+        NbError: if the pipeline cannot be read (exit code 2), or a target is unknown.
+    """
+    try:
+        with _locked_repo(root, tell) as repo:
+            return _plan(repo, root, targets, force, downstream)
+    except NbError as error:
+        raise NbError(str(error), 2) from None
+
+
+@contextmanager
+def _locked_repo(root: Path, tell: Callable[[str], None]) -> Iterator[Any]:
+    """Open the project and hold DVC's lock; who waits for it says for whom."""
+    import dvc.lock
+
+    dvc.lock.DEFAULT_TIMEOUT = LOCK_SECONDS
+    with _repo(root) as repo:
+        told = False
+        while True:
+            try:
+                repo.lock.lock()
+                break
+            except dvc.lock.LockError:
+                if not told:
+                    holder = (Path(repo.tmp_dir) / "lock").read_text(errors="replace").strip()
+                    tell(f"waiting for DVC's lock, which process {holder or 'unknown'} holds")
+                told = True
+        try:
+            _repair_path_locks(Path(repo.tmp_dir) / "rwlock")
+            yield repo
+        finally:
+            repo.lock.unlock()
+
+
+def _repair_path_locks(path: Path) -> None:
+    """Remove DVC's list of paths in use if a killed process left half of it.
+
+    DVC writes it under its lock, which we hold: nobody is in the middle of writing it.
+    """
+    try:
+        json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        pass
+    except ValueError:
+        path.unlink()
+
+
+def read_locks(root: Path, names: Iterable[str]) -> dict[Path, bytes]:
+    """Return the content of the lock files that hold the given stages."""
+    files = {Path(name.rpartition(":")[0] or "dvc.yaml").with_name("dvc.lock") for name in names}
+    return {root / file: (root / file).read_bytes() for file in files if (root / file).exists()}
+
+
+def mend_locks(root: Path, before: Mapping[Path, bytes]) -> None:
+    """Put back a lock file that a killed DVC left half-written.
+
+    What stages recorded since comes back from DVC's run cache when they are looked at again.
+    """
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    with _locked_repo(root, lambda _: None):
+        for path, content in before.items():
+            try:
+                whole = isinstance(YAML(typ="safe").load(path), dict)
+            except (YAMLError, FileNotFoundError):
+                whole = False
+            if not whole:
+                path.write_bytes(content)
+
+
+def _plan(
+    repo: Any, root: Path, targets: Sequence[str], force: bool, downstream: bool
+) -> list[Task]:
+    from dvc.repo.reproduce import get_active_graph, plan_repro
+
+    graph = get_active_graph(repo.index.graph)
+    stages = plan_repro(graph, _collect(repo, targets or ["dvc.yaml"]), downstream=downstream)
+    names = {stage: stage.addressing for stage in stages}
+    if FINGERPRINT_STAGE in names.values():
+        fingerprints.refresh(root)
+    return [
+        Task(
+            name=name,
+            command=" && ".join(_commands(stage)),
+            after=frozenset(names[other] for other in graph.successors(stage) if other in names),
+            changed=force or _changed(stage),
+            parameters=_parameters(stage),
+            hidden=name == FINGERPRINT_STAGE,
+        )
+        for stage, name in names.items()
+    ]
+
+
+def _collect(repo: Any, targets: Sequence[str]) -> list[Any]:
+    from dvc.exceptions import DvcException
+    from dvc.repo.reproduce import collect_stages
+
+    names = {stage.addressing for stage in repo.index.stages}
+    names |= {name.partition("@")[0] for name in names}
+    found: list[Any] = []
+    for target in targets:
+        try:
+            found += collect_stages(repo, [target])
+        except DvcException:
+            if target in names or target == "dvc.yaml":
+                raise
+            nearest = get_close_matches(target, sorted(names - {FINGERPRINT_STAGE}), 1)
+            hint = f"; did you mean {nearest[0]}?" if nearest else ". All stages: nb status"
+            raise NbError(f"there is no stage {target}{hint}") from None
+    return list(dict.fromkeys(found))
+
+
+def _commands(stage: Any) -> list[str]:
+    return list(stage.cmd) if isinstance(stage.cmd, list) else (stage.cmd or "").splitlines()
+
+
+def _changed(stage: Any) -> bool:
+    from dvc.lock import LockError
+
+    try:
+        return bool(stage.changed())
+    except LockError:  # another process works on it: who reproduces it waits and then looks again
+        return True
+
+
+def _parameters(stage: Any) -> dict[str, Any]:
+    return {key: value for params in stage.params for key, value in params.read_params().items()}
+
+
+def reproduce(
+    root: Path,
+    name: str,
+    *,
+    force: bool,
+    pull: bool,
+    tell: Callable[[str], None],
+    stopped: Callable[[], bool],
+) -> Outcome:
+    """Have DVC bring one stage up to date, in a process of its own.
+
+    Args:
+        root: the project's root, also the working directory.
+        name: the stage.
+        force: run it even if nothing changed.
+        pull: fetch from the storage what is missing.
+        tell: called with each line that DVC has to say.
+        stopped: whether to give up waiting for another process.
+    """
+    import dvc.lock
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    dvc.lock.DEFAULT_TIMEOUT = LOCK_SECONDS
+    messages = _Messages(tell)
+    told = ""
+    while True:
+        try:
+            with Repo(str(root), _wait_for_lock=True) as repo:
+                done = repo.reproduce(name, single_item=True, force=force, pull=pull)
+            return Outcome(RESTORED if messages.restored else RAN if done else UNCHANGED)
+        except DvcException as error:
+            cause = error.__cause__ or error
+            if not isinstance(cause, dvc.lock.LockError) or stopped():
+                return Outcome(status=_status(cause), error=_one_line(cause))
+            if told != str(cause):
+                tell(f"waiting: {_one_line(cause).partition(' If there are no')[0]}")
+            told = str(cause)
+            time.sleep(BUSY_SECONDS)
+
+
+class _Messages(logging.Handler):
+    """Passes on the commands and the warnings of DVC's log, and notes what was restored."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        super().__init__()
+        self.tell = tell
+        self.restored = False
+        logger = logging.getLogger("dvc")
+        logger.setLevel(logging.INFO)
+        logger.propagate = False
+        logger.handlers = [self]  # DVC's own would show every message, too
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.restored |= record.msg in RESTORED_MESSAGES.values()
+        text = record.getMessage()
+        if record.levelno >= logging.WARNING or text.startswith("> "):
+            self.tell(text)
+
+
+def _status(error: BaseException) -> int | None:
+    """Return the exit status of a command; None if something else failed."""
+    from dvc.stage.exceptions import StageCmdFailedError
+
+    found = re.search(rf"{STATUS_MESSAGE}(-?\d+)$", str(error))
+    return int(found[1]) if found and isinstance(error, StageCmdFailedError) else None
 
 
 def storage_problem(root: Path) -> tuple[str, str]:
@@ -200,7 +497,7 @@ def _input_reasons(
     root: Path, path: str, what: Any, locked: Mapping[str, str], makers: Mapping[str, str]
 ) -> list[str]:
     if path.startswith(FINGERPRINTS.as_posix()):
-        return explain(root, Path(path), locked.get(path))
+        return fingerprints.explain(root, Path(path), locked.get(path))
     if isinstance(what, dict):
         return [f"{key} in {path} {_PARAMETER_WORDS.get(v, v)}" for key, v in what.items()]
     maker = f", made by {makers[path]}," if path in makers else ""

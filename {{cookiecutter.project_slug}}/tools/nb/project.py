@@ -1,7 +1,12 @@
-"""Where the project is and what its files are called. Standard library only."""
+"""Where the project is, what its files are called, how its programs are found.
+
+Standard library only.
+"""
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 PRODUCTION = Path("notebooks/production")
@@ -34,3 +39,12 @@ def find_root(start: Path | None = None) -> Path:
         if (folder / "tools" / "nb").is_dir() and (folder / "pyproject.toml").is_file():
             return folder
     raise NbError(f"{start} is not inside a project: no folder above it holds tools/nb.", 2)
+
+
+def program_environment() -> dict[str, str]:
+    """Return environment variables with which `papermill` and `nb` are found, activated or not."""
+    programs = str(Path(sys.executable).parent)
+    path = os.pathsep.join([programs, os.environ.get("PATH", "")])
+    # Containers often set this; every stage would then compile all that it imports anew.
+    kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, "PATH": path}

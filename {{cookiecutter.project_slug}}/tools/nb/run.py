@@ -1,40 +1,123 @@
-"""Run the pipeline: DVC decides what is stale, papermill executes it."""
+"""Run the pipeline: DVC decides what is stale and keeps the results, stages run side by side."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
+from . import fingerprints, pipeline, record
+from .pipeline import StageState
+from .project import NbError, program_environment
+from .record import RunRecord
+from .runner import Options, Runner
+from .schedule import Task
+from .view import View
 
-def program_environment() -> dict[str, str]:
-    """Return environment variables with which `papermill` and `nb` are found, activated or not."""
-    programs = str(Path(sys.executable).parent)
-    path = os.pathsep.join([programs, os.environ.get("PATH", "")])
-    # Containers often set this; every stage would then compile all that it imports anew.
-    kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-    return {**kept, "PATH": path}
+RUN_LOCK = Path(".nb/run.lock")
 
 
-def reproduce(
-    root: Path, stages: Sequence[str], *, force: bool = False, keep_going: bool = False
-) -> int:
-    """Run the stages that are stale, with what they depend on, and return DVC's exit code.
+def execute(root: Path, options: Options, view: View) -> RunRecord | None:
+    """Bring stages up to date and return the record of it; None if the pipeline has no stage.
 
-    Args:
-        root: the project's root.
-        stages: the names of stages; empty for all.
-        force: run them even if nothing changed.
-        keep_going: after a failure, go on with what does not depend on it.
+    Raises:
+        NbError: if the pipeline cannot be read, or the run was interrupted before it began.
     """
-    flags = ["--force"] * force + ["--keep-going"] * keep_going
-    command = [sys.executable, "-m", "dvc", "repro", *flags, *stages]
+    try:
+        missing = _obstacles()
+        if missing:
+            view.note(f"running one by one, with dvc repro: {missing}")
+            return _run_plainly(root, options)
+        with _only_run(root, view):
+            record.tidy(root)
+            tasks = _plan(root, options, view.note)
+            if all(task.hidden for task in tasks):
+                return None
+            return Runner(root, options, tasks, view).run()
+    except KeyboardInterrupt:
+        raise NbError("interrupted before anything was started", 130) from None
+
+
+def preview(root: Path, options: Options) -> list[StageState]:
+    """Return the stages that would run, or may, and why."""
+    fingerprints.refresh(root)
+    tasks = _plan(root, options, lambda line: None)
+    states = {state.name: state for state in pipeline.stage_states(root)}
+    shown: list[StageState] = []
+    for task in tasks:
+        state = states.get(task.name) or StageState(task.name)
+        after = [name for name in state.after if any(other.name == name for other in tasks)]
+        reasons = state.reasons if task.changed else []
+        if task.changed and not reasons:
+            reasons = ["forced"] if options.force else ["it is not what dvc.lock says"]
+        if (reasons or after) and not task.hidden:
+            shown.append(StageState(task.name, reasons, after))
+    return shown
+
+
+def _plan(root: Path, options: Options, tell: Callable[[str], None]) -> list[Task]:
+    return pipeline.plan(
+        root, options.stages, force=options.force, downstream=options.downstream, tell=tell
+    )
+
+
+def _obstacles() -> str:
+    """Return why stages cannot run side by side here; empty if they can."""
+    if os.name != "posix":
+        return "this system cannot fork processes"
+    missing = pipeline.missing_names()
+    return f"this version of DVC has no {', no '.join(missing)}" if missing else ""
+
+
+def _run_plainly(root: Path, options: Options) -> RunRecord:
+    """Leave all the work to `dvc repro`: one stage at a time, without the stages in the record."""
+    flags = {
+        "--force": options.force,
+        "--keep-going": options.keep_going,
+        "--downstream": options.downstream,
+        "--pull": options.pull,
+    }
+    chosen = [flag for flag, given in flags.items() if given]
+    command = [sys.executable, "-m", "dvc", "repro", *chosen, *options.stages]
+    report = record.begin(root, asdict(options), 1)
+    report.engine = "dvc repro"
+    report.save(root)
+    began = time.monotonic()
     process = subprocess.Popen(command, cwd=root, env=program_environment())
-    while True:
+    interrupted = False
+    while process.returncode is None:
         try:
-            return process.wait()
-        except KeyboardInterrupt:
-            # The terminal sends Ctrl-C to DVC and papermill, too: wait for them to tidy up.
-            continue
+            process.wait()
+        except KeyboardInterrupt:  # the terminal sends Ctrl-C to DVC, too: wait for it to tidy up
+            interrupted = True
+    code = 130 if interrupted else min(process.returncode, 1)
+    report.finish(root, code, time.monotonic() - began)
+    return report
+
+
+@contextmanager
+def _only_run(root: Path, view: View) -> Iterator[None]:
+    """Wait until no other `nb run` is at work in this project.
+
+    Workers inherit the lock: after `kill -9` of a runner it is free when the last of them ended.
+    """
+    import fcntl
+
+    path = root / RUN_LOCK
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            view.note(f"waiting for another nb run, process {file.read().strip()}")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        yield

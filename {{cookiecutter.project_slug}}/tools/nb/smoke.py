@@ -11,8 +11,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from .notebook import production_notebooks
-from .project import EXECUTED, PRODUCTION
-from .run import program_environment
+from .project import EXECUTED, PRODUCTION, program_environment
 
 SMALL = Path("tests/smoke")
 DVC_CONFIG = "[core]\n    analytics = false\n    no_scm = true\n"

@@ -1,0 +1,701 @@
+"""`nb run`: DVC's semantics, side by side; clean ends; true records. On small pipelines."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from conftest import Project
+from ruamel.yaml import YAML
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="stages run one by one there")
+SLEEPER = "import subprocess\nsubprocess.Popen(['sleep', '601'])\nsubprocess.run(['sleep', '602'])"
+
+
+@dataclass
+class Pipeline(Project):
+    """A project with a pipeline of scripts, in the environment of the shared project."""
+
+    mark: str = ""
+
+    def declare(self, **stages: dict[str, Any]) -> None:
+        """Write dvc.yaml; JSON is YAML."""
+        self.write("dvc.yaml", json.dumps({"stages": stages}, indent=1))
+
+    def nb(self, *arguments: str, **options: Any) -> str:
+        return self.run("nb", *arguments, **options)
+
+    def states(self, *arguments: str, code: int = 0) -> dict[str, str]:
+        """Run `nb run` and return the state of each stage, from the record."""
+        self.nb("run", *arguments, code=code)
+        return {stage["name"]: stage["state"] for stage in self.record()["stages"]}
+
+    def record(self) -> dict[str, Any]:
+        """Return the newest record."""
+        newest = max((self.path / "reports" / "runs").glob("*.json"))
+        content: dict[str, Any] = json.loads(newest.read_text(encoding="utf-8"))
+        return content
+
+    def stage(self, name: str) -> dict[str, Any]:
+        (found,) = [stage for stage in self.record()["stages"] if stage["name"] == name]
+        return dict(found)
+
+    def is_settled(self) -> None:
+        """DVC agrees: nothing is stale, and nothing runs."""
+        assert "Data and pipelines are up to date" in self.run("dvc", "status")
+        assert "Running stage" not in self.run("dvc", "repro")
+
+    def lock(self) -> Any:
+        return YAML(typ="safe").load(self.path / "dvc.lock")
+
+    def begin(self, *command: str) -> subprocess.Popen[str]:
+        """Start a command; `is_gone` tells whether a process of it is left."""
+        path = f"{self.path}/.venv/bin{os.pathsep}{os.environ['PATH']}"
+        return subprocess.Popen(
+            command,
+            cwd=self.path,
+            env={**os.environ, "PATH": path, "TERM": "dumb", "NB_TEST": self.mark},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def alive(self) -> list[str]:
+        """Return the processes that a command of `begin` left."""
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                if f"NB_TEST={self.mark}".encode() in (folder / "environ").read_bytes():
+                    command = (folder / "cmdline").read_bytes().replace(b"\0", b" ")
+                    found.append(command.decode(errors="replace"))
+            except OSError:
+                continue
+        return [command for command in found if command]
+
+    def wait_for(self, name: str, seconds: float = 30) -> None:
+        """Wait until a file is there."""
+        wait(lambda: self.has(name), seconds, f"{name} was not written")
+
+    def is_gone(self) -> None:
+        """No process is left, after five seconds at the latest."""
+        wait(lambda: not self.alive(), 5, f"left: {self.alive()}")
+
+
+def wait(condition: Callable[[], bool], seconds: float, problem: str) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, problem
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def pipeline(ready: Project, tmp_path: Path) -> Iterator[Pipeline]:
+    """An empty project that shares the environment of `ready`."""
+    made = Pipeline(tmp_path / "project", mark=f"{os.getpid()}-{time.monotonic_ns()}")
+    (made.path / "tools" / "nb").mkdir(parents=True)
+    (made.path / ".dvc").mkdir()
+    (made.path / ".venv").symlink_to(ready.path / ".venv")
+    made.write("pyproject.toml", "")
+    made.write(".dvcignore", ".venv\n")
+    made.write(".dvc/config", "[core]\n analytics = false\n no_scm = true\n")
+    yield made
+    for process in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if f"NB_TEST={made.mark}".encode() in process.read_bytes():
+                os.kill(int(process.parent.name), signal.SIGKILL)
+        except OSError:
+            continue
+
+
+@pytest.fixture(autouse=True)
+def _no_threads_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "CI"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def step(command: str, *needs: str, out: str, **more: Any) -> dict[str, Any]:
+    return {"cmd": command, "deps": list(needs), "outs": [out], **more}
+
+
+def copy(out: str, *needs: str, before: str = "true") -> dict[str, Any]:
+    """A stage that writes what it reads, and its own name."""
+    return step(f"{before} && cat {' '.join(needs)} /dev/null > {out} && echo {out} >> {out}",
+                *needs, out=out)  # fmt: skip
+
+
+def diamond() -> dict[str, dict[str, Any]]:
+    return {
+        "top": copy("top.txt", "in.txt"),
+        "left": copy("left.txt", "top.txt"),
+        "right": copy("right.txt", "top.txt"),
+        "end": copy("end.txt", "left.txt", "right.txt"),
+    }
+
+
+# Side by side ------------------------------------------------------------------------------------
+
+
+def test_stages_run_side_by_side(pipeline: Pipeline) -> None:
+    pipeline.declare(
+        a=step("sleep 1.5 && echo a > a", out="a"), b=step("sleep 1.5 && echo b > b", out="b")
+    )
+    pipeline.nb("run", "-j2")
+    assert pipeline.record()["seconds"] < 2.8
+    pipeline.nb("run", "-j1", "--force")
+    assert pipeline.record()["seconds"] > 3.0
+
+
+def test_the_longest_way_to_the_end_comes_first(pipeline: Pipeline) -> None:
+    stages = {f"s{n}": copy(f"s{n}.txt", before=f"echo {n} >> order") for n in range(3)}
+    pipeline.declare(**stages, z=copy("z.txt", before="echo z >> order && sleep 1"))
+    pipeline.nb("run", "-j1")
+    (pipeline.path / "order").unlink()
+    pipeline.nb("run", "-j1", "--force")
+    assert pipeline.read("order").split()[0] == "z"
+
+
+def test_no_more_stages_run_than_were_asked_for(pipeline: Pipeline) -> None:
+    count = "mkdir running && sleep 0.2 && rmdir running"
+    pipeline.declare(**{f"s{n}": copy(f"s{n}.txt", before=count) for n in range(4)})
+    assert set(pipeline.states("-j1").values()) == {"ran"}
+    assert "failed" in pipeline.states("-j3", "--force", code=1).values()
+
+
+def test_cores_are_shared_out_among_stages(pipeline: Pipeline) -> None:
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    show = f"printenv {' '.join(names)} > a; true"
+    pipeline.declare(a=step(show, out="a"), b=step("echo > b", out="b"))
+    each = max(1, (os.cpu_count() or 1) // 2)
+    pipeline.nb("run", "-j2")
+    assert pipeline.read("a").split() == [str(each)] * 2
+    pipeline.nb("run", "-f", "-j2", OMP_NUM_THREADS="7")
+    assert pipeline.read("a").split() == ["7"]
+    pipeline.nb("run", "-f", "-j1")
+    assert pipeline.read("a") == ""
+
+
+# As DVC does it ----------------------------------------------------------------------------------
+
+
+def test_a_diamond_is_what_dvc_makes_of_it(pipeline: Pipeline, tmp_path: Path) -> None:
+    pipeline.declare(**diamond())
+    pipeline.write("in.txt", "1\n")
+    shutil.copytree(pipeline.path, tmp_path / "sequential", symlinks=True)
+    sequential = Pipeline(tmp_path / "sequential")
+    assert set(pipeline.states("-j4").values()) == {"ran"}
+    sequential.run("dvc", "repro")
+    assert pipeline.lock() == sequential.lock()
+    pipeline.is_settled()
+    assert set(pipeline.states().values()) == {"unchanged"}
+    # The other way round.
+    pipeline.write("in.txt", "2\n")
+    pipeline.run("dvc", "repro")
+    assert "Nothing to run" in pipeline.nb("run")
+
+
+def test_what_comes_out_the_same_ends_the_work(pipeline: Pipeline) -> None:
+    pipeline.declare(
+        first=step("head -c1 in.txt > first.txt", "in.txt", out="first.txt"),
+        second=copy("second.txt", "first.txt"),
+    )
+    pipeline.write("in.txt", "1 and")
+    pipeline.nb("run")
+    pipeline.write("in.txt", "1 or")
+    assert pipeline.states() == {"first": "ran", "second": "unchanged"}
+    pipeline.is_settled()
+
+
+def test_force_target_and_downstream_choose_stages(pipeline: Pipeline) -> None:
+    pipeline.declare(**diamond())
+    pipeline.write("in.txt", "1\n")
+    pipeline.nb("run")
+    assert set(pipeline.states("--force").values()) == {"ran"}
+    assert pipeline.states("left", "--force") == {"top": "ran", "left": "ran"}
+    assert pipeline.states("left", "--force", "--downstream") == {"left": "ran", "end": "ran"}
+    pipeline.write("in.txt", "2\n")
+    assert pipeline.states("right") == {"top": "ran", "right": "ran"}
+    assert pipeline.states("left", "--downstream") == {"left": "ran", "end": "ran"}
+    pipeline.is_settled()
+
+
+def test_a_dry_run_says_why_and_runs_nothing(pipeline: Pipeline) -> None:
+    pipeline.declare(**diamond())
+    pipeline.write("in.txt", "1\n")
+    pipeline.nb("run")
+    pipeline.write("in.txt", "2\n")
+    shown = pipeline.nb("run", "--dry-run")
+    assert "top    stale  in.txt changed" in shown
+    assert "runs if the results of top change" in shown
+    assert pipeline.read("top.txt") == "1\ntop.txt\n"
+    states = json.loads(pipeline.nb("run", "--dry-run", "--json", "left"))
+    assert [state["name"] for state in states] == ["top", "left"]
+    assert len(list((pipeline.path / "reports" / "runs").iterdir())) == 1
+    pipeline.nb("run")
+    assert "Nothing would run" in pipeline.nb("run", "-n")
+    assert pipeline.nb("run", "-n", "-f").count("forced") == 4
+
+
+def test_a_frozen_stage_stays_as_it_is(pipeline: Pipeline) -> None:
+    stages = diamond()
+    pipeline.declare(**stages)
+    pipeline.write("in.txt", "1\n")
+    pipeline.nb("run")
+    pipeline.run("dvc", "freeze", "left")
+    pipeline.write("in.txt", "2\n")
+    states = pipeline.states("-j4")
+    assert states == {"top": "ran", "left": "unchanged", "right": "ran", "end": "ran"}
+    assert pipeline.read("left.txt").startswith("1")
+
+
+def test_a_callback_stage_runs_each_time(pipeline: Pipeline) -> None:
+    pipeline.declare(
+        now=step("echo once more >> log && echo 1 > now", out="now", always_changed=True),
+        bare={"cmd": "echo bare >> log"},
+        after=copy("after.txt", "now"),
+    )
+    pipeline.nb("run")
+    assert pipeline.states() == {"now": "ran", "bare": "ran", "after": "unchanged"}
+    assert sorted(pipeline.read("log").splitlines()) == ["bare"] * 2 + ["once more"] * 2
+
+
+def test_a_matrix_runs_as_a_whole_or_in_parts(pipeline: Pipeline) -> None:
+    pipeline.declare(
+        train={
+            "matrix": {"model": ["big", "small"]},
+            "cmd": "echo ${item.model} > ${item.model}.txt",
+            "outs": ["${item.model}.txt"],
+        },
+        other=copy("other.txt"),
+    )
+    assert pipeline.states("train@big") == {"train@big": "ran"}
+    assert pipeline.states("train") == {"train@big": "unchanged", "train@small": "ran"}
+
+
+def test_the_run_cache_restores_what_was_run_before(pipeline: Pipeline) -> None:
+    pipeline.declare(**diamond())
+    for content in ("1\n", "2\n"):
+        pipeline.write("in.txt", content)
+        pipeline.nb("run")
+    pipeline.write("in.txt", "1\n")
+    assert set(pipeline.states("-j2").values()) == {"restored"}
+    assert pipeline.read("end.txt").startswith("1")
+    (pipeline.path / "end.txt").unlink()
+    assert pipeline.states()["end"] == "restored"
+    pipeline.is_settled()
+
+
+def test_tracked_data_is_an_input_like_any_other(pipeline: Pipeline) -> None:
+    pipeline.declare(use=copy("use.txt", "raw.txt"))
+    pipeline.write("raw.txt", "1\n")
+    pipeline.run("dvc", "add", "raw.txt")
+    assert pipeline.states() == {"raw.txt.dvc": "unchanged", "use": "ran"}
+    (pipeline.path / "raw.txt").write_text("2\n")
+    assert pipeline.states() == {"raw.txt.dvc": "ran", "use": "ran"}
+    pipeline.is_settled()
+
+
+def test_missing_data_is_pulled_on_request(pipeline: Pipeline, tmp_path: Path) -> None:
+    pipeline.declare(**diamond())
+    pipeline.write("in.txt", "1\n")
+    pipeline.run("dvc", "remote", "add", "--default", "store", str(tmp_path / "store"))
+    pipeline.nb("run")
+    pipeline.run("dvc", "push", "--run-cache")
+    shutil.rmtree(pipeline.path / ".dvc" / "cache")
+    (pipeline.path / "end.txt").unlink()
+    assert "ran" not in pipeline.states("--pull").values()
+    assert pipeline.read("end.txt").startswith("1")
+
+
+# Failures ----------------------------------------------------------------------------------------
+
+
+def broken_diamond(pipeline: Pipeline, command: str = "exit 3") -> None:
+    stages = diamond()
+    stages["left"]["cmd"] = command
+    stages["alone"] = copy("alone.txt", before="sleep 0.5")
+    stages["later"] = copy("later.txt", "alone.txt")
+    pipeline.declare(**stages)
+    pipeline.write("in.txt", "1\n")
+
+
+def test_after_a_failure_what_runs_ends_and_nothing_starts(pipeline: Pipeline) -> None:
+    broken_diamond(pipeline)
+    output = pipeline.nb("run", "-j2", code=1)
+    assert pipeline.stage("left")["cause"] == "its command exited with 3"
+    assert pipeline.stage("alone")["state"] == "ran"
+    assert pipeline.stage("later")["state"] == "not run"
+    assert pipeline.stage("end")["cause"] == "left failed"
+    assert "left · its command exited with 3" in output
+    assert "nb: a stage failed" in output.splitlines()[-1]
+    assert "Traceback" not in output
+
+
+def test_keep_going_runs_what_does_not_depend_on_a_failure(pipeline: Pipeline) -> None:
+    broken_diamond(pipeline)
+    states = pipeline.states("-j2", "--keep-going", code=1)
+    assert states.pop("left") == "failed"
+    assert states.pop("end") == "not run"
+    assert set(states.values()) == {"ran"}
+    broken_diamond(pipeline, "cat top.txt > left.txt")
+    assert pipeline.states()["end"] == "ran"
+    pipeline.is_settled()
+
+
+def test_an_error_is_told_in_one_line(pipeline: Pipeline) -> None:
+    broken_diamond(pipeline, "python -c 'print(nothing)'")
+    output = pipeline.nb("run", code=1)
+    assert "left · NameError: name 'nothing' is not defined" in output
+    assert "left  | NameError: name 'nothing'" in output  # the traceback itself is the stage's
+
+
+def notebook(pipeline: Pipeline, *cells: str) -> dict[str, Any]:
+    """Write a notebook and return its stage."""
+    made = [nbformat.v4.new_code_cell(source) for source in cells]
+    made.insert(0, nbformat.v4.new_code_cell("x = 1", metadata={"tags": ["parameters"]}))
+    made.insert(0, nbformat.v4.new_markdown_cell("# A title"))
+    (pipeline.path / "reports" / "notebooks").mkdir(parents=True, exist_ok=True)
+    kernel = {"kernelspec": {"name": "python3", "language": "python", "display_name": ""}}
+    content = nbformat.v4.new_notebook(cells=made, metadata=kernel)
+    nbformat.write(content, pipeline.path / "10-a.ipynb")
+    command = "papermill 10-a.ipynb reports/notebooks/10-a.ipynb --engine nb -k python3 -p x 2"
+    return {"cmd": command, "deps": ["10-a.ipynb"]}
+
+
+def test_a_failing_cell_is_named(pipeline: Pipeline) -> None:
+    pipeline.declare(a=notebook(pipeline, "print('hello', x)", "y = 1\nmissing + 1", "z = 1"))
+    output = pipeline.nb("run", code=1)
+    assert "a · 10-a · cell 3 · NameError: name 'missing' is not defined" in output
+    assert "reports/notebooks/10-a.ipynb" in output
+    assert "a | hello 2" in output
+    assert "cell/s" not in output and "\r" not in output
+    assert (pipeline.stage("a")["cell"], pipeline.stage("a")["state"]) == (3, "failed")
+
+
+def test_a_dead_kernel_is_not_a_failed_cell(pipeline: Pipeline) -> None:
+    pipeline.declare(a=notebook(pipeline, "import os\nos.kill(os.getpid(), 9)"))
+    pipeline.nb("run", code=137)
+    assert pipeline.stage("a")["state"] in ("killed", "out of memory")
+
+
+def test_no_memory_is_told_from_a_failure(pipeline: Pipeline) -> None:
+    pipeline.declare(a=step("ulimit -v 500000; python -c 'x = bytes(10**9)' > a", out="a"))
+    assert pipeline.states(code=137) == {"a": "out of memory"}
+
+
+def test_a_refused_command_of_a_notebook_is_wrong_usage(pipeline: Pipeline) -> None:
+    stage = notebook(pipeline, "x")
+    pipeline.declare(a={**stage, "cmd": f"{stage['cmd']} --no-such-option"})
+    pipeline.nb("run", code=2)
+
+
+def test_a_stage_that_takes_too_long_is_ended(pipeline: Pipeline) -> None:
+    pipeline.declare(slow=step("sleep 60; echo > slow", out="slow"), quick=copy("quick.txt"))
+    began = time.monotonic()
+    output = pipeline.nb("run", "-j2", "--timeout", "1.5", code=124)
+    assert time.monotonic() - began < 8
+    assert "slow · ran longer than 1.5 s" in output
+    assert pipeline.stage("slow")["state"] == "timed out"
+    assert pipeline.stage("quick")["state"] == "ran"
+
+
+MISTAKES = {
+    "circular": (
+        {n: step("true", f"{m}.txt", out=f"{n}.txt") for n, m in ("ab", "bc", "ca")},
+        "both a dependency and an output in stages: ",
+    ),
+    "same output": ({"a": copy("a.txt"), "b": copy("a.txt")}, "a.txt"),
+    "broken": ("stages: [", "dvc.yaml"),
+    "wrong": ({"a": {"comand": "x"}}, "dvc.yaml"),
+}
+
+
+@pytest.mark.parametrize("content, says", MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_in_the_pipeline_is_one_line(pipeline: Pipeline, content: Any, says: str) -> None:
+    if isinstance(content, dict):
+        pipeline.declare(**content)
+    else:
+        pipeline.write("dvc.yaml", content)
+    output = pipeline.nb("run", code=2)
+    assert says in output
+    assert len(output.splitlines()) == 1
+
+
+def test_a_misspelt_stage_is_one_line(pipeline: Pipeline) -> None:
+    pipeline.declare(**diamond())
+    pipeline.write("in.txt", "1\n")
+    output = pipeline.nb("run", "rigth", code=2)
+    assert output == "nb: there is no stage rigth; did you mean right?\n"
+
+
+# Ends --------------------------------------------------------------------------------------------
+
+
+def stubborn(out: str) -> dict[str, Any]:
+    """A stage with a background process and one that heeds no signal but the last."""
+    command = f"trap '' INT TERM HUP; (sleep 603 & touch {out}.began; sleep 604); echo > {out}"
+    return step(command, out=out)
+
+
+@pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_a_run_in_good_order(pipeline: Pipeline, number: int, code: int) -> None:
+    work = "trap 'echo tidied > tidied; exit 1' INT; touch began; sleep 60 & wait; echo > a"
+    pipeline.declare(a=step(work, out="a"), b=copy("b.txt", "a"))
+    process = pipeline.begin("nb", "run", "-j2")
+    pipeline.wait_for("began")
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=20)
+    assert process.returncode == code
+    pipeline.is_gone()
+    assert "Traceback" not in output
+    assert pipeline.has("tidied")
+    assert pipeline.record()["state"] == "interrupted"
+    assert (pipeline.stage("a")["state"], pipeline.stage("a")["cause"]) == ("killed", "interrupted")
+    assert pipeline.stage("b")["state"] == "not run"
+    pipeline.declare(a=step("echo > a", out="a"), b=copy("b.txt", "a"))
+    assert set(pipeline.states().values()) == {"ran"}
+    pipeline.is_settled()
+
+
+def test_a_second_interrupt_kills(pipeline: Pipeline) -> None:
+    pipeline.declare(a=stubborn("a"))
+    process = pipeline.begin("nb", "run")
+    pipeline.wait_for("a.began")
+    process.send_signal(signal.SIGINT)
+    time.sleep(1)
+    assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=5)
+    assert process.returncode == 130
+    pipeline.is_gone()
+    assert not pipeline.has("a")
+
+
+def test_a_killed_runner_leaves_no_process_and_a_true_record(pipeline: Pipeline) -> None:
+    pipeline.declare(a=stubborn("a"), b=stubborn("b"), c=copy("c.txt", "a", "b"))
+    process = pipeline.begin("nb", "run", "-j2")
+    pipeline.wait_for("a.began")
+    pipeline.wait_for("b.began")
+    process.kill()
+    process.wait()
+    pipeline.is_gone()
+    assert pipeline.record()["state"] == "running"
+    dead = pipeline.record()["id"]
+    pipeline.declare(a=step("echo > a", out="a"), b=copy("b"), c=copy("c.txt", "a", "b"))
+    assert set(pipeline.states().values()) == {"ran"}
+    pipeline.is_settled()
+    record = json.loads(pipeline.read(f"reports/runs/{dead}.json"))
+    assert (record["state"], record["exit_code"]) == ("killed", 137)
+    assert [stage["state"] for stage in record["stages"]] == ["killed", "killed", "not run"]
+
+
+def test_a_killed_stage_is_told_from_a_failed_one(pipeline: Pipeline) -> None:
+    pipeline.declare(a=step("(sleep 605 & kill -9 $PPID; sleep 606)", out="a"))
+    process = pipeline.begin("nb", "run")
+    process.communicate(timeout=20)
+    assert process.returncode == 137
+    pipeline.is_gone()
+    assert pipeline.stage("a")["state"] == "killed"
+
+
+def test_what_a_stage_leaves_behind_ends_with_it(pipeline: Pipeline) -> None:
+    pipeline.declare(a=step("setsid sleep 607 & echo > a", out="a"))
+    process = pipeline.begin("nb", "run")
+    process.communicate(timeout=20)
+    assert process.returncode == 0
+    pipeline.is_gone()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_kernel_and_what_it_started_end_with_the_run(pipeline: Pipeline, number: int) -> None:
+    began = "open('began', 'w').close()"
+    pipeline.declare(a=notebook(pipeline, f"{began}\n{SLEEPER}"))
+    process = pipeline.begin("nb", "run")
+    pipeline.wait_for("began")
+    process.send_signal(number)
+    process.communicate(timeout=20)
+    pipeline.is_gone()
+    if number != signal.SIGKILL:
+        assert "KeyboardInterrupt" in pipeline.read("reports/notebooks/10-a.ipynb")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_kernel_ends_with_papermill(pipeline: Pipeline, number: int) -> None:
+    began = "open('began', 'w').close()"
+    stage = notebook(pipeline, f"{began}\n{SLEEPER}")
+    process = pipeline.begin(*stage["cmd"].split())
+    pipeline.wait_for("began")
+    process.send_signal(number)
+    process.communicate(timeout=20)
+    assert process.returncode
+    pipeline.is_gone()
+    assert "KeyboardInterrupt" in pipeline.read("reports/notebooks/10-a.ipynb")
+
+
+def test_half_a_lock_file_is_put_back(pipeline: Pipeline) -> None:
+    stages = {"a": copy("a"), "b": copy("b.txt", "a")}
+    pipeline.declare(**stages)
+    pipeline.nb("run")
+    stages["b"]["cmd"] = "printf '{\"' > dvc.lock; kill -9 $PPID"
+    pipeline.declare(**stages)
+    assert pipeline.states(code=137) == {"a": "unchanged", "b": "killed"}
+    pipeline.declare(a=copy("a"), b=copy("b.txt", "a"))
+    assert pipeline.states()["a"] == "unchanged"
+    pipeline.is_settled()
+
+
+def test_half_of_dvcs_list_of_paths_is_no_obstacle(pipeline: Pipeline) -> None:
+    pipeline.declare(a=copy("a"))
+    pipeline.nb("run")
+    pipeline.write(".dvc/tmp/rwlock", '{"write": {"')
+    assert pipeline.states("--force") == {"a": "ran"}
+
+
+# Together with others ----------------------------------------------------------------------------
+
+
+def test_two_runs_at_once_take_turns(pipeline: Pipeline) -> None:
+    pipeline.declare(a=copy("a", before="touch began && sleep 1"), b=copy("b", "a"))
+    first = pipeline.begin("nb", "run")
+    pipeline.wait_for("began")
+    second = pipeline.begin("nb", "run")
+    outputs = [process.communicate(timeout=30)[0] for process in (first, second)]
+    assert (first.returncode, second.returncode) == (0, 0)
+    assert f"waiting for another nb run, process {first.pid}" in outputs[1]
+    assert "Nothing to run" in outputs[1]
+
+
+def test_a_run_beside_dvc_waits_for_what_dvc_works_on(pipeline: Pipeline) -> None:
+    pipeline.declare(a=copy("a", before="touch began && sleep 2"), b=copy("b", "a"))
+    other = pipeline.begin("dvc", "repro", "a")
+    pipeline.wait_for("began")
+    output = pipeline.nb("run")
+    assert other.wait(timeout=30) == 0
+    assert f"(PID {other.pid})" in output
+    assert pipeline.stage("a")["state"] == "unchanged"
+    assert pipeline.stage("b")["state"] == "ran"
+    pipeline.is_settled()
+
+
+# Records -----------------------------------------------------------------------------------------
+
+
+def test_the_record_tells_what_was_run_and_on_what(ready: Project, pipeline: Pipeline) -> None:
+    busy = "import time; t = time.process_time()\nwhile time.process_time() < t + 0.5: pass"
+    pipeline.write("busy.py", f"{busy}\nx = bytearray(300_000_000)")
+    pipeline.write("params.yaml", "seed: 7\n")
+    pipeline.write("uv.lock", "")
+    pipeline.declare(
+        a=step("python busy.py && echo > a", "busy.py", out="a", params=["seed"]), b=copy("b")
+    )
+    pipeline.git("init", "--quiet")
+    pipeline.git("add", "dvc.yaml")
+    pipeline.git("commit", "--quiet", "--message", "One")
+    shown = json.loads(pipeline.run("sh", "-c", "nb run -j2 -k --json 2>/dev/null"))
+    record = pipeline.record()
+    assert shown == record
+    assert record["schema"] == 1
+    assert record["commit"] == pipeline.git("rev-parse", "HEAD").strip()
+    assert record["dirty"] is False
+    assert record["environment"].startswith("uv.lock sha256:e3b0c442")
+    assert (record["state"], record["exit_code"], record["jobs"]) == ("done", 0, 2)
+    assert record["arguments"]["keep_going"] is True
+    stage = pipeline.stage("a")
+    assert stage["parameters"] == {"seed": 7}
+    assert 0.5 <= stage["cpu_seconds"] <= stage["seconds"] + 1
+    assert stage["peak_memory"] > 300_000_000
+    assert record["started"] <= stage["started"] <= stage["ended"] <= record["ended"]
+
+
+def test_the_newest_fifty_records_are_kept(pipeline: Pipeline) -> None:
+    pipeline.declare(a=copy("a"))
+    pipeline.nb("run")
+    newest = pipeline.record()["id"]
+    for number in range(70):
+        pipeline.write(f"reports/runs/2000{number:04}.json", "{}")
+    pipeline.nb("run")
+    names = sorted(path.stem for path in (pipeline.path / "reports" / "runs").iterdir())
+    assert len(names) == 50
+    assert names[-2] == newest
+
+
+# The machinery -----------------------------------------------------------------------------------
+
+
+def check_in_environment(pipeline: Pipeline, code: str) -> str:
+    return pipeline.run("python", "-c", code)
+
+
+def test_dvc_still_has_every_undocumented_name(pipeline: Pipeline) -> None:
+    code = "from nb.pipeline import missing_names; print(missing_names())"
+    assert check_in_environment(pipeline, code) == "[]\n"
+
+
+def test_without_such_a_name_dvc_repro_does_the_work(pipeline: Pipeline) -> None:
+    pipeline.declare(**diamond())
+    pipeline.write("in.txt", "1\n")
+    code = """
+import sys, dvc.repo.reproduce, nb.cli
+del dvc.repo.reproduce.plan_repro
+sys.argv = ["nb", "run"]
+nb.cli.main()
+"""
+    output = check_in_environment(pipeline, code)
+    assert "no dvc.repo.reproduce:plan_repro" in output
+    assert "Running stage 'end'" in output
+    assert pipeline.record()["engine"] == "dvc repro"
+    pipeline.is_settled()
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_random_graphs_with_random_failures(pipeline: Pipeline, tmp_path: Path, seed: int) -> None:
+    run_random_graph(pipeline, tmp_path, seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(100, 200))
+def test_a_hundred_random_graphs(pipeline: Pipeline, tmp_path: Path, seed: int) -> None:
+    run_random_graph(pipeline, tmp_path, seed)
+
+
+def run_random_graph(pipeline: Pipeline, tmp_path: Path, seed: int) -> None:
+    """Run twenty stages, some of which fail; mend these; then all is as `dvc repro` makes it."""
+    chance = random.Random(seed)
+    needs = {n: chance.sample(range(n), min(n, chance.randrange(4))) for n in range(20)}
+    fails = set(chance.sample(range(20), 3))
+    test = "test ! -e bad/{0} && sleep 0.0{1}"
+    pipeline.declare(
+        **{
+            f"s{n}": copy(f"s{n}", *(f"s{m}" for m in before),
+                          before=test.format(n, chance.randrange(10)))
+            for n, before in needs.items()
+        }
+    )  # fmt: skip
+    shutil.copytree(pipeline.path, tmp_path / "sequential", symlinks=True)
+    (pipeline.path / "bad").mkdir()
+    expected: dict[str, str] = {}
+    for n, before in needs.items():
+        stops = any(expected[f"s{m}"] != "ran" for m in before)
+        expected[f"s{n}"] = "not run" if stops else "failed" if n in fails else "ran"
+    for n in fails:
+        pipeline.write(f"bad/{n}", "")
+    assert pipeline.states("-j4", "--keep-going", code=1) == expected
+    shutil.rmtree(pipeline.path / "bad")
+    states = pipeline.states("-j4")
+    assert states == {n: "unchanged" if s == "ran" else "ran" for n, s in expected.items()}
+    pipeline.is_settled()
+    sequential = Pipeline(tmp_path / "sequential")
+    sequential.run("dvc", "repro", "--quiet")
+    assert pipeline.lock() == sequential.lock()

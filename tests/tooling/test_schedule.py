@@ -1,0 +1,69 @@
+"""Which stage runs next."""
+
+from __future__ import annotations
+
+from nb.schedule import FAILED, NOT_RUN, RAN, RUNNING, UNCHANGED, Schedule, Task, width
+
+
+def tasks(**needs: str) -> list[Task]:
+    """Return tasks by name, each with the names (one letter each) that it needs."""
+    return [Task(name, after=frozenset(before)) for name, before in needs.items()]
+
+
+def names(schedule: Schedule) -> list[str]:
+    return [task.name for task in schedule.ready()]
+
+
+def test_the_longest_way_comes_first_up_to_the_limit() -> None:
+    plan = tasks(a="", b="", c="", d="c", e="d")
+    schedule = Schedule(plan, 2, {"b": 2.5})
+    assert names(schedule) == ["c", "b"]
+    schedule.set("c", RUNNING)
+    assert names(schedule) == ["b"]
+
+
+def test_nothing_starts_before_what_it_needs() -> None:
+    schedule = Schedule(tasks(a="", b="", c="ab"), 9, {})
+    for name in "ab":
+        assert "c" not in names(schedule)
+        schedule.set(name, RAN)
+    assert names(schedule) == ["c"]
+
+
+def test_what_is_unchanged_is_not_started_unless_something_before_it_ran() -> None:
+    plan = [
+        Task("a"),
+        Task("b", after=frozenset("a"), changed=False),
+        Task("c", changed=False),
+        Task("d", after=frozenset("c"), changed=False),
+    ]
+    schedule = Schedule(plan, 9, {})
+    assert names(schedule) == ["a"]
+    assert schedule.states["d"] == UNCHANGED
+    schedule.set("a", UNCHANGED)
+    assert names(schedule) == []
+    again = Schedule(plan, 9, {})
+    again.set("a", RAN)
+    assert names(again) == ["b"]
+
+
+def test_after_a_failure_nothing_starts() -> None:
+    schedule = Schedule(tasks(a="", b="", c="a"), 1, {})
+    schedule.set("a", FAILED)
+    assert names(schedule) == []
+    assert schedule.states["b"] == NOT_RUN
+    assert schedule.causes["b"] == "a failed"
+
+
+def test_told_to_go_on_it_leaves_out_what_depends_on_the_failure() -> None:
+    schedule = Schedule(tasks(a="", b="", c="a", d="c"), 9, {}, keep_going=True)
+    schedule.set("a", FAILED)
+    assert names(schedule) == ["b"]
+    assert schedule.states["d"] == NOT_RUN
+    assert schedule.causes["d"] == "a failed"
+
+
+def test_the_width_of_a_plan() -> None:
+    assert width(tasks(a="", b="a", c="b")) == 1
+    assert width(tasks(a="", b="a", c="a", d="bc")) == 2
+    assert width([]) == 1

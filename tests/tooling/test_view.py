@@ -1,0 +1,110 @@
+"""What a run shows."""
+
+from __future__ import annotations
+
+import io
+import time
+
+import pytest
+from nb import view as module
+from nb.lines import LONGEST_LINE, Lines
+from nb.record import RunRecord, StageRecord
+from nb.view import View, duration, summary
+
+BAR = "\rExecuting:  58%|█████▊    | 7/12 [00:13<00:08,  1.64s/cell]"
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_bars_are_told_from_lines() -> None:
+    lines = Lines()
+    assert lines.feed(f"Input\n\rExecuting:   0%|  | 0/12 [00:00<?, ?cell/s]{BAR}".encode()) == [
+        "Input"
+    ]
+    assert lines.progress == "7/12"
+    assert lines.feed(f"Started{BAR}\r\nrest".encode()) == ["Started"]
+    assert lines.feed(b"", final=True) == ["rest"]
+
+
+def test_a_line_is_what_a_terminal_would_be_left_with() -> None:
+    lines = Lines()
+    assert lines.feed(b"10 %\r20 %\r100 %\nwindows\r\n\n") == ["100 %", "windows"]
+    assert lines.feed("ü".encode()[:1]) == []
+    assert lines.feed("ü".encode()[1:] + b"\n\xff\n") == ["ü", "\ufffd"]
+
+
+def test_a_line_that_never_ends_is_shown_in_pieces() -> None:
+    lines = Lines()
+    shown = [piece for _ in range(300) for piece in lines.feed(b"x" * 100)]
+    assert len(shown) == 2
+    assert all(len(piece) > LONGEST_LINE for piece in shown)
+
+
+def test_without_a_terminal_there_are_plain_lines_and_signs_of_life(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stream = io.StringIO()
+    view = View(stream, ["a", "train"])
+    view.line("a", "hello")
+    view.running("train", time.monotonic() - 65, "3/9")
+    view.tick()
+    assert stream.getvalue() == "a     | hello\n"
+    monkeypatch.setattr(module, "HEARTBEAT_SECONDS", 0)
+    view.tick()
+    assert stream.getvalue().endswith("nb: running: train 1:05, cell 3/9; waiting: 0\n")
+
+
+def test_on_a_terminal_running_stages_have_a_line_below(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.setattr(module, "REFRESH_SECONDS", 0)
+    stream = Terminal()
+    view = View(stream, ["a"])
+    view.running("a", time.monotonic())
+    view.waiting = 2
+    view.tick()
+    assert stream.getvalue() == "  a 0.0 s\n  2 waiting\n"
+    view.line("a", "hello")
+    assert "\x1b[2F\x1b[J" in stream.getvalue()
+    assert "\x1b[36ma |\x1b[0m hello\n" in stream.getvalue()
+    view.tick()
+    view.close()
+    assert stream.getvalue().endswith("\x1b[2F\x1b[J")
+
+
+def test_a_dumb_terminal_and_ci_get_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("CI", "true")
+    assert not View(Terminal()).live
+    monkeypatch.delenv("CI")
+    assert View(Terminal()).live
+    monkeypatch.setenv("TERM", "dumb")
+    assert not View(Terminal()).live
+
+
+def test_the_summary_has_a_line_per_stage_and_per_failure() -> None:
+    stages = [
+        StageRecord("ok", "ran", seconds=0.04),
+        StageRecord(
+            "bad", "failed", "NameError: x", "n/20-b.ipynb", 7, "r/20-b.ipynb", seconds=125
+        ),
+        StageRecord("later", "not run", "bad failed"),
+    ]
+    stages[1].seconds = 125
+    shown = "\n".join(summary(RunRecord("i", {}, 1, "", stages=stages)))
+    for style in ("\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[0m"):
+        shown = shown.replace(style, "")
+    assert shown.splitlines() == [
+        "ok     ran               0.0 s",
+        "bad    failed             2:05",
+        "later  not run        bad failed",
+        "bad · 20-b · cell 7 · NameError: x (see r/20-b.ipynb)",
+    ]
+
+
+def test_durations_read_as_people_write_them() -> None:
+    seconds = (0.44, 41.2, 125, 3725)
+    assert [duration(s) for s in seconds] == ["0.4 s", "41 s", "2:05", "1:02:05"]

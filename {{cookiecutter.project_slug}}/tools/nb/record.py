@@ -1,0 +1,194 @@
+"""The record of a run, `reports/runs/<id>.json`: true at every moment, even after `kill -9`.
+
+The schema is documented in docs/run.md of the template; a change of meaning raises `SCHEMA`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from .gitwiring import git
+from .project import EXECUTED
+from .schedule import (
+    BROKEN,
+    FAILED,
+    KILLED,
+    NOT_RUN,
+    OUT_OF_MEMORY,
+    RAN,
+    RUNNING,
+    TIMED_OUT,
+    WAITING,
+)
+
+SCHEMA = 1
+RUNS = Path("reports/runs")
+KEPT = 50
+LOCK_FILES = ("uv.lock", "requirements.lock")
+# As many records are searched for how long a stage took.
+RECENT = 10
+DIED = "the run was killed"
+INTERRUPTED_CODES = (129, 130, 143)
+_PROBLEMS = {
+    FAILED: "failed",
+    KILLED: "died",
+    OUT_OF_MEMORY: "ran out of memory",
+    TIMED_OUT: "timed out",
+}
+
+
+@dataclass
+class StageRecord:
+    """What became of a stage; times are UTC, memory is in bytes."""
+
+    name: str
+    state: str = WAITING
+    cause: str = ""
+    notebook: str = ""
+    cell: int | None = None
+    executed: str = ""
+    started: str | None = None
+    ended: str | None = None
+    seconds: float | None = None
+    cpu_seconds: float | None = None
+    peak_memory: int | None = None
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class RunRecord:
+    """A run: what it was started with, on which state of the project, and what became of it."""
+
+    id: str
+    arguments: dict[str, Any]
+    jobs: int
+    started: str
+    commit: str | None = None
+    dirty: bool | None = None
+    environment: str | None = None
+    pid: int = field(default_factory=os.getpid)
+    engine: str = "nb"
+    state: str = RUNNING
+    ended: str | None = None
+    seconds: float | None = None
+    exit_code: int | None = None
+    stages: list[StageRecord] = field(default_factory=list)
+    schema: int = SCHEMA
+
+    def save(self, root: Path) -> None:
+        """Write the record; who reads meanwhile sees the old one or the new one, whole."""
+        path = root / RUNS / f"{self.id}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_suffix(".draft")
+        draft.write_text(json.dumps(asdict(self), indent=2, default=str) + "\n", encoding="utf-8")
+        draft.replace(path)
+
+    def finish(self, root: Path, exit_code: int, seconds: float) -> None:
+        """Write the record of a run that has ended."""
+        self.state = FAILED if exit_code else "done"
+        if exit_code in INTERRUPTED_CODES:
+            self.state = "interrupted"
+        self.exit_code = exit_code
+        self.ended = now()
+        self.seconds = round(seconds, 3)
+        self.save(root)
+
+    def problem(self) -> str:
+        """Return what went wrong, in one sentence, and where to look."""
+        if self.state == "interrupted":
+            return "the run was interrupted; nb run goes on with what is missing."
+        broken = self.broken()
+        states = {stage.state for stage in broken}
+        what = _PROBLEMS[states.pop()] if len(states) == 1 else "failed"
+        who = f"{len(broken)} stages" if len(broken) > 1 else "a stage"
+        copies = any(stage.notebook for stage in broken)
+        where = f"executed copies are in {EXECUTED.as_posix()}" if copies else "its output is above"
+        return f"{who} {what}; {where}, the record is {(RUNS / self.id).as_posix()}.json."
+
+    def broken(self) -> list[StageRecord]:
+        """Return the stages that failed, were killed or timed out."""
+        return [stage for stage in self.stages if stage.state in BROKEN]
+
+
+def now() -> str:
+    """Return the time, UTC, as records have it."""
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+
+
+def begin(root: Path, arguments: dict[str, Any], jobs: int) -> RunRecord:
+    """Return the record of a run that begins; it is not written yet."""
+    moment = datetime.now(timezone.utc)
+    head = _git(root, "rev-parse", "--quiet", "--verify", "HEAD")
+    changes = _git(root, "status", "--porcelain", "--untracked-files=no")
+    return RunRecord(
+        id=moment.strftime("%Y%m%dT%H%M%S.%fZ"),
+        arguments=arguments,
+        jobs=jobs,
+        started=moment.isoformat(timespec="milliseconds"),
+        commit=head or None,
+        dirty=bool(changes) if head else None,
+        environment=_environment_hash(root),
+    )
+
+
+def _git(root: Path, *arguments: str) -> str:
+    return git(root, *arguments, check=False).strip() if (root / ".git").exists() else ""
+
+
+def _environment_hash(root: Path) -> str | None:
+    for name in LOCK_FILES:
+        if (root / name).exists():
+            return f"{name} sha256:{hashlib.sha256((root / name).read_bytes()).hexdigest()}"
+    return None
+
+
+def tidy(root: Path) -> None:
+    """Close the records of runs that died, and remove all but the newest.
+
+    To be called when no other run is at work: a record that says "running" is then of a dead one.
+    """
+    paths = sorted((root / RUNS).glob("*.json"))
+    for path in paths[: -KEPT + 1]:
+        path.unlink()
+    for draft in (root / RUNS).glob("*.draft"):
+        draft.unlink()
+    for record in _read(paths[-KEPT + 1 :]):
+        if record.state == RUNNING:
+            _close(record)
+            record.save(root)
+
+
+def _close(record: RunRecord) -> None:
+    record.state = KILLED
+    record.exit_code = 137
+    for stage in record.stages:
+        if stage.state in (RUNNING, WAITING):
+            stage.state = KILLED if stage.state == RUNNING else NOT_RUN
+            stage.cause = DIED
+
+
+def durations(root: Path) -> dict[str, float]:
+    """Return how many seconds each stage took when it last ran, as far as records tell."""
+    paths = sorted((root / RUNS).glob("*.json"))[-RECENT:]
+    stages = [stage for record in _read(paths) for stage in record.stages]
+    return {s.name: s.seconds for s in stages if s.state == RAN and s.seconds is not None}
+
+
+def _read(paths: list[Path]) -> Iterator[RunRecord]:
+    """Yield the records that this version understands."""
+    for path in paths:
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            stages = [StageRecord(**stage) for stage in content.pop("stages")]
+            record = RunRecord(**content, stages=stages)
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            continue
+        if record.schema == SCHEMA:
+            yield record

@@ -1,0 +1,143 @@
+"""Which stage runs next. Decides only: it starts nothing and knows neither DVC nor processes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+# What a stage may have come to. A stage after it may run only if it is `DONE`.
+RAN, UNCHANGED, RESTORED = "ran", "unchanged", "restored"
+FAILED, TIMED_OUT, KILLED, OUT_OF_MEMORY = "failed", "timed out", "killed", "out of memory"
+NOT_RUN, RUNNING, WAITING = "not run", "running", "waiting"
+DONE = (RAN, UNCHANGED, RESTORED)
+BROKEN = (FAILED, TIMED_OUT, KILLED, OUT_OF_MEMORY)
+# Of a stage that never ran: about what a small notebook takes.
+UNKNOWN_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Task:
+    """A stage of a plan.
+
+    Attributes:
+        name: its name as DVC addresses it.
+        command: what it runs; empty for data that DVC merely tracks.
+        after: the stages of the plan that make what it needs.
+        changed: it would run even if no stage before it does.
+        parameters: the values of its parameters, by name.
+        hidden: part of the machinery, shown only if it fails.
+    """
+
+    name: str
+    command: str = ""
+    after: frozenset[str] = frozenset()
+    changed: bool = True
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    hidden: bool = False
+
+
+class Schedule:
+    """The state of each stage of a plan, and what may start next.
+
+    Args:
+        tasks: the plan; each stage comes after those that it needs.
+        jobs: how many stages may run at a time.
+        seconds: how long stages took earlier, by name.
+        keep_going: after a failure, start what does not depend on it.
+    """
+
+    def __init__(
+        self,
+        tasks: Iterable[Task],
+        jobs: int,
+        seconds: Mapping[str, float],
+        *,
+        keep_going: bool = False,
+    ) -> None:
+        self.tasks = {task.name: task for task in tasks}
+        self.jobs = jobs
+        self.keep_going = keep_going
+        self.states = dict.fromkeys(self.tasks, WAITING)
+        self.causes: dict[str, str] = {}
+        self._remaining = _remaining_seconds(list(self.tasks.values()), seconds)
+
+    def ready(self) -> list[Task]:
+        """Return the stages to start now; the longest way to the end comes first."""
+        self._settle()
+        free = self.jobs - self._count(RUNNING)
+        tasks = [task for task in self._waiting() if self._inputs_are_done(task)]
+        tasks.sort(key=lambda task: -self._remaining[task.name])
+        return tasks[:free]
+
+    def set(self, name: str, state: str) -> None:
+        """Note what became of a stage; after a failure nothing new starts, unless told to go on."""
+        self.states[name] = state
+        if state in BROKEN and not self.keep_going:
+            self.stop(f"{name} {_SHORT.get(state, state)}")
+
+    def stop(self, cause: str) -> None:
+        """Start nothing any more."""
+        for task in self._waiting():
+            self._skip(task, cause)
+
+    def any_broken(self) -> bool:
+        """Return whether a stage has failed so far."""
+        return any(state in BROKEN for state in self.states.values())
+
+    def _settle(self) -> None:
+        """Decide about the stages that need no process: unchanged, or after a failure."""
+        for task in self._waiting():
+            before = {name: self.states[name] for name in task.after}
+            broken = [name for name, state in before.items() if state in (*BROKEN, NOT_RUN)]
+            if broken:
+                name = min(broken)
+                self._skip(task, self.causes.get(name) or f"{name} {_SHORT[self.states[name]]}")
+            elif not task.changed and all(self._left_alone(name) for name in before):
+                self.states[task.name] = UNCHANGED
+
+    def _left_alone(self, name: str) -> bool:
+        # A hidden stage's results were brought up to date before the plan was made.
+        return self.states[name] == UNCHANGED or (
+            self.tasks[name].hidden and self.states[name] in DONE
+        )
+
+    def _inputs_are_done(self, task: Task) -> bool:
+        return all(self.states[name] in DONE for name in task.after)
+
+    def _skip(self, task: Task, cause: str) -> None:
+        self.states[task.name] = NOT_RUN
+        self.causes[task.name] = cause
+
+    def _waiting(self) -> list[Task]:
+        return [task for task in self.tasks.values() if self.states[task.name] == WAITING]
+
+    def _count(self, state: str) -> int:
+        return sum(1 for other in self.states.values() if other == state)
+
+
+_SHORT = {FAILED: "failed", TIMED_OUT: "timed out", KILLED: "was killed"} | {
+    OUT_OF_MEMORY: "ran out of memory"
+}
+
+
+def width(tasks: Iterable[Task]) -> int:
+    """Return how many stages can run side by side: the size of the graph's widest layer."""
+    depths: dict[str, int] = {}
+    layers: dict[int, int] = {}
+    for task in tasks:
+        depth = 1 + max((depths[name] for name in task.after), default=0)
+        depths[task.name] = depth
+        layers[depth] = layers.get(depth, 0) + (not task.hidden)
+    return max(layers.values(), default=1)
+
+
+def _remaining_seconds(tasks: list[Task], seconds: Mapping[str, float]) -> dict[str, float]:
+    """Return, for each stage, how long the longest chain of stages from it to the end takes."""
+    remaining = {task.name: seconds.get(task.name, UNKNOWN_SECONDS) for task in tasks}
+    longest_after = dict.fromkeys(remaining, 0.0)
+    for task in reversed(tasks):
+        remaining[task.name] += longest_after[task.name]
+        for name in task.after:
+            longest_after[name] = max(longest_after[name], remaining[task.name])
+    return remaining

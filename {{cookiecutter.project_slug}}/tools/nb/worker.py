@@ -1,0 +1,270 @@
+"""One process per stage: DVC's work and the stage's command in it, and a sure end for all of it.
+
+A worker is forked from the runner, so it has DVC imported. It leads a session of its own: Ctrl-C in
+the terminal reaches the runner only. The runner holds the one end of a pipe, the worker watches the
+other: an order to interrupt or to kill comes through it, and when the runner is gone, in whatever
+way, the worker sees its end and kills what it started. POSIX only.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import select
+import signal
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Thread
+from typing import Any, NoReturn
+
+from .causes import oom_kills
+from .lines import Lines
+from .pipeline import Outcome, reproduce
+from .schedule import Task
+
+INTERRUPT, KILL = b"i", b"k"
+# How long DVC may take to write down what it has once the command was killed.
+LAST_WORDS_SECONDS = 3.0
+PR_SET_CHILD_SUBREAPER = 36
+
+
+@dataclass
+class Worker:
+    """The runner's end of a worker.
+
+    Attributes:
+        task: its stage.
+        pid: its process, which leads the process group and the session of the stage.
+        control: the pipe for orders; closing it means: end.
+        output: what the stage prints.
+        result: its outcome, as JSON; nothing if it was killed.
+        began: when it was started, on the monotonic clock.
+        started: the same in seconds since the epoch, to compare with times of files.
+        oom_kills: how often the system had killed for lack of memory by then.
+        lines: splits its output.
+        tail: the last lines of it.
+        ordered: the orders that it was given.
+        interrupted: when it was interrupted, on the monotonic clock.
+        timed_out: it was interrupted because it ran too long.
+    """
+
+    task: Task
+    pid: int
+    control: int
+    output: int
+    result: int
+    began: float
+    started: float
+    oom_kills: int
+    lines: Lines = field(default_factory=Lines)
+    tail: deque[str] = field(default_factory=lambda: deque(maxlen=20))
+    ordered: bytes = b""
+    interrupted: float | None = None
+    timed_out: bool = False
+
+    def order(self, order: bytes) -> None:
+        """Have the stage interrupted or killed; of no effect if it was already, or has ended."""
+        if order not in self.ordered:
+            self.ordered += order
+            with suppress(BrokenPipeError):
+                os.write(self.control, order)
+
+    def pipes(self) -> list[int]:
+        """Return the runner's ends of its pipes."""
+        return [self.control, self.output, self.result]
+
+    def outcome(self) -> tuple[Outcome | None, int | None]:
+        """Return what became of the stage and its peak memory in bytes, once the worker ended."""
+        content = _read_all(self.result)
+        if not content:
+            return None, None
+        values = json.loads(content)
+        return Outcome(**values["outcome"]), values["peak_memory"]
+
+
+def start(
+    task: Task,
+    root: Path,
+    *,
+    force: bool,
+    pull: bool,
+    environment: Mapping[str, str],
+    others: Iterable[Worker],
+    setup: Callable[[], None],
+) -> Worker:
+    """Start a worker for a stage.
+
+    Args:
+        task: the stage.
+        root: the project's root.
+        force: run it even if nothing changed.
+        pull: fetch from the storage what is missing.
+        environment: the environment variables of its command.
+        others: the workers that are running: a copy of their pipes would keep them from seeing the
+            runner's end.
+        setup: called in the worker first, to close what is the runner's own.
+    """
+    control, output, result = os.pipe(), os.pipe(), os.pipe()
+    began, started = time.monotonic(), time.time()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    pid = os.fork()
+    if pid == 0:
+        setup()
+        for fd in (control[1], output[0], result[0], *(fd for w in others for fd in w.pipes())):
+            os.close(fd)
+        os.environ.clear()
+        os.environ.update(environment)
+        _work(task, root, force, pull, control[0], output[1], result[1])
+    for fd in (control[0], output[1], result[1]):
+        os.close(fd)
+    os.set_blocking(output[0], False)
+    return Worker(task, pid, control[1], output[0], result[0], began, started, oom_kills())
+
+
+def adopt_orphans() -> None:
+    """Make this process the parent of any descendant whose own parent ends (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def end_descendants(spared: Iterable[int] = ()) -> None:
+    """Kill every descendant of this process, except the given children and theirs."""
+    import psutil
+
+    spared = set(spared)
+    end = time.monotonic() + LAST_WORDS_SECONDS
+    while time.monotonic() < end:
+        alive = [child for child in psutil.Process().children() if child.pid not in spared]
+        alive += [grandchild for child in alive for grandchild in _children(child)]
+        alive = [process for process in alive if not _is_dead(process)]
+        if not alive:
+            return
+        for process in alive:
+            _signal(process.pid, signal.SIGKILL)
+        time.sleep(0.01)
+
+
+def _children(process: Any) -> list[Any]:
+    import psutil
+
+    try:
+        return list(process.children(recursive=True))
+    except psutil.Error:
+        return []
+
+
+def _is_dead(process: Any) -> bool:
+    import psutil
+
+    try:
+        return bool(process.status() == psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return True
+
+
+def _signal(pid: int, number: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+def _work(
+    task: Task, root: Path, force: bool, pull: bool, control: int, output: int, result: int
+) -> NoReturn:
+    """Be the worker; never return into the runner's code."""
+    status = 1
+    try:
+        _make_own_session(output)
+        watch = _Watch(control)
+        outcome = reproduce(
+            root,
+            task.name,
+            force=force,
+            pull=pull,
+            tell=lambda text: print(text, flush=True),
+            stopped=lambda: watch.stopping,
+        )
+        end_descendants()
+        values = {"outcome": vars(outcome), "peak_memory": _peak_memory()}
+        _write_all(result, json.dumps(values).encode())
+        status = 0
+    except BaseException as error:
+        values = {"outcome": vars(Outcome(error=f"{type(error).__name__}: {error}"))}
+        _write_all(result, json.dumps({**values, "peak_memory": None}).encode())
+    finally:
+        os._exit(status)
+
+
+def _make_own_session(output: int) -> None:
+    os.setsid()
+    adopt_orphans()
+    # DVC's bookkeeping must not be torn; commands start with the default handlers again.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: None)
+    null = os.open(os.devnull, os.O_RDONLY)
+    for source, target in ((null, 0), (output, 1), (output, 2)):
+        os.dup2(source, target)
+
+
+class _Watch(Thread):
+    """Carries out the runner's orders, and ends the stage when the runner is gone."""
+
+    def __init__(self, control: int) -> None:
+        super().__init__(daemon=True)
+        self.control = control
+        self.stopping = False
+        self.start()
+
+    def run(self) -> None:
+        while self._next_order() == INTERRUPT:
+            self._interrupt()
+        self.stopping = True
+        Thread(target=self._give_up, daemon=True).start()
+        while True:  # DVC may be about to start a command yet
+            end_descendants()
+            time.sleep(0.02)
+
+    def _next_order(self) -> bytes:
+        return os.read(self.control, 1)
+
+    def _interrupt(self) -> None:
+        """Send Ctrl-C to the stage's process group, and to each command that starts after that."""
+        import psutil
+
+        self.stopping = True
+        seen = {child.pid for child in psutil.Process().children()}
+        os.killpg(0, signal.SIGINT)
+        while not select.select([self.control], [], [], 0.1)[0]:
+            for child in psutil.Process().children():
+                if child.pid not in seen:
+                    seen.add(child.pid)
+                    _signal(child.pid, signal.SIGINT)
+
+    def _give_up(self) -> None:
+        time.sleep(LAST_WORDS_SECONDS)
+        os._exit(128 + signal.SIGKILL)
+
+
+def _peak_memory() -> int:
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _write_all(fd: int, content: bytes) -> None:
+    while content:
+        content = content[os.write(fd, content) :]
+
+
+def _read_all(fd: int) -> bytes:
+    parts: list[bytes] = []
+    while part := os.read(fd, 65_536):
+        parts.append(part)
+    return b"".join(parts)
