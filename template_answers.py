@@ -118,7 +118,7 @@ def valid_storage(storage: str) -> str:
     place = storage.strip()
     scheme = place.partition("://")[0] if "://" in place else ""
     if not place or set(place) & set("\"'`#%") or not place.isprintable():
-        _reject(f"The storage {storage!r} must be a folder or URL without quotes, '`', '#' and '%'.")
+        _reject(f"The storage {storage!r} must be a folder or URL without quotes, '`', '#', '%'.")
     if scheme and scheme not in STORAGE_SCHEMES:
         _reject(f"The storage {storage!r} must be a folder, s3://…, gs://…, azure://… or ssh://….")
     if place.startswith("~"):
