@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from subprocess import DEVNULL
 from tempfile import TemporaryDirectory
 from typing import IO, Any
 
@@ -70,6 +71,17 @@ class KernelManager(AsyncKernelManager):
         return f"{self._sockets.name}/k"
 
 
+class SilentKernelManager(KernelManager):
+    """Starts a kernel that has no terminal: all it says is in its outputs.
+
+    ipykernel copies what child processes print to its own terminal or log, where nobody masks it.
+    """
+
+    async def start_kernel(self, **options: Any) -> None:
+        """Start the kernel; the options are those of the kernel manager it derives from."""
+        await super().start_kernel(stdout=DEVNULL, stderr=DEVNULL, **options)
+
+
 class WrongParameters(ClickException):
     """Parameters that a notebook does not take.
 
@@ -103,8 +115,10 @@ class Engine(NBClientEngine):
             WrongParameters: if the given parameters are not what the notebook takes. No kernel was
                 started then, and no file written.
         """
-        secrets = Mask(_apply_parameters(nb, options.get("input_path")))
-        options.setdefault("kernel_manager_class", KernelManager)
+        values = _apply_parameters(nb, options.get("input_path"))
+        secrets = Mask(values)
+        manager = SilentKernelManager if values else KernelManager
+        options.setdefault("kernel_manager_class", manager)
         for name in ("stdout_file", "stderr_file"):
             if options.get(name):
                 options[name] = MaskedFile(options[name], secrets)
