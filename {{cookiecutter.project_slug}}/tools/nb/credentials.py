@@ -50,14 +50,18 @@ class Mask:
     """
 
     def __init__(self, secrets: Mapping[str, str]) -> None:
-        self._names = {form: name for name, value in secrets.items() for form in _forms(value)}
         # The longest first: a value may be part of another.
-        forms = sorted(self._names, key=len, reverse=True)
-        self._pattern = re.compile("|".join(map(re.escape, forms)) or r"(?!)")
+        ordered = sorted(secrets.items(), key=lambda item: len(item[1]), reverse=True)
+        self._names = [name for name, _ in ordered]
+        patterns = (f"({''.join(map(_any_form, value))})" for _, value in ordered)
+        self._pattern = re.compile("|".join(patterns) or r"(?!)")
 
     def text(self, text: str) -> str:
         """Return a text without the values."""
-        return self._pattern.sub(lambda found: f"[{self._names[found[0]]} removed]", text)
+        return self._pattern.sub(self._replacement, text)
+
+    def _replacement(self, found: re.Match[str]) -> str:
+        return f"[{self._names[(found.lastindex or 0) - 1]} removed]"
 
     def tree(self, node: Any) -> Any:
         """Return what JSON can hold, without the values: in its texts and in its keys."""
@@ -73,16 +77,17 @@ class Mask:
         return True
 
 
-def _forms(value: str) -> set[str]:
-    return {
-        value,
-        repr(value)[1:-1],
-        json.dumps(value)[1:-1],
-        json.dumps(value, ensure_ascii=False)[1:-1],
-        html.escape(value),
-        html.escape(value, quote=False),
-        quote(value, safe=""),
-    }
+def _any_form(character: str) -> str:
+    """Return a pattern for a character as it is and as it is escaped, also more than once."""
+    if character.isascii() and character.isalnum():
+        return character
+    if character == "\\":
+        return r"(?:\\+|%5C)"
+    escapes = {repr(character)[1:-1], json.dumps(character)[1:-1]}
+    forms = {character, html.escape(character), quote(character, safe="")}
+    patterns = [r"\\+" + re.escape(escape[1:]) for escape in escapes if escape.startswith("\\")]
+    patterns += [r"\\*" + re.escape(form) for form in forms]
+    return f"(?:{'|'.join(patterns)})"
 
 
 def _scan(places: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str, str]]:

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from subprocess import DEVNULL
 from tempfile import TemporaryDirectory
 from typing import IO, Any, TextIO
 
@@ -76,6 +77,17 @@ class KernelManager(AsyncKernelManager):
         # Short, because the path of a socket may have no more than about a hundred characters.
         self._sockets = TemporaryDirectory(prefix="nb-")
         return f"{self._sockets.name}/k"
+
+
+class SilentKernelManager(KernelManager):
+    """Starts a kernel that has no terminal: all it says is in its outputs.
+
+    ipykernel copies what child processes print to its own terminal or log, where nobody masks it.
+    """
+
+    async def start_kernel(self, **options: Any) -> None:
+        """Start the kernel; the options are those of the kernel manager it derives from."""
+        await super().start_kernel(stdout=DEVNULL, stderr=DEVNULL, **options)
 
 
 class WrongParameters(ClickException):
@@ -165,10 +177,12 @@ class Engine(NBClientEngine):
             WrongParameters: if the given parameters are not what the notebook takes. No kernel was
                 started then, and no file written.
         """
-        secrets = Mask(_apply_parameters(nb, options.get("input_path")))
         if output_path and "://" not in output_path:
             Path(output_path).parent.mkdir(parents=True, exist_ok=True)
-        options.setdefault("kernel_manager_class", KernelManager)
+        values = _apply_parameters(nb, options.get("input_path"))
+        secrets = Mask(values)
+        manager = SilentKernelManager if values else KernelManager
+        options.setdefault("kernel_manager_class", manager)
         if os.environ.get("NB_STREAM"):  # set by `nb run`, which shows what stages print
             options["stdout_file"] = options.get("stdout_file") or MaskedStream(sys.stdout)
             options["stderr_file"] = options.get("stderr_file") or MaskedStream(sys.stderr)
