@@ -444,8 +444,10 @@ def test_a_misspelt_stage_is_one_line(pipeline: Pipeline) -> None:
 
 
 def stubborn(out: str) -> dict[str, Any]:
-    """A stage with a background process and one that heeds no signal but the last."""
-    command = f"trap '' INT TERM HUP; (sleep 603 & touch {out}.began; sleep 604); echo > {out}"
+    """A stage with a detached process and one that heeds no signal but the last."""
+    command = (
+        f"trap '' INT TERM HUP; (setsid sleep 603 &); (touch {out}.began; sleep 604); echo > {out}"
+    )
     return step(command, out=out)
 
 
@@ -502,12 +504,17 @@ def test_a_killed_runner_leaves_no_process_and_a_true_record(pipeline: Pipeline)
 
 
 def test_a_killed_stage_is_told_from_a_failed_one(pipeline: Pipeline) -> None:
-    pipeline.declare(a=step("(sleep 605 & kill -9 $PPID; sleep 606)", out="a"))
-    process = pipeline.begin("nb", "run")
-    process.communicate(timeout=20)
+    pipeline.declare(
+        a=step("sleep 605 & echo $! > pid; kill -9 $PPID; sleep 606", out="a"),
+        # What it had started is gone at once, not at the end of the run.
+        b=step("sleep 3; ! grep -qs sleep /proc/$(cat pid)/cmdline && echo > b", out="b"),
+    )
+    process = pipeline.begin("nb", "run", "-j2", "--keep-going")
+    process.communicate(timeout=30)
     assert process.returncode == 137
     pipeline.is_gone()
     assert pipeline.stage("a")["state"] == "killed"
+    assert pipeline.stage("b")["state"] == "ran"
 
 
 def test_what_a_stage_leaves_behind_ends_with_it(pipeline: Pipeline) -> None:
