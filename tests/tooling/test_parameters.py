@@ -426,6 +426,6 @@ def test_reading_imports_the_standard_library_only() -> None:
     import sys
 
     tools = Path(__file__).parents[2] / "{{cookiecutter.project_slug}}" / "tools"
-    command = [sys.executable, "-S", "-I", "-c"]
+    command = [sys.executable, "-B", "-I", "-S", "-c"]
     code = f"import sys; sys.path.append({str(tools)!r}); import nb.parameters"
     assert subprocess.run([*command, code]).returncode == 0
