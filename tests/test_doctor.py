@@ -178,7 +178,7 @@ def test_a_breakage_is_named_and_repaired(
 
 def test_a_missing_identity_is_named(member: Project) -> None:
     blank = {f"GIT_{r}_{p}": "" for r in ("AUTHOR", "COMMITTER") for p in ("NAME", "EMAIL")}
-    assert "commits will fail" in wrong(member, **blank)["Git identity"]["problem"]
+    assert "commits will fail" in wrong(member, CI="", **blank)["Git identity"]["problem"]
     assert "Git identity" not in wrong(member, CI="true", **blank)
 
 

@@ -201,7 +201,7 @@ def test_a_pull_is_not_blocked_and_keeps_the_outputs_of_unchanged_cells(team: Cl
     execute(bert)
     execute(bert, "notebooks/production/10-ingest.ipynb")
     assert "would be overwritten" in bert.git("pull", "--quiet", code=1)
-    said = bert.make("sync")
+    said = bert.run("nb", "sync")
     assert f"kept the outputs of notebooks/production/10-ingest.ipynb, {FEATURES}" in said
     assert "changed = True" in bert.read(FEATURES)
     assert outputs(bert) == [*([True] * (len(outputs(bert)) - 1)), False]
@@ -231,6 +231,7 @@ def test_outputs_of_a_notebook_that_is_not_here_wait_for_it(team: Clone) -> None
     name = "notebooks/exploratory/02-at-side.ipynb"
     member.git("checkout", "--quiet", "-b", "side")
     save(member, load(member), name)
+    edit(member, 0, "# at the side", name)
     member.git("add", "--all")
     commit(member)
     execute(member, name)
@@ -448,7 +449,7 @@ def test_data_that_was_not_pushed_is_named_before_a_push(ready: Project, team: C
     commit(member)
     said = member.git("push", code=1)
     assert "data/raw.csv" in said and "make push" in said
-    member.make("push")
+    member.run("dvc", "push")
     member.git("push")
 
 

@@ -175,7 +175,7 @@ def main(arguments: list[str]) -> None:
     # The programs of an environment name their interpreter by its path: moved, they do not start.
     if ready.exists() and ready.read_text(encoding="utf-8") != str(ROOT):
         print("setup: the project was moved, so its environment is made anew", flush=True)
-        shutil.rmtree(VENV)
+        VENV.unlink() if VENV.is_symlink() else shutil.rmtree(VENV)
     managers[arguments[0]]()
     run(VENV / SCRIPTS / "nb", "setup", hint="the clone is not wired yet; the reason is above.")
     ready.write_text(str(ROOT), encoding="utf-8")
