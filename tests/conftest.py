@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -103,6 +104,8 @@ def bake(tmp_path: Path) -> Bake:
 @pytest.fixture(scope="session", autouse=True)
 def _isolated() -> Iterator[None]:
     """Keep the developer's Git settings and cookiecutter defaults out of the tests."""
+    # A shell starts its background jobs deaf to Ctrl-C, and their children inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with pytest.MonkeyPatch.context() as patch:
         # Without bytecode every program would compile its imports anew.
         for name in ("VIRTUAL_ENV", "COOKIECUTTER_CONFIG", "PYTHONDONTWRITEBYTECODE"):
