@@ -38,7 +38,7 @@ ALWAYS = {
     *(
         path.relative_to(TEMPLATE / "{{cookiecutter.project_slug}}").as_posix()
         for path in (TEMPLATE / "{{cookiecutter.project_slug}}" / "tools").rglob("*")
-        if path.is_file()
+        if path.is_file() and "__pycache__" not in path.parts
     ),
 }
 NOTEBOOKS = ("10-ingest", "20-features", "30-train", "40-evaluate")
