@@ -75,6 +75,9 @@ def commit(project: Project, message: str = "work", code: int = 0) -> str:
 def test_outputs_committed_before_any_setup_are_caught_by_verification(team: Clone) -> None:
     newcomer = team("newcomer")
     execute(newcomer)
+    notebook = load(newcomer)
+    code_cells(notebook)[1]["outputs"][0]["text"] = ["x" * 2_000_000]  # not for its size
+    save(newcomer, notebook)
     commit(newcomer)
     assert '"out 1\\n"' in newcomer.git("show", f"HEAD:{FEATURES}")
     caught = newcomer.run("nb", "verify", code=1)

@@ -95,14 +95,14 @@ def _problem(name: str, content: bytes) -> str | None:
         return (
             f"{name}: cell {conflicts[0]} holds a merge conflict: edit it, then git add it again."
         )
-    if len(content) > LARGEST:
-        return f"{name} holds {len(content) / 1e6:.1f} MB besides outputs: keep data with DVC."
     try:
-        if clean(content, name) == content:
-            return None
+        if clean(content, name) != content:
+            return f"{name} holds outputs: run `nb setup`, then `git add --renormalize {name}`."
     except RefusedError as error:
         return f"{name}: {error}"
-    return f"{name} holds outputs: run `nb setup`, then `git add --renormalize {name}`."
+    if len(content) > LARGEST:
+        return f"{name} holds {len(content) / 1e6:.1f} MB besides outputs: keep data with DVC."
+    return None
 
 
 def find_credentials(root: Path, ids: Mapping[str, str]) -> list[str]:
