@@ -90,6 +90,7 @@ def setup(root: Path) -> None:
 @click.option("--downstream", is_flag=True, help="STAGES and what depends on them.")
 @click.option("--timeout", type=click.FloatRange(0, min_open=True), help="Seconds a stage may run.")
 @click.option("--pull", is_flag=True, help="Fetch missing data from the storage.")
+@click.option("--cold", is_flag=True, help="Start each kernel anew, without warm imports.")
 @click.option("--json", "as_json", is_flag=True, help="Print the record of the run as JSON.")
 @click.pass_obj
 def run(root: Path, /, dry_run: bool, as_json: bool, jobs: int | None, **chosen: Any) -> None:

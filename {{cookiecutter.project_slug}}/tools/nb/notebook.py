@@ -182,6 +182,15 @@ class Sources:
             names |= found
         return self._closure(names)
 
+    def imported_by(self, notebook: Notebook) -> set[str]:
+        """Return the dotted names that a notebook imports, directly or through the packages.
+
+        Those that cannot be told are left out.
+        """
+        sources = (python_source(cell.source) for cell in notebook.cells)
+        names = set().union(*(imported_names(source) or () for source in sources))
+        return names.union(*(self._imports_of(module) for module in self.used_by(notebook)))
+
     def _closure(self, names: Iterable[str]) -> set[str]:
         seen: set[str] = set()
         waiting = list(names)

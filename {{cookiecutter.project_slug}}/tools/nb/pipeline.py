@@ -40,6 +40,19 @@ UNDOCUMENTED = (
     "dvc.stage:Stage.changed",
     "dvc.stage:Stage.params",
 )
+# What DVC imports when it reproduces a stage, some of it as late as then.
+MODULES = (
+    "dvc.repo.reproduce",
+    "dvc.repo.artifacts",
+    "dvc.repo.datasets",
+    "dvc.repo.plots",
+    "dvc.lock",
+    "dvc.rwlock",
+    "dvc.scm",
+    "dvc.utils.strictyaml",
+    "dvc_data.hashfile.status",
+    "ruamel.yaml",
+)
 RESTORED_MESSAGES = {
     "dvc.stage.cache": "Stage '%s' is cached - skipping run, checking out outputs",
     "dvc.stage": "Pulling data for %s",

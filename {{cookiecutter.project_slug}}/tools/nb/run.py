@@ -12,12 +12,14 @@ from dataclasses import asdict
 from pathlib import Path
 
 from . import fingerprints, pipeline, record
+from .notebook import production_notebooks
 from .pipeline import StageState
-from .project import NbError, program_environment
+from .project import PRODUCTION, NbError, program_environment
 from .record import RunRecord
 from .runner import Options, Runner
 from .schedule import Task
 from .view import View
+from .warm import COLD, Warm
 
 RUN_LOCK = Path(".nb/run.lock")
 
@@ -29,16 +31,18 @@ def execute(root: Path, options: Options, view: View) -> RunRecord | None:
         NbError: if the pipeline cannot be read, or the run was interrupted before it began.
     """
     try:
-        missing = _obstacles()
-        if missing:
-            view.note(f"running one by one, with dvc repro: {missing}")
-            return _run_plainly(root, options)
-        with _only_run(root, view):
+        if os.name != "posix":
+            return _run_plainly(root, options, view, "this system cannot fork processes")
+        with _only_run(root, view) as lock, _warm(root, options, lock) as warm:
+            missing = pipeline.missing_names()
+            if missing:
+                lacks = f"this version of DVC has no {', no '.join(missing)}"
+                return _run_plainly(root, options, view, lacks)
             record.tidy(root)
             tasks = _plan(root, options, view.note)
             if all(task.hidden for task in tasks):
                 return None
-            return Runner(root, options, tasks, view).run()
+            return Runner(root, options, tasks, view, warm).run()
     except KeyboardInterrupt:
         raise NbError("interrupted before anything was started", 130) from None
 
@@ -66,16 +70,23 @@ def _plan(root: Path, options: Options, tell: Callable[[str], None]) -> list[Tas
     )
 
 
-def _obstacles() -> str:
-    """Return why stages cannot run side by side here; empty if they can."""
-    if os.name != "posix":
-        return "this system cannot fork processes"
-    missing = pipeline.missing_names()
-    return f"this version of DVC has no {', no '.join(missing)}" if missing else ""
+@contextmanager
+def _warm(root: Path, options: Options, lock: int) -> Iterator[Warm | None]:
+    """Start the warm process, if there may be notebooks to run; end it after the block."""
+    is_cold = options.cold or os.environ.get(COLD) or sys.platform != "linux"
+    if is_cold or not production_notebooks(root / PRODUCTION):
+        yield None
+        return
+    warm = Warm(root, [lock])
+    try:
+        yield warm
+    finally:
+        warm.close()
 
 
-def _run_plainly(root: Path, options: Options) -> RunRecord:
+def _run_plainly(root: Path, options: Options, view: View, why: str) -> RunRecord:
     """Leave all the work to `dvc repro`: one stage at a time, without the stages in the record."""
+    view.note(f"running one by one, with dvc repro: {why}")
     flags = {
         "--force": options.force,
         "--keep-going": options.keep_going,
@@ -101,8 +112,8 @@ def _run_plainly(root: Path, options: Options) -> RunRecord:
 
 
 @contextmanager
-def _only_run(root: Path, view: View) -> Iterator[None]:
-    """Wait until no other `nb run` is at work in this project.
+def _only_run(root: Path, view: View) -> Iterator[int]:
+    """Wait until no other `nb run` is at work in this project; give the file that is locked.
 
     Workers inherit the lock: after `kill -9` of a runner it is free when the last of them ended.
     """
@@ -120,4 +131,4 @@ def _only_run(root: Path, view: View) -> Iterator[None]:
         file.truncate(0)
         file.write(f"{os.getpid()}\n")
         file.flush()
-        yield
+        yield file.fileno()
