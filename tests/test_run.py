@@ -319,6 +319,110 @@ def test_missing_data_is_pulled_on_request(pipeline: Pipeline, tmp_path: Path) -
     assert pipeline.read("end.txt").startswith("1")
 
 
+# Nothing to do -----------------------------------------------------------------------------------
+
+
+def without_dvc(pipeline: Pipeline, *arguments: str, code: int | None = 0) -> str:
+    """Run nb where DVC cannot be imported."""
+    (pipeline.path / "broken" / "dvc").mkdir(parents=True, exist_ok=True)
+    pipeline.write("broken/dvc/__init__.py", "raise ImportError('DVC was imported')")
+    return pipeline.nb(*arguments, code=code, PYTHONPATH=str(pipeline.path / "broken"))
+
+
+def test_nothing_to_do_is_known_without_dvc(pipeline: Pipeline) -> None:
+    (pipeline.path / "broken").mkdir()
+    pipeline.declare(**diamond())
+    pipeline.write("in.txt", "1\n")
+    pipeline.nb("run")
+    known = without_dvc(pipeline, "run")
+    assert known.startswith("Nothing to run: 4 stages are unchanged.")
+    assert {stage["state"] for stage in pipeline.record()["stages"]} == {"unchanged"}
+    assert "Nothing would run" in without_dvc(pipeline, "run", "--dry-run")
+    shown = without_dvc(pipeline, "status")
+    (pipeline.path / ".nb" / "stamp.json").unlink()
+    assert shown == pipeline.nb("status")
+    assert known == pipeline.nb("run")
+    # What DVC has to be asked for.
+    for arguments in (["--force"], ["end"], ["--downstream", "left"]):
+        assert "DVC was imported" in without_dvc(pipeline, "run", *arguments, code=None)
+
+
+TOUCHES: dict[str, Callable[[Pipeline], object]] = {
+    "an input": lambda p: p.write("in.txt", "2\n"),
+    "an output": lambda p: p.write("left.txt", "2\n"),
+    "an output that went": lambda p: (p.path / "end.txt").unlink(),
+    "the declaration": lambda p: p.edit("dvc.yaml", "echo left", "echo LEFT"),
+    "the lock": lambda p: (p.path / "dvc.lock").unlink(),
+    "the cache": lambda p: shutil.rmtree(p.path / ".dvc" / "cache"),
+    "a parameter": lambda p: p.write("params.yaml", "seed: 2\n"),
+    "a variable": lambda p: p.write("variables.yaml", "word: other\n"),
+    "tracked data": lambda p: p.write("raw.txt", "2\n"),
+    "a file in a folder": lambda p: p.write("folder/deep/b.txt", "2\n"),
+}
+
+
+@pytest.mark.parametrize("touch", TOUCHES.values(), ids=TOUCHES)
+def test_whatever_dvc_runs_for_is_noticed(
+    pipeline: Pipeline, touch: Callable[[Pipeline], object]
+) -> None:
+    everything(pipeline)
+    pipeline.nb("run")
+    assert "Nothing would run" in without_dvc(pipeline, "run", "-n")
+    touch(pipeline)
+    seen = pipeline.nb("run", "-n")
+    (pipeline.path / ".nb" / "stamp.json").unlink()
+    assert seen == pipeline.nb("run", "-n") != "Nothing would run.\n"
+
+
+def everything(pipeline: Pipeline) -> None:
+    """Declare a pipeline that reads what a pipeline can read, next to where DVC is not."""
+    (pipeline.path / "broken").mkdir()
+    (pipeline.path / "folder" / "deep").mkdir(parents=True)
+    pipeline.write("folder/deep/b.txt", "1\n")
+    pipeline.write("in.txt", "1\n")
+    pipeline.write("raw.txt", "1\n")
+    pipeline.write("params.yaml", "seed: 1\n")
+    pipeline.write("variables.yaml", "word: one\n")
+    pipeline.run("dvc", "config", "cache.type", "symlink")
+    pipeline.run("dvc", "add", "raw.txt")
+    (pipeline.path / "raw.txt").unlink()
+    pipeline.write("raw.txt", "1\n")
+    stages = diamond()
+    stages["left"]["params"] = ["seed"]
+    stages["right"]["cmd"] += " && echo ${word}"
+    stages["raw"] = copy("of-raw.txt", "raw.txt")
+    stages["folder"] = step("cat folder/deep/* > of-folder.txt", "folder", out="of-folder.txt")
+    content = {"vars": ["variables.yaml"], "stages": stages}
+    pipeline.write("dvc.yaml", json.dumps(content, indent=1))
+
+
+def test_a_stage_that_dvc_always_runs_always_runs(pipeline: Pipeline) -> None:
+    pipeline.declare(a=copy("a"), now={"cmd": "echo once more >> log"})
+    pipeline.nb("run")
+    pipeline.nb("run")
+    assert pipeline.read("log") == "once more\n" * 2
+
+
+def test_what_was_edited_during_a_run_is_run_again(pipeline: Pipeline) -> None:
+    pipeline.declare(a=copy("a", "in.txt"), b=copy("b", before="touch began && sleep 1"))
+    pipeline.write("in.txt", "1\n")
+    running = pipeline.begin("nb", "run", "-j2")
+    pipeline.wait_for("a")
+    pipeline.wait_for("began")
+    time.sleep(0.5)
+    pipeline.write("in.txt", "2\n")
+    assert running.wait(timeout=30) == 0
+    assert pipeline.states() == {"a": "ran", "b": "unchanged"}
+
+
+def test_a_report_that_went_is_made_again(pipeline: Pipeline) -> None:
+    pipeline.declare(a=notebook(pipeline, "print('hello')"))
+    pipeline.nb("run")
+    (pipeline.path / "reports" / "index.html").unlink()
+    assert "Report: reports/index.html" in pipeline.nb("run")
+    assert pipeline.has("reports/index.html")
+
+
 # Failures ----------------------------------------------------------------------------------------
 
 

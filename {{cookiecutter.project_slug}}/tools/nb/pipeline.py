@@ -11,14 +11,16 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from . import fingerprints
+from . import fingerprints, stamp
 from .project import FINGERPRINTS, NbError
 from .schedule import RAN, RESTORED, UNCHANGED, Task
+from .stamp import Watched
 
 # The stage that writes the fingerprints: part of the machinery, not of anybody's pipeline.
 FINGERPRINT_STAGE = "notebooks/dvc.yaml:fingerprints"
@@ -26,6 +28,7 @@ FINGERPRINT_STAGE = "notebooks/dvc.yaml:fingerprints"
 # version of DVC lacks one, `nb run` says so and leaves the work to `dvc repro`.
 UNDOCUMENTED = (
     "dvc.dependency.param:ParamsDependency.read_params",
+    "dvc.ignore:DvcIgnoreFilter.is_ignored_dir",
     "dvc.lock:DEFAULT_TIMEOUT",
     "dvc.lock:LockError",
     "dvc.repo.index:Index.graph",
@@ -119,17 +122,15 @@ def stage_states(root: Path) -> list[StageState]:
     Raises:
         NbError: if `dvc.yaml` cannot be read or is not a pipeline.
     """
-    from networkx import ancestors, topological_sort  # DVC's own graphs are networkx graphs
+    from networkx import descendants
 
     with _repo(root) as repo:
-        # DVC's edges point from a stage to what it depends on.
-        graph = repo.index.graph.reverse()
-        stages = {s.addressing: s for s in topological_sort(graph) if s.cmd}
+        graph = repo.index.graph
+        stages = {s.addressing: s for s in _shown(graph)}
         changes = repo.status()
         makers = {out.def_path: s.addressing for s in graph for out in s.outs}
-        upstream = {n: {a.addressing for a in ancestors(graph, s)} for n, s in stages.items()}
+        upstream = {n: {a.addressing for a in descendants(graph, s)} for n, s in stages.items()}
         locked = {name: _locked_hashes(s) for name, s in stages.items()}
-    stages.pop(FINGERPRINT_STAGE, None)
     states: list[StageState] = []
     for name in stages:
         # In order, so what is stale before a stage is known. An input that a stale stage makes is
@@ -193,6 +194,21 @@ def _exists(name: str) -> bool:
     return True
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What DVC would look at.
+
+    Attributes:
+        tasks: the stages, each after those that it depends on.
+        shown: the names of all stages of the project, as `stage_states` orders them.
+        watched: what the pipeline reads and writes; None if only DVC can tell whether it changed.
+    """
+
+    tasks: list[Task]
+    shown: list[str]
+    watched: Watched | None
+
+
 def plan(
     root: Path,
     targets: Sequence[str],
@@ -200,8 +216,8 @@ def plan(
     force: bool,
     downstream: bool,
     tell: Callable[[str], None],
-) -> list[Task]:
-    """Return the stages that DVC would look at, each after those that it depends on.
+) -> Plan:
+    """Return the stages that DVC would look at.
 
     Args:
         root: the project's root.
@@ -282,17 +298,16 @@ def mend_locks(root: Path, before: Mapping[Path, bytes]) -> None:
                 path.write_bytes(content)
 
 
-def _plan(
-    repo: Any, root: Path, targets: Sequence[str], force: bool, downstream: bool
-) -> list[Task]:
+def _plan(repo: Any, root: Path, targets: Sequence[str], force: bool, downstream: bool) -> Plan:
     from dvc.repo.reproduce import get_active_graph, plan_repro
 
     graph = get_active_graph(repo.index.graph)
     stages = plan_repro(graph, _collect(repo, targets or ["dvc.yaml"]), downstream=downstream)
     names = {stage: stage.addressing for stage in stages}
+    watched = None if targets else _watched(repo, root, stages)
     if FINGERPRINT_STAGE in names.values():
         fingerprints.refresh(root)
-    return [
+    tasks = [
         Task(
             name=name,
             command=" && ".join(_commands(stage)),
@@ -303,6 +318,73 @@ def _plan(
         )
         for stage, name in names.items()
     ]
+    return Plan(tasks, [stage.addressing for stage in _shown(repo.index.graph)], watched)
+
+
+def _shown(graph: Any) -> list[Any]:
+    """Return the stages that run something, in the order in which they run."""
+    from networkx import topological_sort  # DVC's own graphs are networkx graphs
+
+    # DVC's edges point from a stage to what it depends on.
+    stages = topological_sort(graph.reverse())
+    return [s for s in stages if s.cmd and s.addressing != FINGERPRINT_STAGE]
+
+
+def _watched(repo: Any, root: Path, stages: Sequence[Any]) -> Watched | None:
+    """Return what stages read and write; None if only DVC can tell whether it changed."""
+    import dvc
+
+    if any(_is_always_looked_at(stage) for stage in stages):
+        return None
+    written = {s.addressing: [out.fs_path for out in s.outs] for s in stages}
+    made = {path for paths in written.values() for path in paths}
+    declared = {Path(stage.path) for stage in repo.index.stages}
+    locks = {path.with_name(stamp.LOCK) for path in declared if path.suffix == ".yaml"}
+    read = {dep.fs_path for stage in stages if not stage.frozen for dep in stage.deps} - made
+    variables = [_variables(path) for path in declared]
+    if None in variables:
+        return None
+    read |= {str(path) for path in (*declared, *chain.from_iterable(filter(None, variables)))}
+    read |= set(repo.config.files.values())
+    read |= {str(path) for path in (Path(dvc.__file__), *Path(__file__).parent.glob("*.py"))}
+    searched, ignored, left = stamp.search(
+        root,
+        made,
+        repo.dvcignore.is_ignored_dir,
+        lambda path: bool(repo.scm.is_ignored(f"{path}{os.sep}")),
+    )
+    caches = [odb.path for odb in (repo.cache.local, repo.cache.legacy)]
+    inodes = {str(path): stamp.inode(path) for path in sorted(locks)}
+    watched = Watched(sorted(read), written, searched, ignored, left, caches, inodes)
+    return replace(watched, before=stamp.look(root, watched))
+
+
+def _is_always_looked_at(stage: Any) -> bool:
+    """Return whether a stage runs each time, or deals with what is not a local file."""
+    from dvc.dependency import Dependency, ParamsDependency
+
+    deps = [] if stage.frozen else stage.deps
+    plain = all(type(dep) in (Dependency, ParamsDependency) for dep in deps)
+    if not plain or any(item.protocol != "local" for item in (*deps, *stage.outs)):
+        return True
+    return not stage.frozen and bool(stage.is_callback or stage.always_changed)
+
+
+def _variables(path: Path) -> list[Path] | None:
+    """Return the files whose values a `dvc.yaml` uses, there or not; None if they may be others."""
+    import yaml
+
+    found = [path.with_name("params.yaml")]
+    text = path.read_text(encoding="utf-8") if path.suffix == ".yaml" else ""
+    if "vars" in text:
+        content = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        if "vars" in str(
+            content.get("stages")
+        ):  # of a single stage: relative to where that one runs
+            return None
+        items = [item for item in content.get("vars", ()) if isinstance(item, str)]
+        found += [path.parent / item.partition(":")[0] for item in items]
+    return found
 
 
 def _collect(repo: Any, targets: Sequence[str]) -> list[Any]:

@@ -8,22 +8,37 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
-from . import fingerprints, pipeline, record
-from .pipeline import StageState
+from . import fingerprints, pipeline, record, stamp
+from .pipeline import Plan, StageState
 from .project import NbError, program_environment
-from .record import RunRecord
-from .runner import Options, Runner
-from .schedule import Task
+from .record import Options, RunRecord
+from .runner import Runner, stage_record
+from .schedule import UNCHANGED
 from .view import View
 
 RUN_LOCK = Path(".nb/run.lock")
 
 
-def execute(root: Path, options: Options, view: View) -> RunRecord | None:
-    """Bring stages up to date and return the record of it; None if the pipeline has no stage.
+@dataclass(frozen=True)
+class Done:
+    """A run that has ended.
+
+    Attributes:
+        record: what became of it.
+        remember: stamps that everything is up to date, if so; the next run then asks DVC nothing
+            unless something was touched. Takes the files made of the results, and the report.
+    """
+
+    record: RunRecord
+    remember: Callable[[list[str], str | None], None] = lambda made, report: None
+
+
+def execute(root: Path, options: Options, view: View) -> Done | None:
+    """Bring stages up to date and return what became of it; None if the pipeline has no stage.
 
     Raises:
         NbError: if the pipeline cannot be read, or the run was interrupted before it began.
@@ -32,21 +47,38 @@ def execute(root: Path, options: Options, view: View) -> RunRecord | None:
         missing = _obstacles()
         if missing:
             view.note(f"running one by one, with dvc repro: {missing}")
-            return _run_plainly(root, options)
+            stamp.forget(root)
+            return Done(_run_plainly(root, options))
         with _only_run(root, view):
             record.tidy(root)
-            tasks = _plan(root, options, view.note)
-            if all(task.hidden for task in tasks):
+            began = stamp.clock(root)
+            plan = _plan(root, options, view.note)
+            if all(task.hidden for task in plan.tasks):
                 return None
-            return Runner(root, options, tasks, view).run()
+            if any(task.changed for task in plan.tasks):
+                stamp.forget(root)
+            runner = Runner(root, options, plan.tasks, view)
+            return Done(runner.run(), partial(_remember, root, plan, runner, began))
     except KeyboardInterrupt:
         raise NbError("interrupted before anything was started", 130) from None
+
+
+def _remember(
+    root: Path, plan: Plan, runner: Runner, began: int, made: list[str], report: str | None
+) -> None:
+    if plan.watched is None or not runner.all_done():
+        return
+    tasks = [task for task in plan.tasks if not task.hidden]
+    stages = [{**vars(stage_record(task)), "state": UNCHANGED} for task in tasks]
+    whole = {task.name for task in tasks} >= set(plan.shown)
+    content = {"stages": stages, "shown": plan.shown if whole else None, "report": report}
+    stamp.record(root, plan.watched, made, began, runner.ended, content)
 
 
 def preview(root: Path, options: Options) -> list[StageState]:
     """Return the stages that would run, or may, and why."""
     fingerprints.refresh(root)
-    tasks = _plan(root, options, lambda line: None)
+    tasks = _plan(root, options, lambda line: None).tasks
     states = {state.name: state for state in pipeline.stage_states(root)}
     shown: list[StageState] = []
     for task in tasks:
@@ -60,7 +92,7 @@ def preview(root: Path, options: Options) -> list[StageState]:
     return shown
 
 
-def _plan(root: Path, options: Options, tell: Callable[[str], None]) -> list[Task]:
+def _plan(root: Path, options: Options, tell: Callable[[str], None]) -> Plan:
     return pipeline.plan(
         root, options.stages, force=options.force, downstream=options.downstream, tell=tell
     )
