@@ -324,13 +324,13 @@ def test_missing_data_is_pulled_on_request(pipeline: Pipeline, tmp_path: Path) -
 
 def without_dvc(pipeline: Pipeline, *arguments: str, code: int | None = 0) -> str:
     """Run nb where DVC cannot be imported."""
-    (pipeline.path / "broken" / "dvc").mkdir(parents=True, exist_ok=True)
-    pipeline.write("broken/dvc/__init__.py", "raise ImportError('DVC was imported')")
-    return pipeline.nb(*arguments, code=code, PYTHONPATH=str(pipeline.path / "broken"))
+    broken = pipeline.path.parent / "broken"
+    (broken / "dvc").mkdir(parents=True, exist_ok=True)
+    (broken / "dvc" / "__init__.py").write_text("raise ImportError('DVC was imported')")
+    return pipeline.nb(*arguments, code=code, PYTHONPATH=str(broken))
 
 
 def test_nothing_to_do_is_known_without_dvc(pipeline: Pipeline) -> None:
-    (pipeline.path / "broken").mkdir()
     pipeline.declare(**diamond())
     pipeline.write("in.txt", "1\n")
     pipeline.nb("run")
@@ -361,6 +361,7 @@ TOUCHES: dict[str, Callable[[Pipeline], object]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("touch", TOUCHES.values(), ids=TOUCHES)
 def test_whatever_dvc_runs_for_is_noticed(
     pipeline: Pipeline, touch: Callable[[Pipeline], object]
@@ -376,17 +377,13 @@ def test_whatever_dvc_runs_for_is_noticed(
 
 def everything(pipeline: Pipeline) -> None:
     """Declare a pipeline that reads what a pipeline can read, next to where DVC is not."""
-    (pipeline.path / "broken").mkdir()
     (pipeline.path / "folder" / "deep").mkdir(parents=True)
     pipeline.write("folder/deep/b.txt", "1\n")
     pipeline.write("in.txt", "1\n")
     pipeline.write("raw.txt", "1\n")
     pipeline.write("params.yaml", "seed: 1\n")
     pipeline.write("variables.yaml", "word: one\n")
-    pipeline.run("dvc", "config", "cache.type", "symlink")
     pipeline.run("dvc", "add", "raw.txt")
-    (pipeline.path / "raw.txt").unlink()
-    pipeline.write("raw.txt", "1\n")
     stages = diamond()
     stages["left"]["params"] = ["seed"]
     stages["right"]["cmd"] += " && echo ${word}"
@@ -394,6 +391,18 @@ def everything(pipeline: Pipeline) -> None:
     stages["folder"] = step("cat folder/deep/* > of-folder.txt", "folder", out="of-folder.txt")
     content = {"vars": ["variables.yaml"], "stages": stages}
     pipeline.write("dvc.yaml", json.dumps(content, indent=1))
+
+
+def test_all_that_a_pipeline_reads_and_writes_is_watched(pipeline: Pipeline) -> None:
+    everything(pipeline)
+    pipeline.nb("run")
+    content = json.loads(pipeline.read(".nb/stamp.json"))
+    watched = {os.path.relpath(path, pipeline.path) for path in content["paths"]}
+    assert watched >= {"dvc.yaml", "dvc.lock", "raw.txt", "raw.txt.dvc", "in.txt", "folder"}
+    assert watched >= {"params.yaml", "variables.yaml", ".dvc/config", ".dvc/config.local"}
+    assert watched >= {"top.txt", "left.txt", "right.txt", "end.txt", "of-raw.txt"}
+    pipeline.write("variables.yaml", "word: other\n")
+    assert "right  stale  its command in dvc.yaml changed" in pipeline.nb("run", "-n")
 
 
 def test_a_stage_that_dvc_always_runs_always_runs(pipeline: Pipeline) -> None:

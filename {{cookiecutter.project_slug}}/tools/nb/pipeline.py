@@ -108,7 +108,7 @@ def _repo(root: Path) -> Iterator[Any]:
     try:
         with Repo(str(root)) as repo:
             yield repo
-    except DvcException as error:
+    except (DvcException, OSError) as error:  # the latter of a link to what is gone
         raise NbError(f"DVC: {_one_line(error)}") from None
     finally:
         os.chdir(before)
