@@ -9,8 +9,9 @@ import logging
 import os
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from itertools import chain
@@ -38,6 +39,8 @@ UNDOCUMENTED = (
     "dvc.repo:Repo.index",
     "dvc.repo:Repo.reproduce",
     "dvc.repo:Repo.tmp_dir",
+    "dvc.repo:lock_repo",
+    "dvc.rwlock:_edit_rwlock",
     "dvc.stage.exceptions:StageCmdFailedError",
     "dvc.stage:Stage.addressing",
     "dvc.stage:Stage.changed",
@@ -122,22 +125,30 @@ def stage_states(root: Path) -> list[StageState]:
     Raises:
         NbError: if `dvc.yaml` cannot be read or is not a pipeline.
     """
+    with _repo(root) as repo:
+        return _states(repo, root)
+
+
+def _states(repo: Any, root: Path) -> list[StageState]:
     from networkx import descendants
 
-    with _repo(root) as repo:
-        graph = repo.index.graph
-        stages = {s.addressing: s for s in _shown(graph)}
-        changes = repo.status()
-        makers = {out.def_path: s.addressing for s in graph for out in s.outs}
-        upstream = {n: {a.addressing for a in descendants(graph, s)} for n, s in stages.items()}
-        locked = {name: _locked_hashes(s) for name, s in stages.items()}
+    graph = repo.index.graph
+    stages = {s.addressing: s for s in _shown(graph)}
+    changes = repo.status()
+    makers = {out.def_path: s.addressing for s in graph for out in s.outs}
     states: list[StageState] = []
-    for name in stages:
+    stale: set[str] = set()
+    for name, stage in stages.items():
         # In order, so what is stale before a stage is known. An input that a stale stage makes is
         # no reason of its own: that stage runs first, and may make it as it was.
-        after = [state.name for state in states if state.reasons and state.name in upstream[name]]
-        kept = {path: maker for path, maker in makers.items() if maker not in after}
-        reasons = _reasons(root, changes.get(name, []), locked[name], kept, set(makers) - set(kept))
+        upstream = {other.addressing for other in descendants(graph, stage)} & stale
+        after = [state.name for state in states if state.name in upstream] if upstream else []
+        reasons: list[str] = []
+        if name in changes:
+            kept = {path: maker for path, maker in makers.items() if maker not in upstream}
+            awaited = makers.keys() - kept.keys()
+            reasons = _reasons(root, changes[name], _locked_hashes(stage), kept, awaited)
+        stale |= {name} if reasons else set()
         states.append(StageState(name, reasons, after))
     return states
 
@@ -201,11 +212,13 @@ class Plan:
     Attributes:
         tasks: the stages, each after those that it depends on.
         shown: the names of all stages of the project, as `stage_states` orders them.
+        order: the names of all stages of the pipeline, as `dvc repro` runs them.
         watched: what the pipeline reads and writes; None if only DVC can tell whether it changed.
     """
 
     tasks: list[Task]
     shown: list[str]
+    order: list[str]
     watched: Watched | None
 
 
@@ -237,28 +250,68 @@ def plan(
         raise NbError(str(error), 2) from None
 
 
+def preview(
+    root: Path, targets: Sequence[str], *, force: bool, downstream: bool
+) -> tuple[list[Task], list[StageState]]:
+    """Return what `plan` and `stage_states` do, loading the pipeline once.
+
+    Raises:
+        NbError: as `plan` does.
+    """
+    fingerprints.refresh(root)
+    try:
+        with _locked_repo(root, lambda line: None) as repo:
+            tasks = _plan(repo, root, targets, force, downstream).tasks
+            with _path_locks_read_once(repo):
+                return tasks, _states(repo, root)
+    except NbError as error:
+        raise NbError(str(error), 2) from None
+
+
 @contextmanager
 def _locked_repo(root: Path, tell: Callable[[str], None]) -> Iterator[Any]:
     """Open the project and hold DVC's lock; who waits for it says for whom."""
     import dvc.lock
+    from dvc.repo import lock_repo
 
     dvc.lock.DEFAULT_TIMEOUT = LOCK_SECONDS
-    with _repo(root) as repo:
+    with _repo(root) as repo, ExitStack() as held:
         told = False
         while True:
             try:
-                repo.lock.lock()
+                held.enter_context(lock_repo(repo))
                 break
             except dvc.lock.LockError:
                 if not told:
                     holder = (Path(repo.tmp_dir) / "lock").read_text(errors="replace").strip()
                     tell(f"waiting for DVC's lock, which process {holder or 'unknown'} holds")
                 told = True
+        _repair_path_locks(Path(repo.tmp_dir) / "rwlock")
+        yield repo
+
+
+@contextmanager
+def _path_locks_read_once(repo: Any) -> Iterator[None]:
+    """Keep DVC's list of paths in use in memory: only who holds DVC's lock changes it, and we do.
+
+    It would be read and written five times for each stage that is looked at.
+    """
+    import dvc.rwlock
+
+    edit = dvc.rwlock._edit_rwlock
+    with edit(repo.tmp_dir, repo.fs, repo.config["core"].get("hardlink_lock", False)) as paths:
+
+        @contextmanager
+        def shared(*_: Any) -> Iterator[Any]:
+            for mode, kind in (("read", list), ("write", dict)):
+                paths.setdefault(mode, defaultdict(kind))
+            yield paths
+
+        dvc.rwlock._edit_rwlock = shared
         try:
-            _repair_path_locks(Path(repo.tmp_dir) / "rwlock")
-            yield repo
+            yield
         finally:
-            repo.lock.unlock()
+            dvc.rwlock._edit_rwlock = edit
 
 
 def _repair_path_locks(path: Path) -> None:
@@ -302,23 +355,28 @@ def _plan(repo: Any, root: Path, targets: Sequence[str], force: bool, downstream
     from dvc.repo.reproduce import get_active_graph, plan_repro
 
     graph = get_active_graph(repo.index.graph)
-    stages = plan_repro(graph, _collect(repo, targets or ["dvc.yaml"]), downstream=downstream)
+    whole = _collect(repo, ["dvc.yaml"])
+    chosen = _collect(repo, targets) if targets else whole
+    stages = plan_repro(graph, chosen, downstream=downstream)
+    order = plan_repro(graph, whole) if targets else stages
     names = {stage: stage.addressing for stage in stages}
     watched = None if targets else _watched(repo, root, stages)
     if FINGERPRINT_STAGE in names.values():
         fingerprints.refresh(root)
-    tasks = [
-        Task(
-            name=name,
-            command=" && ".join(_commands(stage)),
-            after=frozenset(names[other] for other in graph.successors(stage) if other in names),
-            changed=force or _changed(stage),
-            parameters=_parameters(stage),
-            hidden=name == FINGERPRINT_STAGE,
-        )
-        for stage, name in names.items()
-    ]
-    return Plan(tasks, [stage.addressing for stage in _shown(repo.index.graph)], watched)
+    with _path_locks_read_once(repo):
+        tasks = [
+            Task(
+                name=name,
+                command=" && ".join(_commands(stage)),
+                after=frozenset(names[o] for o in graph.successors(stage) if o in names),
+                changed=force or _changed(stage),
+                parameters=_parameters(stage),
+                hidden=name == FINGERPRINT_STAGE,
+            )
+            for stage, name in names.items()
+        ]
+    shown = [stage.addressing for stage in _shown(repo.index.graph)]
+    return Plan(tasks, shown, [stage.addressing for stage in order], watched)
 
 
 def _shown(graph: Any) -> list[Any]:
@@ -391,16 +449,21 @@ def _collect(repo: Any, targets: Sequence[str]) -> list[Any]:
     from dvc.exceptions import DvcException
     from dvc.repo.reproduce import collect_stages
 
-    names = {stage.addressing for stage in repo.index.stages}
-    names |= {name.partition("@")[0] for name in names}
+    # DVC would load the file again for each target.
+    by_target: dict[str, list[Any]] = {}
+    for stage in repo.index.stages:
+        file = os.path.relpath(stage.path)
+        for key in {stage.addressing, stage.addressing.partition("@")[0], file}:
+            by_target.setdefault(key, []).append(stage)
     found: list[Any] = []
     for target in targets:
         try:
-            found += collect_stages(repo, [target])
+            found += by_target.get(target) or collect_stages(repo, [target])
         except DvcException:
-            if target in names or target == "dvc.yaml":
+            if target == "dvc.yaml":
                 raise
-            nearest = get_close_matches(target, sorted(names - {FINGERPRINT_STAGE}), 1)
+            names = sorted(by_target.keys() - {FINGERPRINT_STAGE})
+            nearest = get_close_matches(target, names, 1)
             hint = f"; did you mean {nearest[0]}?" if nearest else ". All stages: nb status"
             raise NbError(f"there is no stage {target}{hint}") from None
     return list(dict.fromkeys(found))
@@ -547,7 +610,7 @@ def _reasons(
     changes: list[Any],
     locked: Mapping[str, str],
     makers: Mapping[str, str],
-    awaited: set[str],
+    awaited: Set[str],
 ) -> list[str]:
     """Put DVC's report on one stage into words.
 

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
-from . import fingerprints, pipeline, record, stamp
+from . import pipeline, record, stamp
 from .pipeline import Plan, StageState
 from .project import NbError, program_environment
 from .record import Options, RunRecord
@@ -77,13 +77,15 @@ def _remember(
 
 def preview(root: Path, options: Options) -> list[StageState]:
     """Return the stages that would run, or may, and why."""
-    fingerprints.refresh(root)
-    tasks = _plan(root, options, lambda line: None).tasks
-    states = {state.name: state for state in pipeline.stage_states(root)}
+    tasks, found = pipeline.preview(
+        root, options.stages, force=options.force, downstream=options.downstream
+    )
+    names = {task.name for task in tasks}
+    states = {state.name: state for state in found}
     shown: list[StageState] = []
     for task in tasks:
         state = states.get(task.name) or StageState(task.name)
-        after = [name for name in state.after if any(other.name == name for other in tasks)]
+        after = [name for name in state.after if name in names]
         reasons = state.reasons if task.changed else []
         if task.changed and not reasons:
             reasons = ["forced"] if options.force else ["it is not what dvc.lock says"]
