@@ -17,7 +17,6 @@ from typing import Any
 import nbformat
 import pytest
 from conftest import Project
-from ruamel.yaml import YAML
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="stages run one by one there")
 SLEEPER = "import subprocess\nsubprocess.Popen(['sleep', '601'])\nsubprocess.run(['sleep', '602'])"
@@ -55,9 +54,6 @@ class Pipeline(Project):
         """DVC agrees: nothing is stale, and nothing runs."""
         assert "Data and pipelines are up to date" in self.run("dvc", "status")
         assert "Running stage" not in self.run("dvc", "repro")
-
-    def lock(self) -> Any:
-        return YAML(typ="safe").load(self.path / "dvc.lock")
 
     def begin(self, *command: str) -> subprocess.Popen[str]:
         """Start a command; `is_gone` tells whether a process of it is left."""
@@ -174,6 +170,16 @@ def test_no_more_stages_run_than_were_asked_for(pipeline: Pipeline) -> None:
     assert "failed" in pipeline.states("-j3", "--force", code=1).values()
 
 
+def test_what_needs_all_memory_runs_alone(pipeline: Pipeline) -> None:
+    alone = copy("a", before="mkdir running && sleep 0.5 && rmdir running")
+    beside = copy("b", before="test ! -e running")
+    pipeline.declare(a={**alone, "meta": {"nb": {"memory": "900TB"}}}, b=beside, c=copy("c"))
+    assert set(pipeline.states("-j3").values()) == {"ran"}
+    pipeline.edit("dvc.yaml", "900TB", "lots")
+    output = pipeline.nb("run", code=2)
+    assert "dvc.yaml: stage a needs 'lots' of memory" in output
+
+
 def test_cores_are_shared_out_among_stages(pipeline: Pipeline) -> None:
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     show = f"printenv {' '.join(names)} > a; true"
@@ -197,7 +203,7 @@ def test_a_diamond_is_what_dvc_makes_of_it(pipeline: Pipeline, tmp_path: Path) -
     sequential = Pipeline(tmp_path / "sequential")
     assert set(pipeline.states("-j4").values()) == {"ran"}
     sequential.run("dvc", "repro")
-    assert pipeline.lock() == sequential.lock()
+    assert pipeline.read("dvc.lock") == sequential.read("dvc.lock")
     pipeline.is_settled()
     assert set(pipeline.states().values()) == {"unchanged"}
     # The other way round.
@@ -430,6 +436,18 @@ def test_a_report_that_went_is_made_again(pipeline: Pipeline) -> None:
     (pipeline.path / "reports" / "index.html").unlink()
     assert "Report: reports/index.html" in pipeline.nb("run")
     assert pipeline.has("reports/index.html")
+
+
+@pytest.mark.slow
+def test_an_output_of_ten_thousand_files(pipeline: Pipeline) -> None:
+    command = "mkdir many && cd many && seq 10000 | split -l1 -a4"
+    pipeline.declare(many=step(command, out="many"), count=copy("n", before="ls many | wc -l"))
+    pipeline.nb("run")
+    assert "Nothing to run: 2 stages" in without_dvc(pipeline, "run")
+    (pipeline.path / "many" / "xaaaa").write_text("other")
+    assert "many is not what the last run wrote" in pipeline.nb("run", "-n")
+    assert pipeline.states()["many"] == "restored"
+    pipeline.is_settled()
 
 
 # Failures ----------------------------------------------------------------------------------------
@@ -818,4 +836,4 @@ def run_random_graph(pipeline: Pipeline, tmp_path: Path, seed: int) -> None:
     pipeline.is_settled()
     sequential = Pipeline(tmp_path / "sequential")
     sequential.run("dvc", "repro", "--quiet")
-    assert pipeline.lock() == sequential.lock()
+    assert pipeline.read("dvc.lock") == sequential.read("dvc.lock")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import gitwiring
-from .project import CONFIG, EXECUTED, PRODUCTION, NbError, find_root, program_environment
+from .project import CONFIG, EXECUTED, INDEX, PRODUCTION, NbError, find_root, program_environment
 
 if TYPE_CHECKING:
     from .doctor import Finding
@@ -120,7 +120,7 @@ def run(root: Path, /, dry_run: bool, as_json: bool, jobs: int | None, **chosen:
         _print_plan(root, options, known is not None, as_json=as_json)
     elif known:
         done = record.unchanged(root, vars(options), known["stages"])
-        _print_end(done, known["report"], as_json=as_json)
+        _print_end(done, INDEX if (root / INDEX).exists() else None, as_json=as_json)
     else:
         _run(root, options, as_json=as_json)
 
@@ -150,12 +150,11 @@ def _run(root: Path, options: Options, *, as_json: bool) -> None:
     if (root / ".git").exists():
         gitwiring.settle_lock(root)
     index = report.build(root)
-    shown = index.relative_to(root).as_posix() if index else None
-    done.remember([EXECUTED.as_posix(), report.PAGES.as_posix(), report.INDEX.as_posix()], shown)
-    _print_end(done.record, shown, as_json=as_json)
+    done.remember([path.as_posix() for path in (EXECUTED, report.PAGES, INDEX)])
+    _print_end(done.record, index and INDEX, as_json=as_json)
 
 
-def _print_end(done: RunRecord, index: str | None, *, as_json: bool) -> None:
+def _print_end(done: RunRecord, index: Path | None, *, as_json: bool) -> None:
     """Say what became of a run, and exit with its code."""
     from .view import summary
 
@@ -166,7 +165,7 @@ def _print_end(done: RunRecord, index: str | None, *, as_json: bool) -> None:
     if done.exit_code:
         raise NbError(done.problem(), done.exit_code)
     if index and not as_json:
-        click.secho(f"Report: {index}", bold=True)
+        click.secho(f"Report: {index.as_posix()}", bold=True)
     elif not as_json:
         click.echo("No notebook has run here, so there is no report; `nb run --force` makes one.")
 

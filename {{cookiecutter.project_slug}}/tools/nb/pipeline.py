@@ -351,6 +351,43 @@ def mend_locks(root: Path, before: Mapping[Path, bytes]) -> None:
                 path.write_bytes(content)
 
 
+def sort_locks(root: Path, order: Sequence[str]) -> None:
+    """Bring the stages in lock files into the order in which `dvc repro` would have run them all.
+
+    DVC appends what it has not seen before, so the order would be that in which stages ended. Lines
+    are moved and stay as DVC wrote them; stages that are no longer declared come last.
+
+    Args:
+        root: the project's root.
+        order: the names of the stages.
+    """
+    with _locked_repo(root, lambda _: None):
+        for path, content in read_locks(root, order).items():
+            file = path.relative_to(root).with_name("dvc.yaml").as_posix()
+            prefix = "" if file == "dvc.yaml" else f"{file}:"
+            ranks = {name.removeprefix(prefix): rank for rank, name in enumerate(order)}
+            text = content.decode()
+            found = _sorted_lock(text, ranks)
+            if found != text:
+                draft = path.with_name(f".{path.name}.draft")
+                draft.write_text(found, encoding="utf-8", newline="")
+                draft.replace(path)
+
+
+def _sorted_lock(text: str, ranks: Mapping[str, int]) -> str:
+    """Sort the blocks of lines below `stages:`; where they cannot be told apart leave all alone."""
+    head, found, rest = text.partition("\nstages:\n")
+    end = re.search(r"^\S", rest, re.MULTILINE)
+    body, tail = (rest[: end.start()], rest[end.start() :]) if end else (rest, "")
+    blocks = re.findall(r"^  \S.*\n(?:    .*\n|\n)*", body, re.MULTILINE)
+    heads = [block.partition("\n")[0].strip() for block in blocks]
+    if "".join(blocks) != body or not all(line.endswith(":") for line in heads):
+        return text
+    places = [ranks.get(line[:-1].strip("'\""), len(ranks)) for line in heads]
+    ordered = sorted(zip(places, blocks, strict=True), key=lambda pair: pair[0])
+    return f"{head}{found}{''.join(block for _, block in ordered)}{tail}"
+
+
 def _plan(repo: Any, root: Path, targets: Sequence[str], force: bool, downstream: bool) -> Plan:
     from dvc.repo.reproduce import get_active_graph, plan_repro
 
@@ -371,6 +408,7 @@ def _plan(repo: Any, root: Path, targets: Sequence[str], force: bool, downstream
                 after=frozenset(names[o] for o in graph.successors(stage) if o in names),
                 changed=force or _changed(stage),
                 parameters=_parameters(stage),
+                memory=_memory(stage),
                 hidden=name == FINGERPRINT_STAGE,
             )
             for stage, name in names.items()
@@ -484,6 +522,19 @@ def _changed(stage: Any) -> bool:
 
 def _parameters(stage: Any) -> dict[str, Any]:
     return {key: value for params in stage.params for key, value in params.read_params().items()}
+
+
+def _memory(stage: Any) -> int | None:
+    """Return how much memory a stage needs by its `meta: {nb: {memory: 8GB}}`, in bytes."""
+    declared = ((stage.meta or {}).get("nb") or {}).get("memory")
+    if declared is None:
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:([kMGT]?)(i?)B)?", str(declared).strip())
+    if not found:
+        what = f"stage {stage.addressing} needs {declared!r} of memory, which is no size"
+        raise NbError(f"{stage.relpath}: {what}; write it as 8GB or 500MB", 2)
+    number, prefix, binary = found.groups()
+    return int(float(number) * (1024 if binary else 1000) ** " kMGT".index(prefix or " "))
 
 
 def reproduce(

@@ -13,6 +13,7 @@ PRODUCTION = Path("notebooks/production")
 CONFIG = Path("config")
 FINGERPRINTS = Path(".nb/fingerprints")
 EXECUTED = Path("reports/notebooks")
+INDEX = Path("reports/index.html")
 
 
 class NbError(Exception):

@@ -33,7 +33,7 @@ SCHEMA = 1
 RUNS = Path("reports/runs")
 KEPT = 50
 LOCK_FILES = ("uv.lock", "requirements.lock")
-# As many records are searched for how long a stage took.
+# As many records in which something ran are searched for what stages took.
 RECENT = 10
 DIED = "the run was killed"
 INTERRUPTED_CODES = (129, 130, 143)
@@ -211,11 +211,22 @@ def _close(record: RunRecord) -> None:
             stage.cause = DIED
 
 
-def durations(root: Path) -> dict[str, float]:
-    """Return how many seconds each stage took when it last ran, as far as records tell."""
-    paths = sorted((root / RUNS).glob("*.json"))[-RECENT:]
-    stages = [stage for record in _read(paths) for stage in record.stages]
-    return {s.name: s.seconds for s in stages if s.state == RAN and s.seconds is not None}
+def learnt(root: Path) -> tuple[dict[str, float], dict[str, int]]:
+    """Return seconds and peak memory of each stage when it last ran, as far as records tell."""
+    seconds: dict[str, float] = {}
+    memory: dict[str, int] = {}
+    useful = 0
+    for path in sorted((root / RUNS).glob("*.json"), reverse=True):
+        ran = [s for record in _read([path]) for s in record.stages if s.state == RAN]
+        for stage in ran:
+            if stage.seconds is not None:
+                seconds.setdefault(stage.name, stage.seconds)
+            if stage.peak_memory is not None:
+                memory.setdefault(stage.name, stage.peak_memory)
+        useful += bool(ran)
+        if useful == RECENT:
+            break
+    return seconds, memory
 
 
 def _read(paths: list[Path]) -> Iterator[RunRecord]:

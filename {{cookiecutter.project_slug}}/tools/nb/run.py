@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from . import pipeline, record, stamp
 from .pipeline import Plan, StageState
@@ -30,11 +31,11 @@ class Done:
     Attributes:
         record: what became of it.
         remember: stamps that everything is up to date, if so; the next run then asks DVC nothing
-            unless something was touched. Takes the files made of the results, and the report.
+            unless something was touched. Takes the files made of the results.
     """
 
     record: RunRecord
-    remember: Callable[[list[str], str | None], None] = lambda made, report: None
+    remember: Callable[[list[str]], None] = lambda made: None
 
 
 def execute(root: Path, options: Options, view: View) -> Done | None:
@@ -58,21 +59,24 @@ def execute(root: Path, options: Options, view: View) -> Done | None:
             if any(task.changed for task in plan.tasks):
                 stamp.forget(root)
             runner = Runner(root, options, plan.tasks, view)
-            return Done(runner.run(), partial(_remember, root, plan, runner, began))
+            done = runner.run()
+            locks_are_ours = plan.watched and stamp.are_same(root, plan.watched.locks)
+            if runner.ended:
+                pipeline.sort_locks(root, plan.order)
+            if plan.watched and locks_are_ours and runner.all_done():
+                seen = (root, plan.watched, began, runner.ended, _content(plan))
+                return Done(done, partial(stamp.record, *seen))
+            return Done(done)
     except KeyboardInterrupt:
         raise NbError("interrupted before anything was started", 130) from None
 
 
-def _remember(
-    root: Path, plan: Plan, runner: Runner, began: int, made: list[str], report: str | None
-) -> None:
-    if plan.watched is None or not runner.all_done():
-        return
+def _content(plan: Plan) -> dict[str, Any]:
+    """Return what the next run has to know if nothing was touched."""
     tasks = [task for task in plan.tasks if not task.hidden]
-    stages = [{**vars(stage_record(task)), "state": UNCHANGED} for task in tasks]
     whole = {task.name for task in tasks} >= set(plan.shown)
-    content = {"stages": stages, "shown": plan.shown if whole else None, "report": report}
-    stamp.record(root, plan.watched, made, began, runner.ended, content)
+    stages = [{**vars(stage_record(task)), "state": UNCHANGED} for task in tasks]
+    return {"stages": stages, "shown": plan.shown if whole else None}
 
 
 def preview(root: Path, options: Options) -> list[StageState]:

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 
-from . import causes, pipeline, record, stamp, worker
+from . import causes, memory, pipeline, record, stamp, worker
 from .pipeline import Outcome
 from .project import cores, program_environment
 from .record import Options, RunRecord, StageRecord
@@ -61,8 +61,9 @@ class Runner:
         self.root = root
         self.options = options
         self.view = view
+        seconds, peaks = record.learnt(root)
         self.schedule = Schedule(
-            tasks, options.jobs, record.durations(root), keep_going=options.keep_going
+            tasks, options.jobs, seconds, keep_going=options.keep_going, memory=peaks
         )
         self.record = record.begin(root, asdict(options), options.jobs)
         self.stages = {task.name: stage_record(task) for task in tasks}
@@ -99,7 +100,7 @@ class Runner:
         self._save()
         while True:
             self._heed_signals()
-            for task in self.schedule.ready():
+            for task in self.schedule.ready(memory.available()):
                 self._start(task)
             self._save()
             if not self.workers:

@@ -74,6 +74,11 @@ def inode(path: Path) -> int | None:
     return path.stat().st_ino if path.exists() else None
 
 
+def are_same(root: Path, inodes: Mapping[str, int | None]) -> bool:
+    """Return whether DVC alone wrote to files: it writes into them, Git brings another file."""
+    return all(old in (None, inode(root / path)) for path, old in inodes.items())
+
+
 def look(root: Path, watched: Watched) -> str:
     """Return a digest of how what is read looks."""
     return _seen(root, watched)[0]
@@ -103,20 +108,20 @@ def _digest(root: Path, stamp: Mapping[str, Any]) -> tuple[str, int]:
 def record(
     root: Path,
     watched: Watched,
-    made: Iterable[str],
     began: int,
     ended: Mapping[str, int],
     content: Mapping[str, Any],
+    made: Iterable[str],
 ) -> None:
     """Stamp that everything is up to date, unless something was touched while that came about.
 
     Args:
         root: the project's root.
         watched: what the pipeline reads and writes.
-        made: what was made of the results.
         began: when DVC was asked (`clock`).
         ended: when stages that ran had ended, by name.
         content: what `read` is to return.
+        made: what was made of the results.
     """
     try:
         if _was_touched(root, watched, began, ended):
@@ -154,8 +159,7 @@ def _was_touched(root: Path, watched: Watched, began: int, ended: Mapping[str, i
         seen.digest(outs)
         if seen.newest >= ended.get(stage, began):
             return True
-    # Git brings an older lock as another file.
-    return any(old not in (None, inode(root / path)) for path, old in watched.locks.items())
+    return False
 
 
 def _new_folders(watched: Watched) -> set[str]:
