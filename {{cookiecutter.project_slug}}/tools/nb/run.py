@@ -8,24 +8,40 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from . import fingerprints, pipeline, record
+from . import pipeline, record, stamp
 from .notebook import production_notebooks
-from .pipeline import StageState
+from .pipeline import Plan, StageState
 from .project import PRODUCTION, NbError, program_environment
-from .record import RunRecord
-from .runner import Options, Runner
-from .schedule import Task
+from .record import Options, RunRecord
+from .runner import Runner, stage_record
+from .schedule import UNCHANGED
 from .view import View
 from .warm import COLD, Warm
 
 RUN_LOCK = Path(".nb/run.lock")
 
 
-def execute(root: Path, options: Options, view: View) -> RunRecord | None:
-    """Bring stages up to date and return the record of it; None if the pipeline has no stage.
+@dataclass(frozen=True)
+class Done:
+    """A run that has ended.
+
+    Attributes:
+        record: what became of it.
+        remember: stamps that everything is up to date, if so; the next run then asks DVC nothing
+            unless something was touched. Takes the files made of the results.
+    """
+
+    record: RunRecord
+    remember: Callable[[list[str]], None] = lambda made: None
+
+
+def execute(root: Path, options: Options, view: View) -> Done | None:
+    """Bring stages up to date and return what became of it; None if the pipeline has no stage.
 
     Raises:
         NbError: if the pipeline cannot be read, or the run was interrupted before it began.
@@ -38,24 +54,49 @@ def execute(root: Path, options: Options, view: View) -> RunRecord | None:
             if missing:
                 lacks = f"this version of DVC has no {', no '.join(missing)}"
                 return _run_plainly(root, options, view, lacks)
-            record.tidy(root)
-            tasks = _plan(root, options, view.note)
-            if all(task.hidden for task in tasks):
-                return None
-            return Runner(root, options, tasks, view, warm).run()
+            return _run_side_by_side(root, options, view, warm)
     except KeyboardInterrupt:
         raise NbError("interrupted before anything was started", 130) from None
 
 
+def _run_side_by_side(root: Path, options: Options, view: View, warm: Warm | None) -> Done | None:
+    record.tidy(root)
+    began = stamp.clock(root)
+    plan = _plan(root, options, view.note)
+    if all(task.hidden for task in plan.tasks):
+        return None
+    if any(task.changed for task in plan.tasks):
+        stamp.forget(root)
+    runner = Runner(root, options, plan.tasks, view, warm)
+    done = runner.run()
+    locks_are_ours = plan.watched and stamp.are_same(root, plan.watched.locks)
+    if runner.ended:
+        pipeline.sort_locks(root, plan.order)
+    if plan.watched and locks_are_ours and runner.all_done():
+        seen = (root, plan.watched, began, runner.ended, _content(plan))
+        return Done(done, partial(stamp.record, *seen))
+    return Done(done)
+
+
+def _content(plan: Plan) -> dict[str, Any]:
+    """Return what the next run has to know if nothing was touched."""
+    tasks = [task for task in plan.tasks if not task.hidden]
+    whole = {task.name for task in tasks} >= set(plan.shown)
+    stages = [{**vars(stage_record(task)), "state": UNCHANGED} for task in tasks]
+    return {"stages": stages, "shown": plan.shown if whole else None}
+
+
 def preview(root: Path, options: Options) -> list[StageState]:
     """Return the stages that would run, or may, and why."""
-    fingerprints.refresh(root)
-    tasks = _plan(root, options, lambda line: None)
-    states = {state.name: state for state in pipeline.stage_states(root)}
+    tasks, found = pipeline.preview(
+        root, options.stages, force=options.force, downstream=options.downstream
+    )
+    names = {task.name for task in tasks}
+    states = {state.name: state for state in found}
     shown: list[StageState] = []
     for task in tasks:
         state = states.get(task.name) or StageState(task.name)
-        after = [name for name in state.after if any(other.name == name for other in tasks)]
+        after = [name for name in state.after if name in names]
         reasons = state.reasons if task.changed else []
         if task.changed and not reasons:
             reasons = ["forced"] if options.force else ["it is not what dvc.lock says"]
@@ -64,7 +105,7 @@ def preview(root: Path, options: Options) -> list[StageState]:
     return shown
 
 
-def _plan(root: Path, options: Options, tell: Callable[[str], None]) -> list[Task]:
+def _plan(root: Path, options: Options, tell: Callable[[str], None]) -> Plan:
     return pipeline.plan(
         root, options.stages, force=options.force, downstream=options.downstream, tell=tell
     )
@@ -84,8 +125,9 @@ def _warm(root: Path, options: Options, lock: int) -> Iterator[Warm | None]:
         warm.close()
 
 
-def _run_plainly(root: Path, options: Options, view: View, why: str) -> RunRecord:
+def _run_plainly(root: Path, options: Options, view: View, why: str) -> Done:
     """Leave all the work to `dvc repro`: one stage at a time, without the stages in the record."""
+    stamp.forget(root)
     view.note(f"running one by one, with dvc repro: {why}")
     flags = {
         "--force": options.force,
@@ -108,7 +150,7 @@ def _run_plainly(root: Path, options: Options, view: View, why: str) -> RunRecor
             interrupted = True
     code = 130 if interrupted else min(process.returncode, 1)
     report.finish(root, code, time.monotonic() - began)
-    return report
+    return Done(report)
 
 
 @contextmanager

@@ -13,16 +13,17 @@ import signal
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from . import causes, pipeline, record, worker
+from . import causes, memory, pipeline, record, stamp, worker
 from .pipeline import Outcome
-from .project import program_environment
-from .record import RunRecord, StageRecord
+from .project import cores, program_environment
+from .record import Options, RunRecord, StageRecord
 from .schedule import (
     BROKEN,
+    DONE,
     KILLED,
     NOT_RUN,
     OUT_OF_MEMORY,
@@ -48,20 +49,6 @@ ENDING = [
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
-@dataclass(frozen=True)
-class Options:
-    """What `nb run` was told; the command line explains each."""
-
-    stages: tuple[str, ...] = ()
-    jobs: int = 1
-    keep_going: bool = False
-    force: bool = False
-    downstream: bool = False
-    pull: bool = False
-    timeout: float | None = None
-    cold: bool = False
-
-
 class Runner:
     """Runs a plan to its end.
 
@@ -79,11 +66,12 @@ class Runner:
         self.root = root
         self.options = options
         self.view = view
+        seconds, peaks = record.learnt(root)
         self.schedule = Schedule(
-            tasks, options.jobs, record.durations(root), keep_going=options.keep_going
+            tasks, options.jobs, seconds, keep_going=options.keep_going, memory=peaks
         )
         self.record = record.begin(root, asdict(options), options.jobs)
-        self.stages = {task.name: _stage_record(task) for task in tasks}
+        self.stages = {task.name: stage_record(task) for task in tasks}
         self.record.stages = [self.stages[task.name] for task in tasks if not task.hidden]
         self.environment = _environment(min(options.jobs, width(tasks)))
         self.warm = warm if warm and self._warm_up(warm, tasks) else None
@@ -91,6 +79,7 @@ class Runner:
         self.workers: dict[int, Worker] = {}
         self.signals: list[tuple[int, float]] = []
         self.usage = False
+        self.ended: dict[str, int] = {}  # by the clock of the file system
         self.events = selectors.DefaultSelector()
         self.view.expect([task.name for task in tasks if not task.hidden])
 
@@ -108,6 +97,10 @@ class Runner:
         self._note_states()
         self.record.finish(self.root, self._exit_code(), time.monotonic() - began)
         return self.record
+
+    def all_done(self) -> bool:
+        """Return whether everything that was asked for is up to date."""
+        return all(state in DONE for state in self.schedule.states.values())
 
     def _warm_up(self, warm: Warm, tasks: list[Task]) -> bool:
         """Have imported what the notebooks import that may run; return whether stages may fork."""
@@ -129,7 +122,7 @@ class Runner:
         self._save()
         while True:
             self._heed_signals()
-            for task in self.schedule.ready():
+            for task in self.schedule.ready(memory.available()):
                 self._start(task)
             self._save()
             if not self.workers:
@@ -256,6 +249,7 @@ class Runner:
         """Note what became of a stage, and why."""
         stage = self.stages[ended.task.name]
         stage.ended = record.now()
+        self.ended[stage.name] = stamp.clock(self.root)
         stage.seconds = round(time.monotonic() - ended.began, 3)
         outcome = outcome or Outcome(status=code)
         state = outcome.state
@@ -339,14 +333,8 @@ class Runner:
                 self._interrupt(running)
 
 
-def cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _stage_record(task: Task) -> StageRecord:
+def stage_record(task: Task) -> StageRecord:
+    """Return the record of a stage that was not looked at yet."""
     notebook, executed = causes.notebook_of(task.command)
     parameters = dict(task.parameters)
     return StageRecord(task.name, notebook=notebook, executed=executed, parameters=parameters)
