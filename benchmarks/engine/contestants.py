@@ -11,7 +11,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from .environments import BASE, PROJECT, programs, run
+from .environments import BASE, LIBRARIES, PROJECT, programs, run
 from .pipelines import DATA, Pipeline, Step, write
 
 OURS = "nb"
@@ -147,7 +147,7 @@ def lay_out_calkit(folder: Path, pipeline: Pipeline, jobs: int) -> None:
     environments = {"main": {"kind": "uv-venv", "path": "requirements.txt", "prefix": ".venv"}}
     about = {"owner": "bench", "name": "pipeline", "environments": environments}
     write(folder / "calkit.yaml", yaml({**about, "pipeline": {"stages": stages}}))
-    write(folder / "requirements.txt", "ipykernel\nmatplotlib\npandas\n")
+    write(folder / "requirements.txt", "\n".join(LIBRARIES) + "\n")
     write(folder / ".gitignore", ".venv/\nrun.sh\n")
     run("git", "init", "--quiet", name="calkit", cwd=folder)
     run("dvc", "init", "--quiet", name="calkit", cwd=folder)
@@ -259,7 +259,7 @@ def contestants() -> list[Contestant]:
             key="calkit",
             title="calkit",
             environment="calkit",
-            packages=("calkit-python",),
+            packages=("calkit-python", "uv"),
             lay_out=lay_out_calkit,
             command=lambda pipeline, jobs: "calkit run",
             incremental=True,

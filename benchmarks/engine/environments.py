@@ -11,7 +11,8 @@ from pathlib import Path
 TEMPLATE = Path(__file__).resolve().parent.parent.parent
 BASE = TEMPLATE / "build/bench/engine"
 PROJECT = "project"  # the environment that the generated project makes itself
-NOTEBOOK_PACKAGES = ("ipykernel", "matplotlib", "pandas")
+# The libraries of a generated project, for every contestant: pandas imports pyarrow if it can.
+LIBRARIES = ("ipykernel", "matplotlib", "pandas", "pyarrow")
 # What would make contestants run otherwise than in a user's shell, or one see another's settings.
 DROPPED = (
     "CALKIT",
@@ -59,6 +60,8 @@ def variables(name: str) -> dict[str, str]:
         "GIT_CONFIG_GLOBAL": os.devnull,
         "DVC_NO_ANALYTICS": "1",
         "PLOOMBER_STATS_ENABLED": "false",
+        "PLOOMBER_VERSION_CHECK_DISABLED": "1",
+        "UV_COMPILE_BYTECODE": "1",
         **{f"GIT_{role}_{k}": v for role in ("AUTHOR", "COMMITTER") for k, v in person.items()},
     }
 
@@ -124,14 +127,14 @@ def make_environment(name: str, packages: tuple[str, ...]) -> None:
 def make_peer(name: str, packages: tuple[str, ...]) -> None:
     """Install packages and what the notebooks import into an environment of their own."""
     folder = BASE / "env" / name
-    wanted = " ".join([sys.version.split()[0], *packages, *NOTEBOOK_PACKAGES])
+    wanted = " ".join([sys.version.split()[0], *packages, *LIBRARIES])
     marker = folder / ".ready"
     if marker.exists() and marker.read_text(encoding="utf-8") == wanted:
         return
     shutil.rmtree(folder, ignore_errors=True)
     run(uv(), "venv", "--quiet", "--python", sys.executable, folder, name=name)
-    install = (uv(), "pip", "install", "--quiet", "--compile-bytecode", "--python", folder)
-    run(*install, *packages, *NOTEBOOK_PACKAGES, name=name)
+    install = (uv(), "pip", "install", "--quiet", "--python", folder)
+    run(*install, *packages, *LIBRARIES, name=name)
     marker.write_text(wanted, encoding="utf-8")
 
 
@@ -155,7 +158,7 @@ def make_project() -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     (fresh / PROJECT).rename(folder)
     path = f"PATH={variables(PROJECT)['PATH']}{os.pathsep}{Path(uv()).parent}"
-    run("env", "UV_COMPILE_BYTECODE=1", path, "make", "setup", name=PROJECT, cwd=folder)
+    run("env", path, "make", "setup", name=PROJECT, cwd=folder)
 
 
 def versions(name: str) -> list[str]:
