@@ -109,9 +109,11 @@ def remarks(results: Results) -> list[str]:
     found: list[str] = []
     if results.checked:
         word = "every one" if not results.broken else "not every one"
+        compared = any(one.contestant == REFERENCE for one in results.measurements)
+        alike = ", and its results were those of `dvc repro`, byte by byte" if compared else ""
         found.append(
             f"After {results.checked} measurements of `nb run`, {word} left `dvc status` clean and "
-            "`dvc repro` nothing to do, and its results were those of `dvc repro`, byte by byte."
+            f"`dvc repro` nothing to do{alike}."
         )
     lines = [f"- broken: {sentence}" for sentence in results.broken]
     titles = {contestant.key: contestant.title for contestant in contestants()}
