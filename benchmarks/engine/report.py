@@ -155,38 +155,49 @@ def picture(results: Results, path: Path) -> None:
     plt.rcParams.update({"svg.hashsalt": "bench", "font.size": 9, "text.color": INK})
     figures = group(results)
     drawn = panels(results, figures)
-    rows = (len(drawn) + 1) // 2
-    figure, grid = plt.subplots(rows, 2, figsize=(10, 0.5 + 2.6 * rows), squeeze=False)
-    for axes, panel in zip(grid.flat, drawn, strict=False):
-        draw_panel(axes, results, figures, *panel)
-    for axes in grid.flat[len(drawn) :]:
+    bars = [wall_times(results, figures, *panel) for panel in drawn]
+    pairs = range(0, len(drawn), 2)
+    heights = [max(map(len, bars[first : first + 2])) + 1.5 for first in pairs]
+    figure, grid = plt.subplots(
+        len(pairs),
+        2,
+        figsize=(10, sum(heights) * 0.24),
+        height_ratios=heights,
+        squeeze=False,
+        layout="constrained",
+    )
+    for number, axes in enumerate(grid.flat):
         axes.axis("off")
-    figure.tight_layout(h_pad=2.0, w_pad=2.0)
+        if number < len(drawn):
+            pipeline, scenario = drawn[number]
+            title = f"{results.titles[pipeline]}\n{SCENARIOS[scenario]}"
+            axes.set_title(title, loc="left", weight="bold", size=10, color=INK)
+            draw_bars(axes, bars[number], rows=heights[number // 2] - 1)
     figure.savefig(path, transparent=True, metadata={"Date": None})
     plt.close(figure)
 
 
-def draw_panel(axes: Any, results: Results, figures: Figures, pipeline: str, scenario: str) -> None:
-    """Draw a bar for each contestant, the seconds beside it."""
-    bars = []
-    for contestant in shown(results):
-        wall = middle(figures.get((pipeline, contestant.key, scenario), []), "wall")
-        if wall is not None:
-            bars.append((contestant, wall))
-    longest = max((wall for _, wall in bars), default=1)
+def wall_times(
+    results: Results, figures: Figures, pipeline: str, scenario: str
+) -> list[tuple[Contestant, float | None]]:
+    """Return the seconds of each contestant that ran; None for one that failed."""
+    runs = {c.key: figures.get((pipeline, c.key, scenario), []) for c in shown(results)}
+    return [(c, middle(runs[c.key], "wall")) for c in shown(results) if runs[c.key]]
+
+
+def draw_bars(axes: Any, bars: list[tuple[Contestant, float | None]], rows: float) -> None:
+    """Draw a bar for each contestant between its name and its seconds, in room for so many rows."""
+    longest = max((wall or 0 for _, wall in bars), default=0) or 1
     for row, (contestant, wall) in enumerate(bars):
+        weight = "bold" if contestant.key == OURS else "normal"
         color = {OURS: ACCENT, FLOOR: GROUND}.get(contestant.key, PEER)
-        axes.barh(row, wall, height=0.7, color=color)
-        bold = "bold" if contestant.key == OURS else "normal"
-        axes.text(wall + longest / 60, row, seconds(wall), va="center", weight=bold)
-    axes.set_yticks(range(len(bars)), [short(contestant) for contestant, _ in bars])
-    axes.set_xlim(0, longest * 1.18)
-    axes.invert_yaxis()
-    axes.set_xticks([])
-    axes.tick_params(left=False, labelcolor=INK)
-    axes.spines[:].set_visible(False)
-    title = results.titles[pipeline]
-    axes.set_title(f"{title}, {SCENARIOS[scenario]}", loc="left", weight="bold", color=INK)
+        axes.barh(row, wall or 0, height=0.7, color=color)
+        figure = "failed" if wall is None else seconds(wall)
+        axes.text((wall or 0) + longest / 50, row, figure, va="center", weight=weight)
+        name = short(contestant)
+        axes.text(-longest / 50, row, name, ha="right", va="center", weight=weight)
+    axes.set_xlim(-1.06 * longest, 1.2 * longest)  # names on the left, figures behind the longest bar
+    axes.set_ylim(rows - 0.5, -0.6)
 
 
 def short(contestant: Contestant) -> str:
