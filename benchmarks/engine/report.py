@@ -196,7 +196,8 @@ def draw_bars(axes: Any, bars: list[tuple[Contestant, float | None]], rows: floa
         axes.text((wall or 0) + longest / 50, row, figure, va="center", weight=weight)
         name = short(contestant)
         axes.text(-longest / 50, row, name, ha="right", va="center", weight=weight)
-    axes.set_xlim(-1.06 * longest, 1.2 * longest)  # names on the left, figures behind the longest bar
+    # Room for the names on the left and for the figure behind the longest bar.
+    axes.set_xlim(-1.06 * longest, 1.2 * longest)
     axes.set_ylim(rows - 0.5, -0.6)
 
 
