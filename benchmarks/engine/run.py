@@ -25,9 +25,9 @@ from .environments import (
     variables,
     versions,
 )
-from .measure import __file__ as MEASURE
 from .pipelines import Pipeline
 
+MEASURE = Path(__file__).with_name("measure.py")
 COLD, CHANGED, UNCHANGED = "cold", "changed", "unchanged"
 SCENARIOS = {
     COLD: "everything to be run",
