@@ -83,6 +83,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and report; 1 if a promise of `nb run` was broken, 130 if interrupted."""
     options = parse(arguments)
     path = BASE / "results.json"
+    if options.no_measuring and not path.exists():
+        tell(f"there are no results yet: {path.relative_to(TEMPLATE)} is missing; measure first")
+        return 2
     interrupted = False
     if not options.no_measuring:
         plan = Plan(
@@ -104,11 +107,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except KeyboardInterrupt:
             interrupted = True
             tell("interrupted; what was measured is kept")
+        if not benchmark.results.measurements:  # the results of the run before stay
+            tell("nothing was measured")
+            return 130 if interrupted else 1
         benchmark.results.save(path)
     results = Results.load(path)
     print(table(results))
-    if results.measurements:
-        picture(results, BASE / "run-benchmark.svg")
+    picture(results, BASE / "run-benchmark.svg")
     if options.publish and not interrupted:
         publish(results, PAGE)
     tell(f"raw results: {path.relative_to(TEMPLATE)}")

@@ -108,12 +108,13 @@ def remarks(results: Results) -> list[str]:
     """Return what was checked, what failed and the versions."""
     found: list[str] = []
     if results.checked:
-        word = "every one" if not results.broken else "not every one"
         compared = any(one.contestant == REFERENCE for one in results.measurements)
-        alike = ", and its results were those of `dvc repro`, byte by byte" if compared else ""
+        alike = ", results that are those of `dvc repro`, byte by byte" if compared else ""
+        promise = f"`dvc status` clean, `dvc repro` with nothing to do{alike}"
+        plural = "s" if results.checked != 1 else ""
         found.append(
-            f"After {results.checked} measurements of `nb run`, {word} left `dvc status` clean and "
-            f"`dvc repro` nothing to do{alike}."
+            f"Checked after {results.checked} run{plural} of `nb run`: "
+            f"{promise if not results.broken else 'not all was as promised'}."
         )
     lines = [f"- broken: {sentence}" for sentence in results.broken]
     titles = {contestant.key: contestant.title for contestant in contestants()}
