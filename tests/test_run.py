@@ -492,17 +492,19 @@ def test_an_error_is_told_in_one_line(pipeline: Pipeline) -> None:
     assert "left  | NameError: name 'nothing'" in output  # the traceback itself is the stage's
 
 
-def notebook(pipeline: Pipeline, *cells: str) -> dict[str, Any]:
-    """Write a notebook and return its stage."""
+def notebook(pipeline: Pipeline, *cells: str, name: str = "10-a") -> dict[str, Any]:
+    """Write a production notebook and return its stage."""
     made = [nbformat.v4.new_code_cell(source) for source in cells]
     made.insert(0, nbformat.v4.new_code_cell("x = 1", metadata={"tags": ["parameters"]}))
     made.insert(0, nbformat.v4.new_markdown_cell("# A title"))
-    (pipeline.path / "reports" / "notebooks").mkdir(parents=True, exist_ok=True)
+    for folder in ("reports/notebooks", "notebooks/production"):
+        (pipeline.path / folder).mkdir(parents=True, exist_ok=True)
     kernel = {"kernelspec": {"name": "python3", "language": "python", "display_name": ""}}
     content = nbformat.v4.new_notebook(cells=made, metadata=kernel)
-    nbformat.write(content, pipeline.path / "10-a.ipynb")
-    command = "papermill 10-a.ipynb reports/notebooks/10-a.ipynb --engine nb -k python3 -p x 2"
-    return {"cmd": command, "deps": ["10-a.ipynb"]}
+    source, copy = f"notebooks/production/{name}.ipynb", f"reports/notebooks/{name}.ipynb"
+    nbformat.write(content, pipeline.path / source)
+    command = f"papermill {source} {copy} --engine nb -k python3 -p x 2"
+    return {"cmd": command, "deps": [source]}
 
 
 def test_a_failing_cell_is_named(pipeline: Pipeline) -> None:
