@@ -17,6 +17,7 @@ from .project import CONFIG, PRODUCTION, NbError, find_root, program_environment
 
 if TYPE_CHECKING:
     from .doctor import Finding
+    from .duplicates import Duplicate
     from .pipeline import StageState
     from .runner import Options
 
@@ -402,6 +403,52 @@ def diff(root: Path, arguments: tuple[str, ...]) -> None:
     raise click.exceptions.Exit(
         subprocess.call(["nbdiff-web", *arguments], cwd=root, env=program_environment())
     )
+
+
+@main.command()
+@click.option("--check", is_flag=True, help="Exit with 1 if there are any.")
+@click.option("--lines", type=click.IntRange(2), help="Lines of code from which a block counts.")
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+@click.pass_obj
+def duplicates(root: Path, check: bool, lines: int | None, as_json: bool) -> None:
+    """Find code that stands in several notebooks, or in a notebook and in src.
+
+    Functions, classes and blocks are compared without their comments, docstrings and annotations;
+    copies whose variables were renamed count. Those that save most lines come first, each with its
+    places as path:code cell:line, and with what repairs it.
+
+    \b
+    Examples:
+      nb duplicates
+      nb duplicates --lines 10    only blocks of ten lines and more
+      nb duplicates --check       for CI
+    """
+    from .duplicates import BLOCK_LINES, find
+
+    found = find(root, lines or BLOCK_LINES)
+    if as_json:
+        click.echo(json.dumps([duplicate.as_json() for duplicate in found], indent=2))
+    else:
+        for duplicate in found:
+            _print_duplicate(duplicate)
+        saved = sum(duplicate.saved for duplicate in found)
+        total = f"{_count(len(found), 'duplicate')}; one copy of each would save {saved} lines."
+        click.echo(total if found else "No duplicates.")
+    if check and found:
+        raise click.exceptions.Exit(1)
+
+
+def _print_duplicate(duplicate: Duplicate) -> None:
+    what = f"{duplicate.kind} {duplicate.name}".strip()
+    click.secho(f"{what}: {_count(len(duplicate.places), 'place')}, saves {duplicate.saved} lines")
+    for place in duplicate.places:
+        also = place.name and place.name != duplicate.name and duplicate.kind != "block"
+        click.echo(f"  {place}" + (f" ({place.name})" if also else ""))
+    click.echo(f"  → {duplicate.repair}\n")
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
 @main.command()
