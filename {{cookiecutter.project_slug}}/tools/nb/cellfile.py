@@ -113,13 +113,22 @@ def read_cells(path: Path) -> CellFile:
         NbError: if it cannot be read, or is not such a notebook.
     """
     try:
-        text = path.read_bytes().decode("utf-8")
-        parse_notebook(path, json.loads(text))
+        return parse_cells(path, path.read_bytes().decode("utf-8"))
     except OSError as error:
         raise NbError(f"{path}: {error.strerror or error}") from None
     except ValueError as error:
         hint = "is a merge conflict left in it?"
         raise NbError(f"{path} is not valid JSON ({error}); {hint}") from None
+
+
+def parse_cells(path: Path, text: str) -> CellFile:
+    """Return the code cells of the text of a notebook file.
+
+    Raises:
+        ValueError: if it is not JSON.
+        NbError: if it is not a notebook of nbformat 4.
+    """
+    parse_notebook(path, json.loads(text))
     return CellFile(path, text, tuple(_code_cells(text)))
 
 

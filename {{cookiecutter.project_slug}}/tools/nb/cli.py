@@ -16,9 +16,12 @@ from .notebook import find_notebook, read_notebook
 from .project import CONFIG, PRODUCTION, NbError, find_root, program_environment
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .doctor import Finding
     from .duplicates import Duplicate
     from .pipeline import StageState
+    from .rerun import Compared
     from .runner import Options
 
 NO_NOTEBOOK = f"""\
@@ -449,6 +452,50 @@ def _print_duplicate(duplicate: Duplicate) -> None:
 
 def _count(number: int, word: str) -> str:
     return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
+@main.command()
+@click.argument("name")
+@click.option("--to", default="", help="The module, such as data; default: shared.")
+@click.option("--from", "origin", default="", help="The notebook, if several have a NAME.")
+@click.option("-n", "--dry-run", is_flag=True, help="Show the changes as a diff; write nothing.")
+@click.option("--no-run", is_flag=True, help="Do not run the notebooks that changed.")
+@click.option("--keep", is_flag=True, help="Keep the changes even if outputs differ.")
+@click.pass_obj
+def extract(
+    root: Path, name: str, to: str, origin: str, dry_run: bool, no_run: bool, keep: bool
+) -> None:
+    """Move a function or class from notebooks to a module of src.
+
+    What it needs (imports, helpers, constants) goes along. An import takes the place of each copy,
+    also of those with other names. The production notebooks among them run again; if one fails or
+    gives other outputs, everything is put back.
+
+    \b
+    Examples:
+      nb extract clean --to data
+      nb extract clean --dry-run
+      nb extract clean --from 02-dm-second-look.ipynb
+    """
+    from .extract import carry_out, prepare
+
+    found = prepare(root, name, to, origin)
+    for reason in found.left:
+        click.secho(f"nb: {reason}", fg="yellow", err=True)
+    if dry_run:
+        click.echo(found.diff(root), nl=False)
+        return
+    carry_out(root, found, run=not no_run, keep=keep, show=_print_compared)
+    for path in found.changes:
+        click.echo(f"changed {path.relative_to(root).as_posix()}")
+    click.echo(f"{name} is in {found.module} now. Give it a test, then commit.")
+
+
+def _print_compared(rows: Sequence[Compared]) -> None:
+    width = max((len(row.path) for row in rows), default=0)
+    for row in rows:
+        color = "green" if row.verdict == "same" else "red"
+        click.echo(f"{row.path:{width}}  {click.style(row.verdict, fg=color)}")
 
 
 @main.command()
