@@ -112,6 +112,10 @@ def _movable(found: Sequence[Definition], where: str) -> Definition:
 
 
 def _missing(names: Names, name: str, user: str, where: str) -> str:
+    if name in names.definitions:
+        cells = f"defined in code cell {names.definitions[name][0].cell}"
+        others = ", ".join(map(str, dict.fromkeys(names.variables[name])))
+        return f"{where}: {name} is {cells} and a variable in code cell {others}; rename one"
     if not user:
         return f"{where}: there is no function, class or constant {name} at the top of a cell"
     if name in names.variables:
