@@ -198,7 +198,7 @@ def test_masking_can_be_undone(source: str) -> None:
         assert masked.unmask(masked.text) == source
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 @given(
     st.lists(SOURCES, max_size=3),
     st.lists(SOURCES, max_size=3),

@@ -499,6 +499,56 @@ def _print_compared(rows: Sequence[Compared]) -> None:
 
 
 @main.command()
+@click.argument("notebook")
+@click.pass_obj
+def show(root: Path, notebook: str) -> None:
+    """Print a notebook as text, without outputs.
+
+    NOTEBOOK is a path, or the name of a production notebook.
+
+    \b
+    Examples:
+      nb show 20-features
+      nb show notebooks/exploratory/01-dm-first-look.ipynb | less
+    """
+    from .editing import readable
+
+    path = find_notebook(root, notebook)
+    click.echo(readable(path, color=sys.stdout.isatty()), nl=False)
+
+
+@main.command()
+@click.argument("notebook")
+@click.pass_obj
+def edit(root: Path, notebook: str) -> None:
+    """Edit a notebook as a Python script in $VISUAL or $EDITOR (needs jupytext).
+
+    Cells begin with `# %%`. Cells that you leave alone keep their outputs; all keep their ids.
+    NOTEBOOK is a path, or the name of a production notebook.
+
+    \b
+    Examples:
+      nb edit 20-features
+      EDITOR="code --wait" nb edit 20-features
+    """
+    from .editing import script, with_script
+
+    path = find_notebook(root, notebook)
+    before = path.read_bytes()
+    edited = click.edit(script(path), extension=".py")
+    if edited is None:
+        click.echo("Nothing was changed.")
+        return
+    if path.read_bytes() != before:
+        aside = root / ".nb" / f"{path.stem}.py"
+        aside.write_text(edited, encoding="utf-8")
+        where = aside.relative_to(root).as_posix()
+        raise NbError(f"{path} was saved by another program; your text is in {where}")
+    path.write_bytes(with_script(before.decode("utf-8"), edited).encode("utf-8", "surrogatepass"))
+    click.echo(f"Wrote {path}.")
+
+
+@main.command()
 @click.pass_obj
 def resolve(root: Path) -> None:
     """Resolve a conflict in dvc.lock: merge it stage by stage and add it to the index.
