@@ -17,6 +17,8 @@ from . import fingerprints
 from .project import FINGERPRINTS, PRODUCTION, NbError, program_environment
 
 LOCK = Path("dvc.lock")
+# The stage that fingerprints the notebooks has one of its own.
+LOCKS = (LOCK, Path("notebooks/dvc.lock"))
 SAME, DIFFERS = "same", "differs"
 
 
@@ -111,21 +113,22 @@ def run(root: Path, stages: Iterable[str]) -> None:
 
 @contextmanager
 def all_or_nothing(root: Path, paths: Iterable[Path]) -> Iterator[None]:
-    """Put files, `dvc.lock` and the outputs of the pipeline back if the block raises.
+    """Put files, the lock files and the outputs of the pipeline back if the block raises.
 
     Args:
         root: the project's root.
         paths: the files that the block may write, whether they exist yet or not.
     """
     small = [root / path for path in _uncached_outputs(root)]
-    before = {path: _content(path) for path in (*paths, root / LOCK, *small)}
+    locks = [root / lock for lock in LOCKS]
+    before = {path: _content(path) for path in (*paths, *locks, *small)}
     try:
         yield
     except BaseException:
         ran = _content(root / LOCK) != before[root / LOCK]
         for path, content in before.items():
             _put_back(path, content)
-        if ran or any(_is_missing(root, path) for path in _all_outputs(root)):
+        if ran or not all((root / path).exists() for path in _all_outputs(root)):
             command = [sys.executable, "-m", "dvc", "checkout", "--force", "--quiet"]
             subprocess.call(command, cwd=root, env=program_environment())
         fingerprints.refresh(root)
@@ -147,10 +150,6 @@ def _put_back(path: Path, content: bytes | None) -> None:
 def _all_outputs(root: Path) -> list[str]:
     stages = _read_lock(root).values()
     return [out["path"] for stage in stages for out in stage.get("outs", [])]
-
-
-def _is_missing(root: Path, path: str) -> bool:
-    return not (root / path).exists()
 
 
 def _uncached_outputs(root: Path) -> list[str]:
