@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -110,6 +112,27 @@ def test_what_cannot_be_extracted_is_refused(
     write(project, "f.ipynb", "import pkg.data\ndef cycle():\n    return pkg.data.x", known)
     with pytest.raises(NbError, match=reason):
         prepare(project, *arguments)
+
+
+def test_nbdev_writes_the_module_of_cells_that_it_exports(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(project, "core.ipynb", "#| default_exp core", "#| export\n" + CLEAN, CALL)
+    write(project, "b.ipynb", RENAMED, RENAMED_CALL)
+    found = prepare(project, "tidy_up")
+    assert [path.name for path in found.changes] == ["b.ipynb"]
+    assert "from pkg.core import clean as tidy_up" in sources(project, found, "b.ipynb")[0]
+    monkeypatch.setitem(sys.modules, "nbdev.export", None)
+    with pytest.raises(NbError, match=r"core\.ipynb has cells .* nbdev is missing"):
+        found.write(project)
+    exporter = types.ModuleType("nbdev.export")
+    exported: list[tuple[str, str]] = []
+    exporter.__dict__["nb_export"] = lambda name, lib_path: exported.append((name, lib_path))
+    monkeypatch.setitem(sys.modules, "nbdev", types.ModuleType("nbdev"))
+    monkeypatch.setitem(sys.modules, "nbdev.export", exporter)
+    found.write(project)
+    notebook = project / "notebooks/exploratory/core.ipynb"
+    assert exported == [(str(notebook), str(project / "src/pkg"))]
 
 
 def test_the_diff_shows_cells_as_text(project: Path) -> None:

@@ -65,11 +65,11 @@ class Extraction:
 
     def write(self, root: Path) -> None:
         """Write the files; nbdev writes the module where it is nbdev's."""
+        if self.exporting:
+            write_module(self.exporting, root / "src" / self.module.partition(".")[0])
         for path, new in self.changes.items():
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(new.encode("utf-8", "surrogatepass"))
-        if self.exporting:
-            write_module(self.exporting, root / "src" / self.module.partition(".")[0])
 
 
 def prepare(root: Path, name: str, to: str = "", origin: str = "") -> Extraction:
