@@ -45,7 +45,7 @@ def project(ready: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     shutil.copy(ready.path / "notebooks/dvc.yaml", made.path / "notebooks/dvc.yaml")
     made.write("pyproject.toml", "[tool.ruff]\nextend-exclude = ['.venv']\n")
     made.write("src/pkg/__init__.py", "")
-    made.write(".dvcignore", ".venv\n")
+    shutil.copy(ready.path / ".dvcignore", made.path)
     made.write(".dvc/config", "[core]\n analytics = false\n no_scm = true\n")
     stages = {}
     for (name, sources), needs in zip(NOTEBOOKS.items(), ([], ["a.txt"]), strict=True):
