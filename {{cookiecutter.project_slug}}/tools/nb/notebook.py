@@ -180,7 +180,7 @@ class Sources:
             if found is None or any(package in line for line in hidden for package in packages):
                 return set(self.modules)
             names |= found
-        return self._closure(names)
+        return self.closure(names)
 
     def imported_by(self, notebook: Notebook) -> set[str]:
         """Return the dotted names that a notebook imports, directly or through the packages.
@@ -191,7 +191,8 @@ class Sources:
         names = set().union(*(imported_names(source) or () for source in sources))
         return names.union(*(self._imports_of(module) for module in self.used_by(notebook)))
 
-    def _closure(self, names: Iterable[str]) -> set[str]:
+    def closure(self, names: Iterable[str]) -> set[str]:
+        """Return the modules that importing some names imports, directly or through others."""
         seen: set[str] = set()
         waiting = list(names)
         while waiting:
