@@ -128,6 +128,7 @@ class Facts:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._contracts: dict[str, Contract] = {}
+        self._configs: dict[Path, dict[str, Any]] = {}
         self._names: dict[str, set[str] | None] = {}
 
     @cached_property
@@ -179,7 +180,9 @@ class Facts:
             NbError: if the file cannot be read.
         """
         path = CONFIG / f"{document.notebook.path.stem}.yaml"
-        return path.as_posix(), read_config(self.root / path)
+        if path not in self._configs:
+            self._configs[path] = read_config(self.root / path)
+        return path.as_posix(), self._configs[path]
 
     @cached_property
     def sources(self) -> Sources:

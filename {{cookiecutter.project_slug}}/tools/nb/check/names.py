@@ -85,12 +85,22 @@ def _globals_in(cell: Cell) -> set[str]:
     return {name for node in cell.nodes if isinstance(node, ast.Global) for name in node.names}
 
 
+_LEAVES = (ast.Constant, ast.Load, ast.Store, ast.alias)
+
+
 def bound_names(nodes: Iterable[ast.AST]) -> set[str]:
     """Return the names that code gives values to in its own scope, not in functions in it."""
     names: set[str] = set()
     waiting = list(nodes)
     while waiting:
         node = waiting.pop()
+        kind = type(node)
+        if kind in _LEAVES:
+            continue
+        if kind is ast.Name:  # most nodes: told apart before the slow comparison below
+            if isinstance(node.ctx, ast.Store):  # type: ignore[attr-defined]
+                names.add(node.id)  # type: ignore[attr-defined]
+            continue
         match node:
             case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
                 names.add(node.name)
@@ -109,8 +119,6 @@ def bound_names(nodes: Iterable[ast.AST]) -> set[str]:
 
 def _names_bound_by(node: ast.AST) -> Iterator[str]:
     match node:
-        case ast.Name(id=name, ctx=ast.Store()):
-            yield name
         case ast.Import(names=aliases):
             yield from (alias.asname or alias.name.split(".")[0] for alias in aliases)
         case ast.ImportFrom(names=aliases):

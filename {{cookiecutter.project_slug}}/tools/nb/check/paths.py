@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from ..declare import TEMPLATED
 from .source import Document
@@ -63,7 +63,7 @@ def _strings(value: object) -> Iterator[str]:
         yield str(value)
 
 
-def is_named(output: str, texts: Iterable[str], foreign: str) -> bool:
+def is_named(output: str, texts: Sequence[str], foreign: str) -> bool:
     """Whether a declared output can be seen among the texts of a notebook.
 
     It can if a text is the end of its path, a file below it, or its folder; anything may stand on
@@ -79,6 +79,8 @@ def is_named(output: str, texts: Iterable[str], foreign: str) -> bool:
         parts.pop()  # only its folder can be seen
     if not parts:
         return True
+    if any(output == text or output.endswith(f"/{text}") for text in texts):
+        return True  # most outputs, without a pattern
     plain = re.escape(TEMPLATED.sub(ANYTHING, parts[-1])).replace(re.escape(ANYTHING), ".*")
     return bool(re.search(plain, foreign)) or any(_fits(parts, text) for text in texts)
 
