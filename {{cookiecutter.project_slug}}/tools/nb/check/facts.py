@@ -161,11 +161,14 @@ class Facts:
             found.setdefault(stage.notebook, []).append(stage)
         return found
 
+    @cached_property
+    def _templated(self) -> list[Stage]:
+        return [stage for stage in self.stages if "${" in stage.notebook]
+
     def stages_of(self, document: Document) -> list[Stage]:
         """Return the stages that run a notebook."""
         plain = self._by_notebook.get(document.name, [])
-        templated = (s for s in self.stages if "${" in s.notebook and s.runs(document.name))
-        return [*plain, *templated]
+        return [*plain, *(stage for stage in self._templated if stage.runs(document.name))]
 
     def contract(self, document: Document) -> Contract:
         """Return what a notebook's parameters cell declares."""

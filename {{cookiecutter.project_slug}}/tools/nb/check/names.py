@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import builtins
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from .model import Found, Place
@@ -45,7 +45,12 @@ def undefined_names(cells: Sequence[Cell], also_known: Iterable[str] = ()) -> Fo
     """Yield each name that is used before it is defined, once, with what to do."""
     if any(map(_is_opaque, cells)):
         return
-    flow = _Flow(_first_definitions(cells), KNOWN.union(also_known))
+    bound: dict[ast.AST, set[str]] = {
+        statement: bound_names([statement])
+        for cell in cells
+        for statement in (cell.tree.body if cell.tree else [])
+    }
+    flow = _Flow(_first_definitions(cells, bound), bound, KNOWN.union(also_known))
     for cell in cells:
         flow.run(cell)
     flow.finish()
@@ -70,12 +75,13 @@ def _defines_anything(node: ast.AST) -> bool:
     return False
 
 
-def _first_definitions(cells: Sequence[Cell]) -> dict[str, int]:
+def _first_definitions(cells: Sequence[Cell], bound: Mapping[ast.AST, set[str]]) -> dict[str, int]:
     """Return the cell that first defines each global name."""
     first: dict[str, int] = {}
     for cell in cells:
-        names = bound_names(cell.tree.body if cell.tree else [])
-        for name in names.union(_globals_in(cell), *(escape.names for escape in cell.escapes)):
+        names = _globals_in(cell).union(*(escape.names for escape in cell.escapes))
+        body = cell.tree.body if cell.tree else []
+        for name in names.union(*(bound[each] for each in body)):
             first.setdefault(name, cell.number)
     return first
 
@@ -134,11 +140,15 @@ class _Flow:
 
     Args:
         first: the cell that first defines each global name.
+        bound: what each statement that stands in a cell by itself defines.
         always: the names that need no definition.
     """
 
-    def __init__(self, first: dict[str, int], always: set[str]) -> None:
+    def __init__(
+        self, first: Mapping[str, int], bound: Mapping[ast.AST, set[str]], always: set[str]
+    ) -> None:
         self.first = first
+        self.bound = bound
         self.always = always
         self.found: dict[str, tuple[Place, str]] = {}
         self._known: set[str] = set()
@@ -202,7 +212,7 @@ class _Flow:
 
     def _evaluate_and_bind(self, node: ast.AST) -> None:
         self._eval(node)
-        self._bind(bound_names([node]))
+        self._bind(self.bound[node] if node in self.bound else bound_names([node]))
 
     def _loop(self, node: ast.For | ast.AsyncFor | ast.While) -> None:
         # What the body defines is there from the second time on.

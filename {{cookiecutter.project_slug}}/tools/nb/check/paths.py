@@ -23,9 +23,13 @@ def named_paths(document: Document, values: Iterable[object]) -> list[str]:
         document: the notebook.
         values: of its parameters.
     """
-    found = {text for _, node in document.nodes() for text in _texts(node)}
+    nodes = (node for _, node in document.nodes() if isinstance(node, _WITH_TEXT))
+    found = {text for node in nodes for text in _texts(node)}
     found.update(text for value in values for text in _strings(value))
     return sorted(text.replace("\\", "/") for text in found if re.search(r"\w", text))
+
+
+_WITH_TEXT = (ast.Constant, ast.JoinedStr, ast.BinOp, ast.Call)
 
 
 def _texts(node: ast.AST) -> Iterator[str]:

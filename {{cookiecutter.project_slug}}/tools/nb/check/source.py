@@ -88,8 +88,9 @@ class Cell:
 
     @cached_property
     def nodes(self) -> list[ast.AST]:
-        """All nodes of its tree, outer ones first."""
-        return list(ast.walk(self.tree)) if self.tree else []
+        """All nodes of its tree, outer ones first; the marks `Load` and `Store` left out."""
+        nodes = ast.walk(self.tree) if self.tree else ()
+        return [node for node in nodes if not isinstance(node, ast.expr_context)]
 
     def at(self, node: ast.AST) -> Place:
         """Return where a node of its tree is."""
