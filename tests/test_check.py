@@ -19,8 +19,8 @@ def project(ready: Project) -> Iterator[Project]:
     ready.make("status")
 
 
-def test_the_example_breaks_no_rule(project: Project) -> None:
-    assert project.make("check") == "nb check\nNothing found in 5 notebooks.\n"
+def test_the_example_breaks_no_rule(ready: Project) -> None:
+    assert ready.make("check") == "nb check\nNothing found in 5 notebooks.\n"
 
 
 def test_a_finding_is_one_line_and_fails_the_commit(project: Project) -> None:
@@ -55,19 +55,16 @@ def test_a_finding_is_one_line_and_fails_the_commit(project: Project) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
+def test_wrong_usage_is_one_line(ready: Project) -> None:
+    for arguments, message in (
         (["nothing.ipynb"], "nb: nothing.ipynb does not exist"),
         (["--select", "NB9"], "nb: --select: no rule NB9"),
         (["--explain", "F401"], "nb: --explain: no rule F401"),
         (["/"], "nb: / is not in this project"),
-    ],
-)
-def test_wrong_usage_is_one_line(project: Project, arguments: list[str], message: str) -> None:
-    output = project.run("nb", "check", *arguments, code=2)
-    assert output.startswith(message)
-    assert len(output.splitlines()) == 1
+    ):
+        output = ready.run("nb", "check", *arguments, code=2)
+        assert output.startswith(message)
+        assert len(output.splitlines()) == 1
 
 
 def test_a_new_production_notebook_runs_and_breaks_no_rule(project: Project) -> None:
@@ -104,29 +101,6 @@ def test_a_new_exploratory_notebook_gets_the_next_number_and_initials(project: P
     project.make("lint")
     repeated = project.run("nb", "new", "weather", code=2, GIT_AUTHOR_NAME="", LOGNAME="j.doe")
     assert repeated == "nb: 03-jdoe-weather.ipynb exists; choose another name.\n"
-
-
-@pytest.mark.parametrize(
-    ("name", "reason"),
-    [
-        ("", "a notebook needs a name"),
-        ("../evil", "'../evil' is a path"),
-        ("a/b", "'a/b' is a path"),
-        ("a\\b", "is a path"),
-        ("..", "'..' is a path"),
-        ("数据", "has no letter from a to z"),
-        ("!?", "has no letter from a to z"),
-        ("x" * 61, "the name is longer than 60 characters"),
-    ],
-)
-@pytest.mark.parametrize("kind", [[], ["--production"]])
-def test_a_name_that_cannot_be_used_is_refused_in_one_line(
-    project: Project, name: str, reason: str, kind: list[str]
-) -> None:
-    output = project.run("nb", "new", *kind, name, code=2)
-    assert reason in output
-    assert len(output.splitlines()) == 1
-    assert project.git("status", "--short") == ""
 
 
 def test_what_stands_in_the_way_of_a_new_notebook_is_named(project: Project) -> None:

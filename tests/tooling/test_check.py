@@ -423,6 +423,8 @@ def test_paths_choose_the_notebooks(tmp_path: Path) -> None:
     assert looked_at() == 3
     assert looked_at(NAME) == looked_at(NAME, NAME) == 1
     assert looked_at("notebooks/production") == 2
+    assert looked_at(".") == looked_at("notebooks/exploratory/../..") == 3
+    assert looked_at(f"notebooks/exploratory/../../{NAME}") == 1
     assert looked_at("config/20-other.yaml") == 1
     assert looked_at("src/example_package/paths.py") == looked_at("dvc.yaml") == 2
     with pytest.raises(NbError, match=r"nothing\.ipynb does not exist"):

@@ -85,11 +85,16 @@ def _choose(root: Path, paths: Sequence[Path]) -> tuple[list[Path], bool]:
         return _below(root / NOTEBOOKS), True
     found: dict[Path, None] = {}
     pipeline = False
-    for path in map(Path.absolute, paths):
+    for given in paths:
+        path = given.resolve()
         if not path.exists():
-            raise NbError(f"{path.name} does not exist; nb check looks at all notebooks.", 2)
+            raise NbError(f"{given} does not exist; nb check looks at all notebooks.", 2)
+        if path != root and root not in path.parents:
+            raise NbError(f"{given} is not in this project.", 2)
         if path.is_dir():
-            found.update(dict.fromkeys(_below(path)))
+            # Executed copies are notebooks, too, and not meant.
+            below = (each for each in _below(root / NOTEBOOKS) if path in each.parents)
+            found.update(dict.fromkeys(below))
         elif path.suffix == ".ipynb":
             found[path] = None
         else:
@@ -122,7 +127,7 @@ def _check_pipeline(facts: Facts, chosen: Iterable[Rule]) -> Iterator[Finding]:
 
 
 def _check_notebook(facts: Facts, path: Path, chosen: Iterable[Rule]) -> list[Finding]:
-    name = _name(facts.root, path)
+    name = path.relative_to(facts.root).as_posix()
     ignored = {
         code
         for pattern, prefixes in facts.settings.per_file_ignores
@@ -149,16 +154,6 @@ def _check_notebook(facts: Facts, path: Path, chosen: Iterable[Rule]) -> list[Fi
     except RecursionError:
         problem = "it is nested too deeply"
     return [Finding(name, None, 1, UNREADABLE, problem)] if UNREADABLE in codes else []
-
-
-def _name(root: Path, path: Path) -> str:
-    try:
-        return path.relative_to(root).as_posix()
-    except ValueError:
-        try:  # through a link
-            return path.resolve().relative_to(root).as_posix()
-        except ValueError:
-            raise NbError(f"{path} is not in this project.", 2) from None
 
 
 class _UnreadableError(Exception):
