@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import resource
 from collections.abc import Iterator
 
 import pytest
@@ -124,3 +125,23 @@ def test_the_first_notebook_of_a_project_without_the_example(ready: Project, bak
         r"^stages:\n  sales:\n    desc: Sales\n    cmd: >-\n", project.read("dvc.yaml"), re.M
     )
     assert project.run(nb, "check") == "Nothing found in 1 notebook.\n"
+
+
+@pytest.mark.slow
+def test_five_hundred_notebooks_take_seconds_and_one_a_blink(project: Project) -> None:
+    pipeline = project.read("dvc.yaml")
+    for number in range(496):
+        source = ("20-features", "40-evaluate")[number % 2]
+        name = f"50-n{number:03}"
+        for path in ("notebooks/production/{}.ipynb", "config/{}.yaml"):
+            project.write(path.format(name), project.read(path.format(source)))
+        notebook = f"notebooks/production/{name}.ipynb"
+        pipeline += f"  n{number:03}:\n    cmd: papermill {notebook} reports/{notebook}\n"
+    project.write("dvc.yaml", pipeline)
+    for paths, seconds in ((), 5.0), ((notebook,), 0.3):
+        project.run("nb", "check", *paths)  # modules are compiled once
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        assert "Nothing found" in project.run("nb", "check", *paths)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        # Of the processor, so that a busy machine does not fail the test.
+        assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < seconds
