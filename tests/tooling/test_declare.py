@@ -1,0 +1,135 @@
+"""Stages in `dvc.yaml`: read without DVC, added without a change to what is there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from nb.declare import add_stage, read_stages
+from nb.project import NbError
+
+NOTEBOOK = Path("notebooks/production/50-sales.ipynb")
+ADDED = """\
+  sales:
+    desc: 'Sales: by day'
+    cmd: >-
+      papermill notebooks/production/50-sales.ipynb reports/notebooks/50-sales.ipynb
+      --engine nb -k python3 -f config/50-sales.yaml
+    deps:
+      - .nb/fingerprints/50-sales.txt
+      - data/raw/sales.csv
+    params:
+      - config/50-sales.yaml:
+    outs:
+      - data/interim/sales.parquet
+    metrics:
+      - reports/metrics/sales.json:
+          cache: false
+"""
+FIRST = "stages:\n  a:\n    cmd: x  # why\n    outs: [y]\n"
+
+
+def add(root: Path, name: str = "sales") -> None:
+    add_stage(
+        root,
+        name,
+        NOTEBOOK,
+        desc="Sales: by day",
+        deps=["data/raw/sales.csv"],
+        outs=["data/interim/sales.parquet"],
+        metrics=["reports/metrics/sales.json"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("# head\n\nstages: {}\n", f"# head\n\nstages:\n{ADDED}"),
+        ("stages: {}  # none yet\nplots: []\n", f"stages:  # none yet\n{ADDED}plots: []\n"),
+        ("stages:\n", f"stages:\n{ADDED}"),
+        ("vars:\n  - a: 1\n", f"vars:\n  - a: 1\n\nstages:\n{ADDED}"),
+        ("", f"stages:\n{ADDED}"),
+        (FIRST, f"{FIRST}\n{ADDED}"),
+        (FIRST.rstrip("\n"), f"{FIRST}\n{ADDED}"),
+        (f"{FIRST}    # end of a\n", f"{FIRST}    # end of a\n\n{ADDED}"),
+        (f"{FIRST}\n# tail\nplots: []\n", f"{FIRST}\n{ADDED}\n# tail\nplots: []\n"),
+    ],
+)
+def test_a_stage_is_added_and_every_other_byte_stays(
+    tmp_path: Path, before: str, after: str
+) -> None:
+    path = tmp_path / "dvc.yaml"
+    path.write_bytes(before.encode())
+    add(tmp_path)
+    assert path.read_bytes().decode() == after
+
+
+def test_line_endings_stay_what_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "dvc.yaml"
+    path.write_bytes(FIRST.replace("\n", "\r\n").encode())
+    add(tmp_path)
+    assert path.read_bytes().decode() == f"{FIRST}\n{ADDED}".replace("\n", "\r\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (None, "there is no dvc.yaml"),
+        ("stages: [", "dvc.yaml is not valid YAML"),
+        ("- a\n", "dvc.yaml is not a pipeline"),
+        ("stages:\n  sales:\n    cmd: x\n", "dvc.yaml already has a stage sales"),
+        ("stages: {a: {cmd: x}}\n", "the stages of dvc.yaml are in braces"),
+    ],
+)
+def test_what_cannot_be_edited_is_left_alone(tmp_path: Path, text: str | None, reason: str) -> None:
+    path = tmp_path / "dvc.yaml"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(NbError, match=reason) as error:
+        add(tmp_path)
+    assert "\n" not in str(error.value)
+    assert path.exists() == (text is not None)
+    assert text is None or path.read_text() == text
+
+
+def test_stages_are_read_as_they_are_declared(tmp_path: Path) -> None:
+    (tmp_path / "dvc.yaml").write_text(
+        """\
+stages:
+  train:
+    matrix:
+      model: [a, b]
+    cmd: >-
+      papermill notebooks/production/30-train.ipynb reports/notebooks/30-train-${item.model}.ipynb
+      -f config/30-train.yaml -p model ${item.model}
+    outs:
+      - models/${item.model}.joblib
+    metrics:
+      - reports/m.json:
+          cache: false
+  many:
+    foreach: [1, 2]
+    do:
+      cmd: [echo, "papermill '${item} [x].ipynb' out.ipynb"]
+      wdir: notebooks
+  other:
+    cmd: echo
+"""
+    )
+    train, many, other = read_stages(tmp_path)
+    assert (train.name, train.line, train.notebook) == (
+        *("train", 2, "notebooks/production/30-train.ipynb"),
+    )
+    assert train.outputs == ("models/${item.model}.joblib", "reports/m.json")
+    assert (train.given, train.configs) == ({"model"}, ("config/30-train.yaml",))
+    assert many.runs("notebooks/1 [x].ipynb")
+    assert not many.runs("notebooks/1 x.ipynb")
+    assert other.notebook == ""
+
+
+def test_an_added_stage_is_read_back(tmp_path: Path) -> None:
+    (tmp_path / "dvc.yaml").write_text("stages: {}\n")
+    add(tmp_path)
+    (stage,) = read_stages(tmp_path)
+    assert stage.runs(NOTEBOOK.as_posix())
+    assert stage.outputs == ("data/interim/sales.parquet", "reports/metrics/sales.json")
