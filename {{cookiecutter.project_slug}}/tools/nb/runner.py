@@ -22,6 +22,7 @@ from .project import program_environment
 from .record import RunRecord, StageRecord
 from .schedule import (
     BROKEN,
+    BROKEN_CONTRACT,
     KILLED,
     NOT_RUN,
     OUT_OF_MEMORY,
@@ -220,6 +221,8 @@ class Runner:
             state, stage.cause = TIMED_OUT, f"ran longer than {self.options.timeout:g} s"
         elif ended.interrupted is not None and not state:
             state, stage.cause = KILLED, "interrupted"
+        elif state == BROKEN_CONTRACT:
+            stage.cause = outcome.error
         elif not state:
             executed = self.root / stage.executed if stage.executed else None
             found = causes.find(outcome, executed, ended.started, ended.oom_kills, ended.tail)
@@ -256,7 +259,8 @@ class Runner:
         if not broken:
             return 0
         first = min(broken, key=lambda stage: stage.ended or "")
-        return {TIMED_OUT: 124, KILLED: 137, OUT_OF_MEMORY: 137}.get(first.state, 1 + self.usage)
+        codes = {TIMED_OUT: 124, KILLED: 137, OUT_OF_MEMORY: 137, BROKEN_CONTRACT: 3}
+        return codes.get(first.state, 1 + self.usage)
 
     @contextmanager
     def _signals(self) -> Iterator[None]:

@@ -9,9 +9,10 @@ from typing import Any
 # What a stage may have come to. A stage after it may run only if it is `DONE`.
 RAN, UNCHANGED, RESTORED = "ran", "unchanged", "restored"
 FAILED, TIMED_OUT, KILLED, OUT_OF_MEMORY = "failed", "timed out", "killed", "out of memory"
+BROKEN_CONTRACT = "broken contract"
 NOT_RUN, RUNNING, WAITING = "not run", "running", "waiting"
 DONE = (RAN, UNCHANGED, RESTORED)
-BROKEN = (FAILED, TIMED_OUT, KILLED, OUT_OF_MEMORY)
+BROKEN = (FAILED, TIMED_OUT, KILLED, OUT_OF_MEMORY, BROKEN_CONTRACT)
 # Of a stage that never ran: about what a small notebook takes.
 UNKNOWN_SECONDS = 1.0
 
@@ -27,6 +28,7 @@ class Task:
         changed: it would run even if no stage before it does.
         parameters: the values of its parameters, by name.
         hidden: part of the machinery, shown only if it fails.
+        persisted: outputs that DVC does not remove before a run, as absolute paths.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Task:
     changed: bool = True
     parameters: Mapping[str, Any] = field(default_factory=dict)
     hidden: bool = False
+    persisted: tuple[str, ...] = ()
 
 
 class Schedule:
@@ -116,8 +119,12 @@ class Schedule:
         return sum(1 for other in self.states.values() if other == state)
 
 
-_SHORT = {FAILED: "failed", TIMED_OUT: "timed out", KILLED: "was killed"} | {
-    OUT_OF_MEMORY: "ran out of memory"
+_SHORT = {
+    FAILED: "failed",
+    TIMED_OUT: "timed out",
+    KILLED: "was killed",
+    OUT_OF_MEMORY: "ran out of memory",
+    BROKEN_CONTRACT: "broke its contract",
 }
 
 

@@ -189,6 +189,7 @@ def _work(
             pull=pull,
             tell=lambda text: print(text, flush=True),
             stopped=lambda: watch.stopping,
+            persisted=task.persisted,
         )
         end_descendants()
         values = {"outcome": vars(outcome), "peak_memory": _peak_memory()}
