@@ -305,7 +305,7 @@ def _plan(
             changed=force or _changed(stage),
             parameters=_parameters(stage),
             hidden=name == FINGERPRINT_STAGE,
-            persisted=tuple(str(out.fs_path) for out in stage.outs if stage.cmd and out.persist),
+            persisted=() if name == FINGERPRINT_STAGE else _persisted(stage),
         )
         for stage, name in names.items()
     ]
@@ -341,6 +341,10 @@ def _changed(stage: Any) -> bool:
         return bool(stage.changed())
     except LockError:  # another process works on it: who reproduces it waits and then looks again
         return True
+
+
+def _persisted(stage: Any) -> tuple[str, ...]:
+    return tuple(str(out.fs_path) for out in stage.outs if stage.cmd and out.persist)
 
 
 def _parameters(stage: Any) -> dict[str, Any]:
