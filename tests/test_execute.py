@@ -163,9 +163,9 @@ def test_a_notebook_can_switch_strict_mode_off(pipeline: Pipeline) -> None:
 
 # Time --------------------------------------------------------------------------------------------
 
-STUBBORN = f"""\
-{test_run.SLEEPER.replace("subprocess.run", "subprocess.Popen")}
-import time
+STUBBORN = """\
+import subprocess, time
+subprocess.run("setsid sleep 608 & sleep 609 &", shell=True)  # orphans at once
 while True:
     try:
         time.sleep(100)

@@ -41,6 +41,7 @@ from . import copies, strict
 from .copies import INJECTED, Failure
 from .credentials import Mask, mask
 from .notebook import Notebook, parse_notebook
+from .orphans import adopt_orphans
 from .outputs import CellOutputs
 from .parameters import assignments, check, read_parameters, secret_values
 from .project import NbError
@@ -281,12 +282,14 @@ def kernel_ends_with_signals(seconds: float = math.inf) -> Iterator[Limits]:
     limits = Limits(seconds, is_active=True)
     heeded = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
     before = {number: signal.signal(number, limits.heed) for number in heeded}
+    adopt_orphans()
     try:
         limits.begin()
         yield limits
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         _signal_kernels(signal.SIGKILL)
+        adopt_orphans(False)
         for number, handler in before.items():
             signal.signal(number, handler)
 

@@ -34,17 +34,22 @@ class BoundedText:
 
     def __str__(self) -> str:
         self._compact()
-        between = f"\n[… {self._left_out:,} characters left out …]\n" if self._left_out else ""
-        return self._head + between + self._parts[0]
+        if not self._left_out:
+            return self._head + self._parts[0]
+        # Lines stay whole: half a secret would not be recognised.
+        start = self._parts[0].find("\n", 0, TEXT_LIMIT // 20) + 1 or 1
+        left_out = f"\n[… {self._left_out + start:,} characters left out …]\n"
+        return self._head + left_out + self._parts[0][start:]
 
     def _compact(self) -> None:
         half = TEXT_LIMIT // 2
         text = without_overwritten("".join(self._parts))
         if not self._head and len(text) > TEXT_LIMIT:
-            self._head, text = text[:half], text[half:]
-        if self._head and len(text) > half:
-            self._left_out += len(text) - half
-            text = text[-half:]
+            end = text.rfind("\n", half - TEXT_LIMIT // 20, half) + 1 or half
+            self._head, text = text[:end], text[end:]
+        if self._head and len(text) > half + 1:
+            self._left_out += len(text) - half - 1
+            text = text[-half - 1 :]
         self._parts, self._size = [text], len(text)
 
 

@@ -8,7 +8,6 @@ way, the worker sees its end and kills what it started. POSIX only.
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import select
@@ -25,13 +24,13 @@ from typing import Any, NoReturn
 
 from .causes import oom_kills
 from .lines import Lines
+from .orphans import adopt_orphans as adopt_orphans
 from .pipeline import Outcome, reproduce
 from .schedule import Task
 
 INTERRUPT, KILL = b"i", b"k"
 # How long DVC may take to write down what it has once the command was killed.
 LAST_WORDS_SECONDS = 3.0
-PR_SET_CHILD_SUBREAPER = 36
 
 
 @dataclass
@@ -126,12 +125,6 @@ def start(
         os.close(fd)
     os.set_blocking(output[0], False)
     return Worker(task, pid, control[1], output[0], result[0], began, started, oom_kills())
-
-
-def adopt_orphans() -> None:
-    """Make this process the parent of any descendant whose own parent ends (Linux)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def end_descendants(spared: Iterable[int] = ()) -> None:
