@@ -9,17 +9,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from . import copies
+from .copies import one_line, without_colors
 from .pipeline import Outcome
-from .schedule import FAILED, KILLED, OUT_OF_MEMORY
+from .schedule import FAILED, KILLED, OUT_OF_MEMORY, TIMED_OUT
 
-LONGEST = 200
 MEMORY_WORDS = ("MemoryError", "Cannot allocate memory")
-# Exit codes: of a command line that is refused; of papermill, when its kernel dies; and of shells,
-# for a command that a signal ended.
-USAGE, DEAD_KERNEL = 2, 138
+# Exit codes: of a command line that is refused; of `timeout`, and of papermill here, for what took
+# too long; of papermill, when its kernel dies; and of shells, for a command that a signal ended.
+USAGE, LATE, DEAD_KERNEL = 2, 124, 138
 FIRST_SIGNAL, LAST_SIGNAL = 128, 159
 _ERROR_LINE = re.compile(r"[A-Za-z_][\w.]*(Error|Exception|Exit|Interrupt|Warning)\b.*")
-_ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Cause:
     """Why a stage failed.
 
     Attributes:
-        state: failed, killed or out of memory.
+        state: failed, timed out, killed or out of memory.
         cause: one line, `NameError: …` for a cell.
         cell: which code cell of the notebook, counted from 1; None if no cell was at fault.
         is_usage: a notebook's command was refused before a kernel started.
@@ -52,15 +52,16 @@ def find(
         lines: the last lines that it printed.
     """
     status = outcome.status or 0
-    in_cell = _failed_cell(executed, since) if executed else None
-    if in_cell:
-        error, cell = in_cell
-        return Cause(OUT_OF_MEMORY if _tells_of_memory(error) else FAILED, error, cell)
+    error, cell = (_failed_cell(executed, since) if executed else None) or ("", None)
+    if status == LATE:
+        return Cause(TIMED_OUT, error or f"its command exited with {LATE}", cell)
     if status < 0 or FIRST_SIGNAL < status <= LAST_SIGNAL:
         if oom_kills() > oom_before:
-            return Cause(OUT_OF_MEMORY, "killed by the system, which had no memory left")
+            return Cause(OUT_OF_MEMORY, "killed by the system, which had no memory left", cell)
         what = "its kernel died" if executed and status == DEAD_KERNEL else "it was killed"
-        return Cause(KILLED, what)
+        return Cause(KILLED, what, cell)
+    if error:
+        return Cause(OUT_OF_MEMORY if _tells_of_memory(error) else FAILED, error, cell)
     cause = _last_words(list(lines), outcome)
     state = OUT_OF_MEMORY if _tells_of_memory(cause) else FAILED
     return Cause(state, cause, is_usage=executed is not None and status == USAGE)
@@ -85,9 +86,10 @@ def notebook_of(command: str) -> tuple[str, str]:
         words = shlex.split(command)
     except ValueError:
         return "", ""
-    if not words or Path(words[0]).stem != "papermill":
+    programs = [Path(word).stem for word in words]
+    if "papermill" not in programs:  # `timeout 60 papermill …` is a notebook's command, too
         return "", ""
-    names = [word for word in words if word.endswith(".ipynb")]
+    names = [word for word in words[programs.index("papermill") :] if word.endswith(".ipynb")]
     return (names[0], names[1]) if len(names) > 1 else ("", "")
 
 
@@ -96,19 +98,10 @@ def _failed_cell(copy: Path, since: float) -> tuple[str, int] | None:
     try:
         if copy.stat().st_mtime < since:
             return None
-        cells = json.loads(copy.read_text(encoding="utf-8"))["cells"]
-    except (OSError, ValueError, KeyError, TypeError):
+        failure = copies.find_failure(json.loads(copy.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    number = 0
-    for cell in cells:
-        if cell.get("cell_type") != "code":
-            continue
-        # papermill adds this cell: the notebook as people know it does not have it.
-        number += "injected-parameters" not in cell.get("metadata", {}).get("tags", [])
-        for output in cell.get("outputs", ()):
-            if output.get("output_type") == "error":
-                return one_line(f"{output.get('ename')}: {output.get('evalue')}"), number
-    return None
+    return (failure.error, failure.cell) if failure else None
 
 
 def _last_words(lines: list[str], outcome: Outcome) -> str:
@@ -116,12 +109,6 @@ def _last_words(lines: list[str], outcome: Outcome) -> str:
     if outcome.status is None:
         return one_line(outcome.error)
     for line in reversed(lines[-5:]):
-        if _ERROR_LINE.fullmatch(_ANSI.sub("", line).strip()):
+        if _ERROR_LINE.fullmatch(without_colors(line).strip()):
             return one_line(line)
     return f"its command exited with {outcome.status}"
-
-
-def one_line(text: str) -> str:
-    """Return the first line of a text, without colors, cut where it is very long."""
-    line = next(iter(_ANSI.sub("", text).strip().splitlines()), "").strip()
-    return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"

@@ -105,8 +105,8 @@ def run(root: Path, /, dry_run: bool, as_json: bool, jobs: int | None, **chosen:
     pipeline runs. What became of each stage is written to reports/runs.
 
     \b
-    Exit codes: 0 done, 1 a stage failed, 2 wrong usage or parameters, 124 timed out,
-    130 interrupted, 137 killed or out of memory, 143 terminated.
+    Exit codes: 0 done, 1 a stage failed, 2 wrong usage or parameters, 3 an output was not written,
+    124 timed out, 130 interrupted, 137 killed or out of memory, 143 terminated.
 
     \b
     Examples:

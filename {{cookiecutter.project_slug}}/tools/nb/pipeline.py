@@ -20,7 +20,7 @@ from typing import Any
 
 from . import fingerprints, stamp
 from .project import FINGERPRINTS, NbError
-from .schedule import RAN, RESTORED, UNCHANGED, Task
+from .schedule import BROKEN_CONTRACT, RAN, RESTORED, UNCHANGED, Task
 from .stamp import Watched
 
 # The stage that writes the fingerprints: part of the machinery, not of anybody's pipeline.
@@ -32,19 +32,23 @@ UNDOCUMENTED = (
     "dvc.ignore:DvcIgnoreFilter.is_ignored_dir",
     "dvc.lock:DEFAULT_TIMEOUT",
     "dvc.lock:LockError",
+    "dvc.output:OutputDoesNotExistError",
     "dvc.repo.index:Index.graph",
     "dvc.repo.reproduce:collect_stages",
     "dvc.repo.reproduce:get_active_graph",
     "dvc.repo.reproduce:plan_repro",
+    "dvc.repo:Repo.commit",
     "dvc.repo:Repo.index",
     "dvc.repo:Repo.reproduce",
     "dvc.repo:Repo.tmp_dir",
     "dvc.repo:lock_repo",
     "dvc.rwlock:_edit_rwlock",
+    "dvc.repo:Repo.unprotect",
     "dvc.stage.exceptions:StageCmdFailedError",
     "dvc.stage:Stage.addressing",
     "dvc.stage:Stage.changed",
     "dvc.stage:Stage.params",
+    "dvc.utils.serialize:modify_yaml",
 )
 # What DVC imports when it reproduces a stage, some of it as late as then.
 MODULES = (
@@ -181,7 +185,8 @@ class Outcome:
     """What became of a stage that was reproduced.
 
     Attributes:
-        state: ran, restored or unchanged; empty if it failed.
+        state: ran, restored or unchanged; broken contract, if its command did not write what
+            dvc.yaml declares; empty if it failed.
         status: the exit status of its command, if that is what failed; negative for a signal.
         error: what failed, in one line.
     """
@@ -423,6 +428,7 @@ def _plan(repo: Any, root: Path, targets: Sequence[str], force: bool, downstream
                 parameters=_parameters(stage),
                 memory=_memory(stage),
                 hidden=name == FINGERPRINT_STAGE,
+                persisted=() if name == FINGERPRINT_STAGE else _persisted(stage),
             )
             for stage, name in names.items()
         ]
@@ -533,6 +539,10 @@ def _changed(stage: Any) -> bool:
         return True
 
 
+def _persisted(stage: Any) -> tuple[str, ...]:
+    return tuple(str(out.fs_path) for out in stage.outs if stage.cmd and out.persist)
+
+
 def _parameters(stage: Any) -> dict[str, Any]:
     return {key: value for params in stage.params for key, value in params.read_params().items()}
 
@@ -558,6 +568,7 @@ def reproduce(
     pull: bool,
     tell: Callable[[str], None],
     stopped: Callable[[], bool],
+    persisted: Sequence[str] = (),
 ) -> Outcome:
     """Have DVC bring one stage up to date, in a process of its own.
 
@@ -568,9 +579,12 @@ def reproduce(
         pull: fetch from the storage what is missing.
         tell: called with each line that DVC has to say.
         stopped: whether to give up waiting for another process.
+        persisted: outputs that DVC does not remove before a run, as absolute paths. They are stored
+            only after the run is found to have written them.
     """
     import dvc.lock
     from dvc.exceptions import DvcException
+    from dvc.output import OutputDoesNotExistError
     from dvc.repo import Repo
 
     dvc.lock.DEFAULT_TIMEOUT = LOCK_SECONDS
@@ -579,16 +593,63 @@ def reproduce(
     while True:
         try:
             with Repo(str(root), _wait_for_lock=True) as repo:
-                done = repo.reproduce(name, single_item=True, force=force, pull=pull)
+                before = _mark_times(repo, persisted)
+                done = repo.reproduce(
+                    name, single_item=True, force=force, pull=pull, no_commit=bool(persisted)
+                )
+                if done and persisted:
+                    left = [] if messages.restored else _left_alone(before)
+                    if left:
+                        _forget(repo, root, name)
+                        return Outcome(BROKEN_CONTRACT, error=_contract_error(root, left))
+                    repo.commit(name, force=True)
             return Outcome(RESTORED if messages.restored else RAN if done else UNCHANGED)
         except DvcException as error:
             cause = error.__cause__ or error
+            if isinstance(cause, OutputDoesNotExistError):
+                return Outcome(BROKEN_CONTRACT, error=f"{_one_line(cause)} after its command ran")
             if not isinstance(cause, dvc.lock.LockError) or stopped():
                 return Outcome(status=_status(cause), error=_one_line(cause))
             if told != str(cause):
                 tell(f"waiting: {_one_line(cause).partition(' If there are no')[0]}")
             told = str(cause)
             time.sleep(BUSY_SECONDS)
+
+
+def _mark_times(repo: Any, paths: Sequence[str]) -> dict[str, set[tuple[Any, ...]]]:
+    """Return which files persisted outputs consist of now, and when each was written."""
+    for path in filter(os.path.lexists, paths):
+        # DVC copies links to its cache before a command may write to them: done here, it is no
+        # change that the command made.
+        repo.unprotect(path)
+    return {path: _files(Path(path)) for path in paths}
+
+
+def _files(path: Path) -> set[tuple[Any, ...]]:
+    files = [path, *path.rglob("*")] if path.is_dir() else [path]
+    return {
+        (file, stat.st_ino, stat.st_mtime_ns, stat.st_size)
+        for file in files
+        if file.exists() and (stat := file.stat())
+    }
+
+
+def _left_alone(before: Mapping[str, set[tuple[Any, ...]]]) -> list[str]:
+    return [path for path, files in before.items() if files and _files(Path(path)) == files]
+
+
+def _contract_error(root: Path, paths: Sequence[str]) -> str:
+    names = ", ".join(Path(os.path.relpath(path, root)).as_posix() for path in paths)
+    return f"{names} persisted from an earlier run, and its command did not write to it"
+
+
+def _forget(repo: Any, root: Path, name: str) -> None:
+    """Take a stage out of its lock file: it is stale, whatever changes."""
+    from dvc.utils.serialize import modify_yaml
+
+    file, _, stage = name.rpartition(":")
+    with repo.lock, modify_yaml(root / Path(file or "dvc.yaml").with_name("dvc.lock")) as content:
+        content.get("stages", {}).pop(stage, None)
 
 
 class _Messages(logging.Handler):

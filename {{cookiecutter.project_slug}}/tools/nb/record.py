@@ -19,6 +19,7 @@ from .gitwiring import git
 from .project import EXECUTED
 from .schedule import (
     BROKEN,
+    BROKEN_CONTRACT,
     FAILED,
     KILLED,
     NOT_RUN,
@@ -38,6 +39,7 @@ RECENT = 10
 DIED = "the run was killed"
 INTERRUPTED_CODES = (129, 130, 143)
 _PROBLEMS = {
+    BROKEN_CONTRACT: "broke its contract",
     FAILED: "failed",
     KILLED: "died",
     OUT_OF_MEMORY: "ran out of memory",

@@ -93,11 +93,11 @@ def _write_index(root: Path, copies: list[Path]) -> None:
 
 def _summary(copy: Path) -> dict[str, object]:
     """Return a notebook's title (its first Markdown heading) and whether a cell of it failed."""
-    cells = json.loads(copy.read_text(encoding="utf-8"))["cells"]
+    notebook = json.loads(copy.read_text(encoding="utf-8"))
+    cells = notebook["cells"]
     texts = (source_text(cell) for cell in cells if cell["cell_type"] == "markdown")
     headings = (line for text in texts for line in text.splitlines() if line.startswith("#"))
-    outputs = (output for cell in cells for output in cell.get("outputs", ()))
     return {
         "title": next(headings, copy.stem).lstrip("# "),
-        "failed": any(output["output_type"] == "error" for output in outputs),
+        "failed": bool(notebook["metadata"].get("papermill", {}).get("exception")),
     }

@@ -23,6 +23,7 @@ from .project import cores, program_environment
 from .record import Options, RunRecord, StageRecord
 from .schedule import (
     BROKEN,
+    BROKEN_CONTRACT,
     DONE,
     KILLED,
     NOT_RUN,
@@ -136,7 +137,12 @@ class Runner:
 
     def _start(self, task: Task) -> None:
         order = Order(
-            task.name, str(self.root), self.options.force, self.options.pull, self.environment
+            task.name,
+            str(self.root),
+            self.options.force,
+            self.options.pull,
+            task.persisted,
+            self.environment,
         )
         started = worker.start(
             task, order, fork=self._fork_warm, others=self.workers.values(), setup=self._leave
@@ -257,6 +263,8 @@ class Runner:
             state, stage.cause = TIMED_OUT, f"ran longer than {self.options.timeout:g} s"
         elif ended.interrupted is not None and not state:
             state, stage.cause = KILLED, "interrupted"
+        elif state == BROKEN_CONTRACT:
+            stage.cause = outcome.error
         elif not state:
             executed = self.root / stage.executed if stage.executed else None
             found = causes.find(outcome, executed, ended.started, ended.oom_kills, ended.tail)
@@ -293,7 +301,8 @@ class Runner:
         if not broken:
             return 0
         first = min(broken, key=lambda stage: stage.ended or "")
-        return {TIMED_OUT: 124, KILLED: 137, OUT_OF_MEMORY: 137}.get(first.state, 1 + self.usage)
+        codes = {TIMED_OUT: 124, KILLED: 137, OUT_OF_MEMORY: 137, BROKEN_CONTRACT: 3}
+        return codes.get(first.state, 1 + self.usage)
 
     @contextmanager
     def _signals(self) -> Iterator[None]:

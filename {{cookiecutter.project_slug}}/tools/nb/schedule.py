@@ -10,9 +10,10 @@ from typing import Any
 # What a stage may have come to. A stage after it may run only if it is `DONE`.
 RAN, UNCHANGED, RESTORED = "ran", "unchanged", "restored"
 FAILED, TIMED_OUT, KILLED, OUT_OF_MEMORY = "failed", "timed out", "killed", "out of memory"
+BROKEN_CONTRACT = "broken contract"
 NOT_RUN, RUNNING, WAITING = "not run", "running", "waiting"
 DONE = (RAN, UNCHANGED, RESTORED)
-BROKEN = (FAILED, TIMED_OUT, KILLED, OUT_OF_MEMORY)
+BROKEN = (FAILED, TIMED_OUT, KILLED, OUT_OF_MEMORY, BROKEN_CONTRACT)
 # Of a stage that never ran: about what a small notebook takes.
 UNKNOWN_SECONDS = 1.0
 
@@ -29,6 +30,7 @@ class Task:
         parameters: the values of its parameters, by name.
         hidden: part of the machinery, shown only if it fails.
         memory: how much it is declared to need, in bytes.
+        persisted: outputs that DVC does not remove before a run, as absolute paths.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Task:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     hidden: bool = False
     memory: int | None = None
+    persisted: tuple[str, ...] = ()
 
 
 class Schedule:
@@ -140,8 +143,12 @@ class Schedule:
         return [task for task in self.tasks.values() if self.states[task.name] == WAITING]
 
 
-_SHORT = {FAILED: "failed", TIMED_OUT: "timed out", KILLED: "was killed"} | {
-    OUT_OF_MEMORY: "ran out of memory"
+_SHORT = {
+    FAILED: "failed",
+    TIMED_OUT: "timed out",
+    KILLED: "was killed",
+    OUT_OF_MEMORY: "ran out of memory",
+    BROKEN_CONTRACT: "broke its contract",
 }
 
 

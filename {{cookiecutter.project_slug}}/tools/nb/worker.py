@@ -8,7 +8,6 @@ way, the worker sees its end and kills what it started. POSIX only.
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import select
@@ -16,7 +15,7 @@ import signal
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -26,13 +25,13 @@ from typing import Any, NoReturn
 from . import forkserver
 from .causes import oom_kills
 from .lines import Lines
+from .orphans import adopt_orphans as adopt_orphans
 from .pipeline import Outcome, reproduce
 from .schedule import Task
 
 INTERRUPT, KILL = b"i", b"k"
 # How long DVC may take to write down what it has once the command was killed.
 LAST_WORDS_SECONDS = 3.0
-PR_SET_CHILD_SUBREAPER = 36
 
 
 @dataclass
@@ -98,6 +97,7 @@ class Order:
         root: the project's root.
         force: run it even if nothing changed.
         pull: fetch from the storage what is missing.
+        persisted: outputs that DVC does not remove before a run, as absolute paths.
         environment: the environment variables of its command.
     """
 
@@ -105,6 +105,7 @@ class Order:
     root: str
     force: bool
     pull: bool
+    persisted: Sequence[str]
     environment: dict[str, str]
 
 
@@ -144,12 +145,6 @@ def start(
         os.close(fd)
     os.set_blocking(output[0], False)
     return Worker(task, pid, control[1], output[0], result[0], began, started, oom_kills())
-
-
-def adopt_orphans() -> None:
-    """Make this process the parent of any descendant whose own parent ends (Linux)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def end_descendants(spared: Iterable[int] = ()) -> None:
@@ -221,6 +216,7 @@ def work(order: Order, files: list[int], warm_files: Iterable[int] | None = None
             pull=order.pull,
             tell=lambda text: print(text, flush=True),
             stopped=lambda: watch.stopping,
+            persisted=order.persisted,
         )
         if server:
             server.close()

@@ -1,0 +1,133 @@
+"""What a cell puts out, as its executed copy keeps it."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+from nb import outputs
+from nb.copies import find_failure, settle
+from nb.outputs import BoundedText, CellOutputs, without_overwritten
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("plain\ntext", "plain\ntext"),
+        ("1 %\r2 %\r3 %\ndone\n", "3 %\ndone\n"),
+        ("\r1 %\r2 %", "2 %"),
+        ("1 %\r", "1 %\r"),
+        ("windows\r\nlines\r\n", "windows\nlines\n"),
+    ],
+)
+def test_what_overwrites_itself_leaves_its_end(text: str, kept: str) -> None:
+    assert without_overwritten(text) == kept
+
+
+@pytest.mark.parametrize("size", [0, 1, 200_000, 200_050, 1_234_567])
+def test_a_text_does_not_depend_on_the_pieces_it_came_in(size: int) -> None:
+    whole = "".join(f"{n:09}\n" for n in range(size // 10 + 1))[:size]
+    chance, at, pieces = random.Random(size), 0, BoundedText()
+    while at < size:
+        step = chance.randrange(1, 100_000)
+        pieces.add(whole[at : at + step])
+        at += step
+    assert str(pieces) == str(BoundedText(whole))
+    if size <= outputs.TEXT_LIMIT:
+        assert str(pieces) == whole
+        return
+    head, _, rest = str(pieces).partition("\n[… ")
+    left_out, _, tail = rest.partition(" characters left out …]\n")
+    assert whole.startswith(head)
+    assert whole.endswith(tail)
+    assert head.endswith("\n")  # lines are whole
+    assert len(head) + int(left_out.replace(",", "")) + len(tail) == size
+    assert 190_000 <= len(head) + len(tail) <= outputs.TEXT_LIMIT
+
+
+def test_a_line_without_end_is_cut_all_the_same() -> None:
+    kept = str(BoundedText("x" * 1_000_000))
+    assert kept == f"{'x' * 100_000}\n[… 800,000 characters left out …]\n{'x' * 100_000}"
+
+
+def collect(*made: Any, is_referred_to: bool = False) -> list[Any]:
+    """Return what is kept of outputs that come one after another."""
+    collected, kept = CellOutputs(), list[Any]()
+    for output in made:
+        kept.append(output)
+        collected.add(kept, is_referred_to=is_referred_to)
+    collected.settle()
+    return kept
+
+
+def stream(name: str, text: str) -> Any:
+    return new_output("stream", name=name, text=text)  # type: ignore[no-untyped-call]
+
+
+def shown(text: str) -> Any:
+    return new_output("display_data", data={"text/plain": text})  # type: ignore[no-untyped-call]
+
+
+def test_streams_are_merged_between_other_outputs() -> None:
+    kept = collect(
+        *(stream("stderr", "e"), stream("stdout", "a"), stream("stderr", "f"), shown("1")),
+        *(stream("stdout", "b"), stream("stdout", "c")),
+    )
+    assert [output.get("text") for output in kept] == ["a", "ef", None, "bc"]
+
+
+def test_endless_displays_are_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outputs, "CELL_LIMIT", 10)
+    kept = collect(*(shown("12345") for _ in range(5)), stream("stdout", "end"))
+    texts = [output.data["text/plain"] for output in kept[:3]]
+    assert texts == ["12345", "12345", "[… outputs left out: 3 …]"]
+    referred = collect(*(shown("12345") for _ in range(3)), is_referred_to=True)
+    assert [o.data["text/plain"] for o in referred][2] == "[… an output left out …]"
+
+
+def test_an_endless_error_is_cut() -> None:
+    long = "x" * 1_000_000
+    made = new_output("error", ename="E", evalue=long, traceback=[long])  # type: ignore[no-untyped-call]
+    (kept,) = collect(made)
+    assert len(kept.evalue) < 201_000
+    assert len(kept.traceback[0]) < 201_000
+
+
+def executed(*cells: NotebookNode) -> NotebookNode:
+    made: NotebookNode = new_notebook(cells=list(cells))  # type: ignore[no-untyped-call]
+    made.metadata["papermill"] = {"parameters": {}, "start_time": "now"}
+    return made
+
+
+def code(**more: Any) -> NotebookNode:
+    made: NotebookNode = new_code_cell("x", **more)  # type: ignore[no-untyped-call]
+    return made
+
+
+def test_widgets_are_numbered() -> None:
+    def content(model: str) -> NotebookNode:
+        view = {"application/vnd.jupyter.widget-view+json": {"model_id": model}}
+        made = executed(
+            code(outputs=[new_output("display_data", data=view)])  # type: ignore[no-untyped-call]
+        )
+        state = {model: {"state": {"layout": f"IPY_MODEL_{model}"}}}
+        widgets = {"application/vnd.jupyter.widget-state+json": {"state": state}}
+        made.metadata["widgets"] = widgets
+        settle(made, set())
+        return made
+
+    assert content("1f" * 16) == content("2e" * 16)
+    assert "IPY_MODEL_widget-0" in str(content("1f" * 16))
+
+
+def test_an_expected_error_is_no_failure() -> None:
+    error = {"output_type": "error", "ename": "E", "evalue": "v", "traceback": []}
+    expected, injected = code(outputs=[error]), code(metadata={"tags": ["injected-parameters"]})
+    failed = code(outputs=[error | {"ename": "F"}], metadata={"papermill": {"exception": True}})
+    assert find_failure(executed(expected)) is None
+    found = find_failure(executed(expected, injected, failed))
+    assert found is not None
+    assert (found.index, found.cell, found.error) == (2, 2, "F: v")

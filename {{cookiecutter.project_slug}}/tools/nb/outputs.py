@@ -1,0 +1,133 @@
+"""What the cells of a notebook put out, as its executed copy keeps it: in order and bounded.
+
+A kernel sends what a cell prints in pieces that depend on the moment. Here the pieces become one
+output per stream between two others, standard output first, so that the same results make the same
+copy; and a cell that never stops printing costs a bounded amount of memory.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+# Characters: of what a cell prints between two other outputs, and of an error message, the first
+# and the last half of these are kept; of all outputs of a cell, the first ones up to the limit.
+TEXT_LIMIT = 200_000
+CELL_LIMIT = 50_000_000
+
+
+class BoundedText:
+    """A text that grows at its end and forgets its middle when it becomes too long."""
+
+    def __init__(self, text: str = "") -> None:
+        self._head = ""
+        self._left_out = 0
+        self._parts = [text]
+        self._size = len(text)
+
+    def add(self, text: str) -> None:
+        """Append a text."""
+        self._parts.append(text)
+        self._size += len(text)
+        if self._size > 2 * TEXT_LIMIT:
+            self._compact()
+
+    def __str__(self) -> str:
+        self._compact()
+        if not self._left_out:
+            return self._head + self._parts[0]
+        # Lines stay whole: half a secret would not be recognised.
+        start = self._parts[0].find("\n", 0, TEXT_LIMIT // 20) + 1 or 1
+        left_out = f"\n[… {self._left_out + start:,} characters left out …]\n"
+        return self._head + left_out + self._parts[0][start:]
+
+    def _compact(self) -> None:
+        half = TEXT_LIMIT // 2
+        text = without_overwritten("".join(self._parts))
+        if not self._head and len(text) > TEXT_LIMIT:
+            end = text.rfind("\n", half - TEXT_LIMIT // 20, half) + 1 or half
+            self._head, text = text[:end], text[end:]
+        if self._head and len(text) > half + 1:
+            self._left_out += len(text) - half - 1
+            text = text[-half - 1 :]
+        self._parts, self._size = [text], len(text)
+
+
+def without_overwritten(text: str) -> str:
+    """Return what a terminal would be left with: a progress bar overwrites itself after `\\r`."""
+    if "\r" not in text:
+        return text
+    *lines, rest = text.split("\n")
+    kept = [line.rstrip("\r").rpartition("\r")[2] for line in lines]
+    end = "\r" if rest.endswith("\r") else ""  # what comes next overwrites it
+    return "\n".join([*kept, rest.rstrip("\r").rpartition("\r")[2] + end])
+
+
+class CellOutputs:
+    """The outputs of the running cell, of which the streams are not written out yet."""
+
+    def __init__(self) -> None:
+        self._streams: dict[str, tuple[Any, BoundedText]] = {}
+        self._size = 0
+        self._note: Any = None
+        self._left_out = 0
+
+    def begin(self) -> None:
+        """Begin with a cell, or anew because it cleared its outputs."""
+        self.__init__()  # type: ignore[misc]
+
+    def add(self, outputs: list[Any], *, is_referred_to: bool) -> None:
+        """Take in the output that was appended to the list.
+
+        Args:
+            outputs: the outputs of the cell so far, with the new one.
+            is_referred_to: its place must stay, because updates of it may come.
+        """
+        output = outputs[-1]
+        if output.output_type == "stream":
+            outputs.pop()
+            self._add_text(outputs, output)
+            return
+        self.settle()
+        if output.output_type == "error":
+            output.evalue = str(BoundedText(output.evalue))
+            output.traceback = [str(BoundedText(line)) for line in output.traceback]
+            return
+        size = sum(map(_size, output.get("data", {}).values()))
+        if self._size + size <= CELL_LIMIT:
+            self._size += size
+            return
+        self._left_out += 1
+        if is_referred_to:
+            output.data = type(output)({"text/plain": "[… an output left out …]"})
+        else:
+            outputs.pop()
+            self._write_note(outputs, output)
+
+    def settle(self) -> None:
+        """Write out the streams; what is printed next comes after them."""
+        for output, text in self._streams.values():
+            output.text = str(text)
+            self._size += len(output.text)
+        self._streams.clear()
+
+    def _add_text(self, outputs: list[Any], chunk: Any) -> None:
+        if chunk.name not in self._streams:
+            if self._size > CELL_LIMIT:
+                return
+            output = type(chunk)(output_type="stream", name=chunk.name, text="")
+            before = chunk.name == "stdout" and "stderr" in self._streams
+            outputs.insert(len(outputs) - before, output)
+            self._streams[chunk.name] = output, BoundedText()
+        self._streams[chunk.name][1].add(chunk.text)
+
+    def _write_note(self, outputs: list[Any], like: Any) -> None:
+        text = f"[… outputs left out: {self._left_out:,} …]"
+        if self._note is None:
+            self._note = type(like)(output_type="display_data", metadata={}, data={})
+            outputs.append(self._note)
+        self._note.data = type(like)({"text/plain": text})
+
+
+def _size(content: Any) -> int:
+    return len(content) if isinstance(content, str) else len(json.dumps(content, default=str))

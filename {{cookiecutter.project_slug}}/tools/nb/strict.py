@@ -1,0 +1,70 @@
+"""Strict mode, the part that runs inside the kernel: failures that Jupyter passes over count.
+
+The engine sends this text to the kernel, which need not have `nb` installed: it imports nothing of
+this package, and leaves no name in the user's namespace.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import Any
+
+NAME = "_nb_strict"
+
+
+class Strict:
+    """Lets a cell fail when a shell command of it, or a thread, fails.
+
+    Args:
+        shell: IPython's shell.
+    """
+
+    def __init__(self, shell: Any) -> None:
+        self.shell = shell
+        self.failures: list[tuple[str, BaseException]] = []
+        self.show = threading.excepthook
+        threading.excepthook = self.note
+        shell.events.register("post_run_cell", self.after_cell)
+        shell.system_raise_on_error = True
+
+    def note(self, failed: threading.ExceptHookArgs) -> None:
+        """Note the failure of a thread, and show it as ever."""
+        self.show(failed)
+        if not issubclass(failed.exc_type, SystemExit):
+            name = failed.thread.name if failed.thread else "a thread"
+            self.failures.append((name, failed.exc_value or failed.exc_type()))
+
+    def after_cell(self, result: Any) -> None:
+        """Let the cell that ends fail if a thread has failed since the one before."""
+        error = self.take()
+        if error and result is not None and result.success:
+            result.error_in_exec = error
+            self.shell.showtraceback((type(error), error, None))
+
+    def take(self) -> RuntimeError | None:
+        """Return what threads failed with since this was asked last."""
+        if not self.failures:
+            return None
+        name, cause = self.failures[0]
+        self.failures.clear()
+        error = RuntimeError(f"{name} failed: {type(cause).__name__}: {cause}")
+        error.__cause__ = cause
+        return error
+
+    def finish(self) -> None:
+        """Raise what threads failed with after the last cell."""
+        error = self.take()
+        if error:
+            raise error
+
+
+def install() -> None:
+    """Switch strict mode on."""
+    from IPython import get_ipython
+
+    sys.modules[NAME] = Strict(get_ipython())  # type: ignore[assignment]
+
+
+if __name__ == NAME:
+    install()
