@@ -58,10 +58,10 @@ class Processes:
 
     def find(self, kind: str) -> int | None:
         """Return a process of a kind, if there is one."""
-        warm = self._below({self.runner}, "nb.warm")
-        workers = self._below(warm, "nb.warm")
-        servers = self._below(workers, "nb.warm")
-        forks = self._below(servers, "nb.warm")
+        warm = self._below({self.runner}, "nb.preload")
+        workers = self._below(warm, "nb.preload")
+        servers = self._below(workers, "nb.preload")
+        forks = self._below(servers, "nb.preload")
         kinds = {
             "runner": {self.runner} & self.parents.keys(),
             "warm process": warm,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from pathlib import Path
 from typing import Any
 
 import nbformat
@@ -158,6 +159,7 @@ import pandas as pd
 table = pd.DataFrame({"x": [1, 2, 3], "g": list("aab")})
 display(table)
 result = [table.groupby("g").x.sum().to_dict(), pd.get_option("display.max_rows"),
+          pd.get_option("display.max_columns"), pd.get_option("display.width"),
           pd.options.mode.copy_on_write, type(table.plot()).__name__];
 """,
     "atexit": """
@@ -202,21 +204,47 @@ def stage(project: Project, name: str, source: str) -> dict[str, Any]:
     return {"cmd": command, "outs": [{f"out/{name}.json": {"cache": False}}]}
 
 
-@pytest.fixture(scope="module")
-def runs(
-    ready: Project, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, dict[str, dict[str, Any]]]:
-    """What each notebook found and showed, by `warm` or `cold` and the notebook's name."""
-    project = Project(tmp_path_factory.mktemp("warm") / "project")
+# Libraries that are not for the warm process, with what is said of them.
+LIBRARIES = {
+    "asks": (
+        "from IPython import get_ipython\nassert get_ipython()",
+        "looks for a running IPython",
+    ),
+    "threads": (
+        "import threading as t, time\nt.Thread(target=time.sleep, args=(9,), daemon=True).start()",
+        "starts threads",
+    ),
+    "breaks": (
+        "import sys\nassert 'IPython.core.getipython' in sys.modules\n"
+        "from IPython import get_ipython\nget_ipython().kernel.shell",
+        "'NoneType' object",
+    ),
+    "torch": ("loaded = True", ""),
+    "imports_torch": ("import torch", "imports torch, which uses the GPU"),
+}
+
+
+def make_project(path: Path, ready: Project, sources: dict[str, str]) -> Project:
+    """Return a project of notebooks in the environment of another."""
+    project = Project(path)
     for folder in ("tools/nb", ".dvc", "notebooks/production", "out"):
         (project.path / folder).mkdir(parents=True)
     (project.path / ".venv").symlink_to(ready.path / ".venv")
     project.write("pyproject.toml", "")
     project.write(".dvcignore", ".venv\n")
     project.write(".dvc/config", "[core]\n analytics = false\n no_scm = true\n")
-    sources = NOTEBOOKS | dict.fromkeys(UNSEEDED_NAMES, UNSEEDED)
     stages = {name: stage(project, name, source) for name, source in sources.items()}
     project.write("dvc.yaml", json.dumps({"stages": stages}))
+    return project
+
+
+@pytest.fixture(scope="module")
+def runs(
+    ready: Project, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, dict[str, dict[str, Any]]]:
+    """What each notebook found and showed, by `warm` or `cold` and the notebook's name."""
+    sources = NOTEBOOKS | dict.fromkeys(UNSEEDED_NAMES, UNSEEDED)
+    project = make_project(tmp_path_factory.mktemp("warm") / "project", ready, sources)
     found = {}
     for kind, option in (("warm", ()), ("cold", ("--cold",))):
         for name in ("atexit.txt", "thread.txt"):
@@ -250,3 +278,37 @@ def test_unseeded_random_numbers_differ(runs: dict[str, dict[str, dict[str, Any]
     assert [stage["warm"] for stage in stages] == [True] * 3 + [False] * 3
     numbers = [number for stage in stages for number in stage["result"]]
     assert len(set(numbers)) == len(numbers)
+
+
+def test_libraries_that_forks_would_break_are_left_to_each_notebook(
+    ready: Project, tmp_path: Path
+) -> None:
+    sources = {
+        name: f"import sys, {name}\nresult = 'papermill' in sys.modules" for name in LIBRARIES
+    }
+    project = make_project(tmp_path / "project", ready, sources)
+    for name, (source, _) in LIBRARIES.items():
+        (tmp_path / f"{name}.py").write_text(source)
+    output = project.run("nb", "run", "--json", PYTHONPATH=str(tmp_path))
+    for name, (_, why) in LIBRARIES.items():
+        said = [line for line in output.splitlines() if f"each notebook imports {name} by" in line]
+        assert len(said) == bool(why) and all(why in line for line in said)
+        assert json.loads(project.read(f"out/{name}.json"))["result"] is True
+
+
+def test_a_library_that_ends_the_process_ends_no_run(ready: Project, tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project", ready, {"a": "import ends\nresult = 1"})
+    (tmp_path / "ends.py").write_text("import os, sys\n'papermill' in sys.modules and os._exit(3)")
+    output = project.run("nb", "run", PYTHONPATH=str(tmp_path))
+    assert "kernels start cold" in output
+    assert json.loads(project.read("out/a.json"))["result"] == 1
+
+
+def test_a_kernel_with_another_start_environment_starts_anew(
+    ready: Project, tmp_path: Path
+) -> None:
+    project = make_project(tmp_path / "project", ready, {"a": "result = 1"})
+    project.edit("dvc.yaml", "papermill notebooks", "OMP_NUM_THREADS=7 papermill notebooks")
+    output = project.run("nb", "run")
+    assert "papermill starts anew: it is to start with another value of OMP_NUM_THREADS" in output
+    assert json.loads(project.read("out/a.json"))["result"] == 1

@@ -364,6 +364,11 @@ def _make_fresh() -> None:
     os.environ.pop("JUPYTER_DEFAULT_PROVISIONER_NAME")
     os.environ.update({k: v for k, v in set_by_imports.items() if k not in os.environ})
     logging.captureWarnings(False)  # detect-secrets turned it on
+    for name in (
+        "tqdm.auto",
+        "tqdm.autonotebook",
+    ):  # they found no notebook when they were imported
+        sys.modules.pop(name, None)
     random.seed()
     if "numpy.random" in sys.modules:
         sys.modules["numpy.random"].seed()

@@ -1,0 +1,203 @@
+"""The warm process: what the notebooks of a run import is imported once, and forked for each.
+
+It starts beside the planning of a run, imports papermill, Jupyter and DVC, then the third-party
+modules that the notebooks to be run import, and forks the workers of the stages (`worker`), each
+with a fork server for papermill and kernels (`forkserver`). Modules of the project are left out:
+they change between runs. Linux only: on other systems common frameworks break in forks.
+"""
+
+from __future__ import annotations
+
+import builtins
+import gc
+import importlib
+import os
+import selectors
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import IPython
+
+from . import forkserver, worker
+from .pipeline import MODULES as DVC_MODULES
+from .worker import Order
+
+# What every stage needs: its command, with what looks for credentials, and its kernel, with the
+# debugger that every kernel loads. tqdm comes before IPython, which it would ask for a notebook.
+PROGRAMS = (
+    "tqdm.auto",
+    "papermill.cli",
+    "papermill.execute",
+    "nb.execute",
+    "detect_secrets.core.scan",
+    "psutil",
+    "ipykernel.kernelapp",
+    "ipykernel.kernelspec",
+    "ipykernel.debugger",
+    "tornado.platform.asyncio",
+    "IPython.core.completerlib",
+    "IPython.core.oinspect",
+    "IPython.extensions.storemagic",
+)
+# Their state on a GPU does not survive a fork.
+GPU_LIBRARIES = {"cudf", "cupy", "jax", "mxnet", "paddle", "tensorflow", "torch"}
+# Threads of a memory allocator that minds forks: jemalloc, in pyarrow.
+HARMLESS_THREADS = {"jemalloc_bg_thd"}
+# What ipykernel sets before a notebook can import matplotlib, which reads it then.
+INLINE_BACKEND = "matplotlib_inline.backend_inline"
+
+
+def main(connection: socket.socket, kept: Iterable[int]) -> None:
+    """Be the warm process: import what is asked for, then fork workers until the runner is gone.
+
+    Args:
+        connection: to the runner.
+        kept: files that the workers are to keep open, and what they start is not.
+    """
+    sys.path[:] = [path for path in sys.path if path not in ("", str(Path.cwd()))]
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # the kernels' debugger warns otherwise
+    before = dict(os.environ)
+    for name in (*DVC_MODULES, *PROGRAMS):
+        importlib.import_module(name)
+    forkserver.set_by_imports.update(os.environ.items() - before.items())
+    request, _ = forkserver.receive(connection)
+    if not request:
+        return
+    problem = _preload(request["environment"], request["modules"])
+    connection.sendall(forkserver.line(problem or {"ready": True}))
+    if not problem:
+        gc.collect()
+        gc.freeze()  # no pass of the collector touches, and so copies, pages that forks share
+        _serve(connection, kept)
+
+
+def _preload(environment: dict[str, str], modules: Iterable[str]) -> dict[str, str]:
+    """Import modules; return which one makes forks unsafe, and why, if one does."""
+    before = {"MPLBACKEND": f"module://{INLINE_BACKEND}", **environment}
+    os.environ.clear()
+    os.environ.update(before)
+    with _StandIn() as shell:
+        for name in modules:
+            if name.partition(".")[0] in GPU_LIBRARIES:
+                continue
+            try:
+                importlib.import_module(name)
+            except ModuleNotFoundError:
+                continue
+            except Exception as error:
+                why = f"importing it fails: {type(error).__name__}: {error}"
+                return {"unsafe": name, "why": why}
+            if why := shell.why or _what_forks_would_break():
+                return {"unsafe": name, "why": why}
+    forkserver.set_by_imports.update(os.environ.items() - before.items())
+    return {}
+
+
+class _StandIn:
+    """Stands for IPython's shell while modules are imported: none is running yet.
+
+    A module that asks for the shell as it is imported would conclude that it is in no notebook.
+    """
+
+    kernel = None  # that there is one is all that pandas wants to know
+
+    def __enter__(self) -> _StandIn:
+        self.why = ""
+        self._is_on = True
+        self._ask = IPython.get_ipython
+        for module in (IPython, builtins):
+            vars(module)["get_ipython"] = self._get_ipython
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._is_on = False
+        IPython.get_ipython = self._ask
+        del vars(builtins)["get_ipython"]
+
+    def _get_ipython(self) -> Any:
+        if not self._is_on:  # a module has kept this function
+            return self._ask()
+        asker = sys._getframe(1).f_globals.get("__name__", "")
+        if not asker.startswith("pandas."):
+            self.why = "it looks for a running IPython"
+        return self
+
+
+def _what_forks_would_break() -> str:
+    gpu = sorted(GPU_LIBRARIES & sys.modules.keys())
+    if gpu:
+        return f"it imports {gpu[0]}, which uses the GPU"
+    if INLINE_BACKEND in sys.modules:
+        return "it looks for a running IPython"
+    if threading.active_count() > 1:
+        return "it starts threads"
+    if _threads() > 1:
+        # A library that minds forks (OpenBLAS) ends its threads before one.
+        pid = os.fork()
+        if pid == 0:
+            os._exit(0)
+        os.waitpid(pid, 0)
+        if _threads() > 1:
+            return "it starts threads that do not mind forks"
+    return ""
+
+
+def _threads() -> int:
+    """Return how many threads this process has, native ones included."""
+    names = [path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")]
+    return sum(name not in HARMLESS_THREADS for name in names)
+
+
+def _serve(connection: socket.socket, kept: Iterable[int]) -> None:
+    """Fork workers and tell when they end."""
+    wakeup = socket.socketpair()
+    for end in wakeup:
+        end.setblocking(False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(wakeup[1].fileno(), warn_on_full_buffer=False)
+    workers: set[int] = set()
+    with selectors.DefaultSelector() as events:
+        for source in (connection, wakeup[0]):
+            events.register(source, selectors.EVENT_READ)
+        while True:
+            ready = {key.fileobj for key, _ in events.select()}
+            if wakeup[0] in ready:
+                wakeup[0].recv(65_536)
+                for pid, status, cpu in _ended(workers):
+                    workers.remove(pid)
+                    connection.sendall(
+                        forkserver.line({"ended": pid, "status": status, "cpu": cpu})
+                    )
+            if connection in ready:
+                order, files = forkserver.receive(connection)
+                if not order:
+                    return
+                pid = os.fork()
+                if pid == 0:
+                    signal.set_wakeup_fd(-1)
+                    events.close()
+                    for source in (connection, *wakeup):
+                        source.close()
+                    worker.work(Order(**order), files, kept)
+                for file in files:
+                    os.close(file)
+                workers.add(pid)
+                connection.sendall(forkserver.line({"pid": pid}))
+
+
+def _ended(workers: set[int]) -> Iterator[tuple[int, int, float]]:
+    for pid in list(workers):
+        found, status, usage = os.wait4(pid, os.WNOHANG)
+        if found:
+            yield pid, status, usage.ru_utime + usage.ru_stime
+
+
+if __name__ == "__main__":
+    main(socket.socket(fileno=int(sys.argv[1])), list(map(int, sys.argv[2:])))
