@@ -652,8 +652,8 @@ def _one_line(error: BaseException) -> str:
 
 
 def _locked_hashes(stage: Any) -> dict[str, str]:
-    """Return what `dvc.lock` holds for a stage: the hash of each dependency, by path."""
-    return {dep.def_path: dep.hash_info.value for dep in stage.deps if dep.hash_info}
+    """Return what `dvc.lock` holds for a stage: the hash of each input and output, by path."""
+    return {i.def_path: i.hash_info.value for i in (*stage.deps, *stage.outs) if i.hash_info}
 
 
 def _reasons(
@@ -668,7 +668,7 @@ def _reasons(
     Args:
         root: the project's root.
         changes: what DVC reports.
-        locked: the hashes of its inputs in `dvc.lock`, by path.
+        locked: the hashes of its inputs and outputs in `dvc.lock`, by path.
         makers: the stage that makes an input, by path.
         awaited: inputs that stale stages make, which are no reasons.
     """
