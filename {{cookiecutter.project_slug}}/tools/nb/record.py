@@ -58,6 +58,7 @@ class Options:
     downstream: bool = False
     pull: bool = False
     timeout: float | None = None
+    settings: tuple[str, ...] = ()
 
 
 @dataclass
