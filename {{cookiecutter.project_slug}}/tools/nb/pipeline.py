@@ -517,7 +517,7 @@ def _watched(repo: Any, root: Path, stages: Sequence[Any]) -> Watched | None:
         return None
     read |= {str(path) for path in (*declared, *chain.from_iterable(filter(None, variables)))}
     read |= set(repo.config.files.values())
-    read |= {str(path) for path in (Path(dvc.__file__), *Path(__file__).parent.glob("*.py"))}
+    tooling = [str(path) for path in (Path(dvc.__file__), *Path(__file__).parent.glob("*.py"))]
     searched, ignored, left = stamp.search(
         root,
         made,
@@ -526,7 +526,7 @@ def _watched(repo: Any, root: Path, stages: Sequence[Any]) -> Watched | None:
     )
     caches = [odb.path for odb in (repo.cache.local, repo.cache.legacy)]
     inodes = {str(path): stamp.inode(path) for path in sorted(locks)}
-    watched = Watched(sorted(read), written, searched, ignored, left, caches, inodes)
+    watched = Watched(sorted(read), written, searched, ignored, left, tooling, caches, inodes)
     return replace(watched, before=stamp.look(root, watched))
 
 
