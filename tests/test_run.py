@@ -446,7 +446,7 @@ def test_an_output_of_ten_thousand_files(pipeline: Pipeline) -> None:
     assert "Nothing to run: 2 stages" in without_dvc(pipeline, "run")
     (pipeline.path / "many" / "xaaaa").write_text("other")
     assert "many is not what the last run wrote" in pipeline.nb("run", "-n")
-    assert pipeline.states()["many"] == "restored"
+    assert pipeline.states()["many"] == "ran"
     pipeline.is_settled()
 
 
@@ -769,6 +769,73 @@ def test_the_newest_fifty_records_are_kept(pipeline: Pipeline) -> None:
     names = sorted(path.stem for path in (pipeline.path / "reports" / "runs").iterdir())
     assert len(names) == 50
     assert names[-2] == newest
+
+
+# Other parameters --------------------------------------------------------------------------------
+
+
+def configured(pipeline: Pipeline) -> None:
+    """Declare a notebook that writes a parameter, which two stages read from one file."""
+    notebook(pipeline, "from pathlib import Path", "Path(out).write_text(str(x))")
+    pipeline.edit("10-a.ipynb", "x = 1", "x: int = 1\\nout: str = ...")
+    (pipeline.path / "config").mkdir()
+    pipeline.write("config/a.yaml", "x: 2  # two\n")
+    run = "papermill 10-a.ipynb reports/notebooks/{0}.ipynb --engine nb -k python3 -f config/a.yaml"
+    train = {
+        "matrix": {"model": ["big", "small"]},
+        "cmd": run.format("${item.model}") + " -p out ${item.model}.txt",
+        "deps": ["10-a.ipynb", "first.txt"],
+        "params": [{"config/a.yaml": None}],
+        "outs": [{"${item.model}.txt": {"cache": False}}],
+    }
+    pipeline.declare(first=copy("first.txt", "in.txt"), train=train, last=copy("end", "big.txt"))
+    pipeline.write("in.txt", "1\n")
+
+
+def test_other_parameters_run_in_a_folder_of_their_own(pipeline: Pipeline) -> None:
+    configured(pipeline)
+    pipeline.nb("run", "-j2")
+    names = ("dvc.lock", "big.txt", "end", "config/a.yaml", "reports/notebooks/big.ipynb")
+    before = [pipeline.read(name) for name in names]
+    output = pipeline.nb("run", "-j2", "--set", "train@big.x=7")
+    assert "x is set for train@small, too: config/a.yaml is shared" in output
+    assert [pipeline.read(name) for name in names] == before
+    (folder,) = (pipeline.path / ".nb" / "what-if").iterdir()
+    apart = Pipeline(folder)
+    assert f"the results are in {folder.relative_to(pipeline.path)}" in output
+    assert [apart.read(name) for name in ("big.txt", "small.txt")] == ["7", "7"]
+    assert apart.read("end") == "7end\n"
+    assert apart.stage("first")["state"] == "unchanged"
+    assert apart.stage("train@big")["state"] == "ran"
+    assert apart.record()["arguments"]["settings"] == ["train@big.x=7"]
+    assert apart.has("reports/index.html")
+    assert "Nothing to run" in pipeline.nb("run")
+    pipeline.nb("clean")
+    assert not folder.exists()
+
+
+SETTINGS = {
+    "train.x": "write it as stage.parameter=value",
+    "trian.x=1": "there is no stage trian; did you mean train?",
+    "train.xx=1": "unknown parameter xx; did you mean x?",
+    "train.x=much": 'parameter x: given "much", expected int',
+    "train.x=[": "--set train.x=[ cannot be read",
+    "train.out=a": "in dvc.yaml gives it; change it there",
+    "first.x=1": "stage first runs no notebook",
+}
+
+
+def test_a_wrong_setting_is_one_line_and_runs_nothing(pipeline: Pipeline) -> None:
+    configured(pipeline)
+    for setting, says in SETTINGS.items():
+        output = pipeline.nb("run", "--set", setting, code=2)
+        assert says in output
+        assert len(output.splitlines()) == 1
+    output = pipeline.nb("run", "--set", "train@big.x=1", "--set", "train@small.x=2", code=2)
+    assert "x cannot have two values; both are read from config/a.yaml" in output
+    assert "train@big" in pipeline.nb("run", "-n", "--set", "train.x=7")
+    assert not list((pipeline.path / ".nb" / "what-if").iterdir())
+    assert not pipeline.has("dvc.lock")
 
 
 # The machinery -----------------------------------------------------------------------------------

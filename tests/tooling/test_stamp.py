@@ -24,7 +24,7 @@ def root(tmp_path: Path) -> Path:
     root = tmp_path / "project"
     for name in ("src/pkg/__pycache__", "src/pkg/deep", "data", "out", "sub", "cache/00"):
         (root / name).mkdir(parents=True)
-    for name in ("src/pkg/a.py", "src/pkg/deep/b.py", "dvc.yaml", "out/one", "report"):
+    for name in ("src/pkg/a.py", "src/pkg/deep/b.py", "dvc.yaml", "out/one", "report", "tool"):
         (root / name).write_text("A = 1\n")
     (root / "cache" / "00" / OBJECT[2:]).write_text("A = 1\n")
     (root / "cache" / "ff").mkdir()
@@ -46,6 +46,7 @@ def watched(root: Path) -> Watched:
         searched=searched,
         ignored=ignored,
         left=left,
+        tooling=[str(root / "tool")],
         caches=[str(root / "cache")],
         locks={"dvc.lock": stamp.inode(root / "dvc.lock")},
     )
@@ -103,6 +104,7 @@ TOUCHES: dict[str, Callable[[Path], object]] = {
     "the report is gone": lambda root: (root / "report").unlink(),
     "the cache is gone": lambda root: shutil.rmtree(root / "cache"),
     "an object of the cache is gone": lambda root: (root / "cache/00" / OBJECT[2:]).unlink(),
+    "the tooling is another": lambda root: rewrite_alike(root / "tool"),
     "the stamp is broken": lambda root: (root / stamp.STAMP).write_text("{"),
     "the stamp was forgotten": stamp.forget,
 }
@@ -119,6 +121,7 @@ def test_what_nobody_depends_on_does_not_count(root: Path) -> None:
     assert stamped(root)
     (root / "src" / "pkg" / "__pycache__" / "a.pyc").touch()
     (root / "data" / "other.csv").touch()
+    (root / "copy").hardlink_to(root / "tool")
     assert stamp.read(root)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -44,6 +45,7 @@ LEFT_BY_RUNS = (
     "reports/html",
     "reports/index.html",
     "reports/notebooks/*",
+    ".nb/what-if/*",
     ".pytest_cache",
     ".ruff_cache",
 )
@@ -96,6 +98,13 @@ def setup(root: Path) -> None:
 @click.option("--timeout", type=click.FloatRange(0, min_open=True), help="Seconds a stage may run.")
 @click.option("--pull", is_flag=True, help="Fetch missing data from the storage.")
 @click.option("--cold", is_flag=True, help="Start each kernel anew, without warm imports.")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="STAGE.PARAMETER=VALUE",
+    help="Run with another value, in a copy of the project; repeatable.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the record of the run as JSON.")
 @click.pass_obj
 def run(root: Path, /, dry_run: bool, as_json: bool, jobs: int | None, **chosen: Any) -> None:
@@ -114,11 +123,15 @@ def run(root: Path, /, dry_run: bool, as_json: bool, jobs: int | None, **chosen:
       nb run train            train, and what it depends on
       nb run -f evaluate      evaluate and what it depends on, even if nothing changed
       nb run -j1 -k           one stage at a time, and on after a failure
+      nb run --set train.seed=7 --set features.correlation_limit=0.9
     """
     from . import record, stamp
     from .project import cores
 
     options = record.Options(jobs=jobs or cores(), **chosen)
+    if options.settings:
+        _run_apart(root, options, dry_run=dry_run, as_json=as_json)
+        return
     asks_for_all = not (options.stages or options.force or options.downstream)
     known = stamp.read(root) if asks_for_all else None
     if dry_run:
@@ -143,7 +156,8 @@ def _print_plan(root: Path, options: Options, nothing: bool, *, as_json: bool) -
         click.echo("Nothing would run.")
 
 
-def _run(root: Path, options: Options, *, as_json: bool) -> None:
+def _run(root: Path, options: Options, *, as_json: bool, where: Path = Path()) -> None:
+    """Run, make the report, and say what became of it; `where` is the root as the user sees it."""
     from . import report
     from .run import execute
     from .view import View
@@ -156,7 +170,30 @@ def _run(root: Path, options: Options, *, as_json: bool) -> None:
         gitwiring.settle_lock(root)
     index = report.build(root)
     done.remember([path.as_posix() for path in (EXECUTED, report.PAGES, INDEX)])
-    _print_end(done.record, index and INDEX, as_json=as_json)
+    _print_end(done.record, index and where / INDEX, as_json=as_json)
+
+
+def _run_apart(root: Path, options: Options, *, dry_run: bool, as_json: bool) -> None:
+    """Run with other parameters in a copy of the project, and say where that is."""
+    from . import whatif
+
+    settings = whatif.read_settings(root, options.settings)
+    for setting in settings:
+        if setting.others:
+            shared = f"{', '.join(setting.others)}, too: {setting.config} is shared"
+            click.echo(f"nb: {setting.name} is set for {shared}", err=True)
+    copy = whatif.make_copy(root, settings)
+    if dry_run:
+        _print_plan(copy, options, nothing=False, as_json=as_json)
+        shutil.rmtree(copy)
+        return
+    where = copy.relative_to(root)
+    os.chdir(copy)
+    try:
+        _run(copy, options, as_json=as_json, where=where)
+    finally:
+        untouched = "dvc.lock and artifacts here are untouched"
+        click.echo(f"nb: the results are in {where.as_posix()}; {untouched}", err=True)
 
 
 def _print_end(done: RunRecord, index: Path | None, *, as_json: bool) -> None:

@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import re
+import shutil
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
@@ -98,23 +99,52 @@ def read_config(path: Path) -> dict[str, Any]:
     Raises:
         NbError: if it is not valid YAML, or holds something else than names and values.
     """
-    import yaml
-
     where = f"{path.parent.name}/{path.name}"
     try:
-        loader = yaml.SafeLoader(path.read_text(encoding="utf-8"))
-        loader.yaml_implicit_resolvers = {
-            first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
-            for first, resolvers in loader.yaml_implicit_resolvers.items()
-        }
-        content = loader.get_single_data() or {}
+        content = _load(path.read_text(encoding="utf-8"), where) or {}
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, yaml.YAMLError) as error:
+    except (OSError, ValueError) as error:
         raise NbError(f"{where} cannot be read: {_one_line(error)}", 2) from None
     if not isinstance(content, dict):
         raise NbError(f"{where} holds no parameters; write one `name: value` per line.", 2)
     return content
+
+
+def read_value(text: str, where: str) -> Any:
+    """Return a value as a file of `config/` would give it.
+
+    Args:
+        text: the value as YAML.
+        where: what to name in a message.
+
+    Raises:
+        NbError: if it is not valid YAML.
+    """
+    return _load(text, where)
+
+
+def change_config(path: Path, name: str, value: Any) -> None:
+    """Give a parameter another value in a file of `config/`; its comments go."""
+    import yaml
+
+    content = {**read_config(path), name: value}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")
+
+
+def _load(text: str, where: str) -> Any:
+    import yaml
+
+    try:
+        loader = yaml.SafeLoader(text)
+        loader.yaml_implicit_resolvers = {
+            first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
+            for first, resolvers in loader.yaml_implicit_resolvers.items()
+        }
+        return loader.get_single_data()
+    except yaml.YAMLError as error:
+        raise NbError(f"{where} cannot be read: {_one_line(error)}", 2) from None
 
 
 @contextmanager
@@ -369,6 +399,51 @@ def mend_locks(root: Path, before: Mapping[Path, bytes]) -> None:
                 path.write_bytes(content)
 
 
+def declared(root: Path) -> list[Task]:
+    """Return all stages with their commands, as `dvc.yaml` files declare them.
+
+    Raises:
+        NbError: if the pipeline cannot be read (exit code 2).
+    """
+    try:
+        with _repo(root) as repo:
+            stages = _shown(repo.index.graph)
+    except NbError as error:
+        raise NbError(str(error), 2) from None
+    return [Task(s.addressing, " && ".join(_commands(s))) for s in stages]
+
+
+def work_apart(root: Path, copy: Path) -> None:
+    """Make a copy of the project a DVC repository of its own that shares the cache.
+
+    Raises:
+        NbError: if one of the two cannot be read.
+    """
+    from dvc.config import Config
+
+    with _repo(root) as repo:
+        cache, remotes = repo.cache.local_cache_dir, repo.config["remote"]
+        stages = repo.index.stages
+        made = {out.fs_path for stage in stages for out in stage.outs}
+        inputs = {d.fs_path for s in stages for d in s.deps if d.protocol == "local"} - made
+        uncached = {o.fs_path for s in stages for o in s.outs if not o.use_cache}
+    for path in map(Path, sorted(inputs | uncached)):
+        target = copy / path.relative_to(root) if path.is_relative_to(root) else path
+        if path.exists() and not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if str(path) in inputs:
+                target.symlink_to(path)
+            else:
+                (shutil.copytree if path.is_dir() else shutil.copy2)(path, target)
+    with Config(str(copy / ".dvc"), validate=False).edit("local") as local:
+        local.setdefault("core", {})["no_scm"] = True
+        local.setdefault("cache", {})["dir"] = cache
+        for name, remote in remotes.items():
+            local.setdefault("remote", {}).setdefault(name, {})["url"] = remote["url"]
+    with _repo(copy) as repo:
+        repo.checkout(force=True, allow_missing=True)
+
+
 def sort_locks(root: Path, order: Sequence[str]) -> None:
     """Bring the stages in lock files into the order in which `dvc repro` would have run them all.
 
@@ -461,7 +536,7 @@ def _watched(repo: Any, root: Path, stages: Sequence[Any]) -> Watched | None:
         return None
     read |= {str(path) for path in (*declared, *chain.from_iterable(filter(None, variables)))}
     read |= set(repo.config.files.values())
-    read |= {str(path) for path in (Path(dvc.__file__), *Path(__file__).parent.glob("*.py"))}
+    tooling = [str(path) for path in (Path(dvc.__file__), *Path(__file__).parent.glob("*.py"))]
     searched, ignored, left = stamp.search(
         root,
         made,
@@ -470,7 +545,7 @@ def _watched(repo: Any, root: Path, stages: Sequence[Any]) -> Watched | None:
     )
     caches = [odb.path for odb in (repo.cache.local, repo.cache.legacy)]
     inodes = {str(path): stamp.inode(path) for path in sorted(locks)}
-    watched = Watched(sorted(read), written, searched, ignored, left, caches, inodes)
+    watched = Watched(sorted(read), written, searched, ignored, left, tooling, caches, inodes)
     return replace(watched, before=stamp.look(root, watched))
 
 
@@ -726,8 +801,8 @@ def _one_line(error: BaseException) -> str:
 
 
 def _locked_hashes(stage: Any) -> dict[str, str]:
-    """Return what `dvc.lock` holds for a stage: the hash of each dependency, by path."""
-    return {dep.def_path: dep.hash_info.value for dep in stage.deps if dep.hash_info}
+    """Return what `dvc.lock` holds for a stage: the hash of each input and output, by path."""
+    return {i.def_path: i.hash_info.value for i in (*stage.deps, *stage.outs) if i.hash_info}
 
 
 def _reasons(
@@ -742,7 +817,7 @@ def _reasons(
     Args:
         root: the project's root.
         changes: what DVC reports.
-        locked: the hashes of its inputs in `dvc.lock`, by path.
+        locked: the hashes of its inputs and outputs in `dvc.lock`, by path.
         makers: the stage that makes an input, by path.
         awaited: inputs that stale stages make, which are no reasons.
     """

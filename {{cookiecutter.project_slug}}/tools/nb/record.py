@@ -61,6 +61,7 @@ class Options:
     pull: bool = False
     timeout: float | None = None
     cold: bool = False
+    settings: tuple[str, ...] = ()
 
 
 @dataclass

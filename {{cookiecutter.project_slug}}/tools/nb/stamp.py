@@ -41,6 +41,7 @@ class Watched:
         searched: the folders in which DVC looks for declarations.
         ignored: folders that DVC ignores.
         left: folders in which it looks for no declarations.
+        tooling: the files of what looks at all this.
         caches: the folders of DVC's cache, by hash.
         locks: the files in which DVC notes the state of stages, with their inodes if they exist.
         before: how what is read looked when the plan was made.
@@ -51,6 +52,7 @@ class Watched:
     searched: list[str]
     ignored: list[str]
     left: list[str]
+    tooling: list[str]
     caches: list[str]
     locks: dict[str, int | None]
     before: str = ""
@@ -132,7 +134,7 @@ def record(
             "schema": SCHEMA,
             "paths": paths,
             "searched": [*watched.searched, *_new_folders(watched)],
-            "objects": sorted(_objects(root, watched)),
+            "objects": sorted({*_objects(root, watched), *watched.tooling}),
             "ignored": watched.ignored,
             "left": watched.left,
             "content": content,
@@ -247,7 +249,7 @@ class _Look:
         searched: Iterable[str] = (),
         objects: Iterable[str] = (),
     ) -> str:
-        """Return a digest of all that can be seen of files, folders and objects of the cache."""
+        """Return a digest of what can be seen of files, folders, and files with links elsewhere."""
         total = hashlib.blake2b(self.root.encode(errors="surrogateescape"), digest_size=20)
         for path in paths:
             for line in self._path(os.path.join(self.root, path)):
@@ -256,10 +258,12 @@ class _Look:
             for line in self._declarations(folder):
                 total.update(line.encode(errors="surrogateescape"))
         for path in objects:
-            status = os.stat(path)
-            # Links to an object change its times; what goes from a folder changes those of that.
-            size = status.st_mtime_ns if S_ISDIR(status.st_mode) else status.st_size
-            total.update(f"{path} {size}\n".encode(errors="surrogateescape"))
+            # No ctime: other projects link to objects, and other environments to packages. What goes
+            # from a folder changes its mtime.
+            s = os.stat(path)
+            total.update(
+                f"{path} {s.st_size} {s.st_mtime_ns} {s.st_ino}\n".encode(errors="surrogateescape")
+            )
         return total.hexdigest()
 
     def _path(self, path: str) -> Iterator[str]:
