@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .pipeline import Outcome
-from .schedule import FAILED, KILLED, OUT_OF_MEMORY
+from .schedule import CONTRACT_BROKEN, FAILED, KILLED, OUT_OF_MEMORY
 
 LONGEST = 200
 MEMORY_WORDS = ("MemoryError", "Cannot allocate memory")
 # Exit codes: of a command line that is refused; of papermill, when its kernel dies; and of shells,
 # for a command that a signal ended.
 USAGE, DEAD_KERNEL = 2, 138
+# What a command ends with that broke its contract, and how the lines begin that say how.
+BROKEN_CONTRACT, CONTRACT_ERROR = 3, "ContractError: "
 FIRST_SIGNAL, LAST_SIGNAL = 128, 159
 _ERROR_LINE = re.compile(r"[A-Za-z_][\w.]*(Error|Exception|Exit|Interrupt|Warning)\b.*")
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
@@ -27,7 +29,7 @@ class Cause:
     """Why a stage failed.
 
     Attributes:
-        state: failed, killed or out of memory.
+        state: failed, killed, out of memory or contract broken.
         cause: one line, `NameError: …` for a cell.
         cell: which code cell of the notebook, counted from 1; None if no cell was at fault.
         is_usage: a notebook's command was refused before a kernel started.
@@ -52,7 +54,14 @@ def find(
         lines: the last lines that it printed.
     """
     status = outcome.status or 0
-    in_cell = _failed_cell(executed, since) if executed else None
+    lines = list(lines)
+    errors = [
+        line.removeprefix(CONTRACT_ERROR) for line in lines if line.startswith(CONTRACT_ERROR)
+    ]
+    if status == BROKEN_CONTRACT and errors:
+        more = f" (and {len(errors) - 1} more, above)" if len(errors) > 1 else ""
+        return Cause(CONTRACT_BROKEN, f"{errors[0]}{more}")
+    in_cell = failed_cell(executed, since) if executed else None
     if in_cell:
         error, cell = in_cell
         return Cause(OUT_OF_MEMORY if _tells_of_memory(error) else FAILED, error, cell)
@@ -61,7 +70,7 @@ def find(
             return Cause(OUT_OF_MEMORY, "killed by the system, which had no memory left")
         what = "its kernel died" if executed and status == DEAD_KERNEL else "it was killed"
         return Cause(KILLED, what)
-    cause = _last_words(list(lines), outcome)
+    cause = _last_words(lines, outcome)
     state = OUT_OF_MEMORY if _tells_of_memory(cause) else FAILED
     return Cause(state, cause, is_usage=executed is not None and status == USAGE)
 
@@ -91,7 +100,7 @@ def notebook_of(command: str) -> tuple[str, str]:
     return (names[0], names[1]) if len(names) > 1 else ("", "")
 
 
-def _failed_cell(copy: Path, since: float) -> tuple[str, int] | None:
+def failed_cell(copy: Path, since: float) -> tuple[str, int] | None:
     """Return the error in an executed copy and its code cell; None if it has none or is older."""
     try:
         if copy.stat().st_mtime < since:

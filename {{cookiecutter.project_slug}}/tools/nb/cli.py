@@ -90,6 +90,7 @@ def setup(root: Path) -> None:
 @click.option("--downstream", is_flag=True, help="STAGES and what depends on them.")
 @click.option("--timeout", type=click.FloatRange(0, min_open=True), help="Seconds a stage may run.")
 @click.option("--pull", is_flag=True, help="Fetch missing data from the storage.")
+@click.option("--verify", is_flag=True, help="Fail stages that use files they do not declare.")
 @click.option("--json", "as_json", is_flag=True, help="Print the record of the run as JSON.")
 @click.pass_obj
 def run(root: Path, /, dry_run: bool, as_json: bool, jobs: int | None, **chosen: Any) -> None:
@@ -99,8 +100,8 @@ def run(root: Path, /, dry_run: bool, as_json: bool, jobs: int | None, **chosen:
     pipeline runs. What became of each stage is written to reports/runs.
 
     \b
-    Exit codes: 0 done, 1 a stage failed, 2 wrong usage or parameters, 124 timed out,
-    130 interrupted, 137 killed or out of memory, 143 terminated.
+    Exit codes: 0 done, 1 a stage failed, 2 wrong usage or parameters, 3 a contract is broken
+    (--verify), 124 timed out, 130 interrupted, 137 killed or out of memory, 143 terminated.
 
     \b
     Examples:
@@ -108,6 +109,7 @@ def run(root: Path, /, dry_run: bool, as_json: bool, jobs: int | None, **chosen:
       nb run train            train, and what it depends on
       nb run -f evaluate      evaluate and what it depends on, even if nothing changed
       nb run -j1 -k           one stage at a time, and on after a failure
+      nb run --verify -f      everything, held to what dvc.yaml declares
     """
     from . import report
     from .run import execute
@@ -237,6 +239,29 @@ def _parameter_cells(row: dict[str, Any]) -> tuple[str, ...]:
         default = f"${row['secret']}" + ("" if row["required"] else f" or {default}")
     value = shown(row["value"]) if "value" in row else ""
     return row["name"], row["type"], default, value, row["help"]
+
+
+@main.command()
+@click.argument("notebook")
+@click.option("--json", "as_json", is_flag=True, help="Print the files as JSON.")
+@click.pass_obj
+def trace(root: Path, notebook: str, as_json: bool) -> None:
+    """Run a notebook and list the files of the project that it reads and writes.
+
+    NOTEBOOK is a path, or the name of a production notebook, which runs with its config file. An
+    exploratory notebook runs in its folder, as in Jupyter. The executed copy is thrown away.
+
+    \b
+    Examples:
+      nb trace 20-features
+      nb trace --json notebooks/exploratory/02-first-look.ipynb
+    """
+    from .footprint import table, trace_notebook
+
+    found = trace_notebook(root, find_notebook(root, notebook))
+    click.echo(found.trace.as_json() if as_json else table(found.trace))
+    if found.problem:
+        raise NbError(found.problem)
 
 
 @main.command()

@@ -18,6 +18,7 @@ from .gitwiring import git
 from .project import EXECUTED
 from .schedule import (
     BROKEN,
+    CONTRACT_BROKEN,
     FAILED,
     KILLED,
     NOT_RUN,
@@ -37,6 +38,7 @@ RECENT = 10
 DIED = "the run was killed"
 INTERRUPTED_CODES = (129, 130, 143)
 _PROBLEMS = {
+    CONTRACT_BROKEN: "broke its contract",
     FAILED: "failed",
     KILLED: "died",
     OUT_OF_MEMORY: "ran out of memory",

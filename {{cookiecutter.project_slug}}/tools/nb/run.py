@@ -6,17 +6,17 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
-from . import fingerprints, pipeline, record
+from . import contract, fingerprints, pipeline, record, trace
 from .pipeline import StageState
 from .project import NbError, program_environment
 from .record import RunRecord
 from .runner import Options, Runner
-from .schedule import Task
+from .schedule import DONE, Task
 from .view import View
 
 RUN_LOCK = Path(".nb/run.lock")
@@ -29,16 +29,22 @@ def execute(root: Path, options: Options, view: View) -> RunRecord | None:
         NbError: if the pipeline cannot be read, or the run was interrupted before it began.
     """
     try:
+        environment: dict[str, str] = {}
+        if options.verify:
+            options, environment = _verification(root, options, view)
         missing = _obstacles()
         if missing:
             view.note(f"running one by one, with dvc repro: {missing}")
-            return _run_plainly(root, options)
+            return _run_plainly(root, options, environment)
         with _only_run(root, view):
             record.tidy(root)
             tasks = _plan(root, options, view.note)
             if all(task.hidden for task in tasks):
                 return None
-            return Runner(root, options, tasks, view).run()
+            done = Runner(root, options, tasks, view, environment).run()
+            if options.verify:
+                _tell_verified(root, done, view)
+            return done
     except KeyboardInterrupt:
         raise NbError("interrupted before anything was started", 130) from None
 
@@ -74,7 +80,31 @@ def _obstacles() -> str:
     return f"this version of DVC has no {', no '.join(missing)}" if missing else ""
 
 
-def _run_plainly(root: Path, options: Options) -> RunRecord:
+def _verification(root: Path, options: Options, view: View) -> tuple[Options, dict[str, str]]:
+    """Return how to run stages so that each is held to its contract, and with which variables.
+
+    Raises:
+        NbError: if this system cannot.
+    """
+    if os.name != "posix":
+        raise NbError("nb run --verify needs Linux or macOS; nb trace NOTEBOOK runs here, too", 2)
+    seen = trace.best_view()
+    if seen != trace.STRACE and options.jobs > 1:
+        view.note(f"one stage at a time, to know whose a file is: {trace.VIEWS[seen]} do not tell")
+        options = replace(options, jobs=1)
+    return options, contract.prepare(root, pipeline.contracts(root), os.environ)
+
+
+def _tell_verified(root: Path, done: RunRecord, view: View) -> None:
+    names = set(contract.verified(root))
+    rest = [stage.name for stage in done.stages if stage.state in DONE and stage.name not in names]
+    count = "one stage" if len(names) == 1 else f"{len(names)} stages"
+    note = f"verified the contract of {count}, by {trace.VIEWS[trace.best_view()]}"
+    hint = f"; {len(rest)} did not run (nb run --verify --force runs all)" if rest else ""
+    view.note(f"{note}{hint}")
+
+
+def _run_plainly(root: Path, options: Options, environment: Mapping[str, str]) -> RunRecord:
     """Leave all the work to `dvc repro`: one stage at a time, without the stages in the record."""
     flags = {
         "--force": options.force,
@@ -88,7 +118,7 @@ def _run_plainly(root: Path, options: Options) -> RunRecord:
     report.engine = "dvc repro"
     report.save(root)
     began = time.monotonic()
-    process = subprocess.Popen(command, cwd=root, env=program_environment())
+    process = subprocess.Popen(command, cwd=root, env={**program_environment(), **environment})
     interrupted = False
     while process.returncode is None:
         try:

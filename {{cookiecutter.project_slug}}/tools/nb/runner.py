@@ -11,17 +11,19 @@ import os
 import selectors
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from . import causes, pipeline, record, worker
+from .causes import BROKEN_CONTRACT
 from .pipeline import Outcome
 from .project import program_environment
 from .record import RunRecord, StageRecord
 from .schedule import (
     BROKEN,
+    CONTRACT_BROKEN,
     KILLED,
     NOT_RUN,
     OUT_OF_MEMORY,
@@ -56,6 +58,7 @@ class Options:
     force: bool = False
     downstream: bool = False
     pull: bool = False
+    verify: bool = False
     timeout: float | None = None
 
 
@@ -67,9 +70,17 @@ class Runner:
         options: what was asked for.
         tasks: the plan.
         view: where to show it.
+        environment: variables for the commands of stages, besides those of this process.
     """
 
-    def __init__(self, root: Path, options: Options, tasks: list[Task], view: View) -> None:
+    def __init__(
+        self,
+        root: Path,
+        options: Options,
+        tasks: list[Task],
+        view: View,
+        environment: Mapping[str, str],
+    ) -> None:
         self.root = root
         self.options = options
         self.view = view
@@ -79,7 +90,7 @@ class Runner:
         self.record = record.begin(root, asdict(options), options.jobs)
         self.stages = {task.name: _stage_record(task) for task in tasks}
         self.record.stages = [self.stages[task.name] for task in tasks if not task.hidden]
-        self.environment = _environment(min(options.jobs, width(tasks)))
+        self.environment = {**_environment(min(options.jobs, width(tasks))), **environment}
         self.locks = pipeline.read_locks(root, [task.name for task in tasks])
         self.workers: dict[int, Worker] = {}
         self.signals: list[tuple[int, float]] = []
@@ -256,7 +267,8 @@ class Runner:
         if not broken:
             return 0
         first = min(broken, key=lambda stage: stage.ended or "")
-        return {TIMED_OUT: 124, KILLED: 137, OUT_OF_MEMORY: 137}.get(first.state, 1 + self.usage)
+        codes = {TIMED_OUT: 124, KILLED: 137, OUT_OF_MEMORY: 137, CONTRACT_BROKEN: BROKEN_CONTRACT}
+        return codes.get(first.state, 1 + self.usage)
 
     @contextmanager
     def _signals(self) -> Iterator[None]:

@@ -9,9 +9,10 @@ from typing import Any
 # What a stage may have come to. A stage after it may run only if it is `DONE`.
 RAN, UNCHANGED, RESTORED = "ran", "unchanged", "restored"
 FAILED, TIMED_OUT, KILLED, OUT_OF_MEMORY = "failed", "timed out", "killed", "out of memory"
+CONTRACT_BROKEN = "contract broken"
 NOT_RUN, RUNNING, WAITING = "not run", "running", "waiting"
 DONE = (RAN, UNCHANGED, RESTORED)
-BROKEN = (FAILED, TIMED_OUT, KILLED, OUT_OF_MEMORY)
+BROKEN = (FAILED, TIMED_OUT, KILLED, OUT_OF_MEMORY, CONTRACT_BROKEN)
 # Of a stage that never ran: about what a small notebook takes.
 UNKNOWN_SECONDS = 1.0
 
