@@ -1,0 +1,308 @@
+"""The Python of a notebook's cells: parsed beside IPython's lines, and what each name stands for.
+
+Standard library only, fast to import. What changes code is in `refactor`.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import re
+import symtable
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .cellfile import Cell, CellFile
+from .notebook import IPYTHON_LINE, PYTHON_CELL_MAGICS
+
+_MASKED = re.compile(r"^[^\n]*# nb-masked-line (\d+)$", re.M)
+_CELL_MAGIC = re.compile(r"\s*%%(\S*)")
+# What IPython gives every notebook, and how a module gets it.
+IPYTHON_NAMES = {"display": "IPython.display"}
+# Calls that give a constant: they read nothing and always return the same.
+CONSTANT_CALLS = {"re.compile", "Path", "pathlib.Path", "frozenset", "set", "tuple", "dict", "list"}
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@dataclass(frozen=True)
+class Masked:
+    """Source in which lines of IPython are replaced by Python; `unmask` puts them back."""
+
+    text: str
+    hidden: tuple[str, ...] = ()
+
+    def unmask(self, text: str) -> str:
+        """Return a text made from the masked one, with the lines of IPython as they were."""
+        return _MASKED.sub(lambda found: self.hidden[int(found[1])], text)
+
+
+def mask(source: str) -> Masked | None:
+    """Hide IPython's magics, shell escapes and questions, line by line.
+
+    Only lines that Python stumbles over are hidden: `%` may begin a line of an expression, too.
+
+    Returns:
+        None if the source is no Python even so, such as a cell of `%%bash`.
+    """
+    magic = _CELL_MAGIC.match(source)
+    if magic and magic[1] not in PYTHON_CELL_MAGICS:
+        return None
+    lines = source.split("\n")
+    hidden: list[str] = []
+    while True:
+        try:
+            ast.parse("\n".join(lines))
+            return Masked("\n".join(lines), tuple(hidden))
+        except SyntaxError as error:
+            number = (error.lineno or 0) - 1
+        except ValueError:  # a null byte
+            return None
+        if not 0 <= number < len(lines) or not _hide(lines, number, hidden):
+            return None
+
+
+def _hide(lines: list[str], number: int, hidden: list[str]) -> bool:
+    """Replace a line of IPython, and those that continue it; return whether it is such a line."""
+    found = IPYTHON_LINE.match(lines[number])
+    if not found or _MASKED.match(lines[number]):
+        return False
+    indent, rest = found[1], found[2]
+    target = rest.partition("=")[0].strip() if re.match(r"[\w, ]+=\s*[%!]", rest) else ""
+    while True:
+        continued = lines[number].endswith("\\") and number + 1 < len(lines)
+        statement = f"{target} = None" if target else "pass"
+        hidden.append(lines[number])
+        lines[number] = f"{indent}{statement}  # nb-masked-line {len(hidden) - 1}"
+        if not continued:
+            return True
+        target, number = "", number + 1
+
+
+@dataclass(frozen=True)
+class Import:
+    """An import of one name: `import module [as alias]` or `from module import name [as alias]`."""
+
+    module: str
+    name: str = ""
+    alias: str = ""
+
+    @property
+    def binds(self) -> str:
+        """The name that it makes known."""
+        return self.alias or self.name or self.module.partition(".")[0]
+
+    @property
+    def origin(self) -> str:
+        """What that name stands for, in full."""
+        if self.name:
+            return f"{self.module}.{self.name}"
+        return self.module if self.alias else self.binds
+
+
+def imports_of(statement: ast.stmt) -> list[Import]:
+    """Return what an import statement imports; nothing for a relative one or another statement."""
+    if isinstance(statement, ast.Import):
+        return [Import(alias.name, "", alias.asname or "") for alias in statement.names]
+    if isinstance(statement, ast.ImportFrom) and not statement.level and statement.module:
+        module = statement.module
+        return [Import(module, alias.name, alias.asname or "") for alias in statement.names]
+    return []
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A function, a class or a constant at the top level of a cell.
+
+    Attributes:
+        name: its name.
+        cell: the number of its code cell, from 1.
+        node: its syntax tree.
+        masked: the cell's source.
+    """
+
+    name: str
+    cell: int
+    node: ast.stmt = field(compare=False)
+    masked: Masked = field(compare=False)
+
+    @property
+    def line(self) -> int:
+        """Its first line in the cell, from 1: that of its first decorator, if it has any."""
+        decorators: list[ast.expr] = getattr(self.node, "decorator_list", [])
+        return min([self.node.lineno, *(decorator.lineno for decorator in decorators)])
+
+    @property
+    def text(self) -> str:
+        """Its lines, without the comments above it."""
+        lines = self.masked.text.split("\n")
+        return "\n".join(lines[self.line - 1 : self.node.end_lineno])
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether it is neither function nor class."""
+        return not isinstance(self.node, Function | ast.ClassDef)
+
+    @property
+    def has_magic(self) -> bool:
+        """Whether it holds lines of IPython, which a module cannot."""
+        text = self.masked.unmask(self.text)
+        try:
+            ast.parse(text)
+        except SyntaxError:
+            return True
+        return False
+
+
+@dataclass
+class Names:
+    """What the names at the top level of a notebook or a module stand for.
+
+    Attributes:
+        definitions: functions, classes, and constants that are assigned once, by name.
+        imports: by the name that they bind.
+        variables: all other names that are assigned, with the cells that do it.
+        unreadable: the cells that are no Python.
+    """
+
+    definitions: dict[str, list[Definition]] = field(default_factory=dict)
+    imports: dict[str, Import] = field(default_factory=dict)
+    variables: dict[str, list[int]] = field(default_factory=dict)
+    unreadable: list[int] = field(default_factory=list)
+
+    def function(self, name: str) -> Definition | None:
+        """Return the function or class of a name, if there is exactly one."""
+        found = [d for d in self.definitions.get(name, []) if not d.is_constant]
+        return found[0] if len(found) == 1 and name not in self.variables else None
+
+
+def names_of_notebook(file: CellFile) -> Names:
+    """Return what the names of a notebook stand for."""
+    return names_of(file.cells)
+
+
+def names_of_module(source: str) -> Names:
+    """Return what the names of a module stand for."""
+    return names_of([Cell(1, source, ())])
+
+
+def names_of(cells: Iterable[Cell]) -> Names:
+    """Return what the names at the top level of cells stand for, all cells taken together."""
+    names = Names()
+    constants: list[Definition] = []
+    for cell in cells:
+        masked = mask(cell.source)
+        if masked is None:
+            names.unreadable.append(cell.number)
+            continue
+        body = ast.parse(masked.text).body
+        alone = Counter(node.lineno for node in body)
+        for node in body:
+            if isinstance(node, Function | ast.ClassDef):
+                found = Definition(node.name, cell.number, node, masked)
+                names.definitions.setdefault(node.name, []).append(found)
+                continue
+            names.imports.update({found.binds: found for found in imports_of(node)})
+            for name in assigned_names(node):
+                names.variables.setdefault(name, []).append(cell.number)
+            target = _constant_name(node)
+            if target and alone[node.lineno] == 1 and "parameters" not in cell.tags:
+                constants.append(Definition(target, cell.number, node, masked))
+    for constant in constants:
+        if len(names.variables.get(constant.name, [])) == 1:
+            del names.variables[constant.name]
+            names.definitions.setdefault(constant.name, []).append(constant)
+    return names
+
+
+def assigned_names(node: ast.stmt) -> Iterator[str]:
+    """Yield the names that a statement assigns in its own scope, imports left out."""
+    waiting: list[ast.AST] = [node]
+    while waiting:
+        current = waiting.pop()
+        if isinstance(current, Function | ast.ClassDef):
+            if current is not node:
+                yield current.name
+            continue
+        if isinstance(current, ast.Lambda):
+            continue
+        if isinstance(current, ast.Name) and isinstance(current.ctx, ast.Store | ast.Del):
+            yield current.id
+        elif isinstance(current, ast.ExceptHandler) and current.name:
+            yield current.name
+        elif isinstance(current, ast.comprehension):
+            waiting.append(current.iter)
+            continue
+        waiting.extend(ast.iter_child_nodes(current))
+
+
+def _constant_name(node: ast.stmt) -> str:
+    """Return the name that a statement assigns, if its value is a constant; or nothing."""
+    if isinstance(node, ast.Assign) and len(node.targets) == 1:
+        target: ast.expr = node.targets[0]
+    elif isinstance(node, ast.AnnAssign) and node.value:
+        target = node.target
+    else:
+        return ""
+    assert node.value
+    return target.id if isinstance(target, ast.Name) and _is_constant(node.value) else ""
+
+
+def _is_constant(value: ast.expr) -> bool:
+    for node in ast.walk(value):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) not in CONSTANT_CALLS:
+            return False
+        if isinstance(node, ast.Await | ast.Yield | ast.YieldFrom | ast.NamedExpr):
+            return False
+    return True
+
+
+def needed_names(source: str) -> set[str]:
+    """Return the names from outside that a piece of top-level source uses, builtins left out.
+
+    Raises:
+        SyntaxError: if it is no Python.
+    """
+    top = symtable.symtable(source, "cell", "exec")
+    own = {symbol.get_name() for symbol in top.get_symbols() if symbol.is_assigned()}
+    own |= {child.get_name() for child in top.get_children()}
+    used = {symbol.get_name() for symbol in top.get_symbols() if symbol.is_referenced()}
+    tables = list(top.get_children())
+    while tables:
+        table = tables.pop()
+        used |= {s.get_name() for s in table.get_symbols() if s.is_global()}
+        tables.extend(table.get_children())
+    return (used | set(quoted_names(source))) - own - set(dir(builtins)) - {"__class__"}
+
+
+def quoted_names(source: str) -> Iterator[str]:
+    """Yield the names in annotations that are written as strings."""
+    for node in ast.walk(ast.parse(source)):
+        for kind in ("annotation", "returns"):
+            annotation = getattr(node, kind, None)
+            if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
+                try:
+                    tree = ast.parse(annotation.value, mode="eval")
+                except SyntaxError:
+                    continue
+                yield from (name.id for name in ast.walk(tree) if isinstance(name, ast.Name))
+
+
+def changed_globals(source: str) -> set[str]:
+    """Return the names that a piece of source declares `global` and assigns."""
+    names: set[str] = set()
+    tables = list(symtable.symtable(source, "cell", "exec").get_children())
+    while tables:
+        table = tables.pop()
+        names |= {
+            s.get_name() for s in table.get_symbols() if s.is_declared_global() and s.is_assigned()
+        }
+        tables.extend(table.get_children())
+    return names
+
+
+def project_package(root: Path) -> str:
+    """Return the name of the package under `src/`; nothing if there is none or several."""
+    found = [path.parent.name for path in (root / "src").glob("*/__init__.py")]
+    return found[0] if len(found) == 1 else ""
