@@ -204,11 +204,13 @@ def test_a_stage_that_breaks_its_contract_fails_and_leaves_no_result(pipeline: P
     assert "leaky" not in pipeline.read("dvc.lock")
 
 
+@pytest.mark.slow
 def test_stages_that_keep_their_contracts_pass(pipeline: Project) -> None:
     output = pipeline.run("nb", "run", "--verify", "--force", "features")
     assert "verified the contract of 2 stages" in output
 
 
+@pytest.mark.slow
 def test_a_notebook_that_reads_what_it_does_not_declare_is_caught(pipeline: Project) -> None:
     pipeline.edit("dvc.yaml", "      - data/processed/validation.parquet\n    params", "    params")
     output = pipeline.run("nb", "run", "--verify", "--force", "train@logistic", code=3)
