@@ -18,6 +18,7 @@ from .project import CONFIG, PRODUCTION, NbError, find_root, program_environment
 if TYPE_CHECKING:
     from .doctor import Finding
     from .pipeline import StageState
+    from .promote import Promotion
     from .runner import Options
 
 NO_NOTEBOOK = f"""\
@@ -262,6 +263,96 @@ def trace(root: Path, notebook: str, as_json: bool) -> None:
     click.echo(found.trace.as_json() if as_json else table(found.trace))
     if found.problem:
         raise NbError(found.problem)
+
+
+@main.command()
+@click.argument("notebook")
+@click.option("--as", "name", default="", help="What to call it; default: its name, numbered.")
+@click.option("--to", "module", default="", help="The module of src/ that its functions move to.")
+@click.option("-y", "--yes", is_flag=True, help="Ask nothing.")
+@click.option("-n", "--dry-run", is_flag=True, help="Prove it and show the diff; change nothing.")
+@click.option("--keep", is_flag=True, help="Change the project even if an output differs.")
+@click.pass_obj
+def promote(
+    root: Path, notebook: str, name: str, module: str, yes: bool, dry_run: bool, keep: bool
+) -> None:
+    """Make a production notebook of an exploratory one, and prove that it does the same.
+
+    NOTEBOOK runs from top to bottom in a copy of the project. Its constants become parameters, its
+    functions move to src/ with a first test, what it reads and writes becomes its stage in
+    dvc.yaml. The new notebook runs as that stage, and its outputs are compared with those of
+    NOTEBOOK. Only if they are the same does the project change; nothing is committed.
+
+    \b
+    Examples:
+      nb promote notebooks/exploratory/02-am-prices.ipynb
+      nb promote --yes --as prices notebooks/exploratory/02-am-prices.ipynb
+      nb promote --dry-run notebooks/exploratory/02-am-prices.ipynb
+    """
+    from .promote import promote as run_promotion
+    from .promote import proposal
+
+    path = Path(notebook)
+    if not path.is_file():
+        raise NbError(f"there is no notebook {notebook}", 2)
+    choices = proposal(root, path, name, module)
+    if not (yes or dry_run):
+        if not name:
+            asked = click.prompt("Name of the production notebook", choices.name)
+            choices = proposal(root, path, asked, module)
+        if not module and choices.module:
+            choices.module = click.prompt("Module for its functions", choices.module)
+    agreed = False
+
+    def agree(found: Promotion) -> bool:
+        nonlocal agreed
+        _print_promotion(found)
+        agreed = not dry_run and (yes or click.confirm("\nChange the project?", default=True))
+        return agreed
+
+    found = run_promotion(
+        root, path, choices, tell=lambda line: click.echo(f"nb: {line}"), agree=agree, keep=keep
+    )
+    if dry_run:
+        click.echo(f"\n{found.diff}", nl=False)
+    if found.differs and not keep:
+        _print_promotion(found)
+        raise NbError(
+            "an output differs, so nothing was changed; is a seed missing, or does a time go in? "
+            "(--keep goes on all the same)"
+        )
+    if agreed:
+        click.echo(
+            "\nNothing is committed yet. Look at it with git status and git diff, then: "
+            "git add --all && git commit"
+        )
+
+
+def _print_promotion(found: Promotion) -> None:
+    """Print the contract, what moved, the proof, and what is left to do."""
+    choices = found.choices
+    click.secho(f"\n{choices.notebook}, stage {choices.stage}", bold=True)
+    facts = {
+        "reads": found.reads,
+        "writes": list(found.writes.values()),
+        "parameters": found.parameters,
+        f"moved to {choices.module}": found.moved,
+    }
+    for label, names in facts.items():
+        if names:
+            click.echo(f"  {label}: {', '.join(names)}")
+    for name, reason in found.kept.items():
+        click.echo(f"  {name} stays in the notebook: {reason}")
+    for name, reason in found.untested.items():
+        click.echo(f"  {name} has no test: {reason}")
+    width = max(len(row.output) for row in found.rows)
+    click.echo()
+    for row in found.rows:
+        said = f"differs: {row.difference}" if row.difference else "same"
+        color = "red" if row.difference else "green"
+        click.echo(f"  {row.output:{width}}  {click.style(said, fg=color)}  (by {row.by})")
+    for note in found.notes:
+        click.echo(f"\nnb: {note}")
 
 
 @main.command()

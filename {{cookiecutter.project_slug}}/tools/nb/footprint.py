@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -49,7 +49,14 @@ def trace_notebook(root: Path, notebook: Path) -> Footprint:
 
 
 def run(
-    root: Path, notebook: Path, executed: Path, cwd: Path, options: Sequence[str] = ()
+    root: Path,
+    notebook: Path,
+    executed: Path,
+    cwd: Path,
+    options: Sequence[str] = (),
+    *,
+    environment: Mapping[str, str] | None = None,
+    forbidden: Path | None = None,
 ) -> Footprint:
     """Run a notebook with papermill and return what it did.
 
@@ -59,11 +66,13 @@ def run(
         executed: where the executed copy goes.
         cwd: the working directory of its kernel.
         options: more of papermill's.
+        environment: its variables; by default those in which programs of the project are found.
+        forbidden: a folder in which nothing may be written.
     """
     words = ["papermill", str(notebook), str(executed), "--engine", "nb", "-k", "python3"]
     command = [sys.executable, "-m", *words, "--cwd", str(cwd), "--no-progress-bar", *options]
-    environment = {**program_environment(), "NB_STREAM": ""}
-    found = trace.run(command, root, environment=environment, quiet=True)
+    variables = {**(environment or program_environment()), "NB_STREAM": ""}
+    found = trace.run(command, root, environment=variables, forbidden=forbidden, quiet=True)
     own = Path(os.path.relpath(notebook, root)).as_posix()
     accesses = [access for access in found.accesses if not _is_code(access.path, own)]
     traced = replace(found, accesses=accesses)

@@ -247,3 +247,7 @@ _run_hidden()
 sys.addaudithook(_on_event)
 if ARGUMENTS:
     sys.meta_path.insert(0, _Finder)
+if os.environ.get("NB_CALLS_MODULE"):
+    from nb import calls
+
+    calls.install(os.environ["NB_CALLS_MODULE"], os.environ["NB_CALLS_FOLDER"])
