@@ -208,7 +208,7 @@ def _proposed(name: str, definition: Any) -> Proposed | None:
         kind = kind_of_default(node.value, value)
     except ValueError:
         return None
-    if value is None or value == [] or value == {} or value == ():
+    if value in (None, [], {}, ()) or (isinstance(value, str) and "\n" in value):
         return None
     lines = definition.masked.text.split("\n")
     first = node.lineno - 1
@@ -226,14 +226,15 @@ def _changed_names(file: CellFile) -> Iterator[str]:
     for cell in file.cells:
         masked = mask(cell.source)
         for node in ast.walk(ast.parse(masked.text)) if masked else ():
-            if (isinstance(node, ast.Attribute) and node.attr in _CHANGING) or (
-                isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store | ast.Del)
-            ):
-                yield from _names(node.value)
-            elif isinstance(node, ast.AugAssign):
-                yield from _names(node.target)
-            elif isinstance(node, ast.Global):
-                yield from node.names
+            match node:
+                case ast.Attribute(value=changed, attr=name) if name in _CHANGING:
+                    yield from _names(changed)
+                case ast.Subscript(value=changed, ctx=ast.Store() | ast.Del()):
+                    yield from _names(changed)
+                case ast.AugAssign(target=changed):
+                    yield from _names(changed)
+                case ast.Global(names=names):
+                    yield from names
 
 
 def _names(node: ast.expr) -> Iterator[str]:
