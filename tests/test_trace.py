@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +11,6 @@ from nb import syscalls, trace, watch
 
 from tests.conftest import Project
 
-# Not part of a generated project; the tests lay them beside its environment.
-EXTRA = ("duckdb", "h5py", "polars")
 PREPARE = """
 import numpy, os, sqlite3, joblib, h5py, pandas
 pandas.DataFrame({"x": [1, 2]}).to_csv("in/pandas.csv", index=False)
@@ -92,17 +89,6 @@ VIEWS = [
     pytest.param(trace.EVENTS, marks=pytest.mark.skipif(not watch.available(), reason="inotify")),
     trace.ARGUMENTS,
 ]
-
-
-@pytest.fixture(scope="session")
-def libraries(ready: Project, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the libraries of `EXTRA`, to be named by PYTHONPATH."""
-    folder = tmp_path_factory.mktemp("libraries")
-    python = f"--python={ready.path}/.venv/bin/python"
-    command = ["uv", "pip", "install", "--quiet", "--no-deps", python, f"--target={folder}", *EXTRA]
-    uv = Path(sys.prefix) / "bin" / "uv"
-    subprocess.run([uv, *command[1:], "polars-runtime-32"], check=True)
-    return folder
 
 
 @pytest.fixture(scope="session")

@@ -132,8 +132,7 @@ def proposal(root: Path, notebook: Path, name: str = "", module: str = "") -> Ch
     existing = [path.stem for path in production_notebooks(root / PRODUCTION)]
     if not re.match(r"\d+-", name):
         slug = _slug(name or re.sub(r"^\d+[-_]([a-z]{2,3}[-_])?", "", notebook.stem.lower()))
-        numbers = [int(found[0]) for stem in existing if (found := re.match(r"\d+", stem))]
-        name = f"{(max(numbers, default=0) // 10 + 1) * 10}-{slug}"
+        name = f"{_next_number(existing)}-{slug}"
     choices = Choices(name, module)
     if name in existing or choices.stage in {s.name for s in declare.read_stages(root)}:
         taken = f"there is a production notebook or a stage {choices.stage} already"
@@ -144,6 +143,13 @@ def proposal(root: Path, notebook: Path, name: str = "", module: str = "") -> Ch
     elif package and "." not in module:
         choices.module = f"{package}.{module.removesuffix('.py')}"
     return choices
+
+
+def _next_number(existing: Sequence[str]) -> int:
+    """Return the number of a notebook that comes after all others: tens, while there are any."""
+    numbers = [int(found[0]) for stem in existing if (found := re.match(r"\d+", stem))]
+    last = max(numbers, default=0)
+    return last // 10 * 10 + 10 if last < 90 else last + 1
 
 
 def _slug(text: str) -> str:

@@ -58,9 +58,10 @@ class Paths:
         name = self._inside(self.folder / path)
         if name is None:
             return None
-        plain = path.as_posix() != "." and (text.startswith((".", "~")))
         known = any(use == name or use.startswith(f"{name}/") for use in self.used or ())
-        return name if plain or known else None
+        dotted = re.match(r"\.\.?(/|$)", text) and (self.root / name).exists()
+        # A single dot is more often a separator than a folder.
+        return name if text not in (".", "./") and (known or dotted) else None
 
     def _inside(self, path: Path) -> str | None:
         path = Path(os.path.normpath(path))
