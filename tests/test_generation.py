@@ -169,6 +169,7 @@ def test_the_lines_for_windows_are_those_of_the_makefile(bake: Bake) -> None:
     typed = dict(re.findall(r"^\| `make ([\w-]+)` \| `(.+?)` \|", project.read("README.md"), re.M))
     recipes = dict(re.findall(r"^([\w-]+):.*##.*\n\t(.+)", project.read("Makefile"), re.M))
     del recipes["help"]
+    recipes["new-notebook"] = recipes["new-notebook"].replace("$(NAME)", "NAME")
     recipes["setup"] = (
         recipes["setup"].replace("$(PYTHON)", "python").replace("$(ENVIRONMENT)", "uv")
     )

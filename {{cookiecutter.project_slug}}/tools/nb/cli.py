@@ -13,7 +13,7 @@ import click
 
 from . import fingerprints, gitwiring
 from .notebook import find_notebook, read_notebook
-from .project import CONFIG, PRODUCTION, NbError, find_root, program_environment
+from .project import CONFIG, NbError, find_root, program_environment
 
 if TYPE_CHECKING:
     from .doctor import Finding
@@ -21,15 +21,14 @@ if TYPE_CHECKING:
     from .promote import Promotion
     from .runner import Options
 
-NO_NOTEBOOK = f"""\
-There is no production notebook yet. To make one:
-  1. save it as {PRODUCTION.as_posix()}/10-<name>.ipynb, with one cell tagged "parameters";
-  2. write the values of its parameters to config/10-<name>.yaml;
-  3. declare its stage in dvc.yaml (README, "Add a production notebook", has one to copy).
+NO_NOTEBOOK = """\
+There is no production notebook yet. `nb new NAME --production` makes one that runs, its parameters
+and its stage in dvc.yaml; the README says how it goes on ("Add a production notebook").
 """
 # Commands that Git itself calls, or that report what is wrong, change nothing on the way.
 WITHOUT_REPAIR = (
     None,
+    "check",
     "setup",
     "doctor",
     "verify",
@@ -353,6 +352,96 @@ def _print_promotion(found: Promotion) -> None:
         click.echo(f"  {row.output:{width}}  {click.style(said, fg=color)}  (by {row.by})")
     for note in found.notes:
         click.echo(f"\nnb: {note}")
+
+
+@main.command()
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--select", metavar="CODES", help="Only these rules: NB301, or NB3 for all of NB3.")
+@click.option("--ignore", metavar="CODES", help="Not these rules; several with commas.")
+@click.option("--format", "style", type=click.Choice(["text", "json", "github"]), default="text")
+@click.option("--explain", metavar="CODE", help="Say what a rule is for, with examples.")
+@click.option("--rules", "listed", is_flag=True, help="List the rules.")
+@click.pass_obj
+def check(
+    root: Path,
+    paths: tuple[Path, ...],
+    select: str | None,
+    ignore: str | None,
+    style: str,
+    explain: str | None,
+    listed: bool,
+) -> None:
+    """Check notebooks against the rules for production notebooks; change nothing.
+
+    PATHS are notebooks, folders, or other files of the project, which concern all production
+    notebooks; without any, all notebooks and dvc.yaml are checked. Exploratory notebooks get only
+    the rules that protect others. Exit codes: 0 nothing found, 1 findings, 2 wrong usage.
+
+    \b
+    Examples:
+      nb check
+      nb check --select NB1,NB301 notebooks/production
+      nb check --explain NB301
+    """
+    from .check import formats
+    from .check.model import RULES, rules_of
+    from .check.runner import check_paths  # also loads the rules
+
+    if explain is not None:
+        texts = [RULES[code].explanation() for code in sorted(rules_of((explain,), "--explain"))]
+        click.echo("\n\n\n".join(texts))
+        return
+    if listed:
+        click.echo(formats.rule_table())
+        return
+    result = check_paths(root, paths, _codes(select), _codes(ignore))
+    if result.findings or style == "json":
+        click.echo(formats.shown(result.findings, style))
+    if not result.findings:
+        click.echo(f"Nothing found in {_count(result.notebooks, 'notebook')}.", err=True)
+        return
+    hint = f"nb check --explain {result.findings[0].code} says why, and what to do"
+    click.echo(f"{_count(len(result.findings), 'finding')}; {hint}.", err=True)
+    raise click.exceptions.Exit(1)
+
+
+def _codes(text: str | None) -> tuple[str, ...]:
+    return tuple(code.strip() for code in text.split(",")) if text is not None else ()
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
+@main.command()
+@click.argument("name")
+@click.option("--production", is_flag=True, help="With its parameters and its stage in dvc.yaml.")
+@click.pass_obj
+def new(root: Path, name: str, production: bool) -> None:
+    """Make a notebook from a short skeleton, named by the convention.
+
+    NAME is in words. An exploratory notebook gets the next number and your initials (of Git's
+    user.name); a production notebook the next ten, or two digits that NAME begins with.
+
+    \b
+    Examples:
+      nb new "outliers in sales"         notebooks/exploratory/02-dm-outliers-in-sales.ipynb
+      nb new sales --production          notebooks/production/50-sales.ipynb
+      nb new 25-weather --production     notebooks/production/25-weather.ipynb
+    """
+    from .new import new_exploratory, new_production
+
+    made = new_production(root, name) if production else new_exploratory(root, name)
+    click.echo(f"Made {made.notebook.as_posix()}")
+    for file, what in made.others:
+        click.echo(f"     {file}: {what}")
+    if production:
+        click.echo("It runs as it is: nb run. Then name its inputs and outputs in the cell below")
+        click.echo(
+            "*Files* and as `deps` and `outs` of its stage in dvc.yaml; nb check compares them."
+        )
+    else:
+        click.echo("Open it: make lab.")
 
 
 @main.command()

@@ -34,6 +34,21 @@ REQUIRED = ...
 TEXT = Kind("str", "str")
 
 
+class CellError(NbError):
+    """A parameters cell that cannot be read.
+
+    Args:
+        message: what is wrong, and where.
+        line: the line in the cell, from 1.
+        reason: what is wrong, without the place.
+    """
+
+    def __init__(self, message: str, line: int, reason: str) -> None:
+        super().__init__(message, 2)
+        self.line = line
+        self.reason = reason
+
+
 @dataclass(frozen=True)
 class Parameter:
     """A parameter of a notebook.
@@ -97,8 +112,9 @@ def read_parameters(notebook: Notebook) -> list[Parameter]:
     return list(found.values())
 
 
-def _unreadable(notebook: Notebook, number: int, line: int, reason: str) -> NbError:
-    return NbError(f"{notebook.path}: {TAG} cell (code cell {number}), line {line}: {reason}.", 2)
+def _unreadable(notebook: Notebook, number: int, line: int, reason: str) -> CellError:
+    message = f"{notebook.path}: {TAG} cell (code cell {number}), line {line}: {reason}."
+    return CellError(message, line, reason)
 
 
 def _parameter(statement: ast.stmt, source: str) -> Parameter:

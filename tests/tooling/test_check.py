@@ -1,0 +1,446 @@
+"""The rules for notebooks: each on its own examples, and what must not be found."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from nb.check.formats import markdown, shown
+from nb.check.model import PIPELINE, RULES, Finding
+from nb.check.runner import check_paths
+from nb.project import NbError
+
+DOCS = Path(__file__).parent.parent.parent / "docs"
+NAME = "notebooks/production/10-example.ipynb"
+DEPENDENCIES = '["pandas>=2", "some-thing[x]"]'
+FILES = {
+    "pyproject.toml": f'[project]\nname = "example"\ndependencies = {DEPENDENCIES}\n',
+    "dvc.yaml": f"""\
+stages:
+  example:
+    cmd: papermill {NAME} reports/notebooks/10-example.ipynb
+""",
+    "src/example_package/__init__.py": "",
+    "src/example_package/paths.py": "ROOT = 1\n\n\ndef output(path):\n    return path\n",
+}
+
+
+def cells_of(text: str) -> list[dict[str, Any]]:
+    """Read the percent format; `kB` at the end of a line stands for something of that size."""
+    cells = []
+    for part in re.split(r"^# %%", text, flags=re.M)[1:]:
+        header, _, body = part.partition("\n")
+        body = re.sub(
+            r"^# … and (\d+) lines more", lambda m: "pass\n" * int(m[1]), body, flags=re.M
+        )
+        tags = json.loads(header.partition("tags=")[2] or "[]")
+        cell: dict[str, Any] = {"cell_type": "code", "metadata": {"tags": tags}, "source": body}
+        big = "x" * 1000 * int((re.findall(r"(\d+) kB$", body, re.M) or ["0"])[0])
+        if "[markdown]" in header:
+            cell["cell_type"] = "markdown"
+            cell["source"] = re.sub(r"^# ?", "", body, flags=re.M)
+            cell["attachments"] = {"plan.png": {"image/png": big}}
+        else:
+            output = {"output_type": "stream", "name": "stdout", "text": big}
+            cell |= {"outputs": [output], "execution_count": 1}
+        cells.append(cell)
+    return cells
+
+
+def write_project(root: Path, example: str, name: str = NAME) -> None:
+    """Write a project that holds an example of a rule."""
+    notebook, *others = re.split(r"^=== ", example, flags=re.M)
+    files = {**FILES, **dict(other.split("\n", 1) for other in others)}
+    if "# %%" in notebook:
+        content = {"cells": cells_of(notebook), "metadata": {}, "nbformat": 4, "nbformat_minor": 4}
+        notebook = json.dumps(content)
+    for path, text in {**files, name: notebook}.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text, encoding="utf-8")
+
+
+def find(root: Path, code: str, example: str, name: str = NAME) -> list[str]:
+    """Return what a rule says of an example: `cell:line message`."""
+    write_project(root, example, name)
+    findings = check_paths(root, select=(code,)).findings
+    assert {finding.code for finding in findings} <= {code}
+    return [f"{finding.cell}:{finding.line} {finding.message}" for finding in findings]
+
+
+@pytest.fixture(autouse=True)
+def _installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the dependencies of the examples be installed, whatever this environment holds."""
+    for name, module in (("pandas", "pandas"), ("Some.Thing", "thing"), ("transitive", "tr")):
+        folder = tmp_path / "site" / f"{name}-1.0.dist-info"
+        folder.mkdir(parents=True)
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        (folder / "RECORD").write_text(f"{module}/__init__.py,,\n{name}-1.0.dist-info/RECORD,,\n")
+    monkeypatch.syspath_prepend(tmp_path / "site")
+
+
+@pytest.mark.parametrize("code", RULES)
+def test_every_rule_passes_its_good_example_and_fails_its_bad_one(
+    tmp_path: Path, code: str
+) -> None:
+    assert find(tmp_path / "good", code, RULES[code].good) == []
+    found = find(tmp_path / "bad", code, RULES[code].bad)
+    assert found
+    assert all("\n" not in message for message in found)
+
+
+@pytest.mark.parametrize("code", RULES)
+def test_exploratory_notebooks_get_only_the_rules_that_protect_others(
+    tmp_path: Path, code: str
+) -> None:
+    found = find(tmp_path, code, RULES[code].bad, "notebooks/exploratory/01-dm-example.ipynb")
+    assert bool(found) == (RULES[code].scope in ("every", PIPELINE))
+
+
+def test_the_guide_lists_the_rules_as_they_are() -> None:
+    assert markdown() in (DOCS / "check.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        "import pandas as pd\n# %%\npd.read_csv",
+        "def f():\n    return later\n# %%\nlater = 1\n# %%\nf()",
+        "def f(x):\n    if x:\n        return later\n# %%\nf(0)\nlater = 1",
+        "[a for a in [1] if a for b in [a]]\n{k: v for k, v in {}.items()}",
+        "if True:\n    x = 1\nelse:\n    y = 1\nprint(x, y)",
+        "try:\n    import fast\nexcept ImportError:\n    fast = None\nfast",
+        "try:\n    spark\nexcept NameError:\n    spark = 1\nspark",
+        "for i in range(3):\n    if i:\n        print(before)\n    before = i\ni",
+        "while (line := input()):\n    print(line)",
+        "with open('f') as file, open('g') as (a, b):\n    file, a, b",
+        "match [1]:\n    case [first, *rest] if first:\n        first, rest\n"
+        "    case {'a': a, **more}:\n        a, more\n    case str() as text:\n        text",
+        "class A:\n    x = 1\n    y = [x]\n    def f(self):\n        return A, __class__",
+        "def f():\n    global made\n    made = 1\nf()\nmade",
+        "def f(a, *b, c=1, **d):\n    e = 1\n    def g():\n        nonlocal e\n"
+        "        return a, b, c, d\n    return lambda x: (x, e, g)",
+        "x = 1\nx += 1\ndel x\nx = 2\nx",
+        "display(In, Out, _, __, _1, _i2, get_ipython())\n__name__",
+        "files = !ls\nfiles\n%time table = 1\n# %%\ntable",
+        "%%capture shown\nx = 1\n# %%\nshown, x",
+        "%%sql result <<\nselect 1\n# %%\nresult",
+        "!ls {folder}\n!sort a \\\n  b\nx = 1\nx?",
+        "from os.path import *\njoin",
+        "%run other.py\nfrom_other",
+        "globals()['a'] = 1\na",
+        "total = sum(n for n in [1])\nif any((match := n) for n in [1]):\n    match",
+        "x: int = 1\nx\ndef f(a: 'Later') -> Later: ...\nclass Later: ...",
+        "import a.b as c, d.e\nc, d",
+        "async def f():\n    async with x() as y:\n        return y\nx = 1\nawait f()",
+        "def even(n):\n    return n == 0 or odd(n - 1)\n"
+        "def odd(n):\n    return n and even(n - 1)\neven(4)",
+        "f = lambda: later\nlater = 1\nf()",
+        "def decorate(f): return f\n@decorate\ndef g(): return later\ng()\nlater = 1",
+        "for x in []:\n    pass\nelse:\n    y = 1\ny\ntype(x)",
+        "value = 1 if 'x' in dir() else x",
+        "import this; x = 1; x\n(a, [b, *c]) = 1, [2]\na, b, c",
+    ],
+)
+def test_what_is_defined_is_not_reported(tmp_path: Path, cells: str) -> None:
+    assert find(tmp_path, "NB301", f"# %%\n{cells}") == []
+
+
+@pytest.mark.parametrize(
+    ("cells", "found"),
+    [
+        ("x\n# %%\nx = 1", "1:1 x is used before cell 2 defines it; move one of the two"),
+        ("y = 1\ny\nx\nx = 1", "1:3 x is used before this cell defines it"),
+        ("print(gone)", "1:1 gone is defined in no cell"),
+        ("x = 1\ndel x\n# %%\nx", "2:1 x is used after cell 1 has deleted it"),
+        (
+            "def f():\n    return x\nf()\n# %%\nx = 1",
+            "1:3 f() is called here, but x is used before",
+        ),
+        (
+            "def f():\n    return g()\ndef g():\n    return x\nf()\nx = 1",
+            "1:5 g() is called here, but x is used before this cell defines it",
+        ),
+        ("def f():\n    return gone", "1:2 gone is defined in no cell"),
+        ("[x for _ in [1]]\n# %%\nx = 1", "1:1 x is used before cell 2"),
+        ("x += 1", "1:1 x is used before this cell defines it"),
+        ("class A(B): ...\nclass B: ...", "1:1 B is used before this cell defines it"),
+        ("class A:\n    x = 1\n    def f(self):\n        return x", "1:4 x is defined in no cell"),
+        ("try:\n    1\nexcept OSError as e:\n    e\ne", "1:5 e is used before this cell"),
+        ("%matplotlib inline\nprint(x)\n# %%\nx = 1", "1:2 x is used before cell 2"),
+        ("def f(a=x): ...\n# %%\nx = 1", "1:1 x is used before cell 2"),
+        ("__file__x", "1:1 __file__x is defined in no cell"),
+    ],
+)
+def test_what_is_not_defined_is_reported_once(tmp_path: Path, cells: str, found: str) -> None:
+    (message,) = find(tmp_path, "NB301", f"# %%\n{cells}")
+    assert message.startswith(found)
+
+
+@pytest.mark.parametrize(
+    ("output", "cell"),
+    [
+        ("data/interim/table.csv", 'paths.output("data/interim/table.csv")'),
+        ("data/interim/table.csv", 'ROOT / "data" / "interim" / "table.csv"'),
+        ("data/interim/table.csv", 'os.path.join(folder, "table.csv")'),
+        ("data/interim/table.csv", 'f"{folder}/table.csv"'),
+        ("data/interim/table.csv", 'f"data/{name}"'),
+        ("data/interim/table.csv", '"data/interim/%s.csv" % name'),
+        ("data/interim/table.csv", '"data/{}/table.csv".format(x)'),
+        ("data/interim/table.csv", '"data/interim/" + name + ".csv"'),
+        ("data/interim/table.csv", 'path.with_suffix(".csv")'),
+        ("data/interim/table.csv", "!cp a.csv data/interim/table.csv"),
+        ("data/interim/table.csv", "%%bash\ncp a.csv data/interim/table.csv"),
+        ("models", 'ROOT / "models/forest.joblib"'),
+        ("data/parts/", 'ROOT / f"data/parts/{number}.csv"'),
+        ("models/${item.model}.joblib", 'f"models/{model}.joblib"'),
+        ("models/${item.model}.joblib", '"models/forest.joblib"'),
+        ("${folder}/table.csv", 'f"{folder}/table.csv"'),
+        ("models/${item}", "paths.output(f'models/{item}')"),
+        ("models/${item}", 'ROOT / "models" / item'),
+        ("data/interim/table.csv", 'folder = ROOT / "data/interim"\nopen(folder / name)'),
+        ("data/made.csv", "from example_package import writes\nwrites.all()"),
+        ("data/from-config.csv", 'open(target, "w")'),
+    ],
+)
+def test_an_output_that_can_be_seen_is_not_reported(tmp_path: Path, output: str, cell: str) -> None:
+    files = {
+        "dvc.yaml": f"{FILES['dvc.yaml']}    outs:\n      - {output}:\n          cache: false\n",
+        "config/10-example.yaml": "target: data/from-config.csv\n",
+        "src/example_package/writes.py": "def all():\n    open('data/made.csv', 'w')\n",
+    }
+    others = "".join(f"\n=== {path}\n{text}" for path, text in files.items())
+    assert find(tmp_path, "NB106", f"# %%\n{cell}{others}") == []
+    # The same output is missed in a notebook that names another one.
+    del files["config/10-example.yaml"]
+    others = "".join(f"\n=== {path}\n{text}" for path, text in files.items())
+    (tmp_path / "config/10-example.yaml").unlink()
+    (message,) = find(tmp_path, "NB106", f'# %%\nprint(f"{{x:.0%}} of it", "a.txt"){others}')
+    assert f"stage example declares {output}, which no cell names" in message
+
+
+@pytest.mark.parametrize(
+    ("code", "cell"),
+    [
+        ("NB302", 'requests.get("https://example.org/../x")\nx = "/api/v1/users"'),
+        ("NB302", '"""A note on ../data and /home."""\nf"{ratio}/home/x and so on"'),
+        ("NB302", 're.compile("a..b")\nprint("wait ...")\nopen("/dev/null")\n!ls 2>/dev/null'),
+        ("NB303", '!pip list\n%pip freeze\nprint("pip install pandas")'),
+        ("NB304", "subprocess.run(['a'], check=True)\ndone = subprocess.run(['a'])"),
+        ("NB304", "!make\nassert _exit_code == 0"),
+        ("NB304", "%%bash\nset -euo pipefail\na\nb"),
+        ("NB304", "%%bash\n# one command\na"),
+        ("NB401", "from os.path import *"),
+        ("NB402", "import sys, json\nfrom IPython.display import display\nimport example_package"),
+        ("NB402", "import thing.part"),
+        ("NB402", "try:\n    import polars\nexcept ImportError:\n    polars = None"),
+        (
+            "NB403",
+            "from example_package.paths import ROOT, output as o\nimport example_package.paths",
+        ),
+        ("NB403", "from example_package import paths\npaths.extra = 1\npaths.extra"),
+        ("NB403", "from example_package import paths\ndef f(paths):\n    return paths.any"),
+        ("NB403", "import example_package.paths as p\np.ROOT, p.__name__"),
+        ("NB501", 'pad_token = "<pad>"\nmax_tokens = 5\napi_key = os.environ["K"]\npassword = ""'),
+        ("NB501", 'password_file = "a"\ntokens = "a b"\nmonkey = "a"\nkey = "column"'),
+        ("NB201", "# the first is no title, and that is said of no other cell  # noqa"),
+    ],
+)
+def test_what_is_fine_is_not_reported(tmp_path: Path, code: str, cell: str) -> None:
+    assert find(tmp_path, code, f"# %%\n{cell}") == []
+
+
+@pytest.mark.parametrize(
+    ("code", "cell", "found"),
+    [
+        ("NB302", 'open("/srv/x")', "/srv/x is an absolute path"),
+        ("NB302", 'pd.read_csv("/mine/x.csv")', "/mine/x.csv is an absolute path"),
+        ("NB302", r'open("C:\\data\\x.csv")', r"C:\data\x.csv is an absolute path"),
+        ("NB302", 'open(f"/home/{user}/x")', "/home/ is an absolute path"),
+        ("NB302", 'open("~/x.csv")', "~/x.csv is an absolute path"),
+        ("NB302", 'sys.path.append("..")', ".. is a path upwards"),
+        ("NB302", "%cd ..", ".. leads out of the project"),
+        ("NB302", "!cp ../a.csv b.csv", "../a.csv leads out of the project"),
+        ("NB303", "!pip install pandas", "a notebook installs nothing"),
+        ("NB303", "pip install pandas", "a notebook installs nothing"),
+        ("NB303", "!{sys.executable} -m pip install -q pandas", "a notebook installs nothing"),
+        ("NB303", "%conda install -y x", "a notebook installs nothing"),
+        ("NB303", "if fresh:\n    !conda install -y x", "a notebook installs nothing"),
+        ("NB303", "%%bash\nuv add x", "a notebook installs nothing"),
+        ("NB303", "os.system('pip install x')", "a notebook installs nothing"),
+        (
+            "NB303",
+            "subprocess.run([sys.executable, '-m', 'pip', 'install', 'x'])",
+            "a notebook installs nothing",
+        ),
+        ("NB304", "files = !make", "nobody sees if this command fails"),
+        ("NB304", "os.system('make')", "nobody sees if this command fails"),
+        ("NB304", "subprocess.run(['make'])", "nobody sees if this program fails"),
+        ("NB304", "subprocess.call(['make'])", "nobody sees if subprocess.call fails"),
+        ("NB304", "%%bash\na\nb", "only the last command counts"),
+        ("NB402", "import tr.x", 'tr is no dependency of the project; add "transitive" to'),
+        ("NB402", "import example_pakage", "example_pakage is no dependency"),
+        ("NB403", "import example_package.pats", "there is no module example_package.pats"),
+        ("NB403", "from example_package.paths import root", "example_package.paths has no root"),
+        ("NB501", 'DB_PASSWORD = "x"', "DB_PASSWORD looks like a secret"),
+        ("NB501", 'github_token: str = "x"', "github_token looks like a secret"),
+    ],
+)
+def test_what_is_wrong_is_reported(tmp_path: Path, code: str, cell: str, found: str) -> None:
+    messages = find(tmp_path, code, f"# %%\n{cell}")
+    assert len(messages) == 1
+    assert messages[0].partition(" ")[2].startswith(found)
+
+
+CONFIG = '# %% tags=["parameters"]\na: int = ...\nb: float = 0.5\nkey: str = os.environ["KEY"]\n'
+
+
+@pytest.mark.parametrize(
+    ("config", "found"),
+    [
+        ("a: 1\n", []),
+        ("a: 1\nb: 1\n", []),
+        ("", ["1:1 config/10-example.yaml: parameter a is missing"]),
+        ("a: 1\nb: x\n", ["1:2 config/10-example.yaml: parameter b: given"]),
+        ("a: 1\nc: x\n", ["1:1 config/10-example.yaml: unknown parameter c"]),
+        ("a: 1\nkey: x\n", ["1:3 config/10-example.yaml: parameter key is secret: remove it"]),
+        ("a: [1\n", ["1:1 config/10-example.yaml cannot be read"]),
+    ],
+)
+def test_the_config_file_fits_the_parameters(tmp_path: Path, config: str, found: list[str]) -> None:
+    messages = find(tmp_path, "NB103", f"{CONFIG}=== config/10-example.yaml\n{config}")
+    assert len(messages) == len(found)
+    assert all(map(str.startswith, messages, found))
+
+
+def test_a_parameter_that_the_stage_passes_need_not_be_in_the_config_file(tmp_path: Path) -> None:
+    stage = (
+        f"stages:\n  m:\n    matrix:\n      a: [1]\n    cmd: papermill {NAME} o -p a ${{item.a}}\n"
+    )
+    assert find(tmp_path, "NB103", f"{CONFIG}=== dvc.yaml\n{stage}") == []
+
+
+@pytest.mark.parametrize(
+    ("remark", "silenced"),
+    [
+        ("  # noqa", True),
+        ("  # noqa: NB302", True),
+        ("  # noqa: E501, NB302", True),
+        ("  # noqa: NB303", False),
+        ("  # NB302", False),
+    ],
+)
+def test_a_line_can_be_silenced(tmp_path: Path, remark: str, silenced: bool) -> None:
+    assert (find(tmp_path, "NB302", f'# %%\nx = ".."{remark}') == []) == silenced
+    several = f'# %%\nx = (\n    """../a\\\nb"""{remark}\n)'
+    assert (find(tmp_path, "NB302", several) == []) == silenced
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "null",
+        "{}",
+        '{"nbformat": 3, "worksheets": []}',
+        '{"nbformat": 4, "metadata": {}, "cells": [{}]}',
+        '{"nbformat": 4, "metadata": {}, "cells": [null]}',
+        '{"nbformat": 4, "metadata": null, "cells": []}',
+        '{"nbformat": 4, "metadata": {}, "cells": [{"cell_type": "markdown", "metadata": {}}]}',
+        '{"nbformat": 4, "metadata": {}, "cells": [{"cell_type": "raw", "source": ""}]}',
+        "[" * 100_000,
+        "\udcff",
+    ],
+)
+def test_what_is_no_notebook_is_one_finding(tmp_path: Path, text: str) -> None:
+    write_project(tmp_path, "# %%\nprint(1)")
+    (tmp_path / NAME).write_bytes(text.encode("utf-8", "surrogateescape"))
+    (finding,) = check_paths(tmp_path, ignore=("NB105",)).findings
+    assert (finding.code, finding.cell, finding.line) == ("NB001", None, 1)
+    assert "\n" not in finding.message
+
+
+@pytest.mark.parametrize(
+    "cell", ["x = = 1", "x = '\0'", "(" * 500, "x = " + "1+" * 3000 + "1", "-" * 3000 + "1", "%%"]
+)
+def test_code_that_cannot_be_parsed_is_left_to_ruff(tmp_path: Path, cell: str) -> None:
+    write_project(tmp_path, f"# %%\n{cell}\nundefined_name")
+    codes = {finding.code for finding in check_paths(tmp_path).findings}
+    assert codes <= {"NB001", "NB101", "NB201"}
+
+
+def test_settings_choose_the_rules(tmp_path: Path) -> None:
+    def codes(settings: str, **chosen: tuple[str, ...]) -> set[str]:
+        project = f"{FILES['pyproject.toml']}[tool.nb.check]\n{settings}\n"
+        example = '# %%\nx = ".."\nspark\n' + "pass\n" * 9
+        write_project(tmp_path, f"{example}=== pyproject.toml\n{project}")
+        return {finding.code for finding in check_paths(tmp_path, **chosen).findings}
+
+    assert codes("") == {"NB101", "NB201", "NB301", "NB302"}
+    assert codes('select = ["NB3"]') == {"NB301", "NB302"}
+    assert codes('ignore = ["NB3", "NB101"]') == {"NB201"}
+    assert codes('select = ["NB3"]', select=("NB1",)) == {"NB101"}
+    assert codes('ignore = ["NB3"]', ignore=("NB1",)) == {"NB201"}
+    assert codes('per-file-ignores = { "*/10-*" = ["NB1", "NB2"] }') == {"NB301", "NB302"}
+    assert codes('per-file-ignores = { "*/20-*" = ["NB"] }') == codes("")
+    assert codes('select = ["NB301"]\nbuiltins = ["spark"]') == set()
+    assert codes('select = ["NB202"]\nmax-cell-lines = 10') == {"NB202"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ('select = ["NB9"]', "no rule NB9"),
+        ('ignore = "NB1"', "ignore of tool.nb.check must be a list of texts"),
+        ("max-cell-lines = 0", "must be a whole number above 0"),
+        ("max-lines = 5", "has no setting max-lines; known are select"),
+        ("per-file-ignores = []", "must be a table"),
+        ("select = [", "pyproject.toml cannot be read"),
+    ],
+)
+def test_a_wrong_setting_is_one_line(tmp_path: Path, settings: str, reason: str) -> None:
+    project = f"{FILES['pyproject.toml']}[tool.nb.check]\n{settings}\n"
+    write_project(tmp_path, f"# %%\n1\n=== pyproject.toml\n{project}")
+    with pytest.raises(NbError, match=re.escape(reason)) as error:
+        check_paths(tmp_path)
+    assert error.value.exit_code == 2
+    assert "\n" not in str(error.value)
+
+
+def test_paths_choose_the_notebooks(tmp_path: Path) -> None:
+    write_project(tmp_path, "# %%\n1")
+    write_project(tmp_path, "# %%\n1", "notebooks/production/20-other.ipynb")
+    write_project(tmp_path, "# %%\n1", "notebooks/exploratory/01-dm-x.ipynb")
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config/20-other.yaml").write_text("")
+
+    def looked_at(*names: str) -> int:
+        return check_paths(tmp_path, [tmp_path / name for name in names]).notebooks
+
+    assert looked_at() == 3
+    assert looked_at(NAME) == looked_at(NAME, NAME) == 1
+    assert looked_at("notebooks/production") == 2
+    assert looked_at(".") == looked_at("notebooks/exploratory/../..") == 3
+    assert looked_at(f"notebooks/exploratory/../../{NAME}") == 1
+    assert looked_at("config/20-other.yaml") == 1
+    assert looked_at("src/example_package/paths.py") == looked_at("dvc.yaml") == 2
+    with pytest.raises(NbError, match=r"nothing\.ipynb does not exist"):
+        looked_at("nothing.ipynb")
+
+
+def test_findings_are_written_for_people_machines_and_github() -> None:
+    finding = Finding("a,b.ipynb", 3, 7, "NB301", "100% wrong")
+    other = Finding("dvc.yaml", None, 7, "NB105", "no notebook")
+    assert shown([finding, other], "text") == (
+        "a,b.ipynb:3:7: NB301 100% wrong\ndvc.yaml:7: NB105 no notebook"
+    )
+    assert json.loads(shown([finding], "json")) == [
+        {"path": "a,b.ipynb", "cell": 3, "line": 7, "code": "NB301", "message": "100% wrong"}
+    ]
+    assert shown([finding, other], "github") == (
+        "::error file=a%2Cb.ipynb,line=1,title=NB301::cell 3, line 7: 100%25 wrong\n"
+        "::error file=dvc.yaml,line=7,title=NB105::no notebook"
+    )

@@ -1,0 +1,306 @@
+"""What the project declares: settings, stages, config files, modules and dependencies.
+
+Each is read when a rule first asks for it, and once.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ..declare import Stage, read_stages
+from ..notebook import Sources
+from ..parameters import TAG, CellError, Parameter, read_parameters
+from ..pipeline import read_config
+from ..project import CONFIG, NbError
+from .model import rules_of
+from .names import bound_names
+from .source import Cell, Document, parse_python
+
+FILE = "pyproject.toml"
+TABLE = "tool.nb.check"
+# Every kernel has it.
+ALWAYS_THERE = {"IPython", "__future__"}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The table `tool.nb.check` of `pyproject.toml`.
+
+    Attributes:
+        select: beginnings of the codes of the rules that are looked at.
+        ignore: beginnings of the codes that are not.
+        per_file_ignores: more of them, by a pattern of notebooks' paths.
+        builtins: names that need no definition.
+        max_cell_lines: lines of a code cell that can be reviewed.
+        max_output_kb: kilobytes of outputs of one cell that Git may keep.
+        max_file_kb: kilobytes of a notebook that Git may keep.
+    """
+
+    select: tuple[str, ...] = ("ALL",)
+    ignore: tuple[str, ...] = ()
+    per_file_ignores: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    builtins: tuple[str, ...] = ()
+    max_cell_lines: int = 60
+    max_output_kb: int = 200
+    max_file_kb: int = 1000
+
+
+def read_settings(project: dict[str, Any]) -> Settings:
+    """Return the settings of the content of `pyproject.toml`.
+
+    Raises:
+        NbError: if one is unknown, of a wrong type, or names no rule (exit code 2).
+    """
+    table = project.get("tool", {}).get("nb", {}).get("check", {})
+    values: dict[str, Any] = {}
+    for key, value in table.items():
+        name = key.replace("-", "_")
+        default = getattr(Settings, name, None)
+        if default is None:
+            known = ", ".join(field.replace("_", "-") for field in Settings.__dataclass_fields__)
+            raise NbError(f"{FILE}: {TABLE} has no setting {key}; known are {known}.", 2)
+        values[name] = _setting(key, value, default)
+    settings = Settings(**values)
+    for codes in (settings.select, settings.ignore, *(v for _, v in settings.per_file_ignores)):
+        rules_of(codes, FILE)
+    return settings
+
+
+def _setting(key: str, value: Any, default: Any) -> Any:
+    if key.replace("-", "_") == "per_file_ignores":
+        if isinstance(value, dict):
+            return tuple((pattern, _texts(key, codes)) for pattern, codes in value.items())
+        raise NbError(f"{FILE}: {key} of {TABLE} must be a table of lists of codes.", 2)
+    if isinstance(default, tuple):
+        return _texts(key, value)
+    if type(value) is not int or value < 1:
+        raise NbError(f"{FILE}: {key} of {TABLE} must be a whole number above 0.", 2)
+    return value
+
+
+def _texts(key: str, value: Any) -> tuple[str, ...]:
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        return tuple(value)
+    raise NbError(f'{FILE}: {key} of {TABLE} must be a list of texts, such as ["NB201"].', 2)
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What a notebook's parameters cell declares.
+
+    Attributes:
+        cell: the cell; None if there is not exactly one.
+        parameters: what it declares; empty if it cannot be read.
+        problem: why it cannot be read.
+        line: the line of the problem.
+    """
+
+    cell: Cell | None = None
+    parameters: tuple[Parameter, ...] = ()
+    problem: str = ""
+    line: int = 1
+
+    def line_of(self, name: str) -> int:
+        """Return the line that gives a parameter its default; 1 if none does."""
+        for node in self.cell.nodes if self.cell else ():
+            if isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Store):
+                return node.lineno
+        return 1
+
+
+class Facts:
+    """What rules may ask of a project.
+
+    Args:
+        root: the project's root.
+
+    Raises:
+        NbError: where a file that is asked for cannot be read (exit code 2).
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._contracts: dict[str, Contract] = {}
+        self._configs: dict[Path, dict[str, Any]] = {}
+        self._names: dict[str, set[str] | None] = {}
+
+    @cached_property
+    def project(self) -> dict[str, Any]:
+        """The content of `pyproject.toml`."""
+        if sys.version_info >= (3, 11):
+            import tomllib
+        else:
+            import tomli as tomllib
+        try:
+            content: dict[str, Any] = tomllib.loads((self.root / FILE).read_text("utf-8"))
+            return content
+        except (OSError, ValueError) as error:
+            raise NbError(f"{FILE} cannot be read: {' '.join(str(error).split())}", 2) from None
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings of the rules."""
+        return read_settings(self.project)
+
+    @cached_property
+    def stages(self) -> list[Stage]:
+        """The stages of `dvc.yaml`."""
+        return read_stages(self.root)
+
+    @cached_property
+    def _by_notebook(self) -> dict[str, list[Stage]]:
+        found: dict[str, list[Stage]] = {}
+        for stage in self.stages:
+            found.setdefault(stage.notebook, []).append(stage)
+        return found
+
+    @cached_property
+    def _templated(self) -> list[Stage]:
+        return [stage for stage in self.stages if "${" in stage.notebook]
+
+    def stages_of(self, document: Document) -> list[Stage]:
+        """Return the stages that run a notebook."""
+        plain = self._by_notebook.get(document.name, [])
+        return [*plain, *(stage for stage in self._templated if stage.runs(document.name))]
+
+    def contract(self, document: Document) -> Contract:
+        """Return what a notebook's parameters cell declares."""
+        if document.name not in self._contracts:
+            self._contracts[document.name] = _contract(document)
+        return self._contracts[document.name]
+
+    def config(self, document: Document) -> tuple[str, dict[str, Any]]:
+        """Return the name and the values of a notebook's config file; none if there is no file.
+
+        Raises:
+            NbError: if the file cannot be read.
+        """
+        path = CONFIG / f"{document.notebook.path.stem}.yaml"
+        if path not in self._configs:
+            self._configs[path] = read_config(self.root / path)
+        return path.as_posix(), self._configs[path]
+
+    @cached_property
+    def sources(self) -> Sources:
+        """The modules under `src/`."""
+        return Sources(self.root / "src")
+
+    @cached_property
+    def packages(self) -> set[str]:
+        """The names by which the code under `src/` is imported."""
+        folder = self.root / "src"
+        entries = folder.iterdir() if folder.is_dir() else ()
+        return {
+            path.name.split(".")[0]
+            for path in entries
+            if (path.is_dir() and path.name.isidentifier()) or path.suffix in (".py", ".so", ".pyd")
+        }
+
+    def has_module(self, name: str) -> bool:
+        """Whether there is a module or a folder of modules of this dotted name under `src/`."""
+        if name in self.sources.modules:
+            return True
+        path = self.root.joinpath("src", *name.split("."))
+        return path.is_dir() or any(path.parent.glob(f"{path.name}.*"))
+
+    def names_in(self, module: str) -> set[str] | None:
+        """Return the names that a module of `src/` defines; None if that cannot be told."""
+        if module not in self._names:
+            self._names[module] = self._read_names(module)
+        return self._names[module]
+
+    def _read_names(self, module: str) -> set[str] | None:
+        path = self.sources.modules.get(module)
+        tree = parse_python(path.read_text(encoding="utf-8", errors="replace")) if path else None
+        if tree is None or not path:
+            return None
+        names = bound_names(tree.body)
+        nodes = list(ast.walk(tree))
+        names |= {name for node in nodes if isinstance(node, ast.Global) for name in node.names}
+        opaque = {"__getattr__", "globals", "setattr", "exec", "vars"}
+        used = {node.id for node in nodes if isinstance(node, ast.Name)}
+        if "*" in names or opaque & (names | used):
+            return None
+        return names | {"__file__", "__name__", "__doc__", "__path__", "__spec__", "__package__"}
+
+    @cached_property
+    def declared(self) -> list[str]:
+        """The distributions that `pyproject.toml` declares, wherever it does, by their names."""
+        table = self.project.get("project", {})
+        lists = [table.get("dependencies", [])]
+        lists += table.get("optional-dependencies", {}).values()
+        lists += self.project.get("dependency-groups", {}).values()
+        texts = (entry for entries in lists for entry in entries if isinstance(entry, str))
+        names = (re.match(r"\s*([\w.-]+)", text) for text in texts)
+        return list(dict.fromkeys(name[1] for name in names if name))
+
+    @cached_property
+    def _installed(self) -> Iterator[set[str] | None]:
+        return map(modules_of, self.declared)
+
+    @cached_property
+    def _modules(self) -> set[str]:
+        same = {re.sub(r"[-.]", "_", name).lower() for name in self.declared}
+        return same | set(sys.stdlib_module_names) | ALWAYS_THERE | self.packages
+
+    _unknown_modules = False
+
+    def is_declared(self, module: str) -> bool:
+        """Whether a declared dependency, the standard library or `src/` has a top-level module.
+
+        True also if that cannot be told, because a dependency is not installed.
+        """
+        if module in self._modules or module.lower() in self._modules:
+            return True
+        # What is installed is read only as far as needed: for most modules the name is enough.
+        for modules in self._installed:
+            self._unknown_modules |= modules is None
+            self._modules.update(modules or ())
+            if module in self._modules:
+                return True
+        return self._unknown_modules and not distributions_with(module)
+
+
+def _contract(document: Document) -> Contract:
+    tagged = [cell for cell in document.code if TAG in cell.tags]
+    if len(tagged) != 1:
+        return Contract()
+    try:
+        return Contract(tagged[0], tuple(read_parameters(document.notebook)))
+    except CellError as error:
+        return Contract(tagged[0], problem=error.reason, line=error.line)
+
+
+def modules_of(distribution: str) -> set[str] | None:
+    """Return the top-level modules of an installed distribution; None if it is not installed."""
+    from importlib import metadata
+
+    try:
+        found = metadata.distribution(distribution)
+    except (metadata.PackageNotFoundError, ValueError):
+        return None
+    listed = (found.read_text("top_level.txt") or "").split()
+    return set(listed) or set(_top_levels(str(file) for file in found.files or ()))
+
+
+def _top_levels(files: Iterable[str]) -> Iterator[str]:
+    for file in files:
+        first, _, rest = file.partition("/")
+        if rest and first.isidentifier():
+            yield first
+        elif not rest and first.endswith((".py", ".so", ".pyd")):
+            yield first.split(".")[0]
+
+
+def distributions_with(module: str) -> list[str]:
+    """Return the installed distributions that have a top-level module."""
+    from importlib import metadata
+
+    return sorted(set(metadata.packages_distributions().get(module, ())))

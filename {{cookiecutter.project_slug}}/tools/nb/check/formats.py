@@ -1,0 +1,61 @@
+"""Findings and rules as text, as JSON and as annotations of a pull request."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Sequence
+
+from .model import EVERY, PIPELINE, PRODUCTION, RULES, Finding, Rule
+
+FORMATS = ("text", "json", "github")
+
+
+def shown(findings: Sequence[Finding], style: str) -> str:
+    """Write findings, one per line; JSON is one list.
+
+    Args:
+        findings: what to write.
+        style: one of `FORMATS`.
+    """
+    if style == "json":
+        return json.dumps([vars(finding) for finding in findings], indent=2, ensure_ascii=False)
+    return "\n".join(_annotation(f) if style == "github" else str(f) for f in findings)
+
+
+def _annotation(finding: Finding) -> str:
+    """Write a finding as a command of GitHub's workflows.
+
+    A notebook is shown as JSON there, so that a line of a cell means nothing to the page: the cell
+    and the line go into the message.
+    """
+    where = "" if finding.cell is None else f"cell {finding.cell}, line {finding.line}: "
+    line = finding.line if finding.cell is None else 1
+    title = f"file={_escaped(finding.path)},line={line},title={finding.code}"
+    return f"::error {title}::{_escaped(where + finding.message, message=True)}"
+
+
+def _escaped(text: str, message: bool = False) -> str:
+    text = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return text if message else text.replace(":", "%3A").replace(",", "%2C")
+
+
+def rule_table() -> str:
+    """Return the list of all rules for a terminal."""
+    return "\n".join(f"{rule.code}  {rule.summary}" for rule in _in_order())
+
+
+def markdown() -> str:
+    """Return the list of all rules as a table and what each is for: a part of the user guide."""
+    rows = [f"| {rule.code} | {_SCOPES[rule.scope]} | {rule.summary} |" for rule in _in_order()]
+    table = ["| rule | looks at | what holds |", "|---|---|---|", *rows]
+    texts = (f"**{rule.code}: {rule.summary}.** {rule.why}" for rule in _in_order())
+    parts = [textwrap.fill(text, 118, break_on_hyphens=False) for text in texts]
+    return "\n\n".join(["\n".join(table), *parts]) + "\n"
+
+
+_SCOPES = {PRODUCTION: "production", EVERY: "all notebooks", PIPELINE: "`dvc.yaml`"}
+
+
+def _in_order() -> list[Rule]:
+    return [RULES[code] for code in sorted(RULES)]

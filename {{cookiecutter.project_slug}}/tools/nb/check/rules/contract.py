@@ -1,0 +1,206 @@
+"""NB1: the contract of a production notebook, its parameters, its stage and its outputs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from ...declare import as_glob
+from ...parameters import TAG, Parameter, check
+from ...project import PRODUCTION, NbError
+from ..model import PIPELINE, Found, Place, rule
+from ..paths import is_named, named_paths
+
+if TYPE_CHECKING:
+    from ..facts import Facts
+    from ..source import Document
+
+
+@rule(
+    "NB101",
+    "exactly one cell is tagged `parameters`",
+    why="""papermill puts the values of a run into a cell after it. Without one they come first
+    and the notebook's own values win; with two nobody knows which one counts.""",
+    good='# %% tags=["parameters"]\nseed: int = 42',
+    bad="# %%\nseed: int = 42",
+)
+def parameters_cell(document: Document, facts: Facts) -> Found:
+    tagged = [cell.number for cell in document.code if TAG in cell.tags]
+    if not tagged:
+        yield (
+            Place(1),
+            f"no code cell is tagged {TAG}; tag one, even if it is empty",
+        )
+    for number in tagged[1:]:
+        yield (
+            Place(number),
+            f"cell {tagged[0]} is tagged {TAG}, too; keep the tag on one of them",
+        )
+
+
+@rule(
+    "NB102",
+    "the parameters cell holds annotated literals only",
+    why="""The cell is read without running it: names, types and defaults are checked before a
+    kernel starts. What is computed there would not follow the value that a run gives.""",
+    good='# %% tags=["parameters"]\n# Share of rows for the test.\ntest_share: float = 0.2',
+    bad='# %% tags=["parameters"]\ntest_share = 0.2\ntrain_share: float = 1 - test_share',
+)
+def annotated_literals(document: Document, facts: Facts) -> Found:
+    contract = facts.contract(document)
+    if not contract.cell:
+        return
+    if contract.problem:
+        yield Place(contract.cell.number, contract.line), contract.problem
+    for parameter in contract.parameters:
+        if not parameter.annotation:
+            line = contract.line_of(parameter.name)
+            written = f"{parameter.name}: {parameter.kind.text} = {parameter.source}"
+            yield Place(contract.cell.number, line), f"annotate {parameter.name}: {written}"
+
+
+@rule(
+    "NB103",
+    "the values of `config/*.yaml` are what the notebook takes",
+    why="""A name that the notebook does not know, a value of another type or a missing one stops
+    the run: better before the commit than at night. A parameter with a default may be left out,
+    and one that the stage passes with `-p` is not looked for.""",
+    good="""\
+# %% tags=["parameters"]
+seed: int = 42
+=== config/10-example.yaml
+seed: 7""",
+    bad="""\
+# %% tags=["parameters"]
+seed: int = 42
+=== config/10-example.yaml
+sede: 7""",
+)
+def config_agrees(document: Document, facts: Facts) -> Found:
+    contract = facts.contract(document)
+    if not contract.cell or contract.problem:
+        return
+    try:
+        name, values = facts.config(document)
+        passed = {given for stage in facts.stages_of(document) for given in stage.given}
+        # Only a run knows whether a secret's variable is set.
+        absent = {p.name for p in contract.parameters if p.secret and p.name not in values} | passed
+        known = [p for p in contract.parameters if p.name not in absent]
+        check(known, {k: v for k, v in values.items() if k not in passed}, name)
+    except NbError as error:
+        for message in str(error).splitlines():
+            found = re.search(r"parameter (\w+)", message)
+            line = contract.line_of(found[1]) if found else 1
+            yield Place(contract.cell.number, line), message
+
+
+@rule(
+    "NB104",
+    "every production notebook has a stage",
+    why="""What `dvc.yaml` does not declare is never run by `nb run`, and breaks without a
+    word.""",
+    good="# %%\nprint(1)",
+    bad="""\
+# %%
+print(1)
+=== dvc.yaml
+stages: {}""",
+)
+def has_a_stage(document: Document, facts: Facts) -> Found:
+    if not facts.stages_of(document):
+        yield Place(1), "no stage of dvc.yaml runs this notebook; declare one (README)"
+
+
+@rule(
+    "NB105",
+    "every stage has its notebook",
+    why="A stage whose notebook was renamed or removed fails as soon as it is stale.",
+    good="# %%\nprint(1)",
+    bad="""\
+# %%
+print(1)
+=== dvc.yaml
+stages:
+  example:
+    cmd: papermill notebooks/production/10-exmaple.ipynb reports/notebooks/10-example.ipynb""",
+    scope=PIPELINE,
+)
+def has_its_notebook(document: Document, facts: Facts) -> Found:
+    for stage in facts.stages:
+        inside = stage.notebook.startswith(f"{PRODUCTION.as_posix()}/")
+        if inside and not any(facts.root.glob(as_glob(stage.notebook))):
+            message = f"stage {stage.name} runs {stage.notebook}, which does not exist"
+            yield Place(None, stage.line), message
+
+
+@rule(
+    "NB106",
+    "every declared output is written",
+    why="""DVC looks for the output after the run and fails the stage if it is not there. The
+    path, or its last part, has to be seen in the notebook, in a value of its config file or in
+    the module that writes it; `{model}` and the like may stand for anything.""",
+    good="""\
+# %%
+table_csv = paths.output("data/interim/table.csv")
+=== dvc.yaml
+stages:
+  example:
+    cmd: papermill notebooks/production/10-example.ipynb reports/notebooks/10-example.ipynb
+    outs:
+      - data/interim/table.csv""",
+    bad="""\
+# %%
+table_csv = paths.output("data/interim/tables.csv")
+=== dvc.yaml
+stages:
+  example:
+    cmd: papermill notebooks/production/10-example.ipynb reports/notebooks/10-example.ipynb
+    outs:
+      - data/interim/table.csv""",
+)
+def outputs_are_written(document: Document, facts: Facts) -> Found:
+    if any(cell.tree is None for cell in document.code):
+        return
+    declared = {
+        path: stage
+        for stage in facts.stages_of(document)
+        for path in stage.outputs
+        if path not in stage.command
+    }
+    if not declared:
+        return
+    texts = named_paths(document, _values(document, facts))
+    foreign = "\n".join(f"{escape.text}\n{escape.body}" for _, escape in document.escapes())
+    lost = {path: s for path, s in declared.items() if not is_named(path, texts, foreign)}
+    modules = _module_texts(document, facts) if lost else []
+    for path, stage in lost.items():
+        if not is_named(path, modules, ""):
+            message = (
+                f"stage {stage.name} declares {path}, which no cell names; write it or remove it"
+            )
+            yield Place(1), message
+
+
+def _values(document: Document, facts: Facts) -> list[object]:
+    try:
+        given = list(facts.config(document)[1].values())
+    except NbError:
+        given = []
+    return [*given, *(_default(parameter) for parameter in facts.contract(document).parameters)]
+
+
+def _default(parameter: Parameter) -> object:
+    return None if parameter.required else parameter.default
+
+
+def _module_texts(document: Document, facts: Facts) -> list[str]:
+    """Return all quoted texts of the modules that a notebook imports: they may write for it."""
+    return list(_quoted(document, facts))
+
+
+def _quoted(document: Document, facts: Facts) -> Iterator[str]:
+    for module in sorted(facts.sources.used_by(document.notebook)):
+        source = facts.sources.modules[module].read_text(encoding="utf-8", errors="replace")
+        for text in re.findall(r"""["']([^"'\n]*\w[^"'\n]*)["']""", source):
+            yield re.sub(r"\{[^{}]*\}", "\0", text)

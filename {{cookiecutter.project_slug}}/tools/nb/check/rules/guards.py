@@ -1,0 +1,109 @@
+"""NB5: what protects others, in exploratory notebooks, too."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from typing import TYPE_CHECKING
+
+from ..model import EVERY, Found, Place, rule
+
+if TYPE_CHECKING:
+    from ..facts import Facts
+    from ..source import Document
+
+SECRET = re.compile(
+    r"(?:^|_)(?:password|passwd|passphrase|pwd|secret|token|credentials?|(?:api|access|private|secret|auth)_?key)"
+    r"_?\d*$",
+    re.I,
+)
+# Tokens of texts, not of accounts.
+MARKS = re.compile(
+    r"^(pad|eos|bos|unk|sep|cls|mask|start|end|stop|special|first|last|next|prev|current|sub)_token$",
+    re.I,
+)
+
+
+@rule(
+    "NB501",
+    "no secret is written into a notebook or its config file",
+    why="""Whoever may read the repository may use it, for ever: Git forgets nothing. A secret
+    comes from the environment, and its value is masked wherever a cell shows it
+    (docs/parameters.md).""",
+    good='# %% tags=["parameters"]\napi_key: str = os.environ["API_KEY"]',
+    bad='# %% tags=["parameters"]\napi_key: str = "hunter2"  # pragma: allowlist secret',
+    scope=EVERY,
+)
+def secrets(document: Document, facts: Facts) -> Found:
+    for cell, node in document.nodes():
+        for name in _texts_given_to(node):
+            if _is_secret(name):
+                variable = name.upper()
+                advice = f'write {name}: str = os.environ["{variable}"] and set {variable}'
+                yield cell.at(node), f"{name} looks like a secret; {advice}"
+    contract = facts.contract(document)
+    if not contract.cell or not any(
+        _is_secret(p.name) and not p.secret for p in contract.parameters
+    ):
+        return
+    name, values = facts.config(document)
+    for key, value in values.items():
+        if _is_secret(str(key)) and isinstance(value, str) and value:
+            place = Place(contract.cell.number, contract.line_of(str(key)))
+            yield place, f"{key} in {name} looks like a secret; remove it there"
+
+
+def _texts_given_to(node: ast.AST) -> list[str]:
+    """Return the names that a statement gives a text, if it does."""
+    match node:
+        case ast.Assign(targets=targets, value=ast.Constant(value=str(text))) if text.strip():
+            return [target.id for target in targets if isinstance(target, ast.Name)]
+        case ast.AnnAssign(target=ast.Name(id=name), value=ast.Constant(value=str(text))):
+            return [name] if text.strip() else []
+    return []
+
+
+def _is_secret(name: str) -> bool:
+    return bool(SECRET.search(name)) and not MARKS.match(name)
+
+
+@rule(
+    "NB502",
+    "no large output is kept in Git",
+    why="""Outputs are stripped, but for cells tagged `keep_output`. What these keep is copied by
+    every clone, for ever, and anew with every run. The limit is `max-output-kb`.""",
+    good='# %% tags=["keep_output"]\nsummary  # its output: 20 kB',
+    bad='# %% tags=["keep_output"]\nfigure  # its output: 900 kB',
+    scope=EVERY,
+)
+def kept_outputs(document: Document, facts: Facts) -> Found:
+    limit = facts.settings.max_output_kb
+    if len(document.data) < limit * 1000:
+        return
+    for number, cell in enumerate(document.stored[1], 1):
+        size = len(json.dumps(cell.get("outputs") or [])) // 1000
+        if size > limit:
+            advice = "show less, or remove the tag keep_output"
+            yield Place(number), f"Git keeps {size} kB of outputs, more than {limit}; {advice}"
+
+
+@rule(
+    "NB503",
+    "the notebook is no large file",
+    why="""What Git stores of it, pasted pictures above all, is copied by every clone, for ever.
+    The limit is `max-file-kb`.""",
+    good="# %% [markdown]\n# ![The plan](../../docs/plan.png)",
+    bad="# %% [markdown]\n# ![The plan](attachment:plan.png), pasted: 1500 kB",
+    scope=EVERY,
+)
+def file_size(document: Document, facts: Facts) -> Found:
+    limit = facts.settings.max_file_kb
+    if len(document.data) < limit * 1000:
+        return
+    size = document.stored[0] // 1000
+    if size > limit:
+        yield (
+            Place(1),
+            f"Git stores {size} kB of it, more than {limit}; keep data and pictures in files",
+        )

@@ -1,0 +1,159 @@
+"""NB4: what a notebook imports is there, here and on another machine."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from ..model import Found, Place, rule
+from ..source import Cell
+
+if TYPE_CHECKING:
+    from ..facts import Facts
+    from ..source import Document
+
+
+@rule(
+    "NB401",
+    "code of the project is imported by name",
+    why="""After `from package.module import *` nobody sees where a name comes from, and a new
+    function in the module may silently replace one of the notebook.""",
+    good="# %%\nfrom example_package import paths",
+    bad="# %%\nfrom example_package.paths import *",
+)
+def no_wildcard(document: Document, facts: Facts) -> Found:
+    for cell, node in document.nodes():
+        if isinstance(node, ast.ImportFrom) and any(alias.name == "*" for alias in node.names):
+            package = (node.module or "").split(".")[0]
+            if package in facts.packages:
+                yield (
+                    cell.at(node),
+                    f"import the names that are used from {node.module} instead of *",
+                )
+
+
+@rule(
+    "NB402",
+    "what is imported is a declared dependency",
+    why="""What happens to be installed here is missing on the next machine, or goes away with the
+    package that brought it along. Looked at are the dependencies and all groups of
+    `pyproject.toml`; an import in a `try` that expects it to fail is optional.""",
+    good="# %%\nimport pandas as pd",
+    bad="# %%\nimport polars as pl",
+)
+def declared_dependencies(document: Document, facts: Facts) -> Found:
+    from ..facts import distributions_with
+
+    told: set[str] = set()
+    for cell, node, module in _imports(document):
+        name = module.split(".")[0]
+        if name in told or facts.is_declared(name):
+            continue
+        told.add(name)
+        known = distributions_with(name)
+        wanted = known[0] if known else name
+        advice = f'add "{wanted}" to the dependencies in pyproject.toml, then make setup'
+        yield cell.at(node), f"{name} is no dependency of the project; {advice}"
+
+
+def _imports(document: Document) -> Iterator[tuple[Cell, ast.AST, str]]:
+    """Yield each module that is imported and need not be optional."""
+    for cell in document.code:
+        optional = {
+            inner
+            for node in cell.nodes
+            if isinstance(node, ast.Try) and any(map(_expects_failure, node.handlers))
+            for inner in ast.walk(node)
+        }
+        for node in cell.nodes:
+            if node in optional:
+                continue
+            if isinstance(node, ast.Import):
+                yield from ((cell, node, alias.name) for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+                yield cell, node, node.module
+
+
+def _expects_failure(handler: ast.ExceptHandler) -> bool:
+    named = ast.unparse(handler.type) if handler.type else "ImportError"
+    return any(name in named for name in ("ImportError", "ModuleNotFoundError", "Exception"))
+
+
+@rule(
+    "NB403",
+    "modules and names imported from `src/` exist",
+    why="""A function that was renamed or moved in `src/` breaks the notebooks that use it, hours
+    into the pipeline. Also names that are looked up on an imported module are checked.""",
+    good="# %%\nfrom example_package import paths\n\npaths.output('data/interim/table.csv')",
+    bad="# %%\nfrom example_package import paths\n\npaths.outputs('data/interim/table.csv')",
+)
+def names_exist(document: Document, facts: Facts) -> Found:
+    if not facts.packages:
+        return
+    modules: dict[str, str] = {}
+    for cell, node, module in _imports(document):
+        if module.split(".")[0] in facts.packages:
+            for name, message in _missing(node, module, facts, modules):
+                del name
+                yield cell.at(node), message
+    if modules:
+        yield from _missing_attributes(document, facts, modules)
+
+
+def _missing(
+    node: ast.AST, module: str, facts: Facts, modules: dict[str, str]
+) -> Iterator[tuple[str, str]]:
+    """Yield what an import asks for in vain; note which names then stand for which modules."""
+    if not facts.has_module(module):
+        yield module, f"there is no module {module} under src/"
+        return
+    if isinstance(node, ast.Import):
+        for alias in node.names:
+            if alias.name == module and (alias.asname or "." not in module):
+                modules[alias.asname or module] = module
+        return
+    assert isinstance(node, ast.ImportFrom)
+    for alias in node.names:
+        submodule = f"{module}.{alias.name}"
+        if facts.has_module(submodule):
+            modules[alias.asname or alias.name] = submodule
+            continue
+        names = facts.names_in(module)
+        if alias.name != "*" and names is not None and alias.name not in names:
+            yield alias.name, f"{module} has no {alias.name}"
+
+
+def _missing_attributes(document: Document, facts: Facts, modules: dict[str, str]) -> Found:
+    nodes = list(document.nodes())
+    # A name that gets another value, and an attribute that is set, are the notebook's own.
+    changed = {
+        n.id for _, n in nodes if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)
+    }
+    changed |= {n.arg for _, n in nodes if isinstance(n, ast.arg)}
+    own = {
+        n.attr for _, n in nodes if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store)
+    }
+    imported = {name for _, n in nodes if isinstance(n, ast.Import) for name in _dotted(n)}
+    told: set[tuple[str, str]] = set()
+    for cell, node in nodes:
+        match node:
+            case ast.Attribute(value=ast.Name(id=name), attr=attribute) if (
+                name in modules and name not in changed and attribute not in own
+            ):
+                module = modules[name]
+                names = facts.names_in(module)
+                whole = f"{module}.{attribute}"
+                there = names is None or attribute in names or whole in imported
+                if not there and (name, attribute) not in told:
+                    told.add((name, attribute))
+                    if not facts.has_module(whole):
+                        yield _place(cell, node), f"{module} has no {attribute}"
+
+
+def _dotted(node: ast.Import) -> list[str]:
+    return [alias.name for alias in node.names]
+
+
+def _place(cell: Cell, node: ast.AST) -> Place:
+    return cell.at(node)

@@ -1,0 +1,231 @@
+"""NB3: the notebook runs top to bottom, on any machine, and fails when something fails."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from ..model import Found, Place, rule
+from ..names import undefined_names
+from ..source import Cell, Escape
+
+if TYPE_CHECKING:
+    from ..facts import Facts
+    from ..source import Document
+
+# First folders of machines and of hosted notebooks. Other texts that begin with `/` may be parts
+# of addresses; they are looked at only where a call takes a path.
+FIRST_FOLDERS = (
+    "home|Users|root|mnt|media|data|tmp|var|opt|srv|etc|usr|Volumes|workspaces?|content|dbfs|kaggle|"
+    "scratch"
+)
+ABSOLUTE = re.compile(
+    rf"(?:/(?:{FIRST_FOLDERS})(?:/|$)|[A-Za-z]:[\\/](?!/)|\\\\\w|~[\w.-]*[\\/]|file:///)"
+)
+UPWARDS = re.compile(r"(?:^|[\\/])\.\.(?:[\\/]|$)")
+# In a shell line: programs live in /usr and /opt on every machine.
+IN_SHELL = re.compile(
+    r"(?:^|[\s=\"'])"
+    r"((?:/(?:home|Users|root|mnt|media|data|Volumes|content|scratch)/|\.\./|~/)[^\s\"']*)"
+)
+TAKES_PATH = re.compile(
+    r"open|Path|PurePath|chdir|listdir|glob|rglob|load|dump|save|read_\w+|to_\w+|savefig|imread|"
+    r"imsave"
+)
+SHELLS = {"bash", "sh", "zsh", "script"}
+INSTALL = re.compile(
+    r"\b(?:(?:pip|pip3|conda|mamba|micromamba|pipenv|apt|apt-get|brew|npm)\s+(?:-\S+\s+)*install|"
+    r"(?:uv|poetry|pdm)\s+(?:add|pip\s+install)|easy_install)\b"
+)
+INSTALL_MAGICS = {"pip", "conda", "mamba", "micromamba", "uv"}
+PROGRAMS = {"run", "call", "Popen", "getoutput", "getstatusoutput"}
+
+
+@rule(
+    "NB301",
+    "names are defined before they are used, cell by cell",
+    why="""A notebook that was written with cells run out of order, or with a cell that is gone,
+    works until the kernel is restarted. This is found without running it and without its outputs.
+    A function may use what is defined after it, if it is called after that.""",
+    good="# %%\ntable = [1, 2]\n\n# %%\nprint(len(table))",
+    bad="# %%\nprint(len(table))\n\n# %%\ntable = [1, 2]",
+)
+def defined_names(document: Document, facts: Facts) -> Found:
+    yield from undefined_names(document.code, facts.settings.builtins)
+
+
+@rule(
+    "NB302",
+    "no path is absolute or leads out of the folder with `../`",
+    why="""An absolute path exists on one machine. A path with `../` means one thing in Jupyter,
+    which starts in the notebook's folder, and another in papermill, which starts in the root.
+    Build paths from the root: `paths.ROOT / "data/raw/sales.csv"`.""",
+    good='# %%\nsales_csv = paths.ROOT / "data/raw/sales.csv"',
+    bad='# %%\nsales_csv = "../../data/raw/sales.csv"\nold_csv = "/home/me/sales.csv"',
+)
+def portable_paths(document: Document, facts: Facts) -> Found:
+    advice = 'build it from the root: paths.ROOT / "…"'
+    for cell in document.code:
+        skipped = _not_paths(cell)
+        for node in cell.nodes:
+            if (
+                isinstance(node, ast.Constant)
+                and isinstance(node.value, str)
+                and node not in skipped
+            ):
+                kind = _kind_of_path(node.value)
+                if kind:
+                    yield cell.at(node), f"{_short(node.value)} is {kind}; {advice}"
+            elif isinstance(node, ast.Call):
+                yield from (
+                    (cell.at(n), f"{_short(n.value)} is an absolute path; {advice}")
+                    for n in _rooted(node)
+                )
+    for cell, escape in document.escapes():
+        found = IN_SHELL.search(escape.text) if escape.magic in ("", "cd", "run") else None
+        found = found or (re.match(r"%cd\s+(\.\.\S*|/\S*)", escape.text))
+        if found:
+            yield _at(cell, escape), f"{_short(found[1])} leads out of the project; {advice}"
+
+
+def _not_paths(cell: Cell) -> set[ast.AST]:
+    """Return the texts that are no paths: those that stand alone, and pieces within f-strings."""
+    skipped: set[ast.AST] = set()
+    for node in cell.nodes:
+        if isinstance(node, ast.Expr):
+            skipped.add(node.value)
+        elif isinstance(node, ast.JoinedStr):
+            skipped.update(node.values[1:])
+    return skipped
+
+
+def _kind_of_path(text: str) -> str:
+    if "\n" in text or "://" in text.removeprefix("file://") or len(text) > 300:
+        return ""
+    if ABSOLUTE.match(text):
+        return "an absolute path"
+    if UPWARDS.search(text) and " " not in text.split("..")[0]:
+        return "a path upwards"
+    return ""
+
+
+def _rooted(node: ast.Call) -> Iterator[ast.Constant]:
+    """Yield the first argument of a call that takes a path, if it begins with `/`."""
+    name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+    if TAKES_PATH.fullmatch(name) and node.args:
+        first = node.args[0]
+        if isinstance(first, ast.Constant) and isinstance(first.value, str):
+            known = first.value.startswith(("/dev/", "/proc/", "/sys/", "//"))
+            if re.match(r"/\w", first.value) and not known and not ABSOLUTE.match(first.value):
+                yield first
+
+
+def _short(text: object) -> str:
+    shown = str(text)
+    return shown if len(shown) <= 60 else f"{shown[:59]}…"
+
+
+def _at(cell: Cell, escape: Escape) -> Place:
+    return Place(cell.number, escape.line, escape.line + escape.text.count("\n"))
+
+
+@rule(
+    "NB303",
+    "nothing is installed by a notebook",
+    why="""It changes the environment of whoever runs it, needs a network, and gets another
+    version tomorrow. Dependencies stand in `pyproject.toml`; `make setup` installs them.""",
+    good="# %%\nimport pandas as pd",
+    bad="# %%\n%pip install pandas",
+)
+def no_installs(document: Document, facts: Facts) -> Found:
+    message = "a notebook installs nothing; add it to pyproject.toml, then make setup"
+    for cell, escape in document.escapes():
+        if _installs(escape):
+            yield _at(cell, escape), message
+    for cell, node in document.nodes():
+        if isinstance(node, ast.Call) and node.args and _is_program(node):
+            first = node.args[0]
+            elements = first.elts if isinstance(first, ast.List | ast.Tuple) else [first]
+            words = [str(e.value) for e in elements if isinstance(e, ast.Constant)]
+            if INSTALL.search(" ".join(words)):
+                yield cell.at(node), message
+
+
+def _installs(escape: Escape) -> bool:
+    if escape.magic in INSTALL_MAGICS:
+        return bool(
+            re.match(r"%\w+\s+(?:-\S+\s+)*(install|add|pip\s+install|create)\b", escape.text)
+        )
+    in_shell = not escape.magic or escape.magic in {*SHELLS, "system", "sx"}
+    return in_shell and bool(INSTALL.search(f"{escape.text}\n{escape.body}"))
+
+
+def _is_program(node: ast.Call) -> bool:
+    """Whether a call starts a program."""
+    match node.func:
+        case ast.Attribute(value=ast.Name(id="subprocess")):
+            return True
+        case ast.Attribute(value=ast.Name(id="os"), attr="system" | "popen"):
+            return True
+        case ast.Attribute(value=ast.Call(func=ast.Name(id="get_ipython")), attr="system"):
+            return True
+        case ast.Name(id="check_call" | "check_output" | "Popen"):
+            return True
+    return False
+
+
+@rule(
+    "NB304",
+    "the failure of a program stops the notebook",
+    why="""`!command` goes on whatever becomes of the command, and the cells below work on what
+    was there before. `subprocess.run(…, check=True)` raises; a cell that looks at `_exit_code` is
+    fine, too. In a `%%bash` cell only the last command counts, unless it begins with `set -e`.""",
+    good='# %%\nimport subprocess\n\nsubprocess.run(["sort", "-o", "b.csv", "a.csv"], check=True)',
+    bad="# %%\n!sort -o b.csv a.csv",
+)
+def failures_are_seen(document: Document, facts: Facts) -> Found:
+    for cell in document.code:
+        if any(isinstance(n, ast.Name) and n.id == "_exit_code" for n in cell.nodes):
+            continue
+        for escape in cell.escapes:
+            problem = "" if _installs(escape) else _hidden_failure(escape)
+            if problem:
+                yield _at(cell, escape), problem
+        for node in cell.nodes:
+            if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+                problem = _ignored_result(node.value)
+                if problem:
+                    yield cell.at(node), problem
+
+
+def _hidden_failure(escape: Escape) -> str:
+    if escape.text.startswith("!") or escape.magic in ("system", "sx"):
+        return "nobody sees if this command fails; use subprocess.run(…, check=True)"
+    if escape.text.startswith("%%") and escape.magic in SHELLS:
+        lines = [line.strip() for line in escape.body.split("\n")]
+        commands = [line for line in lines if line and not line.startswith("#")]
+        strict = any(re.match(r"set\s+(-\w*e|-o\s+errexit)", line) for line in commands)
+        if "--no-raise-error" in escape.text:
+            return "nobody sees if this cell fails; remove --no-raise-error"
+        if len(commands) > 1 and not strict:
+            return "only the last command counts; begin the cell with set -e"
+    return ""
+
+
+def _ignored_result(node: ast.Call) -> str:
+    """Say what is wrong with a program that is started by a statement of its own."""
+    match node.func:
+        case ast.Attribute(value=ast.Name(id="os"), attr="system"):
+            return "nobody sees if this command fails; use subprocess.run(…, check=True)"
+        case ast.Attribute(value=ast.Name(id="subprocess"), attr=name) if name in PROGRAMS:
+            keywords = {keyword.arg: keyword.value for keyword in node.keywords}
+            checked = keywords.get("check")
+            safe = None in keywords or (isinstance(checked, ast.Constant) and checked.value is True)
+            if checked is not None and not isinstance(checked, ast.Constant):
+                safe = True
+            if name != "run":
+                return f"nobody sees if subprocess.{name} fails; use subprocess.run(…, check=True)"
+            return "" if safe else "nobody sees if this program fails; pass check=True"
+    return ""

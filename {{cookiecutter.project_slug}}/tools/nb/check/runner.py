@@ -1,0 +1,200 @@
+"""Which rules look at which files, and what is silenced."""
+
+from __future__ import annotations
+
+import json
+import re
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from .. import declare
+from ..notebook import parse_notebook, production_notebooks
+from ..project import CONFIG, PRODUCTION, NbError
+from . import rules
+from .facts import Facts
+from .model import EVERY, PIPELINE, RULES, UNREADABLE, Finding, Place, Rule, rule, rules_of
+from .source import Document, cells_of
+
+NOTEBOOKS = Path("notebooks")
+NOQA = re.compile(r"#\s*noqa\b(?::\s*(?P<codes>[A-Z]+\d+(?:[,\s]+[A-Z]+\d+)*))?", re.I)
+
+__all__ = ["Result", "check_paths", "rules"]
+
+
+@rule(
+    UNREADABLE,
+    "it is a notebook that can be read",
+    why="""A file that is no notebook of nbformat 4, half of a merge for example, is run by nobody.
+    Only this is said of it.""",
+    good="# %%\nprint(1)",
+    bad="<<<<<<< ours",
+    scope=EVERY,
+)
+def readable(document: Document, facts: Facts) -> Iterator[tuple[Place, str]]:
+    yield from ()  # who reads the notebooks finds it
+
+
+@dataclass(frozen=True)
+class Result:
+    """What was looked at and what was found, in order of the files."""
+
+    notebooks: int
+    findings: list[Finding]
+
+
+def check_paths(
+    root: Path,
+    paths: Sequence[Path] = (),
+    select: tuple[str, ...] = (),
+    ignore: tuple[str, ...] = (),
+) -> Result:
+    """Look at notebooks.
+
+    Args:
+        root: the project's root.
+        paths: notebooks, folders, and other files of the project, whose change may break any
+            production notebook; without any, all notebooks and `dvc.yaml`.
+        select: beginnings of codes that take the place of those in `pyproject.toml`.
+        ignore: beginnings of codes to leave out besides those in `pyproject.toml`.
+
+    Raises:
+        NbError: if a path does not exist, a code is unknown, or a file of the project that rules
+            ask for cannot be read (exit code 2).
+    """
+    facts = Facts(root)
+    settings = facts.settings
+    codes = rules_of(select or settings.select, "--select" if select else "select")
+    codes -= rules_of(ignore, "--ignore") | rules_of(settings.ignore, "ignore")
+    chosen = [RULES[code] for code in sorted(codes)]
+    notebooks, pipeline = _choose(root, paths)
+    findings = list(_check_pipeline(facts, chosen)) if pipeline else []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of Python about the code that is parsed: ruff says it
+        for path in notebooks:
+            findings += _check_notebook(facts, path, chosen)
+    return Result(len(notebooks), findings)
+
+
+def _choose(root: Path, paths: Sequence[Path]) -> tuple[list[Path], bool]:
+    """Return the notebooks to look at, and whether `dvc.yaml` is looked at, too."""
+    if not paths:
+        return _below(root / NOTEBOOKS), True
+    found: dict[Path, None] = {}
+    pipeline = False
+    for given in paths:
+        path = given.resolve()
+        if not path.exists():
+            raise NbError(f"{given} does not exist; nb check looks at all notebooks.", 2)
+        if path != root and root not in path.parents:
+            raise NbError(f"{given} is not in this project.", 2)
+        if path.is_dir():
+            # Executed copies are notebooks, too, and not meant.
+            below = (each for each in _below(root / NOTEBOOKS) if path in each.parents)
+            found.update(dict.fromkeys(below))
+        elif path.suffix == ".ipynb":
+            found[path] = None
+        else:
+            pipeline |= path == root / declare.FILE
+            found.update(dict.fromkeys(_concerned(root, path)))
+    return list(found), pipeline
+
+
+def _below(folder: Path) -> list[Path]:
+    return production_notebooks(folder) if folder.is_dir() else []
+
+
+def _concerned(root: Path, path: Path) -> list[Path]:
+    """Return the production notebooks that a change of another file may break."""
+    notebooks = _below(root / PRODUCTION)
+    if path.parent == root / CONFIG:
+        return [notebook for notebook in notebooks if notebook.stem == path.stem]
+    return notebooks
+
+
+def _check_pipeline(facts: Facts, chosen: Iterable[Rule]) -> Iterator[Finding]:
+    empty: Any = None
+    lines: list[str] = []
+    for each in chosen:
+        if each.scope == PIPELINE:
+            for place, message in each.find(empty, facts):
+                lines = lines or (facts.root / declare.FILE).read_text("utf-8").splitlines()
+                if not _silenced(lines, place, each.code):
+                    yield Finding(declare.FILE, None, place.line, each.code, message)
+
+
+def _check_notebook(facts: Facts, path: Path, chosen: Iterable[Rule]) -> list[Finding]:
+    name = path.relative_to(facts.root).as_posix()
+    ignored = {
+        code
+        for pattern, prefixes in facts.settings.per_file_ignores
+        if fnmatchcase(name, pattern)
+        for code in rules_of(prefixes, "per-file-ignores")
+    }
+    looking = [each for each in chosen if each.code not in ignored]
+    codes = {each.code for each in looking}
+    try:
+        document = read_document(name, path)
+        scopes = {EVERY, "production"} if name.startswith(f"{PRODUCTION.as_posix()}/") else {EVERY}
+        return sorted(
+            (
+                Finding(name, place.cell, place.line, each.code, message)
+                for each in looking
+                if each.scope in scopes
+                for place, message in each.find(document, facts)
+                if not _silenced_in(document, place, each.code)
+            ),
+            key=lambda finding: (finding.cell or 0, finding.line, finding.code),
+        )
+    except _UnreadableError as error:
+        problem = str(error)
+    except RecursionError:
+        problem = "it is nested too deeply"
+    return [Finding(name, None, 1, UNREADABLE, problem)] if UNREADABLE in codes else []
+
+
+class _UnreadableError(Exception):
+    """A file that is no notebook: what is wrong with it, without its name."""
+
+
+def read_document(name: str, path: Path) -> Document:
+    """Read a notebook.
+
+    Raises:
+        _UnreadableError: if it is none.
+    """
+    try:
+        data = path.read_bytes()
+        content = json.loads(data.decode("utf-8"))
+    except OSError as error:
+        raise _UnreadableError(error.strerror or str(error)) from None
+    except (ValueError, RecursionError) as error:
+        reason = " ".join(str(error).split())
+        raise _UnreadableError(
+            f"it is not valid JSON ({reason}); is a merge conflict left in it?"
+        ) from None
+    try:
+        notebook = parse_notebook(path, content)
+        return Document(name, notebook, cells_of(content), data)
+    except NbError as error:
+        raise _UnreadableError(str(error).replace(str(path), "it").rstrip(".")) from None
+    except (KeyError, TypeError, AttributeError) as error:
+        raise _UnreadableError(f"it is no notebook: {type(error).__name__} {error}") from None
+
+
+def _silenced_in(document: Document, place: Place, code: str) -> bool:
+    if not place.cell or place.cell > len(document.cells):
+        return False
+    return _silenced(document.cells[place.cell - 1].source.split("\n"), place, code)
+
+
+def _silenced(lines: Sequence[str], place: Place, code: str) -> bool:
+    """Whether the first or last line of a place says `# noqa`, for all rules or this one."""
+    for number in {place.line, place.end or place.line}:
+        found = NOQA.search(lines[number - 1]) if number <= len(lines) else None
+        if found and (not found["codes"] or code in re.split(r"[,\s]+", found["codes"].upper())):
+            return True
+    return False

@@ -1,0 +1,202 @@
+"""Make a notebook: its name, its first cells, and for production its stage and its parameters."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import unicodedata
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from . import declare
+from .gitwiring import git
+from .project import CONFIG, PRODUCTION, NbError
+
+EXPLORATORY = Path("notebooks/exploratory")
+LONGEST_SLUG = 60
+# The last production notebook that two digits can number.
+LAST_NUMBER = 99
+KERNEL = {"display_name": "python3", "language": "python", "name": "python3"}
+PARAMETERS = "# Seed of everything random.\nseed: int = 42"
+PURPOSE = "Which question this answers, from which inputs, and who uses its outputs."
+FILES = """\
+Inputs and outputs, each as it is declared in `dvc.yaml`: an input is
+`paths.ROOT / "data/raw/sales.csv"`, an output `paths.output("data/interim/sales.csv")`."""
+CONFIG_TEXT = "# Seed of everything random.\nseed: 42\n"
+
+
+@dataclass(frozen=True)
+class Made:
+    """What was made.
+
+    Attributes:
+        notebook: the notebook, relative to the root.
+        others: what else was made or changed, each with what it is.
+    """
+
+    notebook: Path
+    others: tuple[tuple[str, str], ...] = ()
+
+
+def slug_of(name: str) -> str:
+    """Return a name as it is written in file names: `Sales by day` is `sales-by-day`.
+
+    Raises:
+        NbError: if it is a path, or no letter or digit of it is in ASCII (exit code 2).
+    """
+    name = name.strip().removesuffix(".ipynb")
+    if not name:
+        raise NbError('a notebook needs a name: nb new "sales by day".', 2)
+    if re.search(r"[/\\]|^\.", name):
+        raise NbError(f"{name!r} is a path; give a name alone, the folder is chosen for you.", 2)
+    plain = unicodedata.normalize("NFKD", name.replace("ß", "ss"))
+    letters = plain.encode("ascii", "ignore").decode().lower()
+    slug = re.sub(r"[^a-z0-9]+", "-", letters).strip("-")
+    if not re.search(r"[a-z]", slug):
+        raise NbError(f"{name!r} has no letter from a to z, which file names are made of.", 2)
+    if len(slug) > LONGEST_SLUG:
+        raise NbError(f"the name is longer than {LONGEST_SLUG} characters; shorten it.", 2)
+    return slug
+
+
+def title_of(name: str) -> str:
+    """Return a name as a title: its words as typed, the first letter large."""
+    words = " ".join(re.sub(r"[-_]+", " ", name.strip().removesuffix(".ipynb")).split())
+    words = re.sub(r"^\d\d ", "", words)
+    return words[:1].upper() + words[1:]
+
+
+def new_exploratory(root: Path, name: str) -> Made:
+    """Make an exploratory notebook, `<number>-<initials>-<slug>.ipynb`.
+
+    Raises:
+        NbError: if the name cannot be used (exit code 2).
+    """
+    slug, who = slug_of(name), initials(root)
+    taken = _numbers(root / EXPLORATORY)
+    for path in (root / EXPLORATORY).glob(f"*-{who}-{slug}.ipynb"):
+        raise NbError(f"{path.name} exists; choose another name.", 2)
+    notebook = EXPLORATORY / f"{max(taken, default=0) + 1:02}-{who}-{slug}.ipynb"
+    _save(root, notebook, _exploratory_cells(title_of(name), _paths_module(root)))
+    return Made(notebook)
+
+
+def new_production(root: Path, name: str) -> Made:
+    """Make a production notebook, `<two digits>-<slug>.ipynb`, with its parameters and stage.
+
+    Raises:
+        NbError: if the name cannot be used, or `dvc.yaml` cannot be edited (exit code 2); nothing
+            is made then.
+    """
+    slug = slug_of(name)
+    given = re.match(r"(\d\d)-(.+)", slug)
+    taken = _numbers(root / PRODUCTION)
+    number = int(given[1]) if given else max(taken, default=0) // 10 * 10 + 10
+    stage = given[2] if given else slug
+    notebook = PRODUCTION / f"{number:02}-{stage}.ipynb"
+    config = CONFIG / f"{notebook.stem}.yaml"
+    if number > LAST_NUMBER:
+        raise NbError(f"{max(taken)} is the last number; give a free one: nb new 55-{slug}.", 2)
+    for path in (*_same(root, stage), root / config):
+        if path.exists():
+            raise NbError(f"{path.relative_to(root).as_posix()} exists; choose another name.", 2)
+    title = title_of(name)
+    declare.add_stage(root, stage, notebook, desc=title)
+    _save(root, notebook, _production_cells(title, _paths_module(root)))
+    (root / CONFIG).mkdir(exist_ok=True)
+    (root / config).write_text(CONFIG_TEXT, encoding="utf-8", newline="\n")
+    others = ((config.as_posix(), "its parameters"), (declare.FILE, f"its stage, {stage}"))
+    return Made(notebook, others)
+
+
+def _same(root: Path, slug: str) -> list[Path]:
+    """Return the production notebooks of a name, whatever their numbers."""
+    return list((root / PRODUCTION).rglob(f"[0-9][0-9]-{slug}.ipynb"))
+
+
+def _numbers(folder: Path) -> list[int]:
+    found = (re.match(r"(\d+)-", path.name) for path in folder.rglob("*.ipynb"))
+    return [int(number[1]) for number in found if number]
+
+
+def initials(root: Path) -> str:
+    """Return the initials of who works here: of Git's `user.name`, else the login name.
+
+    Raises:
+        NbError: if neither is known (exit code 2).
+    """
+    import getpass
+
+    name = git(root, "config", "user.name", check=False).strip()
+    words = _ascii_words(name or os.environ.get("GIT_AUTHOR_NAME", ""))
+    if words:
+        return "".join(word[0] for word in words)
+    try:
+        login = "".join(_ascii_words(getpass.getuser()))
+    except (KeyError, OSError, ImportError):
+        login = ""
+    if not login:
+        raise NbError('whose notebook is it? Say so once: git config user.name "Dana Miller".', 2)
+    return login
+
+
+def _ascii_words(name: str) -> list[str]:
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return re.findall(r"[a-z]+", plain)
+
+
+def _paths_module(root: Path) -> str:
+    """Return the package under `src/` that has the project's paths; empty if none does."""
+    found = sorted((root / "src").glob("*/paths.py"))
+    return found[0].parent.name if found else ""
+
+
+Cells = list[tuple[str, str, str]]
+
+
+def _exploratory_cells(title: str, package: str) -> Cells:
+    imports = ["import matplotlib.pyplot as plt", "import pandas as pd"]
+    imports += ["", f"from {package} import paths"] if package else []
+    return [
+        ("title", "markdown", f"# {title}\n\n**Question.** What shall be known at the end?"),
+        ("imports", "code", "\n".join(imports)),
+        ("look", "markdown", "## A first look"),
+        ("learnt", "markdown", "## What was learnt\n\nAnd what goes on to production."),
+    ]
+
+
+def _production_cells(title: str, package: str) -> Cells:
+    """Return cells that run as they are, and declare nothing that they do not write."""
+    imported = f"from {package} import paths" if package else "from pathlib import Path"
+    root = "paths.ROOT" if package else "Path.cwd()"
+    return [
+        ("title", "markdown", f"# {title}\n\n{PURPOSE}"),
+        ("imports", "code", imported),
+        ("parameters", "code", PARAMETERS),
+        ("files-note", "markdown", f"## Files\n\n{FILES}"),
+        ("files", "code", f"root = {root}"),
+        ("work-note", "markdown", "## Work"),
+        ("work", "code", 'print(f"Runs in {root.name} with seed {seed}.")'),
+    ]
+
+
+def _save(root: Path, notebook: Path, cells: Cells) -> None:
+    """Write a notebook as Git stores it."""
+    content = {
+        "cells": [_cell(*cell) for cell in cells],
+        "metadata": {"kernelspec": KERNEL, "language_info": {"name": "python"}},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+    text = json.dumps(content, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+    (root / notebook).parent.mkdir(parents=True, exist_ok=True)
+    (root / notebook).write_text(text, encoding="utf-8", newline="\n")
+
+
+def _cell(name: str, kind: str, source: str) -> dict[str, Any]:
+    tags = {"tags": ["parameters"]} if name == "parameters" else {}
+    cell = {"cell_type": kind, "id": name, "metadata": tags}
+    cell["source"] = source.splitlines(keepends=True)
+    return {**cell, "execution_count": None, "outputs": []} if kind == "code" else cell
