@@ -141,6 +141,7 @@ def test_a_name_that_is_taken_is_refused(tmp_path: Path, there: str, reason: str
         ("def f():\n    !ls", r"f \(code cell 2\) holds lines of IPython"),
         ("def f():\n    global df\n    df = 1", "f .* changes the notebook's variable df"),
         ("def f():\n    pass\ndef f():\n    return 1", "f is defined 2 times"),
+        ("def f():\n    pass\nfor f in df: ...", "f is defined in code cell 2 and a variable in"),
         ("f = print(1)", "there is no function, class or constant f"),
     ],
 )
@@ -197,7 +198,7 @@ def test_masking_can_be_undone(source: str) -> None:
         assert masked.unmask(masked.text) == source
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 @given(
     st.lists(SOURCES, max_size=3),
     st.lists(SOURCES, max_size=3),

@@ -12,6 +12,7 @@ import symtable
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from .cellfile import Cell, CellFile
@@ -32,12 +33,20 @@ class Masked:
 
     text: str
     hidden: tuple[str, ...] = ()
+    tree: ast.Module = field(default_factory=lambda: ast.Module([], []), compare=False)
+
+    def hidden_lines(self) -> set[int]:
+        """Return the numbers of the lines that are hidden, from 1."""
+        return {
+            self.text.count("\n", 0, found.start()) + 1 for found in _MASKED.finditer(self.text)
+        }
 
     def unmask(self, text: str) -> str:
         """Return a text made from the masked one, with the lines of IPython as they were."""
         return _MASKED.sub(lambda found: self.hidden[int(found[1])], text)
 
 
+@lru_cache(maxsize=10_000)
 def mask(source: str) -> Masked | None:
     """Hide IPython's magics, shell escapes and questions, line by line.
 
@@ -53,8 +62,8 @@ def mask(source: str) -> Masked | None:
     hidden: list[str] = []
     while True:
         try:
-            ast.parse("\n".join(lines))
-            return Masked("\n".join(lines), tuple(hidden))
+            text = "\n".join(lines)
+            return Masked(text, tuple(hidden), ast.parse(text))
         except SyntaxError as error:
             number = (error.lineno or 0) - 1
         except ValueError:  # a null byte
@@ -130,8 +139,7 @@ class Definition:
     @property
     def line(self) -> int:
         """Its first line in the cell, from 1: that of its first decorator, if it has any."""
-        decorators: list[ast.expr] = getattr(self.node, "decorator_list", [])
-        return min([self.node.lineno, *(decorator.lineno for decorator in decorators)])
+        return first_line(self.node)
 
     @property
     def text(self) -> str:
@@ -140,9 +148,16 @@ class Definition:
         return "\n".join(lines[self.line - 1 : self.node.end_lineno])
 
     @property
+    def kind(self) -> str:
+        """`function`, `class` or `constant`."""
+        if isinstance(self.node, Function):
+            return "function"
+        return "class" if isinstance(self.node, ast.ClassDef) else "constant"
+
+    @property
     def is_constant(self) -> bool:
         """Whether it is neither function nor class."""
-        return not isinstance(self.node, Function | ast.ClassDef)
+        return self.kind == "constant"
 
     @property
     def has_magic(self) -> bool:
@@ -153,6 +168,12 @@ class Definition:
         except SyntaxError:
             return True
         return False
+
+
+def first_line(node: ast.stmt) -> int:
+    """Return the first line of a statement: that of its first decorator, if it has any."""
+    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
+    return min([node.lineno, *(decorator.lineno for decorator in decorators)])
 
 
 @dataclass
@@ -196,7 +217,7 @@ def names_of(cells: Iterable[Cell]) -> Names:
         if masked is None:
             names.unreadable.append(cell.number)
             continue
-        body = ast.parse(masked.text).body
+        body = masked.tree.body
         alone = Counter(node.lineno for node in body)
         for node in body:
             if isinstance(node, Function | ast.ClassDef):

@@ -75,7 +75,7 @@ class CellFile:
         ascii_only = self.text.isascii() and "\\u" in self.text
         if old.startswith('"'):
             return json.dumps(source, ensure_ascii=ascii_only)
-        lines = [json.dumps(line, ensure_ascii=ascii_only) for line in _lines(source)]
+        lines = [json.dumps(line, ensure_ascii=ascii_only) for line in source_lines(source)]
         if not lines:
             return "[]"
         gap, closing = self._gaps(old)
@@ -100,8 +100,8 @@ def _without(text: str, start: int, end: int) -> str:
     return text[:start] + after[1:].lstrip(BLANKS) if after[:1] == "," else before + after
 
 
-def _lines(source: str) -> list[str]:
-    """Split as nbformat does, at newlines only: Python's `splitlines` knows more line ends."""
+def source_lines(source: str) -> list[str]:
+    """Return a source as nbformat writes it: split at newlines, and at no other line end."""
     pieces = source.split("\n")
     return [f"{piece}\n" for piece in pieces[:-1]] + ([pieces[-1]] if pieces[-1] else [])
 
@@ -113,13 +113,22 @@ def read_cells(path: Path) -> CellFile:
         NbError: if it cannot be read, or is not such a notebook.
     """
     try:
-        text = path.read_bytes().decode("utf-8")
-        parse_notebook(path, json.loads(text))
+        return parse_cells(path, path.read_bytes().decode("utf-8"))
     except OSError as error:
         raise NbError(f"{path}: {error.strerror or error}") from None
     except ValueError as error:
         hint = "is a merge conflict left in it?"
         raise NbError(f"{path} is not valid JSON ({error}); {hint}") from None
+
+
+def parse_cells(path: Path, text: str) -> CellFile:
+    """Return the code cells of the text of a notebook file.
+
+    Raises:
+        ValueError: if it is not JSON.
+        NbError: if it is not a notebook of nbformat 4.
+    """
+    parse_notebook(path, json.loads(text))
     return CellFile(path, text, tuple(_code_cells(text)))
 
 
@@ -164,3 +173,17 @@ def _elements(text: str, start: int) -> Iterator[int]:
         position = _skip(text, _DECODER.raw_decode(text, position)[1])
         if text[position] == ",":
             position = _skip(text, position + 1)
+
+
+def dumped(content: Any, like: str) -> str:
+    """Return content as JSON, laid out as the text of another notebook file is."""
+    old = json.loads(like)
+    end = like[len(like.rstrip(BLANKS)) :]
+    layouts: list[dict[str, Any]] = [
+        {"indent": indent, "ensure_ascii": ascii_only, "separators": separators}
+        for separators in (None, (",", ":"))
+        for ascii_only in (False, True)
+        for indent in (1, 2, 4, "\t", None)
+    ]
+    fitting = (one for one in layouts if json.dumps(old, **one) + end == like)
+    return json.dumps(content, **next(fitting, layouts[0])) + end

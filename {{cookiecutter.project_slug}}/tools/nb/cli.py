@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shutil
 import subprocess
@@ -16,9 +17,13 @@ from .notebook import find_notebook, read_notebook
 from .project import CONFIG, NbError, find_root, program_environment
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .doctor import Finding
+    from .duplicates import Duplicate
     from .pipeline import StageState
     from .promote import Promotion
+    from .rerun import Compared
     from .runner import Options
 
 NO_NOTEBOOK = """\
@@ -607,6 +612,148 @@ def diff(root: Path, arguments: tuple[str, ...]) -> None:
     raise click.exceptions.Exit(
         subprocess.call(["nbdiff-web", *arguments], cwd=root, env=program_environment())
     )
+
+
+@main.command()
+@click.option("--check", is_flag=True, help="Exit with 1 if there are any.")
+@click.option("--lines", type=click.IntRange(2), help="Lines of code from which a block counts.")
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+@click.pass_obj
+def duplicates(root: Path, check: bool, lines: int | None, as_json: bool) -> None:
+    """Find code that stands in several notebooks, or in a notebook and in src.
+
+    Functions, classes and blocks are compared without their comments, docstrings and annotations;
+    copies whose variables were renamed count. Those that save most lines come first, each with its
+    places as path:code cell:line, and with what repairs it.
+
+    \b
+    Examples:
+      nb duplicates
+      nb duplicates --lines 10    only blocks of ten lines and more
+      nb duplicates --check       for CI
+    """
+    from .duplicates import BLOCK_LINES, find
+
+    # Syntax trees are many objects and no garbage: looking through them takes as long as the work.
+    gc.disable()
+    found = find(root, lines or BLOCK_LINES)
+    if as_json:
+        click.echo(json.dumps([duplicate.as_json() for duplicate in found], indent=2))
+    else:
+        for duplicate in found:
+            _print_duplicate(duplicate)
+        saved = sum(duplicate.saved for duplicate in found)
+        total = f"{_count(len(found), 'duplicate')}; one copy of each would save {saved} lines."
+        click.echo(total if found else "No duplicates.")
+    if check and found:
+        raise click.exceptions.Exit(1)
+
+
+def _print_duplicate(duplicate: Duplicate) -> None:
+    what = f"{duplicate.kind} {duplicate.name}".strip()
+    click.secho(f"{what}: {_count(len(duplicate.places), 'place')}, saves {duplicate.saved} lines")
+    for place in duplicate.places:
+        also = place.name and place.name != duplicate.name and duplicate.kind != "block"
+        click.echo(f"  {place}" + (f" ({place.name})" if also else ""))
+    click.echo(f"  → {duplicate.repair}\n")
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
+@main.command()
+@click.argument("name")
+@click.option("--to", default="", help="The module, such as data; default: shared.")
+@click.option("--from", "origin", default="", help="The notebook, if several have a NAME.")
+@click.option("-n", "--dry-run", is_flag=True, help="Show the changes as a diff; write nothing.")
+@click.option("--no-run", is_flag=True, help="Do not run the notebooks that changed.")
+@click.option("--keep", is_flag=True, help="Keep the changes even if outputs differ.")
+@click.pass_obj
+def extract(
+    root: Path, name: str, to: str, origin: str, dry_run: bool, no_run: bool, keep: bool
+) -> None:
+    """Move a function or class from notebooks to a module of src.
+
+    What it needs (imports, helpers, constants) goes along. An import takes the place of each copy,
+    also of those with other names. The production notebooks among them run again; if one fails or
+    gives other outputs, everything is put back.
+
+    \b
+    Examples:
+      nb extract clean --to data
+      nb extract clean --dry-run
+      nb extract clean --from 02-dm-second-look.ipynb
+    """
+    from .extract import carry_out, prepare
+
+    found = prepare(root, name, to, origin)
+    for reason in found.left:
+        click.secho(f"nb: {reason}", fg="yellow", err=True)
+    if dry_run:
+        click.echo(found.diff(root), nl=False)
+        return
+    carry_out(root, found, run=not no_run, keep=keep, show=_print_compared)
+    for path in found.changes:
+        click.echo(f"changed {path.relative_to(root).as_posix()}")
+    click.echo(f"{name} is in {found.module} now. Give it a test, then commit.")
+
+
+def _print_compared(rows: Sequence[Compared]) -> None:
+    width = max((len(row.path) for row in rows), default=0)
+    for row in rows:
+        color = "green" if row.verdict == "same" else "red"
+        click.echo(f"{row.path:{width}}  {click.style(row.verdict, fg=color)}")
+
+
+@main.command()
+@click.argument("notebook")
+@click.pass_obj
+def show(root: Path, notebook: str) -> None:
+    """Print a notebook as text, without outputs.
+
+    NOTEBOOK is a path, or the name of a production notebook.
+
+    \b
+    Examples:
+      nb show 20-features
+      nb show notebooks/exploratory/01-dm-first-look.ipynb | less
+    """
+    from .editing import readable
+
+    path = find_notebook(root, notebook)
+    click.echo(readable(path, color=sys.stdout.isatty()), nl=False)
+
+
+@main.command()
+@click.argument("notebook")
+@click.pass_obj
+def edit(root: Path, notebook: str) -> None:
+    """Edit a notebook as a Python script in $VISUAL or $EDITOR (needs jupytext).
+
+    Cells begin with `# %%`. Cells that you leave alone keep their outputs; all keep their ids.
+    NOTEBOOK is a path, or the name of a production notebook.
+
+    \b
+    Examples:
+      nb edit 20-features
+      EDITOR="code --wait" nb edit 20-features
+    """
+    from .editing import script, with_script
+
+    path = find_notebook(root, notebook)
+    before = path.read_bytes()
+    edited = click.edit(script(path), extension=".py")
+    if edited is None:
+        click.echo("Nothing was changed.")
+        return
+    if path.read_bytes() != before:
+        aside = root / ".nb" / f"{path.stem}.py"
+        aside.write_text(edited, encoding="utf-8")
+        where = aside.relative_to(root).as_posix()
+        raise NbError(f"{path} was saved by another program; your text is in {where}")
+    path.write_bytes(with_script(before.decode("utf-8"), edited).encode("utf-8", "surrogatepass"))
+    click.echo(f"Wrote {path}.")
 
 
 @main.command()

@@ -180,9 +180,10 @@ class Sources:
             if found is None or any(package in line for line in hidden for package in packages):
                 return set(self.modules)
             names |= found
-        return self._closure(names)
+        return self.closure(names)
 
-    def _closure(self, names: Iterable[str]) -> set[str]:
+    def closure(self, names: Iterable[str]) -> set[str]:
+        """Return the modules that importing some names imports, directly or through others."""
         seen: set[str] = set()
         waiting = list(names)
         while waiting:

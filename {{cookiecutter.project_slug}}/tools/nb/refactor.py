@@ -32,7 +32,7 @@ from .cellcode import (
     needed_names,
     quoted_names,
 )
-from .cellfile import CellFile
+from .cellfile import CellFile, parse_cells
 from .project import NbError, program_environment
 
 if TYPE_CHECKING:
@@ -112,6 +112,10 @@ def _movable(found: Sequence[Definition], where: str) -> Definition:
 
 
 def _missing(names: Names, name: str, user: str, where: str) -> str:
+    if name in names.definitions:
+        cells = f"defined in code cell {names.definitions[name][0].cell}"
+        others = ", ".join(map(str, dict.fromkeys(names.variables[name])))
+        return f"{where}: {name} is {cells} and a variable in code cell {others}; rename one"
     if not user:
         return f"{where}: there is no function, class or constant {name} at the top of a cell"
     if name in names.variables:
@@ -284,6 +288,63 @@ def take_out(file: CellFile, names: Names, taken: Mapping[str, str], module: str
     return file.edited(sources)
 
 
+def rename_keywords(file: CellFile, name: str, renamed: Mapping[str, str], where: str) -> CellFile:
+    """Return a notebook in which the calls of a function use other names for its parameters.
+
+    Args:
+        file: the notebook.
+        name: of the function.
+        renamed: the new name of a parameter, by its old one.
+        where: what messages call the notebook.
+
+    Raises:
+        NbError: if the function is handed on, or called in a way that hides the names.
+    """
+    import libcst as cst
+
+    sources: dict[int, str | None] = {}
+    for cell in file.cells:
+        masked = mask(cell.source)
+        words = _WORD.findall("\n".join(masked.hidden) if masked else cell.source)
+        if not masked or name in words:
+            hidden = name in words
+        else:
+            calls = _calls(name, renamed)
+            tree = cst.parse_module(masked.text)
+            sources[cell.number] = masked.unmask(tree.visit(calls).code)
+            uses = [n for n in ast.walk(masked.tree) if isinstance(n, ast.Name) and n.id == name]
+            hidden = calls.hidden or len(uses) != calls.count
+        if hidden:
+            reason = (
+                f"its parameters are called otherwise, and code cell {cell.number} may name them"
+            )
+            raise NbError(f"{where}: {name} stays: {reason}; rename {', '.join(renamed)} first")
+    return parse_cells(file.path, file.edited(sources))
+
+
+def _calls(name: str, renamed: Mapping[str, str]) -> Any:
+    """Return a transformer that renames keywords in the calls of a function, and counts these."""
+    import libcst as cst
+
+    class Calls(cst.CSTTransformer):
+        count = 0
+        hidden = False
+
+        def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.Call:
+            function = updated_node.func
+            if not isinstance(function, cst.Name) or function.value != name:
+                return updated_node
+            self.count += 1
+            self.hidden |= any(one.star == "**" for one in updated_node.args)
+            return updated_node.with_changes(args=[_renamed(one) for one in updated_node.args])
+
+    def _renamed(argument: cst.Arg) -> cst.Arg:
+        new = renamed.get(argument.keyword.value) if argument.keyword else None
+        return argument.with_changes(keyword=cst.Name(new)) if new else argument
+
+    return Calls()
+
+
 class _Cell:
     """A cell's code while it is changed.
 
@@ -344,8 +405,7 @@ class _Cell:
         if not imports:
             return
         assert self.place is not None
-        names = ", ".join(f"{i.name} as {i.alias}" if i.alias else i.name for i in imports)
-        statement = cst.parse_statement(f"from {imports[0].module} import {names}\n")
+        written = [cst.parse_statement(line) for line in _import_lines(imports)]
         statements = [n for n, line in enumerate(self.lines) if _is_statement(line)]
         first = [*takewhile(lambda n: _is_head(self.lines[n]), statements)]
         if any(n < self.place for n in statements[len(first) :]):
@@ -356,7 +416,17 @@ class _Cell:
             above.append(gap)
         if below and not _is_blank(below[0]):
             below.insert(0, gap)
-        self.lines = [*above, statement, *below]
+        self.lines = [*above, *written, *below]
+
+
+def _import_lines(imports: Sequence[Import]) -> list[str]:
+    """Return the imports of names from one module, as isort has them."""
+    module = imports[0].module
+    plain = [one.name for one in imports if not one.alias]
+    plain.sort(key=lambda name: (not name.isupper(), not name[:1].isupper(), name))
+    lines = [f"from {module} import {', '.join(plain)}"] if plain else []
+    aliased = sorted((one.name, one.alias) for one in imports if one.alias)
+    return lines + [f"from {module} import {name} as {alias}" for name, alias in aliased]
 
 
 def _is_blank(line: Any) -> bool:
