@@ -658,10 +658,6 @@ def _print_duplicate(duplicate: Duplicate) -> None:
     click.echo(f"  → {duplicate.repair}\n")
 
 
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"
-
-
 @main.command()
 @click.argument("name")
 @click.option("--to", default="", help="The module, such as data; default: shared.")
