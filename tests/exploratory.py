@@ -73,7 +73,6 @@ NOTEBOOKS: dict[str, list[str]] = {
         "import sqlite3\nimport pandas as pd\nfrom pathlib import Path",
         "BASE = Path('../../data')\nQUERY = 'select name, count(*) as n from people group by name'",
         "con = sqlite3.connect(BASE / 'raw' / 'people.db')\nnames = pd.read_sql(QUERY, con)",
-        "!wc -l ../../data/raw/prices.csv",
         "def lookup(name):\n    return int(names.set_index('name').loc[name, 'n'])\n\n"
         "def initials(name):\n    return ''.join(word[0].upper() for word in name.split())",
         "names['initials'] = names['name'].map(initials)\nprint(lookup('ann lee'))",

@@ -325,8 +325,6 @@ class _Work:
                 for one in proposed
                 if re.search(r": (int|float|str|bool|list|dict|tuple) ", one.code)
             ]
-        if not proposed:
-            return file
         sources: dict[int, str | None] = {}
         for cell in file.cells:
             mine = [one for one in proposed if one.cell == cell.number]
@@ -462,6 +460,15 @@ class _Work:
             self.found.rows.append(Row("what it shows", "text and pixels", said))
         if self.choices.module and not self.found.differs:
             self._write_tests()
+        self._check()
+
+    def _check(self) -> None:
+        """Note what the rules for production notebooks find, and ruff cannot repair."""
+        from .check.runner import check_paths
+
+        for one in check_paths(self.copy, (self.target,), (), ()).findings:
+            place = f"{self.choices.notebook}:{one.cell}:{one.line}"
+            self.found.notes.append(f"{place}: {one.code} {one.message}")
         remaining = run_ruff(
             self.copy, ["check", "--output-format=concise", "--quiet", *self._code()]
         )

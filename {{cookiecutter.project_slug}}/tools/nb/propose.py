@@ -254,13 +254,13 @@ def without(source: str, proposed: Iterable[Proposed]) -> str:
 
 
 def parameters_cell(proposed: Iterable[Proposed]) -> str:
-    """Return the source of the parameters cell."""
+    """Return the source of the parameters cell; there is one even if it has nothing to hold."""
     lines = [
         line
         for one in proposed
         for line in [*([f"# {one.comment}"] if one.comment else []), one.code]
     ]
-    return "\n".join(lines)
+    return "\n".join(lines) or "# It takes no parameters."
 
 
 def config(values: Mapping[str, tuple[Any, str]], written: Callable[[Any], str]) -> str:
