@@ -73,6 +73,8 @@ def check_promoted(project: Project, name: str, output: str, libraries: str = ""
     assert sorted(row[0] for row in rows) == outputs
     assert {row[1] for row in rows} == {"same"}
     assert project.run("dvc", "status").strip() == "Data and pipelines are up to date."
+    # The readers that only the tests install are no dependencies of the project.
+    project.run("nb", "check", "--ignore", "NB402", f"notebooks/production/50-{module}.ipynb")
     code = project.read(f"src/biopsies/{module}.py")
     source = project.read(f"notebooks/production/50-{module}.ipynb")
     for function in moved:

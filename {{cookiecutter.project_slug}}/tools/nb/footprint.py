@@ -19,7 +19,7 @@ class Footprint:
     """A traced run of a notebook.
 
     Attributes:
-        trace: the files that it used, without the notebook itself and the modules of src.
+        trace: the files that it used, without the notebook itself and the modules that it reads.
         problem: why it failed, in one line; empty if it did not.
         cell: which of its code cells failed, counted from 1.
     """
@@ -74,7 +74,9 @@ def run(
     variables = {**(environment or program_environment()), "NB_STREAM": ""}
     found = trace.run(command, root, environment=variables, forbidden=forbidden, quiet=True)
     own = Path(os.path.relpath(notebook, root)).as_posix()
-    accesses = [access for access in found.accesses if not _is_code(access.path, own)]
+    accesses = [
+        access for access in found.accesses if access.writes or not _is_code(access.path, own)
+    ]
     traced = replace(found, accesses=accesses)
     if not found.code:
         return Footprint(traced)
