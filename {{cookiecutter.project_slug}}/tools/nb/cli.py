@@ -341,6 +341,7 @@ def _print_promotion(found: Promotion) -> None:
         "writes": list(found.writes.values()),
         "parameters": found.parameters,
         f"moved to {choices.module}": found.moved,
+        "files": sorted(found.files),
     }
     for label, names in facts.items():
         if names:

@@ -98,7 +98,7 @@ def _verification(root: Path, options: Options, view: View) -> tuple[Options, di
 def _tell_verified(root: Path, done: RunRecord, view: View) -> None:
     names = set(contract.verified(root))
     rest = [stage.name for stage in done.stages if stage.state in DONE and stage.name not in names]
-    count = "one stage" if len(names) == 1 else f"{len(names)} stages"
+    count = "one stage" if len(names) == 1 else f"{len(names) or 'no'} stages"
     note = f"verified the contract of {count}, by {trace.VIEWS[trace.best_view()]}"
     hint = f"; {len(rest)} did not run (nb run --verify --force runs all)" if rest else ""
     view.note(f"{note}{hint}")
