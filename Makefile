@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 DEMO := build/demo
+BENCH := --publish
 # What is generated with Jinja in it is linted by the generated project's own rules, in the tests.
 CODE := --config pyproject.toml template_answers.py hooks tests benchmarks '{{cookiecutter.project_slug}}/tools'
 
@@ -21,7 +22,7 @@ $(READY): pyproject.toml
 	touch $(READY)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all bench lint format clean
+.PHONY: help setup demo test test-all bench bench-filter bench-engine lint format clean
 
 help: ## List the tasks
 	@$(PYTHON) -c "import re; print(*(f'  make {t:10} {s}' for t, s in re.findall(r'^([\w-]+):.*?## (.+)$$', open('Makefile', encoding='utf-8').read(), re.M)), sep='\n')"
@@ -35,11 +36,19 @@ test: $(READY) ## The quick ring of tests
 	pytest -m "not slow"
 
 test-all: $(READY) ## All tests: servers, faults, every pair of options
+	uv pip install --quiet --group bench
 	pytest
 
-bench: $(READY) ## Measure against peers, side by side
+bench: bench-filter bench-engine ## Measure against peers, side by side; takes hours
+
+bench-filter: $(READY)
 	uv pip install --quiet --group bench
 	python benchmarks/git_filter.py
+
+# Options: make bench-engine BENCH="--pipelines pandas --repeats 1"; --publish writes docs/.
+bench-engine: $(READY)
+	uv pip install --quiet --group bench
+	python -m benchmarks.engine $(BENCH)
 
 lint: $(READY) ## Check code and types
 	ruff check $(CODE) && ruff format --check $(CODE) && mypy

@@ -17,7 +17,6 @@ from typing import Any
 import nbformat
 import pytest
 from conftest import Project
-from ruamel.yaml import YAML
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="stages run one by one there")
 SLEEPER = "import subprocess\nsubprocess.Popen(['sleep', '601'])\nsubprocess.run(['sleep', '602'])"
@@ -55,9 +54,6 @@ class Pipeline(Project):
         """DVC agrees: nothing is stale, and nothing runs."""
         assert "Data and pipelines are up to date" in self.run("dvc", "status")
         assert "Running stage" not in self.run("dvc", "repro")
-
-    def lock(self) -> Any:
-        return YAML(typ="safe").load(self.path / "dvc.lock")
 
     def begin(self, *command: str) -> subprocess.Popen[str]:
         """Start a command; `is_gone` tells whether a process of it is left."""
@@ -174,6 +170,16 @@ def test_no_more_stages_run_than_were_asked_for(pipeline: Pipeline) -> None:
     assert "failed" in pipeline.states("-j3", "--force", code=1).values()
 
 
+def test_what_needs_all_memory_runs_alone(pipeline: Pipeline) -> None:
+    alone = copy("a", before="mkdir running && sleep 0.5 && rmdir running")
+    beside = copy("b", before="test ! -e running")
+    pipeline.declare(a={**alone, "meta": {"nb": {"memory": "900TB"}}}, b=beside, c=copy("c"))
+    assert set(pipeline.states("-j3").values()) == {"ran"}
+    pipeline.edit("dvc.yaml", "900TB", "lots")
+    output = pipeline.nb("run", code=2)
+    assert "dvc.yaml: stage a needs 'lots' of memory" in output
+
+
 def test_cores_are_shared_out_among_stages(pipeline: Pipeline) -> None:
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     show = f"printenv {' '.join(names)} > a; true"
@@ -197,7 +203,7 @@ def test_a_diamond_is_what_dvc_makes_of_it(pipeline: Pipeline, tmp_path: Path) -
     sequential = Pipeline(tmp_path / "sequential")
     assert set(pipeline.states("-j4").values()) == {"ran"}
     sequential.run("dvc", "repro")
-    assert pipeline.lock() == sequential.lock()
+    assert pipeline.read("dvc.lock") == sequential.read("dvc.lock")
     pipeline.is_settled()
     assert set(pipeline.states().values()) == {"unchanged"}
     # The other way round.
@@ -317,6 +323,131 @@ def test_missing_data_is_pulled_on_request(pipeline: Pipeline, tmp_path: Path) -
     (pipeline.path / "end.txt").unlink()
     assert "ran" not in pipeline.states("--pull").values()
     assert pipeline.read("end.txt").startswith("1")
+
+
+# Nothing to do -----------------------------------------------------------------------------------
+
+
+def without_dvc(pipeline: Pipeline, *arguments: str, code: int | None = 0) -> str:
+    """Run nb where DVC cannot be imported."""
+    broken = pipeline.path.parent / "broken"
+    (broken / "dvc").mkdir(parents=True, exist_ok=True)
+    (broken / "dvc" / "__init__.py").write_text("raise ImportError('DVC was imported')")
+    return pipeline.nb(*arguments, code=code, PYTHONPATH=str(broken))
+
+
+def test_nothing_to_do_is_known_without_dvc(pipeline: Pipeline) -> None:
+    pipeline.declare(**diamond())
+    pipeline.write("in.txt", "1\n")
+    pipeline.nb("run")
+    known = without_dvc(pipeline, "run")
+    assert known.startswith("Nothing to run: 4 stages are unchanged.")
+    assert {stage["state"] for stage in pipeline.record()["stages"]} == {"unchanged"}
+    assert "Nothing would run" in without_dvc(pipeline, "run", "--dry-run")
+    shown = without_dvc(pipeline, "status")
+    (pipeline.path / ".nb" / "stamp.json").unlink()
+    assert shown == pipeline.nb("status")
+    assert known == pipeline.nb("run")
+    # What DVC has to be asked for.
+    for arguments in (["--force"], ["end"], ["--downstream", "left"]):
+        assert "DVC was imported" in without_dvc(pipeline, "run", *arguments, code=None)
+
+
+TOUCHES: dict[str, Callable[[Pipeline], object]] = {
+    "an input": lambda p: p.write("in.txt", "2\n"),
+    "an output": lambda p: p.write("left.txt", "2\n"),
+    "an output that went": lambda p: (p.path / "end.txt").unlink(),
+    "the declaration": lambda p: p.edit("dvc.yaml", "echo left", "echo LEFT"),
+    "the lock": lambda p: (p.path / "dvc.lock").unlink(),
+    "the cache": lambda p: shutil.rmtree(p.path / ".dvc" / "cache"),
+    "a parameter": lambda p: p.write("params.yaml", "seed: 2\n"),
+    "a variable": lambda p: p.write("variables.yaml", "word: other\n"),
+    "tracked data": lambda p: p.write("raw.txt", "2\n"),
+    "a file in a folder": lambda p: p.write("folder/deep/b.txt", "2\n"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("touch", TOUCHES.values(), ids=TOUCHES)
+def test_whatever_dvc_runs_for_is_noticed(
+    pipeline: Pipeline, touch: Callable[[Pipeline], object]
+) -> None:
+    everything(pipeline)
+    pipeline.nb("run")
+    assert "Nothing would run" in without_dvc(pipeline, "run", "-n")
+    touch(pipeline)
+    seen = pipeline.nb("run", "-n")
+    (pipeline.path / ".nb" / "stamp.json").unlink()
+    assert seen == pipeline.nb("run", "-n") != "Nothing would run.\n"
+
+
+def everything(pipeline: Pipeline) -> None:
+    """Declare a pipeline that reads what a pipeline can read, next to where DVC is not."""
+    (pipeline.path / "folder" / "deep").mkdir(parents=True)
+    pipeline.write("folder/deep/b.txt", "1\n")
+    pipeline.write("in.txt", "1\n")
+    pipeline.write("raw.txt", "1\n")
+    pipeline.write("params.yaml", "seed: 1\n")
+    pipeline.write("variables.yaml", "word: one\n")
+    pipeline.run("dvc", "add", "raw.txt")
+    stages = diamond()
+    stages["left"]["params"] = ["seed"]
+    stages["right"]["cmd"] += " && echo ${word}"
+    stages["raw"] = copy("of-raw.txt", "raw.txt")
+    stages["folder"] = step("cat folder/deep/* > of-folder.txt", "folder", out="of-folder.txt")
+    content = {"vars": ["variables.yaml"], "stages": stages}
+    pipeline.write("dvc.yaml", json.dumps(content, indent=1))
+
+
+def test_all_that_a_pipeline_reads_and_writes_is_watched(pipeline: Pipeline) -> None:
+    everything(pipeline)
+    pipeline.nb("run")
+    content = json.loads(pipeline.read(".nb/stamp.json"))
+    watched = {os.path.relpath(path, pipeline.path) for path in content["paths"]}
+    assert watched >= {"dvc.yaml", "dvc.lock", "raw.txt", "raw.txt.dvc", "in.txt", "folder"}
+    assert watched >= {"params.yaml", "variables.yaml", ".dvc/config", ".dvc/config.local"}
+    assert watched >= {"top.txt", "left.txt", "right.txt", "end.txt", "of-raw.txt"}
+    pipeline.write("variables.yaml", "word: other\n")
+    assert "right  stale  its command in dvc.yaml changed" in pipeline.nb("run", "-n")
+
+
+def test_a_stage_that_dvc_always_runs_always_runs(pipeline: Pipeline) -> None:
+    pipeline.declare(a=copy("a"), now={"cmd": "echo once more >> log"})
+    pipeline.nb("run")
+    pipeline.nb("run")
+    assert pipeline.read("log") == "once more\n" * 2
+
+
+def test_what_was_edited_during_a_run_is_run_again(pipeline: Pipeline) -> None:
+    pipeline.declare(a=copy("a", "in.txt"), b=copy("b", before="touch began && sleep 1"))
+    pipeline.write("in.txt", "1\n")
+    running = pipeline.begin("nb", "run", "-j2")
+    pipeline.wait_for("a")
+    pipeline.wait_for("began")
+    time.sleep(0.5)
+    pipeline.write("in.txt", "2\n")
+    assert running.wait(timeout=30) == 0
+    assert pipeline.states() == {"a": "ran", "b": "unchanged"}
+
+
+def test_a_report_that_went_is_made_again(pipeline: Pipeline) -> None:
+    pipeline.declare(a=notebook(pipeline, "print('hello')"))
+    pipeline.nb("run")
+    (pipeline.path / "reports" / "index.html").unlink()
+    assert "Report: reports/index.html" in pipeline.nb("run")
+    assert pipeline.has("reports/index.html")
+
+
+@pytest.mark.slow
+def test_an_output_of_ten_thousand_files(pipeline: Pipeline) -> None:
+    command = "mkdir many && cd many && seq 10000 | split -l1 -a4"
+    pipeline.declare(many=step(command, out="many"), count=copy("n", before="ls many | wc -l"))
+    pipeline.nb("run")
+    assert "Nothing to run: 2 stages" in without_dvc(pipeline, "run")
+    (pipeline.path / "many" / "xaaaa").write_text("other")
+    assert "many is not what the last run wrote" in pipeline.nb("run", "-n")
+    assert pipeline.states()["many"] == "restored"
+    pipeline.is_settled()
 
 
 # Failures ----------------------------------------------------------------------------------------
@@ -705,4 +836,4 @@ def run_random_graph(pipeline: Pipeline, tmp_path: Path, seed: int) -> None:
     pipeline.is_settled()
     sequential = Pipeline(tmp_path / "sequential")
     sequential.run("dvc", "repro", "--quiet")
-    assert pipeline.lock() == sequential.lock()
+    assert pipeline.read("dvc.lock") == sequential.read("dvc.lock")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from nb.schedule import FAILED, NOT_RUN, RAN, RUNNING, UNCHANGED, Schedule, Task, width
 
 
@@ -10,8 +12,8 @@ def tasks(**needs: str) -> list[Task]:
     return [Task(name, after=frozenset(before)) for name, before in needs.items()]
 
 
-def names(schedule: Schedule) -> list[str]:
-    return [task.name for task in schedule.ready()]
+def names(schedule: Schedule, available: float = inf) -> list[str]:
+    return [task.name for task in schedule.ready(available)]
 
 
 def test_the_longest_way_comes_first_up_to_the_limit() -> None:
@@ -67,3 +69,26 @@ def test_the_width_of_a_plan() -> None:
     assert width(tasks(a="", b="a", c="b")) == 1
     assert width(tasks(a="", b="a", c="a", d="bc")) == 2
     assert width([]) == 1
+
+
+def test_what_does_not_fit_into_memory_waits_and_others_go_first() -> None:
+    plan = [Task("big", memory=8), Task("small"), Task("other", memory=3), Task("free")]
+    schedule = Schedule(plan, 9, {"big": 9, "small": 8, "other": 7}, memory={"small": 3, "big": 1})
+    assert names(schedule, 10) == ["big", "free"]
+    for name in ("big", "free"):
+        schedule.set(name, RUNNING)
+    # What runs has not taken yet what it will need.
+    assert names(schedule, 9) == []
+    schedule.set("big", RAN)
+    assert names(schedule, 10) == ["small", "other"]
+    # Somebody else took it.
+    assert names(schedule, 4) == ["small"]
+
+
+def test_alone_a_stage_always_starts() -> None:
+    schedule = Schedule([Task("a", memory=99), Task("b", memory=99)], 9, {})
+    assert names(schedule, 10) == ["a"]
+    schedule.set("a", RUNNING)
+    assert names(schedule, 10) == []
+    schedule.set("a", RAN)
+    assert names(schedule, 0) == ["b"]

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import fingerprints, gitwiring
-from .notebook import find_notebook, read_notebook
-from .project import CONFIG, NbError, find_root, program_environment
+from . import gitwiring
+from .project import CONFIG, EXECUTED, INDEX, NbError, find_root, program_environment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,8 +22,8 @@ if TYPE_CHECKING:
     from .duplicates import Duplicate
     from .pipeline import StageState
     from .promote import Promotion
+    from .record import Options, RunRecord
     from .rerun import Compared
-    from .runner import Options
 
 NO_NOTEBOOK = """\
 There is no production notebook yet. `nb new NAME --production` makes one that runs, its parameters
@@ -81,6 +80,8 @@ def setup(root: Path) -> None:
 
     Safe to repeat. `make setup` makes the environment first and then calls this.
     """
+    from . import fingerprints
+
     for change in gitwiring.wire(root) or ["nothing to do, the clone is wired"]:
         click.echo(f"setup: {change}")
     fingerprints.refresh(root)
@@ -96,6 +97,7 @@ def setup(root: Path) -> None:
 @click.option("--timeout", type=click.FloatRange(0, min_open=True), help="Seconds a stage may run.")
 @click.option("--pull", is_flag=True, help="Fetch missing data from the storage.")
 @click.option("--verify", is_flag=True, help="Fail stages that use files they do not declare.")
+@click.option("--cold", is_flag=True, help="Start each kernel anew, without warm imports.")
 @click.option("--json", "as_json", is_flag=True, help="Print the record of the run as JSON.")
 @click.pass_obj
 def run(root: Path, /, dry_run: bool, as_json: bool, jobs: int | None, **chosen: Any) -> None:
@@ -116,15 +118,39 @@ def run(root: Path, /, dry_run: bool, as_json: bool, jobs: int | None, **chosen:
       nb run -j1 -k           one stage at a time, and on after a failure
       nb run --verify -f      everything, held to what dvc.yaml declares
     """
+    from . import record, stamp
+    from .project import cores
+
+    options = record.Options(jobs=jobs or cores(), **chosen)
+    asks_for_all = not (options.stages or options.force or options.downstream)
+    known = stamp.read(root) if asks_for_all else None
+    if dry_run:
+        _print_plan(root, options, known is not None, as_json=as_json)
+    elif known:
+        done = record.unchanged(root, vars(options), known["stages"])
+        _print_end(done, INDEX if (root / INDEX).exists() else None, as_json=as_json)
+    else:
+        _run(root, options, as_json=as_json)
+
+
+def _print_plan(root: Path, options: Options, nothing: bool, *, as_json: bool) -> None:
+    """Say which of the chosen stages would run, and why."""
+    from .run import preview
+
+    states = [] if nothing else preview(root, options)
+    if as_json:
+        click.echo(json.dumps([vars(state) for state in states], indent=2))
+    elif states:
+        _print_states(states)
+    else:
+        click.echo("Nothing would run.")
+
+
+def _run(root: Path, options: Options, *, as_json: bool) -> None:
     from . import report
     from .run import execute
-    from .runner import Options, cores
-    from .view import View, summary
+    from .view import View
 
-    options = Options(jobs=jobs or cores(), **chosen)
-    if dry_run:
-        _print_plan(root, options, as_json=as_json)
-        return
     done = execute(root, options, View(sys.stderr if as_json else sys.stdout))
     if done is None:
         click.echo(NO_NOTEBOOK, nl=False)
@@ -132,6 +158,14 @@ def run(root: Path, /, dry_run: bool, as_json: bool, jobs: int | None, **chosen:
     if (root / ".git").exists():
         gitwiring.settle_lock(root)
     index = report.build(root)
+    done.remember([path.as_posix() for path in (EXECUTED, report.PAGES, INDEX)])
+    _print_end(done.record, index and INDEX, as_json=as_json)
+
+
+def _print_end(done: RunRecord, index: Path | None, *, as_json: bool) -> None:
+    """Say what became of a run, and exit with its code."""
+    from .view import summary
+
     if as_json:
         click.echo(json.dumps(vars(done) | {"stages": [vars(s) for s in done.stages]}, indent=2))
     else:
@@ -139,23 +173,9 @@ def run(root: Path, /, dry_run: bool, as_json: bool, jobs: int | None, **chosen:
     if done.exit_code:
         raise NbError(done.problem(), done.exit_code)
     if index and not as_json:
-        click.secho(f"Report: {index.relative_to(root).as_posix()}", bold=True)
+        click.secho(f"Report: {index.as_posix()}", bold=True)
     elif not as_json:
         click.echo("No notebook has run here, so there is no report; `nb run --force` makes one.")
-
-
-def _print_plan(root: Path, options: Options, *, as_json: bool) -> None:
-    """Say which of the chosen stages would run, and why."""
-    from .run import preview
-
-    states = preview(root, options)
-    if as_json:
-        click.echo(json.dumps([vars(state) for state in states], indent=2))
-    elif not states:
-        click.echo("Nothing would run.")
-    width = max((len(state.name) for state in states), default=0)
-    for state in [] if as_json else states:
-        click.echo(_state_lines(state, width))
 
 
 @main.command()
@@ -163,22 +183,31 @@ def _print_plan(root: Path, options: Options, *, as_json: bool) -> None:
 @click.pass_obj
 def status(root: Path, as_json: bool) -> None:
     """Say which stages are stale, and why."""
-    from .pipeline import stage_states
+    from . import fingerprints, stamp
+    from .pipeline import StageState, stage_states
 
-    fingerprints.refresh(root)
-    states = stage_states(root)
+    known = (stamp.read(root) or {}).get("shown")
+    if known:
+        states = [StageState(name) for name in known]
+    else:
+        fingerprints.refresh(root)
+        states = stage_states(root)
     if as_json:
         click.echo(json.dumps([vars(state) for state in states], indent=2))
         return
     if not states:
         click.echo(NO_NOTEBOOK, nl=False)
         return
-    width = max(len(state.name) for state in states)
-    for state in states:
-        click.echo(_state_lines(state, width))
+    _print_states(states)
     stale = sum(bool(state.reasons) for state in states)
     summary = f"{stale} of {len(states)} stages are stale; bring them up to date: nb run"
     click.echo(f"\n{summary if stale else 'Nothing to run.'}")
+
+
+def _print_states(states: list[StageState]) -> None:
+    width = max(len(state.name) for state in states)
+    for state in states:
+        click.echo(_state_lines(state, width))
 
 
 def _state_lines(state: StageState, width: int) -> str:
@@ -209,6 +238,7 @@ def params(root: Path, notebook: str, as_json: bool) -> None:
       nb params 20-features
       nb params --json notebooks/production/30-train.ipynb
     """
+    from .notebook import find_notebook, read_notebook
     from .parameters import check, describe, read_parameters
     from .pipeline import read_config
 
@@ -262,6 +292,7 @@ def trace(root: Path, notebook: str, as_json: bool) -> None:
       nb trace --json notebooks/exploratory/02-first-look.ipynb
     """
     from .footprint import table, trace_notebook
+    from .notebook import find_notebook
 
     found = trace_notebook(root, find_notebook(root, notebook))
     click.echo(found.trace.as_json() if as_json else table(found.trace))
@@ -457,6 +488,8 @@ def fingerprint(root: Path) -> None:
 
     DVC runs this as the first stage of the pipeline (notebooks/dvc.yaml).
     """
+    from . import fingerprints
+
     for path in fingerprints.refresh(root):
         click.echo(path.as_posix())
 
@@ -717,6 +750,7 @@ def show(root: Path, notebook: str) -> None:
       nb show notebooks/exploratory/01-dm-first-look.ipynb | less
     """
     from .editing import readable
+    from .notebook import find_notebook
 
     path = find_notebook(root, notebook)
     click.echo(readable(path, color=sys.stdout.isatty()), nl=False)
@@ -737,6 +771,7 @@ def edit(root: Path, notebook: str) -> None:
       EDITOR="code --wait" nb edit 20-features
     """
     from .editing import script, with_script
+    from .notebook import find_notebook
 
     path = find_notebook(root, notebook)
     before = path.read_bytes()

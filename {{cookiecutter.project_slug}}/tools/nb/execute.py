@@ -15,20 +15,17 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from subprocess import DEVNULL
-from tempfile import TemporaryDirectory
 from typing import IO, Any, TextIO
 
 from click import ClickException, echo
-from jupyter_client.manager import AsyncKernelManager
 from nbformat import from_dict
 from papermill.engines import NBClientEngine
 from papermill.log import logger
 from papermill.models import Parameter
 from papermill.translators import PythonTranslator, papermill_translators
-from traitlets import default
 
 from .credentials import Mask, mask
+from .kernels import KernelManager, SilentKernelManager, forks
 from .notebook import Notebook, parse_notebook
 from .parameters import assignments, check, read_parameters, secret_values
 from .project import NbError
@@ -61,33 +58,6 @@ class Translator(PythonTranslator):
 
 
 papermill_translators.register("python", Translator)
-
-
-class KernelManager(AsyncKernelManager):
-    """Starts a kernel whose sockets are files in a private folder; on Windows, on TCP ports."""
-
-    @default("transport")
-    def _default_transport(self) -> str:
-        return "tcp" if os.name == "nt" else "ipc"
-
-    @default("ip")
-    def _default_ip(self) -> str:
-        if self.transport == "tcp":
-            return "127.0.0.1"
-        # Short, because the path of a socket may have no more than about a hundred characters.
-        self._sockets = TemporaryDirectory(prefix="nb-")
-        return f"{self._sockets.name}/k"
-
-
-class SilentKernelManager(KernelManager):
-    """Starts a kernel that has no terminal: all it says is in its outputs.
-
-    ipykernel copies what child processes print to its own terminal or log, where nobody masks it.
-    """
-
-    async def start_kernel(self, **options: Any) -> None:
-        """Start the kernel; the options are those of the kernel manager it derives from."""
-        await super().start_kernel(stdout=DEVNULL, stderr=DEVNULL, **options)
 
 
 class WrongParameters(ClickException):
@@ -152,7 +122,13 @@ def _signal_kernels(number: int) -> None:
     """Interrupt the kernels of this process; a kill reaches what they started, too."""
     import psutil
 
-    processes = psutil.Process().children(recursive=number == signal.SIGKILL)
+    every = number == signal.SIGKILL
+    processes = psutil.Process().children(recursive=every)
+    for fork in forks:
+        with suppress(psutil.Error):
+            if fork.poll() is None:
+                kernel = psutil.Process(fork.pid)
+                processes += [*(kernel.children(recursive=True) if every else ()), kernel]
     for process in processes:
         with suppress(psutil.Error):
             process.send_signal(number)

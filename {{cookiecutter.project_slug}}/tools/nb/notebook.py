@@ -182,6 +182,15 @@ class Sources:
             names |= found
         return self.closure(names)
 
+    def imported_by(self, notebook: Notebook) -> set[str]:
+        """Return the dotted names that a notebook imports, directly or through the packages.
+
+        Those that cannot be told are left out.
+        """
+        sources = (python_source(cell.source) for cell in notebook.cells)
+        names = set().union(*(imported_names(source) or () for source in sources))
+        return names.union(*(self._imports_of(module) for module in self.used_by(notebook)))
+
     def closure(self, names: Iterable[str]) -> set[str]:
         """Return the modules that importing some names imports, directly or through others."""
         seen: set[str] = set()

@@ -9,16 +9,19 @@ import logging
 import os
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from . import fingerprints
+from . import fingerprints, stamp
 from .project import FINGERPRINTS, NbError
 from .schedule import RAN, RESTORED, UNCHANGED, Task
+from .stamp import Watched
 
 # The stage that writes the fingerprints: part of the machinery, not of anybody's pipeline.
 FINGERPRINT_STAGE = "notebooks/dvc.yaml:fingerprints"
@@ -26,6 +29,7 @@ FINGERPRINT_STAGE = "notebooks/dvc.yaml:fingerprints"
 # version of DVC lacks one, `nb run` says so and leaves the work to `dvc repro`.
 UNDOCUMENTED = (
     "dvc.dependency.param:ParamsDependency.read_params",
+    "dvc.ignore:DvcIgnoreFilter.is_ignored_dir",
     "dvc.lock:DEFAULT_TIMEOUT",
     "dvc.lock:LockError",
     "dvc.repo.index:Index.graph",
@@ -35,10 +39,25 @@ UNDOCUMENTED = (
     "dvc.repo:Repo.index",
     "dvc.repo:Repo.reproduce",
     "dvc.repo:Repo.tmp_dir",
+    "dvc.repo:lock_repo",
+    "dvc.rwlock:_edit_rwlock",
     "dvc.stage.exceptions:StageCmdFailedError",
     "dvc.stage:Stage.addressing",
     "dvc.stage:Stage.changed",
     "dvc.stage:Stage.params",
+)
+# What DVC imports when it reproduces a stage, some of it as late as then.
+MODULES = (
+    "dvc.repo.reproduce",
+    "dvc.repo.artifacts",
+    "dvc.repo.datasets",
+    "dvc.repo.plots",
+    "dvc.lock",
+    "dvc.rwlock",
+    "dvc.scm",
+    "dvc.utils.strictyaml",
+    "dvc_data.hashfile.status",
+    "ruamel.yaml",
 )
 RESTORED_MESSAGES = {
     "dvc.stage.cache": "Stage '%s' is cached - skipping run, checking out outputs",
@@ -105,7 +124,7 @@ def _repo(root: Path) -> Iterator[Any]:
     try:
         with Repo(str(root)) as repo:
             yield repo
-    except DvcException as error:
+    except (DvcException, OSError) as error:  # the latter of a link to what is gone
         raise NbError(f"DVC: {_one_line(error)}") from None
     finally:
         os.chdir(before)
@@ -119,24 +138,30 @@ def stage_states(root: Path) -> list[StageState]:
     Raises:
         NbError: if `dvc.yaml` cannot be read or is not a pipeline.
     """
-    from networkx import ancestors, topological_sort  # DVC's own graphs are networkx graphs
-
     with _repo(root) as repo:
-        # DVC's edges point from a stage to what it depends on.
-        graph = repo.index.graph.reverse()
-        stages = {s.addressing: s for s in topological_sort(graph) if s.cmd}
-        changes = repo.status()
-        makers = {out.def_path: s.addressing for s in graph for out in s.outs}
-        upstream = {n: {a.addressing for a in ancestors(graph, s)} for n, s in stages.items()}
-        locked = {name: _locked_hashes(s) for name, s in stages.items()}
-    stages.pop(FINGERPRINT_STAGE, None)
+        return _states(repo, root)
+
+
+def _states(repo: Any, root: Path) -> list[StageState]:
+    from networkx import descendants
+
+    graph = repo.index.graph
+    stages = {s.addressing: s for s in _shown(graph)}
+    changes = repo.status()
+    makers = {out.def_path: s.addressing for s in graph for out in s.outs}
     states: list[StageState] = []
-    for name in stages:
+    stale: set[str] = set()
+    for name, stage in stages.items():
         # In order, so what is stale before a stage is known. An input that a stale stage makes is
         # no reason of its own: that stage runs first, and may make it as it was.
-        after = [state.name for state in states if state.reasons and state.name in upstream[name]]
-        kept = {path: maker for path, maker in makers.items() if maker not in after}
-        reasons = _reasons(root, changes.get(name, []), locked[name], kept, set(makers) - set(kept))
+        upstream = {other.addressing for other in descendants(graph, stage)} & stale
+        after = [state.name for state in states if state.name in upstream] if upstream else []
+        reasons: list[str] = []
+        if name in changes:
+            kept = {path: maker for path, maker in makers.items() if maker not in upstream}
+            awaited = makers.keys() - kept.keys()
+            reasons = _reasons(root, changes[name], _locked_hashes(stage), kept, awaited)
+        stale |= {name} if reasons else set()
         states.append(StageState(name, reasons, after))
     return states
 
@@ -218,6 +243,23 @@ def _exists(name: str) -> bool:
     return True
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What DVC would look at.
+
+    Attributes:
+        tasks: the stages, each after those that it depends on.
+        shown: the names of all stages of the project, as `stage_states` orders them.
+        order: the names of all stages of the pipeline, as `dvc repro` runs them.
+        watched: what the pipeline reads and writes; None if only DVC can tell whether it changed.
+    """
+
+    tasks: list[Task]
+    shown: list[str]
+    order: list[str]
+    watched: Watched | None
+
+
 def plan(
     root: Path,
     targets: Sequence[str],
@@ -225,8 +267,8 @@ def plan(
     force: bool,
     downstream: bool,
     tell: Callable[[str], None],
-) -> list[Task]:
-    """Return the stages that DVC would look at, each after those that it depends on.
+) -> Plan:
+    """Return the stages that DVC would look at.
 
     Args:
         root: the project's root.
@@ -246,28 +288,68 @@ def plan(
         raise NbError(str(error), 2) from None
 
 
+def preview(
+    root: Path, targets: Sequence[str], *, force: bool, downstream: bool
+) -> tuple[list[Task], list[StageState]]:
+    """Return what `plan` and `stage_states` do, loading the pipeline once.
+
+    Raises:
+        NbError: as `plan` does.
+    """
+    fingerprints.refresh(root)
+    try:
+        with _locked_repo(root, lambda line: None) as repo:
+            tasks = _plan(repo, root, targets, force, downstream).tasks
+            with _path_locks_read_once(repo):
+                return tasks, _states(repo, root)
+    except NbError as error:
+        raise NbError(str(error), 2) from None
+
+
 @contextmanager
 def _locked_repo(root: Path, tell: Callable[[str], None]) -> Iterator[Any]:
     """Open the project and hold DVC's lock; who waits for it says for whom."""
     import dvc.lock
+    from dvc.repo import lock_repo
 
     dvc.lock.DEFAULT_TIMEOUT = LOCK_SECONDS
-    with _repo(root) as repo:
+    with _repo(root) as repo, ExitStack() as held:
         told = False
         while True:
             try:
-                repo.lock.lock()
+                held.enter_context(lock_repo(repo))
                 break
             except dvc.lock.LockError:
                 if not told:
                     holder = (Path(repo.tmp_dir) / "lock").read_text(errors="replace").strip()
                     tell(f"waiting for DVC's lock, which process {holder or 'unknown'} holds")
                 told = True
+        _repair_path_locks(Path(repo.tmp_dir) / "rwlock")
+        yield repo
+
+
+@contextmanager
+def _path_locks_read_once(repo: Any) -> Iterator[None]:
+    """Keep DVC's list of paths in use in memory: only who holds DVC's lock changes it, and we do.
+
+    It would be read and written five times for each stage that is looked at.
+    """
+    import dvc.rwlock
+
+    edit = dvc.rwlock._edit_rwlock
+    with edit(repo.tmp_dir, repo.fs, repo.config["core"].get("hardlink_lock", False)) as paths:
+
+        @contextmanager
+        def shared(*_: Any) -> Iterator[Any]:
+            for mode, kind in (("read", list), ("write", dict)):
+                paths.setdefault(mode, defaultdict(kind))
+            yield paths
+
+        dvc.rwlock._edit_rwlock = shared
         try:
-            _repair_path_locks(Path(repo.tmp_dir) / "rwlock")
-            yield repo
+            yield
         finally:
-            repo.lock.unlock()
+            dvc.rwlock._edit_rwlock = edit
 
 
 def _repair_path_locks(path: Path) -> None:
@@ -307,43 +389,157 @@ def mend_locks(root: Path, before: Mapping[Path, bytes]) -> None:
                 path.write_bytes(content)
 
 
-def _plan(
-    repo: Any, root: Path, targets: Sequence[str], force: bool, downstream: bool
-) -> list[Task]:
+def sort_locks(root: Path, order: Sequence[str]) -> None:
+    """Bring the stages in lock files into the order in which `dvc repro` would have run them all.
+
+    DVC appends what it has not seen before, so the order would be that in which stages ended. Lines
+    are moved and stay as DVC wrote them; stages that are no longer declared come last.
+
+    Args:
+        root: the project's root.
+        order: the names of the stages.
+    """
+    with _locked_repo(root, lambda _: None):
+        for path, content in read_locks(root, order).items():
+            file = path.relative_to(root).with_name("dvc.yaml").as_posix()
+            prefix = "" if file == "dvc.yaml" else f"{file}:"
+            ranks = {name.removeprefix(prefix): rank for rank, name in enumerate(order)}
+            text = content.decode()
+            found = _sorted_lock(text, ranks)
+            if found != text:
+                draft = path.with_name(f".{path.name}.draft")
+                draft.write_text(found, encoding="utf-8", newline="")
+                draft.replace(path)
+
+
+def _sorted_lock(text: str, ranks: Mapping[str, int]) -> str:
+    """Sort the blocks of lines below `stages:`; where they cannot be told apart leave all alone."""
+    head, found, rest = text.partition("\nstages:\n")
+    end = re.search(r"^\S", rest, re.MULTILINE)
+    body, tail = (rest[: end.start()], rest[end.start() :]) if end else (rest, "")
+    blocks = re.findall(r"^  \S.*\n(?:    .*\n|\n)*", body, re.MULTILINE)
+    heads = [block.partition("\n")[0].strip() for block in blocks]
+    if "".join(blocks) != body or not all(line.endswith(":") for line in heads):
+        return text
+    places = [ranks.get(line[:-1].strip("'\""), len(ranks)) for line in heads]
+    ordered = sorted(zip(places, blocks, strict=True), key=lambda pair: pair[0])
+    return f"{head}{found}{''.join(block for _, block in ordered)}{tail}"
+
+
+def _plan(repo: Any, root: Path, targets: Sequence[str], force: bool, downstream: bool) -> Plan:
     from dvc.repo.reproduce import get_active_graph, plan_repro
 
     graph = get_active_graph(repo.index.graph)
-    stages = plan_repro(graph, _collect(repo, targets or ["dvc.yaml"]), downstream=downstream)
+    whole = _collect(repo, ["dvc.yaml"])
+    chosen = _collect(repo, targets) if targets else whole
+    stages = plan_repro(graph, chosen, downstream=downstream)
+    order = plan_repro(graph, whole) if targets else stages
     names = {stage: stage.addressing for stage in stages}
+    watched = None if targets else _watched(repo, root, stages)
     if FINGERPRINT_STAGE in names.values():
         fingerprints.refresh(root)
-    return [
-        Task(
-            name=name,
-            command=" && ".join(_commands(stage)),
-            after=frozenset(names[other] for other in graph.successors(stage) if other in names),
-            changed=force or _changed(stage),
-            parameters=_parameters(stage),
-            hidden=name == FINGERPRINT_STAGE,
-        )
-        for stage, name in names.items()
-    ]
+    with _path_locks_read_once(repo):
+        tasks = [
+            Task(
+                name=name,
+                command=" && ".join(_commands(stage)),
+                after=frozenset(names[o] for o in graph.successors(stage) if o in names),
+                changed=force or _changed(stage),
+                parameters=_parameters(stage),
+                memory=_memory(stage),
+                hidden=name == FINGERPRINT_STAGE,
+            )
+            for stage, name in names.items()
+        ]
+    shown = [stage.addressing for stage in _shown(repo.index.graph)]
+    return Plan(tasks, shown, [stage.addressing for stage in order], watched)
+
+
+def _shown(graph: Any) -> list[Any]:
+    """Return the stages that run something, in the order in which they run."""
+    from networkx import topological_sort  # DVC's own graphs are networkx graphs
+
+    # DVC's edges point from a stage to what it depends on.
+    stages = topological_sort(graph.reverse())
+    return [s for s in stages if s.cmd and s.addressing != FINGERPRINT_STAGE]
+
+
+def _watched(repo: Any, root: Path, stages: Sequence[Any]) -> Watched | None:
+    """Return what stages read and write; None if only DVC can tell whether it changed."""
+    import dvc
+
+    if any(_is_always_looked_at(stage) for stage in stages):
+        return None
+    written = {s.addressing: [out.fs_path for out in s.outs] for s in stages}
+    made = {path for paths in written.values() for path in paths}
+    declared = {Path(stage.path) for stage in repo.index.stages}
+    locks = {path.with_name(stamp.LOCK) for path in declared if path.suffix == ".yaml"}
+    read = {dep.fs_path for stage in stages if not stage.frozen for dep in stage.deps} - made
+    variables = [_variables(path) for path in declared]
+    if None in variables:
+        return None
+    read |= {str(path) for path in (*declared, *chain.from_iterable(filter(None, variables)))}
+    read |= set(repo.config.files.values())
+    read |= {str(path) for path in (Path(dvc.__file__), *Path(__file__).parent.glob("*.py"))}
+    searched, ignored, left = stamp.search(
+        root,
+        made,
+        repo.dvcignore.is_ignored_dir,
+        lambda path: bool(repo.scm.is_ignored(f"{path}{os.sep}")),
+    )
+    caches = [odb.path for odb in (repo.cache.local, repo.cache.legacy)]
+    inodes = {str(path): stamp.inode(path) for path in sorted(locks)}
+    watched = Watched(sorted(read), written, searched, ignored, left, caches, inodes)
+    return replace(watched, before=stamp.look(root, watched))
+
+
+def _is_always_looked_at(stage: Any) -> bool:
+    """Return whether a stage runs each time, or deals with what is not a local file."""
+    from dvc.dependency import Dependency, ParamsDependency
+
+    deps = [] if stage.frozen else stage.deps
+    plain = all(type(dep) in (Dependency, ParamsDependency) for dep in deps)
+    if not plain or any(item.protocol != "local" for item in (*deps, *stage.outs)):
+        return True
+    return not stage.frozen and bool(stage.is_callback or stage.always_changed)
+
+
+def _variables(path: Path) -> list[Path] | None:
+    """Return the files whose values a `dvc.yaml` uses, there or not; None if they may be others."""
+    import yaml
+
+    found = [path.with_name("params.yaml")]
+    text = path.read_text(encoding="utf-8") if path.suffix == ".yaml" else ""
+    if "vars" in text:
+        content = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        if "vars" in str(
+            content.get("stages")
+        ):  # of a single stage: relative to where that one runs
+            return None
+        items = [item for item in content.get("vars", ()) if isinstance(item, str)]
+        found += [path.parent / item.partition(":")[0] for item in items]
+    return found
 
 
 def _collect(repo: Any, targets: Sequence[str]) -> list[Any]:
     from dvc.exceptions import DvcException
     from dvc.repo.reproduce import collect_stages
 
-    names = {stage.addressing for stage in repo.index.stages}
-    names |= {name.partition("@")[0] for name in names}
+    # DVC would load the file again for each target.
+    by_target: dict[str, list[Any]] = {}
+    for stage in repo.index.stages:
+        file = os.path.relpath(stage.path)
+        for key in {stage.addressing, stage.addressing.partition("@")[0], file}:
+            by_target.setdefault(key, []).append(stage)
     found: list[Any] = []
     for target in targets:
         try:
-            found += collect_stages(repo, [target])
+            found += by_target.get(target) or collect_stages(repo, [target])
         except DvcException:
-            if target in names or target == "dvc.yaml":
+            if target == "dvc.yaml":
                 raise
-            nearest = get_close_matches(target, sorted(names - {FINGERPRINT_STAGE}), 1)
+            names = sorted(by_target.keys() - {FINGERPRINT_STAGE})
+            nearest = get_close_matches(target, names, 1)
             hint = f"; did you mean {nearest[0]}?" if nearest else ". All stages: nb status"
             raise NbError(f"there is no stage {target}{hint}") from None
     return list(dict.fromkeys(found))
@@ -364,6 +560,19 @@ def _changed(stage: Any) -> bool:
 
 def _parameters(stage: Any) -> dict[str, Any]:
     return {key: value for params in stage.params for key, value in params.read_params().items()}
+
+
+def _memory(stage: Any) -> int | None:
+    """Return how much memory a stage needs by its `meta: {nb: {memory: 8GB}}`, in bytes."""
+    declared = ((stage.meta or {}).get("nb") or {}).get("memory")
+    if declared is None:
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:([kMGT]?)(i?)B)?", str(declared).strip())
+    if not found:
+        what = f"stage {stage.addressing} needs {declared!r} of memory, which is no size"
+        raise NbError(f"{stage.relpath}: {what}; write it as 8GB or 500MB", 2)
+    number, prefix, binary = found.groups()
+    return int(float(number) * (1024 if binary else 1000) ** " kMGT".index(prefix or " "))
 
 
 def reproduce(
@@ -490,7 +699,7 @@ def _reasons(
     changes: list[Any],
     locked: Mapping[str, str],
     makers: Mapping[str, str],
-    awaited: set[str],
+    awaited: Set[str],
 ) -> list[str]:
     """Put DVC's report on one stage into words.
 

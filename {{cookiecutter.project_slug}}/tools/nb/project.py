@@ -13,6 +13,7 @@ PRODUCTION = Path("notebooks/production")
 CONFIG = Path("config")
 FINGERPRINTS = Path(".nb/fingerprints")
 EXECUTED = Path("reports/notebooks")
+INDEX = Path("reports/index.html")
 
 
 class NbError(Exception):
@@ -48,3 +49,10 @@ def program_environment() -> dict[str, str]:
     # Containers often set this; every stage would then compile all that it imports anew.
     kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     return {**kept, "PATH": path}
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

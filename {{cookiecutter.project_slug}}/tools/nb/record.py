@@ -8,8 +8,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ SCHEMA = 1
 RUNS = Path("reports/runs")
 KEPT = 50
 LOCK_FILES = ("uv.lock", "requirements.lock")
-# As many records are searched for how long a stage took.
+# As many records in which something ran are searched for what stages took.
 RECENT = 10
 DIED = "the run was killed"
 INTERRUPTED_CODES = (129, 130, 143)
@@ -44,6 +45,23 @@ _PROBLEMS = {
     OUT_OF_MEMORY: "ran out of memory",
     TIMED_OUT: "timed out",
 }
+
+_encode = json.JSONEncoder(default=str).encode
+
+
+@dataclass(frozen=True)
+class Options:
+    """What `nb run` was told; the command line explains each."""
+
+    stages: tuple[str, ...] = ()
+    jobs: int = 1
+    keep_going: bool = False
+    force: bool = False
+    downstream: bool = False
+    pull: bool = False
+    timeout: float | None = None
+    cold: bool = False
+    verify: bool = False
 
 
 @dataclass
@@ -89,8 +107,14 @@ class RunRecord:
         path = root / RUNS / f"{self.id}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_suffix(".draft")
-        draft.write_text(json.dumps(asdict(self), indent=2, default=str) + "\n", encoding="utf-8")
+        draft.write_text(self._json(), encoding="utf-8")
         draft.replace(path)
+
+    def _json(self) -> str:
+        """Return it as JSON with a line per stage: of a thousand stages that takes milliseconds."""
+        head = json.dumps({**vars(self), "stages": None}, indent=2, default=str)
+        stages = ",\n".join(f"    {_encode(vars(stage))}" for stage in self.stages)
+        return head.replace('\n  "stages": null', f'\n  "stages": [\n{stages}\n  ]') + "\n"
 
     def finish(self, root: Path, exit_code: int, seconds: float) -> None:
         """Write the record of a run that has ended."""
@@ -140,6 +164,16 @@ def begin(root: Path, arguments: dict[str, Any], jobs: int) -> RunRecord:
     )
 
 
+def unchanged(root: Path, arguments: dict[str, Any], stages: list[dict[str, Any]]) -> RunRecord:
+    """Write and return the record of a run that had nothing to do."""
+    began = time.monotonic()
+    report = begin(root, arguments, arguments["jobs"])
+    report.stages = [StageRecord(**stage) for stage in stages]
+    report.finish(root, 0, time.monotonic() - began)
+    _keep_newest(root)
+    return report
+
+
 def _git(root: Path, *arguments: str) -> str:
     return git(root, *arguments, check=False).strip() if (root / ".git").exists() else ""
 
@@ -156,15 +190,20 @@ def tidy(root: Path) -> None:
 
     To be called when no other run is at work: a record that says "running" is then of a dead one.
     """
-    paths = sorted((root / RUNS).glob("*.json"))
-    for path in paths[: -KEPT + 1]:
-        path.unlink()
     for draft in (root / RUNS).glob("*.draft"):
         draft.unlink()
-    for record in _read(paths[-KEPT + 1 :]):
+    for record in _read(_keep_newest(root, KEPT - 1)):
         if record.state == RUNNING:
             _close(record)
             record.save(root)
+
+
+def _keep_newest(root: Path, count: int = KEPT) -> list[Path]:
+    """Remove older records and return the paths of those that stay."""
+    paths = sorted((root / RUNS).glob("*.json"))
+    for path in paths[:-count]:
+        path.unlink(missing_ok=True)
+    return paths[-count:]
 
 
 def _close(record: RunRecord) -> None:
@@ -176,11 +215,22 @@ def _close(record: RunRecord) -> None:
             stage.cause = DIED
 
 
-def durations(root: Path) -> dict[str, float]:
-    """Return how many seconds each stage took when it last ran, as far as records tell."""
-    paths = sorted((root / RUNS).glob("*.json"))[-RECENT:]
-    stages = [stage for record in _read(paths) for stage in record.stages]
-    return {s.name: s.seconds for s in stages if s.state == RAN and s.seconds is not None}
+def learnt(root: Path) -> tuple[dict[str, float], dict[str, int]]:
+    """Return seconds and peak memory of each stage when it last ran, as far as records tell."""
+    seconds: dict[str, float] = {}
+    memory: dict[str, int] = {}
+    useful = 0
+    for path in sorted((root / RUNS).glob("*.json"), reverse=True):
+        ran = [s for record in _read([path]) for s in record.stages if s.state == RAN]
+        for stage in ran:
+            if stage.seconds is not None:
+                seconds.setdefault(stage.name, stage.seconds)
+            if stage.peak_memory is not None:
+                memory.setdefault(stage.name, stage.peak_memory)
+        useful += bool(ran)
+        if useful == RECENT:
+            break
+    return seconds, memory
 
 
 def _read(paths: list[Path]) -> Iterator[RunRecord]:

@@ -6,10 +6,9 @@ import json
 from pathlib import Path
 
 from .notebook import source_text
-from .project import EXECUTED, NbError
+from .project import EXECUTED, INDEX, NbError
 
 PAGES = Path("reports/html")
-INDEX = Path("reports/index.html")
 
 _INDEX_TEMPLATE = """\
 <!doctype html>

@@ -6,58 +6,101 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from . import contract, fingerprints, pipeline, record, trace
-from .pipeline import StageState
-from .project import NbError, program_environment
-from .record import RunRecord
-from .runner import Options, Runner
-from .schedule import DONE, Task
+from . import contract, pipeline, record, stamp, trace
+from .notebook import production_notebooks
+from .pipeline import Plan, StageState
+from .project import PRODUCTION, NbError, program_environment
+from .record import Options, RunRecord
+from .runner import Runner, stage_record
+from .schedule import DONE, UNCHANGED
 from .view import View
+from .warm import COLD, Warm
 
 RUN_LOCK = Path(".nb/run.lock")
 
 
-def execute(root: Path, options: Options, view: View) -> RunRecord | None:
-    """Bring stages up to date and return the record of it; None if the pipeline has no stage.
+@dataclass(frozen=True)
+class Done:
+    """A run that has ended.
+
+    Attributes:
+        record: what became of it.
+        remember: stamps that everything is up to date, if so; the next run then asks DVC nothing
+            unless something was touched. Takes the files made of the results.
+    """
+
+    record: RunRecord
+    remember: Callable[[list[str]], None] = lambda made: None
+
+
+def execute(root: Path, options: Options, view: View) -> Done | None:
+    """Bring stages up to date and return what became of it; None if the pipeline has no stage.
 
     Raises:
         NbError: if the pipeline cannot be read, or the run was interrupted before it began.
     """
     try:
-        environment: dict[str, str] = {}
         if options.verify:
-            options, environment = _verification(root, options, view)
-        missing = _obstacles()
-        if missing:
-            view.note(f"running one by one, with dvc repro: {missing}")
-            return _run_plainly(root, options, environment)
-        with _only_run(root, view):
-            record.tidy(root)
-            tasks = _plan(root, options, view.note)
-            if all(task.hidden for task in tasks):
-                return None
-            done = Runner(root, options, tasks, view, environment).run()
-            if options.verify:
-                _tell_verified(root, done, view)
-            return done
+            options = _verifying(options, view)
+        if os.name != "posix":
+            return _run_plainly(root, options, view, "this system cannot fork processes")
+        with _only_run(root, view) as lock, _warm(root, options, lock) as warm:
+            missing = pipeline.missing_names()
+            if missing:
+                lacks = f"this version of DVC has no {', no '.join(missing)}"
+                return _run_plainly(root, options, view, lacks)
+            return _run_side_by_side(root, options, view, warm)
     except KeyboardInterrupt:
         raise NbError("interrupted before anything was started", 130) from None
 
 
+def _run_side_by_side(root: Path, options: Options, view: View, warm: Warm | None) -> Done | None:
+    record.tidy(root)
+    began = stamp.clock(root)
+    plan = _plan(root, options, view.note)
+    if all(task.hidden for task in plan.tasks):
+        return None
+    if any(task.changed for task in plan.tasks):
+        stamp.forget(root)
+    runner = Runner(root, options, plan.tasks, view, _shell(root, options), warm)
+    done = runner.run()
+    if options.verify:
+        _tell_verified(root, done, view)
+    locks_are_ours = plan.watched and stamp.are_same(root, plan.watched.locks)
+    if runner.ended:
+        pipeline.sort_locks(root, plan.order)
+    if plan.watched and locks_are_ours and runner.all_done():
+        seen = (root, plan.watched, began, runner.ended, _content(plan))
+        return Done(done, partial(stamp.record, *seen))
+    return Done(done)
+
+
+def _content(plan: Plan) -> dict[str, Any]:
+    """Return what the next run has to know if nothing was touched."""
+    tasks = [task for task in plan.tasks if not task.hidden]
+    whole = {task.name for task in tasks} >= set(plan.shown)
+    stages = [{**vars(stage_record(task)), "state": UNCHANGED} for task in tasks]
+    return {"stages": stages, "shown": plan.shown if whole else None}
+
+
 def preview(root: Path, options: Options) -> list[StageState]:
     """Return the stages that would run, or may, and why."""
-    fingerprints.refresh(root)
-    tasks = _plan(root, options, lambda line: None)
-    states = {state.name: state for state in pipeline.stage_states(root)}
+    tasks, found = pipeline.preview(
+        root, options.stages, force=options.force, downstream=options.downstream
+    )
+    names = {task.name for task in tasks}
+    states = {state.name: state for state in found}
     shown: list[StageState] = []
     for task in tasks:
         state = states.get(task.name) or StageState(task.name)
-        after = [name for name in state.after if any(other.name == name for other in tasks)]
+        after = [name for name in state.after if name in names]
         reasons = state.reasons if task.changed else []
         if task.changed and not reasons:
             reasons = ["forced"] if options.force else ["it is not what dvc.lock says"]
@@ -66,22 +109,28 @@ def preview(root: Path, options: Options) -> list[StageState]:
     return shown
 
 
-def _plan(root: Path, options: Options, tell: Callable[[str], None]) -> list[Task]:
+def _plan(root: Path, options: Options, tell: Callable[[str], None]) -> Plan:
     return pipeline.plan(
         root, options.stages, force=options.force, downstream=options.downstream, tell=tell
     )
 
 
-def _obstacles() -> str:
-    """Return why stages cannot run side by side here; empty if they can."""
-    if os.name != "posix":
-        return "this system cannot fork processes"
-    missing = pipeline.missing_names()
-    return f"this version of DVC has no {', no '.join(missing)}" if missing else ""
+@contextmanager
+def _warm(root: Path, options: Options, lock: int) -> Iterator[Warm | None]:
+    """Start the warm process, if there may be notebooks to run; end it after the block."""
+    is_cold = options.cold or os.environ.get(COLD) or sys.platform != "linux"
+    if is_cold or not production_notebooks(root / PRODUCTION):
+        yield None
+        return
+    warm = Warm(root, [lock])
+    try:
+        yield warm
+    finally:
+        warm.close()
 
 
-def _verification(root: Path, options: Options, view: View) -> tuple[Options, dict[str, str]]:
-    """Return how to run stages so that each is held to its contract, and with which variables.
+def _verifying(options: Options, view: View) -> Options:
+    """Return options with which each stage can be held to its contract.
 
     Raises:
         NbError: if this system cannot.
@@ -92,7 +141,15 @@ def _verification(root: Path, options: Options, view: View) -> tuple[Options, di
     if seen != trace.STRACE and options.jobs > 1:
         view.note(f"one stage at a time, to know whose a file is: {trace.VIEWS[seen]} do not tell")
         options = replace(options, jobs=1)
-    return options, contract.prepare(root, pipeline.contracts(root), os.environ)
+    # A warm process is none of the stage's own: nobody would see what its forks do.
+    return replace(options, cold=True)
+
+
+def _shell(root: Path, options: Options) -> dict[str, str]:
+    """Return variables with which DVC runs commands in a shell that looks on, if it is to."""
+    if not options.verify:
+        return {}
+    return contract.prepare(root, pipeline.contracts(root), os.environ)
 
 
 def _tell_verified(root: Path, done: RunRecord, view: View) -> None:
@@ -104,8 +161,10 @@ def _tell_verified(root: Path, done: RunRecord, view: View) -> None:
     view.note(f"{note}{hint}")
 
 
-def _run_plainly(root: Path, options: Options, environment: Mapping[str, str]) -> RunRecord:
+def _run_plainly(root: Path, options: Options, view: View, why: str) -> Done:
     """Leave all the work to `dvc repro`: one stage at a time, without the stages in the record."""
+    stamp.forget(root)
+    view.note(f"running one by one, with dvc repro: {why}")
     flags = {
         "--force": options.force,
         "--keep-going": options.keep_going,
@@ -118,7 +177,8 @@ def _run_plainly(root: Path, options: Options, environment: Mapping[str, str]) -
     report.engine = "dvc repro"
     report.save(root)
     began = time.monotonic()
-    process = subprocess.Popen(command, cwd=root, env={**program_environment(), **environment})
+    environment = {**program_environment(), **_shell(root, options)}
+    process = subprocess.Popen(command, cwd=root, env=environment)
     interrupted = False
     while process.returncode is None:
         try:
@@ -127,12 +187,12 @@ def _run_plainly(root: Path, options: Options, environment: Mapping[str, str]) -
             interrupted = True
     code = 130 if interrupted else min(process.returncode, 1)
     report.finish(root, code, time.monotonic() - began)
-    return report
+    return Done(report)
 
 
 @contextmanager
-def _only_run(root: Path, view: View) -> Iterator[None]:
-    """Wait until no other `nb run` is at work in this project.
+def _only_run(root: Path, view: View) -> Iterator[int]:
+    """Wait until no other `nb run` is at work in this project; give the file that is locked.
 
     Workers inherit the lock: after `kill -9` of a runner it is free when the last of them ended.
     """
@@ -150,4 +210,4 @@ def _only_run(root: Path, view: View) -> Iterator[None]:
         file.truncate(0)
         file.write(f"{os.getpid()}\n")
         file.flush()
-        yield
+        yield file.fileno()

@@ -13,17 +13,19 @@ import signal
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
-from . import causes, pipeline, record, worker
+from . import causes, memory, pipeline, record, stamp, worker
 from .causes import BROKEN_CONTRACT
 from .pipeline import Outcome
-from .project import program_environment
-from .record import RunRecord, StageRecord
+from .project import cores, program_environment
+from .record import Options, RunRecord, StageRecord
 from .schedule import (
     BROKEN,
     CONTRACT_BROKEN,
+    DONE,
     KILLED,
     NOT_RUN,
     OUT_OF_MEMORY,
@@ -35,7 +37,8 @@ from .schedule import (
     width,
 )
 from .view import View
-from .worker import Worker
+from .warm import Warm, third_party_modules
+from .worker import Order, Worker
 
 # From an interrupt to the kill of what does not heed it.
 GRACE_SECONDS = 10.0
@@ -48,20 +51,6 @@ ENDING = [
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
-@dataclass(frozen=True)
-class Options:
-    """What `nb run` was told; the command line explains each."""
-
-    stages: tuple[str, ...] = ()
-    jobs: int = 1
-    keep_going: bool = False
-    force: bool = False
-    downstream: bool = False
-    pull: bool = False
-    verify: bool = False
-    timeout: float | None = None
-
-
 class Runner:
     """Runs a plan to its end.
 
@@ -71,6 +60,7 @@ class Runner:
         tasks: the plan.
         view: where to show it.
         environment: variables for the commands of stages, besides those of this process.
+        warm: the process to fork stages from; without one they are forked from this process.
     """
 
     def __init__(
@@ -80,21 +70,25 @@ class Runner:
         tasks: list[Task],
         view: View,
         environment: Mapping[str, str],
+        warm: Warm | None = None,
     ) -> None:
         self.root = root
         self.options = options
         self.view = view
+        seconds, peaks = record.learnt(root)
         self.schedule = Schedule(
-            tasks, options.jobs, record.durations(root), keep_going=options.keep_going
+            tasks, options.jobs, seconds, keep_going=options.keep_going, memory=peaks
         )
         self.record = record.begin(root, asdict(options), options.jobs)
-        self.stages = {task.name: _stage_record(task) for task in tasks}
+        self.stages = {task.name: stage_record(task) for task in tasks}
         self.record.stages = [self.stages[task.name] for task in tasks if not task.hidden]
         self.environment = {**_environment(min(options.jobs, width(tasks))), **environment}
+        self.warm = warm if warm and self._warm_up(warm, tasks) else None
         self.locks = pipeline.read_locks(root, [task.name for task in tasks])
         self.workers: dict[int, Worker] = {}
         self.signals: list[tuple[int, float]] = []
         self.usage = False
+        self.ended: dict[str, int] = {}  # by the clock of the file system
         self.events = selectors.DefaultSelector()
         self.view.expect([task.name for task in tasks if not task.hidden])
 
@@ -113,11 +107,31 @@ class Runner:
         self.record.finish(self.root, self._exit_code(), time.monotonic() - began)
         return self.record
 
+    def all_done(self) -> bool:
+        """Return whether everything that was asked for is up to date."""
+        return all(state in DONE for state in self.schedule.states.values())
+
+    def _warm_up(self, warm: Warm, tasks: list[Task]) -> bool:
+        """Have imported what the notebooks import that may run; return whether stages may fork."""
+        stale: set[str] = set()
+        for task in tasks:
+            if task.changed or stale & task.after:
+                stale.add(task.name)
+        notebooks = {self.root / self.stages[name].notebook for name in stale} - {self.root}
+        if not notebooks:
+            return False
+        ready = warm.preload(self.environment, third_party_modules(self.root, notebooks))
+        for name, why in warm.excluded.items():
+            self.view.note(f"each notebook imports {name} by itself: {why}")
+        if not ready:
+            self.view.note("kernels start cold: the process with warm imports ended")
+        return ready
+
     def _loop(self) -> None:
         self._save()
         while True:
             self._heed_signals()
-            for task in self.schedule.ready():
+            for task in self.schedule.ready(memory.available()):
                 self._start(task)
             self._save()
             if not self.workers:
@@ -130,14 +144,11 @@ class Runner:
             self.view.tick()
 
     def _start(self, task: Task) -> None:
+        order = Order(
+            task.name, str(self.root), self.options.force, self.options.pull, self.environment
+        )
         started = worker.start(
-            task,
-            self.root,
-            force=self.options.force,
-            pull=self.options.pull,
-            environment=self.environment,
-            others=self.workers.values(),
-            setup=self._leave,
+            task, order, fork=self._fork_warm, others=self.workers.values(), setup=self._leave
         )
         pid = started.pid
         self.workers[pid] = started
@@ -146,6 +157,9 @@ class Runner:
         self.stages[task.name].started = record.now()
         if not task.hidden:
             self.view.running(task.name, started.began)
+
+    def _fork_warm(self, order: Mapping[str, Any], files: list[int]) -> int | None:
+        return self.warm.fork(order, files) if self.warm and self.warm.is_alive else None
 
     def _leave(self) -> None:
         """Close, in a new worker, what belongs to the runner."""
@@ -159,8 +173,15 @@ class Runner:
         for key, _ in self.events.select(0.2):
             if key.data is None:
                 os.read(key.fd, 512)
+            elif isinstance(key.data, Warm):
+                self._listen(key.data)
             else:
                 self._show(self.workers[key.data])
+
+    def _listen(self, warm: Warm) -> None:
+        """Note the ends of workers; if the warm process is gone, go on without."""
+        if not warm.listen():
+            self.events.unregister(warm)
 
     def _show(self, running: Worker) -> None:
         with suppress(BlockingIOError):
@@ -201,29 +222,43 @@ class Runner:
         """Return the workers that ended; their outcomes are noted."""
         ended: list[Worker] = []
         for pid in list(self.workers):
-            found, status, usage = os.wait4(pid, os.WNOHANG)
-            if found:
+            end = self._end_of(pid)
+            if end:
+                status, cpu = end
                 running = self.workers.pop(pid)
                 outcome, peak = running.outcome()
                 if outcome is None:
                     # It was killed; what it had started is an orphan now, and ours.
-                    worker.end_descendants(self.workers)
+                    worker.end_descendants({*self.workers, self.warm.pid if self.warm else 0})
                     pipeline.mend_locks(self.root, self.locks)
                 self._show_rest(running)
                 self.events.unregister(running.output)
                 for fd in running.pipes():
                     os.close(fd)
                 stage = self.stages[running.task.name]
-                stage.cpu_seconds = round(usage.ru_utime + usage.ru_stime, 3)
+                stage.cpu_seconds = None if cpu is None else round(cpu, 3)
                 stage.peak_memory = peak
                 self._judge(running, outcome, os.waitstatus_to_exitcode(status))
                 ended.append(running)
         return ended
 
+    def _end_of(self, pid: int) -> tuple[int, float | None] | None:
+        """Return a worker's exit status and CPU seconds, as far as known; None while it runs."""
+        if self.warm and pid in self.warm.workers:
+            end = self.warm.ends.get(pid)
+            if end or self.warm.is_alive:
+                return end
+        try:
+            found, status, usage = os.wait4(pid, os.WNOHANG)
+        except ChildProcessError:  # the warm process reaped it, and was killed before it said so
+            return signal.SIGKILL, None
+        return (status, usage.ru_utime + usage.ru_stime) if found else None
+
     def _judge(self, ended: Worker, outcome: Outcome | None, code: int) -> None:
         """Note what became of a stage, and why."""
         stage = self.stages[ended.task.name]
         stage.ended = record.now()
+        self.ended[stage.name] = stamp.clock(self.root)
         stage.seconds = round(time.monotonic() - ended.began, 3)
         outcome = outcome or Outcome(status=code)
         state = outcome.state
@@ -277,6 +312,8 @@ class Runner:
         for fd in self._wakeup:
             os.set_blocking(fd, False)
         self.events.register(self._wakeup[0], selectors.EVENT_READ)
+        if self.warm:
+            self.events.register(self.warm, selectors.EVENT_READ, self.warm)
         handlers = {number: signal.signal(number, self._on_signal) for number in ENDING}
         handlers[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self._wakeup[1], warn_on_full_buffer=False)
@@ -306,14 +343,8 @@ class Runner:
                 self._interrupt(running)
 
 
-def cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _stage_record(task: Task) -> StageRecord:
+def stage_record(task: Task) -> StageRecord:
+    """Return the record of a stage that was not looked at yet."""
     notebook, executed = causes.notebook_of(task.command)
     parameters = dict(task.parameters)
     return StageRecord(task.name, notebook=notebook, executed=executed, parameters=parameters)

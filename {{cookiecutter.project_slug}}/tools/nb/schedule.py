@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
 # What a stage may have come to. A stage after it may run only if it is `DONE`.
@@ -28,6 +29,7 @@ class Task:
         changed: it would run even if no stage before it does.
         parameters: the values of its parameters, by name.
         hidden: part of the machinery, shown only if it fails.
+        memory: how much it is declared to need, in bytes.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Task:
     changed: bool = True
     parameters: Mapping[str, Any] = field(default_factory=dict)
     hidden: bool = False
+    memory: int | None = None
 
 
 class Schedule:
@@ -46,6 +49,7 @@ class Schedule:
         jobs: how many stages may run at a time.
         seconds: how long stages took earlier, by name.
         keep_going: after a failure, start what does not depend on it.
+        memory: how much stages needed earlier, by name, in bytes; what a task declares counts more.
     """
 
     def __init__(
@@ -55,21 +59,44 @@ class Schedule:
         seconds: Mapping[str, float],
         *,
         keep_going: bool = False,
+        memory: Mapping[str, int] | None = None,
     ) -> None:
         self.tasks = {task.name: task for task in tasks}
         self.jobs = jobs
         self.keep_going = keep_going
         self.states = dict.fromkeys(self.tasks, WAITING)
         self.causes: dict[str, str] = {}
+        learnt = memory or {}
+        self._needs = {t.name: t.memory or learnt.get(t.name, 0) for t in self.tasks.values()}
+        self._capacity = inf
         self._remaining = _remaining_seconds(list(self.tasks.values()), seconds)
 
-    def ready(self) -> list[Task]:
-        """Return the stages to start now; the longest way to the end comes first."""
+    def ready(self, available: float = inf) -> list[Task]:
+        """Return the stages to start now; the longest way to the end comes first.
+
+        A stage is left out while what it and the running ones need is more than was available when
+        none ran, or more than is available now. Alone it always starts.
+
+        Args:
+            available: how much memory is available, in bytes.
+        """
         self._settle()
-        free = self.jobs - self._count(RUNNING)
+        running = [name for name, state in self.states.items() if state == RUNNING]
+        if not running:
+            self._capacity = available
         tasks = [task for task in self._waiting() if self._inputs_are_done(task)]
         tasks.sort(key=lambda task: -self._remaining[task.name])
-        return tasks[:free]
+        used = sum(self._needs[name] for name in running)
+        room = min(available, self._capacity - used)
+        chosen: list[Task] = []
+        for task in tasks:
+            if len(running) + len(chosen) >= self.jobs:
+                break
+            need = self._needs[task.name]
+            if need <= room or not (running or chosen):
+                chosen.append(task)
+                room -= need
+        return chosen
 
     def set(self, name: str, state: str) -> None:
         """Note what became of a stage; after a failure nothing new starts, unless told to go on."""
@@ -112,9 +139,6 @@ class Schedule:
 
     def _waiting(self) -> list[Task]:
         return [task for task in self.tasks.values() if self.states[task.name] == WAITING]
-
-    def _count(self, state: str) -> int:
-        return sum(1 for other in self.states.values() if other == state)
 
 
 _SHORT = {FAILED: "failed", TIMED_OUT: "timed out", KILLED: "was killed"} | {

@@ -18,11 +18,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from threading import Thread
 from typing import Any, NoReturn
 
+from . import forkserver
 from .causes import oom_kills
 from .lines import Lines
 from .pipeline import Outcome, reproduce
@@ -88,13 +89,30 @@ class Worker:
         return Outcome(**values["outcome"]), values["peak_memory"]
 
 
+@dataclass(frozen=True)
+class Order:
+    """What a worker is to do.
+
+    Attributes:
+        stage: the stage to bring up to date.
+        root: the project's root.
+        force: run it even if nothing changed.
+        pull: fetch from the storage what is missing.
+        environment: the environment variables of its command.
+    """
+
+    stage: str
+    root: str
+    force: bool
+    pull: bool
+    environment: dict[str, str]
+
+
 def start(
     task: Task,
-    root: Path,
+    order: Order,
     *,
-    force: bool,
-    pull: bool,
-    environment: Mapping[str, str],
+    fork: Callable[[Mapping[str, Any], list[int]], int | None],
     others: Iterable[Worker],
     setup: Callable[[], None],
 ) -> Worker:
@@ -102,27 +120,27 @@ def start(
 
     Args:
         task: the stage.
-        root: the project's root.
-        force: run it even if nothing changed.
-        pull: fetch from the storage what is missing.
-        environment: the environment variables of its command.
+        order: what to do with it.
+        fork: forks a worker from the warm process, given the order and its pipes; returns None if
+            there is none, and the worker is forked from this process.
         others: the workers that are running: a copy of their pipes would keep them from seeing the
             runner's end.
-        setup: called in the worker first, to close what is the runner's own.
+        setup: called first in a worker that is forked from this process, to close what is its own.
     """
     control, output, result = os.pipe(), os.pipe(), os.pipe()
     began, started = time.monotonic(), time.time()
     sys.stdout.flush()
     sys.stderr.flush()
-    pid = os.fork()
-    if pid == 0:
-        setup()
-        for fd in (control[1], output[0], result[0], *(fd for w in others for fd in w.pipes())):
-            os.close(fd)
-        os.environ.clear()
-        os.environ.update(environment)
-        _work(task, root, force, pull, control[0], output[1], result[1])
-    for fd in (control[0], output[1], result[1]):
+    theirs = [control[0], output[1], result[1]]
+    pid = fork(asdict(order), theirs)
+    if pid is None:
+        pid = os.fork()
+        if pid == 0:
+            setup()
+            for fd in (control[1], output[0], result[0], *(fd for w in others for fd in w.pipes())):
+                os.close(fd)
+            work(order, theirs)
+    for fd in theirs:
         os.close(fd)
     os.set_blocking(output[0], False)
     return Worker(task, pid, control[1], output[0], result[0], began, started, oom_kills())
@@ -174,22 +192,38 @@ def _signal(pid: int, number: int) -> None:
         os.kill(pid, number)
 
 
-def _work(
-    task: Task, root: Path, force: bool, pull: bool, control: int, output: int, result: int
-) -> NoReturn:
-    """Be the worker; never return into the runner's code."""
+def work(order: Order, files: list[int], warm_files: Iterable[int] | None = None) -> NoReturn:
+    """Be the worker; never return into the code of the process that was forked.
+
+    Args:
+        order: what to do.
+        files: the pipes for orders, for what the stage prints, and for its outcome.
+        warm_files: if this process is a fork of the warm one, what that keeps open for workers;
+            papermill and kernels are forks, too, then.
+    """
+    control, output, result = files
     status = 1
+    os.environ.clear()
+    os.environ.update(order.environment)
+    root = Path(order.root)
+    _make_own_session(output)
+    server = None
+    if warm_files is not None:
+        server = forkserver.start(root, [control, result, *warm_files])
     try:
-        _make_own_session(output)
+        if server:
+            os.environ.update(server.environment())
         watch = _Watch(control)
         outcome = reproduce(
             root,
-            task.name,
-            force=force,
-            pull=pull,
+            order.stage,
+            force=order.force,
+            pull=order.pull,
             tell=lambda text: print(text, flush=True),
             stopped=lambda: watch.stopping,
         )
+        if server:
+            server.close()
         end_descendants()
         values = {"outcome": vars(outcome), "peak_memory": _peak_memory()}
         _write_all(result, json.dumps(values).encode())
@@ -210,6 +244,8 @@ def _make_own_session(output: int) -> None:
     null = os.open(os.devnull, os.O_RDONLY)
     for source, target in ((null, 0), (output, 1), (output, 2)):
         os.dup2(source, target)
+    os.close(null)
+    os.close(output)
 
 
 class _Watch(Thread):

@@ -1,0 +1,1 @@
+"""Measure pipelines of notebooks: this project, its peers and the floor, side by side."""

@@ -1,0 +1,252 @@
+"""Kernels forked from a process with warm imports behave as ordinary ones. Linux only."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from typing import Any
+
+import nbformat
+import pytest
+from conftest import Project
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux only")
+
+# Notebooks chosen to break forking: each leaves what it found in `result`.
+NOTEBOOKS = {
+    "blas": """
+import numpy as np
+a = np.arange(640_000, dtype=float).reshape(800, 800) / 1e5
+result = [float((a @ a.T).sum()), float(np.linalg.svd(a, compute_uv=False)[0].round(6))]
+""",
+    "pyarrow": """
+import pyarrow as pa, pyarrow.compute as pc, pyarrow.parquet as pq
+table = pa.table({"x": list(range(100_000)), "g": [i % 7 for i in range(100_000)]})
+pq.write_table(table, "pyarrow.parquet")
+back = pq.read_table("pyarrow.parquet", use_threads=True)
+result = [pc.sum(back["x"]).as_py(), back.group_by("g").aggregate([("x", "sum")]).num_rows]
+""",
+    "sklearn": """
+import numpy as np
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.model_selection import cross_val_score
+rng = np.random.default_rng(0)
+X = rng.normal(size=(200, 5)); y = (X[:, 0] > 0).astype(int)
+forest = RandomForestClassifier(20, random_state=0, n_jobs=2)
+result = cross_val_score(forest, X, y, cv=4, n_jobs=2).tolist()
+""",
+    "matplotlib": """
+import hashlib, io
+import matplotlib, matplotlib.pyplot as plt
+figure, axes = plt.subplots(); axes.plot([1, 2, 3]); plt.show()
+buffer = io.BytesIO(); figure.savefig(buffer, metadata={"Software": None})
+found = [matplotlib.get_backend(), plt.isinteractive(), dict(matplotlib.rcParams)]
+result = [hashlib.sha256(buffer.getvalue()).hexdigest(), repr(found)]
+plt.plot([3, 1, 2]);
+""",
+    "asyncio": """
+import asyncio
+async def double(n):
+    await asyncio.sleep(0.01)
+    return 2 * n
+doubled = await asyncio.gather(*map(double, range(5)))
+try:
+    asyncio.run(double(1))
+except RuntimeError as error:
+    doubled.append(str(error))
+result = [doubled, type(asyncio.get_running_loop()).__name__]
+""",
+    "multiprocessing": """
+import multiprocessing as mp
+from concurrent.futures import ProcessPoolExecutor
+def square(n): return n * n
+with mp.get_context("fork").Pool(2) as pool:
+    squares = pool.map(square, range(5))
+with ProcessPoolExecutor(2, mp_context=mp.get_context("fork")) as executor:
+    squares += executor.map(square, range(3))
+with mp.get_context("spawn").Pool(1) as pool:
+    squares += pool.map(abs, [-1, -2])
+result = [squares, mp.get_start_method(), mp.current_process().name, mp.parent_process() is None]
+""",
+    "threading": """
+import threading
+from concurrent.futures import ThreadPoolExecutor
+seen = []
+threads = [threading.Thread(target=seen.append, args=(n,)) for n in range(5)]
+[thread.start() for thread in threads]; [thread.join() for thread in threads]
+with ThreadPoolExecutor(4) as executor:
+    seen += executor.map(abs, [-7, -8])
+result = [sorted(seen), threading.main_thread() is threading.current_thread(),
+          sorted(thread.name.split("-")[0] for thread in threading.enumerate())]
+""",
+    "sqlite": """
+import sqlite3
+with sqlite3.connect("test.sqlite") as database:
+    database.execute("drop table if exists t"); database.execute("create table t (x)")
+    database.executemany("insert into t values (?)", [(n,) for n in range(9)])
+result = database.execute("select sum(x) from t").fetchone()
+""",
+    "logging": """
+import logging
+before = [len(logging.getLogger().handlers), logging.getLogger().level, logging.raiseExceptions]
+logging.basicConfig(format="%(levelname)s %(message)s", level="INFO")
+logging.info("an info"); logging.getLogger("mine").warning("a warning")
+result = before
+""",
+    "seeded": """
+import random
+import numpy as np
+random.seed(3); np.random.seed(3)
+result = [random.random(), np.random.random(), np.random.default_rng(3).random()]
+""",
+    "main": """
+import pickle, sys
+class Point:
+    def __init__(self, x): self.x = x
+point = pickle.loads(pickle.dumps(Point(3)))
+main = sys.modules["__main__"]
+result = [point.x, __name__, Point.__module__, getattr(main, "__file__", None),
+          main.__dict__ is globals(), repr(getattr(main, "__spec__", None))]
+""",
+    "shell": """
+lines = !echo one && pwd | wc -l
+!printf two
+import subprocess
+done = subprocess.run("exit 3", shell=True)
+result = [list(lines), _exit_code, done.returncode]
+""",
+    "input": """
+try:
+    input("name? ")
+except Exception as error:
+    result = [type(error).__name__, str(error)]
+""",
+    "comm": """
+from ipykernel.comm import Comm
+comm = Comm(target_name="test"); comm.send({"x": 1})
+result = [comm.target_name, get_ipython().kernel.comm_manager is not None]
+""",
+    "process": """
+import locale, os, resource, signal, sys, time
+# The last two are set when scikit-learn is imported, which another notebook asks for.
+volatile = {"JPY_PARENT_PID", "_", "KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK"}
+numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, signal.SIGPIPE, signal.SIGHUP)
+result = [os.getcwd(), {k: v for k, v in os.environ.items() if k not in volatile}, sys.path,
+          sys.argv[0], len(sys.argv), repr(sys.flags), sys._xoptions, sys.executable,
+          [repr(signal.getsignal(n)) for n in numbers], sorted(signal.pthread_sigmask(0, [])),
+          os.getsid(0) == os.getpid(), os.getpgrp() == os.getpid(), locale.getlocale(),
+          time.tzname, sys.getrecursionlimit(), resource.getrlimit(resource.RLIMIT_NOFILE)]
+""",
+    "streams": """
+import os, sys
+os.system("echo by a child"); print("printed"); print("error", file=sys.stderr)
+result = [type(sys.stdout).__name__, sys.stdin.read() if sys.stdin else None, sys.stdout.encoding,
+          len(os.listdir("/proc/self/fd")) < 60]
+""",
+    "warnings": """
+import warnings
+import numpy as np
+np.float64(1) / np.float64(0)
+warnings.warn("mine"); warnings.warn("old", DeprecationWarning)
+# Those of categories that a library defines for itself came with its import.
+result = [(f[0], f[2].__name__, repr(f[3])) for f in warnings.filters
+          if f[2].__module__ == "builtins" and f[1] is None]
+""",
+    "pandas": """
+import pandas as pd
+table = pd.DataFrame({"x": [1, 2, 3], "g": list("aab")})
+display(table)
+result = [table.groupby("g").x.sum().to_dict(), pd.get_option("display.max_rows"),
+          pd.options.mode.copy_on_write, type(table.plot()).__name__];
+""",
+    "atexit": """
+import atexit, threading, time
+from pathlib import Path
+atexit.register(Path("atexit.txt").write_text, "written at the end")
+def late():
+    time.sleep(0.3); Path("thread.txt").write_text("by a thread that was waited for")
+threading.Thread(target=late).start()
+result = "registered"
+""",
+    "project": """
+import sys
+import biopsies.models
+leaked = getattr(biopsies.models, "leak", None)
+biopsies.models.leak = "project"
+result = [leaked, sorted(name for name in sys.modules if name.startswith("biopsies"))]
+""",
+}
+UNSEEDED = """
+import random, secrets, sys, uuid
+import numpy as np
+result = [random.random(), np.random.random(), np.random.default_rng().random(), str(uuid.uuid4()),
+          secrets.token_hex(8)]
+warm = "papermill" in sys.modules
+"""
+UNSEEDED_NAMES = [f"unseeded{number}" for number in range(3)]
+
+
+def stage(project: Project, name: str, source: str) -> dict[str, Any]:
+    """Write a notebook; return its stage."""
+    text = "import json\nfrom pathlib import Path\n"
+    text += "kept = {'result': result, 'warm': globals().get('warm')}\n"
+    text += f"Path('out/{name}.json').write_text(json.dumps(kept));"
+    cells = [nbformat.v4.new_code_cell(cell, id=f"{n}") for n, cell in enumerate((source, text))]
+    nbformat.write(
+        nbformat.v4.new_notebook(cells=cells),
+        project.path / "notebooks" / "production" / f"{name}.ipynb",
+    )
+    copy = f"reports/notebooks/{name}.ipynb"
+    command = f"papermill notebooks/production/{name}.ipynb {copy} --engine nb -k python3"
+    return {"cmd": command, "outs": [{f"out/{name}.json": {"cache": False}}]}
+
+
+@pytest.fixture(scope="module")
+def runs(
+    ready: Project, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, dict[str, dict[str, Any]]]:
+    """What each notebook found and showed, by `warm` or `cold` and the notebook's name."""
+    project = Project(tmp_path_factory.mktemp("warm") / "project")
+    for folder in ("tools/nb", ".dvc", "notebooks/production", "out"):
+        (project.path / folder).mkdir(parents=True)
+    (project.path / ".venv").symlink_to(ready.path / ".venv")
+    project.write("pyproject.toml", "")
+    project.write(".dvcignore", ".venv\n")
+    project.write(".dvc/config", "[core]\n analytics = false\n no_scm = true\n")
+    sources = NOTEBOOKS | dict.fromkeys(UNSEEDED_NAMES, UNSEEDED)
+    stages = {name: stage(project, name, source) for name, source in sources.items()}
+    project.write("dvc.yaml", json.dumps({"stages": stages}))
+    found = {}
+    for kind, option in (("warm", ()), ("cold", ("--cold",))):
+        for name in ("atexit.txt", "thread.txt"):
+            (project.path / name).unlink(missing_ok=True)
+        output = project.run("nb", "run", "--force", "--keep-going", "-j2", *option, TZ="UTC")
+        assert "starts anew" not in output
+        found[kind] = {name: seen(project, name) for name in sources}
+        found[kind]["atexit"]["files"] = [project.read("atexit.txt"), project.read("thread.txt")]
+    return found
+
+
+def seen(project: Project, name: str) -> dict[str, Any]:
+    """Return what a notebook kept, and its outputs."""
+    kept: dict[str, Any] = json.loads(project.read(f"out/{name}.json"))
+    copy = nbformat.read(project.path / "reports" / "notebooks" / f"{name}.ipynb", as_version=4)
+    outputs = json.dumps([(cell.execution_count, cell.outputs) for cell in copy.cells])
+    return kept | {"outputs": json.loads(re.sub(r"ipykernel_\d+", "ipykernel", outputs))}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_a_forked_kernel_is_as_an_ordinary_one(
+    runs: dict[str, dict[str, dict[str, Any]]], name: str
+) -> None:
+    assert runs["warm"][name] == runs["cold"][name]
+
+
+@pytest.mark.slow
+def test_unseeded_random_numbers_differ(runs: dict[str, dict[str, dict[str, Any]]]) -> None:
+    stages = [run[name] for run in runs.values() for name in UNSEEDED_NAMES]
+    assert [stage["warm"] for stage in stages] == [True] * 3 + [False] * 3
+    numbers = [number for stage in stages for number in stage["result"]]
+    assert len(set(numbers)) == len(numbers)

@@ -1,0 +1,407 @@
+"""A fork server of a stage: papermill and kernels begin as copies of a process with warm imports.
+
+The server is forked, by the worker of a stage, from the run's warm process (`warm`). It listens on
+a socket file for `shim/request.py`, which stands for `papermill` in the stage's command, and on a
+channel to each papermill that it forked, which asks for kernels through it (`kernels`). All that it
+forks stays among the worker's descendants, ends with the stage and counts as its CPU and memory.
+
+A request is a line of JSON with open files passed along (SCM_RIGHTS). The answer is a line with
+`pid`, and one with `exit` when the process has ended; or one with `refused`, the reason why the
+process must start in the ordinary way. Who closes the connection has the process ended. Linux only.
+"""
+
+from __future__ import annotations
+
+import atexit
+import importlib.util
+import json
+import logging
+import os
+import random
+import select
+import selectors
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+SHIM = Path(__file__).parent / "shim"
+FOLDER = Path(".nb/forks")
+# Variables that take effect when the interpreter or a library starts: if they differ from those of
+# the warm process, a fork would not be what an ordinary start is.
+AT_START = (
+    "ARROW_", "BLIS_", "IPYTHONDIR", "KMP_", "LANG", "LC_", "LD_", "MALLOC_", "MKL_", "MPL",
+    "NUMEXPR_", "OMP_", "OPENBLAS_", "PYTHON", "TZ",
+)  # fmt: skip
+ENDED = {signal.SIGCHLD, signal.SIGHUP, signal.SIGINT, signal.SIGTERM}
+MOST_BYTES = 1 << 20
+MOST_FILES = 4
+
+
+@dataclass
+class Server:
+    """The worker's handle on its fork server."""
+
+    pid: int
+    lifeline: socket.socket
+    path: Path
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables with which `papermill` in a command means a fork of this server."""
+        path = os.pathsep.join([str(SHIM), os.environ.get("PATH", "")])
+        return {"NB_FORK_SERVER": str(self.path), "NB_PYTHON": sys.executable, "PATH": path}
+
+    def close(self) -> None:
+        """End the server, and with it what it forked, and wait for that."""
+        self.lifeline.close()
+        with suppress(ChildProcessError):
+            os.waitpid(self.pid, 0)
+        self.path.unlink(missing_ok=True)
+
+
+def start(root: Path, private: Iterable[int]) -> Server | None:
+    """Fork a server from this process; None if its socket cannot be made here.
+
+    Args:
+        root: the project's root, also the working directory.
+        private: files that are to be closed in the server.
+    """
+    (root / FOLDER).mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = root / FOLDER / str(os.getpid())
+    listener = socket.socket(socket.AF_UNIX)
+    try:
+        os.chdir(root / FOLDER)  # the path of a socket may have no more than about a hundred bytes
+        listener.bind(path.name)
+    except OSError:
+        return None
+    finally:
+        os.chdir(root)
+    listener.listen()
+    lifeline, other = socket.socketpair()
+    pid = os.fork()
+    if pid == 0:
+        lifeline.close()
+        for file in private:
+            os.close(file)
+        _Server(listener, other).serve()
+    other.close()
+    listener.close()
+    return Server(pid, lifeline, path)
+
+
+class Fork:
+    """A process that a fork server forked: the part of `subprocess.Popen` that clients use.
+
+    Args:
+        connection: the connection of the request; closing it ends the process.
+        pid: its process.
+    """
+
+    stdin = stdout = stderr = None
+
+    def __init__(self, connection: socket.socket, pid: int) -> None:
+        self.connection = connection
+        self.pid = pid
+        self.returncode: int | None = None
+        connection.setblocking(False)
+
+    def poll(self) -> int | None:
+        """Return its exit code, negative for a signal; None while it runs."""
+        if self.returncode is None:
+            with suppress(BlockingIOError):
+                answer = self.connection.recv(100)
+                # Without an answer the server is gone, and what it forked ends with it.
+                self.returncode = json.loads(answer)["exit"] if answer else -signal.SIGKILL
+                self.connection.close()
+        return self.returncode
+
+    def wait(self) -> int:
+        """Wait for its end; return its exit code."""
+        while (code := self.poll()) is None:
+            select.select([self.connection], [], [])
+        return code
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal, unless it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Kill it."""
+        self.send_signal(signal.SIGKILL)
+
+
+# Environment variables that the imports of the warm process set, as those of a kernel would.
+set_by_imports: dict[str, str] = {}
+# The channel to the fork server, in a papermill that was forked from one.
+_channel: socket.socket | None = None
+
+
+def fork_kernel(
+    arguments: list[str], folder: str, environment: Mapping[str, str], files: list[int]
+) -> Fork | str:
+    """Ask the fork server of this process for a kernel.
+
+    Args:
+        arguments: those of `python -m ipykernel_launcher`.
+        folder: its working directory.
+        environment: its environment variables.
+        files: what its standard streams are to be.
+
+    Returns:
+        The process; or why there is none.
+    """
+    if _channel is None:
+        return "this papermill was not forked"
+    connection, other = socket.socketpair()
+    request = {
+        "kind": "kernel",
+        "arguments": arguments,
+        "folder": folder,
+        "environment": dict(environment),
+        "python": sys.executable,
+    }
+    try:
+        socket.send_fds(_channel, [line(request)], [*files, other.fileno()])
+        other.close()
+        with connection.makefile("rb", buffering=0) as answers:
+            answer = json.loads(answers.readline() or "{}")
+    except OSError as error:
+        return str(error)
+    if "pid" not in answer:
+        connection.close()
+        return str(answer.get("refused", "the fork server has ended"))
+    return Fork(connection, answer["pid"])
+
+
+def line(content: Any) -> bytes:
+    """Return a message of the protocol."""
+    return json.dumps(content).encode() + b"\n"
+
+
+def receive(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
+    """Return a request and the files that came with it; an empty one if the other end is closed."""
+    content, files = b"", []
+    while not content.endswith(b"\n"):
+        part, received, _, _ = socket.recv_fds(connection, MOST_BYTES, MOST_FILES)
+        files += received
+        content += part
+        if not part:
+            return {}, files
+    request: dict[str, Any] = json.loads(content)
+    return request, files
+
+
+class _Server:
+    """The loop of a fork server, in its own process.
+
+    Args:
+        listener: where papermill is asked for.
+        lifeline: the other end is the worker's; when that closes, everything ends.
+    """
+
+    def __init__(self, listener: socket.socket, lifeline: socket.socket) -> None:
+        self.listener = listener
+        self.lifeline = lifeline
+        self.forks: dict[int, socket.socket] = {}
+        self.sockets: set[socket.socket] = {listener, lifeline}
+        self.events = selectors.DefaultSelector()
+        self.wakeup = socket.socketpair()
+        for end in self.wakeup:
+            end.setblocking(False)
+
+    def serve(self) -> NoReturn:
+        """Answer requests until the worker closes the lifeline."""
+        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)  # what they are meant for is in the same group
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(self.wakeup[1].fileno(), warn_on_full_buffer=False)
+        actions: dict[socket.socket, Callable[[socket.socket], None]] = {
+            self.listener: lambda _: self._accept(),
+            self.lifeline: lambda _: self._end(),
+            self.wakeup[0]: lambda end: self._reap(end),
+        }
+        for source, action in actions.items():
+            self.events.register(source, selectors.EVENT_READ, action)
+        while True:
+            for key, _ in self.events.select():
+                if key.fileobj in self.events.get_map():
+                    key.data(key.fileobj)
+
+    def _accept(self) -> None:
+        connection, _ = self.listener.accept()
+        request, files = receive(connection)
+        if request:
+            self._fork(request, files, connection)
+        else:
+            connection.close()
+
+    def _kernel_wanted(self, channel: socket.socket) -> None:
+        request, files = receive(channel)
+        if request:
+            self._fork(request, files[:3], socket.socket(fileno=files[3]))
+        else:
+            self._forget(channel)
+
+    def _fork(self, request: dict[str, Any], files: list[int], connection: socket.socket) -> None:
+        refusal = _refusal(request)
+        if refusal:
+            connection.sendall(line({"refused": refusal}))
+            connection.close()
+        else:
+            channel, other = socket.socketpair()
+            pid = os.fork()
+            if pid == 0:
+                self._leave(channel, connection)
+                _become(request, files, other)
+            self.forks[pid] = connection
+            connection.sendall(line({"pid": pid}))
+            self._watch(connection, lambda gone: self._client_gone(pid, gone))
+            self._watch(channel, self._kernel_wanted)
+            other.close()
+        for file in files:
+            os.close(file)
+
+    def _watch(self, source: socket.socket, action: Callable[[socket.socket], None]) -> None:
+        self.sockets.add(source)
+        self.events.register(source, selectors.EVENT_READ, action)
+
+    def _forget(self, source: socket.socket) -> None:
+        self.events.unregister(source)
+        self.sockets.discard(source)
+        source.close()
+
+    def _leave(self, *more: socket.socket) -> None:
+        """Close, in a new process, what is the server's own."""
+        signal.set_wakeup_fd(-1)
+        self.events.close()
+        for source in {*self.sockets, *self.wakeup, *more}:
+            source.close()
+
+    def _client_gone(self, pid: int, connection: socket.socket) -> None:
+        """End a process that nobody waits for: papermill with a chance to end its kernel."""
+        self._forget(connection)
+        if os.getsid(pid) == pid:
+            _kill_tree(pid)
+        else:
+            os.kill(pid, signal.SIGTERM)
+
+    def _reap(self, wakeup: socket.socket) -> None:
+        with suppress(BlockingIOError):
+            wakeup.recv(MOST_BYTES)
+        for pid in list(self.forks):
+            found, status = os.waitpid(pid, os.WNOHANG)
+            if found:
+                connection = self.forks.pop(pid)
+                if connection in self.sockets:
+                    with suppress(OSError):
+                        connection.sendall(line({"exit": os.waitstatus_to_exitcode(status)}))
+                    self._forget(connection)
+
+    def _end(self) -> NoReturn:
+        for pid in self.forks:
+            _kill_tree(pid)
+        for pid in self.forks:
+            os.waitpid(pid, 0)
+        os._exit(0)
+
+
+def _refusal(request: Mapping[str, Any]) -> str:
+    """Return why a process cannot be forked; empty if it can."""
+    if request["python"] != sys.executable:
+        return f"it is for another interpreter, {request['python']}"
+    ours, theirs = os.environ, request["environment"]
+    names = sorted(
+        name
+        for name in ours.keys() | theirs.keys()
+        if name.startswith(AT_START) and ours.get(name) != theirs.get(name)
+    )
+    return f"it is to start with another value of {', '.join(names)}" if names else ""
+
+
+def _kill_tree(pid: int) -> None:
+    import psutil
+
+    with suppress(psutil.Error):
+        process = psutil.Process(pid)
+        for member in [*process.children(recursive=True), process]:
+            with suppress(psutil.Error):
+                member.kill()
+
+
+def _become(request: dict[str, Any], files: list[int], channel: socket.socket) -> NoReturn:
+    """Be the process that was asked for, in a new fork; never return."""
+    global _channel
+    for number in ENDED:
+        default = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+        signal.signal(number, default)
+    for target, file in enumerate(files):
+        os.dup2(file, target)
+        os.close(file)
+    os.chdir(request["folder"])
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    if request["kind"] == "papermill":
+        _channel = channel
+        _exit(_run_papermill, request["arguments"])
+    channel.close()
+    os.setsid()
+    _make_fresh()
+    _exit(_run_kernel, request["arguments"])
+
+
+def _make_fresh() -> None:
+    """Undo what the warm process's imports set up that an ordinary kernel sets up for itself."""
+    os.environ.pop("JUPYTER_DEFAULT_PROVISIONER_NAME")
+    os.environ.update({k: v for k, v in set_by_imports.items() if k not in os.environ})
+    logging.captureWarnings(False)  # detect-secrets turned it on
+    random.seed()
+    if "numpy.random" in sys.modules:
+        sys.modules["numpy.random"].seed()
+
+
+def _run_papermill(arguments: list[str]) -> None:
+    from papermill.cli import papermill
+
+    os.environ["JUPYTER_DEFAULT_PROVISIONER_NAME"] = "nb"
+    sys.argv = ["papermill", *arguments]
+    papermill(arguments, prog_name="papermill")
+
+
+def _run_kernel(arguments: list[str]) -> None:
+    from ipykernel import kernelapp
+
+    launcher = importlib.util.find_spec("ipykernel_launcher")
+    sys.argv = [str(launcher.origin if launcher else ""), *arguments]
+    # The kernel ends when its parent does, which is the fork server and not who asked for it.
+    os.environ["JPY_PARENT_PID"] = str(os.getppid())
+    kernelapp.launch_new_instance(argv=arguments, parent_handle=os.getppid())
+
+
+def _exit(run: Callable[[list[str]], None], arguments: list[str]) -> NoReturn:
+    """Run to the end, and end as the interpreter does, without taking all modules apart."""
+    code = 1
+    try:
+        run(arguments)
+        code = 0
+    except SystemExit as error:
+        code = error.code if isinstance(error.code, int) else int(error.code is not None)
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    finally:
+        # The standard library's own forked processes (multiprocessing) end with these calls.
+        threading._shutdown()  # type: ignore[attr-defined]
+        atexit._run_exitfuncs()
+        with suppress(OSError, ValueError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)

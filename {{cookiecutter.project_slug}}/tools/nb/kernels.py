@@ -1,0 +1,190 @@
+"""Kernels, as Jupyter's clients start them: a private transport, and warm imports where there are.
+
+A provisioner is Jupyter's interface for where kernels come from; ours asks the fork server of the
+stage, and starts an ordinary kernel where there is none or where a fork would not be the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from queue import Empty
+from subprocess import DEVNULL
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from jupyter_client.asynchronous.client import AsyncKernelClient
+from jupyter_client.manager import AsyncKernelManager
+from jupyter_client.provisioning import LocalProvisioner
+from traitlets import default
+
+from .forkserver import Fork, fork_kernel
+
+LAUNCHER = ["-m", "ipykernel_launcher"]
+ARGUMENTS = [
+    # Kernels side by side would wait for each other's lock of the one database of history.
+    "--HistoryManager.enabled=False",
+    # Before its end a kernel is interrupted, and reports that as an error if it had just answered.
+    "--IPKernelApp.log_level=50",
+]
+# The manager asks every so often whether a kernel has ended; a fork tells at once.
+POLL_SECONDS = 0.1
+REPLY_SECONDS = 1.0
+SOCKETS_SECONDS = 30.0
+
+# The kernels that this process had forked; they are not its children.
+forks: list[Fork] = []
+
+
+class Provisioner(LocalProvisioner):
+    """Forks a kernel where that is possible; starts an ordinary one otherwise."""
+
+    _ending = False
+
+    async def launch_kernel(self, cmd: list[str], **options: Any) -> Any:
+        """Start a kernel.
+
+        Args:
+            cmd: its command line.
+            options: those of `subprocess.Popen`.
+        """
+        reason = self._fork(cmd, options)
+        if not reason:
+            return self.connection_info
+        print(f"nb: the kernel starts anew: {reason}", file=sys.stderr)
+        return await super().launch_kernel(cmd, **options)
+
+    def _fork(self, cmd: list[str], options: dict[str, Any]) -> str:
+        """Fork the kernel; return why not, or nothing."""
+        launcher = [part for part in cmd if not part.startswith("-X")]
+        if launcher[0] != sys.executable or launcher[1:3] != LAUNCHER:
+            return "it is not the project's kernel"
+        folder = options.get("cwd") or Path.cwd()
+        environment = options.get("env") or os.environ
+        null = os.open(os.devnull, os.O_RDWR)
+        silent = options.get("stdout") == DEVNULL
+        try:
+            streams = [null, null, null] if silent else [null, 1, 2]
+            fork = fork_kernel(launcher[3:], str(folder), environment, streams)
+        finally:
+            os.close(null)
+        if isinstance(fork, str):
+            return fork
+        forks.append(fork)
+        self.process, self.pid, self.pgid = fork, fork.pid, fork.pid
+        self.cwd = folder
+        return ""
+
+    async def shutdown_requested(self, restart: bool = False) -> None:
+        """Note that the kernel was asked to end."""
+        self._ending = True
+
+    async def poll(self) -> int | None:
+        """Return the exit code, None while it runs; wait a moment for what was asked to end."""
+        if self._ending and isinstance(self.process, Fork) and self.process.poll() is None:
+            loop, ended = asyncio.get_running_loop(), asyncio.Event()
+            loop.add_reader(self.process.connection, ended.set)
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(ended.wait(), POLL_SECONDS)
+            loop.remove_reader(self.process.connection)
+        code: int | None = await super().poll()
+        return code
+
+
+class Client(AsyncKernelClient):
+    """A client that begins when the kernel says that it is idle.
+
+    Jupyter's own then listens for another 0.2 s for messages of other clients; there are none.
+    """
+
+    async def wait_for_ready(self, timeout: float | None = None) -> None:
+        """Wait until the kernel answers.
+
+        Args:
+            timeout: seconds to wait at most.
+
+        Raises:
+            RuntimeError: if it ended, or does not answer in time.
+        """
+        end = time.monotonic() + (timeout or float("inf"))
+        while not await self._answers():
+            if not await self.is_alive():
+                raise RuntimeError("Kernel died before replying to kernel_info")
+            if time.monotonic() > end:
+                raise RuntimeError(f"Kernel didn't respond in {timeout:g} seconds")
+
+    async def _answers(self) -> bool:
+        """Ask for the kernel's description; return whether both its channels answer."""
+        request = self.kernel_info()
+        try:
+            reply = await self.get_shell_msg(timeout=REPLY_SECONDS)
+            while reply["parent_header"].get("msg_id") != request:
+                reply = await self.get_shell_msg(timeout=REPLY_SECONDS)
+            message: dict[str, Any] = {}
+            while not _is_idle(message, request):
+                message = await self.get_iopub_msg(timeout=REPLY_SECONDS)
+        except Empty:
+            return False
+        self._handle_kernel_info_reply(reply)
+        return True
+
+
+def _is_idle(message: dict[str, Any], request: str) -> bool:
+    return (
+        message.get("msg_type") == "status"
+        and message["parent_header"].get("msg_id") == request
+        and message["content"]["execution_state"] == "idle"
+    )
+
+
+class KernelManager(AsyncKernelManager):
+    """Starts a kernel whose sockets are files in a private folder; on Windows, on TCP ports."""
+
+    @default("client_factory")
+    def _default_client_factory(self) -> type[Client]:
+        return Client
+
+    @default("transport")
+    def _default_transport(self) -> str:
+        return "tcp" if os.name == "nt" else "ipc"
+
+    @default("ip")
+    def _default_ip(self) -> str:
+        if self.transport == "tcp":
+            return "127.0.0.1"
+        # Short, because the path of a socket may have no more than about a hundred characters.
+        self._sockets = TemporaryDirectory(prefix="nb-")
+        return f"{self._sockets.name}/k"
+
+    async def start_kernel(self, **options: Any) -> None:
+        """Start the kernel.
+
+        Args:
+            options: those of the kernel manager it derives from.
+        """
+        arguments = [*options.pop("extra_arguments", []), *ARGUMENTS]
+        await super().start_kernel(extra_arguments=arguments, **options)
+        await self._sockets_are_there()
+
+    async def _sockets_are_there(self) -> None:
+        """Wait for the kernel's sockets: who connects too early tries again only after 0.1 s."""
+        end = time.monotonic() + SOCKETS_SECONDS
+        while self.transport == "ipc" and time.monotonic() < end and await self.is_alive():
+            if all(Path(f"{self.ip}-{port}").exists() for port in self.ports):
+                return
+            await asyncio.sleep(0.005)
+
+
+class SilentKernelManager(KernelManager):
+    """Starts a kernel that has no terminal: all it says is in its outputs.
+
+    ipykernel copies what child processes print to its own terminal or log, where nobody masks it.
+    """
+
+    async def start_kernel(self, **options: Any) -> None:
+        """Start the kernel; the options are those of the kernel manager it derives from."""
+        await super().start_kernel(stdout=DEVNULL, stderr=DEVNULL, **options)

@@ -1,0 +1,51 @@
+"""Have the stage's fork server run papermill with these arguments; run it here if it does not.
+
+This starts for every stage, so it imports next to nothing. The protocol is that of `nb.forkserver`.
+"""
+
+import json
+import os
+import signal
+import socket
+import sys
+
+
+def main() -> None:
+    """Pass on the arguments, the environment and the standard streams; exit as papermill does."""
+    here = os.getcwd()
+    # What the notebook starts finds the environment that it finds in an ordinary papermill.
+    del os.environ["NB_PYTHON"]
+    os.environ["PATH"] = os.environ["PATH"].partition(os.pathsep)[2]
+    folder, name = os.path.split(os.environ.pop("NB_FORK_SERVER"))
+    request = {
+        "kind": "papermill",
+        "arguments": sys.argv[1:],
+        "folder": here,
+        "environment": dict(os.environ),
+        "python": sys.executable,
+    }
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        os.chdir(folder)  # the path of a socket may have no more than about a hundred characters
+        connection.connect(name)
+        socket.send_fds(connection, [json.dumps(request).encode() + b"\n"], [0, 1, 2])
+        answers = connection.makefile("r")
+        answer = json.loads(answers.readline() or "{}")
+    except OSError as error:
+        answer = {"refused": str(error)}
+    if "pid" not in answer:
+        os.chdir(here)
+        print(f"nb: papermill starts anew: {answer.get('refused', 'no answer')}", file=sys.stderr)
+        program = os.path.join(os.path.dirname(sys.executable), "papermill")
+        os.execv(program, [program, *sys.argv[1:]])
+    # Ctrl-C reaches papermill as it reaches this process; its answer to it is waited for.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    answer = json.loads(answers.readline() or '{"exit": 1}')
+    code = answer["exit"]
+    if code < 0:
+        signal.signal(-code, signal.SIG_DFL)
+        os.kill(os.getpid(), -code)
+    sys.exit(code)
+
+
+main()
