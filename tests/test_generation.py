@@ -170,6 +170,7 @@ def test_the_lines_for_windows_are_those_of_the_makefile(bake: Bake) -> None:
     recipes = dict(re.findall(r"^([\w-]+):.*##.*\n\t(.+)", project.read("Makefile"), re.M))
     del recipes["help"]
     recipes["new-notebook"] = recipes["new-notebook"].replace("$(NAME)", "NAME")
+    recipes["promote"] = recipes["promote"].replace("$(NB)", "NB")
     recipes["setup"] = (
         recipes["setup"].replace("$(PYTHON)", "python").replace("$(ENVIRONMENT)", "uv")
     )

@@ -251,6 +251,7 @@ class _Work:
         if done.problem:
             raise NbError(_explained(done, file, self.source.as_posix()))
         _require_promotable(done.trace.writes, done.trace.reads, self.root)
+        self.found.notes += [f"the contract may lack {unseen}" for unseen in done.trace.unseen]
         self.found.reads = [name for name in done.trace.reads if name not in done.trace.writes]
         self.found.writes = {name: self._home(name) for name in done.trace.writes}
         for name in done.trace.writes:
