@@ -19,6 +19,9 @@ PYTHON_VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 # What a program leaves behind in a project; not part of what was generated.
 LEFTOVERS = {".git", ".venv", "__pycache__", ".pytest_cache", ".ruff_cache"}
 
+# Readers that a generated project does not have; the tests lay them beside its environment.
+EXTRA = ("duckdb", "h5py", "polars", "polars-runtime-32")
+
 
 @dataclass
 class Project:
@@ -137,3 +140,14 @@ def ready(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project.git("add", "--all")
     project.git("commit", "--quiet", "--message", "The example")
     return project
+
+
+@pytest.fixture(scope="session")
+def libraries(ready: Project, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the libraries of `EXTRA`, to be named by PYTHONPATH."""
+    folder = tmp_path_factory.mktemp("libraries")
+    uv = str(Path(sys.prefix) / "bin" / "uv")
+    python = f"--python={ready.path}/.venv/bin/python"
+    command = [uv, "pip", "install", "--quiet", "--no-deps", python, f"--target={folder}", *EXTRA]
+    subprocess.run(command, check=True)
+    return folder

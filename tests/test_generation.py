@@ -170,6 +170,7 @@ def test_the_lines_for_windows_are_those_of_the_makefile(bake: Bake) -> None:
     recipes = dict(re.findall(r"^([\w-]+):.*##.*\n\t(.+)", project.read("Makefile"), re.M))
     del recipes["help"]
     recipes["new-notebook"] = recipes["new-notebook"].replace("$(NAME)", "NAME")
+    recipes["promote"] = recipes["promote"].replace("$(NB)", "NB")
     recipes["setup"] = (
         recipes["setup"].replace("$(PYTHON)", "python").replace("$(ENVIRONMENT)", "uv")
     )
@@ -274,5 +275,6 @@ def test_the_workflow_is_valid_yaml_that_runs_the_tasks(bake: Bake) -> None:
     workflow = YAML(typ="safe").load(bake().read(".github/workflows/ci.yml"))
     steps = [step["run"] for step in workflow["jobs"]["check"]["steps"] if "run" in step]
     assert [step for step in steps if step.startswith("make")] == [
-        *("make setup", "make lint", "make test", "make run-notebooks", "make doctor")
+        *("make setup", "make lint", "make test", "make doctor")
     ]
+    assert ".venv/bin/nb run --verify" in steps

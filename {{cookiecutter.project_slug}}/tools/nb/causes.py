@@ -12,12 +12,15 @@ from pathlib import Path
 from . import copies
 from .copies import one_line, without_colors
 from .pipeline import Outcome
-from .schedule import FAILED, KILLED, OUT_OF_MEMORY, TIMED_OUT
+from .schedule import BROKEN_CONTRACT, FAILED, KILLED, OUT_OF_MEMORY, TIMED_OUT
 
 MEMORY_WORDS = ("MemoryError", "Cannot allocate memory")
-# Exit codes: of a command line that is refused; of `timeout`, and of papermill here, for what took
-# too long; of papermill, when its kernel dies; and of shells, for a command that a signal ended.
-USAGE, LATE, DEAD_KERNEL = 2, 124, 138
+# Exit codes: of a command line that is refused; of a broken contract; of `timeout`, and of papermill
+# here, for what took too long; of papermill, when its kernel dies; and of shells, for a command that
+# a signal ended.
+USAGE, CONTRACT, LATE, DEAD_KERNEL = 2, 3, 124, 138
+# How the lines begin that say how a contract was broken.
+CONTRACT_ERROR = "ContractError: "
 FIRST_SIGNAL, LAST_SIGNAL = 128, 159
 _ERROR_LINE = re.compile(r"[A-Za-z_][\w.]*(Error|Exception|Exit|Interrupt|Warning)\b.*")
 
@@ -27,7 +30,7 @@ class Cause:
     """Why a stage failed.
 
     Attributes:
-        state: failed, timed out, killed or out of memory.
+        state: failed, timed out, killed, out of memory or broken contract.
         cause: one line, `NameError: …` for a cell.
         cell: which code cell of the notebook, counted from 1; None if no cell was at fault.
         is_usage: a notebook's command was refused before a kernel started.
@@ -52,7 +55,10 @@ def find(
         lines: the last lines that it printed.
     """
     status = outcome.status or 0
-    error, cell = (_failed_cell(executed, since) if executed else None) or ("", None)
+    lines = list(lines)
+    if status == CONTRACT and (broken := _broken_contract(lines)):
+        return Cause(BROKEN_CONTRACT, broken)
+    error, cell = (failed_cell(executed, since) if executed else None) or ("", None)
     if status == LATE:
         return Cause(TIMED_OUT, error or f"its command exited with {LATE}", cell)
     if status < 0 or FIRST_SIGNAL < status <= LAST_SIGNAL:
@@ -62,7 +68,7 @@ def find(
         return Cause(KILLED, what, cell)
     if error:
         return Cause(OUT_OF_MEMORY if _tells_of_memory(error) else FAILED, error, cell)
-    cause = _last_words(list(lines), outcome)
+    cause = _last_words(lines, outcome)
     state = OUT_OF_MEMORY if _tells_of_memory(cause) else FAILED
     return Cause(state, cause, is_usage=executed is not None and status == USAGE)
 
@@ -74,6 +80,15 @@ def oom_kills() -> int:
     except OSError:
         return 0
     return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)
+
+
+def _broken_contract(lines: Iterable[str]) -> str:
+    """Return how a command broke its contract, in one line; empty if it does not say."""
+    errors = [
+        line.removeprefix(CONTRACT_ERROR) for line in lines if line.startswith(CONTRACT_ERROR)
+    ]
+    more = f" (and {len(errors) - 1} more, above)" if len(errors) > 1 else ""
+    return f"{errors[0]}{more}" if errors else ""
 
 
 def _tells_of_memory(error: str) -> bool:
@@ -93,7 +108,7 @@ def notebook_of(command: str) -> tuple[str, str]:
     return (names[0], names[1]) if len(names) > 1 else ("", "")
 
 
-def _failed_cell(copy: Path, since: float) -> tuple[str, int] | None:
+def failed_cell(copy: Path, since: float) -> tuple[str, int] | None:
     """Return the error in an executed copy and its code cell; None if it has none or is older."""
     try:
         if copy.stat().st_mtime < since:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .doctor import Finding
     from .duplicates import Duplicate
     from .pipeline import StageState
+    from .promote import Promotion
     from .record import Options, RunRecord
     from .rerun import Compared
 
@@ -97,6 +98,7 @@ def setup(root: Path) -> None:
 @click.option("--downstream", is_flag=True, help="STAGES and what depends on them.")
 @click.option("--timeout", type=click.FloatRange(0, min_open=True), help="Seconds a stage may run.")
 @click.option("--pull", is_flag=True, help="Fetch missing data from the storage.")
+@click.option("--verify", is_flag=True, help="Fail stages that use files they do not declare.")
 @click.option("--cold", is_flag=True, help="Start each kernel anew, without warm imports.")
 @click.option(
     "--set",
@@ -114,7 +116,7 @@ def run(root: Path, /, dry_run: bool, as_json: bool, jobs: int | None, **chosen:
     pipeline runs. What became of each stage is written to reports/runs.
 
     \b
-    Exit codes: 0 done, 1 a stage failed, 2 wrong usage or parameters, 3 an output was not written,
+    Exit codes: 0 done, 1 a stage failed, 2 wrong usage or parameters, 3 a contract is broken,
     124 timed out, 130 interrupted, 137 killed or out of memory, 143 terminated.
 
     \b
@@ -124,6 +126,7 @@ def run(root: Path, /, dry_run: bool, as_json: bool, jobs: int | None, **chosen:
       nb run -f evaluate      evaluate and what it depends on, even if nothing changed
       nb run -j1 -k           one stage at a time, and on after a failure
       nb run --set train.seed=7 --set features.correlation_limit=0.9
+      nb run --verify -f      everything, held to what dvc.yaml declares
     """
     from . import record, stamp
     from .project import cores
@@ -308,6 +311,121 @@ def _parameter_cells(row: dict[str, Any]) -> tuple[str, ...]:
         default = f"${row['secret']}" + ("" if row["required"] else f" or {default}")
     value = shown(row["value"]) if "value" in row else ""
     return row["name"], row["type"], default, value, row["help"]
+
+
+@main.command()
+@click.argument("notebook")
+@click.option("--json", "as_json", is_flag=True, help="Print the files as JSON.")
+@click.pass_obj
+def trace(root: Path, notebook: str, as_json: bool) -> None:
+    """Run a notebook and list the files of the project that it reads and writes.
+
+    NOTEBOOK is a path, or the name of a production notebook, which runs with its config file. An
+    exploratory notebook runs in its folder, as in Jupyter. The executed copy is thrown away.
+
+    \b
+    Examples:
+      nb trace 20-features
+      nb trace --json notebooks/exploratory/02-first-look.ipynb
+    """
+    from .footprint import table, trace_notebook
+    from .notebook import find_notebook
+
+    found = trace_notebook(root, find_notebook(root, notebook))
+    click.echo(found.trace.as_json() if as_json else table(found.trace))
+    if found.problem:
+        raise NbError(found.problem)
+
+
+@main.command()
+@click.argument("notebook")
+@click.option("--as", "name", default="", help="What to call it; default: its name, numbered.")
+@click.option("--to", "module", default="", help="The module of src/ that its functions move to.")
+@click.option("-y", "--yes", is_flag=True, help="Ask nothing.")
+@click.option("-n", "--dry-run", is_flag=True, help="Prove it and show the diff; change nothing.")
+@click.option("--keep", is_flag=True, help="Change the project even if an output differs.")
+@click.pass_obj
+def promote(
+    root: Path, notebook: str, name: str, module: str, yes: bool, dry_run: bool, keep: bool
+) -> None:
+    """Make a production notebook of an exploratory one, and prove that it does the same.
+
+    NOTEBOOK runs from top to bottom in a copy of the project. Its constants become parameters, its
+    functions move to src/ with a first test, what it reads and writes becomes its stage in
+    dvc.yaml. The new notebook runs as that stage, and its outputs are compared with those of
+    NOTEBOOK. Only if they are the same does the project change; nothing is committed.
+
+    \b
+    Examples:
+      nb promote notebooks/exploratory/02-am-prices.ipynb
+      nb promote --yes --as prices notebooks/exploratory/02-am-prices.ipynb
+      nb promote --dry-run notebooks/exploratory/02-am-prices.ipynb
+    """
+    from .promote import promote as run_promotion
+    from .promote import proposal
+
+    path = Path(notebook)
+    if not path.is_file():
+        raise NbError(f"there is no notebook {notebook}", 2)
+    choices = proposal(root, path, name, module)
+    if not (yes or dry_run):
+        if not name:
+            asked = click.prompt("Name of the production notebook", choices.name)
+            choices = proposal(root, path, asked, module)
+        if not module and choices.module:
+            choices.module = click.prompt("Module for its functions", choices.module)
+    agreed = False
+
+    def agree(found: Promotion) -> bool:
+        nonlocal agreed
+        _print_promotion(found)
+        agreed = not dry_run and (yes or click.confirm("\nChange the project?", default=True))
+        return agreed
+
+    found = run_promotion(
+        root, path, choices, tell=lambda line: click.echo(f"nb: {line}"), agree=agree, keep=keep
+    )
+    if dry_run:
+        click.echo(f"\n{found.diff}", nl=False)
+    if found.differs and not keep:
+        _print_promotion(found)
+        raise NbError(
+            "an output differs, so nothing was changed; is a seed missing, or does a time go in? "
+            "(--keep goes on all the same)"
+        )
+    if agreed:
+        click.echo(
+            "\nNothing is committed yet. Look at it with git status and git diff, then: "
+            "git add --all && git commit"
+        )
+
+
+def _print_promotion(found: Promotion) -> None:
+    """Print the contract, what moved, the proof, and what is left to do."""
+    choices = found.choices
+    click.secho(f"\n{choices.notebook}, stage {choices.stage}", bold=True)
+    facts = {
+        "reads": found.reads,
+        "writes": list(found.writes.values()),
+        "parameters": found.parameters,
+        f"moved to {choices.module}": found.moved,
+        "files": sorted(found.files),
+    }
+    for label, names in facts.items():
+        if names:
+            click.echo(f"  {label}: {', '.join(names)}")
+    for name, reason in found.kept.items():
+        click.echo(f"  {name} stays in the notebook: {reason}")
+    for name, reason in found.untested.items():
+        click.echo(f"  {name} has no test: {reason}")
+    width = max(len(row.output) for row in found.rows)
+    click.echo()
+    for row in found.rows:
+        said = f"differs: {row.difference}" if row.difference else "same"
+        color = "red" if row.difference else "green"
+        click.echo(f"  {row.output:{width}}  {click.style(said, fg=color)}  (by {row.by})")
+    for note in found.notes:
+        click.echo(f"\nnb: {note}")
 
 
 @main.command()

@@ -200,6 +200,31 @@ def _states(repo: Any, root: Path) -> list[StageState]:
     return states
 
 
+@dataclass(frozen=True)
+class Contract:
+    """What a stage declares: inputs, parameter files among them, and outputs; files or folders."""
+
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
+def contracts(root: Path) -> dict[str, Contract]:
+    """Return what each stage declares that runs a command, by name.
+
+    Raises:
+        NbError: if `dvc.yaml` cannot be read or is not a pipeline.
+    """
+    with _repo(root) as repo:
+        return {
+            stage.addressing: Contract(
+                tuple(str(dep.def_path) for dep in stage.deps),
+                tuple(str(out.def_path) for out in stage.outs),
+            )
+            for stage in repo.index.stages
+            if stage.cmd and stage.addressing != FINGERPRINT_STAGE
+        }
+
+
 def check_pipeline(root: Path) -> int:
     """Return the number of stages.
 

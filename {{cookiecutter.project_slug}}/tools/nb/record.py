@@ -62,6 +62,7 @@ class Options:
     timeout: float | None = None
     cold: bool = False
     settings: tuple[str, ...] = ()
+    verify: bool = False
 
 
 @dataclass

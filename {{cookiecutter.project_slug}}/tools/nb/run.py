@@ -8,18 +8,18 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from . import pipeline, record, stamp
+from . import contract, pipeline, record, stamp, trace
 from .notebook import production_notebooks
 from .pipeline import Plan, StageState
 from .project import PRODUCTION, NbError, program_environment
 from .record import Options, RunRecord
 from .runner import Runner, stage_record
-from .schedule import UNCHANGED
+from .schedule import DONE, UNCHANGED
 from .view import View
 from .warm import COLD, Warm
 
@@ -47,6 +47,8 @@ def execute(root: Path, options: Options, view: View) -> Done | None:
         NbError: if the pipeline cannot be read, or the run was interrupted before it began.
     """
     try:
+        if options.verify:
+            options = _verifying(options, view)
         if os.name != "posix":
             return _run_plainly(root, options, view, "this system cannot fork processes")
         with _only_run(root, view) as lock, _warm(root, options, lock) as warm:
@@ -67,8 +69,10 @@ def _run_side_by_side(root: Path, options: Options, view: View, warm: Warm | Non
         return None
     if any(task.changed for task in plan.tasks):
         stamp.forget(root)
-    runner = Runner(root, options, plan.tasks, view, warm)
+    runner = Runner(root, options, plan.tasks, view, _shell(root, options), warm)
     done = runner.run()
+    if options.verify:
+        _tell_verified(root, done, view)
     locks_are_ours = plan.watched and stamp.are_same(root, plan.watched.locks)
     if runner.ended:
         pipeline.sort_locks(root, plan.order)
@@ -125,6 +129,38 @@ def _warm(root: Path, options: Options, lock: int) -> Iterator[Warm | None]:
         warm.close()
 
 
+def _verifying(options: Options, view: View) -> Options:
+    """Return options with which each stage can be held to its contract.
+
+    Raises:
+        NbError: if this system cannot.
+    """
+    if os.name != "posix":
+        raise NbError("nb run --verify needs Linux or macOS; nb trace NOTEBOOK runs here, too", 2)
+    seen = trace.best_view()
+    if seen != trace.STRACE and options.jobs > 1:
+        view.note(f"one stage at a time, to know whose a file is: {trace.VIEWS[seen]} do not tell")
+        options = replace(options, jobs=1)
+    # A warm process is none of the stage's own: nobody would see what its forks do.
+    return replace(options, cold=True)
+
+
+def _shell(root: Path, options: Options) -> dict[str, str]:
+    """Return variables with which DVC runs commands in a shell that looks on, if it is to."""
+    if not options.verify:
+        return {}
+    return contract.prepare(root, pipeline.contracts(root), os.environ)
+
+
+def _tell_verified(root: Path, done: RunRecord, view: View) -> None:
+    names = set(contract.verified(root))
+    rest = [stage.name for stage in done.stages if stage.state in DONE and stage.name not in names]
+    count = "one stage" if len(names) == 1 else f"{len(names) or 'no'} stages"
+    note = f"verified the contract of {count}, by {trace.VIEWS[trace.best_view()]}"
+    hint = f"; {len(rest)} did not run (nb run --verify --force runs all)" if rest else ""
+    view.note(f"{note}{hint}")
+
+
 def _run_plainly(root: Path, options: Options, view: View, why: str) -> Done:
     """Leave all the work to `dvc repro`: one stage at a time, without the stages in the record."""
     stamp.forget(root)
@@ -141,7 +177,8 @@ def _run_plainly(root: Path, options: Options, view: View, why: str) -> Done:
     report.engine = "dvc repro"
     report.save(root)
     began = time.monotonic()
-    process = subprocess.Popen(command, cwd=root, env=program_environment())
+    environment = {**program_environment(), **_shell(root, options)}
+    process = subprocess.Popen(command, cwd=root, env=environment)
     interrupted = False
     while process.returncode is None:
         try:

@@ -58,11 +58,18 @@ class Runner:
         options: what was asked for.
         tasks: the plan.
         view: where to show it.
+        environment: variables for the commands of stages, besides those of this process.
         warm: the process to fork stages from; without one they are forked from this process.
     """
 
     def __init__(
-        self, root: Path, options: Options, tasks: list[Task], view: View, warm: Warm | None = None
+        self,
+        root: Path,
+        options: Options,
+        tasks: list[Task],
+        view: View,
+        environment: Mapping[str, str],
+        warm: Warm | None = None,
     ) -> None:
         self.root = root
         self.options = options
@@ -74,7 +81,7 @@ class Runner:
         self.record = record.begin(root, asdict(options), options.jobs)
         self.stages = {task.name: stage_record(task) for task in tasks}
         self.record.stages = [self.stages[task.name] for task in tasks if not task.hidden]
-        self.environment = _environment(min(options.jobs, width(tasks)))
+        self.environment = {**_environment(min(options.jobs, width(tasks))), **environment}
         self.warm = warm if warm and self._warm_up(warm, tasks) else None
         self.locks = pipeline.read_locks(root, [task.name for task in tasks])
         self.workers: dict[int, Worker] = {}

@@ -258,8 +258,8 @@ class _Look:
             for line in self._declarations(folder):
                 total.update(line.encode(errors="surrogateescape"))
         for path in objects:
-            # No ctime: other projects link to objects, and other environments to packages. What goes
-            # from a folder changes its mtime.
+            # No ctime: other projects link to objects, and other environments to packages. What
+            # goes from a folder changes its mtime.
             s = os.stat(path)
             total.update(
                 f"{path} {s.st_size} {s.st_mtime_ns} {s.st_ino}\n".encode(errors="surrogateescape")

@@ -1,0 +1,187 @@
+"""Exploratory notebooks become production notebooks that are proved to do the same."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Project
+from tests.exploratory import BROKEN, NOTEBOOKS, PREPARE, write_notebook
+
+EXPLORATORY = "notebooks/exploratory"
+# For each notebook: the outputs of its stage, the functions that move, and those with a test.
+EXPECTED = {
+    "01-am-prices": (
+        ["data/processed/prices.csv", "reports/figures/prices.png"],
+        ["clean", "per_square_metre"],
+        ["clean", "per_square_metre"],
+    ),
+    "02-am-absolute": (
+        ["data/processed/values.npy", "reports/figures/curve.png"],
+        ["scaled"],
+        ["scaled"],
+    ),
+    "03-am-arrow": (["data/interim/large.parquet"], ["large"], []),
+    "04-am-duckdb": (
+        ["data/processed/one.csv", "data/processed/totals.parquet"],
+        ["share"],
+        ["share"],
+    ),
+    "05-am-model": (["data/processed/score.json", "models/price.joblib"], ["clean"], ["clean"]),
+    "06-am-sqlite": (["data/processed/names.db"], ["initials"], ["initials"]),
+}
+
+
+@pytest.fixture
+def project(ready: Project) -> Iterator[Project]:
+    """The project with data and exploratory notebooks; restored afterwards."""
+    ready.run("python", "-c", PREPARE)
+    for name, cells in NOTEBOOKS.items():
+        write_notebook(ready.path / EXPLORATORY / f"{name}.ipynb", cells, ready.path)
+    yield ready
+    ready.git("checkout", "--quiet", "--", ".")
+    ready.git("clean", "--quiet", "--force", "-d")
+    made = [name for outputs, *_ in EXPECTED.values() for name in outputs]
+    raw = ["data/raw/prices.csv", "data/raw/sales.parquet", "data/raw/people.db"]
+    for name in [*made, *raw, "data/processed/luck.json"]:
+        (ready.path / name).unlink(missing_ok=True)
+    ready.run("dvc", "checkout", "--quiet")
+
+
+def tree(project: Project) -> dict[str, str]:
+    """Return a hash of every file but those of programs and caches."""
+    left_out = {".git", ".venv", ".nb", "__pycache__", "tmp"}
+    return {
+        path.relative_to(project.path).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in project.path.rglob("*")
+        if path.is_file() and not left_out & set(path.relative_to(project.path).parts)
+    }
+
+
+def promote(project: Project, name: str, *options: str, code: int = 0, libraries: str = "") -> str:
+    notebook = f"{EXPLORATORY}/{name}.ipynb"
+    return project.run("nb", "promote", *options, notebook, code=code, PYTHONPATH=libraries)
+
+
+def check_promoted(project: Project, name: str, output: str, libraries: str = "") -> None:
+    outputs, moved, tested = EXPECTED[name]
+    module = name[6:]
+    rows = [line.split() for line in output.splitlines() if "(by " in line]
+    assert sorted(row[0] for row in rows) == outputs
+    assert {row[1] for row in rows} == {"same"}
+    assert project.run("dvc", "status").strip() == "Data and pipelines are up to date."
+    # The readers that only the tests install are no dependencies of the project.
+    project.run("nb", "check", "--ignore", "NB402", f"notebooks/production/50-{module}.ipynb")
+    code = project.read(f"src/biopsies/{module}.py")
+    source = project.read(f"notebooks/production/50-{module}.ipynb")
+    for function in moved:
+        assert f"def {function}(" in code
+        assert f"def {function}(" not in source
+    assert str(project.path) not in source
+    assert "../" not in source
+    if not tested:
+        assert not project.has(f"tests/test_{module}.py")
+        return
+    command = ["python", "-m", "pytest", "-q", f"tests/test_{module}.py"]
+    assert f"{len(tested)} passed" in project.run(*command, PYTHONPATH=libraries)
+    for function in tested:
+        nonsense = f"def {function}(*_):\n    return -1\n\ndef _{function}("
+        broken = code.replace(f"def {function}(", nonsense)
+        project.write(f"src/biopsies/{module}.py", broken)
+        assert f"test_{function}" in project.run(*command, code=1, PYTHONPATH=libraries)
+    project.write(f"src/biopsies/{module}.py", code)
+
+
+def test_a_notebook_is_promoted_with_its_contract_its_module_and_a_test(project: Project) -> None:
+    output = promote(project, "01-am-prices", "--yes")
+    check_promoted(project, "01-am-prices", output)
+    assert project.git("diff", "--numstat", "--", "dvc.yaml").split()[1] == "0"  # lines removed
+    assert project.read("config/50-prices.yaml") == (
+        "# rows with fewer sales than this say nothing\nMIN_SALES: 2\nTOP: 3\n"
+    )
+    assert "dvc add data/raw/prices.csv" in output
+    assert project.has("tests/smoke/data/raw/prices.csv")
+    project.run("ruff", "check", "src", "tests", "notebooks/production")
+    project.run("ruff", "format", "--check", "src", "tests", "notebooks/production")
+
+
+def test_a_notebook_that_does_not_run_is_refused_with_the_cell_and_the_name(
+    project: Project,
+) -> None:
+    write_notebook(project.path / EXPLORATORY / "99-am-broken.ipynb", BROKEN, project.path)
+    before = tree(project)
+    output = promote(project, "99-am-broken", "--yes", code=1)
+    assert "cell 2 failed: NameError: name 'numbers' is not defined" in output
+    assert "code cell 3 further down defines numbers" in output
+    assert tree(project) == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", list(EXPECTED)[1:])
+def test_notebooks_as_people_write_them_are_promoted(
+    project: Project,
+    libraries: Path,
+    name: str,
+) -> None:
+    module = name[6:]
+    output = promote(project, name, "--yes", "--as", f"50-{module}", libraries=str(libraries))
+    check_promoted(project, name, output, str(libraries))
+
+
+@pytest.mark.slow
+def test_the_notebook_of_the_example_is_promoted(project: Project) -> None:
+    output = promote(project, "01-dm-first-look", "--yes")
+    assert "what it shows  same" in output
+    assert project.run("dvc", "status").strip() == "Data and pipelines are up to date."
+    project.make("test")
+
+
+@pytest.mark.slow
+def test_outputs_that_differ_change_nothing_unless_kept(project: Project) -> None:
+    cells = [
+        "import random\nfrom pathlib import Path",
+        "Path('../../data/processed/luck.json').write_text(str(random.random()))",
+    ]
+    write_notebook(project.path / EXPLORATORY / "98-am-luck.ipynb", cells, project.path)
+    before = tree(project)
+    output = promote(project, "98-am-luck", "--yes", code=1)
+    assert "data/processed/luck.json  differs: it: 0." in output
+    assert tree(project) == before
+    promote(project, "98-am-luck", "--yes", "--keep")
+    assert project.has("notebooks/production/50-luck.ipynb")
+
+
+@pytest.mark.slow
+def test_a_dry_run_shows_the_diff_and_changes_nothing(project: Project) -> None:
+    before = tree(project)
+    output = promote(project, "01-am-prices", "--dry-run")
+    assert "+++ b/src/biopsies/prices.py" in output
+    assert "+  prices:" in output
+    assert "Nothing is committed" not in output
+    assert tree(project) == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        ("open('../../data/processed/train.parquet', 'w')", "the output of the stage features"),
+        ("open('../../src/biopsies/x.py', 'w')", "a stage must not change sources"),
+        ("open('../../README.md', 'a').write('x')", "which Git tracks"),
+    ],
+)
+def test_what_cannot_be_an_output_is_refused(project: Project, cell: str, message: str) -> None:
+    write_notebook(project.path / EXPLORATORY / "97-am-bad.ipynb", [cell], project.path)
+    before = tree(project)
+    assert message in promote(project, "97-am-bad", "--yes", code=1)
+    assert tree(project) == before
+
+
+def test_names_that_are_taken_and_paths_that_are_wrong_are_refused(project: Project) -> None:
+    assert "--as features-2" in promote(project, "01-am-prices", "--as", "20-features", code=2)
+    assert "there is no notebook" in promote(project, "nothing", code=2)
+    production = project.run("nb", "promote", "notebooks/production/20-features.ipynb", code=2)
+    assert "is a production notebook already" in production

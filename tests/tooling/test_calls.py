@@ -1,0 +1,109 @@
+"""Tests are written from calls, in code that a person can read and that holds."""
+
+from __future__ import annotations
+
+import importlib
+import pickle
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from nb import calls
+
+SOURCE = """
+import itertools
+numbers = itertools.count()
+def half(x): return x / 2
+def double(text): return text * 2
+def both(a, *, b=1): return {"a": a, "b": b}
+def nothing(x): return None
+def luck(x): return next(numbers)
+def thing(x): return object()
+def fails(x): raise ValueError(x)
+def unused(x): return x
+"""
+
+
+@pytest.fixture
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    (tmp_path / "examplemodule.py").write_text(SOURCE)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield importlib.import_module("examplemodule")
+    del sys.modules["examplemodule"]
+
+
+def keep(folder: Path, name: str, *arguments: Any, **options: Any) -> None:
+    number = len(list(folder.glob(f"{name}-*"))) + 1
+    (folder / f"{name}-{number}.pickle").write_bytes(pickle.dumps((arguments, options)))
+
+
+def test_calls_become_asserts(module: ModuleType, tmp_path: Path) -> None:
+    keep(tmp_path, "half", 3)
+    keep(tmp_path, "half", 5)
+    keep(tmp_path, "double", "a")
+    keep(tmp_path, "both", 1, b=2)
+    written = calls.write_tests("examplemodule", tmp_path, "a.ipynb")
+    assert (
+        written.text
+        == """\
+\"""What the functions of examplemodule gave in a.ipynb.\"""
+
+import pytest
+
+from examplemodule import both, double, half
+
+
+def test_half() -> None:
+    assert half(3) == pytest.approx(1.5)
+    assert half(5) == pytest.approx(2.5)
+
+
+def test_double() -> None:
+    assert double('a') == 'aa'
+
+
+def test_both() -> None:
+    assert both(1, b=2) == {'a': 1, 'b': 2}
+"""
+    )
+    exec(written.text.replace("-> None", "") + "\ntest_half(); test_double(); test_both()", {})
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("nothing", "it returns nothing"),
+        ("luck", "not the same every time"),
+        ("thing", "(object)"),
+        ("fails", "ValueError"),
+        ("unused", "the notebook does not call it"),
+    ],
+)
+def test_what_gives_no_example_is_named(
+    module: ModuleType, tmp_path: Path, name: str, reason: str
+) -> None:
+    if name != "unused":
+        keep(tmp_path, name, 1)
+    written = calls.write_tests("examplemodule", tmp_path, "a.ipynb")
+    assert reason in written.untested[name]
+    assert written.text == ""
+
+
+def test_a_value_that_nobody_would_read_is_not_written() -> None:
+    with pytest.raises(calls.NotPlain):
+        calls.code_of(list(range(10_000)))
+
+
+def test_the_first_calls_of_a_module_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "recordedmodule.py").write_text(SOURCE)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
+    calls.install("recordedmodule", str(tmp_path))
+    recorded = importlib.import_module("recordedmodule")
+    assert [recorded.half(n) for n in range(5)] == [0, 0.5, 1, 1.5, 2]
+    kept = [pickle.loads(p.read_bytes()) for p in sorted(tmp_path.glob("half-*"))]
+    assert kept == [((0,), {}), ((1,), {}), ((2,), {})]

@@ -1,0 +1,115 @@
+"""Paths are written for the project's root, and constants become parameters."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from nb import propose
+from nb.cellcode import names_of_notebook
+from nb.cellfile import CellFile, read_cells
+
+
+def notebook(path: Path, *sources: str) -> CellFile:
+    cells = [
+        {"cell_type": "code", "metadata": {}, "source": source, "outputs": []} for source in sources
+    ]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"cells": cells, "metadata": {}, "nbformat": 4}))
+    return read_cells(path)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "data" / "raw").mkdir(parents=True)
+    (tmp_path / "data" / "raw" / "a.csv").touch()
+    return tmp_path
+
+
+USED = {
+    "data/raw/a.csv": "data/raw/a.csv",
+    "data/out.csv": "data/out.csv",
+    "notebooks/exploratory/plot.png": "reports/figures/plot.png",
+}
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("read('../../data/raw/a.csv')", "read('data/raw/a.csv')"),
+        ('base = "../../data/"  # ü', 'base = "data/"  # ü'),
+        ("x = f'../../data/{kind}.csv'", "x = f'data/{kind}.csv'"),
+        ("x = f'../../data/raw/a_{kind}.csv'", "x = f'data/raw/a_{kind}.csv'"),
+        ("os.chdir('../..')", "os.chdir('.')"),
+        ("save('../../data/out.csv')", "save('data/out.csv')"),
+        ("save('plot.png')", "save('reports/figures/plot.png')"),
+        ("'''from '../../data/raw/a.csv'\n'''", "'''from 'data/raw/a.csv'\n'''"),
+        ("!cat ../../data/raw/a.csv", "!cat data/raw/a.csv"),
+        ("read('{root}/data/raw/a.csv')", "read('data/raw/a.csv')"),
+        ("read('/home/other/project/data/raw/a.csv')", "read('data/raw/a.csv')"),
+        ("é = 'ü'; read('../../data/raw/a.csv')", "é = 'ü'; read('data/raw/a.csv')"),
+        ("write('../new.csv')", "write('notebooks/new.csv')"),
+        *((same, same) for same in ("print('...')", "x = '.'", "f('a.csv')", "'/'", "'./no'")),
+        *((same, same) for same in ("'data/raw/a.csv'", "# ../../data/raw", "'/etc/hosts'")),
+    ],
+)
+def test_paths_are_written_from_the_root(root: Path, before: str, after: str) -> None:
+    folder = root / "notebooks" / "exploratory"
+    file = notebook(folder / "a.ipynb", before.replace("{root}", str(root)))
+    changed = propose.with_paths(file, propose.Paths(root, folder, used=USED))
+    assert changed.get(1, before) == after
+
+
+def test_for_a_copy_only_absolute_paths_change(root: Path) -> None:
+    folder = root / "notebooks" / "exploratory"
+    file = notebook(folder / "a.ipynb", f"a = '{root}/data/raw/a.csv'\nb = '../../data/raw/a.csv'")
+    changed = propose.with_paths(file, propose.Paths(root, folder, target="/copy"))
+    assert changed == {1: "a = '/copy/data/raw/a.csv'\nb = '../../data/raw/a.csv'"}
+
+
+def names(tmp_path: Path, *sources: str) -> list[str]:
+    file = notebook(tmp_path / "a.ipynb", *sources)
+    return [one.code for one in propose.parameters(file, names_of_notebook(file))]
+
+
+def test_constants_become_annotated_parameters(tmp_path: Path) -> None:
+    cell = "LIMIT = 3  # at most\nname = 'x'\nshare = -0.5\nflags = [1, 2]\nok = True"
+    assert names(tmp_path, cell) == [
+        "LIMIT: int = 3",
+        "name: str = 'x'",
+        "share: float = -0.5",
+        "flags: list = [1, 2]",
+        "ok: bool = True",
+    ]
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["x = 1", "x = 2"],
+        ["x = 0", "x += 1"],
+        ["x = []"],
+        ["x = [1]", "x.append(2)"],
+        ["x = {'a': 1}", "x['a'] = 2"],
+        ["x = 1", "def f():\n    return x"],
+        ["x = 1", "for x in (1, 2):\n    pass"],
+        ["x = None"],
+        ["x = compute()"],
+        ["x = 'a\\nb'"],
+        ["_x = 1"],
+    ],
+)
+def test_what_changes_or_belongs_to_a_function_is_no_parameter(
+    tmp_path: Path, cells: list[str]
+) -> None:
+    assert names(tmp_path, *cells) == []
+
+
+def test_the_rest_of_a_cell_stays(tmp_path: Path) -> None:
+    source = "import os\n\n# how many\nLIMIT = 3  # at most\nprint(LIMIT)"
+    file = notebook(tmp_path / "a.ipynb", source)
+    (found,) = propose.parameters(file, names_of_notebook(file))
+    assert propose.without(source, [found]) == "import os\n\nprint(LIMIT)"
+    assert found.comment == "how many at most"
+    assert propose.parameters_cell([found]) == "# how many at most\nLIMIT: int = 3"

@@ -1,0 +1,328 @@
+"""Calls of a module's functions, recorded while a notebook runs, and tests written from them.
+
+`install` runs in the kernel (the hook of `nb.trace` calls it) and keeps the arguments of the first
+calls, cut to a few rows where they are tables. `python -m nb.calls` then calls the functions with
+them, by themselves, and writes down as asserts what can be read and is the same every time.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+import importlib
+import inspect
+import io
+import json
+import math
+import os
+import pickle
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import redirect_stdout, suppress
+from dataclasses import dataclass, field
+from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+# Of a table, how much goes into a test that a person shall read.
+ROWS, COLUMNS, ITEMS, CALLS = 4, 12, 8, 3
+LONGEST = 1200
+MODULE, FOLDER = "NB_CALLS_MODULE", "NB_CALLS_FOLDER"
+
+
+def install(name: str, where: str) -> None:
+    """Record the calls of the functions of a module, from when it is imported, in a folder."""
+    folder = Path(where)
+
+    class Finder:
+        @staticmethod
+        def find_spec(found: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+            spec = PathFinder.find_spec(found, path, target) if found == name else None
+            if spec and spec.loader:
+                execute = spec.loader.exec_module
+
+                def exec_module(module: ModuleType) -> None:
+                    execute(module)
+                    for key, value in list(vars(module).items()):
+                        if inspect.isfunction(value) and value.__module__ == name:
+                            setattr(module, key, _recording(value, folder))
+
+                spec.loader.exec_module = exec_module  # type: ignore[method-assign]
+            return spec
+
+    sys.meta_path.insert(0, Finder)
+
+
+def _recording(function: Callable[..., Any], folder: Path) -> Callable[..., Any]:
+    count = 0
+
+    @functools.wraps(function)
+    def call(*arguments: Any, **options: Any) -> Any:
+        nonlocal count
+        if count < CALLS:
+            count += 1
+            # What cannot be copied or kept is no example; the notebook must not notice.
+            with suppress(Exception):
+                content = pickle.dumps((_sample(arguments), _sample(options)))
+                (folder / f"{function.__name__}-{count}.pickle").write_bytes(content)
+        return function(*arguments, **options)
+
+    return call
+
+
+def _sample(value: Any) -> Any:
+    """Return a copy of a value with no more than a few rows of each table in it."""
+    if hasattr(value, "iloc"):
+        return value.head(ROWS).copy()
+    if type(value).__name__ == "ndarray":
+        return value[:ROWS].copy()
+    if type(value) is dict:
+        return {key: _sample(item) for key, item in value.items()}
+    if type(value) is tuple:
+        return tuple(map(_sample, value))
+    if isinstance(value, list):
+        return [_sample(item) for item in value[:ITEMS]]
+    return copy.deepcopy(value)
+
+
+class NotPlain(ValueError):
+    """A value that cannot be written as Python that a person would read."""
+
+
+def code_of(value: Any) -> str:
+    """Return Python code for a value.
+
+    Raises:
+        NotPlain: if it is not a plain value, a small table or a small array.
+    """
+    code = _code(value)
+    if len(code) > LONGEST:
+        raise NotPlain("too long")
+    return code
+
+
+def _code(value: Any) -> str:
+    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
+        value = value.item()
+    kind = type(value).__name__
+    if isinstance(value, float) and not math.isfinite(value):
+        return f'float("{value}")'
+    if value is None or type(value) in (bool, int, float, str, bytes):
+        return repr(value)
+    if kind == "Timestamp":
+        return f'pd.Timestamp("{value}")'
+    if type(value) in (list, set, tuple):
+        inner = ", ".join(map(_code, value))
+        if isinstance(value, list):
+            return f"[{inner}]"
+        if isinstance(value, set):
+            return f"{{{inner}}}" if value else "set()"
+        return f"({inner},)" if len(value) == 1 else f"({inner})"
+    if type(value) is dict:
+        return "{" + ", ".join(f"{_code(k)}: {_code(v)}" for k, v in value.items()) + "}"
+    if kind == "DataFrame" and len(value.columns) <= COLUMNS:
+        columns = {name: value[name].tolist() for name in value.columns}
+        return f"pd.DataFrame({_code(columns)}{_index(value)})"
+    if kind == "Series":
+        name = f", name={value.name!r}" if value.name is not None else ""
+        return f"pd.Series({_code(value.tolist())}{_index(value)}{name})"
+    if kind == "ndarray":
+        return f"np.array({_code(value.tolist())})"
+    raise NotPlain(kind)
+
+
+def _index(table: Any) -> str:
+    index = table.index.tolist()
+    return "" if index == list(range(len(index))) else f", index={_code(index)}"
+
+
+def asserts(name: str, value: Any) -> list[str]:
+    """Return asserts, as lines of code, that a name stands for a value.
+
+    Raises:
+        NotPlain: if they could not be read.
+    """
+    kind = type(value).__name__
+    if kind == "DataFrame":
+        if not len(value) or len(value) > 3 * ROWS or len(value.columns) > COLUMNS:
+            raise NotPlain("no table of a few rows")
+        columns = [f"assert list({name}.columns) == {code_of(list(value.columns))}"]
+        lines = [
+            _equality(f"{name}[{column!r}].tolist()", value[column].tolist())
+            for column in value.columns
+        ]
+        return columns + lines
+    if kind == "Series" or kind == "ndarray":
+        if not 0 < len(value) <= 3 * ROWS:
+            raise NotPlain("not a few values")
+        return [_equality(f"{name}.tolist()", value.tolist())]
+    if value is None:
+        raise NotPlain("it returns nothing")
+    return [_equality(name, value)]
+
+
+def _equality(name: str, value: Any) -> str:
+    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
+        value = value.item()
+    if value is True or value is False or value is None:
+        return f"assert {name} is {value}"
+    code = code_of(value)
+    items = value.values() if isinstance(value, dict) else value
+    flat = list(items) if isinstance(value, list | tuple | dict) else [value]
+    if any(isinstance(item, float) for item in flat):
+        if not all(isinstance(item, int | float) for item in flat):
+            raise NotPlain("numbers among other things")
+        nan = ", nan_ok=True" if any(item != item for item in flat) else ""
+        return f"assert {name} == pytest.approx({code}{nan})"
+    return f"assert {name} == {code}"
+
+
+@dataclass
+class Written:
+    """Tests of a module's functions.
+
+    Attributes:
+        text: the test file; empty if no function gave an example.
+        untested: why a function has no test, by its name.
+    """
+
+    text: str = ""
+    untested: dict[str, str] = field(default_factory=dict)
+
+
+def write_tests(module: str, folder: Path, origin: str) -> Written:
+    """Return tests of the functions of a module, from the calls that were recorded.
+
+    Args:
+        module: its dotted name; it is imported.
+        folder: where the calls were kept.
+        origin: the notebook that it was made of, for the first line.
+    """
+    functions = {
+        name: value
+        for name, value in vars(importlib.import_module(module)).items()
+        if inspect.isfunction(value) and value.__module__ == module
+    }
+    written = Written()
+    bodies: dict[str, list[str]] = {}
+    for name, function in functions.items():
+        reason = "the notebook does not call it"
+        for path in sorted(folder.glob(f"{name}-*.pickle")):
+            try:
+                bodies.setdefault(name, []).extend(_body(name, function, path, bodies.get(name)))
+            except NotPlain as error:
+                reason = f"its arguments or results cannot be written as an example ({error})"
+            except Exception as error:  # the function is the user's
+                reason = f"it cannot be called by itself ({type(error).__name__})"
+        if not bodies.get(name):
+            bodies.pop(name, None)
+            written.untested[name] = reason
+    if bodies:
+        written.text = _file(module, origin, bodies)
+    return written
+
+
+def _body(
+    name: str, function: Callable[..., Any], path: Path, before: list[str] | None
+) -> list[str]:
+    """Return the lines of a test from one call; none if a test with many lines is there already."""
+    arguments, options = pickle.loads(path.read_bytes())
+    signature = inspect.signature(function)
+    codes = {key: code_of(value) for key, value in _named(signature, arguments, options)}
+    results = [_call(function, codes, signature) for _ in range(2)]
+    lines = asserts("result", results[0])
+    if lines != asserts("result", results[1]):
+        raise NotPlain("its results are not the same every time")
+    short = all(len(code) < 60 for code in codes.values())
+    call = f"{name}({_arguments(codes if short else {key: key for key in codes}, signature)})"
+    if short and len(lines) == 1:
+        line = lines[0].replace("assert result", f"assert {call}", 1)
+        return [] if line in (before or []) else [line]
+    if before:
+        return []
+    given = [] if short else [f"{key} = {code}" for key, code in codes.items()]
+    return [*given, f"result = {call}", *lines]
+
+
+def _named(signature: inspect.Signature, arguments: Any, options: Any) -> Iterator[tuple[str, Any]]:
+    bound = signature.bind(*arguments, **options)
+    for key, value in bound.arguments.items():
+        if signature.parameters[key].kind in (
+            inspect.Parameter.VAR_POSITIONAL,
+            inspect.Parameter.VAR_KEYWORD,
+        ):
+            raise NotPlain("it takes any number of arguments")
+        yield key, value
+
+
+def _arguments(codes: dict[str, str], signature: inspect.Signature) -> str:
+    words: list[str] = []
+    skipped = False
+    for key, parameter in signature.parameters.items():
+        if key not in codes:
+            skipped = True
+        elif parameter.kind is inspect.Parameter.KEYWORD_ONLY or skipped:
+            words.append(f"{key}={codes[key]}")
+        else:
+            words.append(codes[key])
+    return ", ".join(words)
+
+
+def _call(function: Callable[..., Any], codes: dict[str, str], signature: inspect.Signature) -> Any:
+    """Call a function with the values that the test will hold."""
+    known: dict[str, Any] = {}
+    for alias, library in (("np", "numpy"), ("pd", "pandas")):
+        if any(f"{alias}." in code for code in codes.values()):
+            known[alias] = importlib.import_module(library)
+    with redirect_stdout(io.StringIO()):
+        return eval(f"function({_arguments(codes, signature)})", {**known, "function": function})
+
+
+def _file(module: str, origin: str, bodies: dict[str, list[str]]) -> str:
+    text = "\n".join(line for body in bodies.values() for line in body)
+    imports = [
+        f"import {library}\n"
+        for mark, library in (
+            ("np.", "numpy as np"),
+            ("pd.", "pandas as pd"),
+            ("pytest.", "pytest"),
+        )
+        if mark in text
+    ]
+    tests = "".join(
+        f"\n\ndef test_{name.lstrip('_')}() -> None:\n" + "".join(f"    {line}\n" for line in body)
+        for name, body in bodies.items()
+    )
+    names = ", ".join(sorted(bodies))
+    gap = "\n" if imports else ""
+    head = f'"""What the functions of {module} gave in {origin}."""\n\n'
+    return f"{head}{''.join(imports)}{gap}from {module} import {names}\n{tests}"
+
+
+def _forbid_files(root: str) -> None:
+    """Refuse this process to open files of the project that are no code."""
+
+    def hook(event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "open" and isinstance(arguments[0], str):
+            path = os.path.abspath(arguments[0])  # noqa: PTH100 - an audit hook opens nothing
+            writes = (arguments[2] or 0) & (os.O_WRONLY | os.O_RDWR)
+            if writes or (path.startswith(root + os.sep) and not path.endswith((".py", ".pyc"))):
+                raise PermissionError(f"{path}: an example uses no files")
+
+    sys.addaudithook(hook)
+
+
+def main(arguments: Iterable[str]) -> int:
+    """Print tests as JSON: `python -m nb.calls MODULE FOLDER ORIGIN`, in the project's root."""
+    module, folder, origin = arguments
+    importlib.import_module(module)
+    calls = Path(folder)
+    sys.dont_write_bytecode = True
+    _forbid_files(str(Path.cwd()))
+    print(json.dumps(vars(write_tests(module, calls, origin))))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
