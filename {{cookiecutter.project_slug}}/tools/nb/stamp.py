@@ -258,7 +258,7 @@ class _Look:
             for line in self._declarations(folder):
                 total.update(line.encode(errors="surrogateescape"))
         for path in objects:
-            # No ctime: other projects link to objects, and other environments to packages. What goes
+            # No ctime: other projects link to objects, other environments to packages. What goes
             # from a folder changes its mtime.
             s = os.stat(path)
             total.update(
