@@ -15,9 +15,8 @@ from .pipeline import Outcome
 from .schedule import BROKEN_CONTRACT, FAILED, KILLED, OUT_OF_MEMORY, TIMED_OUT
 
 MEMORY_WORDS = ("MemoryError", "Cannot allocate memory")
-# Exit codes: of a command line that is refused; of a broken contract; of `timeout`, and of papermill
-# here, for what took too long; of papermill, when its kernel dies; and of shells, for a command that
-# a signal ended.
+# Exit codes: of a refused command line; of a broken contract; of `timeout`, and of papermill here,
+# for what took too long; of papermill when its kernel dies; of shells for what a signal ended.
 USAGE, CONTRACT, LATE, DEAD_KERNEL = 2, 3, 124, 138
 # How the lines begin that say how a contract was broken.
 CONTRACT_ERROR = "ContractError: "
