@@ -14,6 +14,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from .declared import read_metrics, read_stages
 from .gitwiring import git
 from .project import EXECUTED
 from .schedule import (
@@ -80,6 +81,7 @@ class RunRecord:
     seconds: float | None = None
     exit_code: int | None = None
     stages: list[StageRecord] = field(default_factory=list)
+    metrics: dict[str, dict[str, float]] = field(default_factory=dict)
     schema: int = SCHEMA
 
     def save(self, root: Path) -> None:
@@ -91,7 +93,8 @@ class RunRecord:
         draft.replace(path)
 
     def finish(self, root: Path, exit_code: int, seconds: float) -> None:
-        """Write the record of a run that has ended."""
+        """Write the record of a run that has ended, with the metrics as they are then."""
+        self.metrics = read_metrics(root, read_stages(root))
         self.state = FAILED if exit_code else "done"
         if exit_code in INTERRUPTED_CODES:
             self.state = "interrupted"
@@ -179,6 +182,16 @@ def durations(root: Path) -> dict[str, float]:
     paths = sorted((root / RUNS).glob("*.json"))[-RECENT:]
     stages = [stage for record in _read(paths) for stage in record.stages]
     return {s.name: s.seconds for s in stages if s.state == RAN and s.seconds is not None}
+
+
+def history(root: Path) -> list[RunRecord]:
+    """Return the records that are there, the oldest first."""
+    return list(_read(sorted((root / RUNS).glob("*.json"))))
+
+
+def seconds_of(moment: str) -> float:
+    """Return a time of a record in seconds since the epoch, to compare with times of files."""
+    return datetime.fromisoformat(moment).timestamp()
 
 
 def _read(paths: list[Path]) -> Iterator[RunRecord]:
