@@ -130,11 +130,11 @@ def run(root: Path, /, dry_run: bool, as_json: bool, jobs: int | None, **chosen:
         click.echo(json.dumps(vars(done) | {"stages": [vars(s) for s in done.stages]}, indent=2))
     else:
         click.echo("\n".join(summary(done)))
-    if done.exit_code:
-        raise NbError(done.problem(), done.exit_code)
     if index and not as_json:
         click.secho(f"Report: {index.relative_to(root).as_posix()}", bold=True)
-    elif not as_json:
+    if done.exit_code:
+        raise NbError(done.problem(), done.exit_code)
+    if not index and not as_json:
         click.echo("No notebook has run here, so there is no report; `nb run --force` makes one.")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from html import escape
 
 WIDTH, HEIGHT = 184, 52
@@ -35,23 +36,20 @@ def layers(edges: Mapping[str, set[str]]) -> list[list[str]]:
     Args:
         edges: the nodes that each node needs.
     """
+    try:
+        names = list(TopologicalSorter(edges).static_order())
+    except CycleError:  # DVC refuses it; the report still shows what is there
+        names = list(edges)
     depth: dict[str, int] = {}
-
-    def measure(name: str) -> int:
-        if name not in depth:
-            depth[name] = 0  # of a cycle, which DVC refuses, any end will do
-            depth[name] = max((measure(other) + 1 for other in edges[name]), default=0)
-        return depth[name]
-
-    for name in edges:
-        measure(name)
+    for name in names:
+        depth[name] = max((depth.get(other, -1) + 1 for other in edges[name]), default=0)
     rows: list[list[str]] = [[] for _ in range(max(depth.values(), default=-1) + 1)]
     place: dict[str, float] = {}
     for name in sorted(edges, key=lambda name: depth[name]):
         rows[depth[name]].append(name)
     for row in rows:
         order = {name: number for number, name in enumerate(row)}
-        row.sort(key=lambda n, o=order: (_mean([place[m] for m in edges[n]]), o[n]))  # type: ignore[misc]
+        row.sort(key=lambda n, o=order: (_mean([place[m] for m in edges[n] if m in place]), o[n]))  # type: ignore[misc]
         place |= {name: number - len(row) / 2 for number, name in enumerate(row)}
     return rows
 

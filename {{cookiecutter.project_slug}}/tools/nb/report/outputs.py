@@ -36,6 +36,9 @@ INLINE = frozenset(
 ATTRIBUTES = ("colspan", "rowspan", "scope", "start", "title", "open")
 _TAG = re.compile(r"<\s*/?\s*([a-zA-Z][^\s/>]*)")
 _SCRIPT = re.compile(r"<\s*script|\son\w+\s*=|javascript:", re.I)
+_SCRIPT_ELEMENT = re.compile(r"<script\b.*?</script\s*>", re.I | re.S)
+_STYLE_ELEMENT = re.compile(r"<style\b.*?</style\s*>", re.I | re.S)
+_LOST_IMAGE = re.compile(r"<img(?![^>]* src=)[^>]*>")
 _PANDAS_STYLE = re.compile(r"<style scoped>.*?</style>", re.S)
 _HEADING = re.compile(r"<h([1-6])[^>]*>(.*?)</h\1>", re.S)
 _MARKUP = re.compile(r"<[^>]*>")
@@ -161,7 +164,7 @@ class Outputs:
         section = f" of {self.headings[-1][1]}" if self.headings else ""
         alt = escape(f"Figure {len(self.figures)}{section}")
         extent = "".join(_extent(metadata.get(kind), side) for side in ("width", "height"))
-        return f'<figure><img src="{escape(href)}" alt="{alt}"{extent} loading="lazy"></figure>'
+        return f'<figure><img src="{escape(href)}" alt="{alt}"{extent}></figure>'
 
     def _html(self, data: dict[str, str], cell: int) -> str:
         html = data["text/html"]
@@ -204,15 +207,15 @@ def clean(html: str) -> str:
     """Return HTML reduced to harmless tags: no scripts, styles, forms, nothing from the network."""
     import bleach
 
-    return str(
-        bleach.clean(
-            html,
-            tags=INLINE,
-            attributes=_is_harmless,
-            protocols={"http", "https", "mailto", "data"},
-            strip=True,
-        )
+    harmless = bleach.clean(
+        # Without their text, too: it is nothing to read.
+        _STYLE_ELEMENT.sub("", _SCRIPT_ELEMENT.sub("", html)),
+        tags=INLINE,
+        attributes=_is_harmless,
+        protocols={"http", "https", "mailto", "data"},
+        strip=True,
     )
+    return _LOST_IMAGE.sub("<em>(an image that is not in the notebook)</em>", harmless)
 
 
 def _is_harmless(tag: str, name: str, value: str) -> bool:
@@ -228,17 +231,18 @@ def _is_harmless(tag: str, name: str, value: str) -> bool:
 def _scrolling(html: str) -> str:
     """Let wide tables and code scroll by themselves; keyboards reach what scrolls."""
     html = re.sub(
-        r"<table", '<div class="scroll" tabindex="0" role="region" aria-label="Table"><table', html
+        r"<table", '<div class="scroll" tabindex="0" role="group" aria-label="Table"><table', html
     )
     return re.sub("<pre", '<pre tabindex="0"', html.replace("</table>", "</table></div>"))
 
 
 def _region(tag: str, style: str, label: str, content: str) -> str:
-    attributes = f'class="{escape(style)}" tabindex="0" role="region" aria-label="{escape(label)}"'
+    attributes = f'class="{escape(style)}" tabindex="0" role="group" aria-label="{escape(label)}"'
     return f"<{tag} {attributes}>{content}</{tag}>"
 
 
 def _frame(html: str, title: str) -> str:
+    html = _SCRIPT_ELEMENT.sub("", html)  # they would not run, but fill the browser's console
     # With the page's origin and without scripts: the page can read how high its content is.
     content = escape(_HEAD.format(policy=_POLICY, title=escape(title)) + html)
     return (

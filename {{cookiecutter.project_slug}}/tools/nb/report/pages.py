@@ -22,6 +22,8 @@ INJECTED = "injected-parameters"
 HIDDEN_INPUT = {"hide-input", "hide_input"}
 REMOVED_INPUT = {"remove-input", "remove_input"}
 REMOVED_OUTPUT = {"remove-output", "remove_output"}
+# papermill's own notes on an error; the page has a better one.
+PAPERMILL_NOTE = "papermill-error-cell-tag"
 HIDDEN, SHOWN, LEFT_OUT = "hidden", "shown", "left out"
 REMOVED_CELL = {"remove-cell", "remove_cell"}
 
@@ -76,11 +78,7 @@ def stage_of(root: Path, copy: Path, stages: Iterable[Stage]) -> Stage | None:
 
 
 def make(root: Path, copy: Path, stage: Stage | None) -> Note:
-    """Write the page of an executed copy, unless it is there already; return what to know of it.
-
-    Raises:
-        NbError: if the copy cannot be read.
-    """
+    """Write the page of an executed copy, unless it is there already; return what to know of it."""
     name = name_of(root, copy)
     note_file = root / NOTES / f"{name}.json"
     key = _key(copy, stage)
@@ -123,9 +121,7 @@ def _write_page(root: Path, copy: Path, stage: Stage | None, name: str, key: str
 
     link = files.link(copy.relative_to(root).as_posix())
     outputs = Outputs(link, save)
-    notebook = read(copy)
-    rendered = render(notebook, copy, outputs, source=_source(root, stage))
-    run = notebook.metadata.get("papermill", {})
+    rendered, run = _rendered(copy, outputs, _source(root, stage))
     text = (
         environment()
         .get_template("page.html.j2")
@@ -136,7 +132,7 @@ def _write_page(root: Path, copy: Path, stage: Stage | None, name: str, key: str
             project=root.name,
             home=files.relative("index.html"),
             copy=link,
-            parameters=run.get("parameters") or {},
+            parameters=_dict(run.get("parameters")),
             run=run,
             files=files,
         )
@@ -158,6 +154,27 @@ def _write_page(root: Path, copy: Path, stage: Stage | None, name: str, key: str
     )
 
 
+def _rendered(copy: Path, outputs: Outputs, source: Path | None) -> tuple[Rendered, dict[str, Any]]:
+    """Return an executed copy as HTML, and what papermill noted of its run.
+
+    One that cannot be shown, for whatever is in it, has a page that says so: the others and the
+    index must not suffer from it.
+    """
+    try:
+        notebook = read(copy)
+        rendered = render(notebook, copy, outputs, source=source)
+        return rendered, _dict(notebook.metadata.get("papermill"))
+    except NbError as error:
+        problem = str(error)
+    except Exception as error:
+        problem = one_line(f"{type(error).__name__}: {error}")
+    return Rendered("", copy.stem, [], False, problem), {}
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
 def _source(root: Path, stage: Stage | None) -> Path | None:
     notebook = notebook_of(stage.command)[0] if stage else ""
     return root / notebook if notebook else None
@@ -173,10 +190,8 @@ def read(path: Path) -> Any:
 
     try:
         return nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)  # type: ignore[no-untyped-call]
-    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
-        raise NbError(f"{path} cannot be shown: {one_line(str(error))}") from None
     except Exception as error:  # nbformat has errors of its own for what is no notebook
-        raise NbError(f"{path} cannot be shown: {one_line(str(error))}") from None
+        raise NbError(f"{path.name} cannot be shown: {one_line(str(error))}") from None
 
 
 def render(
@@ -227,7 +242,7 @@ def _annotate(notebook: Any, code: str) -> tuple[str, int | None, int | None]:
         number += is_code
         known += is_code and INJECTED not in tags
         if not is_code:
-            if not tags & REMOVED_CELL:
+            if not tags & {*REMOVED_CELL, PAPERMILL_NOTE}:
                 kept.append(cell)
             continue
         errors = [output for output in cell.outputs if output.output_type == "error"]

@@ -38,7 +38,9 @@ for (const table of document.querySelectorAll("table.sortable")) {
 for (const frame of document.querySelectorAll("iframe")) {
   const fit = () => {
     const content = frame.contentDocument && frame.contentDocument.documentElement;
-    if (content) frame.style.height = Math.min(content.scrollHeight + 4, innerHeight) + "px";
+    if (!content) return;
+    frame.style.height = "0";
+    frame.style.height = Math.min(content.scrollHeight + 4, innerHeight) + "px";
   };
   frame.addEventListener("load", fit);
   fit();

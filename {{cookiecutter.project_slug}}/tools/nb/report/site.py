@@ -29,9 +29,6 @@ def page(root: Path, copy: Path) -> Path:
     """Write the page of one executed copy, unless it is up to date; return the page.
 
     To be called as a stage ends, in its own process: pages are then made side by side.
-
-    Raises:
-        NbError: if the copy cannot be read.
     """
     note = pages.make(root, copy, pages.stage_of(root, copy, read_stages(root)))
     return root / SITE / "notebooks" / f"{note.name}.html"
@@ -42,9 +39,6 @@ def build(root: Path) -> Path | None:
 
     Returns:
         The index; None if no notebook has run here.
-
-    Raises:
-        NbError: if an executed copy cannot be read.
     """
     copies = sorted((root / EXECUTED).rglob("*.ipynb"))
     if not copies:
