@@ -448,6 +448,10 @@ def test_hostile_scripts_reach_nothing(browser: Any, hostile: Project) -> None:
         assert [event for event in events if not event.startswith("console")] == [], path
         assert page.title() != "taken"
         assert page.locator("main").is_visible()
+    # On its own page the output's script runs, and reaches nothing but its frame.
+    page, _ = visit(context, hostile.path / SITE / "outputs" / "bad <b>&'-1.html")
+    assert page.title() == "Output of code cell 1"
+    assert page.frames[1].title() == "taken"
     context.close()
 
 

@@ -108,14 +108,20 @@ def _load(path: Path) -> Any:
 
 
 def _stages(root: Path, file: str) -> Iterator[Stage]:
-    declared = (_load(root / file) or {}).get("stages") or {}
-    locked = (_load((root / file).with_name("dvc.lock")) or {}).get("stages") or {}
+    locked = _stages_in((root / file).with_name("dvc.lock"))
     prefix = "" if file == MAIN else f"{file}:"
-    for base, spec in declared.items():
+    for base, spec in _stages_in(root / file).items():
         for name, values in _expand(base, spec, locked):
             body = {**spec, **spec["do"]} if isinstance(spec.get("do"), dict) else spec
             folder = posixpath.join(posixpath.dirname(file), _fill(body.get("wdir", ""), values))
             yield _stage(prefix + name, body, values, locked.get(name) or {}, folder)
+
+
+def _stages_in(path: Path) -> dict[str, dict[str, Any]]:
+    content = _load(path)
+    stages = content.get("stages") if isinstance(content, dict) else None
+    found = stages if isinstance(stages, dict) else {}
+    return {name: spec for name, spec in found.items() if isinstance(spec, dict)}
 
 
 def _expand(
@@ -156,6 +162,8 @@ def _fill(text: Any, values: Mapping[str, Any]) -> str:
         found: Any = values
         for part in match[1].strip().split("."):
             found = found.get(part) if isinstance(found, dict) else None
+        if isinstance(found, bool):
+            return str(found).lower()
         return match[0] if found is None else str(found)
 
     return _PLACEHOLDER.sub(value, str(text))
@@ -175,8 +183,8 @@ def _stage(
         return posixpath.normpath(posixpath.join(folder, name))
 
     def artifacts(kind: str, names: Iterable[str]) -> tuple[Artifact, ...]:
-        entries = lock.get(kind) or [{"path": name} for name in names]
-        found = (Artifact(path(entry["path"]), entry.get("size")) for entry in entries)
+        locked = [Artifact(path(e["path"]), e.get("size")) for e in lock.get(kind) or ()]
+        found = locked or [Artifact(name) for name in names]
         return tuple(a for a in found if not a.path.startswith(FINGERPRINTS.as_posix()))
 
     metrics, plots = declared("metrics"), declared("plots")
