@@ -50,8 +50,7 @@ class Files:
 
     def link(self, path: str) -> str:
         """Return the link to a file of the project beside the site."""
-        up = "/".join(".." for _ in (SITE / self.folder).parts)
-        return quote(f"{up}/{path}")
+        return quote(posixpath.relpath(path, (SITE / self.folder).as_posix()))
 
     def artifact(self, path: str) -> tuple[str, bool]:
         """Return the link to an artifact, and whether it goes with the site.

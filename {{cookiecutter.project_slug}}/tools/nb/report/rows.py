@@ -9,7 +9,7 @@ from typing import Any
 from ..causes import notebook_of
 from ..declared import Artifact, Stage
 from ..record import RunRecord, StageRecord, seconds_of
-from ..schedule import BROKEN, FAILED, RAN
+from ..schedule import BROKEN, FAILED, RAN, RESTORED
 from .files import Files
 from .pages import Note
 
@@ -28,6 +28,7 @@ class Row:
         last: the record of when it last ran or broke; None if no record tells.
         run: the run of that record.
         cause: why it failed or did not run.
+        is_restored: its results are of DVC's cache, not of what its page shows.
         note: what is known of its page; None if there is none.
         reads: its inputs, each with its link and whether that goes with the site.
         writes: the same of its outputs.
@@ -38,6 +39,7 @@ class Row:
     last: StageRecord | None = None
     run: RunRecord | None = None
     cause: str = ""
+    is_restored: bool = False
     note: Note | None = None
     reads: list[tuple[Artifact, str, bool]] = field(default_factory=list)
     writes: list[tuple[Artifact, str, bool]] = field(default_factory=list)
@@ -69,11 +71,15 @@ def read_rows(
     files = Files(root, "index.html")
     newest: dict[str, tuple[StageRecord, RunRecord]] = {}
     last: dict[str, tuple[StageRecord, RunRecord]] = {}
+    restored: set[str] = set()
     for run in runs:
         for stage in run.stages:
+            if stage.state == RESTORED:
+                restored.add(stage.name)
             newest[stage.name] = (stage, run)
             if stage.state == RAN or stage.state in BROKEN:
                 last[stage.name] = (stage, run)
+                restored.discard(stage.name)
     declared = {stage.name for stage in stages}
     # What failed before it could be declared, such as the fingerprints, is shown, too.
     others = [s for s, _ in newest.values() if s.name not in declared and s.state in BROKEN]
@@ -85,6 +91,7 @@ def read_rows(
             row.state, row.cause = newest[row.name][0].state, newest[row.name][0].cause
         if row.name in last:
             row.last, row.run = last[row.name]
+        row.is_restored = row.name in restored
         _heed_copy(row, root / copy if copy else None)
         row.reads = [(a, *files.artifact(a.path)) for a in row.stage.reads]
         row.writes = [(a, *files.artifact(a.path)) for a in row.stage.writes]
@@ -103,3 +110,4 @@ def _heed_copy(row: Row, copy: Path | None) -> None:
     elif row.is_broken or not ended:
         row.state, row.cause = RAN, ""
     row.last = row.run = None
+    row.is_restored = False
