@@ -140,7 +140,7 @@ def lines(
     if not points:
         return ""
     width, height = size
-    left, right, top = 52, 10, 10
+    left, right, top = 60, 10, 10
     bottom = 12 + (14 if ticks_x else 0) + (16 if x_title else 0)
     x_low, x_high = _range([x for x, _ in points])
     y_low, y_high = _range([y for _, y in points])

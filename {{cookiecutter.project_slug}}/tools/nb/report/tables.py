@@ -101,7 +101,7 @@ class Series:
 
 
 def over_time(runs: Sequence[RunRecord]) -> list[Series]:
-    """Return the metrics that more than one run knows."""
+    """Return the metrics that differ between runs."""
     names = dict.fromkeys(
         (path, name) for run in runs for path, numbers in run.metrics.items() for name in numbers
     )
@@ -109,7 +109,7 @@ def over_time(runs: Sequence[RunRecord]) -> list[Series]:
     for path, name in names:
         values = [run.metrics.get(path, {}).get(name) for run in runs]
         points = [(float(at), float(v)) for at, v in enumerate(values) if v is not None]
-        if len(points) > 1:
+        if len({value for _, value in points}) > 1:
             found.append(Series(path, name, points))
     return found
 
