@@ -186,6 +186,29 @@ def test_the_site_is_light_and_the_same_results_give_the_same_bytes(ready: Proje
     assert content() == before
 
 
+def test_no_data_goes_with_the_site(ready: Project) -> None:
+    index = ready.read(f"{SITE}/index.html")
+    assert 'class="local">data/raw/biopsies.csv</a>' in index
+    assert 'href="files/metrics/evaluate.json">' in index
+    assert ready.has(f"{SITE}/files/plots/roc.csv")
+    assert not list((ready.path / SITE).rglob("biopsies*"))
+
+
+def test_a_page_can_be_made_as_its_stage_ends(ready: Project) -> None:
+    page = ready.path / SITE / "notebooks" / "10-ingest.html"
+    before = page.read_bytes()
+    page.unlink()
+    make = (
+        "import sys, nb.report as r; from pathlib import Path as P; r.page(*map(P, sys.argv[1:]))"
+    )
+    copy = ready.path / "reports" / "notebooks" / "10-ingest.ipynb"
+    ready.run("python", "-c", make, str(ready.path), str(copy))
+    assert page.read_bytes() == before
+    made = page.stat().st_mtime_ns
+    ready.run("nb", "report")
+    assert page.stat().st_mtime_ns == made
+
+
 def test_only_outdated_pages_are_made_and_forgotten_ones_removed(ready: Project) -> None:
     def times() -> dict[str, int]:
         return {p.stem: p.stat().st_mtime_ns for p in (ready.path / SITE / "notebooks").iterdir()}

@@ -18,7 +18,9 @@ SITE = Path("reports/site")
 INDEX = SITE / "index.html"
 # What is known of the pages that are there.
 NOTES = Path(".nb/report")
-# Results that a browser shows and that run nothing go with the site, if they are small.
+# Small results that a browser shows and that run nothing go with the site. Nothing of data/ does:
+# who sends a report does not mean to send the data.
+PUBLISHED_FOLDER = "reports/"
 PUBLISHED = (".csv", ".gif", ".jpeg", ".jpg", ".json", ".md", ".png", ".svg", ".txt", ".yaml")
 PUBLISHED_BYTES = 1_000_000
 
@@ -58,22 +60,22 @@ class Files:
         The link is empty if the artifact is gone.
         """
         source = self.root / path
-        if is_published(source):
+        if is_published(self.root, path):
             return self.relative(published(path)), True
         return (self.link(path), False) if source.exists() else ("", False)
 
 
 def published(path: str) -> str:
     """Return where an artifact is in the site."""
-    return f"files/{path.replace('../', '')}"
+    return f"files/{path.removeprefix(PUBLISHED_FOLDER)}"
 
 
-def is_published(path: Path) -> bool:
+def is_published(root: Path, path: str) -> bool:
     """Return whether a copy of an artifact goes with the site."""
-    try:
-        return path.suffix.lower() in PUBLISHED and path.stat().st_size <= PUBLISHED_BYTES
-    except OSError:
+    if not path.startswith(PUBLISHED_FOLDER) or not path.lower().endswith(PUBLISHED):
         return False
+    source = root / path
+    return source.is_file() and source.stat().st_size <= PUBLISHED_BYTES
 
 
 def write(path: Path, content: bytes | str) -> None:

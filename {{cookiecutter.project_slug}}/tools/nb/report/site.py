@@ -77,11 +77,11 @@ def _publish(root: Path, stages: Iterable[Stage]) -> set[str]:
     """Copy small artifacts that a browser shows: links to them work wherever the site is."""
     paths = {a.path for stage in stages for a in (*stage.reads, *stage.writes)}
     kept = set()
-    for path in paths:
-        source, target = root / path, root / SITE / published(path)
-        if source.is_file() and is_published(source):
+    for path in sorted(paths):
+        if is_published(root, path):
+            target = root / SITE / published(path)
             kept.add(published(path))
-            content = source.read_bytes()
+            content = (root / path).read_bytes()
             if not target.is_file() or target.read_bytes() != content:
                 write(target, content)
     return kept
