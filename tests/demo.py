@@ -36,7 +36,7 @@ def main(folder: Path) -> int:
         print(f"""
 The notebooks ran. What they made:
 
-    {folder}/reports/index.html    the report: open it in a browser
+    {folder}/reports/site/         the report: open index.html in a browser
     {folder}/reports/metrics/      how good the models are
     {folder}/models/               the models
     {folder}/data/                 the tables between the notebooks

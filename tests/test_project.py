@@ -59,8 +59,8 @@ def edit_cell(project: Project, name: str, kind: str, add: str) -> None:
 def test_the_run_left_what_was_promised(ready: Project) -> None:
     for name in ("10-ingest", "20-features", "30-train-logistic", "30-train-forest", "40-evaluate"):
         assert ready.has(f"reports/notebooks/{name}.ipynb")
-        assert f'href="html/{name}.html"' in ready.read("reports/index.html")
-        assert ready.has(f"reports/html/{name}.html")
+        assert f'href="notebooks/{name}.html"' in ready.read("reports/site/index.html")
+        assert ready.has(f"reports/site/notebooks/{name}.html")
     for name in ("models/logistic.joblib", "models/forest.joblib", "reports/figures/threshold.png"):
         assert ready.has(name)
     metrics = json.loads(ready.run("dvc", "metrics", "show", "--json"))[""]["data"]
@@ -161,7 +161,7 @@ def test_a_failing_notebook_fails_the_run_and_is_shown(project: Project) -> None
     assert "ValueError: on purpose" in output
     assert "nb: a stage failed" in output
     assert "Traceback (most recent call last)" not in output.split("nb: a stage failed")[1]
-    assert '<strong class="failed">failed</strong>' in project.read("reports/index.html")
+    assert "1 stage failed" in project.read("reports/site/index.html")
     assert "on purpose" in project.read("reports/notebooks/40-evaluate.ipynb")
 
 
@@ -250,7 +250,7 @@ def test_a_run_that_has_nothing_to_show_says_how_to_get_it(project: Project) -> 
     project.make("clean")
     assert "`nb run --force` makes one" in project.make("run-notebooks")
     project.run("nb", "run", "--force")
-    assert project.has("reports/index.html")
+    assert project.has("reports/site/index.html")
 
 
 def test_a_production_notebook_may_lie_in_a_folder(project: Project) -> None:
@@ -266,7 +266,7 @@ def test_a_production_notebook_may_lie_in_a_folder(project: Project) -> None:
 
 def test_a_deleted_environment_is_made_again(ready: Project) -> None:
     shutil.rmtree(ready.path / ".venv")
-    assert "Report: reports/index.html" in ready.make("run-notebooks")
+    assert "Report: reports/site/index.html" in ready.make("run-notebooks")
 
 
 def test_without_the_example_everything_works_too(bake: Bake) -> None:

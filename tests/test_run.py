@@ -434,8 +434,8 @@ def test_a_report_that_went_is_made_again(pipeline: Pipeline) -> None:
     pipeline.declare(a=notebook(pipeline, "print('hello')"))
     pipeline.nb("run")
     (pipeline.path / "reports" / "index.html").unlink()
-    assert "Report: reports/index.html" in pipeline.nb("run")
-    assert pipeline.has("reports/index.html")
+    assert "Report: reports/site/index.html" in pipeline.nb("run")
+    assert pipeline.has("reports/site/index.html")
 
 
 @pytest.mark.slow
@@ -808,7 +808,7 @@ def test_other_parameters_run_in_a_folder_of_their_own(pipeline: Pipeline) -> No
     assert apart.stage("first")["state"] == "unchanged"
     assert apart.stage("train@big")["state"] == "ran"
     assert apart.record()["arguments"]["settings"] == ["train@big.x=7"]
-    assert apart.has("reports/index.html")
+    assert apart.has("reports/site/index.html")
     assert "Nothing to run" in pipeline.nb("run")
     pipeline.nb("clean")
     assert not folder.exists()

@@ -18,7 +18,7 @@ from .project import NbError, program_environment
 # What is no part of the project: machinery, caches, and pages that are made again.
 LEFT_OUT = {
     *(".git", ".venv", ".nb", ".uv", "node_modules", "__pycache__", ".ipynb_checkpoints"),
-    *(".pytest_cache", ".ruff_cache", ".mypy_cache", "reports/html", "reports/runs"),
+    *(".pytest_cache", ".ruff_cache", ".mypy_cache", "reports/site", "reports/runs"),
     *(".dvc/cache", ".dvc/tmp", ".dvc/config", ".dvc/config.local"),
 }
 # The copy has a cache of its own, and no Git: nothing in it reaches the project's.

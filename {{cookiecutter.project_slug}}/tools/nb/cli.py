@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import gitwiring
-from .project import CONFIG, EXECUTED, INDEX, NbError, find_root, program_environment
+from .project import CONFIG, EXECUTED, INDEX, SITE, NbError, find_root, program_environment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .doctor import Finding
     from .duplicates import Duplicate
-    from .pipeline import StageState
+    from .pipeline import Change, StageState
     from .promote import Promotion
     from .record import Options, RunRecord
     from .rerun import Compared
@@ -43,8 +43,8 @@ WITHOUT_REPAIR = (
     "hook",
 )
 LEFT_BY_RUNS = (
-    "reports/html",
-    "reports/index.html",
+    "reports/site",
+    ".nb/report",
     "reports/notebooks/*",
     ".nb/what-if/*",
     ".pytest_cache",
@@ -172,7 +172,7 @@ def _run(root: Path, options: Options, *, as_json: bool, where: Path = Path()) -
     if (root / ".git").exists():
         gitwiring.settle_lock(root)
     index = report.build(root)
-    done.remember([path.as_posix() for path in (EXECUTED, report.PAGES, INDEX)])
+    done.remember([path.as_posix() for path in (EXECUTED, SITE)])
     _print_end(done.record, index and where / INDEX, as_json=as_json)
 
 
@@ -207,11 +207,11 @@ def _print_end(done: RunRecord, index: Path | None, *, as_json: bool) -> None:
         click.echo(json.dumps(vars(done) | {"stages": [vars(s) for s in done.stages]}, indent=2))
     else:
         click.echo("\n".join(summary(done)))
-    if done.exit_code:
-        raise NbError(done.problem(), done.exit_code)
     if index and not as_json:
         click.secho(f"Report: {index.as_posix()}", bold=True)
-    elif not as_json:
+    if done.exit_code:
+        raise NbError(done.problem(), done.exit_code)
+    if not index and not as_json:
         click.echo("No notebook has run here, so there is no report; `nb run --force` makes one.")
 
 
@@ -261,24 +261,53 @@ def _state_lines(state: StageState, width: int) -> str:
 
 
 @main.command()
-@click.argument("notebook")
+@click.argument("commit", default="HEAD")
+@click.option("--json", "as_json", is_flag=True, help="Print the comparison as JSON.")
+@click.pass_obj
+def metrics(root: Path, commit: str, as_json: bool) -> None:
+    """Compare metrics and parameters with those of COMMIT.
+
+    COMMIT is anything that Git knows: a hash, a branch, a tag; HEAD if it is left out. Every metric
+    is listed, and each parameter of the pipeline that differs. `nb params` is the same for all
+    parameters.
+
+    \b
+    Examples:
+      nb metrics              the work tree and the last commit
+      nb metrics main
+      nb metrics --json HEAD~3
+    """
+    from .pipeline import compare
+
+    found = compare(root, commit)
+    _print_changes([c for c in found if c.kind == "metric" or c.before != c.now], commit, as_json)
+
+
+@main.command()
+@click.argument("notebook", required=False)
+@click.option("--commit", default="HEAD", help="Without NOTEBOOK: what to compare with.")
 @click.option("--json", "as_json", is_flag=True, help="Print the parameters as JSON.")
 @click.pass_obj
-def params(root: Path, notebook: str, as_json: bool) -> None:
-    """Document the parameters of a notebook, and check its config file.
+def params(root: Path, notebook: str | None, commit: str, as_json: bool) -> None:
+    """Document the parameters of a notebook, or compare those of the pipeline with a commit.
 
-    NOTEBOOK is a path, or the name of a production notebook. Exits with 2 if the values in
-    config/<name>.yaml are not what the notebook takes.
+    NOTEBOOK is a path, or the name of a production notebook. Its config file is checked, too: exits
+    with 2 if the values in config/<name>.yaml are not what the notebook takes. Without NOTEBOOK
+    every parameter of the pipeline is listed, beside its value in the commit.
 
     \b
     Examples:
       nb params 20-features
       nb params --json notebooks/production/30-train.ipynb
+      nb params --commit main
     """
     from .notebook import find_notebook, read_notebook
     from .parameters import check, describe, read_parameters
-    from .pipeline import read_config
+    from .pipeline import compare, read_config
 
+    if notebook is None:
+        _print_changes(compare(root, commit, ["parameter"]), commit, as_json)
+        return
     path = find_notebook(root, notebook)
     parameters = read_parameters(read_notebook(path))
     config = root / CONFIG / f"{path.stem}.yaml"
@@ -294,13 +323,43 @@ def params(root: Path, notebook: str, as_json: bool) -> None:
     check(parameters, given, f"{CONFIG.as_posix()}/{config.name}", complete=False)
 
 
+def _print_changes(changes: list[Change], commit: str, as_json: bool) -> None:
+    """Print metrics and parameters, before and now; what differs is in bold."""
+    if as_json:
+        click.echo(json.dumps([vars(change) for change in changes], indent=2, default=str))
+        return
+    if not changes:
+        click.echo("The pipeline has no metrics and no parameters yet.")
+        return
+    table = [("file", "name", commit, "now", "change"), *map(_change_cells, changes)]
+    bold = [True, *(change.before != change.now for change in changes)]
+    _print_table(table, bold)
+
+
+def _change_cells(change: Change) -> tuple[str, ...]:
+    before, now = change.before, change.now
+    numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in (before, now))
+    difference = f"{now - before:+.6g}" if numbers and now != before else ""
+    return change.path, change.name, _shown_value(before), _shown_value(now), difference
+
+
+def _shown_value(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _print_table(table: list[tuple[str, ...]], bold: list[bool]) -> None:
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for cells, is_bold in zip(table, bold, strict=True):
+        padded = (f"{cell:{width}}" for cell, width in zip(cells, widths, strict=True))
+        click.secho("  ".join(padded).rstrip(), bold=is_bold)
+
+
 def _print_parameters(rows: list[dict[str, Any]]) -> None:
     """Print a table; values and defaults are written as in YAML."""
     table = [("name", "type", "default", "value", "help"), *map(_parameter_cells, rows)]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for number, cells in enumerate(table):
-        padded = (f"{cell:{width}}" for cell, width in zip(cells, widths, strict=True))
-        click.secho("  ".join(padded).rstrip(), bold=number == 0)
+    _print_table(table, [True, *(False for _ in rows)])
 
 
 def _parameter_cells(row: dict[str, Any]) -> tuple[str, ...]:
@@ -532,15 +591,63 @@ def fingerprint(root: Path) -> None:
 
 
 @main.command()
+@click.option("--open", "and_open", is_flag=True, help="Open it in the browser.")
 @click.pass_obj
-def report(root: Path) -> None:
-    """Make HTML pages of the executed copies."""
+def report(root: Path, and_open: bool) -> None:
+    """Make the site of results: reports/site.
+
+    An index of the pipeline, its metrics, plots and runs, and a page per executed copy. Only pages
+    whose executed copy changed are made anew. `nb run` calls this at its end.
+
+    \b
+    Examples:
+      nb report
+      nb report --open
+    """
     from .report import build
 
     index = build(root)
     if index is None:
         raise NbError("there is no executed copy to report on; run: nb run")
     click.echo(f"Report: {index.relative_to(root).as_posix()}")
+    if and_open:
+        click.launch(index.as_uri())
+
+
+@main.command()
+@click.argument("notebook")
+@click.option(
+    "--to",
+    "kind",
+    type=click.Choice(["html", "pdf", "slides", "markdown", "script"]),
+    default="html",
+    show_default=True,
+    help="The kind of document.",
+)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="The file to write.")
+@click.option("--no-input", is_flag=True, help="Leave out all code.")
+@click.pass_obj
+def export(root: Path, notebook: str, kind: str, output: Path | None, no_input: bool) -> None:
+    """Make a document of a notebook, in reports/documents.
+
+    NOTEBOOK is a path, or the name of an executed copy or a production notebook. Cells tagged
+    hide-input are shown without their code, cells tagged remove-cell not at all. A PDF needs
+    Chromium, Chrome or Edge; nothing needs a network.
+
+    \b
+    Examples:
+      nb export 40-evaluate
+      nb export 40-evaluate --to pdf --no-input
+      nb export notebooks/exploratory/01-dm-first-look.ipynb --to slides -o talk.html
+    """
+    from .export import DOCUMENTS, SUFFIXES, find
+    from .export import export as write_document
+
+    path = find(root, notebook, kind)
+    target = output or root / DOCUMENTS / f"{path.stem}.{SUFFIXES[kind]}"
+    write_document(path, kind, target, no_input=no_input)
+    shown = target.resolve()
+    click.echo(shown.relative_to(root).as_posix() if shown.is_relative_to(root) else str(target))
 
 
 @main.command()

@@ -33,6 +33,7 @@ PROGRAMS = (
     "tqdm.auto",
     "papermill.cli",
     "papermill.execute",
+    "nbconvert.exporters.html",
     "nb.execute",
     "detect_secrets.core.scan",
     "psutil",

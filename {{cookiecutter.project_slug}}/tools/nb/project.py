@@ -13,7 +13,8 @@ PRODUCTION = Path("notebooks/production")
 CONFIG = Path("config")
 FINGERPRINTS = Path(".nb/fingerprints")
 EXECUTED = Path("reports/notebooks")
-INDEX = Path("reports/index.html")
+SITE = Path("reports/site")
+INDEX = SITE / "index.html"
 
 
 class NbError(Exception):

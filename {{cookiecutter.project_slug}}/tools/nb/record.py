@@ -15,6 +15,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from .declared import read_metrics, read_stages
 from .gitwiring import git
 from .project import EXECUTED
 from .schedule import (
@@ -101,6 +102,7 @@ class RunRecord:
     seconds: float | None = None
     exit_code: int | None = None
     stages: list[StageRecord] = field(default_factory=list)
+    metrics: dict[str, dict[str, float]] = field(default_factory=dict)
     schema: int = SCHEMA
 
     def save(self, root: Path) -> None:
@@ -118,7 +120,8 @@ class RunRecord:
         return head.replace('\n  "stages": null', f'\n  "stages": [\n{stages}\n  ]') + "\n"
 
     def finish(self, root: Path, exit_code: int, seconds: float) -> None:
-        """Write the record of a run that has ended."""
+        """Write the record of a run that has ended, with the metrics as they are then."""
+        self.metrics = read_metrics(root, read_stages(root))
         self.state = FAILED if exit_code else "done"
         if exit_code in INTERRUPTED_CODES:
             self.state = "interrupted"
@@ -232,6 +235,16 @@ def learnt(root: Path) -> tuple[dict[str, float], dict[str, int]]:
         if useful == RECENT:
             break
     return seconds, memory
+
+
+def history(root: Path) -> list[RunRecord]:
+    """Return the records that are there, the oldest first."""
+    return list(_read(sorted((root / RUNS).glob("*.json"))))
+
+
+def seconds_of(moment: str) -> float:
+    """Return a time of a record in seconds since the epoch, to compare with times of files."""
+    return datetime.fromisoformat(moment).timestamp()
 
 
 def _read(paths: list[Path]) -> Iterator[RunRecord]:

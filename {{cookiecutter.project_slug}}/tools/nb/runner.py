@@ -148,6 +148,7 @@ class Runner:
             str(self.root),
             self.options.force,
             self.options.pull,
+            self.stages[task.name].executed,
             task.persisted,
             self.environment,
         )

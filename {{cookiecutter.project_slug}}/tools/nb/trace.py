@@ -25,7 +25,7 @@ from pathlib import Path, PurePath
 from tempfile import TemporaryDirectory
 
 from . import syscalls, watch
-from .project import EXECUTED, NbError
+from .project import EXECUTED, SITE, NbError
 
 HOOK = Path(__file__).parent / "hook"
 # The ways of looking at what Python cannot see; the first that works is taken.
@@ -37,7 +37,7 @@ VIEWS = {
 }
 HOOKED, COMPARED = "hook", "comparison"
 # Never part of a contract: the machinery, and what programs keep for themselves.
-MACHINERY = ("tools", EXECUTED.as_posix(), "reports/runs", "reports/html", "reports/index.html")
+MACHINERY = ("tools", EXECUTED.as_posix(), "reports/runs", SITE.as_posix())
 CACHES = ("__pycache__", "node_modules")
 PIPELINE_FILES = ("dvc.yaml", "dvc.lock")
 NATIVE_UNSEEN = "what native code reads through other functions than those of pyarrow, DuckDB, \

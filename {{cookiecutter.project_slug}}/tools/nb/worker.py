@@ -97,6 +97,7 @@ class Order:
         root: the project's root.
         force: run it even if nothing changed.
         pull: fetch from the storage what is missing.
+        executed: the executed copy that its command writes; empty if it runs no notebook.
         persisted: outputs that DVC does not remove before a run, as absolute paths.
         environment: the environment variables of its command.
     """
@@ -105,6 +106,7 @@ class Order:
     root: str
     force: bool
     pull: bool
+    executed: str
     persisted: Sequence[str]
     environment: dict[str, str]
 
@@ -220,6 +222,7 @@ def work(order: Order, files: list[int], warm_files: Iterable[int] | None = None
         )
         if server:
             server.close()
+            _make_page(root, order.executed)
         end_descendants()
         values = {"outcome": vars(outcome), "peak_memory": _peak_memory()}
         _write_all(result, json.dumps(values).encode())
@@ -229,6 +232,16 @@ def work(order: Order, files: list[int], warm_files: Iterable[int] | None = None
         _write_all(result, json.dumps({**values, "peak_memory": None}).encode())
     finally:
         os._exit(status)
+
+
+def _make_page(root: Path, executed: str) -> None:
+    """Make the page of an executed copy, beside other stages; the end of the run makes the rest."""
+    from . import report
+
+    copy = root / executed
+    if copy.is_file():
+        with suppress(Exception):
+            report.page(root, copy)
 
 
 def _make_own_session(output: int) -> None:

@@ -1,0 +1,508 @@
+"""The site of results, documents of notebooks, and the comparison with a commit."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import shutil
+import sys
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from conftest import Project
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+NOTEBOOKS = ("10-ingest", "20-features", "30-train-forest", "30-train-logistic", "40-evaluate")
+SITE = "reports/site"
+EVIL = "https://evil.example"
+SCRIPT = f"<script>document.title = 'taken'; fetch('{EVIL}')</script>"
+PNG = base64.b64encode(
+    bytes.fromhex(
+        "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c489"
+        "0000000d4944415478da63fcffff3f0300050001ff5c5ddf0c0000000049454e44ae426082"
+    )
+).decode()
+
+
+def markdown(source: str, **metadata: Any) -> dict[str, Any]:
+    return {"cell_type": "markdown", "id": "a", "metadata": metadata, "source": source}
+
+
+def code(source: str, *outputs: dict[str, Any], tags: tuple[str, ...] = ()) -> dict[str, Any]:
+    return {
+        "cell_type": "code",
+        "id": "a",
+        "metadata": {"tags": list(tags)},
+        "source": source,
+        "execution_count": 1,
+        "outputs": list(outputs),
+    }
+
+
+def shows(**data: str) -> dict[str, Any]:
+    kinds = {"html": "text/html", "png": "image/png", "text": "text/plain", "svg": "image/svg+xml"}
+    found = {kinds[kind]: content for kind, content in data.items()}
+    return {"output_type": "display_data", "metadata": {}, "data": found}
+
+
+def prints(text: str) -> dict[str, Any]:
+    return {"output_type": "stream", "name": "stdout", "text": text}
+
+
+def fails(name: str, value: str) -> dict[str, Any]:
+    lines = ["Traceback", f"\x1b[0;31m{name}\x1b[0m: {value}"]
+    return {"output_type": "error", "ename": name, "evalue": value, "traceback": lines}
+
+
+def notebook(*cells: dict[str, Any]) -> str:
+    numbered = [{**cell, "id": f"cell{n}"} for n, cell in enumerate(cells)]
+    return json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": numbered})
+
+
+HOSTILE = notebook(
+    markdown(f"# A {SCRIPT} title\n\n</main></article></html><h1>second</h1>"),
+    markdown(f"[click](javascript:alert(1)) <img src=x onerror=alert(1)> ![i]({EVIL}/i.png)"),
+    markdown(
+        "<style>* { display: none }</style><form action=x><input></form><svg onload=alert(1)>"
+    ),
+    code("1", shows(html=f"<div>kept</div>{SCRIPT}", text="as text")),
+    code("2", shows(html=f"<b onclick='alert(1)'>bold</b><iframe src='{EVIL}'></iframe>")),
+    code("3", shows(svg=f"<svg xmlns='http://www.w3.org/2000/svg'>{SCRIPT}</svg>")),
+    code("4", prints("long\n" * 2_000_000)),
+    code("5", shows(html="<table><tr><td>" + "x" * 10_000_000, text="short")),
+    code("6", shows(html="<table><tr><td>broken <b>cell", text="t")),
+    code("7", fails("Evil</pre><script>alert(1)</script>", SCRIPT)),
+)
+
+
+class Links(HTMLParser):
+    """Collects what a page refers to, and its ids."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.ids: list[str] = []
+        self.tags: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        for name, value in attrs:
+            if name in ("href", "src") and value:
+                self.found.append(value)
+            if name == "id" and value:
+                self.ids.append(value)
+
+
+def pages(project: Project) -> list[Path]:
+    return sorted((project.path / SITE).rglob("*.html"))
+
+
+def dead_links(page: Path) -> list[str]:
+    """Return the links of a page that lead nowhere."""
+    links = Links(page.read_text(encoding="utf-8"))
+    dead = []
+    for link in links.found:
+        parts = urlsplit(link)
+        if parts.scheme in ("data", "http", "https"):
+            continue
+        target = page.parent / unquote(parts.path) if parts.path else page
+        ids = Links(target.read_text(encoding="utf-8")).ids if parts.fragment else []
+        if not target.exists() or (parts.fragment and unquote(parts.fragment) not in ids):
+            dead.append(link)
+    return dead
+
+
+@pytest.fixture
+def hostile(ready: Project) -> Iterator[Project]:
+    """The shared project with an executed copy that means harm, even by its name."""
+    copy = ready.path / "reports" / "notebooks" / "bad <b>&'.ipynb"
+    copy.write_text(HOSTILE, encoding="utf-8")
+    ready.run("nb", "report")
+    yield ready
+    copy.unlink()
+    ready.run("nb", "report")
+
+
+@pytest.fixture
+def failed(ready: Project) -> Iterator[Project]:
+    """The shared project with the record and the executed copy of a run that failed."""
+    copy = ready.path / "reports" / "notebooks" / "40-evaluate.ipynb"
+    before = copy.read_bytes()
+    content = json.loads(before)
+    cell = [cell for cell in content["cells"] if cell["cell_type"] == "code"][-1]
+    cell["outputs"] = [fails("ValueError", "on <b>purpose</b>")]
+    copy.write_text(json.dumps(content), encoding="utf-8")
+    newest = max((ready.path / "reports" / "runs").glob("*.json"))
+    record = newest.with_name("29991231T235959.000000Z.json")
+    run = json.loads(newest.read_text(encoding="utf-8")) | {"id": record.stem, "state": "failed"}
+    run["stages"][-1] |= {"state": "failed", "cause": "ValueError: on <b>purpose</b>"}
+    record.write_text(json.dumps(run), encoding="utf-8")
+    ready.run("nb", "report")
+    yield ready
+    copy.write_bytes(before)
+    record.unlink()
+    ready.run("nb", "report")
+
+
+def test_the_index_tells_of_every_stage(ready: Project) -> None:
+    index = ready.read(f"{SITE}/index.html")
+    stages = re.findall(r'<article class="stage" id="stage-([\w-]+)" data-state="([\w ]+)"', index)
+    assert [name for name, _ in stages] == [
+        *("ingest", "features", "train-logistic", "train-forest", "evaluate")
+    ]
+    for told in ("min_recall", "models/forest.joblib", "data/interim/biopsies.parquet", " MB"):
+        assert told in index
+    assert index.count('<g class="node"') == 5
+    assert "train, side by side" in index and "validation_roc_auc" in index
+    assert 'alt="Figure 1 of forest"' in index
+    assert "ROC on the validation set" in index and "<polyline" in index
+
+
+def test_every_link_leads_somewhere_and_nothing_is_loaded_from_elsewhere(ready: Project) -> None:
+    assert {path.stem for path in pages(ready)} >= {"index", *NOTEBOOKS}
+    for page in pages(ready):
+        text = page.read_text(encoding="utf-8")
+        assert dead_links(page) == [], page
+        assert not re.search(r"<(script|link|img|iframe)[^>]+(src|href)=.(https?:)?//", text)
+        assert "default-src 'none'" in text
+
+
+def test_the_site_is_light_and_the_same_results_give_the_same_bytes(ready: Project) -> None:
+    def content() -> dict[Path, bytes]:
+        site = ready.path / SITE
+        return {path: path.read_bytes() for path in site.rglob("*") if path.is_file()}
+
+    before = content()
+    assert sum(map(len, before.values())) < 3_000_000
+    shutil.rmtree(ready.path / SITE)
+    ready.run("nb", "report")
+    assert content() == before
+
+
+def test_no_data_goes_with_the_site(ready: Project) -> None:
+    index = ready.read(f"{SITE}/index.html")
+    assert 'class="local">data/raw/biopsies.csv</a>' in index
+    assert 'href="files/metrics/evaluate.json">' in index
+    assert ready.has(f"{SITE}/files/plots/roc.csv")
+    assert not list((ready.path / SITE).rglob("biopsies*"))
+
+
+def test_a_page_can_be_made_as_its_stage_ends(ready: Project) -> None:
+    page = ready.path / SITE / "notebooks" / "10-ingest.html"
+    before = page.read_bytes()
+    page.unlink()
+    make = (
+        "import sys, nb.report as r; from pathlib import Path as P; r.page(*map(P, sys.argv[1:]))"
+    )
+    copy = ready.path / "reports" / "notebooks" / "10-ingest.ipynb"
+    ready.run("python", "-c", make, str(ready.path), str(copy))
+    assert page.read_bytes() == before
+    made = page.stat().st_mtime_ns
+    ready.run("nb", "report")
+    assert page.stat().st_mtime_ns == made
+
+
+def test_only_outdated_pages_are_made_and_forgotten_ones_removed(ready: Project) -> None:
+    def times() -> dict[str, int]:
+        return {p.stem: p.stat().st_mtime_ns for p in (ready.path / SITE / "notebooks").iterdir()}
+
+    copy = ready.path / "reports/notebooks/more/50-more.ipynb"
+    copy.parent.mkdir()
+    try:
+        copy.write_text(notebook(markdown("# One\n\n## Two"), code("1", shows(png=PNG))))
+        before = times()
+        ready.run("nb", "report")
+        page = ready.path / SITE / "notebooks" / "more" / "50-more.html"
+        assert {name: when for name, when in times().items() if name in before} == before
+        assert '<a href="#Two">' in page.read_text() and dead_links(page) == []
+        assert (ready.path / SITE / "figures" / "more" / "50-more-1.png").exists()
+    finally:
+        shutil.rmtree(copy.parent)
+    ready.run("nb", "report")
+    assert not page.exists()
+    assert not (ready.path / SITE / "figures" / "more").exists()
+
+
+def test_a_failed_stage_comes_first_with_its_cell_and_traceback(failed: Project) -> None:
+    index = failed.read(f"{SITE}/index.html")
+    assert index.index("1 stage failed") < index.index("Pipeline</h2>")
+    assert "on &lt;b&gt;purpose&lt;/b&gt;" in index and "<b>purpose" not in index
+    assert 'class="traceback"' in index
+    assert "../notebooks/40-evaluate.ipynb" in index
+    page = failed.read(f"{SITE}/notebooks/40-evaluate.html")
+    (anchor,) = re.findall(r'<a href="#(cell-\d+)">Go to the cell</a>', page)
+    cell = page.partition(f'id="{anchor}"')[2].partition("</section>")[0]
+    assert '<details class="code" open' in cell and 'class="traceback"' in cell
+    assert dead_links(failed.path / SITE / "index.html") == []
+
+
+def test_hostile_content_stays_harmless(hostile: Project) -> None:
+    assert dead_links(hostile.path / SITE / "index.html") == []
+    page = hostile.path / SITE / "notebooks" / "bad <b>&'.html"
+    text = page.read_text(encoding="utf-8")
+    tags = Links(text).tags
+    assert tags.count("script") == 1 and tags.count("h1") == 1 and tags.count("main") == 1
+    assert not {"form", "input", "svg", "object", "embed"} & set(tags)
+    assert tags.count("style") == 1
+    assert not re.search(r"<[^>]+\son(click|error|load)=", re.sub(r'srcdoc="[^"]*"', "", text))
+    assert "javascript:" not in re.sub(r'srcdoc="[^"]*"', "", text)
+    assert text.count('sandbox="allow-same-origin"') == 2
+    assert len(text) < 200_000
+    assert "10 MB" in text and "executed copy" in text
+    index = hostile.read(f"{SITE}/index.html")
+    assert "<b>&'" not in index and Links(index).tags.count("script") == 1
+
+
+def test_a_broken_executed_copy_spoils_its_own_page_only(ready: Project) -> None:
+    copy = ready.path / "reports" / "notebooks" / "broken.ipynb"
+    copy.write_text("{", encoding="utf-8")
+    try:
+        ready.run("nb", "report")
+        said = ready.read(f"{SITE}/notebooks/broken.html")
+    finally:
+        copy.unlink()
+        ready.run("nb", "report")
+    assert "cannot be shown" in said and str(ready.path) not in said
+
+
+BUILD = """
+import sys, time
+from pathlib import Path
+from nb.report import build
+build(Path(sys.argv[1]))
+began = time.process_time()
+build(Path(sys.argv[1]))
+print(time.process_time() - began)
+"""
+
+
+def test_a_hundred_stages_and_twenty_runs_are_quick(ready: Project, tmp_path: Path) -> None:
+    stages: dict[str, Any] = {}
+    lines = ["stages:"]
+    for number in range(100):
+        path = f"reports/notebooks/{number:03}.ipynb"
+        before = [f"data/{number - 10:03}.csv"] if number >= 10 else []
+        command = f"papermill notebooks/production/a.ipynb {path}"
+        stages[f"s{number}"] = {
+            "cmd": command,
+            "deps": [{"path": p, "size": 1} for p in before],
+            "outs": [{"path": f"data/{number:03}.csv", "size": 5, "md5": "0" * 32}],
+        }
+        lines += [f"  s{number}:", f"    cmd: {command}", f"    outs: [data/{number:03}.csv]"]
+        (tmp_path / "reports/notebooks").mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(notebook(markdown(f"# {number}")), encoding="utf-8")
+    (tmp_path / "dvc.yaml").write_text("\n".join(lines))
+    (tmp_path / "dvc.lock").write_text(json.dumps({"schema": "2.0", "stages": stages}))
+    runs = tmp_path / "reports" / "runs"
+    runs.mkdir()
+    newest = json.loads(max((ready.path / "reports" / "runs").glob("*.json")).read_text())
+    stage = newest["stages"][0]
+    for number in range(20):
+        record = {**newest, "id": f"20200101T{number:06}.0Z", "metrics": {"m.json": {"a": number}}}
+        record["stages"] = [{**stage, "name": f"s{n}", "state": "ran"} for n in range(100)]
+        (runs / f"{record['id']}.json").write_text(json.dumps(record))
+    seconds = float(ready.run("python", "-c", BUILD, str(tmp_path)))
+    assert seconds < 2
+    index = (tmp_path / SITE / "index.html").read_text(encoding="utf-8")
+    assert index.count('<g class="node"') == 100 and index.count('href="runs/') == 20
+    assert len(index) < 1_000_000
+
+
+EXPORT = """
+import sys
+from pathlib import Path
+from nb.export import export
+source = Path(sys.argv[1])
+for kind in ("html", "slides", "markdown"):
+    export(source, kind, source.parent / kind, no_input=False)
+export(source, "html", source.parent / "bare", no_input=True)
+"""
+
+
+def test_documents_are_one_file_without_what_is_hidden(ready: Project, tmp_path: Path) -> None:
+    source = tmp_path / "talk.ipynb"
+    cells = (
+        markdown("# Talk\n\n$e = mc^2$"),
+        code("shown_code = 1", shows(png=PNG)),
+        markdown("## Next"),
+        code("hidden_code = 2", prints("what hidden code prints"), tags=("hide-input",)),
+        code("removed_cell = 3", prints("gone"), tags=("remove-cell",)),
+    )
+    source.write_text(notebook(*cells), encoding="utf-8")
+    ready.run("python", "-c", EXPORT, str(source))
+    texts = {}
+    for kind in ("html", "slides", "markdown", "bare"):
+        text = (tmp_path / kind).read_text(encoding="utf-8")
+        texts[kind] = re.sub("<style>.*?</style>|</?span.*?>", "", text, flags=re.S)
+        assert "what hidden code prints" in texts[kind]
+        assert ("shown_code" in texts[kind]) == (kind != "bare")
+        assert "hidden_code" not in texts[kind] and "removed_cell" not in texts[kind]
+        assert "https://" not in texts[kind]
+    assert texts["slides"].count('<section class="slide"') == 2
+    assert "data:image/png;base64" in texts["html"] and "mc^2" in texts["html"]
+    assert list((tmp_path / "markdown_files").glob("*.png"))
+
+
+def test_a_document_of_a_name_is_made_of_its_executed_copy(ready: Project) -> None:
+    said = ready.run("nb", "export", "20-features", "--to", "html")
+    assert said == "reports/documents/20-features.html\n"
+    assert "data:image/png" in ready.read(said.strip())
+    said = ready.run("nb", "export", "20-features", "--to", "script")
+    compile(ready.read(said.strip()), said, "exec")
+    assert "there is no notebook nothing" in ready.run("nb", "export", "nothing", code=2)
+    assert ready.git("status", "--short") == ""
+
+
+def test_without_a_browser_a_pdf_is_refused_in_one_sentence(ready: Project) -> None:
+    script = "import nb.export as e; e.find_browser = lambda: None; e._print('', None)"
+    assert "a PDF needs Chromium, Chrome or Edge" in ready.run("python", "-c", script, code=1)
+
+
+def test_metrics_and_parameters_are_compared_with_a_commit(ready: Project) -> None:
+    path = "reports/metrics/train-forest.json"
+    before = ready.read(path)
+    numbers = json.loads(before)
+    ready.write(path, json.dumps({**numbers, "folds_roc_auc": numbers["folds_roc_auc"] + 0.25}))
+    ready.edit("config/40-evaluate.yaml", "min_recall: 0.97", "min_recall: 0.9")
+    try:
+        table = ready.run("nb", "metrics").splitlines()
+        assert table[0].split() == ["file", "name", "HEAD", "now", "change"]
+        (row,) = [line for line in table if line.endswith("+0.25")]
+        assert row.startswith(path) and "folds_roc_auc" in row
+        assert [line.split()[1] for line in table if line.startswith("config/")] == ["min_recall"]
+        changes = json.loads(ready.run("nb", "params", "--json"))
+        assert {c["name"] for c in changes} > {"min_recall", "seed"}
+        assert [c["now"] for c in changes if c["before"] != c["now"]] == [0.9]
+    finally:
+        ready.git("checkout", "--quiet", "--", ".")
+    assert "unknown Git revision 'nowhere'" in ready.run("nb", "metrics", "nowhere", code=1)
+
+
+def test_a_record_keeps_the_metrics_for_the_history(ready: Project) -> None:
+    record = json.loads(max((ready.path / "reports" / "runs").glob("*.json")).read_text())
+    numbers = json.loads(ready.read("reports/metrics/train-forest.json"))
+    assert record["metrics"]["reports/metrics/train-forest.json"] == numbers
+
+
+# In a browser.
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    sync_api = pytest.importorskip("playwright.sync_api")
+    if CHROMIUM is None:
+        pytest.skip("there is no Chromium here")
+    with sync_api.sync_playwright() as playwright:
+        options = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+        yield playwright.chromium.launch(executable_path=CHROMIUM, args=options)
+
+
+def visit(context: Any, path: Path) -> tuple[Any, list[str]]:
+    """Open a page; return it and the requests, dialogs and errors that it gives rise to."""
+    page = context.new_page()
+    events: list[str] = []
+
+    def on_request(request: Any) -> None:
+        if urlsplit(request.url).scheme not in ("file", "data", "blob", "about"):
+            events.append(f"request {request.url}")
+
+    page.on("request", on_request)
+    page.on("dialog", lambda dialog: (events.append("dialog"), dialog.dismiss()))
+    page.on("pageerror", lambda error: events.append(f"error {error}"))
+    page.on("console", lambda m: events.append(f"console {m.text}") if m.type == "error" else None)
+    page.goto(path.resolve().as_uri())
+    return page, events
+
+
+LOOKS = {
+    "desktop": {"viewport": {"width": 1280, "height": 900}},
+    "phone": {"viewport": {"width": 390, "height": 844}},
+    "dark": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "dark"},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("look", LOOKS)
+def test_pages_are_quiet_accessible_and_fit_the_screen(
+    browser: Any, failed: Project, look: str
+) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    context = browser.new_context(**LOOKS[look])
+    shots = os.environ.get("SCREENSHOTS")
+    for path in pages(failed):
+        page, events = visit(context, path)
+        assert events == [], path
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+        assert page.evaluate("[...document.images].every((image) => image.naturalWidth > 0)"), path
+        found = axe.run(page).response["violations"]
+        grave = [f"{v['id']}: {v['nodes'][0]['html']}" for v in found if v["impact"] in GRAVE]
+        assert grave == [], path
+        if shots:
+            page.screenshot(path=f"{shots}/{look}-{path.stem}.png", full_page=True)
+        page.close()
+    context.close()
+
+
+GRAVE = ("serious", "critical")
+
+
+@pytest.mark.slow
+def test_code_opens_and_tables_sort(browser: Any, ready: Project) -> None:
+    context = browser.new_context()
+    page, _ = visit(context, ready.path / SITE / "notebooks" / "20-features.html")
+    code_cells = page.locator("details.code > .highlight")
+    assert not code_cells.first.is_visible()
+    page.locator("details.code > summary").first.click()
+    assert code_cells.first.is_visible() and not code_cells.last.is_visible()
+    page.get_by_role("button", name="Show all code").click()
+    assert code_cells.last.is_visible()
+    page.get_by_role("button", name="Hide all code").click()
+    assert not code_cells.first.is_visible()
+
+    page, _ = visit(context, ready.path / SITE / "index.html")
+    table = page.locator("table.sortable").first
+    heading = table.get_by_role("columnheader", name="validation_roc_auc")
+    for order in ("ascending", "descending"):
+        heading.get_by_role("button").click()
+        assert heading.get_attribute("aria-sort") == order
+        values = [float(text) for text in table.locator("tbody td:nth-child(3)").all_inner_texts()]
+        assert values == sorted(values, reverse=order == "descending")
+    context.close()
+
+
+@pytest.mark.slow
+def test_hostile_scripts_reach_nothing(browser: Any, hostile: Project) -> None:
+    context = browser.new_context()
+    for path in pages(hostile):
+        page, events = visit(context, path)
+        page.wait_for_timeout(200)
+        # Frames may complain of what they may not do.
+        assert [event for event in events if event.startswith(("request", "dialog"))] == [], path
+        assert page.title() != "taken"
+        assert page.locator("main").is_visible()
+    # On its own page the output's script runs, and reaches nothing but its frame.
+    page, _ = visit(context, hostile.path / SITE / "outputs" / "bad <b>&'-1.html")
+    assert page.title() == "Output of code cell 1"
+    assert page.frames[1].title() == "taken"
+    context.close()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
+def test_a_notebook_becomes_a_pdf(ready: Project, tmp_path: Path) -> None:
+    target = tmp_path / "a.pdf"
+    ready.run("nb", "export", "40-evaluate", "--to", "pdf", "--no-input", "-o", str(target))
+    assert target.read_bytes().startswith(b"%PDF")
+
+
+if sys.platform == "win32":
+    pytest.skip(
+        "executed copies of hostile names need a POSIX file system", allow_module_level=True
+    )

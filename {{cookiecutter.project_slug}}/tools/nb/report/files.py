@@ -1,0 +1,125 @@
+"""The files of the site: where they are, how they are written and how pages link to them."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from base64 import b64encode
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from ..project import SITE
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+# What is known of the pages that are there.
+NOTES = Path(".nb/report")
+# Small results that a browser shows and that run nothing go with the site. Nothing of data/ does:
+# who sends a report does not mean to send the data.
+PUBLISHED_FOLDER = "reports/"
+PUBLISHED = (".csv", ".gif", ".jpeg", ".jpg", ".json", ".md", ".png", ".svg", ".txt", ".yaml")
+PUBLISHED_BYTES = 1_000_000
+
+
+class Files:
+    """The links of one page, relative to it, and the files that it consists of.
+
+    Args:
+        root: the project's root.
+        page: the page, relative to the site.
+    """
+
+    def __init__(self, root: Path, page: str) -> None:
+        self.root = root
+        self.folder = posixpath.dirname(page)
+        self.written: list[str] = []
+
+    def relative(self, path: str) -> str:
+        """Return the link to a file of the site."""
+        return quote(posixpath.relpath(path, self.folder or "."))
+
+    def save(self, path: str, content: bytes) -> str:
+        """Write a file of the site and return the link to it."""
+        target = self.root / SITE / path
+        if not target.is_file() or target.read_bytes() != content:
+            write(target, content)
+        self.written.append(path)
+        return self.relative(path)
+
+    def link(self, path: str) -> str:
+        """Return the link to a file of the project beside the site."""
+        return quote(posixpath.relpath(path, (SITE / self.folder).as_posix()))
+
+    def artifact(self, path: str) -> tuple[str, bool]:
+        """Return the link to an artifact, and whether it goes with the site.
+
+        The link is empty if the artifact is gone.
+        """
+        source = self.root / path
+        if is_published(self.root, path):
+            return self.relative(published(path)), True
+        return (self.link(path), False) if source.exists() else ("", False)
+
+
+def published(path: str) -> str:
+    """Return where an artifact is in the site."""
+    return f"files/{path.removeprefix(PUBLISHED_FOLDER)}"
+
+
+def is_published(root: Path, path: str) -> bool:
+    """Return whether a copy of an artifact goes with the site."""
+    if not path.startswith(PUBLISHED_FOLDER) or not path.lower().endswith(PUBLISHED):
+        return False
+    source = root / path
+    return source.is_file() and source.stat().st_size <= PUBLISHED_BYTES
+
+
+def write(path: Path, content: bytes | str) -> None:
+    """Write a file as a whole: who reads meanwhile sees the old one or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.draft")
+    draft.write_bytes(content.encode() if isinstance(content, str) else content)
+    draft.replace(path)
+
+
+@cache
+def environment() -> Environment:
+    """Return the templates; every value in them is escaped."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    from . import shown
+
+    folder = Path(__file__).parent
+    made = Environment(
+        loader=FileSystemLoader(folder),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    script = (folder / "site.js").read_text(encoding="utf-8")
+    made.globals.update(
+        style=Markup((folder / "style.css").read_text(encoding="utf-8")),
+        script=Markup(script),
+        script_hash=b64encode(sha256(script.encode()).digest()).decode(),
+    )
+    made.filters.update(
+        size=shown.size,
+        seconds=shown.seconds,
+        moment=shown.moment,
+        number=shown.number,
+        value=shown.value,
+        html=Markup,
+        slug=slug,
+    )
+    return made
+
+
+def slug(text: Any) -> str:
+    """Return an id for a name: what is not a letter or digit becomes a dash."""
+    return re.sub(r"[^\w]+", "-", str(text)).strip("-")

@@ -1,0 +1,284 @@
+"""The page of one executed copy: its cells by nbconvert, code hidden until asked for."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import posixpath
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ..causes import notebook_of
+from ..copies import ERROR_MARK, INJECTED, one_line
+from ..declared import Stage
+from ..project import EXECUTED, SITE, NbError
+from .files import NOTES, Files, environment, write
+from .outputs import Outputs, contents
+
+HIDDEN_INPUT = {"hide-input", "hide_input"}
+REMOVED_INPUT = {"remove-input", "remove_input"}
+REMOVED_OUTPUT = {"remove-output", "remove_output"}
+HIDDEN, SHOWN, LEFT_OUT = "hidden", "shown", "left out"
+REMOVED_CELL = {"remove-cell", "remove_cell"}
+
+
+@dataclass
+class Note:
+    """What the index needs to know of a page, so that it need not read the executed copy.
+
+    Attributes:
+        key: what the page was made from; another one means that it is outdated.
+        name: the executed copy, relative to their folder and without suffix.
+        title: the notebook's first heading.
+        error: the error that ended it, in one line; empty if it ran through.
+        cell: the code cell that failed, counted from 1 without papermill's own.
+        traceback: of the error, as HTML.
+        figures: links to its figures, relative to the site.
+        files: everything the page consists of, relative to the site.
+    """
+
+    key: str
+    name: str
+    title: str
+    error: str = ""
+    cell: int | None = None
+    traceback: str = ""
+    figures: list[str] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Rendered:
+    """A notebook as HTML: its cells, title, headings, and what went wrong."""
+
+    body: str
+    title: str
+    contents: list[tuple[int, str, str]]
+    has_title: bool
+    error: str = ""
+    cell: int | None = None
+    anchor: int | None = None
+
+
+def name_of(root: Path, copy: Path) -> str:
+    """Return an executed copy's name: its path in their folder, without suffix."""
+    return copy.relative_to(root / EXECUTED).with_suffix("").as_posix()
+
+
+def stage_of(root: Path, copy: Path, stages: Iterable[Stage]) -> Stage | None:
+    """Return the stage that writes an executed copy."""
+    path = copy.relative_to(root).as_posix()
+    return next((stage for stage in stages if notebook_of(stage.command)[1] == path), None)
+
+
+def make(root: Path, copy: Path, stage: Stage | None) -> Note:
+    """Write the page of an executed copy, unless it is there already; return what to know of it."""
+    name = name_of(root, copy)
+    note_file = root / NOTES / f"{name}.json"
+    key = _key(copy, stage)
+    known = read_note(note_file)
+    if known and known.key == key and all((root / SITE / f).is_file() for f in known.files):
+        return known
+    note = _write_page(root, copy, stage, name, key)
+    write(note_file, json.dumps(asdict(note)))
+    return note
+
+
+def read_note(path: Path) -> Note | None:
+    """Return what an earlier build noted of a page; None if there is nothing of this version."""
+    try:
+        return Note(**json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _key(copy: Path, stage: Stage | None) -> str:
+    status = copy.stat()
+    shown = (status.st_mtime_ns, status.st_size, repr(stage), _version())
+    return hashlib.sha256(repr(shown).encode()).hexdigest()
+
+
+@cache
+def _version() -> str:
+    """Return a hash of the code and the templates: a page made by others is outdated."""
+    own = sorted(path for path in Path(__file__).parent.rglob("*") if path.is_file())
+    kept = [path for path in own if path.suffix != ".pyc"]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in kept)).hexdigest()
+
+
+def _write_page(root: Path, copy: Path, stage: Stage | None, name: str, key: str) -> Note:
+    page = f"notebooks/{name}.html"
+    files = Files(root, page)
+
+    def save(kind: str, number: int, suffix: str, content: bytes) -> str:
+        return files.save(f"{kind}/{name}-{number}.{suffix}", content)
+
+    link = files.link(copy.relative_to(root).as_posix())
+    outputs = Outputs(link, save)
+    rendered, run = _rendered(copy, outputs, _source(root, stage))
+    text = (
+        environment()
+        .get_template("page.html.j2")
+        .render(
+            page=rendered,
+            stage=stage,
+            name=name,
+            project=root.name,
+            home=files.relative("index.html"),
+            copy=link,
+            parameters=_dict(run.get("parameters")),
+            run=run,
+            files=files,
+        )
+    )
+    files.save(page, text.encode("utf-8", "replace"))
+    figures = [
+        posixpath.normpath(posixpath.join("notebooks", name, "..", href))
+        for href in outputs.figures
+    ]
+    return Note(
+        key,
+        name,
+        rendered.title,
+        rendered.error,
+        rendered.cell,
+        outputs.error,
+        figures,
+        files.written,
+    )
+
+
+def _rendered(copy: Path, outputs: Outputs, source: Path | None) -> tuple[Rendered, dict[str, Any]]:
+    """Return an executed copy as HTML, and what papermill noted of its run.
+
+    One that cannot be shown, for whatever is in it, has a page that says so: the others and the
+    index must not suffer from it.
+    """
+    try:
+        notebook = read(copy)
+        rendered = render(notebook, copy, outputs, source=source)
+        return rendered, _dict(notebook.metadata.get("papermill"))
+    except NbError as error:
+        problem = str(error)
+    except Exception as error:
+        problem = one_line(f"{type(error).__name__}: {error}")
+    return Rendered("", copy.stem, [], False, problem), {}
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _source(root: Path, stage: Stage | None) -> Path | None:
+    notebook = notebook_of(stage.command)[0] if stage else ""
+    return root / notebook if notebook else None
+
+
+def read(path: Path) -> Any:
+    """Read a notebook.
+
+    Raises:
+        NbError: if it cannot be read.
+    """
+    import nbformat
+
+    try:
+        return nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)  # type: ignore[no-untyped-call]
+    except Exception as error:  # nbformat has errors of its own for what is no notebook
+        raise NbError(f"{path.name} cannot be shown: {one_line(str(error))}") from None
+
+
+def render(
+    notebook: Any, path: Path, outputs: Outputs, *, source: Path | None = None, code: str = HIDDEN
+) -> Rendered:
+    """Render the cells of a notebook.
+
+    Args:
+        notebook: the notebook; its cells are annotated for the template.
+        path: where it is from.
+        outputs: shows its outputs, and collects headings and figures.
+        source: the notebook that it is a copy of: images in its text are relative to that.
+        code: `HIDDEN` until asked for, `SHOWN` but for cells tagged hide-input, or `LEFT_OUT`.
+    """
+    error, cell, anchor = _annotate(notebook, code)
+    exporter = _exporter()
+    exporter.register_filter("show_markdown", outputs.markdown)
+    exporter.register_filter(
+        "show_output",
+        lambda output, number: outputs.output(output, number, _markdown(exporter)),
+    )
+    folder = (source or path).parent
+    resources = {"metadata": {"name": path.stem, "path": str(folder)}}
+    body, _ = exporter.from_notebook_node(notebook, resources=resources)
+    titles = [text for level, text, _ in outputs.headings if level == 1]
+    return Rendered(
+        body,
+        titles[0] if titles else path.stem,
+        contents(outputs.headings),
+        bool(titles),
+        error,
+        cell,
+        anchor,
+    )
+
+
+def _annotate(notebook: Any, code: str) -> tuple[str, int | None, int | None]:
+    """Number the code cells, note what to leave out; return the first error and where it is.
+
+    The number in the notebook as people know it leaves out the cell that papermill adds.
+    """
+    found: tuple[str, int | None, int | None] = ("", None, None)
+    kept: list[Any] = []
+    number = known = 0
+    for cell in notebook.cells:
+        tags = set(cell.metadata.get("tags", ()))
+        is_code = cell.cell_type == "code"
+        number += is_code
+        known += is_code and INJECTED not in tags
+        if not is_code:
+            if not tags & {*REMOVED_CELL, ERROR_MARK}:
+                kept.append(cell)
+            continue
+        errors = [output for output in cell.outputs if output.output_type == "error"]
+        label = "Parameters of this run" if INJECTED in tags else f"Code cell {known}"
+        if errors and not found[0]:
+            error = errors[0]
+            found = (one_line(f"{error.ename}: {error.evalue}"), known, number)
+        if tags & REMOVED_OUTPUT:
+            cell.outputs = []
+        cell.metadata["transient"] = {"remove_source": _leaves_out(tags, code) and not errors}
+        is_open = code == SHOWN or bool(errors)
+        cell.metadata["nb"] = {"number": number, "label": label, "open": is_open}
+        if not tags & REMOVED_CELL and (cell.source.strip() or cell.outputs):
+            kept.append(cell)
+    notebook.cells = kept
+    return found
+
+
+def _leaves_out(tags: set[str], code: str) -> bool:
+    return (
+        bool(tags & REMOVED_INPUT)
+        or code == LEFT_OUT
+        or (code == SHOWN and bool(tags & HIDDEN_INPUT))
+    )
+
+
+@cache
+def _exporter() -> Any:
+    from nbconvert import HTMLExporter
+
+    exporter = HTMLExporter(
+        extra_template_basedirs=[str(Path(__file__).parent)],
+        template_name="cells",
+        embed_images=True,
+        exclude_anchor_links=True,
+    )
+    exporter.register_filter("focusable", lambda html: html.replace("<pre", '<pre tabindex="0"'))
+    return exporter
+
+
+def _markdown(exporter: Any) -> Any:
+    return lambda text: exporter.markdown2html({}, text)

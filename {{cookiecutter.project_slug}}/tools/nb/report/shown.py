@@ -1,0 +1,58 @@
+"""How values are written on the pages."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Any
+
+
+def seconds(value: float | None) -> str:
+    """Return a duration such as 0.4 s, 12 s, 3 min 5 s or 2 h 10 min."""
+    if value is None:
+        return ""
+    if value < 10:
+        return f"{value:.1f} s"
+    if value < 60:
+        return f"{value:.0f} s"
+    minutes, rest = divmod(round(value), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min"
+
+
+def moment(text: Any) -> str:
+    """Return a time of a record such as 22 Nov 2026, 11:34; UTC."""
+    try:
+        when = datetime.fromisoformat(str(text).replace("Z", "+00:00"))
+    except ValueError:
+        return ""
+    when = when.astimezone(timezone.utc) if when.tzinfo else when
+    return f"{when.day} {when:%b %Y, %H:%M}"
+
+
+def number(value: Any) -> str:
+    """Return a metric with up to six digits."""
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return "" if value is None else str(value)
+
+
+def value(value: Any) -> str:
+    """Return a parameter as people write it in YAML; long ones are cut."""
+    if isinstance(value, bool):
+        text = str(value).lower()
+    elif value is None:
+        text = "null"
+    else:
+        text = str(value)
+    return text if len(text) <= 200 else f"{text[:199]}…"
+
+
+def size(count: float) -> str:
+    """Return a number of bytes (or characters) in words, such as 10.5 MB."""
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}" if unit != "B" else f"{count:.0f} B"
+        count /= 1000
+    return f"{count:.3g} GB"

@@ -1,0 +1,216 @@
+"""The site: what it shows comes from `dvc.yaml`, `dvc.lock`, run records and the pages' notes."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from .. import record
+from ..causes import notebook_of
+from ..declared import MAIN, Plot, Stage, read_metrics, read_stages
+from ..project import EXECUTED, INDEX, SITE
+from ..record import RunRecord
+from ..schedule import NOT_RUN
+from . import pages, tables
+from .charts import Node, graph, lines
+from .files import NOTES, Files, environment, is_published, published, slug, write
+from .pages import Note
+from .rows import Row, read_rows
+from .shown import seconds
+from .tables import Comparison, Series
+
+# A matrix of more values is one node of the graph.
+MOST_NODES = 6
+
+
+def page(root: Path, copy: Path) -> Path:
+    """Write the page of one executed copy, unless it is up to date; return the page.
+
+    To be called as a stage ends, in its own process: pages are then made side by side.
+    """
+    note = pages.make(root, copy, pages.stage_of(root, copy, read_stages(root)))
+    return root / SITE / "notebooks" / f"{note.name}.html"
+
+
+def build(root: Path) -> Path | None:
+    """Write the pages that are outdated, and the index; remove pages without an executed copy.
+
+    Returns:
+        The index; None if no notebook has run here.
+    """
+    copies = sorted((root / EXECUTED).rglob("*.ipynb"))
+    if not copies:
+        return None
+    runs = record.history(root)
+    stages = read_stages(root, _files(stage.name for run in runs for stage in run.stages))
+    by_copy = {notebook_of(stage.command)[1]: stage for stage in stages}
+    notes = {}
+    for copy in copies:
+        path = copy.relative_to(root).as_posix()
+        notes[path] = pages.make(root, copy, by_copy.get(path))
+    rows = read_rows(root, stages, runs, notes)
+    kept = {file for note in notes.values() for file in note.files}
+    kept |= _publish(root, stages)
+    kept |= _write_index(root, rows, runs, notes)
+    kept |= {_write_run(root, run) for run in runs}
+    _prune(root / SITE, kept)
+    _prune(root / NOTES, {f"{note.name}.json" for note in notes.values()})
+    return root / INDEX
+
+
+def _files(names: Iterable[str]) -> list[str]:
+    """Return the files that declare the stages of these names."""
+    return list(dict.fromkeys([MAIN, *(n.rpartition(":")[0] for n in names if ":" in n)]))
+
+
+def _prune(folder: Path, kept: set[str]) -> None:
+    for path in sorted(folder.rglob("*"), reverse=True):
+        if path.is_file() and path.relative_to(folder).as_posix() not in kept:
+            path.unlink()
+        elif path.is_dir() and not any(path.iterdir()):
+            path.rmdir()
+
+
+def _publish(root: Path, stages: Iterable[Stage]) -> set[str]:
+    """Copy small artifacts that a browser shows: links to them work wherever the site is."""
+    paths = {a.path for stage in stages for a in (*stage.reads, *stage.writes)}
+    kept = set()
+    for path in sorted(paths):
+        if is_published(root, path):
+            target = root / SITE / published(path)
+            kept.add(published(path))
+            content = (root / path).read_bytes()
+            if not target.is_file() or target.read_bytes() != content:
+                write(target, content)
+    return kept
+
+
+def _write_index(
+    root: Path, rows: list[Row], runs: list[RunRecord], notes: dict[str, Note]
+) -> set[str]:
+    stages = [row.stage for row in rows]
+    metrics = read_metrics(root, stages)
+    shown = {row.note.name for row in rows if row.note}
+    files = Files(root, "index.html")
+    text = (
+        environment()
+        .get_template("index.html.j2")
+        .render(
+            project=root.name,
+            run=runs[-1] if runs else None,
+            runs=[(run, tables.counts(run)) for run in reversed(runs)],
+            rows=rows,
+            broken=[row for row in rows if row.is_broken],
+            waiting=[row for row in rows if row.state == NOT_RUN],
+            graph=_graph(rows),
+            comparisons=_comparisons(rows, metrics),
+            metrics=tables.metrics(stages, metrics, runs),
+            series=[_chart(s) for s in tables.over_time(runs)],
+            plots=[
+                p for row in rows for plot in row.stage.plots if (p := _plot(root, plot, files))
+            ],
+            others=[note for note in notes.values() if note.name not in shown],
+            files=files,
+            executed=EXECUTED.as_posix(),
+        )
+    )
+    files.save("index.html", text.encode("utf-8", "replace"))
+    return set(files.written)
+
+
+def _write_run(root: Path, run: RunRecord) -> str:
+    """Write the page of a run and return its name."""
+    files = Files(root, f"runs/{run.id}.html")
+    text = (
+        environment()
+        .get_template("run.html.j2")
+        .render(
+            project=root.name, run=run, counts=tables.counts(run), home=files.relative("index.html")
+        )
+    )
+    files.save(f"runs/{run.id}.html", text.encode("utf-8", "replace"))
+    return files.written[0]
+
+
+def _graph(rows: list[Row]) -> str:
+    """Draw the pipeline; a matrix of many values is one node."""
+    sizes: dict[str, int] = {}
+    for row in rows:
+        sizes[row.stage.group] = sizes.get(row.stage.group, 0) + 1
+    node_of = {
+        row.name: row.stage.group if sizes[row.stage.group] > MOST_NODES else row.name
+        for row in rows
+    }
+    makers = {a.path: row.name for row in rows for a in row.stage.writes}
+    edges: dict[str, set[str]] = {node: set() for node in node_of.values()}
+    for row in rows:
+        needed = {node_of[m] for a in row.stage.reads if (m := _maker(a.path, makers))}
+        edges[node_of[row.name]] |= needed - {node_of[row.name]}
+    members: dict[str, list[Row]] = {}
+    for row in rows:
+        members.setdefault(node_of[row.name], []).append(row)
+    return graph([_node(name, found) for name, found in members.items()], edges)
+
+
+def _maker(path: str, makers: dict[str, str]) -> str | None:
+    """Return the stage that makes a path, or a folder that it is in."""
+    while path:
+        if path in makers:
+            return makers[path]
+        path = posixpath.dirname(path)
+    return None
+
+
+def _node(name: str, rows: list[Row]) -> Node:
+    if len(rows) == 1:
+        row = rows[0]
+        duration = seconds(row.last.seconds) if row.last else ""
+        return Node(name, row.state, duration, f"#stage-{slug(name)}")
+    worst = min(rows, key=lambda row: (not row.is_broken, row.state != NOT_RUN))
+    count = sum(row.state == worst.state for row in rows)
+    return Node(name, worst.state, f"{count} of {len(rows)}", f"#stage-{slug(rows[0].name)}")
+
+
+def _comparisons(rows: list[Row], metrics: dict[str, dict[str, float]]) -> list[Comparison]:
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        if "@" in row.name:
+            groups.setdefault(row.stage.group, []).append(row)
+    return [tables.compare(name, g, metrics) for name, g in groups.items() if len(g) > 1]
+
+
+def _chart(series: Series) -> dict[str, Any]:
+    points = {series.name: series.points}
+    first, last = series.points[0][1], series.points[-1][1]
+    label = f"{series.name}, {len(series.points)} runs, from {first:.6g} to {last:.6g}"
+    picture = lines(points, label=label, size=(300, 120), dots=True, ticks_x=False)
+    return {"name": series.name, "path": series.path, "svg": picture}
+
+
+def _plot(root: Path, plot: Plot, files: Files) -> dict[str, Any] | None:
+    """Return what to show of a plot of `dvc.yaml`; None if its file is not there."""
+    href, _ = files.artifact(plot.path)
+    if not href:
+        return None
+    shown: dict[str, Any] = {
+        "title": str(plot.settings.get("title") or posixpath.basename(plot.path)),
+        "path": plot.path,
+        "href": href,
+        "kind": "link",
+    }
+    if plot.path.lower().endswith((".png", ".jpg", ".jpeg", ".gif", ".svg")):
+        return shown | {"kind": "image"}
+    table = tables.read_table(root / plot.path)
+    if table is None:
+        return shown
+    if str(plot.settings.get("template", "")).startswith("confusion"):
+        return shown | {"kind": "confusion", **tables.confusion(table, plot.settings)}
+    series = tables.curves(table, plot.settings)
+    if not series:
+        return shown
+    x, y = (str(plot.settings.get(f"{a}_label") or plot.settings.get(a) or "") for a in "xy")
+    label = f"{shown['title']}: {y} over {x or 'rows'}, {', '.join(series)}"
+    picture = lines(series, label=label, size=(460, 340), x_title=x, y_title=y)
+    return shown | {"kind": "lines", "svg": picture, "legend": list(series)}

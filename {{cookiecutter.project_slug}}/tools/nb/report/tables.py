@@ -1,0 +1,174 @@
+"""The tables of the index: metrics, a matrix side by side, runs, and the data of plots."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..declared import Stage
+from ..record import RunRecord
+from .rows import Row
+
+# More lines in a chart, or points in a line, say nothing any more.
+MOST_SERIES = 12
+MOST_POINTS = 2000
+PLOT_BYTES = 5_000_000
+
+
+@dataclass
+class Comparison:
+    """A matrix: one row per value.
+
+    Attributes:
+        name: the stage, as `dvc.yaml` names it.
+        columns: the names of the metrics.
+        parameters: the parameters in which the values differ.
+        rows: each value with its seconds, parameters, metrics and page.
+        gallery: per figure number, the figure of each value.
+    """
+
+    name: str
+    columns: list[str]
+    parameters: list[str]
+    rows: list[dict[str, Any]]
+    gallery: list[list[tuple[str, str]]]
+
+
+def compare(
+    name: str, values: Sequence[Row], metrics: Mapping[str, Mapping[str, float]]
+) -> Comparison:
+    """Set the values of a matrix side by side.
+
+    Args:
+        name: the stage.
+        values: the stage of each value.
+        metrics: the numbers of each metrics file.
+    """
+    rows: list[dict[str, Any]] = []
+    for value in values:
+        paths = value.stage.metrics
+        rows.append(
+            {
+                "value": value.name.partition("@")[2],
+                "seconds": value.last.seconds if value.last else None,
+                "parameters": value.parameters,
+                "metrics": {k: v for path in paths for k, v in metrics.get(path, {}).items()},
+                "note": value.note,
+            }
+        )
+    columns = list(dict.fromkeys(key for row in rows for key in row["metrics"]))
+    names = list(dict.fromkeys(key for row in rows for key in row["parameters"]))
+    differing = [n for n in names if len({repr(row["parameters"].get(n)) for row in rows}) > 1]
+    figures = [(row["value"], row["note"].figures) for row in rows if row["note"]]
+    most = max((len(found) for _, found in figures), default=0)
+    gallery = [[(v, f[number]) for v, f in figures if len(f) > number] for number in range(most)]
+    return Comparison(name, columns, differing, rows, gallery)
+
+
+def counts(run: RunRecord) -> list[tuple[str, int]]:
+    """Return how many stages of a run came to each state."""
+    return list(Counter(stage.state for stage in run.stages).items())
+
+
+def metrics(
+    stages: Iterable[Stage], now: Mapping[str, Mapping[str, float]], runs: Sequence[RunRecord]
+) -> list[dict[str, Any]]:
+    """Return each metrics file with its numbers, and what they were before they last changed."""
+    makers = {path: stage.name for stage in stages for path in stage.metrics}
+    made = []
+    for path, numbers in now.items():
+        rows = []
+        for name, value in numbers.items():
+            known = [run.metrics.get(path, {}).get(name) for run in runs]
+            earlier = [old for old in known if old is not None and old != value]
+            rows.append((name, value, earlier[-1] if earlier else None))
+        made.append({"path": path, "stage": makers.get(path, ""), "rows": rows})
+    return made
+
+
+@dataclass(frozen=True)
+class Series:
+    """A metric over runs: the number of each run, counted from 0, and its value."""
+
+    path: str
+    name: str
+    points: list[tuple[float, float]]
+
+
+def over_time(runs: Sequence[RunRecord]) -> list[Series]:
+    """Return the metrics that differ between runs."""
+    names = dict.fromkeys(
+        (path, name) for run in runs for path, numbers in run.metrics.items() for name in numbers
+    )
+    found = []
+    for path, name in names:
+        values = [run.metrics.get(path, {}).get(name) for run in runs]
+        points = [(float(at), float(v)) for at, v in enumerate(values) if v is not None]
+        if len({value for _, value in points}) > 1:
+            found.append(Series(path, name, points))
+    return found
+
+
+Table = list[dict[str, Any]]
+
+
+def read_table(path: Path) -> Table | None:
+    """Return the rows of a CSV, TSV or JSON file; None if it holds no table, or a huge one."""
+    try:
+        if not path.is_file() or path.stat().st_size > PLOT_BYTES:
+            return None
+        if path.suffix == ".json":
+            content = json.loads(path.read_text(encoding="utf-8"))
+            lists = [content, *(content.values() if isinstance(content, dict) else ())]
+            table = next((rows for rows in lists if isinstance(rows, list)), None)
+            return table if table and all(isinstance(row, dict) for row in table) else None
+        if path.suffix in (".csv", ".tsv"):
+            separator = "\t" if path.suffix == ".tsv" else ","
+            with path.open(encoding="utf-8-sig", newline="") as file:
+                return list(csv.DictReader(file, delimiter=separator))
+    except (OSError, ValueError, csv.Error):
+        pass
+    return None
+
+
+def confusion(table: Table, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Count how often each pair of values of two columns occurs."""
+    x, y = str(settings.get("x", "actual")), str(settings.get("y", "predicted"))
+    pairs = Counter((str(row.get(x, "")), str(row.get(y, ""))) for row in table)
+    names = sorted({name for pair in pairs for name in pair})
+    rows = [(name, [pairs[name, other] for other in names]) for name in names]
+    most = max(pairs.values(), default=1)
+    return {"names": names, "rows": rows, "x": x, "y": y, "most": most}
+
+
+def curves(table: Table, settings: Mapping[str, Any]) -> dict[str, list[tuple[float, float]]]:
+    """Return the lines of a plot: y over x, one line per value of the first column of names."""
+    x, y = settings.get("x"), settings.get("y")
+    columns = list(table[0]) if table else []
+    if not isinstance(y, str):
+        y = next((name for name in reversed(columns) if _is_number(table[0][name])), None)
+    if y not in columns or (x is not None and x not in columns):
+        return {}
+    rest = [name for name in columns if name not in (x, y)]
+    by = next((name for name in rest if not _is_number(table[0][name])), None)
+    series: dict[str, list[tuple[float, float]]] = {}
+    for number, row in enumerate(table):
+        if _is_number(row[y]) and (x is None or _is_number(row[x])):
+            name = str(row[by]) if by else str(y)
+            at = float(row[x]) if x is not None else float(number)
+            series.setdefault(name, []).append((at, float(row[y])))
+    if len(series) > MOST_SERIES:
+        return {}
+    return {name: points[:: len(points) // MOST_POINTS + 1] for name, points in series.items()}
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        return abs(float(value)) < float("inf")
+    except (TypeError, ValueError):
+        return False
