@@ -490,7 +490,8 @@ def test_hostile_scripts_reach_nothing(browser: Any, hostile: Project) -> None:
     # On its own page the output's script runs, and reaches nothing but its frame.
     page, _ = visit(context, hostile.path / SITE / "outputs" / "bad <b>&'-1.html")
     assert page.title() == "Output of code cell 1"
-    assert page.frames[1].title() == "taken"
+    page.frames[1].wait_for_function("document.title === 'taken'", polling=100)
+    assert page.title() == "Output of code cell 1"
     context.close()
 
 
