@@ -15,6 +15,7 @@ from test_run import Pipeline, copy, notebook, step
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="ends of processes are POSIX's here")
 pipeline = test_run.pipeline
+SOURCE = "notebooks/production/10-a.ipynb"
 COPY = "reports/notebooks/10-a.ipynb"
 
 
@@ -48,13 +49,13 @@ print("end")"""
 
 def test_equal_results_give_equal_bytes(pipeline: Pipeline) -> None:
     notebook(pipeline, NOISY)
-    source = json.loads(pipeline.read("10-a.ipynb"))
+    source = json.loads(pipeline.read(SOURCE))
     source["nbformat_minor"] = 4  # as older versions of Jupyter save: cells without ids
     for cell in source["cells"]:
         del cell["id"]
-    pipeline.write("10-a.ipynb", json.dumps(source))
+    pipeline.write(SOURCE, json.dumps(source))
     for name in ("one.ipynb", "two.ipynb"):
-        type_in(pipeline, f"papermill 10-a.ipynb {name} --engine nb -p x 2")
+        type_in(pipeline, f"papermill {SOURCE} {name} --engine nb -p x 2")
     assert pipeline.read("one.ipynb") == pipeline.read("two.ipynb")
     content = nbformat.reads(pipeline.read("one.ipynb"), as_version=4)
     nbformat.validate(content)
@@ -155,10 +156,10 @@ def test_strict_mode_can_be_switched_off(pipeline: Pipeline) -> None:
 @pytest.mark.slow
 def test_a_notebook_can_switch_strict_mode_off(pipeline: Pipeline) -> None:
     notebook(pipeline, LATE, "thread.join()\n!false")
-    content = nbformat.read(pipeline.path / "10-a.ipynb", as_version=4)
+    content = nbformat.read(pipeline.path / SOURCE, as_version=4)
     content.metadata["nb"] = {"strict": False}
-    nbformat.write(content, pipeline.path / "10-a.ipynb")
-    type_in(pipeline, f"papermill 10-a.ipynb {COPY} --engine nb -k python3")
+    nbformat.write(content, pipeline.path / SOURCE)
+    type_in(pipeline, f"papermill {SOURCE} {COPY} --engine nb -k python3")
 
 
 # Time --------------------------------------------------------------------------------------------
