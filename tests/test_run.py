@@ -776,15 +776,19 @@ def test_the_newest_fifty_records_are_kept(pipeline: Pipeline) -> None:
 
 def configured(pipeline: Pipeline) -> None:
     """Declare a notebook that writes a parameter, which two stages read from one file."""
-    notebook(pipeline, "from pathlib import Path", "Path(out).write_text(str(x))")
-    pipeline.edit("notebooks/production/10-a.ipynb", "x = 1", "x: int = 1\\nout: str = ...")
+    (source,) = notebook(pipeline, "from pathlib import Path", "Path(out).write_text(str(x))")[
+        "deps"
+    ]
+    pipeline.edit(source, "x = 1", "x: int = 1\\nout: str = ...")
     (pipeline.path / "config").mkdir()
     pipeline.write("config/a.yaml", "x: 2  # two\n")
-    run = "papermill 10-a.ipynb reports/notebooks/{0}.ipynb --engine nb -k python3 -f config/a.yaml"
+    run = (
+        f"papermill {source} reports/notebooks/{{0}}.ipynb --engine nb -k python3 -f config/a.yaml"
+    )
     train = {
         "matrix": {"model": ["big", "small"]},
         "cmd": run.format("${item.model}") + " -p out ${item.model}.txt",
-        "deps": ["notebooks/production/10-a.ipynb", "first.txt"],
+        "deps": [source, "first.txt"],
         "params": [{"config/a.yaml": None}],
         "outs": [{"${item.model}.txt": {"cache": False}}],
     }
