@@ -52,6 +52,8 @@ USED = {
         ("write('../new.csv')", "write('notebooks/new.csv')"),
         *((same, same) for same in ("print('...')", "x = '.'", "f('a.csv')", "'/'", "'./no'")),
         *((same, same) for same in ("'data/raw/a.csv'", "# ../../data/raw", "'/etc/hosts'")),
+        *((same, same) for same in ("root + '/data/raw/a.csv'", "f'{root}/data/raw/a.csv'")),
+        ("'{root}' + '/data/raw/a.csv'", "'.' + '/data/raw/a.csv'"),
     ],
 )
 def test_paths_are_written_from_the_root(root: Path, before: str, after: str) -> None:

@@ -120,6 +120,9 @@ def _edits(text: str, lines: list[int], paths: Paths) -> Iterator[tuple[int, int
         for part in ast.walk(node)
         if part is not node
     }
+    # What follows another text, `root + "/data"`, is no path of its own.
+    added = (node for node in ast.walk(tree) if isinstance(node, ast.BinOp))
+    inner |= {id(node.right) for node in added if isinstance(node.op, ast.Add)}
     for node in ast.walk(tree):
         if id(node) in inner:
             continue
@@ -127,7 +130,7 @@ def _edits(text: str, lines: list[int], paths: Paths) -> Iterator[tuple[int, int
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             values = [node.value]
         elif isinstance(node, ast.JoinedStr):
-            values = [str(v.value) for v in node.values if isinstance(v, ast.Constant)]
+            values = [str(v.value) for v in node.values[:1] if isinstance(v, ast.Constant)]
         if not values or node.end_lineno is None or node.end_col_offset is None:  # type: ignore[attr-defined]
             continue
         start = lines[node.lineno - 1] + node.col_offset  # type: ignore[attr-defined]

@@ -91,13 +91,15 @@ def portable_paths(document: Document, facts: Facts) -> Found:
 
 
 def _not_paths(cell: Cell) -> set[ast.AST]:
-    """Return the texts that are no paths: those that stand alone, and pieces within f-strings."""
+    """Return the texts that are no paths: those that stand alone, and what follows other text."""
     skipped: set[ast.AST] = set()
     for node in cell.nodes:
         if isinstance(node, ast.Expr):
             skipped.add(node.value)
         elif isinstance(node, ast.JoinedStr):
             skipped.update(node.values[1:])
+        elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+            skipped.add(node.right)
     return skipped
 
 
