@@ -52,7 +52,7 @@ USED = {
         ("write('../new.csv')", "write('notebooks/new.csv')"),
         *((same, same) for same in ("print('...')", "x = '.'", "f('a.csv')", "'/'", "'./no'")),
         *((same, same) for same in ("'data/raw/a.csv'", "# ../../data/raw", "'/etc/hosts'")),
-        *((same, same) for same in ("root + '/data/raw/a.csv'", "f'{root}/data/raw/a.csv'")),
+        *((same, same) for same in ("base + '/data/raw/a.csv'", "f'{base}/data/raw/a.csv'")),
         ("'{root}' + '/data/raw/a.csv'", "'.' + '/data/raw/a.csv'"),
     ],
 )
