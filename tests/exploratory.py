@@ -34,7 +34,7 @@ NOTEBOOKS: dict[str, list[str]] = {
         "np.save('values.npy', values)\nscaled(4)",
         "plt.plot(values)\nplt.savefig(OUT)",
     ],
-    # Parquet through pyarrow, a cell that was run before one above it but defines nothing new.
+    # Parquet through pyarrow.
     "03-am-arrow": [
         "md:Some notes, no title.",
         "import pyarrow as pa\nimport pyarrow.compute as pc\nimport pyarrow.parquet as pq",
@@ -109,7 +109,7 @@ with sqlite3.connect("data/raw/people.db") as database:
 
 
 def write_notebook(path: Path, cells: list[str], root: Path) -> None:
-    """Write a notebook of cells, as Jupyter would."""
+    """Write a notebook of cells that were run from the last to the first, as the counts say."""
     content = {
         "cells": [
             _cell(number, text.replace("{root}", str(root))) for number, text in enumerate(cells)
@@ -129,4 +129,4 @@ def _cell(number: int, text: str) -> dict[str, object]:
         "metadata": {},
         "source": text.removeprefix("md:").splitlines(keepends=True),
     }
-    return cell if markdown else {**cell, "execution_count": number, "outputs": []}
+    return cell if markdown else {**cell, "execution_count": 99 - number, "outputs": []}

@@ -124,11 +124,22 @@ def test_each_way_of_reading_and_writing_is_seen(
     assert set(traced.writes) == {f"out/{name}" for name in WAYS}
 
 
-def test_a_python_that_hides_from_the_hook_is_seen_by_the_system(inputs: Project) -> None:
-    if not syscalls.available():
-        pytest.skip("strace")
-    command = [sys.executable, "-I", "-c", "open('in/open').read()"]
-    assert trace.run(command, inputs.path).reads == ["in/open"]
+def test_what_the_hook_cannot_see(inputs: Project, view: str) -> None:
+    (inputs.path / "out" / "hidden").unlink(missing_ok=True)
+    script = "open('in/open').read(); open('out/hidden', 'w').write('x')"
+    traced = trace.run([sys.executable, "-I", "-c", script], inputs.path, view=view)
+    assert traced.reads == ([] if view == trace.ARGUMENTS else ["in/open"])
+    assert traced.writes == ["out/hidden"]
+    (inputs.path / "out" / "hidden").unlink()
+
+
+def test_what_a_program_opens_by_itself(inputs: Project, view: str) -> None:
+    (inputs.path / "list.txt").write_text("in/open")
+    script = "import subprocess; subprocess.run('cat $(cat list.txt) > /dev/null', shell=True)"
+    traced = trace.run([sys.executable, "-c", script], inputs.path, view=view)
+    assert ("in/open" in traced.reads) == (view != trace.ARGUMENTS)
+    assert bool(traced.unseen) == (view == trace.ARGUMENTS)
+    (inputs.path / "list.txt").unlink()
 
 
 def test_what_is_written_first_is_no_input(inputs: Project, view: str) -> None:
