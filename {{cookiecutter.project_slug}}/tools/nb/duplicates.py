@@ -253,20 +253,33 @@ def read_sources(root: Path) -> list[Source]:
 
     Modules that nbdev wrote are left out: their notebooks are the originals.
     """
-    sources: list[Source] = []
-    for name, path in Sources(root / "src").modules.items():
-        text = path.read_text(encoding="utf-8", errors="replace")
-        if not text.startswith(GENERATED):
-            sources.append(Source(_relative(path, root), (Cell(0, text, ()),), name))
+    sources = list(read_modules(root, Sources(root / "src")))
     package = project_package(root)
     for path in production_notebooks(root / NOTEBOOKS):
         read = read_notebook(path).cells
         cells = tuple(Cell(n, cell.source, cell.tags) for n, cell in enumerate(read, 1))
-        module = exported_module(cells)
-        sources.append(
-            Source(_relative(path, root), cells, f"{package}.{module}" if module else "")
-        )
+        sources.append(notebook_source(_relative(path, root), cells, package))
     return sources
+
+
+def read_modules(root: Path, files: Sources) -> Iterator[Source]:
+    """Yield the modules below `src/`, but for those that nbdev wrote."""
+    for name, path in files.modules.items():
+        text = path.read_text(encoding="utf-8", errors="replace")
+        if not text.startswith(GENERATED):
+            yield Source(_relative(path, root), (Cell(0, text, ()),), name)
+
+
+def notebook_source(path: str, cells: tuple[Cell, ...], package: str) -> Source:
+    """Return a notebook's code, ready to be compared.
+
+    Args:
+        path: relative to the project's root.
+        cells: its code cells.
+        package: that nbdev exports to.
+    """
+    module = exported_module(cells)
+    return Source(path, cells, f"{package}.{module}" if module else "")
 
 
 def _relative(path: Path, root: Path) -> str:

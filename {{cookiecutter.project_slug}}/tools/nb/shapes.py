@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import builtins
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, TypeGuard
 
@@ -114,6 +114,37 @@ class Shapes:
         return f"builtin {name}" if name in BUILTINS else ""
 
 
+class _Nameless(Shapes):
+    """Shapes for which no name stands for anything."""
+
+    def meaning(self, name: str) -> str:
+        return ""
+
+
+_NAMELESS = _Nameless(Names())
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What definitions of the same shape have in common; it is read off their own trees.
+
+    Attributes:
+        digest: of the code, whatever its names stand for.
+        words: that every copy holds: attributes, keywords, short texts.
+    """
+
+    digest: str
+    words: frozenset[str] = field(compare=False)
+
+
+def outline(node: ast.stmt) -> Outline:
+    """Return the outline of a function or class."""
+    writer = _Writer(_NAMELESS, set(), free=True)
+    writer.write(node)
+    texts = {token[5:-1] for token in writer.tokens if token.startswith("str:")}
+    return Outline(_digest(" ".join(writer.tokens)), frozenset(filter(str.isidentifier, texts)))
+
+
 class _Writer:
     """Writes a syntax tree as tokens.
 
@@ -158,14 +189,14 @@ class _Writer:
         if isinstance(node, ast.ClassDef):
             self.fixed |= {name for statement in node.body for name in _members(statement)}
         named = BINDING.get(type(node), "")
-        for field in node._fields:
-            value: Any = getattr(node, field, None)
-            if field == named and value is not None:
+        for key in node._fields:
+            value: Any = getattr(node, key, None)
+            if key == named and value is not None:
                 self._name(value)
-            elif field == "names" and isinstance(node, ast.Global | ast.Nonlocal):
+            elif key == "names" and isinstance(node, ast.Global | ast.Nonlocal):
                 for name in value:
                     self._name(name)
-            elif field not in WITHOUT_EFFECT:
+            elif key not in WITHOUT_EFFECT:
                 self.write(value)
 
     def _name(self, name: str) -> None:

@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from ..declare import Stage, read_stages
+from ..duplicates import Duplicate
 from ..notebook import Sources
 from ..parameters import TAG, CellError, Parameter, read_parameters
 from ..pipeline import read_config
 from ..project import CONFIG, NbError
+from .elsewhere import duplicates_of
 from .model import rules_of
 from .names import bound_names
 from .source import Cell, Document, parse_python
@@ -127,6 +129,8 @@ class Facts:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        # The production notebooks that are looked at, for rules that compare them.
+        self.documents: list[Document] = []
         self._contracts: dict[str, Contract] = {}
         self._configs: dict[Path, dict[str, Any]] = {}
         self._names: dict[str, set[str] | None] = {}
@@ -229,6 +233,11 @@ class Facts:
         if "*" in names or opaque & (names | used):
             return None
         return names | {"__file__", "__name__", "__doc__", "__path__", "__spec__", "__package__"}
+
+    @cached_property
+    def duplicates(self) -> dict[str, list[Duplicate]]:
+        """The definitions that stand elsewhere, too, by the names of the notebooks with them."""
+        return duplicates_of(self.documents, self.root, self.sources)
 
     @cached_property
     def declared(self) -> list[str]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import re
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -72,11 +74,29 @@ def check_paths(
     chosen = [RULES[code] for code in sorted(codes)]
     notebooks, pipeline = _choose(root, paths)
     findings = list(_check_pipeline(facts, chosen)) if pipeline else []
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _no_collection():
         warnings.simplefilter("ignore")  # of Python about the code that is parsed: ruff says it
-        for path in notebooks:
-            findings += _check_notebook(facts, path, chosen)
+        documents = [(_name(root, path), _read(root, path)) for path in notebooks]
+        facts.documents = [
+            document
+            for name, document in documents
+            if isinstance(document, Document) and _is_production(name)
+        ]
+        for name, document in documents:
+            findings += _check_notebook(facts, name, document, chosen)
     return Result(len(notebooks), findings)
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Look for no cycles in memory: syntax trees have none, and are many."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _choose(root: Path, paths: Sequence[Path]) -> tuple[list[Path], bool]:
@@ -126,8 +146,17 @@ def _check_pipeline(facts: Facts, chosen: Iterable[Rule]) -> Iterator[Finding]:
                     yield Finding(declare.FILE, None, place.line, each.code, message)
 
 
-def _check_notebook(facts: Facts, path: Path, chosen: Iterable[Rule]) -> list[Finding]:
-    name = path.relative_to(facts.root).as_posix()
+def _name(root: Path, path: Path) -> str:
+    return path.relative_to(root).as_posix()
+
+
+def _is_production(name: str) -> bool:
+    return name.startswith(f"{PRODUCTION.as_posix()}/")
+
+
+def _check_notebook(
+    facts: Facts, name: str, document: Document | _UnreadableError, chosen: Iterable[Rule]
+) -> list[Finding]:
     ignored = {
         code
         for pattern, prefixes in facts.settings.per_file_ignores
@@ -136,9 +165,10 @@ def _check_notebook(facts: Facts, path: Path, chosen: Iterable[Rule]) -> list[Fi
     }
     looking = [each for each in chosen if each.code not in ignored]
     codes = {each.code for each in looking}
+    scopes = {EVERY, "production"} if _is_production(name) else {EVERY}
     try:
-        document = read_document(name, path)
-        scopes = {EVERY, "production"} if name.startswith(f"{PRODUCTION.as_posix()}/") else {EVERY}
+        if isinstance(document, _UnreadableError):
+            raise document
         return sorted(
             (
                 Finding(name, place.cell, place.line, each.code, message)
@@ -158,6 +188,13 @@ def _check_notebook(facts: Facts, path: Path, chosen: Iterable[Rule]) -> list[Fi
 
 class _UnreadableError(Exception):
     """A file that is no notebook: what is wrong with it, without its name."""
+
+
+def _read(root: Path, path: Path) -> Document | _UnreadableError:
+    try:
+        return read_document(_name(root, path), path)
+    except _UnreadableError as error:
+        return error
 
 
 def read_document(name: str, path: Path) -> Document:

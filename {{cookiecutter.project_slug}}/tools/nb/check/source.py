@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from ..cellcode import mask
 from ..notebook import PYTHON_CELL_MAGICS, Notebook, source_text
 from ..strip import RefusedError, strip
 from .model import Place
@@ -156,9 +157,12 @@ def cells_of(content: Any) -> tuple[Cell, ...]:
 
 
 def _parse(source: str) -> tuple[ast.Module | None, tuple[Escape, ...]]:
-    tree = parse_python(source)
-    if tree:  # most cells; a string in them may look like a magic
-        return tree, ()
+    try:
+        masked = mask(source)  # remembers the tree for those who compare notebooks
+    except (RecursionError, MemoryError):
+        return None, ()
+    if masked and not masked.hidden:  # most cells; a string in them may look like a magic
+        return masked.tree, ()
     lines = source.split("\n")
     first = next((number for number, line in enumerate(lines) if line.strip()), 0)
     header = lines[first].strip()

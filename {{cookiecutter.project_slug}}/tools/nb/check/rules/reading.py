@@ -46,3 +46,36 @@ def cell_length(document: Document, facts: Facts) -> Found:
         count = sum(bool(line) and not line.startswith("#") for line in stripped)
         if count > limit:
             yield Place(cell.number), f"{count} lines, more than {limit}; split the cell"
+
+
+MODULE = """
+=== src/example_package/data.py
+def clean(table):
+    kept = table.dropna()
+    return kept[kept["n"] > 0]
+"""
+
+
+@rule(
+    "NB203",
+    "no function or class is defined elsewhere, too",
+    why="""A copy misses the next correction of the other. Compared is what the code does, whatever
+    its variables are called, from 3 lines on: with `src/`, and with the production notebooks that
+    are looked at in the same run, which are all of them if none is named. `nb extract` puts an
+    import in the place of each copy; copies in exploratory notebooks are shown by `nb duplicates`.
+    """,
+    good=f"# %%\nfrom example_package.data import clean{MODULE}",
+    bad=f"""# %%\ndef without_gaps(df):
+    rows = df.dropna()
+    return rows[rows["n"] > 0]{MODULE}""",
+)
+def copies(document: Document, facts: Facts) -> Found:
+    for duplicate in facts.duplicates.get(document.name, ()):
+        others = [place for place in duplicate.places if place.path != document.name]
+        more = f" and {len(others) - 1} more" if len(others) > 1 else ""
+        for place in duplicate.places:
+            # What nbdev exports is the original of its module.
+            if place.path == document.name and not place.module:
+                name = "" if others[0].name == place.name else f" as {others[0].name}"
+                where = f"{place.name} stands in {others[0]}{name}{more}, too"
+                yield Place(place.cell, place.line), f"{where}: nb extract {place.name}"
