@@ -64,6 +64,12 @@ class Server:
         self.path.unlink(missing_ok=True)
 
 
+def tidy(root: Path) -> None:
+    """Remove the sockets of servers that were killed, when no run is at work."""
+    for path in (root / FOLDER).glob("*"):
+        path.unlink()
+
+
 def start(root: Path, private: Iterable[int]) -> Server | None:
     """Fork a server from this process; None if its socket cannot be made here.
 
@@ -113,11 +119,15 @@ class Fork:
     def poll(self) -> int | None:
         """Return its exit code, negative for a signal; None while it runs."""
         if self.returncode is None:
-            with suppress(BlockingIOError):
+            try:
                 answer = self.connection.recv(100)
-                # Without an answer the server is gone, and what it forked ends with it.
-                self.returncode = json.loads(answer)["exit"] if answer else -signal.SIGKILL
-                self.connection.close()
+            except BlockingIOError:
+                return None
+            except ConnectionError:
+                answer = b""
+            # Without an answer the server is gone, and what it forked ends with it.
+            self.returncode = json.loads(answer)["exit"] if answer else -signal.SIGKILL
+            self.connection.close()
         return self.returncode
 
     def wait(self) -> int:

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from . import contract, pipeline, record, stamp, trace
+from . import contract, forkserver, pipeline, record, stamp, trace
 from .notebook import production_notebooks
 from .pipeline import Plan, StageState
 from .project import PRODUCTION, NbError, program_environment
@@ -122,6 +122,7 @@ def _warm(root: Path, options: Options, lock: int) -> Iterator[Warm | None]:
     if is_cold or not production_notebooks(root / PRODUCTION):
         yield None
         return
+    forkserver.tidy(root)
     warm = Warm(root, [lock])
     try:
         yield warm
