@@ -134,10 +134,10 @@ def branches(project: Project, ours: tuple[int, str], theirs: tuple[int, str]) -
 
 def test_edits_of_different_cells_merge_by_themselves(team: Clone) -> None:
     member = team("member")
-    branches(member, (1, "ours = 1"), (-1, "theirs = 2"))
+    branches(member, (1, "ours: int = 1"), (-1, "theirs = 2"))
     member.git("merge", "--quiet", "theirs")
     sources = ["".join(cell["source"]) for cell in code_cells(load(member))]
-    assert sources[1].startswith("ours = 1\n") and sources[-1].startswith("theirs = 2\n")
+    assert sources[1].startswith("ours: int = 1\n") and sources[-1].startswith("theirs = 2\n")
     member.run("nb", "verify")
 
 
@@ -182,7 +182,7 @@ def test_an_unreadable_notebook_is_refused_by_the_hook(team: Clone, spoil: str) 
 
 def test_rebase_and_stash_leave_outputs_out_of_git(team: Clone) -> None:
     member = team("member")
-    branches(member, (1, "ours = 1"), (-1, "theirs = 2"))
+    branches(member, (1, "ours: int = 1"), (-1, "theirs = 2"))
     member.git("rebase", "--quiet", "theirs")
     execute(member)
     edit(member, 0, "# not finished")
