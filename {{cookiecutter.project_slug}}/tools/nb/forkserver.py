@@ -39,6 +39,7 @@ AT_START = (
     "NUMEXPR_", "OMP_", "OPENBLAS_", "PYTHON", "TZ",
 )  # fmt: skip
 ENDED = {signal.SIGCHLD, signal.SIGHUP, signal.SIGINT, signal.SIGTERM}
+CONTROL_SECONDS = 2.0
 MOST_BYTES = 1 << 20
 MOST_FILES = 4
 
@@ -400,6 +401,12 @@ def _run_kernel(arguments: list[str]) -> None:
     # The kernel ends when its parent does, which is the fork server and not who asked for it.
     os.environ["JPY_PARENT_PID"] = str(os.getppid())
     kernelapp.launch_new_instance(argv=arguments, parent_handle=os.getppid())
+    # At exit ipykernel stops the thread of outputs first; that of control may wait for it then,
+    # until the kernel's manager loses patience after 2.5 s.
+    control = kernelapp.IPKernelApp.instance().control_thread
+    if control and control.is_alive():
+        control.stop()
+        control.join(CONTROL_SECONDS)
 
 
 def _exit(run: Callable[[list[str]], None], arguments: list[str]) -> NoReturn:

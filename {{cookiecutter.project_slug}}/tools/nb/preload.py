@@ -23,7 +23,7 @@ from typing import Any
 
 import IPython
 
-from . import forkserver, worker
+from . import forkserver, report, worker
 from .pipeline import MODULES as DVC_MODULES
 from .worker import Order
 
@@ -33,7 +33,6 @@ PROGRAMS = (
     "tqdm.auto",
     "papermill.cli",
     "papermill.execute",
-    "nbconvert.exporters.html",
     "nb.execute",
     "detect_secrets.core.scan",
     "psutil",
@@ -67,6 +66,7 @@ def main(connection: socket.socket, kept: Iterable[int]) -> None:
     before = dict(os.environ)
     for name in (*DVC_MODULES, *PROGRAMS):
         importlib.import_module(name)
+    report.warm_up()
     forkserver.set_by_imports.update(os.environ.items() - before.items())
     request, _ = forkserver.receive(connection)
     if not request:

@@ -4,6 +4,6 @@
 pages: no request leaves them, and they work from a folder, by mail or on a server.
 """
 
-from .site import build, page
+from .site import build, page, warm_up
 
-__all__ = ["build", "page"]
+__all__ = ["build", "page", "warm_up"]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import posixpath
 from collections.abc import Iterable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from .. import record
@@ -32,6 +34,25 @@ def page(root: Path, copy: Path) -> Path:
     """
     note = pages.make(root, copy, pages.stage_of(root, copy, read_stages(root)))
     return root / SITE / "notebooks" / f"{note.name}.html"
+
+
+def warm_up() -> None:
+    """Make a page for nobody: what that imports and compiles is there for forks of this process."""
+    outputs = [
+        {"output_type": "stream", "name": "stdout", "text": "x"},
+        {"output_type": "display_data", "data": {"text/html": "<p>x</p>"}, "metadata": {}},
+    ]
+    cells = [
+        {"cell_type": "markdown", "id": "a", "metadata": {}, "source": "# A title"},
+        {"cell_type": "code", "id": "b", "metadata": {}, "source": "x = 1", "outputs": outputs}
+        | {"execution_count": 1},
+    ]
+    content = {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells}
+    with TemporaryDirectory(prefix="nb-") as folder:
+        copy = Path(folder) / EXECUTED / "a.ipynb"
+        copy.parent.mkdir(parents=True)
+        copy.write_text(json.dumps(content), encoding="utf-8")
+        page(Path(folder), copy)
 
 
 def build(root: Path) -> Path | None:
