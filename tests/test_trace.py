@@ -191,7 +191,7 @@ def test_a_stage_that_breaks_its_contract_fails_and_leaves_no_result(pipeline: P
     code = "open('data/raw/biopsies.csv').read(); open('data/ways/b', 'w'); open('data/ways/a','w')"
     add_stage(pipeline, "leaky", f'python -c "{code}"', "data/ways/a")
     output = pipeline.run("nb", "run", "--verify", "leaky", code=3)
-    assert "leaky  contract broken" in output
+    assert "leaky  broken contract" in output
     assert (
         "reads data/raw/biopsies.csv, which leaky does not declare; "
         "add to its deps in dvc.yaml: - data/raw/biopsies.csv" in output
