@@ -433,7 +433,7 @@ def test_what_was_edited_during_a_run_is_run_again(pipeline: Pipeline) -> None:
 def test_a_report_that_went_is_made_again(pipeline: Pipeline) -> None:
     pipeline.declare(a=notebook(pipeline, "print('hello')"))
     pipeline.nb("run")
-    (pipeline.path / "reports" / "index.html").unlink()
+    (pipeline.path / "reports" / "site" / "index.html").unlink()
     assert "Report: reports/site/index.html" in pipeline.nb("run")
     assert pipeline.has("reports/site/index.html")
 
