@@ -119,6 +119,14 @@ def dead_links(page: Path) -> list[str]:
     return dead
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _run_of_the_example(ready: Project) -> None:
+    """Leave out of the site what other tests have run."""
+    ready.run("nb", "clean")
+    shutil.rmtree(ready.path / "reports" / "runs")
+    ready.run("nb", "run", "--force")
+
+
 @pytest.fixture
 def hostile(ready: Project) -> Iterator[Project]:
     """The shared project with an executed copy that means harm, even by its name."""
