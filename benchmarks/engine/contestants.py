@@ -190,38 +190,35 @@ PLOOMBER_PARAMETERS = "upstream = None\nproduct = None\n"
 PRODUCTION = "notebooks/production/{}.ipynb"
 
 
+def _in_project(
+    key: str,
+    title: str,
+    command: Callable[[Pipeline, int], str],
+    engine: str = "--engine nb ",
+) -> Contestant:
+    """Return a contestant that runs the pipeline of a generated project."""
+    return Contestant(
+        key=key,
+        title=title,
+        environment=PROJECT,
+        notebook=PRODUCTION,
+        lay_out=dvc_project(engine),
+        command=command,
+        incremental=True,
+        ordered=True,
+    )
+
+
 def contestants() -> list[Contestant]:
     """Return all contestants, in the order of the table."""
     return [
-        Contestant(
-            key=OURS,
-            title="`nb run`",
-            environment=PROJECT,
-            notebook=PRODUCTION,
-            lay_out=dvc_project("--engine nb "),
-            command=lambda pipeline, jobs: f"nb run -j {jobs}",
-            incremental=True,
-            ordered=True,
-        ),
-        Contestant(
-            key=REFERENCE,
-            title="`dvc repro`",
-            environment=PROJECT,
-            notebook=PRODUCTION,
-            lay_out=dvc_project("--engine nb "),
-            command=lambda pipeline, jobs: "dvc repro",
-            incremental=True,
-            ordered=True,
-        ),
-        Contestant(
-            key="dvc-papermill",
-            title="`dvc repro`, papermill's own engine",
-            environment=PROJECT,
-            notebook=PRODUCTION,
-            lay_out=dvc_project(""),
-            command=lambda pipeline, jobs: "dvc repro",
-            incremental=True,
-            ordered=True,
+        _in_project(OURS, "`nb run`", lambda pipeline, jobs: f"nb run -j {jobs}"),
+        _in_project(REFERENCE, "`dvc repro`", lambda pipeline, jobs: "dvc repro"),
+        _in_project(
+            "dvc-papermill",
+            "`dvc repro`, papermill's own engine",
+            lambda pipeline, jobs: "dvc repro",
+            engine="",
         ),
         Contestant(
             key="papermill",

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .notebook import parse_notebook, source_text
-from .project import NbError
+from .notebook import parse_notebook, read_text, source_text
 
 BLANKS = " \t\r\n"
 _DECODER = json.JSONDecoder()
@@ -112,13 +111,7 @@ def read_cells(path: Path) -> CellFile:
     Raises:
         NbError: if it cannot be read, or is not such a notebook.
     """
-    try:
-        return parse_cells(path, path.read_bytes().decode("utf-8"))
-    except OSError as error:
-        raise NbError(f"{path}: {error.strerror or error}") from None
-    except ValueError as error:
-        hint = "is a merge conflict left in it?"
-        raise NbError(f"{path} is not valid JSON ({error}); {hint}") from None
+    return read_text(path, lambda text: parse_cells(path, text))
 
 
 def parse_cells(path: Path, text: str) -> CellFile:

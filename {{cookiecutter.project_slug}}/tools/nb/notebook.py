@@ -11,12 +11,12 @@ import ast
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from .project import PRODUCTION, NbError
 
@@ -26,6 +26,7 @@ MODULE = "# module"
 IPYTHON_LINE = re.compile(r"^(\s*)(%.*|!.*|[\w, ]+=\s*[%!].*|\?.*|[^#]*\?)$")
 # Cell magics whose body is Python; the body of any other is another language.
 PYTHON_CELL_MAGICS = {"capture", "prun", "time", "timeit"}
+Parsed = TypeVar("Parsed")
 IGNORED_FOLDERS = {"__pycache__", ".ipynb_checkpoints"}
 
 
@@ -52,8 +53,17 @@ def read_notebook(path: Path) -> Notebook:
     Raises:
         NbError: if the file cannot be read or is not such a notebook.
     """
+    return read_text(path, lambda text: parse_notebook(path, json.loads(text)))
+
+
+def read_text(path: Path, parse: Callable[[str], Parsed]) -> Parsed:
+    """Return what the text of a notebook file, line endings as they are, is parsed to.
+
+    Raises:
+        NbError: if the file cannot be read, or a `ValueError` says that it is not JSON.
+    """
     try:
-        return parse_notebook(path, json.loads(path.read_text(encoding="utf-8")))
+        return parse(path.read_bytes().decode("utf-8"))
     except OSError as error:
         raise NbError(f"{path}: {error.strerror or error}") from None
     except ValueError as error:

@@ -67,14 +67,14 @@ class CellOutputs:
     """The outputs of the running cell, of which the streams are not written out yet."""
 
     def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin with a cell, or anew because it cleared its outputs."""
         self._streams: dict[str, tuple[Any, BoundedText]] = {}
         self._size = 0
         self._note: Any = None
         self._left_out = 0
-
-    def begin(self) -> None:
-        """Begin with a cell, or anew because it cleared its outputs."""
-        self.__init__()  # type: ignore[misc]
 
     def add(self, outputs: list[Any], *, is_referred_to: bool) -> None:
         """Take in the output that was appended to the list.

@@ -126,20 +126,19 @@ def _edits(text: str, lines: list[int], paths: Paths) -> Iterator[tuple[int, int
     for node in ast.walk(tree):
         if id(node) in inner:
             continue
-        values: list[str] = []
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            values = [node.value]
-        elif isinstance(node, ast.JoinedStr):
-            values = [str(v.value) for v in node.values[:1] if isinstance(v, ast.Constant)]
-        if not values or node.end_lineno is None or node.end_col_offset is None:  # type: ignore[attr-defined]
-            continue
-        start = lines[node.lineno - 1] + node.col_offset  # type: ignore[attr-defined]
-        end = lines[node.end_lineno - 1] + node.end_col_offset  # type: ignore[attr-defined]
+        match node:
+            case (
+                ast.Constant(value=str(value))
+                | ast.JoinedStr(values=[ast.Constant(value=str(value)), *_])
+            ):
+                start = lines[node.lineno - 1] + node.col_offset
+                end = lines[(node.end_lineno or node.lineno) - 1] + (node.end_col_offset or 0)
+            case _:
+                continue
         old = content[start:end].decode()
         new = old
-        for value in values:
-            for part, changed in _parts(value, paths):
-                new = new.replace(part, changed, 1)
+        for part, changed in _parts(value, paths):
+            new = new.replace(part, changed, 1)
         if new != old:
             yield start, end, new
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from . import causes, memory, pipeline, record, stamp, worker
+from .orphans import adopt_orphans
 from .pipeline import Outcome
 from .project import cores, program_environment
 from .record import Options, RunRecord, StageRecord
@@ -94,7 +95,7 @@ class Runner:
     def run(self) -> RunRecord:
         """Run, and return the record, which is also written to `reports/runs`."""
         began = time.monotonic()
-        worker.adopt_orphans()
+        adopt_orphans()
         gc.freeze()  # what was imported stays shared with the workers
         with self._signals():
             try:

@@ -25,7 +25,7 @@ from typing import Any, NoReturn
 from . import forkserver
 from .causes import oom_kills
 from .lines import Lines
-from .orphans import adopt_orphans as adopt_orphans
+from .orphans import adopt_orphans
 from .pipeline import Outcome, reproduce
 from .schedule import Task
 

@@ -152,20 +152,16 @@ def lines(
         )
 
     parts = [_axis(at(x_low, y), at(x_high, y), f"{y:.4g}") for y in (y_low, y_high)]
-    middle = (left + width - right) / 2
     if ticks_x:
         for x, anchor in ((x_low, "start"), (x_high, "end")):
-            where = f'x="{at(x, y_low)[0]:.1f}" y="{height - bottom + 15}" text-anchor="{anchor}"'
-            parts.append(f"<text {where}>{x:.4g}</text>")
+            where = f'x="{at(x, y_low)[0]:.1f}" y="{height - bottom + 15}"'
+            parts.append(_text(where, f"{x:.4g}", anchor))
     if x_title:
-        where = f'x="{middle:.1f}" y="{height - 4}" text-anchor="middle"'
-        parts.append(f"<text {where}>{escape(x_title)}</text>")
+        middle = (left + width - right) / 2
+        parts.append(_text(f'x="{middle:.1f}" y="{height - 4}"', x_title))
     if y_title:
-        y = (height - bottom + top) / 2
-        parts.append(
-            f'<text transform="translate(12 {y:.1f}) rotate(-90)" text-anchor="middle">'
-            f"{escape(y_title)}</text>"
-        )
+        middle = (height - bottom + top) / 2
+        parts.append(_text(f'transform="translate(12 {middle:.1f}) rotate(-90)"', y_title))
     for number, values in enumerate(series.values()):
         placed = [at(x, y) for x, y in values]
         color = f"c{number % COLORS}"
@@ -179,6 +175,10 @@ def lines(
         f'<svg class="chart" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
         f'role="img" aria-label="{escape(label)}">{"".join(parts)}</svg>'
     )
+
+
+def _text(where: str, text: str, anchor: str = "middle") -> str:
+    return f'<text {where} text-anchor="{anchor}">{escape(text)}</text>'
 
 
 def _range(values: Sequence[float]) -> tuple[float, float]:
