@@ -390,7 +390,7 @@ def test_metrics_and_parameters_are_compared_with_a_commit(ready: Project) -> No
         assert [c["now"] for c in changes if c["before"] != c["now"]] == [0.9]
     finally:
         ready.git("checkout", "--quiet", "--", ".")
-    assert "unknown Git revision 'nowhere'" in ready.run("nb", "metrics", "nowhere", code=1)
+    assert "there is no commit nowhere" in ready.run("nb", "metrics", "nowhere", code=2)
 
 
 def test_a_record_keeps_the_metrics_for_the_history(ready: Project) -> None:

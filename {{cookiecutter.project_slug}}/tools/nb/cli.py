@@ -425,7 +425,8 @@ def promote(
 
     path = Path(notebook)
     if not path.is_file():
-        raise NbError(f"there is no notebook {notebook}", 2)
+        example = "nb promote notebooks/exploratory/01-me-idea.ipynb"
+        raise NbError(f"there is no notebook {notebook or '(no name)'}; for example: {example}", 2)
     choices = proposal(root, path, name, module)
     if not (yes or dry_run):
         if not name:

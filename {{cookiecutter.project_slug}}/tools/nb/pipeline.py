@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from . import fingerprints, stamp
+from .gitwiring import git
 from .project import FINGERPRINTS, NbError
 from .schedule import BROKEN_CONTRACT, RAN, RESTORED, UNCHANGED, Task
 from .stamp import Watched
@@ -262,6 +263,9 @@ def compare(
     Raises:
         NbError: if there is no such commit, or DVC cannot read it.
     """
+    if not git(root, "rev-parse", "--quiet", "--verify", f"{commit}^{{commit}}", check=False):
+        what = "nothing is committed yet" if commit == "HEAD" else f"there is no commit {commit}"
+        raise NbError(f"{what}, so there is nothing to compare with", 2)
     found: list[Change] = []
     with _repo(root) as repo:
         for kind in kinds:
