@@ -36,18 +36,18 @@ test: $(READY) ## The quick ring of tests
 	pytest -m "not slow"
 
 test-all: $(READY) ## All tests: servers, faults, every pair of options
-	uv pip install --quiet --group bench
+	.venv/bin/uv pip install --quiet --python .venv/bin/python --group bench
 	pytest
 
 bench: bench-filter bench-engine ## Measure against peers, side by side; takes hours
 
 bench-filter: $(READY)
-	uv pip install --quiet --group bench
+	.venv/bin/uv pip install --quiet --python .venv/bin/python --group bench
 	python benchmarks/git_filter.py
 
 # Options: make bench-engine BENCH="--pipelines pandas --repeats 1"; --publish writes docs/.
 bench-engine: $(READY)
-	uv pip install --quiet --group bench
+	.venv/bin/uv pip install --quiet --python .venv/bin/python --group bench
 	python -m benchmarks.engine $(BENCH)
 
 lint: $(READY) ## Check code and types

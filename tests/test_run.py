@@ -544,6 +544,13 @@ def test_a_stage_that_takes_too_long_is_ended(pipeline: Pipeline) -> None:
     assert pipeline.stage("quick")["state"] == "ran"
 
 
+def test_a_notebook_that_takes_too_long_tells_at_which_cell(pipeline: Pipeline) -> None:
+    pipeline.declare(a=notebook(pipeline, "import time", "time.sleep(60)"))
+    output = pipeline.nb("run", "--timeout", "4", code=124)
+    assert "cell 3 · ran longer than 4 s" in output
+    assert pipeline.stage("a")["cell"] == 3
+
+
 MISTAKES = {
     "circular": (
         {n: step("true", f"{m}.txt", out=f"{n}.txt") for n, m in ("ab", "bc", "ca")},

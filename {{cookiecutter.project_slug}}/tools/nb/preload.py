@@ -23,7 +23,7 @@ from typing import Any
 
 import IPython
 
-from . import forkserver, report, worker
+from . import forkserver, grammar, worker
 from .pipeline import MODULES as DVC_MODULES
 from .worker import Order
 
@@ -63,10 +63,11 @@ def main(connection: socket.socket, kept: Iterable[int]) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # the kernels' debugger warns otherwise
+    gc.disable()  # imports are done sooner
     before = dict(os.environ)
-    for name in (*DVC_MODULES, *PROGRAMS):
-        importlib.import_module(name)
-    report.warm_up()
+    with grammar.put_off():
+        for name in (*DVC_MODULES, *PROGRAMS):
+            importlib.import_module(name)
     forkserver.set_by_imports.update(os.environ.items() - before.items())
     request, _ = forkserver.receive(connection)
     if not request:
@@ -74,8 +75,8 @@ def main(connection: socket.socket, kept: Iterable[int]) -> None:
     problem = _preload(request["environment"], request["modules"])
     connection.sendall(forkserver.line(problem or {"ready": True}))
     if not problem:
-        gc.collect()
         gc.freeze()  # no pass of the collector touches, and so copies, pages that forks share
+        gc.enable()
         _serve(connection, kept)
 
 

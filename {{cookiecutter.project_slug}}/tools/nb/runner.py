@@ -19,6 +19,7 @@ from typing import Any
 
 from . import causes, memory, pipeline, record, stamp, worker
 from .orphans import adopt_orphans
+from .pagemaker import PageMaker
 from .pipeline import Outcome
 from .project import cores, program_environment
 from .record import Options, RunRecord, StageRecord
@@ -84,6 +85,8 @@ class Runner:
         self.record.stages = [self.stages[task.name] for task in tasks if not task.hidden]
         self.environment = {**_environment(min(options.jobs, width(tasks))), **environment}
         self.warm = warm if warm and self._warm_up(warm, tasks) else None
+        self.is_warming = self.warm is not None
+        self.pages = PageMaker(root, self._leave)
         self.locks = pipeline.read_locks(root, [task.name for task in tasks])
         self.workers: dict[int, Worker] = {}
         self.signals: list[tuple[int, float]] = []
@@ -100,6 +103,8 @@ class Runner:
         with self._signals():
             try:
                 self._loop()
+                if not self.signals:
+                    self.pages.wait()
             finally:
                 worker.end_descendants()
                 self.view.close()
@@ -112,7 +117,7 @@ class Runner:
         return all(state in DONE for state in self.schedule.states.values())
 
     def _warm_up(self, warm: Warm, tasks: list[Task]) -> bool:
-        """Have imported what the notebooks import that may run; return whether stages may fork."""
+        """Begin to import what the notebooks import that may run; return whether there are any."""
         stale: set[str] = set()
         for task in tasks:
             if task.changed or stale & task.after:
@@ -120,27 +125,29 @@ class Runner:
         notebooks = {self.root / self.stages[name].notebook for name in stale} - {self.root}
         if not notebooks:
             return False
-        ready = warm.preload(self.environment, third_party_modules(self.root, notebooks))
-        for name, why in warm.excluded.items():
-            self.view.note(f"each notebook imports {name} by itself: {why}")
-        if not ready:
-            self.view.note("kernels start cold: the process with warm imports ended")
-        return ready
+        warm.preload(self.environment, third_party_modules(self.root, notebooks))
+        return True
 
     def _loop(self) -> None:
         self._save()
         while True:
             self._heed_signals()
-            for task in self.schedule.ready(memory.available()):
-                self._start(task)
+            ready = self.schedule.ready(memory.available())
+            # What is part of the machinery runs no notebook, and need not wait for warm imports.
+            held = [task for task in ready if self.is_warming and not task.hidden]
+            for task in ready:
+                if task not in held:
+                    self._start(task)
             self._save()
-            if not self.workers:
+            if not self.workers and not held:
                 return
+            self.pages.warm_up()
             self._wait()
             self._end_what_is_late()
             for ended in self._reap():
                 self._save()
                 self.view.ended(ended.task.name)
+                self.pages.make(self.stages[ended.task.name].executed)
             self.view.tick()
 
     def _start(self, task: Task) -> None:
@@ -153,9 +160,7 @@ class Runner:
             task.persisted,
             self.environment,
         )
-        started = worker.start(
-            task, order, fork=self._fork_warm, others=self.workers.values(), setup=self._leave
-        )
+        started = worker.start(task, order, fork=self._fork_warm, setup=self._leave)
         pid = started.pid
         self.workers[pid] = started
         self.events.register(started.output, selectors.EVENT_READ, pid)
@@ -165,14 +170,20 @@ class Runner:
             self.view.running(task.name, started.began)
 
     def _fork_warm(self, order: Mapping[str, Any], files: list[int]) -> int | None:
-        return self.warm.fork(order, files) if self.warm and self.warm.is_alive else None
+        is_there = self.warm and self.warm.is_alive and not self.is_warming
+        return self.warm.fork(order, files) if self.warm and is_there else None
 
     def _leave(self) -> None:
-        """Close, in a new worker, what belongs to the runner."""
+        """Close, in a fork, what belongs to the runner.
+
+        A copy of its end of a pipe would keep others from seeing that the runner has ended.
+        """
         signal.set_wakeup_fd(-1)
         self.events.close()
-        os.close(self._wakeup[0])
-        os.close(self._wakeup[1])
+        if self.warm:
+            self.warm.socket.close()
+        for fd in (*self._wakeup, *(fd for w in self.workers.values() for fd in w.pipes())):
+            os.close(fd)
 
     def _wait(self) -> None:
         """Wait for output, the end of a stage, or a signal, and show the output."""
@@ -185,9 +196,18 @@ class Runner:
                 self._show(self.workers[key.data])
 
     def _listen(self, warm: Warm) -> None:
-        """Note the ends of workers; if the warm process is gone, go on without."""
+        """Note the ends of workers, and that imports are done; without the warm process, go on."""
+        self.events.unregister(warm)
         if not warm.listen():
-            self.events.unregister(warm)
+            if self.is_warming:
+                self.view.note("kernels start cold: the process with warm imports ended")
+            self.is_warming = False
+            return
+        if self.is_warming and warm.is_ready():
+            self.is_warming = False
+            for name, why in warm.excluded.items():
+                self.view.note(f"each notebook imports {name} by itself: {why}")
+        self.events.register(warm, selectors.EVENT_READ, warm)
 
     def _show(self, running: Worker) -> None:
         with suppress(BlockingIOError):
@@ -268,17 +288,19 @@ class Runner:
         stage.seconds = round(time.monotonic() - ended.began, 3)
         outcome = outcome or Outcome(status=code)
         state = outcome.state
+        executed = self.root / stage.executed if stage.executed else None
         if ended.timed_out and not state:
             state, stage.cause = TIMED_OUT, f"ran longer than {self.options.timeout:g} s"
+            found = executed and causes.failed_cell(executed, ended.started)
+            stage.cell = found[1] if found else None
         elif ended.interrupted is not None and not state:
             state, stage.cause = KILLED, "interrupted"
         elif state == BROKEN_CONTRACT:
             stage.cause = outcome.error
         elif not state:
-            executed = self.root / stage.executed if stage.executed else None
-            found = causes.find(outcome, executed, ended.started, ended.oom_kills, ended.tail)
-            state, stage.cause, stage.cell = found.state, found.cause, found.cell
-            self.usage |= found.is_usage and not self.schedule.any_broken()
+            cause = causes.find(outcome, executed, ended.started, ended.oom_kills, ended.tail)
+            state, stage.cause, stage.cell = cause.state, cause.cause, cause.cell
+            self.usage |= cause.is_usage and not self.schedule.any_broken()
         self.schedule.set(stage.name, state)
         if state in BROKEN and ended.task.hidden:
             self.record.stages.insert(0, stage)

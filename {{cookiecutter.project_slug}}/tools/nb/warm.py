@@ -38,6 +38,7 @@ class Warm:
         self.root = root
         self.kept = tuple(kept)
         self.excluded: dict[str, str] = {}
+        self._wanted: tuple[dict[str, str], list[str]] = {}, []
         self.workers: set[int] = set()
         self.ends: dict[int, tuple[int, float]] = {}
         self._start()
@@ -58,8 +59,8 @@ class Warm:
         self._rest = b""
         self._answers: deque[dict[str, Any]] = deque()
 
-    def preload(self, environment: Mapping[str, str], modules: Iterable[str]) -> bool:
-        """Have modules imported; return whether there is a warm process to fork from.
+    def preload(self, environment: Mapping[str, str], modules: Iterable[str]) -> None:
+        """Begin to have modules imported; `is_ready` says when they are.
 
         A module with which forks are not safe is left out, see `excluded`.
 
@@ -67,15 +68,30 @@ class Warm:
             environment: the environment variables of the stages.
             modules: dotted names; what is no module is passed over.
         """
-        while True:
-            wanted = [name for name in modules if name.partition(".")[0] not in self.excluded]
-            self._send({"environment": dict(environment), "modules": wanted})
-            answer = self._receive()
-            if "unsafe" not in answer:
-                return bool(answer)
-            self.close()
-            self.excluded[answer["unsafe"].partition(".")[0]] = answer["why"]
-            self._start()
+        self._wanted = dict(environment), list(modules)
+        self._ask()
+
+    def is_ready(self) -> bool:
+        """Return whether stages can be forked, as far as was listened.
+
+        If forks would not be safe, the process starts again without the module; its file is
+        another one then.
+        """
+        if not self._answers:
+            return False
+        answer = self._answers.popleft()
+        if "unsafe" not in answer:
+            return True
+        self.close()
+        self.excluded[answer["unsafe"].partition(".")[0]] = answer["why"]
+        self._start()
+        self._ask()
+        return False
+
+    def _ask(self) -> None:
+        environment, modules = self._wanted
+        wanted = [name for name in modules if name.partition(".")[0] not in self.excluded]
+        self._send({"environment": environment, "modules": wanted})
 
     def fork(self, order: Mapping[str, Any], files: Iterable[int]) -> int | None:
         """Fork a worker; return its process, or None if the warm process is gone.

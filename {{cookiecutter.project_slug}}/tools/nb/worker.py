@@ -116,7 +116,6 @@ def start(
     order: Order,
     *,
     fork: Callable[[Mapping[str, Any], list[int]], int | None],
-    others: Iterable[Worker],
     setup: Callable[[], None],
 ) -> Worker:
     """Start a worker for a stage.
@@ -126,8 +125,6 @@ def start(
         order: what to do with it.
         fork: forks a worker from the warm process, given the order and its pipes; returns None if
             there is none, and the worker is forked from this process.
-        others: the workers that are running: a copy of their pipes would keep them from seeing the
-            runner's end.
         setup: called first in a worker that is forked from this process, to close what is its own.
     """
     control, output, result = os.pipe(), os.pipe(), os.pipe()
@@ -140,7 +137,7 @@ def start(
         pid = os.fork()
         if pid == 0:
             setup()
-            for fd in (control[1], output[0], result[0], *(fd for w in others for fd in w.pipes())):
+            for fd in (control[1], output[0], result[0]):
                 os.close(fd)
             work(order, theirs)
     for fd in theirs:
@@ -222,7 +219,6 @@ def work(order: Order, files: list[int], warm_files: Iterable[int] | None = None
         )
         if server:
             server.close()
-            _make_page(root, order.executed)
         end_descendants()
         values = {"outcome": vars(outcome), "peak_memory": _peak_memory()}
         _write_all(result, json.dumps(values).encode())
@@ -232,16 +228,6 @@ def work(order: Order, files: list[int], warm_files: Iterable[int] | None = None
         _write_all(result, json.dumps({**values, "peak_memory": None}).encode())
     finally:
         os._exit(status)
-
-
-def _make_page(root: Path, executed: str) -> None:
-    """Make the page of an executed copy, beside other stages; the end of the run makes the rest."""
-    from . import report
-
-    copy = root / executed
-    if copy.is_file():
-        with suppress(Exception):
-            report.page(root, copy)
 
 
 def _make_own_session(output: int) -> None:

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from .. import grammar
 from ..causes import notebook_of
 from ..copies import ERROR_MARK, INJECTED, one_line
 from ..declared import Stage
@@ -183,7 +184,8 @@ def read(path: Path) -> Any:
     Raises:
         NbError: if it cannot be read.
     """
-    import nbformat
+    with grammar.put_off():
+        import nbformat
 
     try:
         return nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)  # type: ignore[no-untyped-call]
