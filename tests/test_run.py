@@ -528,6 +528,16 @@ def test_no_memory_is_told_from_a_failure(pipeline: Pipeline) -> None:
     assert pipeline.states(code=137) == {"a": "out of memory"}
 
 
+def test_a_kernel_that_allocates_up_to_its_limit_is_out_of_memory(pipeline: Pipeline) -> None:
+    limit = "import resource\nresource.setrlimit(resource.RLIMIT_AS, (2**32, 2**32))"
+    pipeline.declare(
+        a=notebook(pipeline, limit, "held = []\nwhile True: held.append(bytes(2**26))")
+    )
+    output = pipeline.nb("run", code=137)
+    assert "a · 10-a · cell 3 · MemoryError" in output
+    assert pipeline.stage("a")["state"] == "out of memory"
+
+
 def test_a_refused_command_of_a_notebook_is_wrong_usage(pipeline: Pipeline) -> None:
     stage = notebook(pipeline, "x")
     pipeline.declare(a={**stage, "cmd": f"{stage['cmd']} --no-such-option"})
