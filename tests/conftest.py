@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -151,3 +152,21 @@ def libraries(ready: Project, tmp_path_factory: pytest.TempPathFactory) -> Path:
     command = [uv, "pip", "install", "--quiet", "--no-deps", python, f"--target={folder}", *EXTRA]
     subprocess.run(command, check=True)
     return folder
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """The system's Chromium, driven by Playwright; browsing.py has what tests do with it."""
+    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    if program is None:
+        pytest.skip("needs Chromium: apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    # Chromium refuses its sandbox to root, as in containers.
+    is_root = hasattr(os, "geteuid") and os.geteuid() == 0
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(
+            executable_path=program, args=["--no-sandbox"] if is_root else []
+        )
+        yield started
+        started.close()

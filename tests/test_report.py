@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import re
 import shutil
 import sys
@@ -15,9 +14,9 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from browsing import LOOKS, fits, screenshot, violations, visit
 from conftest import Project
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 NOTEBOOKS = ("10-ingest", "20-features", "30-train-forest", "30-train-logistic", "40-evaluate")
 SITE = "reports/site"
 EVIL = "https://evil.example"
@@ -402,69 +401,28 @@ def test_a_record_keeps_the_metrics_for_the_history(ready: Project) -> None:
 # In a browser.
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    sync_api = pytest.importorskip("playwright.sync_api")
-    if CHROMIUM is None:
-        pytest.skip("there is no Chromium here")
-    with sync_api.sync_playwright() as playwright:
-        options = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-        yield playwright.chromium.launch(executable_path=CHROMIUM, args=options)
-
-
-def visit(context: Any, path: Path) -> tuple[Any, list[str]]:
-    """Open a page; return it and the requests, dialogs and errors that it gives rise to."""
-    page = context.new_page()
-    events: list[str] = []
-
-    def on_request(request: Any) -> None:
-        if urlsplit(request.url).scheme not in ("file", "data", "blob", "about"):
-            events.append(f"request {request.url}")
-
-    page.on("request", on_request)
-    page.on("dialog", lambda dialog: (events.append("dialog"), dialog.dismiss()))
-    page.on("pageerror", lambda error: events.append(f"error {error}"))
-    page.on("console", lambda m: events.append(f"console {m.text}") if m.type == "error" else None)
-    page.goto(path.resolve().as_uri())
-    return page, events
-
-
-LOOKS = {
-    "desktop": {"viewport": {"width": 1280, "height": 900}},
-    "phone": {"viewport": {"width": 390, "height": 844}},
-    "dark": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "dark"},
-}
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("look", LOOKS)
 def test_pages_are_quiet_accessible_and_fit_the_screen(
     browser: Any, failed: Project, look: str
 ) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     context = browser.new_context(**LOOKS[look])
-    shots = os.environ.get("SCREENSHOTS")
     for path in pages(failed):
-        page, events = visit(context, path)
-        assert events == [], path
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
-        assert page.evaluate("[...document.images].every((image) => image.naturalWidth > 0)"), path
-        found = axe.run(page).response["violations"]
-        grave = [f"{v['id']}: {v['nodes'][0]['html']}" for v in found if v["impact"] in GRAVE]
-        assert grave == [], path
-        if shots:
-            page.screenshot(path=f"{shots}/{look}-{path.stem}.png", full_page=True)
-        page.close()
+        seen = visit(context, path)
+        assert seen.events == [], path
+        assert fits(seen.page), path
+        pictures = "[...document.images].every((image) => image.naturalWidth > 0)"
+        assert seen.page.evaluate(pictures), path
+        assert violations(seen.page) == [], path
+        screenshot(seen.page, f"failed-{path.stem}-{look}", full_page=True)
+        seen.page.close()
     context.close()
-
-
-GRAVE = ("serious", "critical")
 
 
 @pytest.mark.slow
 def test_code_opens_and_tables_sort(browser: Any, ready: Project) -> None:
     context = browser.new_context()
-    page, _ = visit(context, ready.path / SITE / "notebooks" / "20-features.html")
+    page = visit(context, ready.path / SITE / "notebooks" / "20-features.html").page
     code_cells = page.locator("details.code > .highlight")
     assert not code_cells.first.is_visible()
     page.locator("details.code > summary").first.click()
@@ -474,7 +432,7 @@ def test_code_opens_and_tables_sort(browser: Any, ready: Project) -> None:
     page.get_by_role("button", name="Hide all code").click()
     assert not code_cells.first.is_visible()
 
-    page, _ = visit(context, ready.path / SITE / "index.html")
+    page = visit(context, ready.path / SITE / "index.html").page
     table = page.locator("table.sortable").first
     heading = table.get_by_role("columnheader", name="validation_roc_auc")
     for order in ("ascending", "descending"):
@@ -489,14 +447,17 @@ def test_code_opens_and_tables_sort(browser: Any, ready: Project) -> None:
 def test_hostile_scripts_reach_nothing(browser: Any, hostile: Project) -> None:
     context = browser.new_context()
     for path in pages(hostile):
-        page, events = visit(context, path)
+        seen = visit(context, path)
+        page = seen.page
         page.wait_for_timeout(200)
         # Frames may complain of what they may not do.
-        assert [event for event in events if event.startswith(("request", "dialog"))] == [], path
+        assert [event for event in seen.events if event.startswith(("request", "dialog"))] == [], (
+            path
+        )
         assert page.title() != "taken"
         assert page.locator("main").is_visible()
     # On its own page the output's script runs, and reaches nothing but its frame.
-    page, _ = visit(context, hostile.path / SITE / "outputs" / "bad <b>&'-1.html")
+    page = visit(context, hostile.path / SITE / "outputs" / "bad <b>&'-1.html").page
     assert page.title() == "Output of code cell 1"
     page.frames[1].wait_for_function("document.title === 'taken'", polling=100)
     assert page.title() == "Output of code cell 1"
@@ -504,8 +465,7 @@ def test_hostile_scripts_reach_nothing(browser: Any, hostile: Project) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
-def test_a_notebook_becomes_a_pdf(ready: Project, tmp_path: Path) -> None:
+def test_a_notebook_becomes_a_pdf(browser: Any, ready: Project, tmp_path: Path) -> None:
     target = tmp_path / "a.pdf"
     ready.run("nb", "export", "40-evaluate", "--to", "pdf", "--no-input", "-o", str(target))
     assert target.read_bytes().startswith(b"%PDF")
