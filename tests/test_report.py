@@ -7,8 +7,11 @@ import json
 import re
 import shutil
 import sys
+import threading
 from collections.abc import Iterator
+from functools import partial
 from html.parser import HTMLParser
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -16,6 +19,8 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from browsing import LOOKS, fits, screenshot, violations, visit
 from conftest import Project
+
+from benchmarks.site import make_project
 
 NOTEBOOKS = ("10-ingest", "20-features", "30-train-forest", "30-train-logistic", "40-evaluate")
 SITE = "reports/site"
@@ -279,49 +284,6 @@ def test_a_broken_executed_copy_spoils_its_own_page_only(ready: Project) -> None
     assert "cannot be shown" in said and str(ready.path) not in said
 
 
-BUILD = """
-import sys, time
-from pathlib import Path
-from nb.report import build
-build(Path(sys.argv[1]))
-began = time.process_time()
-build(Path(sys.argv[1]))
-print(time.process_time() - began)
-"""
-
-
-def test_a_hundred_stages_and_twenty_runs_are_quick(ready: Project, tmp_path: Path) -> None:
-    stages: dict[str, Any] = {}
-    lines = ["stages:"]
-    for number in range(100):
-        path = f"reports/notebooks/{number:03}.ipynb"
-        before = [f"data/{number - 10:03}.csv"] if number >= 10 else []
-        command = f"papermill notebooks/production/a.ipynb {path}"
-        stages[f"s{number}"] = {
-            "cmd": command,
-            "deps": [{"path": p, "size": 1} for p in before],
-            "outs": [{"path": f"data/{number:03}.csv", "size": 5, "md5": "0" * 32}],
-        }
-        lines += [f"  s{number}:", f"    cmd: {command}", f"    outs: [data/{number:03}.csv]"]
-        (tmp_path / "reports/notebooks").mkdir(parents=True, exist_ok=True)
-        (tmp_path / path).write_text(notebook(markdown(f"# {number}")), encoding="utf-8")
-    (tmp_path / "dvc.yaml").write_text("\n".join(lines))
-    (tmp_path / "dvc.lock").write_text(json.dumps({"schema": "2.0", "stages": stages}))
-    runs = tmp_path / "reports" / "runs"
-    runs.mkdir()
-    newest = json.loads(max((ready.path / "reports" / "runs").glob("*.json")).read_text())
-    stage = newest["stages"][0]
-    for number in range(20):
-        record = {**newest, "id": f"20200101T{number:06}.0Z", "metrics": {"m.json": {"a": number}}}
-        record["stages"] = [{**stage, "name": f"s{n}", "state": "ran"} for n in range(100)]
-        (runs / f"{record['id']}.json").write_text(json.dumps(record))
-    seconds = float(ready.run("python", "-c", BUILD, str(tmp_path)))
-    assert seconds < 2
-    index = (tmp_path / SITE / "index.html").read_text(encoding="utf-8")
-    assert index.count('<g class="node"') == 100 and index.count('href="runs/') == 20
-    assert len(index) < 1_000_000
-
-
 EXPORT = """
 import sys
 from pathlib import Path
@@ -398,6 +360,31 @@ def test_a_record_keeps_the_metrics_for_the_history(ready: Project) -> None:
     assert record["metrics"]["reports/metrics/train-forest.json"] == numbers
 
 
+def test_commits_that_brought_other_metrics_are_part_of_the_history(ready: Project) -> None:
+    path = "reports/metrics/train-forest.json"
+    before = ready.read(path)
+    numbers = json.loads(before)
+    commits = ready.git("rev-list", "--count", "HEAD").strip()
+    try:
+        for number, subject in enumerate(["Try <b>more</b> trees", "Try fewer"], start=1):
+            ready.write(path, json.dumps({**numbers, "folds_roc_auc": number / 4}))
+            ready.git("commit", "--quiet", "--no-verify", "--message", subject, path)
+        ready.run("nb", "report")
+        index = ready.read(f"{SITE}/index.html")
+    finally:
+        ready.git("reset", "--quiet", "--soft", f"HEAD~{2}")
+        ready.git("reset", "--quiet", "--", path)
+        ready.write(path, before)
+        ready.run("nb", "report")
+    assert ready.git("rev-list", "--count", "HEAD").strip() == commits
+    history = index.partition('id="history"')[2]
+    assert history.index("Try fewer") < history.index("Try &lt;b&gt;more&lt;/b&gt; trees")
+    assert "<title>0.25, commit of " in index
+    # A commit that holds just what a run here had made is no news.
+    known = ready.read(f"{SITE}/index.html").count('data-state="committed"')
+    assert history.count('data-state="committed"') == known + 2
+
+
 # In a browser.
 
 
@@ -444,12 +431,145 @@ def test_code_opens_and_tables_sort(browser: Any, ready: Project) -> None:
 
 
 @pytest.mark.slow
+def test_everything_can_be_done_with_the_keyboard(browser: Any, ready: Project) -> None:
+    page = visit(browser, ready.path / SITE / "index.html").page
+    focused = "document.activeElement.textContent.trim()"
+
+    def press_tab_until(found: str) -> None:
+        for _ in range(100):
+            page.keyboard.press("Tab")
+            if page.evaluate(found):
+                return
+        raise AssertionError(f"the keyboard does not reach {found}")
+
+    page.keyboard.press("Tab")
+    assert page.evaluate(focused) == "Skip to the content"
+    press_tab_until("document.activeElement.closest('.graph a')?.ariaLabel.startsWith('evaluate')")
+    page.keyboard.press("Enter")
+    page.wait_for_function("location.hash === '#stage-evaluate'")
+    assert page.locator("#stage-evaluate").get_by_text("min_recall").is_visible()
+
+    press_tab_until("document.activeElement.closest('th')?.textContent === 'Time'")
+    page.keyboard.press("Enter")
+    heading = page.locator("#history ~ .scroll").get_by_role("columnheader", name="Time")
+    assert heading.get_attribute("aria-sort") == "ascending"
+    page.close()
+
+    page = visit(browser, ready.path / SITE / "notebooks" / "20-features.html").page
+    press_tab_until("document.activeElement.matches('details.code > summary')")
+    page.keyboard.press("Enter")
+    assert page.locator("details.code > .highlight").first.is_visible()
+    page.close()
+
+
+@pytest.mark.slow
+def test_a_failed_stage_is_what_people_see_first(browser: Any, ready: Project) -> None:
+    source = "notebooks/production/40-evaluate.ipynb"
+    before = ready.read(source)
+    content = json.loads(before)
+    cells = [cell for cell in content["cells"] if cell["cell_type"] == "code"]
+    cells[-1]["source"] = "def fail():\n    raise ValueError('on purpose')\n\n\nfail()"
+    ready.write(source, json.dumps(content))
+    try:
+        ready.run("nb", "run", code=1)
+        seen = visit(browser, ready.path / SITE / "index.html")
+        page = seen.page
+        assert page.title().startswith("Failed: ")
+        first = page.locator("h2").first
+        assert first.inner_text() == "1 stage failed"
+        in_view = "(heading) => heading.getBoundingClientRect().bottom < innerHeight"
+        assert first.evaluate(in_view)
+        alert = page.get_by_role("alert")
+        assert "raise ValueError('on purpose')" in alert.locator("pre").inner_text()
+        screenshot(page, "failed-stage")
+        copy = alert.get_by_role("link", name="open the executed copy").get_attribute("href")
+        assert (ready.path / SITE / copy).resolve() == (
+            ready.path / "reports/notebooks/40-evaluate.ipynb"
+        )
+        alert.get_by_role("link", name="See code cell").click()
+        page.get_by_role("link", name="Go to the cell").click()
+        assert page.locator("pre.traceback").get_by_text("on purpose").first.is_visible()
+        failing = page.locator(".cell:target")
+        assert "def fail()" in failing.locator(".highlight").inner_text()
+        assert seen.events == []
+        page.close()
+    finally:
+        ready.write(source, before)
+        ready.run("nb", "run")
+
+
+@pytest.mark.slow
+def test_on_paper_nothing_is_hidden_but_code(browser: Any, ready: Project) -> None:
+    context = browser.new_context(viewport={"width": 750, "height": 1000}, color_scheme="dark")
+    for name in ("index", "notebooks/40-evaluate"):
+        page = visit(context, ready.path / SITE / f"{name}.html").page
+        page.emulate_media(media="print", color_scheme="dark")
+        assert fits(page), name
+        assert page.evaluate("getComputedStyle(document.body).backgroundColor") == (
+            "rgb(255, 255, 255)"
+        )
+        parameters = page.get_by_role("term").filter(has_text="min_recall")
+        assert parameters.evaluate("(term) => term.getBoundingClientRect().height") > 0
+        assert not page.locator("details.code").first.is_visible()
+        screenshot(page, f"print-{Path(name).stem}", full_page=True)
+        page.close()
+    context.close()
+
+
+@pytest.mark.slow
+def test_on_a_server_the_site_does_without_the_project(
+    browser: Any, ready: Project, tmp_path: Path
+) -> None:
+    shutil.copytree(ready.path / SITE, tmp_path / "report")
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        home = f"http://127.0.0.1:{server.server_port}/report/"
+        seen = visit(browser, home)
+        links = seen.page.locator("a[href]").evaluate_all("(links) => links.map((a) => a.href)")
+        targets = {link.partition("#")[0] for link in links}
+        assert len(targets) > len(NOTEBOOKS)
+        for target in targets:
+            assert target.startswith(home)
+            assert seen.page.request.get(target).ok, target
+        seen.page.get_by_role("link", name="forest").first.click()
+        assert seen.page.title().endswith(ready.path.name)
+        # A browser asks every server for an icon.
+        assert [event for event in seen.events if "404" not in event] == []
+        server.shutdown()
+    seen.page.close()
+
+
+@pytest.mark.slow
+def test_a_hundred_stages_and_twenty_runs_work(
+    browser: Any, ready: Project, tmp_path: Path
+) -> None:
+    make_project(tmp_path)
+    build = "import sys, nb.report as r; from pathlib import Path as P; r.build(P(sys.argv[1]))"
+    ready.run("python", "-c", build, str(tmp_path))
+    seen = visit(browser, tmp_path / SITE / "index.html")
+    page = seen.page
+    assert page.locator(".graph .node").count() == page.locator("article.stage").count() == 100
+    assert page.locator("a[href^='runs/']").count() == 20
+    assert seen.events == [] and fits(page)
+    assert dead_links(tmp_path / SITE / "index.html") == []
+    chart = page.get_by_role("img", name="score, 20 times, from 0 to 19")
+    assert not chart.first.is_visible()
+    page.get_by_text("Over time").click()
+    assert chart.first.is_visible()
+    screenshot(page, "hundred-stages")
+    page.close()
+
+
+@pytest.mark.slow
 def test_hostile_scripts_reach_nothing(browser: Any, hostile: Project) -> None:
     context = browser.new_context()
     for path in pages(hostile):
         seen = visit(context, path)
         page = seen.page
         page.wait_for_timeout(200)
+        if path.name == "index.html":
+            assert seen.events == [] and violations(page) == []
         # Frames may complain of what they may not do.
         assert [event for event in seen.events if event.startswith(("request", "dialog"))] == [], (
             path

@@ -58,7 +58,7 @@ def read_history(root: Path, runs: Sequence[RunRecord], paths: Sequence[str]) ->
 
 
 def read_commits(root: Path, paths: Sequence[str]) -> list[Moment]:
-    """Return the newest commits of this branch that changed metrics, with the metrics."""
+    """Return the newest commits of this branch that changed metrics, the oldest first."""
     if not paths or not (root / ".git").exists():
         return []
     log = git(
@@ -77,7 +77,7 @@ def read_commits(root: Path, paths: Sequence[str]) -> list[Moment]:
         when = datetime.fromtimestamp(int(seconds), timezone.utc).isoformat()
         metrics = {path: values for path, values in numbers.items() if values}
         found.append(Moment(when, metrics, commit, subject))
-    return found
+    return found[::-1]
 
 
 def _read_blobs(root: Path, names: Iterable[str]) -> dict[str, str]:
