@@ -9,8 +9,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import statistics
 import subprocess
 import sys
@@ -126,14 +124,13 @@ def load_seconds(page: Path) -> list[float]:
     """Return how long Chromium takes to load a page, a figure for each round."""
     from playwright.sync_api import sync_playwright
 
-    program = shutil.which("chromium") or shutil.which("chromium-browser")
-    if not program:
+    sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+    from browsing import find_chromium, launch
+
+    if find_chromium() is None:
         sys.exit("benchmarks.site: needs Chromium: apt-get install chromium")
-    is_root = hasattr(os, "geteuid") and os.geteuid() == 0
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=program, args=["--no-sandbox"] if is_root else []
-        )
+        browser = launch(playwright)
         seconds = []
         for _ in range(ROUNDS):
             opened = browser.new_page()

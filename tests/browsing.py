@@ -5,6 +5,8 @@ The fixture `browser` of conftest.py is the browser; screenshots go to build/scr
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +27,20 @@ LOOKS: dict[str, dict[str, Any]] = {
 GRAVE = ("serious", "critical")
 LOCAL_SCHEMES = ("file", "data", "blob", "about")
 LOCAL_HOSTS = ("127.0.0.1", "localhost")
+
+
+def find_chromium() -> str | None:
+    """Return the system's Chromium; None if there is none."""
+    return shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+def launch(playwright: Any) -> Any:
+    """Start the system's Chromium, which must be there."""
+    # Chromium refuses its sandbox to root, as in containers.
+    is_root = hasattr(os, "geteuid") and os.geteuid() == 0
+    return playwright.chromium.launch(
+        executable_path=find_chromium(), args=["--no-sandbox"] if is_root else []
+    )
 
 
 @dataclass

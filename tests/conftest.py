@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import browsing
 import pytest
 from cookiecutter.main import cookiecutter
 
@@ -157,16 +157,11 @@ def libraries(ready: Project, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     """The system's Chromium, driven by Playwright; browsing.py has what tests do with it."""
-    program = shutil.which("chromium") or shutil.which("chromium-browser")
-    if program is None:
+    if browsing.find_chromium() is None:
         pytest.skip("needs Chromium: apt-get install chromium")
     from playwright.sync_api import sync_playwright
 
-    # Chromium refuses its sandbox to root, as in containers.
-    is_root = hasattr(os, "geteuid") and os.geteuid() == 0
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(
-            executable_path=program, args=["--no-sandbox"] if is_root else []
-        )
+        started = browsing.launch(playwright)
         yield started
         started.close()

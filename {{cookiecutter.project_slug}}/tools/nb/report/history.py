@@ -49,7 +49,8 @@ def read_history(root: Path, runs: Sequence[RunRecord], paths: Sequence[str]) ->
         Moment(run.ended or run.started, run.metrics, run.commit or "", run=run) for run in runs
     ]
     moments += read_commits(root, paths)
-    moments.sort(key=lambda moment: seconds_of(moment.when))
+    # Git counts whole seconds; a commit comes after the run of the same second.
+    moments.sort(key=lambda moment: seconds_of(moment.when) + (moment.run is None))
     return [
         moment
         for before, moment in zip([None, *moments], moments, strict=False)
