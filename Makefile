@@ -22,7 +22,7 @@ $(READY): pyproject.toml
 	touch $(READY)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all bench bench-filter bench-engine lint format clean
+.PHONY: help setup demo test test-all bench bench-filter bench-engine bench-site pictures lint format clean
 
 help: ## List the tasks
 	@$(PYTHON) -c "import re; print(*(f'  make {t:10} {s}' for t, s in re.findall(r'^([\w-]+):.*?## (.+)$$', open('Makefile', encoding='utf-8').read(), re.M)), sep='\n')"
@@ -49,6 +49,13 @@ bench-filter: $(READY)
 bench-engine: $(READY)
 	.venv/bin/uv pip install --quiet --python .venv/bin/python --group bench
 	python -m benchmarks.engine $(BENCH)
+
+# Takes a minute, and the environment of `make demo`.
+bench-site: $(READY)
+	python -m benchmarks.site $(DEMO)
+
+pictures: $(READY) ## Take the pictures of the README anew; needs Chromium
+	python tests/pictures.py build/biopsies docs/images
 
 lint: $(READY) ## Check code and types
 	ruff check $(CODE) && ruff format --check $(CODE) && mypy

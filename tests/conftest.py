@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import browsing
 import pytest
 from cookiecutter.main import cookiecutter
 
@@ -151,3 +152,16 @@ def libraries(ready: Project, tmp_path_factory: pytest.TempPathFactory) -> Path:
     command = [uv, "pip", "install", "--quiet", "--no-deps", python, f"--target={folder}", *EXTRA]
     subprocess.run(command, check=True)
     return folder
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """The system's Chromium, driven by Playwright; browsing.py has what tests do with it."""
+    if browsing.find_chromium() is None:
+        pytest.skip("needs Chromium: apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        started = browsing.launch(playwright)
+        yield started
+        started.close()

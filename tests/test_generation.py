@@ -278,3 +278,34 @@ def test_the_workflow_is_valid_yaml_that_runs_the_tasks(bake: Bake) -> None:
         *("make setup", "make lint", "make test", "make doctor")
     ]
     assert ".venv/bin/nb run --verify" in steps
+
+
+CI_FILES = {"GitHub": ".github/workflows/ci.yml", "GitLab": ".gitlab-ci.yml"}
+CI_SCHEMAS = {"GitHub": "vendor.github-workflows", "GitLab": "vendor.gitlab-ci"}
+
+
+@pytest.mark.parametrize(
+    ("ci", "environment"), [("GitHub", "uv"), ("GitLab", "uv"), ("GitLab", "conda")]
+)
+def test_ci_files_keep_to_their_schema(bake: Bake, ci: str, environment: str) -> None:
+    path = bake(ci=ci, environment=environment).path / CI_FILES[ci]
+    checker = str(Path(sys.executable).with_name("check-jsonschema"))
+    command = [checker, "--builtin-schema", CI_SCHEMAS[ci], str(path)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+def test_github_keeps_the_site_and_publishes_it_when_switched_on(bake: Bake) -> None:
+    jobs = YAML(typ="safe").load(bake().read(CI_FILES["GitHub"]))["jobs"]
+    kept, published = (s for s in jobs["check"]["steps"] if "upload" in s.get("uses", ""))
+    assert kept["with"]["path"] == "reports" and kept["if"] == "always()"
+    assert published["with"]["path"] == "reports/site"
+    switch = "github.event_name == 'push' && vars.PUBLISH_SITE == 'true'"
+    assert published["if"] == jobs["pages"]["if"] == switch
+
+
+def test_gitlab_keeps_the_site_and_publishes_it_when_switched_on(bake: Bake) -> None:
+    jobs = YAML(typ="safe").load(bake(ci="GitLab").read(CI_FILES["GitLab"]))
+    assert jobs["check"]["artifacts"]["paths"] == ["reports/"]
+    assert '$PUBLISH_SITE == "true"' in jobs["pages"]["rules"][0]["if"]
+    assert jobs["pages"]["artifacts"]["paths"] == ["public"]

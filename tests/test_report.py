@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import re
 import shutil
 import sys
+import threading
 from collections.abc import Iterator
+from functools import partial
 from html.parser import HTMLParser
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from browsing import LOOKS, fits, screenshot, violations, visit
 from conftest import Project
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+from benchmarks.site import make_project
+
 NOTEBOOKS = ("10-ingest", "20-features", "30-train-forest", "30-train-logistic", "40-evaluate")
 SITE = "reports/site"
 EVIL = "https://evil.example"
@@ -107,14 +111,17 @@ def pages(project: Project) -> list[Path]:
 def dead_links(page: Path) -> list[str]:
     """Return the links of a page that lead nowhere."""
     links = Links(page.read_text(encoding="utf-8"))
+    known: dict[Path, list[str]] = {page: links.ids}
     dead = []
     for link in links.found:
         parts = urlsplit(link)
         if parts.scheme in ("data", "http", "https"):
             continue
         target = page.parent / unquote(parts.path) if parts.path else page
-        ids = Links(target.read_text(encoding="utf-8")).ids if parts.fragment else []
-        if not target.exists() or (parts.fragment and unquote(parts.fragment) not in ids):
+        if parts.fragment and target.is_file() and target not in known:
+            known[target] = Links(target.read_text(encoding="utf-8")).ids
+        found = unquote(parts.fragment) in known.get(target, []) or not parts.fragment
+        if not target.exists() or not found:
             dead.append(link)
     return dead
 
@@ -280,49 +287,6 @@ def test_a_broken_executed_copy_spoils_its_own_page_only(ready: Project) -> None
     assert "cannot be shown" in said and str(ready.path) not in said
 
 
-BUILD = """
-import sys, time
-from pathlib import Path
-from nb.report import build
-build(Path(sys.argv[1]))
-began = time.process_time()
-build(Path(sys.argv[1]))
-print(time.process_time() - began)
-"""
-
-
-def test_a_hundred_stages_and_twenty_runs_are_quick(ready: Project, tmp_path: Path) -> None:
-    stages: dict[str, Any] = {}
-    lines = ["stages:"]
-    for number in range(100):
-        path = f"reports/notebooks/{number:03}.ipynb"
-        before = [f"data/{number - 10:03}.csv"] if number >= 10 else []
-        command = f"papermill notebooks/production/a.ipynb {path}"
-        stages[f"s{number}"] = {
-            "cmd": command,
-            "deps": [{"path": p, "size": 1} for p in before],
-            "outs": [{"path": f"data/{number:03}.csv", "size": 5, "md5": "0" * 32}],
-        }
-        lines += [f"  s{number}:", f"    cmd: {command}", f"    outs: [data/{number:03}.csv]"]
-        (tmp_path / "reports/notebooks").mkdir(parents=True, exist_ok=True)
-        (tmp_path / path).write_text(notebook(markdown(f"# {number}")), encoding="utf-8")
-    (tmp_path / "dvc.yaml").write_text("\n".join(lines))
-    (tmp_path / "dvc.lock").write_text(json.dumps({"schema": "2.0", "stages": stages}))
-    runs = tmp_path / "reports" / "runs"
-    runs.mkdir()
-    newest = json.loads(max((ready.path / "reports" / "runs").glob("*.json")).read_text())
-    stage = newest["stages"][0]
-    for number in range(20):
-        record = {**newest, "id": f"20200101T{number:06}.0Z", "metrics": {"m.json": {"a": number}}}
-        record["stages"] = [{**stage, "name": f"s{n}", "state": "ran"} for n in range(100)]
-        (runs / f"{record['id']}.json").write_text(json.dumps(record))
-    seconds = float(ready.run("python", "-c", BUILD, str(tmp_path)))
-    assert seconds < 2
-    index = (tmp_path / SITE / "index.html").read_text(encoding="utf-8")
-    assert index.count('<g class="node"') == 100 and index.count('href="runs/') == 20
-    assert len(index) < 1_000_000
-
-
 EXPORT = """
 import sys
 from pathlib import Path
@@ -399,41 +363,32 @@ def test_a_record_keeps_the_metrics_for_the_history(ready: Project) -> None:
     assert record["metrics"]["reports/metrics/train-forest.json"] == numbers
 
 
+def test_commits_that_brought_other_metrics_are_part_of_the_history(ready: Project) -> None:
+    path = "reports/metrics/train-forest.json"
+    before = ready.read(path)
+    numbers = json.loads(before)
+    commits = ready.git("rev-list", "--count", "HEAD").strip()
+    try:
+        for number, subject in enumerate(["Try <b>more</b> trees", "Try fewer"], start=1):
+            ready.write(path, json.dumps({**numbers, "folds_roc_auc": number / 4}))
+            ready.git("commit", "--quiet", "--no-verify", "--message", subject, path)
+        ready.run("nb", "report")
+        index = ready.read(f"{SITE}/index.html")
+    finally:
+        ready.git("reset", "--quiet", "--soft", f"HEAD~{2}")
+        ready.git("reset", "--quiet", "--", path)
+        ready.write(path, before)
+        ready.run("nb", "report")
+    assert ready.git("rev-list", "--count", "HEAD").strip() == commits
+    history = index.partition('id="history"')[2]
+    assert history.index("Try fewer") < history.index("Try &lt;b&gt;more&lt;/b&gt; trees")
+    assert "<title>0.25, commit of " in index
+    # A commit that holds just what a run here had made is no news.
+    known = ready.read(f"{SITE}/index.html").count('data-state="committed"')
+    assert history.count('data-state="committed"') == known + 2
+
+
 # In a browser.
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    sync_api = pytest.importorskip("playwright.sync_api")
-    if CHROMIUM is None:
-        pytest.skip("there is no Chromium here")
-    with sync_api.sync_playwright() as playwright:
-        options = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-        yield playwright.chromium.launch(executable_path=CHROMIUM, args=options)
-
-
-def visit(context: Any, path: Path) -> tuple[Any, list[str]]:
-    """Open a page; return it and the requests, dialogs and errors that it gives rise to."""
-    page = context.new_page()
-    events: list[str] = []
-
-    def on_request(request: Any) -> None:
-        if urlsplit(request.url).scheme not in ("file", "data", "blob", "about"):
-            events.append(f"request {request.url}")
-
-    page.on("request", on_request)
-    page.on("dialog", lambda dialog: (events.append("dialog"), dialog.dismiss()))
-    page.on("pageerror", lambda error: events.append(f"error {error}"))
-    page.on("console", lambda m: events.append(f"console {m.text}") if m.type == "error" else None)
-    page.goto(path.resolve().as_uri())
-    return page, events
-
-
-LOOKS = {
-    "desktop": {"viewport": {"width": 1280, "height": 900}},
-    "phone": {"viewport": {"width": 390, "height": 844}},
-    "dark": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "dark"},
-}
 
 
 @pytest.mark.slow
@@ -441,30 +396,23 @@ LOOKS = {
 def test_pages_are_quiet_accessible_and_fit_the_screen(
     browser: Any, failed: Project, look: str
 ) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     context = browser.new_context(**LOOKS[look])
-    shots = os.environ.get("SCREENSHOTS")
     for path in pages(failed):
-        page, events = visit(context, path)
-        assert events == [], path
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
-        assert page.evaluate("[...document.images].every((image) => image.naturalWidth > 0)"), path
-        found = axe.run(page).response["violations"]
-        grave = [f"{v['id']}: {v['nodes'][0]['html']}" for v in found if v["impact"] in GRAVE]
-        assert grave == [], path
-        if shots:
-            page.screenshot(path=f"{shots}/{look}-{path.stem}.png", full_page=True)
-        page.close()
+        seen = visit(context, path)
+        assert seen.events == [], path
+        assert fits(seen.page), path
+        pictures = "[...document.images].every((image) => image.naturalWidth > 0)"
+        assert seen.page.evaluate(pictures), path
+        assert violations(seen.page) == [], path
+        screenshot(seen.page, f"failed-{path.stem}-{look}", full_page=True)
+        seen.page.close()
     context.close()
-
-
-GRAVE = ("serious", "critical")
 
 
 @pytest.mark.slow
 def test_code_opens_and_tables_sort(browser: Any, ready: Project) -> None:
     context = browser.new_context()
-    page, _ = visit(context, ready.path / SITE / "notebooks" / "20-features.html")
+    page = visit(context, ready.path / SITE / "notebooks" / "20-features.html").page
     code_cells = page.locator("details.code > .highlight")
     assert not code_cells.first.is_visible()
     page.locator("details.code > summary").first.click()
@@ -474,7 +422,7 @@ def test_code_opens_and_tables_sort(browser: Any, ready: Project) -> None:
     page.get_by_role("button", name="Hide all code").click()
     assert not code_cells.first.is_visible()
 
-    page, _ = visit(context, ready.path / SITE / "index.html")
+    page = visit(context, ready.path / SITE / "index.html").page
     table = page.locator("table.sortable").first
     heading = table.get_by_role("columnheader", name="validation_roc_auc")
     for order in ("ascending", "descending"):
@@ -486,17 +434,153 @@ def test_code_opens_and_tables_sort(browser: Any, ready: Project) -> None:
 
 
 @pytest.mark.slow
+def test_everything_can_be_done_with_the_keyboard(browser: Any, ready: Project) -> None:
+    page = visit(browser, ready.path / SITE / "index.html").page
+    focused = "document.activeElement.textContent.trim()"
+
+    def press_tab_until(found: str) -> None:
+        for _ in range(100):
+            page.keyboard.press("Tab")
+            if page.evaluate(found):
+                return
+        raise AssertionError(f"the keyboard does not reach {found}")
+
+    page.keyboard.press("Tab")
+    assert page.evaluate(focused) == "Skip to the content"
+    press_tab_until("document.activeElement.closest('.graph a')?.ariaLabel.startsWith('evaluate')")
+    page.keyboard.press("Enter")
+    page.wait_for_function("location.hash === '#stage-evaluate'")
+    assert page.locator("#stage-evaluate").get_by_text("min_recall").is_visible()
+
+    press_tab_until("document.activeElement.closest('th')?.textContent === 'Time'")
+    page.keyboard.press("Enter")
+    heading = page.locator("#history ~ .scroll").get_by_role("columnheader", name="Time")
+    assert heading.get_attribute("aria-sort") == "ascending"
+    page.close()
+
+    page = visit(browser, ready.path / SITE / "notebooks" / "20-features.html").page
+    press_tab_until("document.activeElement.matches('details.code > summary')")
+    page.keyboard.press("Enter")
+    assert page.locator("details.code > .highlight").first.is_visible()
+    page.close()
+
+
+@pytest.mark.slow
+def test_a_failed_stage_is_what_people_see_first(browser: Any, ready: Project) -> None:
+    source = "notebooks/production/40-evaluate.ipynb"
+    before = ready.read(source)
+    content = json.loads(before)
+    cells = [cell for cell in content["cells"] if cell["cell_type"] == "code"]
+    cells[-1]["source"] = "def fail():\n    raise ValueError('on purpose')\n\n\nfail()"
+    ready.write(source, json.dumps(content))
+    try:
+        ready.run("nb", "run", code=1)
+        seen = visit(browser, ready.path / SITE / "index.html")
+        page = seen.page
+        assert page.title().startswith("Failed: ")
+        first = page.locator("h2").first
+        assert first.inner_text() == "1 stage failed"
+        in_view = "(heading) => heading.getBoundingClientRect().bottom < innerHeight"
+        assert first.evaluate(in_view)
+        alert = page.get_by_role("alert")
+        assert "raise ValueError('on purpose')" in alert.locator("pre").inner_text()
+        screenshot(page, "failed-stage")
+        copy = alert.get_by_role("link", name="open the executed copy").get_attribute("href")
+        assert (ready.path / SITE / copy).resolve() == (
+            ready.path / "reports/notebooks/40-evaluate.ipynb"
+        )
+        alert.get_by_role("link", name="See code cell").click()
+        page.get_by_role("link", name="Go to the cell").click()
+        assert page.locator("pre.traceback").get_by_text("on purpose").first.is_visible()
+        failing = page.locator(".cell:target")
+        assert "def fail()" in failing.locator(".highlight").inner_text()
+        assert seen.events == []
+        page.close()
+    finally:
+        ready.write(source, before)
+        ready.run("nb", "run")
+
+
+@pytest.mark.slow
+def test_on_paper_nothing_is_hidden_but_code(browser: Any, ready: Project) -> None:
+    context = browser.new_context(viewport={"width": 750, "height": 1000}, color_scheme="dark")
+    for name in ("index", "notebooks/40-evaluate"):
+        page = visit(context, ready.path / SITE / f"{name}.html").page
+        page.emulate_media(media="print", color_scheme="dark")
+        assert fits(page), name
+        assert page.evaluate("getComputedStyle(document.body).backgroundColor") == (
+            "rgb(255, 255, 255)"
+        )
+        parameters = page.get_by_role("term").filter(has_text="min_recall")
+        assert parameters.evaluate("(term) => term.getBoundingClientRect().height") > 0
+        assert not page.locator("details.code").first.is_visible()
+        screenshot(page, f"print-{Path(name).stem}", full_page=True)
+        page.close()
+    context.close()
+
+
+@pytest.mark.slow
+def test_on_a_server_the_site_does_without_the_project(
+    browser: Any, ready: Project, tmp_path: Path
+) -> None:
+    shutil.copytree(ready.path / SITE, tmp_path / "report")
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        home = f"http://127.0.0.1:{server.server_port}/report/"
+        seen = visit(browser, home)
+        address = "(a) => new URL(a.getAttribute('href'), document.baseURI).href"
+        links = seen.page.locator("a[href]").evaluate_all(f"(links) => links.map({address})")
+        targets = {link.partition("#")[0] for link in links}
+        assert len(targets) > len(NOTEBOOKS)
+        for target in targets:
+            assert target.startswith(home)
+            assert seen.page.request.get(target).ok, target
+        seen.page.get_by_role("link", name="forest").first.click()
+        assert seen.page.title().endswith(ready.path.name)
+        assert seen.events == []
+        server.shutdown()
+    seen.page.close()
+
+
+@pytest.mark.slow
+def test_a_hundred_stages_and_twenty_runs_work(
+    browser: Any, ready: Project, tmp_path: Path
+) -> None:
+    make_project(tmp_path)
+    build = "import sys, nb.report as r; from pathlib import Path as P; r.build(P(sys.argv[1]))"
+    ready.run("python", "-c", build, str(tmp_path))
+    seen = visit(browser, tmp_path / SITE / "index.html")
+    page = seen.page
+    assert page.locator(".graph .node").count() == page.locator("article.stage").count() == 100
+    assert page.locator("a[href^='runs/']").count() == 20
+    assert seen.events == [] and fits(page)
+    assert dead_links(tmp_path / SITE / "index.html") == []
+    chart = page.get_by_role("img", name="score, 20 times, from 0 to 19")
+    assert not chart.first.is_visible()
+    page.get_by_text("Over time").click()
+    assert chart.first.is_visible()
+    screenshot(page, "hundred-stages")
+    page.close()
+
+
+@pytest.mark.slow
 def test_hostile_scripts_reach_nothing(browser: Any, hostile: Project) -> None:
     context = browser.new_context()
     for path in pages(hostile):
-        page, events = visit(context, path)
+        seen = visit(context, path)
+        page = seen.page
         page.wait_for_timeout(200)
+        if path.name == "index.html":
+            assert seen.events == [] and violations(page) == []
         # Frames may complain of what they may not do.
-        assert [event for event in events if event.startswith(("request", "dialog"))] == [], path
+        assert [event for event in seen.events if event.startswith(("request", "dialog"))] == [], (
+            path
+        )
         assert page.title() != "taken"
         assert page.locator("main").is_visible()
     # On its own page the output's script runs, and reaches nothing but its frame.
-    page, _ = visit(context, hostile.path / SITE / "outputs" / "bad <b>&'-1.html")
+    page = visit(context, hostile.path / SITE / "outputs" / "bad <b>&'-1.html").page
     assert page.title() == "Output of code cell 1"
     page.frames[1].wait_for_function("document.title === 'taken'", polling=100)
     assert page.title() == "Output of code cell 1"
@@ -504,8 +588,7 @@ def test_hostile_scripts_reach_nothing(browser: Any, hostile: Project) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
-def test_a_notebook_becomes_a_pdf(ready: Project, tmp_path: Path) -> None:
+def test_a_notebook_becomes_a_pdf(browser: Any, ready: Project, tmp_path: Path) -> None:
     target = tmp_path / "a.pdf"
     ready.run("nb", "export", "40-evaluate", "--to", "pdf", "--no-input", "-o", str(target))
     assert target.read_bytes().startswith(b"%PDF")

@@ -84,6 +84,16 @@ def read_metrics(root: Path, stages: Iterable[Stage]) -> dict[str, dict[str, flo
     return {path: numbers for path, numbers in found.items() if numbers}
 
 
+def read_numbers(text: str, name: str) -> dict[str, float]:
+    """Return the numbers in the text of a metrics file, by dotted name.
+
+    Args:
+        text: what the file holds.
+        name: the file, whose suffix tells JSON from YAML.
+    """
+    return _numbers(_parse(text, Path(name).suffix))
+
+
 def _numbers(content: Any, prefix: str = "") -> dict[str, float]:
     numbers: dict[str, float] = {}
     for name, value in content.items() if isinstance(content, dict) else ():
@@ -96,14 +106,21 @@ def _numbers(content: Any, prefix: str = "") -> dict[str, float]:
 
 def _load(path: Path) -> Any:
     """Return the content of a JSON or YAML file; None if it cannot be read."""
+    try:
+        return _parse(path.read_text(encoding="utf-8"), path.suffix)
+    except (OSError, ValueError):
+        return None
+
+
+def _parse(text: str, suffix: str) -> Any:
+    """Return what JSON or YAML says; None if it is neither."""
     import yaml
 
     try:
-        text = path.read_text(encoding="utf-8")
-        if path.suffix == ".json":
+        if suffix == ".json":
             return json.loads(text)
         return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except (OSError, ValueError, yaml.YAMLError):
+    except (ValueError, yaml.YAMLError):
         return None
 
 

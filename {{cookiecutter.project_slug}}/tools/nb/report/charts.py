@@ -120,7 +120,7 @@ def lines(
     *,
     label: str,
     size: tuple[int, int] = (320, 160),
-    dots: bool = False,
+    dots: Sequence[str] = (),
     x_title: str = "",
     y_title: str = "",
     ticks_x: bool = True,
@@ -131,7 +131,7 @@ def lines(
         series: points by name; names are in the legend, which the page shows.
         label: what the chart shows, for those who do not see it.
         size: width and height, in pixels.
-        dots: mark each point.
+        dots: mark each point; what is said of it when it is pointed at.
         x_title: the name of the horizontal axis.
         y_title: the name of the vertical axis.
         ticks_x: write the ends of the horizontal axis.
@@ -169,7 +169,9 @@ def lines(
         parts.append(f'<polyline class="{color}" points="{path}"/>')
         if dots:
             parts += [
-                f'<circle class="{color}" cx="{x:.1f}" cy="{y:.1f}" r="3"/>' for x, y in placed
+                f'<circle class="{color}" cx="{x:.1f}" cy="{y:.1f}" r="3.5">'
+                f"<title>{escape(said)}</title></circle>"
+                for (x, y), said in zip(placed, dots, strict=True)
             ]
     return (
         f'<svg class="chart" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '

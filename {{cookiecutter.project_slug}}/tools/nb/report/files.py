@@ -15,6 +15,7 @@ from ..project import SITE
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
 
 # What is known of the pages that are there.
 NOTES = Path(".nb/report")
@@ -115,9 +116,17 @@ def environment() -> Environment:
         number=shown.number,
         value=shown.value,
         html=Markup,
+        breakable=_breakable,
         slug=slug,
     )
     return made
+
+
+def _breakable(text: Any) -> Markup:
+    """Return a name that may go on in the next line after a dot or an underscore."""
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub(r"([._])", r"\1<wbr>", str(escape(text))))
 
 
 def slug(text: Any) -> str:

@@ -18,6 +18,7 @@ from ..schedule import NOT_RUN
 from . import pages, tables
 from .charts import Node, graph, lines
 from .files import NOTES, Files, environment, is_published, published, slug, write
+from .history import read_history
 from .pages import Note
 from .rows import Row, read_rows
 from .shown import seconds
@@ -113,6 +114,7 @@ def _write_index(
 ) -> set[str]:
     stages = [row.stage for row in rows]
     metrics = read_metrics(root, stages)
+    history = read_history(root, runs, [path for stage in stages for path in stage.metrics])
     shown = {row.note.name for row in rows if row.note}
     files = Files(root, "index.html")
     text = (
@@ -121,14 +123,14 @@ def _write_index(
         .render(
             project=root.name,
             run=runs[-1] if runs else None,
-            runs=[(run, tables.counts(run)) for run in reversed(runs)],
+            history=[(at, tables.counts(at.run) if at.run else []) for at in reversed(history)],
             rows=rows,
             broken=[row for row in rows if row.is_broken],
             waiting=[row for row in rows if row.state == NOT_RUN],
             graph=_graph(rows),
             comparisons=_comparisons(rows, metrics),
-            metrics=tables.metrics(stages, metrics, runs),
-            series=[_chart(s) for s in tables.over_time(runs)],
+            metrics=tables.metrics(stages, metrics, history),
+            series=[_chart(s) for s in tables.over_time(history)],
             plots=[
                 p for row in rows for plot in row.stage.plots if (p := _plot(root, plot, files))
             ],
@@ -205,8 +207,8 @@ def _comparisons(rows: list[Row], metrics: dict[str, dict[str, float]]) -> list[
 def _chart(series: Series) -> dict[str, Any]:
     points = {series.name: series.points}
     first, last = series.points[0][1], series.points[-1][1]
-    label = f"{series.name}, {len(series.points)} runs, from {first:.6g} to {last:.6g}"
-    picture = lines(points, label=label, size=(300, 120), dots=True, ticks_x=False)
+    label = f"{series.name}, {len(series.points)} times, from {first:.6g} to {last:.6g}"
+    picture = lines(points, label=label, size=(300, 120), dots=series.titles, ticks_x=False)
     return {"name": series.name, "path": series.path, "svg": picture}
 
 

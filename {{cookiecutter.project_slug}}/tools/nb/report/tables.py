@@ -12,6 +12,8 @@ from typing import Any
 
 from ..declared import Stage
 from ..record import RunRecord
+from . import shown
+from .history import Moment
 from .rows import Row
 
 # More lines in a chart, or points in a line, say nothing any more.
@@ -76,7 +78,7 @@ def counts(run: RunRecord) -> list[tuple[str, int]]:
 
 
 def metrics(
-    stages: Iterable[Stage], now: Mapping[str, Mapping[str, float]], runs: Sequence[RunRecord]
+    stages: Iterable[Stage], now: Mapping[str, Mapping[str, float]], history: Sequence[Moment]
 ) -> list[dict[str, Any]]:
     """Return each metrics file with its numbers, and what they were before they last changed."""
     makers = {path: stage.name for stage in stages for path in stage.metrics}
@@ -84,34 +86,45 @@ def metrics(
     for path, numbers in now.items():
         rows = []
         for name, value in numbers.items():
-            known = [run.metrics.get(path, {}).get(name) for run in runs]
+            known = [moment.metrics.get(path, {}).get(name) for moment in history]
             earlier = [old for old in known if old is not None and old != value]
             rows.append((name, value, earlier[-1] if earlier else None))
-        made.append({"path": path, "stage": makers.get(path, ""), "rows": rows})
+        changed = any(before is not None for *_, before in rows)
+        made.append({"path": path, "stage": makers.get(path, ""), "rows": rows, "changed": changed})
     return made
 
 
 @dataclass(frozen=True)
 class Series:
-    """A metric over runs: the number of each run, counted from 0, and its value."""
+    """A metric over time: the number of each moment, counted from 0, its value, and what it was."""
 
     path: str
     name: str
     points: list[tuple[float, float]]
+    titles: list[str]
 
 
-def over_time(runs: Sequence[RunRecord]) -> list[Series]:
-    """Return the metrics that differ between runs."""
+def over_time(history: Sequence[Moment]) -> list[Series]:
+    """Return the metrics that differ between moments of the history."""
     names = dict.fromkeys(
-        (path, name) for run in runs for path, numbers in run.metrics.items() for name in numbers
+        (path, name)
+        for moment in history
+        for path, numbers in moment.metrics.items()
+        for name in numbers
     )
     found = []
     for path, name in names:
-        values = [run.metrics.get(path, {}).get(name) for run in runs]
+        values = [moment.metrics.get(path, {}).get(name) for moment in history]
         points = [(float(at), float(v)) for at, v in enumerate(values) if v is not None]
         if len({value for _, value in points}) > 1:
-            found.append(Series(path, name, points))
+            titles = [f"{shown.number(v)}, {_told(history[int(at)])}" for at, v in points]
+            found.append(Series(path, name, points, titles))
     return found
+
+
+def _told(at: Moment) -> str:
+    what = "run" if at.run else "commit"
+    return f"{what} of {shown.moment(at.when)} UTC" + (f", {at.commit[:7]}" if at.commit else "")
 
 
 Table = list[dict[str, Any]]

@@ -1,0 +1,106 @@
+"""The history: the runs of this clone, and the commits whose results were made elsewhere."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+
+from ..declared import read_numbers
+from ..gitwiring import git
+from ..record import RunRecord, seconds_of
+
+MOST_COMMITS = 50
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A point of the history.
+
+    Attributes:
+        when: when the run ended, or the commit was made; UTC, as records have it.
+        metrics: the numbers of each metrics file.
+        commit: the commit's hash; empty if there is none.
+        subject: the first line of the commit's message; empty for a run.
+        run: the record of a run; None for a commit.
+    """
+
+    when: str
+    metrics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    commit: str = ""
+    subject: str = ""
+    run: RunRecord | None = None
+
+
+def read_history(root: Path, runs: Sequence[RunRecord], paths: Sequence[str]) -> list[Moment]:
+    """Return runs and commits in the order of time.
+
+    A commit that holds just what was there before it, such as the results of a run that were then
+    committed, is no moment of its own.
+
+    Args:
+        root: the project's root.
+        runs: the records.
+        paths: the metrics files.
+    """
+    moments = [
+        Moment(run.ended or run.started, run.metrics, run.commit or "", run=run) for run in runs
+    ]
+    moments += read_commits(root, paths)
+    # Git counts whole seconds; a commit comes after the run of the same second.
+    moments.sort(key=lambda moment: seconds_of(moment.when) + (moment.run is None))
+    return [
+        moment
+        for before, moment in zip([None, *moments], moments, strict=False)
+        if moment.run or before is None or before.metrics != moment.metrics
+    ]
+
+
+def read_commits(root: Path, paths: Sequence[str]) -> list[Moment]:
+    """Return the newest commits of this branch that changed metrics, the oldest first."""
+    if not paths or not (root / ".git").exists():
+        return []
+    log = git(
+        *(root, "--literal-pathspecs", "log", "--first-parent", f"--max-count={MOST_COMMITS}"),
+        *("--format=%H %ct %s", "--", *paths),
+        check=False,  # nothing is committed yet
+    )
+    commits = [line.split(" ", 2) for line in log.splitlines()]
+    names = [f"{commit}:./{path}" for commit, *_ in commits for path in paths]
+    contents = _read_blobs(root, names)
+    found = []
+    for commit, seconds, subject in commits:
+        numbers = {
+            path: read_numbers(contents.get(f"{commit}:./{path}", ""), path) for path in paths
+        }
+        when = datetime.fromtimestamp(int(seconds), timezone.utc).isoformat()
+        metrics = {path: values for path, values in numbers.items() if values}
+        found.append(Moment(when, metrics, commit, subject))
+    return found[::-1]
+
+
+def _read_blobs(root: Path, names: Iterable[str]) -> dict[str, str]:
+    """Return the text of each file of a commit that is there, in one call of Git."""
+    wanted = [name for name in names if "\n" not in name]
+    asked = "".join(f"{name}\n" for name in wanted).encode("utf-8", "surrogateescape")
+    command = ["git", "cat-file", "--batch"]
+    done = subprocess.run(command, cwd=root, input=asked, capture_output=True)
+    texts = (content.decode("utf-8", "replace") for content in _contents(done.stdout))
+    return dict(zip(wanted, texts, strict=False))
+
+
+def _contents(answer: bytes) -> Iterator[bytes]:
+    """Yield what `git cat-file --batch` says of each name; nothing of one that is not there."""
+    at = 0
+    while at < len(answer):
+        end = answer.index(b"\n", at)
+        header = answer[at:end].split(b" ")
+        at = end + 1
+        if header[-1] in (b"missing", b"ambiguous"):
+            yield b""
+            continue
+        size = int(header[-1])
+        yield answer[at : at + size]
+        at += size + 1
