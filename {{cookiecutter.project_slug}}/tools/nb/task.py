@@ -49,7 +49,7 @@ def execute(root: Path, options: Options, view: View, *, push: bool) -> RunRecor
         runner = Runner(root, options, [replace(task, after=frozenset())], view, {}, warm)
         done = runner.run()
         if push and not done.exit_code:
-            view.note(f"sent {_count(storage.push(root, [task.name]))} to the storage")
+            view.note(f"sent {_count(storage.push(root, view.note, [task.name]))} to the storage")
     return done
 
 
