@@ -258,9 +258,10 @@ def _pipeline(root: Path) -> Finding:
 
 
 def _storage(root: Path) -> Finding:
-    from .storage import problem
+    from .storage import exposed, problem
 
     url, trouble = problem(root)
+    trouble = exposed(root) or trouble
     if trouble:
         return Finding("DVC storage", trouble.what, repair=trouble.repair)
     return Finding("DVC storage", detail=url)

@@ -30,8 +30,8 @@ from .stamp import Watched
 
 # The stage that writes the fingerprints: part of the machinery, not of anybody's pipeline.
 FINGERPRINT_STAGE = "notebooks/dvc.yaml:fingerprints"
-# All of DVC that this module and `storage` use and that its documentation does not promise. If a new
-# version of DVC lacks one, `nb run` says so and leaves the work to `dvc repro`.
+# All of DVC that this module and `storage` use and that its documentation does not promise. If a
+# new version of DVC lacks one, `nb run` says so and leaves the work to `dvc repro`.
 UNDOCUMENTED = (
     "dvc.dependency.param:ParamsDependency.read_params",
     "dvc.ignore:DvcIgnoreFilter.is_ignored_dir",

@@ -17,6 +17,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+from .credentials import storage_secrets
 from .pipeline import hold_lock, missing_data, one_line, open_project
 from .project import NbError
 
@@ -120,6 +121,16 @@ def problem(root: Path) -> tuple[str, Trouble | None]:
     with open_project(root) as repo, _listening():
         url, trouble = _address(repo)
         return url, trouble or _look(repo, url)
+
+
+def exposed(root: Path) -> Trouble | None:
+    """Return which secret stands in `.dvc/config`, where Git keeps it; None if none does."""
+    found = storage_secrets((root / ".dvc" / "config").read_text(encoding="utf-8"))
+    if not found:
+        return None
+    name = next(iter(found.values()))
+    repair = f"dvc remote modify --unset storage {name}, then dvc remote modify --local storage"
+    return Trouble(f".dvc/config, which Git keeps, holds {name}", f"{repair} {name} VALUE")
 
 
 def fetch_runs(root: Path) -> int:
