@@ -146,7 +146,8 @@ policy = {"Version": "2012-10-17",
           "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
 iam.put_user_policy(UserName="member", PolicyName="p", PolicyDocument=json.dumps(policy))
 key = iam.create_access_key(UserName="member")["AccessKey"]
-urllib.request.urlopen(f"{sys.argv[1]}/moto-api/reset-auth", b"0")  # from here on keys count
+reset = f"{sys.argv[1]}/moto-api/reset-auth"  # from here on keys count
+urllib.request.urlopen(urllib.request.Request(reset, b"0", {"Content-Type": "text/plain"}))
 print(key["AccessKeyId"], key["SecretAccessKey"])
 """
 

@@ -243,7 +243,7 @@ def task(root: Path, /, stage: str, push: bool, as_json: bool, **chosen: Any) ->
       nb task train@forest --json           the outcome on standard output, the rest on the other
     """
     from . import record
-    from .task import execute, outcome
+    from .task import NotSentError, execute, outcome
     from .view import View, failure_line
 
     options = record.Options(stages=(stage,), **chosen)
@@ -251,8 +251,9 @@ def task(root: Path, /, stage: str, push: bool, as_json: bool, **chosen: Any) ->
         done = execute(root, options, View(sys.stderr if as_json else sys.stdout), push=push)
     except NbError as error:
         if as_json:
-            nothing = {"stage": stage, "state": "not run", "cause": str(error)}
-            click.echo(json.dumps({**nothing, "exit_code": error.exit_code}, indent=2))
+            state = "not sent" if isinstance(error, NotSentError) else "not run"
+            found = {"stage": stage, "state": state, "exit_code": error.exit_code}
+            click.echo(json.dumps({**found, "cause": str(error)}, indent=2))
         raise
     found = outcome(root, done)
     if as_json:

@@ -527,8 +527,8 @@ def work_apart(root: Path, copy: Path) -> None:
     with Config(str(copy / ".dvc"), validate=False).edit("local") as local:
         local.setdefault("core", {})["no_scm"] = True
         local.setdefault("cache", {})["dir"] = cache
-        for name, remote in remotes.items():
-            local.setdefault("remote", {}).setdefault(name, {})["url"] = remote["url"]
+        for name, remote in remotes.items():  # with what config.local says of them
+            local.setdefault("remote", {}).setdefault(name, {}).update(remote)
     with open_project(copy) as repo:
         repo.checkout(force=True, allow_missing=True)
 
@@ -815,6 +815,8 @@ def _not_computed(stage: Any, pull: bool) -> str:
     name = stage.addressing
     if not stage.cmd:
         path = stage.outs[0].def_path
+        if stage.outs[0].exists:
+            return f"{path} is not what {name} says: dvc add {path}, or dvc checkout {path}"
         where = "in the storage" if pull else "here"
         return f"{path} as {name} names it is not {where}: make push where it was added"
     if pull:

@@ -67,6 +67,7 @@ REFUSED = {"ClientAuthenticationError", "PermissionDenied", "PermissionError", "
 REFUSED_CODES = (401, 403)
 NO_CONTAINER = {"FileNotFoundError", "NoSuchBucket", "ResourceNotFoundError"}
 NO_ANSWER = {
+    "ChannelOpenError",
     "ClientConnectorError",
     "ConnectTimeoutError",
     "ConnectionClosedError",
@@ -206,7 +207,7 @@ def explain(url: str, error: BaseException) -> Trouble:
     kind = KINDS.get(scheme, Kind("folder", "give yourself access to it"))
     causes = list(_causes(error))
     names = {cls.__name__ for cause in causes for cls in type(cause).__mro__}
-    text = one_line(causes[-1])[:200]
+    text = one_line(causes[-1]).partition(". ")[0][:200]
     if names & NOT_GIVEN:
         return Trouble(f"{url}: no credentials were found", kind.credentials)
     if names & REFUSED or {_status(cause) for cause in causes} & set(REFUSED_CODES):
