@@ -60,7 +60,6 @@ UNDOCUMENTED = (
     "dvc.stage.cache:StageCache.pull",
     "dvc.stage.cache:_can_hash",
     "dvc.stage.cache:_get_cache_hash",
-    "dvc.stage.cache:_get_stage_hash",
     "dvc.stage.serialize:to_single_stage_lockfile",
     "dvc.stage.exceptions:StageCmdFailedError",
     "dvc.stage:Stage.addressing",

@@ -13,6 +13,7 @@ import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -134,6 +135,16 @@ def exposed(root: Path) -> Trouble | None:
     return Trouble(f".dvc/config, which Git keeps, holds {name}", f"{repair} {name} VALUE")
 
 
+def require(root: Path) -> None:
+    """Make sure that the storage can be used.
+
+    Raises:
+        NbError: if it cannot.
+    """
+    with _storage(root):
+        pass
+
+
 def fetch_runs(root: Path) -> int:
     """Fetch what the storage's run cache has and this one has not; return how many entries.
 
@@ -185,8 +196,9 @@ def pull(root: Path, tell: Callable[[str], None]) -> int:
         try:
             stats = repo.pull()["stats"]
         except Exception:
-            if heard.errors:
-                raise heard.errors[-1] from None
+            broken = [e for e in heard.errors if not isinstance(e, FileNotFoundError)]
+            if broken:
+                raise broken[-1] from None
             raise _lacking(root) or _changed_here() from None
         return count + int(stats.get("fetched") or 0)
 
@@ -333,21 +345,28 @@ def _require_writable(folder: Path) -> None:
 
 def _results(repo: Any, names: Sequence[str]) -> tuple[list[tuple[str, str]], set[Any]]:
     """Return the entries in the run cache, and the files, of the results in `dvc.lock`."""
+    from dvc.exceptions import CollectCacheError
+
     stages = [s for s in repo.index.stages if not names or s.addressing in names]
-    entries = [entry for stage in stages for entry in _entries(repo, stage)]
-    used = [stage.get_used_objs() for stage in stages]
-    used.append(repo.stage_cache.get_used_objs(entries))
+    entries = [entry for entry in map(partial(_entry, repo), stages) if entry]
+    used = [repo.stage_cache.get_used_objs(entries)]
+    for stage in stages:
+        with suppress(CollectCacheError):  # of a folder that was not pulled: nothing to send
+            used.append(stage.get_used_objs())
     return entries, {item for found in used for items in found.values() for item in items}
 
 
-def _entries(repo: Any, stage: Any) -> list[tuple[str, str]]:
-    from dvc.stage.cache import _can_hash, _get_cache_hash, _get_stage_hash
+def _entry(repo: Any, stage: Any) -> tuple[str, str] | None:
+    """Return key and value of a stage's result in the run cache; None if that has none."""
+    from dvc.stage.cache import _get_cache_hash
     from dvc.stage.serialize import to_single_stage_lockfile
 
-    if not all(item.hash_info for item in (*stage.deps, *stage.outs)) or not _can_hash(stage):
-        return []
-    entry = _get_stage_hash(stage), _get_cache_hash(to_single_stage_lockfile(stage))
-    return [entry] if Path(repo.stage_cache._get_cache_path(*entry)).exists() else []
+    if not stage.cmd or not all(item.hash_info for item in (*stage.deps, *stage.outs)):
+        return None
+    content = to_single_stage_lockfile(stage)
+    value = _get_cache_hash(content)
+    key = _get_cache_hash(content, key=True)
+    return (key, value) if Path(repo.stage_cache._get_cache_path(key, value)).exists() else None
 
 
 def _copy_runs(source: Any, target: Any, paths: Sequence[str] | None = None) -> int:

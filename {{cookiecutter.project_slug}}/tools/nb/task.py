@@ -50,6 +50,8 @@ def execute(root: Path, options: Options, view: View, *, push: bool) -> RunRecor
 def _execute(root: Path, options: Options, view: View, warm: Warm | None, push: bool) -> RunRecord:
     if options.pull:
         storage.fetch_runs(root)
+    elif push:  # better known before hours of work than after
+        storage.require(root)
     plan = _plan(root, options.stages, view)
     *before, task = _one_stage(plan, *options.stages)
     names = [other.name for other in before]
