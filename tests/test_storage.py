@@ -57,8 +57,11 @@ class Place:
     def through(self, port: int) -> Place:
         """The same place, reached by another port."""
         old, new = f":{self.port}", f":{port}"
-        settings = {key: value.replace(old, new) for key, value in self.settings.items()}
-        return Place(self.url.replace(old, new), port, settings, self.environment)
+        settings, environment = (
+            {key: value.replace(old, new) for key, value in values.items()}
+            for values in (self.settings, self.environment)
+        )
+        return Place(self.url.replace(old, new), port, settings, environment)
 
 
 @dataclass
@@ -190,7 +193,8 @@ def azure(servers: Path, folder: Path) -> Iterator[Place]:
             "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;"
             f"AccountKey={AZURE_KEY};BlobEndpoint=http://127.0.0.1:{port}/devstoreaccount1;"
         )
-        yield Place("azure://data/store", port, {"connection_string": text}, {}, "azure://none/a")
+        environment = {"AZURE_STORAGE_CONNECTION_STRING": text}
+        yield Place("azure://data/store", port, {}, environment, "azure://none/store")
 
 
 @contextmanager
@@ -241,7 +245,7 @@ def places(
                 begun = STARTS[kind](servers, tmp_path_factory.mktemp(kind))
                 started[kind] = place = running.enter_context(begun)
                 if kind == "azure":
-                    text = place.settings["connection_string"]
+                    text = place.environment["AZURE_STORAGE_CONNECTION_STRING"]
                     stored.run("python", "-c", MAKE_CONTAINER, text)
             return started[kind]
 
@@ -419,8 +423,8 @@ def wrong_s3(place: Place, folder: Path) -> Place:
 
 
 def wrong_azure(place: Place, folder: Path) -> Place:
-    text = place.settings["connection_string"].replace("Eby8", "AAAA")
-    return Place(place.url, place.port, {"connection_string": text})
+    text = place.environment["AZURE_STORAGE_CONNECTION_STRING"].replace("Eby8", "AAAA")
+    return Place(place.url, place.port, {"connection_string": text})  # the other way to give it
 
 
 def wrong_ssh(place: Place, folder: Path) -> Place:
@@ -455,8 +459,7 @@ def test_no_credentials(
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     place = places(kind)
-    settings = {} if kind == "azure" else place.settings
-    project = owner(Place(place.url, place.port, settings))
+    project = owner(Place(place.url, place.port, place.settings))
     assert "no credentials were found; set A" in project.line("make", "push")
     assert "no credentials were found" in project.run("nb", "doctor", code=1)
 
