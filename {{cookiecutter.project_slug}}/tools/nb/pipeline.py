@@ -1,4 +1,7 @@
-"""The pipeline as `dvc.yaml` declares it, and what DVC says of it. Only this module imports DVC."""
+"""The pipeline as `dvc.yaml` declares it, and what DVC says of it.
+
+Only this module and `storage` import DVC.
+"""
 
 from __future__ import annotations
 
@@ -27,8 +30,8 @@ from .stamp import Watched
 
 # The stage that writes the fingerprints: part of the machinery, not of anybody's pipeline.
 FINGERPRINT_STAGE = "notebooks/dvc.yaml:fingerprints"
-# All of DVC that `plan` and `reproduce` use and that its documentation does not promise. If a new
-# version of DVC lacks one, `nb run` says so and leaves the work to `dvc repro`.
+# All of DVC that this module and `storage` use and that its documentation does not promise. If a
+# new version of DVC lacks one, `nb run` says so and leaves the work to `dvc repro`.
 UNDOCUMENTED = (
     "dvc.dependency.param:ParamsDependency.read_params",
     "dvc.ignore:DvcIgnoreFilter.is_ignored_dir",
@@ -46,6 +49,18 @@ UNDOCUMENTED = (
     "dvc.repo:lock_repo",
     "dvc.rwlock:_edit_rwlock",
     "dvc.repo:Repo.unprotect",
+    "dvc.data_cloud:DataCloud.get_remote_odb",
+    "dvc.data_cloud:DataCloud.pull",
+    "dvc.data_cloud:DataCloud.push",
+    "dvc.fs:get_cloud_fs",
+    "dvc.stage.cache:StageCache._create_stage",
+    "dvc.stage.cache:StageCache._get_cache_path",
+    "dvc.stage.cache:StageCache._load",
+    "dvc.stage.cache:StageCache.get_used_objs",
+    "dvc.stage.cache:StageCache.pull",
+    "dvc.stage.cache:_can_hash",
+    "dvc.stage.cache:_get_cache_hash",
+    "dvc.stage.serialize:to_single_stage_lockfile",
     "dvc.stage.exceptions:StageCmdFailedError",
     "dvc.stage:Stage.addressing",
     "dvc.stage:Stage.changed",
@@ -106,7 +121,7 @@ def read_config(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
-        raise NbError(f"{where} cannot be read: {_one_line(error)}", 2) from None
+        raise NbError(f"{where} cannot be read: {one_line(error)}", 2) from None
     if not isinstance(content, dict):
         raise NbError(f"{where} holds no parameters; write one `name: value` per line.", 2)
     return content
@@ -145,11 +160,11 @@ def _load(text: str, where: str) -> Any:
         }
         return loader.get_single_data()
     except yaml.YAMLError as error:
-        raise NbError(f"{where} cannot be read: {_one_line(error)}", 2) from None
+        raise NbError(f"{where} cannot be read: {one_line(error)}", 2) from None
 
 
 @contextmanager
-def _repo(root: Path) -> Iterator[Any]:
+def open_project(root: Path) -> Iterator[Any]:
     """Open DVC's view of the project; what it has to say in errors becomes one line."""
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
@@ -160,7 +175,7 @@ def _repo(root: Path) -> Iterator[Any]:
         with Repo(str(root)) as repo:
             yield repo
     except (DvcException, OSError) as error:  # the latter of a link to what is gone
-        raise NbError(f"DVC: {_one_line(error)}") from None
+        raise NbError(f"DVC: {one_line(error)}") from None
     finally:
         os.chdir(before)
 
@@ -173,7 +188,7 @@ def stage_states(root: Path) -> list[StageState]:
     Raises:
         NbError: if `dvc.yaml` cannot be read or is not a pipeline.
     """
-    with _repo(root) as repo:
+    with open_project(root) as repo:
         return _states(repo, root)
 
 
@@ -215,7 +230,7 @@ def contracts(root: Path) -> dict[str, Contract]:
     Raises:
         NbError: if `dvc.yaml` cannot be read or is not a pipeline.
     """
-    with _repo(root) as repo:
+    with open_project(root) as repo:
         return {
             stage.addressing: Contract(
                 tuple(str(dep.def_path) for dep in stage.deps),
@@ -232,7 +247,7 @@ def check_pipeline(root: Path) -> int:
     Raises:
         NbError: if `dvc.yaml` cannot be read or is not a pipeline.
     """
-    with _repo(root) as repo:
+    with open_project(root) as repo:
         return sum(1 for s in repo.index.stages if s.cmd and s.addressing != FINGERPRINT_STAGE)
 
 
@@ -267,7 +282,7 @@ def compare(
         what = "nothing is committed yet" if commit == "HEAD" else f"there is no commit {commit}"
         raise NbError(f"{what}, so there is nothing to compare with", 2)
     found: list[Change] = []
-    with _repo(root) as repo:
+    with open_project(root) as repo:
         for kind in kinds:
             command = repo.metrics.diff if kind == "metric" else repo.params.diff
             for path, values in command(a_rev=commit, all=True).get("diff", {}).items():
@@ -293,7 +308,7 @@ class Outcome:
 
 
 def missing_names() -> list[str]:
-    """Return what this version of DVC lacks of that which `plan` and `reproduce` use."""
+    """Return what this version of DVC lacks of what we use."""
     from dvc.repo import Repo
     from dvc.stage import exceptions
 
@@ -384,12 +399,19 @@ def preview(
 
 @contextmanager
 def _locked_repo(root: Path, tell: Callable[[str], None]) -> Iterator[Any]:
-    """Open the project and hold DVC's lock; who waits for it says for whom."""
+    """Open the project and hold DVC's lock."""
+    with open_project(root) as repo, hold_lock(repo, tell):
+        yield repo
+
+
+@contextmanager
+def hold_lock(repo: Any, tell: Callable[[str], None]) -> Iterator[None]:
+    """Hold DVC's lock; who waits for it says for whom."""
     import dvc.lock
     from dvc.repo import lock_repo
 
     dvc.lock.DEFAULT_TIMEOUT = LOCK_SECONDS
-    with _repo(root) as repo, ExitStack() as held:
+    with ExitStack() as held:
         told = False
         while True:
             try:
@@ -401,7 +423,7 @@ def _locked_repo(root: Path, tell: Callable[[str], None]) -> Iterator[Any]:
                     tell(f"waiting for DVC's lock, which process {holder or 'unknown'} holds")
                 told = True
         _repair_path_locks(Path(repo.tmp_dir) / "rwlock")
-        yield repo
+        yield
 
 
 @contextmanager
@@ -472,7 +494,7 @@ def declared(root: Path) -> list[Task]:
         NbError: if the pipeline cannot be read (exit code 2).
     """
     try:
-        with _repo(root) as repo:
+        with open_project(root) as repo:
             stages = _shown(repo.index.graph)
     except NbError as error:
         raise NbError(str(error), 2) from None
@@ -487,7 +509,7 @@ def work_apart(root: Path, copy: Path) -> None:
     """
     from dvc.config import Config
 
-    with _repo(root) as repo:
+    with open_project(root) as repo:
         cache, remotes = repo.cache.local_cache_dir, repo.config["remote"]
         stages = repo.index.stages
         made = {out.fs_path for stage in stages for out in stage.outs}
@@ -504,9 +526,9 @@ def work_apart(root: Path, copy: Path) -> None:
     with Config(str(copy / ".dvc"), validate=False).edit("local") as local:
         local.setdefault("core", {})["no_scm"] = True
         local.setdefault("cache", {})["dir"] = cache
-        for name, remote in remotes.items():
-            local.setdefault("remote", {}).setdefault(name, {})["url"] = remote["url"]
-    with _repo(copy) as repo:
+        for name, remote in remotes.items():  # with what config.local says of them
+            local.setdefault("remote", {}).setdefault(name, {}).update(remote)
+    with open_project(copy) as repo:
         repo.checkout(force=True, allow_missing=True)
 
 
@@ -701,6 +723,106 @@ def _memory(stage: Any) -> int | None:
     return int(float(number) * (1024 if binary else 1000) ** " kMGT".index(prefix or " "))
 
 
+class NotComputedError(NbError):
+    """A stage has no result for its inputs as they are."""
+
+
+def restore(
+    root: Path, names: Sequence[str], *, pull: bool, tell: Callable[[str], None]
+) -> dict[str, str]:
+    """Bring stages up to date with results that are kept, and run none of them.
+
+    Args:
+        root: the project's root.
+        names: the stages, each after those that it depends on.
+        pull: fetch from the storage what is missing.
+        tell: called with one line while another process is waited for.
+
+    Returns:
+        The state of each, unchanged or restored, by name.
+
+    Raises:
+        NotComputedError: if neither the cache nor, with `pull`, the storage holds its results.
+    """
+    states: dict[str, str] = {}
+    told = ""
+    _Messages(tell)
+    while True:
+        with _locked_repo(root, tell) as repo:
+            busy = _restore_until_busy(repo, names, states, pull)
+        if not busy:
+            return states
+        if told != busy:  # who works on it needs DVC's lock to end: wait without it
+            tell(f"waiting: {busy}")
+        told = busy
+        time.sleep(BUSY_SECONDS)
+
+
+def _restore_until_busy(repo: Any, names: Sequence[str], states: dict[str, str], pull: bool) -> str:
+    """Note the states of stages; return what another process works on, if it does, and stop."""
+    from dvc.lock import LockError
+
+    stages = {stage.addressing: stage for stage in repo.index.stages}
+    try:
+        for name in names:
+            if name not in states:
+                states[name] = _restore(repo, stages[name], pull)
+    except LockError as error:
+        return one_line(error).partition(" If there are no")[0]
+    return ""
+
+
+def _restore(repo: Any, stage: Any, pull: bool) -> str:
+    always_runs = stage.is_callback or stage.always_changed
+    if not (stage.changed_outs() if always_runs else stage.changed()):
+        return UNCHANGED
+    if not stage.changed(allow_missing=True) and _fetched(repo, stage, pull):
+        stage.checkout()  # inputs are what dvc.lock says, outputs are missing
+        if not stage.changed():
+            return RESTORED
+    kept = _kept_result(repo, stage)
+    if kept is None or not _fetched(repo, kept, pull):
+        raise NotComputedError(_not_computed(stage, pull))
+    stage.remove_outs()
+    kept.checkout()
+    stage.save(run_cache=False)
+    stage.commit()
+    stage.dump(update_pipeline=False)
+    return RESTORED
+
+
+def _kept_result(repo: Any, stage: Any) -> Any:
+    """Return what the run cache holds for a stage with its inputs as they are; None if nothing."""
+    from dvc.stage.cache import _can_hash
+
+    if not _can_hash(stage):
+        return None
+    stage.save_deps()
+    entry = repo.stage_cache._load(stage)
+    return entry and repo.stage_cache._create_stage(entry, wdir=stage.wdir)
+
+
+def _fetched(repo: Any, stage: Any, pull: bool) -> bool:
+    """Return whether the outputs of a stage are in the cache; with `pull` they are fetched."""
+    if pull and not stage.outs_cached():
+        for objects in stage.get_used_objs().values():
+            repo.cloud.pull(objects)
+    return bool(stage.outs_cached())
+
+
+def _not_computed(stage: Any, pull: bool) -> str:
+    name = stage.addressing
+    if not stage.cmd:
+        path = stage.outs[0].def_path
+        if stage.outs[0].exists:
+            return f"{path} is not what {name} says: dvc add {path}, or dvc checkout {path}"
+        where = "in the storage" if pull else "here"
+        return f"{path} as {name} names it is not {where}: make push where it was added"
+    if pull:
+        return f"{name} has not been computed and pushed for these inputs: nb task {name} --push"
+    return f"{name} has not been computed here for these inputs: nb task {name}"
+
+
 def reproduce(
     root: Path,
     name: str,
@@ -734,6 +856,7 @@ def reproduce(
     while True:
         try:
             with Repo(str(root), _wait_for_lock=True) as repo:
+                repo.stage_cache.pull = lambda *_: []  # once for the run is enough: see `storage`
                 before = _mark_times(repo, persisted)
                 done = repo.reproduce(
                     name, single_item=True, force=force, pull=pull, no_commit=bool(persisted)
@@ -748,11 +871,11 @@ def reproduce(
         except DvcException as error:
             cause = error.__cause__ or error
             if isinstance(cause, OutputDoesNotExistError):
-                return Outcome(BROKEN_CONTRACT, error=f"{_one_line(cause)} after its command ran")
+                return Outcome(BROKEN_CONTRACT, error=f"{one_line(cause)} after its command ran")
             if not isinstance(cause, dvc.lock.LockError) or stopped():
-                return Outcome(status=_status(cause), error=_one_line(cause))
+                return Outcome(status=_status(cause), error=one_line(cause))
             if told != str(cause):
-                tell(f"waiting: {_one_line(cause).partition(' If there are no')[0]}")
+                tell(f"waiting: {one_line(cause).partition(' If there are no')[0]}")
             told = str(cause)
             time.sleep(BUSY_SECONDS)
 
@@ -820,48 +943,15 @@ def _status(error: BaseException) -> int | None:
     return int(found[1]) if found and isinstance(error, StageCmdFailedError) else None
 
 
-def storage_problem(root: Path) -> tuple[str, str]:
-    """Return where DVC stores artifacts, and why it cannot be reached (empty if it can)."""
-    with _repo(root) as repo:
-        name = repo.config["core"].get("remote")
-        if not name:
-            return "", "no storage is configured: dvc remote add --default NAME URL"
-        url = str(repo.config["remote"].get(name, {}).get("url", ""))
-        try:
-            odb = repo.cloud.get_remote_odb(name)
-            odb.fs.exists(odb.path)
-            if odb.fs.protocol == "local":
-                _require_writable(Path(odb.path))
-        except Exception as error:  # each kind of storage has errors of its own
-            return url, f"{url} cannot be reached: {_one_line(error)}"
-    return url, ""
-
-
-def _require_writable(folder: Path) -> None:
-    existing = next(path for path in (folder, *folder.parents) if path.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK):
-        raise OSError(f"{existing} is not a folder that can be written to")
-
-
 def missing_data(root: Path) -> list[str]:
     """Return the outputs that `dvc.lock` names and that are neither here nor in DVC's cache."""
-    with _repo(root) as repo:
+    with open_project(root) as repo:
         outs = [out for stage in repo.index.stages for out in stage.outs]
         outs = [out for out in outs if out.hash_info and out.use_cache]
         return [o.def_path for o in outs if not o.exists and o.changed_cache()]
 
 
-def unpushed(root: Path) -> list[str]:
-    """Return the artifacts of this commit that the storage does not have yet.
-
-    Raises:
-        NbError: if the storage cannot be reached.
-    """
-    with _repo(root) as repo:
-        return sorted(name for name, what in repo.status(cloud=True).items() if what == "new")
-
-
-def _one_line(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
     cause = f": {error.__cause__}" if error.__cause__ else ""
     return " ".join(f"{error}{cause}".split())
 
