@@ -217,6 +217,91 @@ def _print_end(done: RunRecord, index: Path | None, *, as_json: bool) -> None:
 
 
 @main.command()
+@click.argument("stage")
+@click.option("--pull", is_flag=True, help="Fetch what others computed from the storage.")
+@click.option("--push", is_flag=True, help="Send the results to the storage.")
+@click.option("-f", "--force", is_flag=True, help="Run even if it is up to date.")
+@click.option("--timeout", type=click.FloatRange(0, min_open=True), help="Seconds it may run.")
+@click.option("--cold", is_flag=True, help="Start the kernel anew, without warm imports.")
+@click.option("--json", "as_json", is_flag=True, help="Print what became of it as JSON.")
+@click.pass_obj
+def task(root: Path, /, stage: str, push: bool, as_json: bool, **chosen: Any) -> None:
+    """Run one stage, as a task of a scheduler.
+
+    STAGE is a name from dvc.yaml, `train@forest` for a value of a matrix. No other stage runs: what
+    comes before it has to be computed, here or, with --pull, anywhere. If somebody has computed the
+    stage itself, its results are restored. Tasks of one project may run side by side.
+
+    On a machine that shares nothing but the storage, check out the commit and use both --pull and
+    --push; `nb assemble --pull` makes dvc.lock of what all of them have sent.
+
+    Exit codes are those of `nb run`.
+
+    \b
+    Examples:
+      nb task train@forest                  in a folder that all workers see
+      nb task train@forest --pull --push    on a machine of its own
+      nb task train@forest --json           the outcome on standard output, the rest on the other
+    """
+    from . import record
+    from .task import execute, outcome
+    from .view import View, failure_line
+
+    options = record.Options(stages=(stage,), **chosen)
+    try:
+        done = execute(root, options, View(sys.stderr if as_json else sys.stdout), push=push)
+    except NbError as error:
+        if as_json:
+            nothing = {"stage": stage, "state": "not run", "cause": str(error)}
+            click.echo(json.dumps({**nothing, "exit_code": error.exit_code}, indent=2))
+        raise
+    found = outcome(root, done)
+    if as_json:
+        click.echo(json.dumps(found, indent=2, default=str))
+    elif not done.exit_code:
+        click.echo(_task_line(found))
+    if done.broken():
+        raise NbError(click.unstyle(failure_line(done.broken()[0])), done.exit_code or 1)
+    if done.exit_code:
+        raise NbError(done.problem(), done.exit_code)
+
+
+def _task_line(found: dict[str, Any]) -> str:
+    """Say what became of a task: `train@forest  restored from the run cache`."""
+    from .schedule import RAN, RESTORED
+
+    words = {RAN: f"ran; see {found['executed']}", RESTORED: "restored from the run cache"}
+    words[RAN] = words[RAN] if found["executed"] else "ran"
+    return f"{found['stage']}  {words.get(found['state'], found['state'])}"
+
+
+@main.command()
+@click.option("--pull", is_flag=True, help="Fetch what others computed from the storage.")
+@click.option("--json", "as_json", is_flag=True, help="Print the state of each stage as JSON.")
+@click.pass_obj
+def assemble(root: Path, pull: bool, as_json: bool) -> None:
+    """Make dvc.lock of results that were computed elsewhere, and run nothing.
+
+    The same bytes as after a run on one machine. Exits with 1 if a stage was not computed.
+
+    \b
+    Examples:
+      nb assemble --pull      after tasks on several machines
+      nb assemble             after tasks in this folder
+    """
+    from .task import assemble as restore_all
+    from .view import View
+
+    states = restore_all(root, View(sys.stderr if as_json else sys.stdout), pull=pull)
+    if as_json:
+        click.echo(json.dumps(states, indent=2))
+        return
+    width = max(map(len, states), default=0)
+    for name, state in states.items():
+        click.echo(f"{name:{width}}  {state}")
+
+
+@main.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the states as JSON.")
 @click.pass_obj
 def status(root: Path, as_json: bool) -> None:

@@ -37,7 +37,7 @@ def refresh(root: Path) -> list[Path]:
     changed = [path for path, text in texts.items() if _write_changed(root / path, text)]
     for path in (root / FINGERPRINTS).rglob("*.txt"):
         if path.relative_to(root) not in texts:
-            path.unlink()
+            path.unlink(missing_ok=True)
     _keep_history(root, texts.values())
     return changed
 
@@ -61,7 +61,7 @@ def _keep_history(root: Path, texts: Iterable[str]) -> None:
     named = lock.read_text(encoding="utf-8") if lock.exists() else ""
     for path in (root / HISTORY).glob("*.txt"):
         if path.stem not in current and path.stem not in named:
-            path.unlink()
+            path.unlink(missing_ok=True)
 
 
 def explain(root: Path, path: Path, old_md5: str | None) -> list[str]:

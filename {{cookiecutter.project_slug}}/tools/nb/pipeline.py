@@ -1,4 +1,7 @@
-"""The pipeline as `dvc.yaml` declares it, and what DVC says of it. Only this module imports DVC."""
+"""The pipeline as `dvc.yaml` declares it, and what DVC says of it.
+
+Only this module and `storage` import DVC.
+"""
 
 from __future__ import annotations
 
@@ -46,6 +49,10 @@ UNDOCUMENTED = (
     "dvc.repo:lock_repo",
     "dvc.rwlock:_edit_rwlock",
     "dvc.repo:Repo.unprotect",
+    "dvc.stage.cache:StageCache.pull",
+    "dvc.stage.cache:_can_hash",
+    "dvc.stage.cache:StageCache._create_stage",
+    "dvc.stage.cache:StageCache._load",
     "dvc.stage.exceptions:StageCmdFailedError",
     "dvc.stage:Stage.addressing",
     "dvc.stage:Stage.changed",
@@ -358,7 +365,7 @@ def plan(
         NbError: if the pipeline cannot be read (exit code 2), or a target is unknown.
     """
     try:
-        with _locked_repo(root, tell) as repo:
+        with open_project(root, tell) as repo:
             return _plan(repo, root, targets, force, downstream)
     except NbError as error:
         raise NbError(str(error), 2) from None
@@ -374,7 +381,7 @@ def preview(
     """
     fingerprints.refresh(root)
     try:
-        with _locked_repo(root, lambda line: None) as repo:
+        with open_project(root, lambda line: None) as repo:
             tasks = _plan(repo, root, targets, force, downstream).tasks
             with _path_locks_read_once(repo):
                 return tasks, _states(repo, root)
@@ -383,7 +390,7 @@ def preview(
 
 
 @contextmanager
-def _locked_repo(root: Path, tell: Callable[[str], None]) -> Iterator[Any]:
+def open_project(root: Path, tell: Callable[[str], None]) -> Iterator[Any]:
     """Open the project and hold DVC's lock; who waits for it says for whom."""
     import dvc.lock
     from dvc.repo import lock_repo
@@ -455,7 +462,7 @@ def mend_locks(root: Path, before: Mapping[Path, bytes]) -> None:
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
-    with _locked_repo(root, lambda _: None):
+    with open_project(root, lambda _: None):
         for path, content in before.items():
             try:
                 whole = isinstance(YAML(typ="safe").load(path), dict)
@@ -580,7 +587,7 @@ def sort_locks(root: Path, order: Sequence[str]) -> None:
         root: the project's root.
         order: the names of the stages.
     """
-    with _locked_repo(root, lambda _: None):
+    with open_project(root, lambda _: None):
         for path, content in read_locks(root, order).items():
             file = path.relative_to(root).with_name("dvc.yaml").as_posix()
             prefix = "" if file == "dvc.yaml" else f"{file}:"
@@ -761,6 +768,104 @@ def _memory(stage: Any) -> int | None:
     return int(float(number) * (1024 if binary else 1000) ** " kMGT".index(prefix or " "))
 
 
+class NotComputedError(NbError):
+    """A stage has no result for its inputs as they are."""
+
+
+def restore(
+    root: Path, names: Sequence[str], *, pull: bool, tell: Callable[[str], None]
+) -> dict[str, str]:
+    """Bring stages up to date with results that are kept, and run none of them.
+
+    Args:
+        root: the project's root.
+        names: the stages, each after those that it depends on.
+        pull: fetch from the storage what is missing.
+        tell: called with one line while another process is waited for.
+
+    Returns:
+        The state of each, unchanged or restored, by name.
+
+    Raises:
+        NotComputedError: if neither the cache nor, with `pull`, the storage holds its results.
+    """
+    states: dict[str, str] = {}
+    told = ""
+    _Messages(tell)
+    while True:
+        with open_project(root, tell) as repo:
+            busy = _restore_until_busy(repo, names, states, pull)
+        if not busy:
+            return states
+        if told != busy:  # who works on it needs DVC's lock to end: wait without it
+            tell(f"waiting: {busy}")
+        told = busy
+        time.sleep(BUSY_SECONDS)
+
+
+def _restore_until_busy(repo: Any, names: Sequence[str], states: dict[str, str], pull: bool) -> str:
+    """Note the states of stages; return what another process works on, if it does, and stop."""
+    from dvc.lock import LockError
+
+    stages = {stage.addressing: stage for stage in repo.index.stages}
+    try:
+        for name in names:
+            if name not in states:
+                states[name] = _restore(repo, stages[name], pull)
+    except LockError as error:
+        return _one_line(error).partition(" If there are no")[0]
+    return ""
+
+
+def _restore(repo: Any, stage: Any, pull: bool) -> str:
+    always_runs = stage.is_callback or stage.always_changed
+    if not (stage.changed_outs() if always_runs else stage.changed()):
+        return UNCHANGED
+    if not stage.changed(allow_missing=True) and _fetched(repo, stage, pull):
+        stage.checkout()  # inputs are what dvc.lock says, outputs are missing
+        if not stage.changed():
+            return RESTORED
+    kept = _kept_result(repo, stage)
+    if kept is None or not _fetched(repo, kept, pull):
+        raise NotComputedError(_not_computed(stage, pull))
+    stage.remove_outs()
+    kept.checkout()
+    stage.save(run_cache=False)
+    stage.commit()
+    stage.dump(update_pipeline=False)
+    return RESTORED
+
+
+def _kept_result(repo: Any, stage: Any) -> Any:
+    """Return what the run cache holds for a stage with its inputs as they are; None if nothing."""
+    from dvc.stage.cache import _can_hash
+
+    if not _can_hash(stage):
+        return None
+    stage.save_deps()
+    entry = repo.stage_cache._load(stage)
+    return entry and repo.stage_cache._create_stage(entry, wdir=stage.wdir)
+
+
+def _fetched(repo: Any, stage: Any, pull: bool) -> bool:
+    """Return whether the outputs of a stage are in the cache; with `pull` they are fetched."""
+    if pull and not stage.outs_cached():
+        for objects in stage.get_used_objs().values():
+            repo.cloud.pull(objects)
+    return bool(stage.outs_cached())
+
+
+def _not_computed(stage: Any, pull: bool) -> str:
+    name = stage.addressing
+    if not stage.cmd:
+        path = stage.outs[0].def_path
+        where = "in the storage" if pull else "here"
+        return f"{path} as {name} names it is not {where}: make push where it was added"
+    if pull:
+        return f"{name} has not been computed and pushed for these inputs: nb task {name} --push"
+    return f"{name} has not been computed here for these inputs: nb task {name}"
+
+
 def reproduce(
     root: Path,
     name: str,
@@ -794,6 +899,7 @@ def reproduce(
     while True:
         try:
             with Repo(str(root), _wait_for_lock=True) as repo:
+                repo.stage_cache.pull = lambda *_: []  # once for the run is enough: see `storage`
                 before = _mark_times(repo, persisted)
                 done = repo.reproduce(
                     name, single_item=True, force=force, pull=pull, no_commit=bool(persisted)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from . import contract, forkserver, pipeline, record, stamp, trace
 from .notebook import production_notebooks
@@ -51,7 +51,7 @@ def execute(root: Path, options: Options, view: View) -> Done | None:
             options = _verifying(options, view)
         if os.name != "posix":
             return _run_plainly(root, options, view, "this system cannot fork processes")
-        with _only_run(root, view) as lock, _warm(root, options, lock) as warm:
+        with only_run(root, view) as lock, warmth(root, options, lock) as warm:
             missing = pipeline.missing_names()
             if missing:
                 lacks = f"this version of DVC has no {', no '.join(missing)}"
@@ -62,7 +62,7 @@ def execute(root: Path, options: Options, view: View) -> Done | None:
 
 
 def _run_side_by_side(root: Path, options: Options, view: View, warm: Warm | None) -> Done | None:
-    record.tidy(root)
+    tidy(root)
     began = stamp.clock(root)
     plan = _plan(root, options, view.note)
     if all(task.hidden for task in plan.tasks):
@@ -116,13 +116,12 @@ def _plan(root: Path, options: Options, tell: Callable[[str], None]) -> Plan:
 
 
 @contextmanager
-def _warm(root: Path, options: Options, lock: int) -> Iterator[Warm | None]:
+def warmth(root: Path, options: Options, lock: int) -> Iterator[Warm | None]:
     """Start the warm process, if there may be notebooks to run; end it after the block."""
     is_cold = options.cold or os.environ.get(COLD) or sys.platform != "linux"
     if is_cold or not production_notebooks(root / PRODUCTION):
         yield None
         return
-    forkserver.tidy(root)
     warm = Warm(root, [lock])
     try:
         yield warm
@@ -192,23 +191,56 @@ def _run_plainly(root: Path, options: Options, view: View, why: str) -> Done:
 
 
 @contextmanager
-def _only_run(root: Path, view: View) -> Iterator[int]:
-    """Wait until no other `nb run` is at work in this project; give the file that is locked.
+def only_run(root: Path, view: View) -> Iterator[int]:
+    """Wait until nobody else runs stages in this project; give the file that is locked.
 
     Workers inherit the lock: after `kill -9` of a runner it is free when the last of them ended.
     """
+    with _lock(root) as file:
+        _wait_for(file, view, exclusive=True)
+        yield file.fileno()
+
+
+@contextmanager
+def beside_tasks(root: Path, view: View) -> Iterator[int]:
+    """Wait until no `nb run` is at work in this project; others may run single stages meanwhile.
+
+    Who comes first removes what killed runs left.
+    """
     import fcntl
 
-    path = root / RUN_LOCK
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+", encoding="utf-8") as file:
+    with _lock(root) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            tidy(root)
         except BlockingIOError:
-            file.seek(0)
-            view.note(f"waiting for another nb run, process {file.read().strip()}")
-            fcntl.flock(file, fcntl.LOCK_EX)
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
+            pass
+        _wait_for(file, view, exclusive=False)
         yield file.fileno()
+
+
+def tidy(root: Path) -> None:
+    """Remove what killed runs left; to be called when nobody is at work."""
+    record.tidy(root)
+    forkserver.tidy(root)
+
+
+def _lock(root: Path) -> TextIO:
+    path = root / RUN_LOCK
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.open("a+", encoding="utf-8")
+
+
+def _wait_for(file: TextIO, view: View, *, exclusive: bool) -> None:
+    import fcntl
+
+    kind = fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.seek(0)
+        view.note(f"waiting for another nb run, process {file.read().strip()}")
+        fcntl.flock(file, kind)
+    file.truncate(0)
+    file.write(f"{os.getpid()}\n")
+    file.flush()

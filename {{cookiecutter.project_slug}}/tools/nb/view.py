@@ -117,7 +117,7 @@ def summary(run: RunRecord) -> list[str]:
     width = max((len(stage.name) for stage in run.stages), default=0)
     return [
         *(_state_line(stage, width) for stage in run.stages),
-        *(_failure_line(stage) for stage in run.broken()),
+        *(failure_line(stage) for stage in run.broken()),
     ]
 
 
@@ -130,8 +130,8 @@ def _state_line(stage: StageRecord, width: int) -> str:
     return f"{stage.name:{width}}  {word}  {took:>8}".rstrip()
 
 
-def _failure_line(stage: StageRecord) -> str:
-    """Say where a stage failed: `train · 30-train · cell 7 · NameError: … (see …)`."""
+def failure_line(stage: StageRecord) -> str:
+    """Return where a stage failed: `train · 30-train · cell 7 · NameError: … (see …)`."""
     parts = [stage.name, Path(stage.notebook).stem, f"cell {stage.cell}" if stage.cell else ""]
     where = f" (see {stage.executed})" if stage.cell else ""
     return click.style(" · ".join([*filter(None, parts), stage.cause]), fg="red") + where

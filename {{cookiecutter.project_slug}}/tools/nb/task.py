@@ -1,0 +1,128 @@
+"""One stage as a task of a scheduler, on any machine that has the commit; `dvc.lock` from many.
+
+A task never runs another stage than its own: what comes before is taken from the run cache, which
+the storage shares between machines.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from . import fingerprints, pipeline, storage
+from .project import NbError
+from .record import RUNS, Options, RunRecord
+from .run import beside_tasks, warmth
+from .runner import Runner
+from .schedule import RESTORED, Task
+from .view import View
+
+
+def execute(root: Path, options: Options, view: View, *, push: bool) -> RunRecord:
+    """Bring the one stage that `options` name up to date, and return what became of it.
+
+    Args:
+        root: the project's root.
+        options: the stage; with `pull` what is missing comes from the storage.
+        view: where to show it.
+        push: send the results to the storage, with their entry in the run cache.
+
+    Raises:
+        NbError: if there is no such stage, one before it was not computed, or the storage cannot be
+            reached.
+    """
+    _require_posix()
+    with beside_tasks(root, view) as lock, warmth(root, options, lock) as warm:
+        if options.pull:
+            storage.fetch_runs(root)
+        *before, task = _plan(root, options, view)
+        states = pipeline.restore(
+            root, [other.name for other in before], pull=options.pull, tell=view.note
+        )
+        restored = [name for name, state in states.items() if state == RESTORED]
+        if restored:
+            view.note(f"restored from the run cache: {', '.join(restored)}")
+        if restored or options.pull:  # the plan was made without them
+            task = replace(task, changed=True)
+        runner = Runner(root, options, [replace(task, after=frozenset())], view, {}, warm)
+        done = runner.run()
+        if push and not done.exit_code:
+            view.note(f"sent {_count(storage.push(root, [task.name]))} to the storage")
+    return done
+
+
+def assemble(root: Path, view: View, *, pull: bool) -> dict[str, str]:
+    """Bring the whole pipeline up to date from the run cache, and run nothing.
+
+    Returns:
+        The state of each stage, unchanged or restored, by name.
+
+    Raises:
+        NbError: if a stage was not computed; those before it are up to date.
+    """
+    _require_posix()
+    with beside_tasks(root, view):
+        if pull:
+            storage.fetch_runs(root)
+        plan = _whole(root, (), view)
+        names = [task.name for task in plan.tasks if not task.hidden]
+        states = pipeline.restore(root, names, pull=pull, tell=view.note)
+        pipeline.sort_locks(root, plan.order)
+    return states
+
+
+def outcome(root: Path, done: RunRecord) -> dict[str, Any]:
+    """Return what became of a task, for machines."""
+    from .declared import read_stages
+
+    (stage,) = done.stages
+    own = {
+        path for found in read_stages(root) if found.name == stage.name for path in found.metrics
+    }
+    return {
+        "stage": stage.name,
+        "state": stage.state,
+        "exit_code": done.exit_code,
+        "cause": stage.cause,
+        "cell": stage.cell,
+        "notebook": stage.notebook,
+        "executed": stage.executed,
+        "parameters": stage.parameters,
+        "metrics": {path: numbers for path, numbers in done.metrics.items() if path in own},
+        "seconds": stage.seconds,
+        "started": stage.started,
+        "ended": stage.ended,
+        "cpu_seconds": stage.cpu_seconds,
+        "peak_memory": stage.peak_memory,
+        "commit": done.commit,
+        "record": (RUNS / f"{done.id}.json").as_posix(),
+    }
+
+
+def _plan(root: Path, options: Options, view: View) -> list[Task]:
+    """Return the stages before the one that is asked for, and it."""
+    plan = _whole(root, options.stages, view)
+    (name,) = options.stages
+    group = [task.name for task in plan.tasks if task.name.partition("@")[0] == name != task.name]
+    if group:
+        raise NbError(f"{name} stands for {', '.join(group)}: name one of them", 2)
+    return [task for task in plan.tasks if not task.hidden]
+
+
+def _whole(root: Path, targets: tuple[str, ...], view: View) -> pipeline.Plan:
+    missing = pipeline.missing_names()
+    if missing:
+        raise NbError(f"this version of DVC has no {', no '.join(missing)}: update the project", 2)
+    fingerprints.refresh(root)
+    return pipeline.plan(root, targets, force=False, downstream=False, tell=view.note)
+
+
+def _count(number: int) -> str:
+    return f"{number} file{'' if number == 1 else 's'}"
+
+
+def _require_posix() -> None:
+    if os.name != "posix":
+        raise NbError("nb task needs Linux or macOS; nb run runs the pipeline here, too", 2)
