@@ -9,6 +9,7 @@ from pathlib import Path
 SLUG = "{{ cookiecutter.project_slug }}"
 PACKAGE = "{{ cookiecutter.package_name }}"
 CI = "{{ cookiecutter.ci }}"
+SCHEDULER = "{{ cookiecutter.scheduler }}"
 EXAMPLE = "{{ cookiecutter.example }}".startswith("T")  # True or False
 
 # Notebooks are copied unrendered; this is the package that they import in the template.
@@ -29,6 +30,10 @@ EXAMPLE_FILES = (
 OPTIONAL = {
     (".github",): CI == "GitHub",
     (".gitlab-ci.yml",): CI == "GitLab",
+    ("orchestration",): SCHEDULER != "none",
+    ("orchestration/dagster_definitions.py", "orchestration/start_dagster.py"): SCHEDULER
+    == "Dagster",
+    ("orchestration/airflow_dag.py", "orchestration/start_airflow.py"): SCHEDULER == "Airflow",
     EXAMPLE_FILES: EXAMPLE,
 }
 

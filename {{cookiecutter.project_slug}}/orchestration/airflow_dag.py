@@ -11,7 +11,7 @@ import os
 import re
 import subprocess
 import sys
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import stages  # noqa: E402
+import stages
 
 # When the whole pipeline is brought up to date, once the DAG is switched on in the UI.
 SCHEDULE = "0 5 * * *"
@@ -81,7 +81,7 @@ def make_dag() -> DAG:
         "{{ cookiecutter.project_slug }}",
         description="The production notebooks, as dvc.yaml declares them",
         schedule=SCHEDULE,
-        start_date=datetime(2024, 1, 1, tzinfo=timezone.utc),
+        start_date=datetime(2024, 1, 1),
         catchup=False,
         max_active_runs=1,  # two runs in one folder would do the same work
     )

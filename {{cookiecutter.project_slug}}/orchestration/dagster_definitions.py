@@ -10,6 +10,7 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Set
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import dagster as dg
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import stages  # noqa: E402
+import stages
 
 # When the whole pipeline is brought up to date. Switch it on in the UI, under Automation.
 SCHEDULE = "0 5 * * *"
@@ -53,25 +54,29 @@ if len(STAGES) < len(PIPELINE):
     raise ValueError("dvc.yaml: two stages differ in punctuation only, so Dagster cannot name them")
 
 
+@cache
+def choice_of(name: str, choices: tuple[str, ...]) -> dg.Enum:
+    """Return the type of a parameter with the given choices; Dagster wants each type once."""
+    return dg.Enum("_".join([name, *choices]), [dg.EnumValue(choice) for choice in choices])
+
+
 def field_of(parameter: Mapping[str, Any]) -> dg.Field:
     """Return a parameter as a field of the run's configuration, typed where Dagster has the type.
 
     `nb` checks the value against the notebook in any case.
     """
-    text, optional = re.subn(r"\s*\|\s*None|None\s*\|\s*|^Optional\[(.*)\]$", r"\1", parameter["type"])
-    choices = parameter["choices"]
-    if choices and all(re.fullmatch(r"[A-Za-z_]\w*", str(choice)) for choice in choices):
-        name = f"{parameter['name']}_{'_'.join(choices)}"
-        kind: Any = dg.Enum(name, [dg.EnumValue(choice) for choice in choices])
+    bare = re.sub(r"\bOptional\[(.*)\]|\s*\|\s*None|None\s*\|\s*", r"\1", parameter["type"])
+    choices = tuple(parameter["choices"])
+    if choices and all(isinstance(c, str) and re.fullmatch(r"[A-Za-z_]\w*", c) for c in choices):
+        kind: Any = choice_of(parameter["name"], choices)
     else:
-        kind = SCALARS.get(text, dg.Any)
-    if optional and kind is not dg.Any:
+        kind = SCALARS.get(bare, dg.Any)
+    if bare != parameter["type"]:
         kind = dg.Noneable(kind)
-    description = parameter["help"] or None
-    if "value" not in parameter and (parameter["required"] or parameter["default"] is None):
-        return dg.Field(kind, is_required=False, description=description)
-    default = parameter.get("value", parameter["default"])
-    return dg.Field(kind, default_value=default, description=description)
+    value = parameter.get("value", parameter["default"])
+    if "value" not in parameter and parameter["required"]:
+        return dg.Field(kind, is_required=False, description=parameter["help"])
+    return dg.Field(kind, default_value=value, description=parameter["help"])
 
 
 def config_of(stage: stages.Stage) -> dict[str, dg.Field]:
@@ -185,17 +190,21 @@ def run_apart(
         lines.append(line)
         context.log.info(line)
 
-    values = [(f"{stage}.{name}", v) for stage, given in changed.items() for name, v in given.items()]
-    settings = [f"--set={name}={json.dumps(value)}" for name, value in values]
+    values = {
+        f"{stage}.{name}": value
+        for stage, given in changed.items()
+        for name, value in given.items()
+    }
+    settings = [f"--set={name}={json.dumps(value)}" for name, value in values.items()]
     result = call(stages.call, ["run", "--json", *settings, *names], tell, names[0])
     (copy,) = re.findall(r"^nb: the results are in (\S+);", "\n".join(lines), re.MULTILINE)
     for found in result["stages"]:
         if found["name"] in names:
-            stage = PIPELINE[found["name"]]
-            metadata = metadata_of(stage, stages.ROOT / copy, {**found, "metrics": result["metrics"]})
-            seen = {"run apart with": dict(values), "folder": dg.MetadataValue.path(copy)}
-            key = key_of(stage.name)
-            context.log_event(dg.AssetObservation(asset_key=key, metadata=seen | metadata))
+            seen = found | {"metrics": result["metrics"]}
+            metadata = metadata_of(PIPELINE[found["name"]], stages.ROOT / copy, seen)
+            apart = {"run apart with": values, "folder": dg.MetadataValue.path(copy)}
+            key = key_of(found["name"])
+            context.log_event(dg.AssetObservation(asset_key=key, metadata=apart | metadata))
 
 
 everything = dg.define_asset_job("pipeline", description="Bring all stages up to date")

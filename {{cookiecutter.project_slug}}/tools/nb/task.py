@@ -37,7 +37,8 @@ def execute(root: Path, options: Options, view: View, *, push: bool) -> RunRecor
     with beside_tasks(root, view) as lock, warmth(root, options, lock) as warm:
         if options.pull:
             storage.fetch_runs(root)
-        *before, task = _plan(root, options, view)
+        plan = _whole(root, options.stages, view)
+        *before, task = _only(plan, *options.stages)
         states = pipeline.restore(
             root, [other.name for other in before], pull=options.pull, tell=view.note
         )
@@ -48,6 +49,8 @@ def execute(root: Path, options: Options, view: View, *, push: bool) -> RunRecor
             task = replace(task, changed=True)
         runner = Runner(root, options, [replace(task, after=frozenset())], view, {}, warm)
         done = runner.run()
+        if runner.ended:  # tasks end in any order; dvc.lock has that of the pipeline
+            pipeline.sort_locks(root, plan.order)
         if push and not done.exit_code:
             view.note(f"sent {_count(storage.push(root, [task.name]))} to the storage")
     return done
@@ -101,10 +104,8 @@ def outcome(root: Path, done: RunRecord) -> dict[str, Any]:
     }
 
 
-def _plan(root: Path, options: Options, view: View) -> list[Task]:
+def _only(plan: pipeline.Plan, name: str) -> list[Task]:
     """Return the stages before the one that is asked for, and it."""
-    plan = _whole(root, options.stages, view)
-    (name,) = options.stages
     group = [task.name for task in plan.tasks if task.name.partition("@")[0] == name != task.name]
     if group:
         raise NbError(f"{name} stands for {', '.join(group)}: name one of them", 2)
