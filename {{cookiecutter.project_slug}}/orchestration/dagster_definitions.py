@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import dagster as dg
 
@@ -44,8 +45,9 @@ PIPELINE = {stage.name: stage for stage in stages.load()}
 
 
 def key_of(name: str) -> dg.AssetKey:
-    """Return a stage's key: `train@forest` is train/forest; only letters, digits and _ are left."""
-    parts = re.split(r"/dvc\.yaml:|[@/]", name)
+    """Return a stage's key: `train@forest` is train__forest, `eda/dvc.yaml:clean` eda/clean."""
+    folder, separator, stage = name.rpartition("/dvc.yaml:")
+    parts = [*(folder.split("/") if separator else ()), stage.replace("@", "__")]
     return dg.AssetKey([re.sub(r"\W", "_", part) for part in parts])
 
 
@@ -109,7 +111,7 @@ def asset_of(key: dg.AssetKey, stage: stages.Stage) -> dg.AssetsDefinition:
         if stage.name not in apart:
             result = call(stages.run, stage, context.log.info)
             context.log.info(f"{stage.name}: {WORDS.get(result['state'], result['state'])}")
-            yield dg.MaterializeResult(metadata=metadata_of(stage, stages.ROOT, result))
+            yield dg.MaterializeResult(metadata=metadata_of(context, stage, stages.ROOT, result))
         elif stage.name == next(iter(changed)):
             run_apart(context, changed, apart)
         else:
@@ -119,9 +121,9 @@ def asset_of(key: dg.AssetKey, stage: stages.Stage) -> dg.AssetsDefinition:
 
 
 def group_of(stage: stages.Stage) -> str:
-    """Return the group that a stage is shown in: the values of a matrix have one of their own."""
-    is_alone = stage.name == stage.group
-    return "pipeline" if is_alone else re.sub(r"\W", "_", stage.group)
+    """Return the group that a stage is shown in: one for each `dvc.yaml`."""
+    folder, separator, _ = stage.name.rpartition("/dvc.yaml:")
+    return re.sub(r"\W", "_", folder) if separator else "pipeline"
 
 
 def call(function: Any, *arguments: Any) -> dict[str, Any]:
@@ -132,11 +134,18 @@ def call(function: Any, *arguments: Any) -> dict[str, Any]:
         raise dg.Failure(str(error), allow_retries=not error.is_hopeless) from None
 
 
-def metadata_of(stage: stages.Stage, root: Path, result: Mapping[str, Any]) -> dict[str, Any]:
+def metadata_of(
+    context: dg.AssetExecutionContext, stage: stages.Stage, root: Path, result: Mapping[str, Any]
+) -> dict[str, Any]:
     """Return what Dagster shows of a stage: its state, executed notebook, metrics and plots."""
     found: dict[str, Any] = {"state": WORDS.get(result["state"], result["state"])}
     if stage.executed and (root / stage.executed).exists():
-        found["executed notebook"] = dg.MetadataValue.notebook(str(root / stage.executed))
+        path = str(root / stage.executed)
+        found["executed notebook"] = dg.MetadataValue.notebook(path)
+        if origin := context.run.remote_job_origin:  # started from the UI, which shows notebooks
+            where = origin.repository_origin.code_location_origin.location_name
+            page = urlencode({"path": path, "repoLocName": where})
+            found["executed notebook, shown"] = dg.MetadataValue.url(f"/notebook?{page}")
     for path in stage.metrics:
         prefix = f"{Path(path).stem}." if len(stage.metrics) > 1 else ""
         numbers = result["metrics"].get(path, {})
@@ -201,7 +210,7 @@ def run_apart(
     for found in result["stages"]:
         if found["name"] in names:
             seen = found | {"metrics": result["metrics"]}
-            metadata = metadata_of(PIPELINE[found["name"]], stages.ROOT / copy, seen)
+            metadata = metadata_of(context, PIPELINE[found["name"]], stages.ROOT / copy, seen)
             apart = {"run apart with": values, "folder": dg.MetadataValue.path(copy)}
             key = key_of(found["name"])
             context.log_event(dg.AssetObservation(asset_key=key, metadata=apart | metadata))

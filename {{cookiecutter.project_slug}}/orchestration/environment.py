@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -75,6 +76,8 @@ def become(command: list[str], variables: Mapping[str, str]) -> NoReturn:
     """Run a program of the environment at the project's root in the place of this one."""
     os.environ.update(variables)
     os.chdir(ROOT)
+    # A shell starts jobs in the background deaf to Ctrl-C, and Dagster is then deaf to SIGTERM, too.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     if os.name == "nt":  # there, a program cannot take the place of another
         raise SystemExit(subprocess.call(command))
     os.execv(command[0], command)

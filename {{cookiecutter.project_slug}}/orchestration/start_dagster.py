@@ -14,6 +14,8 @@ import sys
 import environment
 
 HOME = environment.ROOT / ".nb" / "dagster"
+# Nothing is sent to Dagster's makers, and its UI asks for no e-mail address.
+SETTINGS = "telemetry: {enabled: false}\nnux: {enabled: false}\n"
 
 
 def main(manager: str) -> None:
@@ -22,7 +24,7 @@ def main(manager: str) -> None:
     HOME.mkdir(parents=True, exist_ok=True)
     settings = HOME / "dagster.yaml"
     if not settings.exists():
-        settings.write_text("telemetry:\n  enabled: false\n", encoding="utf-8")
+        settings.write_text(SETTINGS, encoding="utf-8")
     where = ["--host", "127.0.0.1", "--port", os.environ.get("PORT", "3000")]
     definitions = ["--python-file", "orchestration/dagster_definitions.py"]
     environment.become(
