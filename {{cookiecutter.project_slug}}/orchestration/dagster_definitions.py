@@ -75,10 +75,14 @@ def field_of(parameter: Mapping[str, Any]) -> dg.Field:
         kind = SCALARS.get(bare, dg.Any)
     if bare != parameter["type"]:
         kind = dg.Noneable(kind)
-    value = parameter.get("value", parameter["default"])
+    optional = dg.Field(kind, is_required=False, description=parameter["help"])
     if "value" not in parameter and parameter["required"]:
-        return dg.Field(kind, is_required=False, description=parameter["help"])
-    return dg.Field(kind, default_value=value, description=parameter["help"])
+        return optional
+    value = parameter.get("value", parameter["default"])
+    try:
+        return dg.Field(kind, default_value=value, description=parameter["help"])
+    except dg.DagsterInvalidConfigError:  # a wrong value in config/ fails its stage, no other
+        return optional
 
 
 def config_of(stage: stages.Stage) -> dict[str, dg.Field]:
@@ -105,7 +109,7 @@ def asset_of(key: dg.AssetKey, stage: stages.Stage) -> dg.AssetsDefinition:
         output_required=False,
         retry_policy=retry if settings.retries else None,
     )
-    def materialise(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+    def materialise(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
         changed = changed_in(context)
         apart = affected_by(changed, context.run.asset_selection or set(STAGES))
         if stage.name not in apart:
@@ -166,7 +170,8 @@ def picture(path: Path) -> dg.MetadataValue:
 
 def changed_in(context: dg.AssetExecutionContext) -> dict[str, dict[str, Any]]:
     """Return the parameters that the run's configuration changes, by stage."""
-    ops = context.run.run_config.get("ops", {})
+    config: Any = context.run.run_config
+    ops = config.get("ops", {})
     changed: dict[str, dict[str, Any]] = {}
     for key, stage in STAGES.items():
         given = ops.get(key.to_python_identifier(), {}).get("config") or {}
@@ -211,9 +216,9 @@ def run_apart(
         if found["name"] in names:
             seen = found | {"metrics": result["metrics"]}
             metadata = metadata_of(context, PIPELINE[found["name"]], stages.ROOT / copy, seen)
-            apart = {"run apart with": values, "folder": dg.MetadataValue.path(copy)}
+            metadata |= {"run apart with": values, "folder": dg.MetadataValue.path(copy)}
             key = key_of(found["name"])
-            context.log_event(dg.AssetObservation(asset_key=key, metadata=apart | metadata))
+            context.log_event(dg.AssetObservation(asset_key=key, metadata=metadata))
 
 
 everything = dg.define_asset_job("pipeline", description="Bring all stages up to date")

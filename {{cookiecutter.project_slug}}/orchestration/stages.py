@@ -177,7 +177,7 @@ def _watched(
         slow = f"WARNING: {name} is expected to end within {settings.expected:g} s and still runs"
         timers.append(Timer(settings.expected, tell, [slow]))
     if settings.timeout:
-        timers.append(Timer(settings.timeout, lambda: (late.append(True), _stop(process))))
+        timers.append(Timer(settings.timeout, _stop_late, [process, late]))
     for timer in timers:
         timer.daemon = True
         timer.start()
@@ -187,6 +187,11 @@ def _watched(
         for timer in timers:
             timer.cancel()
         _stop(process)
+
+
+def _stop_late(process: subprocess.Popen[str], late: list[bool]) -> None:
+    late.append(True)
+    _stop(process)
 
 
 def _stop(process: subprocess.Popen[str]) -> None:
