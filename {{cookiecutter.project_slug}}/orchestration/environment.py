@@ -76,7 +76,7 @@ def become(command: list[str], variables: Mapping[str, str]) -> NoReturn:
     """Run a program of the environment at the project's root in the place of this one."""
     os.environ.update(variables)
     os.chdir(ROOT)
-    # A shell starts jobs in the background deaf to Ctrl-C; a program may then be so to SIGTERM, too.
+    # A shell starts jobs in the background deaf to Ctrl-C, and some are then deaf to SIGTERM, too.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     if os.name == "nt":  # there, a program cannot take the place of another
         raise SystemExit(subprocess.call(command))
