@@ -96,14 +96,24 @@ def load() -> list[Stage]:
 
 
 def _stage(found: dict[str, Any]) -> Stage:
-    given = (found["meta"].get("scheduler") or {}) if found["meta"] else {}
-    known = asdict(DEFAULTS)
-    unknown = ", ".join(sorted(set(given) - set(known)))
-    if unknown:
-        where = f"dvc.yaml: stage {found['name']}: meta.scheduler"
-        raise StageError(f"{where} has no {unknown}; known are {', '.join(known)}", 2)
     names = {field.name for field in fields(Stage)} & found.keys()
-    return Stage(**{name: found[name] for name in names}, settings=Settings(**given))
+    settings = _settings(found["meta"].get("scheduler") or {}, found["name"])
+    return Stage(**{name: found[name] for name in names}, settings=settings)
+
+
+def _settings(given: Any, name: str) -> Settings:
+    """Return the settings of a stage as `dvc.yaml` gives them."""
+    where = f"dvc.yaml: stage {name}: meta.scheduler"
+    known = asdict(DEFAULTS)
+    if not isinstance(given, dict):
+        raise StageError(f"{where} is {given!r}; write names and values, such as retries: 2", 2)
+    for key, value in given.items():
+        if key not in known:
+            raise StageError(f"{where} has no {key}; known are {', '.join(known)}", 2)
+        kind, word = (str, "text") if key == "queue" else ((int, float), "number")
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise StageError(f"{where}: {key} is {value!r}, which is no {word}", 2)
+    return Settings(**given)
 
 
 def run(

@@ -537,7 +537,7 @@ def _definition(stage: Any, makers: Set[Any], shown: Sequence[Any]) -> Definitio
         " && ".join(_commands(stage)),
         [other.addressing for other in shown if other in makers],
         stage.desc or "",
-        dict(stage.meta or {}),
+        stage.meta if isinstance(stage.meta, dict) else {},
         bool(stage.frozen),
         [str(dep.def_path) for dep in stage.deps],
         [str(out.def_path) for out in stage.outs],
