@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -12,7 +13,18 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 import pytest
-from scheduled import CHROMIUM, SCREENSHOTS, Scheduled, break_notebook, make_project, sleep, until
+from conftest import PYTHON_VERSION, TEMPLATE
+from cookiecutter.main import cookiecutter
+from scheduled import (
+    CHROMIUM,
+    MAKE_ENVIRONMENT,
+    SCREENSHOTS,
+    Scheduled,
+    break_notebook,
+    make_project,
+    sleep,
+    until,
+)
 
 pytestmark = [
     pytest.mark.slow,
@@ -176,6 +188,21 @@ def test_the_ui_shows_the_graph_and_a_new_stage_by_itself(put_back: Scheduled) -
         assert "summary" in edges
         photograph(url)
     until(lambda: not [c for c in put_back.processes().values() if "dagster" in c], 60)
+
+
+def test_pip_makes_the_environment_too_and_holds_it_to_its_versions(tmp_path: Path) -> None:
+    answers = {"project_name": "With pip", "environment": "pip", "scheduler": "Dagster"}
+    answers["python_version"] = PYTHON_VERSION
+    made = cookiecutter(
+        str(TEMPLATE), no_input=True, extra_context=answers, output_dir=str(tmp_path)
+    )
+    project = Scheduled(Path(made), "dagster")
+    project.run(sys.executable, "-m", "venv", "--without-pip", ".venv")
+    make = (sys.executable, "-c", MAKE_ENVIRONMENT.replace('"uv"', '"pip"'), "dagster")
+    project.run(*make)
+    assert "1." in project.scheduler_run("dagster", "--version")
+    assert re.search(r"^dagster==1", project.read("requirements-dagster.lock"), re.M)
+    assert "pip install" not in project.run(*make)
 
 
 def ask(url: str, query: str) -> Any:
