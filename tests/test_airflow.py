@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 import pytest
 from scheduled import CHROMIUM, SCREENSHOTS, Scheduled, break_notebook, make_project, sleep, until
@@ -150,12 +151,46 @@ def test_ending_a_run_leaves_no_process(put_back: Scheduled) -> None:
     until(lambda: set(put_back.processes()) <= set(others), 30)
 
 
-def test_the_ui_shows_the_graph(done: Scheduled) -> None:
+@pytest.fixture(scope="module")
+def server(done: Scheduled) -> Iterator[tuple[str, str]]:
+    """The address of `make airflow`, and the password of its user admin."""
     with done.serving(PORT, "/api/v2/monitor/health") as url:
         passwords = done.path / ".nb/airflow/simple_auth_manager_passwords.json.generated"
-        password = json.loads(until(passwords.read_text))["admin"]
-        photograph(url, password)
+        yield url, json.loads(until(passwords.read_text))["admin"]
     until(lambda: not [c for c in done.processes().values() if "airflow" in c], 60)
+
+
+def test_the_ui_shows_the_graph(server: tuple[str, str]) -> None:
+    photograph(*server)
+
+
+def test_cancelling_a_run_in_the_ui_leaves_no_process(
+    put_back: Scheduled, server: tuple[str, str]
+) -> None:
+    url, password = server
+    token = ask(f"{url}/auth/token", "POST", {"username": "admin", "password": password})
+    key = str(token["access_token"])
+    ask(f"{url}/api/v2/dags/{DAG}", "PATCH", {"is_paused": False}, key)
+    sleep(put_back, "20-features")
+    (put_back.path / "data/asleep").unlink(missing_ok=True)
+    run = ask(f"{url}/api/v2/dags/{DAG}/dagRuns", "POST", {"logical_date": None}, key)
+    until(lambda: (put_back.path / "data/asleep").exists(), 180)
+    assert notebooks(put_back)
+    address = f"{url}/api/v2/dags/{DAG}/dagRuns/{run['dag_run_id']}"
+    ask(address, "PATCH", {"state": "failed"}, key)
+    until(lambda: not notebooks(put_back), 90)
+
+
+def notebooks(project: Scheduled) -> list[str]:
+    """Return the processes that run a notebook, or wait for one."""
+    words = ("nb task", "papermill", "kernel")
+    return [c for c in project.processes().values() if any(word in c for word in words)]
+
+
+def ask(address: str, method: str, content: dict[str, Any], key: str = "") -> dict[str, Any]:
+    headers = {"content-type": "application/json", "authorization": f"Bearer {key}"}
+    request = Request(address, json.dumps(content).encode(), headers, method=method)
+    return dict(json.load(urlopen(request, timeout=60)))
 
 
 def photograph(url: str, password: str) -> None:
