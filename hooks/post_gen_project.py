@@ -26,14 +26,15 @@ EXAMPLE_FILES = (
     *(f"tests/test_{module}.py" for module in ("data", "models", "evaluation")),
     "tests/smoke",
 )
+DAGSTER_FILES = ("orchestration/dagster_definitions.py", "orchestration/start_dagster.py")
+AIRFLOW_FILES = ("orchestration/airflow_dag.py", "orchestration/start_airflow.py")
 # What belongs to one choice only, and whether that was chosen.
 OPTIONAL = {
     (".github",): CI == "GitHub",
     (".gitlab-ci.yml",): CI == "GitLab",
     ("orchestration",): SCHEDULER != "none",
-    ("orchestration/dagster_definitions.py", "orchestration/start_dagster.py"): SCHEDULER
-    == "Dagster",
-    ("orchestration/airflow_dag.py", "orchestration/start_airflow.py"): SCHEDULER == "Airflow",
+    DAGSTER_FILES: SCHEDULER == "Dagster",
+    AIRFLOW_FILES: SCHEDULER == "Airflow",
     EXAMPLE_FILES: EXAMPLE,
 }
 

@@ -136,9 +136,7 @@ def pip_install(python: Path) -> None:
 def write_versions(python: Path, lock: Path) -> None:
     """Write down which versions an environment holds."""
     freeze = (python, "-m", "pip", "--disable-pip-version-check", "freeze", "--exclude-editable")
-    frozen = subprocess.run(
-        [*map(str, freeze)], capture_output=True, text=True, check=True
-    ).stdout
+    frozen = subprocess.run([*map(str, freeze)], capture_output=True, text=True, check=True).stdout
     if not lock.exists() or lock.read_text(encoding="utf-8") != frozen:
         lock.write_text(frozen, encoding="utf-8", newline="\n")
 

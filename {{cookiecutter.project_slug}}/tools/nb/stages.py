@@ -22,10 +22,10 @@ VALUE_FLAGS = ("-p", "--parameters", "-r", "--parameters_raw")
 def listed(root: Path) -> list[dict[str, Any]]:
     """Return each stage that runs a command, after those that it needs.
 
-    Besides what `dvc.yaml` defines a stage has its `group` (the name without the value of a matrix),
-    its `notebook`, its `executed` copy and the `parameters` of the notebook as `nb params --json`
-    gives them, with the value in the stage's config file. `fixed` are the values that the command
-    itself gives.
+    Besides what `dvc.yaml` defines a stage has its `group` (its name without the value of a
+    matrix), its `notebook`, its `executed` copy and the `parameters` of the notebook as `nb params
+    --json` gives them, with the value in the stage's config file. `fixed` are the values that the
+    command itself gives.
 
     Raises:
         NbError: with exit code 2, if the pipeline, a notebook's parameters or a config file cannot
