@@ -51,8 +51,31 @@ stack_data tabulate tenacity terminado threadpoolctl tinycss2 tomlkit tornado tq
 typing_extensions typing_inspection tzdata tzlocal uri_template urllib3 validate vine virtualenv
 voluptuous wcwidth webcolors webencodings websocket websocket_client yaml yarl zc zc_lockfile zmq
 """
-OWN = "nb nb_tools config data models notebooks project_package reports src tests tools"
-TAKEN = frozenset(f"{INSTALLED} {OWN}".split())
+# The same for the environment of a scheduler: uv locks it together with the project.
+SCHEDULERS = """
+a2wsgi aiosmtplib aiosqlite airflow alembic annotated_doc apache_airflow apache_airflow_core
+apache_airflow_providers_common_compat apache_airflow_providers_common_io
+apache_airflow_providers_common_sql apache_airflow_providers_smtp
+apache_airflow_providers_standard apache_airflow_task_sdk argcomplete asgiref backoff cachetools
+cadwyn coloredlogs colorlog cron_descriptor croniter dagster dagster_graphql dagster_pipes
+dagster_shared dagster_webserver deprecated dill dnspython docstring_parser email_validator
+fastapi fastapi_cli googleapis_common_protos gql graphene graphql_core graphql_relay greenback
+greenlet grpcio grpcio_health_checking httptools humanfriendly importlib_metadata itsdangerous
+lazy_importer lazy_object_proxy libcst linkify_it_py lockfile mako methodtools more_itertools
+msgspec natsort opentelemetry_api opentelemetry_exporter_http_transport
+opentelemetry_exporter_otlp opentelemetry_exporter_otlp_common
+opentelemetry_exporter_otlp_proto_common opentelemetry_exporter_otlp_proto_grpc
+opentelemetry_exporter_otlp_proto_http opentelemetry_proto opentelemetry_sdk
+opentelemetry_semantic_conventions outcome pathlib_abc pendulum protobuf pydantic_extra_types
+pyjwt python_daemon python_multipart python_slugify pytz requests_toolbelt rich_argparse
+rich_toolkit setproctitle shellingham sniffio sqlalchemy sqlparse starlette structlog svcs
+termcolor text_unidecode tomli toposort typer universal_pathlib uuid6 uvicorn uvloop watchdog
+watchfiles websockets wirerope wrapt zipp
+"""
+OWN = (
+    "nb nb_tools config data models notebooks orchestration project_package reports src tests tools"
+)
+TAKEN = frozenset(f"{INSTALLED} {SCHEDULERS} {OWN}".split())
 
 
 def _reject(sentence: str) -> NoReturn:

@@ -9,6 +9,7 @@ from pathlib import Path
 SLUG = "{{ cookiecutter.project_slug }}"
 PACKAGE = "{{ cookiecutter.package_name }}"
 CI = "{{ cookiecutter.ci }}"
+SCHEDULER = "{{ cookiecutter.scheduler }}"
 EXAMPLE = "{{ cookiecutter.example }}".startswith("T")  # True or False
 
 # Notebooks are copied unrendered; this is the package that they import in the template.
@@ -25,10 +26,15 @@ EXAMPLE_FILES = (
     *(f"tests/test_{module}.py" for module in ("data", "models", "evaluation")),
     "tests/smoke",
 )
+DAGSTER_FILES = ("orchestration/dagster_definitions.py", "orchestration/start_dagster.py")
+AIRFLOW_FILES = ("orchestration/airflow_dag.py", "orchestration/start_airflow.py")
 # What belongs to one choice only, and whether that was chosen.
 OPTIONAL = {
     (".github",): CI == "GitHub",
     (".gitlab-ci.yml",): CI == "GitLab",
+    ("orchestration",): SCHEDULER != "none",
+    DAGSTER_FILES: SCHEDULER == "Dagster",
+    AIRFLOW_FILES: SCHEDULER == "Airflow",
     EXAMPLE_FILES: EXAMPLE,
 }
 

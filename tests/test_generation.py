@@ -52,6 +52,9 @@ EXAMPLE = {
 }
 GITHUB = {".github/workflows/ci.yml"}
 DEFAULT = ALWAYS | EXAMPLE | GITHUB | {"LICENSE"}
+ORCHESTRATION = {"orchestration/environment.py", "orchestration/stages.py"}
+DAGSTER = ("dagster_definitions", "start_dagster")
+AIRFLOW = ("airflow_dag", "start_airflow")
 
 OPTIONS: dict[str, tuple[dict[str, Any], set[str]]] = {
     "the default": ({}, DEFAULT),
@@ -64,6 +67,14 @@ OPTIONS: dict[str, tuple[dict[str, Any], set[str]]] = {
     "pip": ({"environment": "pip"}, DEFAULT),
     "conda": ({"environment": "conda"}, DEFAULT | {"environment.yml"}),
     "S3": ({"storage": "s3://bucket/path"}, DEFAULT),
+    "Dagster": (
+        {"scheduler": "Dagster"},
+        DEFAULT | ORCHESTRATION | {f"orchestration/{n}.py" for n in DAGSTER},
+    ),
+    "Airflow with pip, no example": (
+        {"scheduler": "Airflow", "environment": "pip", "example": False},
+        DEFAULT - EXAMPLE | ORCHESTRATION | {f"orchestration/{n}.py" for n in AIRFLOW},
+    ),
     "Python 3.13": ({"python_version": "3.13"}, DEFAULT),
     "an author with an e-mail": ({"author": "A. Person", "email": "a@example.org"}, DEFAULT),
     "nobody's": ({"author": " ", "license": "none"}, DEFAULT - {"LICENSE"}),
@@ -177,6 +188,20 @@ def test_the_lines_for_windows_are_those_of_the_makefile(bake: Bake) -> None:
     assert typed == recipes
 
 
+@pytest.mark.parametrize("scheduler", ["none", "Dagster", "Airflow"])
+def test_a_scheduler_is_named_only_where_it_was_chosen(bake: Bake, scheduler: str) -> None:
+    project = bake(scheduler=scheduler)
+    for name in {"Dagster", "Airflow"} - {scheduler}:
+        naming = {f for f in project.files() if name.lower() in project.read(f).lower()}
+        assert {f for f in naming if not f.startswith("tools/")} == set()
+    tasks = set(re.findall(r"^(\w+):.*##", project.read("Makefile"), re.M))
+    assert tasks & {"dagster", "airflow"} == {scheduler.lower()} - {"none"}
+    for command in (["check"], ["format", "--check"]):
+        subprocess.run(
+            [sys.executable, "-m", "ruff", *command, "--no-cache"], cwd=project.path, check=True
+        )
+
+
 @pytest.mark.parametrize("environment", ["uv", "pip", "conda"])
 def test_one_variable_of_the_makefile_carries_the_environment(bake: Bake, environment: str) -> None:
     project = bake(environment=environment)
@@ -233,7 +258,7 @@ def test_any_text_gives_valid_files(bake: Bake, text: str) -> None:
 
 def test_text_typed_at_the_prompts_arrives_as_it_was_typed(tmp_path: Path) -> None:
     typed = 'A {{ strange }} "name" \\ {% if %}'
-    answers = [typed, "typed", "typed_package", typed, typed, "", "", "", "", "", "", ""]
+    answers = [typed, "typed", "typed_package", typed, typed, "", "", "", "", "", "", "", ""]
     done = subprocess.run(
         [sys.executable, "-m", "cookiecutter", str(TEMPLATE)],
         cwd=tmp_path,

@@ -130,9 +130,13 @@ def pip_install(python: Path) -> None:
     # The tooling first: pip takes the name nb-tools, in the group, for the one that is installed.
     run(*pip, "install", "--quiet", *held, "-e", "tools", hint=hint)
     run(*pip, "install", "--quiet", *held, "-e", ".", "--group", "dev", hint=hint)
-    frozen = subprocess.run(
-        [*map(str, pip), "freeze", "--exclude-editable"], capture_output=True, text=True, check=True
-    ).stdout
+    write_versions(python, lock)
+
+
+def write_versions(python: Path, lock: Path) -> None:
+    """Write down which versions an environment holds."""
+    freeze = (python, "-m", "pip", "--disable-pip-version-check", "freeze", "--exclude-editable")
+    frozen = subprocess.run([*map(str, freeze)], capture_output=True, text=True, check=True).stdout
     if not lock.exists() or lock.read_text(encoding="utf-8") != frozen:
         lock.write_text(frozen, encoding="utf-8", newline="\n")
 

@@ -34,6 +34,7 @@ and its stage in dvc.yaml; the README says how it goes on ("Add a production not
 WITHOUT_REPAIR = (
     None,
     "check",
+    "stages",
     "setup",
     "doctor",
     "verify",
@@ -325,6 +326,33 @@ def status(root: Path, as_json: bool) -> None:
     stale = sum(bool(state.reasons) for state in states)
     summary = f"{stale} of {len(states)} stages are stale; bring them up to date: nb run"
     click.echo(f"\n{summary if stale else 'Nothing to run.'}")
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print all that is known of them as JSON.")
+@click.pass_obj
+def stages(root: Path, as_json: bool) -> None:
+    """List the stages of the pipeline, each after those that it needs.
+
+    With --json, also what a scheduler needs: edges, commands, notebooks with their parameters,
+    outputs and `meta`. Every value of a matrix is a stage.
+
+    \b
+    Examples:
+      nb stages
+      nb stages --json
+    """
+    from .stages import listed
+
+    found = listed(root)
+    if as_json:
+        click.echo(json.dumps(found, indent=2, default=str))
+        return
+    table = [(stage["name"], stage["desc"]) for stage in found]
+    if table:
+        _print_table(table, [False] * len(table))
+    else:
+        click.echo(NO_NOTEBOOK, nl=False)
 
 
 def _print_states(states: list[StageState]) -> None:

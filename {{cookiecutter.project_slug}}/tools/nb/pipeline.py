@@ -501,6 +501,66 @@ def declared(root: Path) -> list[Task]:
     return [Task(s.addressing, " && ".join(_commands(s))) for s in stages]
 
 
+@dataclass(frozen=True)
+class Definition:
+    """A stage as the `dvc.yaml` files define it, with all values filled in.
+
+    Attributes:
+        name: as DVC addresses it, `train@forest` for a value of a matrix.
+        command: what it runs.
+        after: the stages that make what it reads.
+        desc: its description.
+        meta: what `dvc.yaml` says of it for others than DVC.
+        frozen: DVC never runs it.
+        inputs: what it reads, parameter files among them; files or folders.
+        outputs: what it writes, metrics and plots included.
+        metrics: the outputs that hold metrics.
+        plots: the outputs that are plots.
+    """
+
+    name: str
+    command: str
+    after: list[str]
+    desc: str
+    meta: dict[str, Any]
+    frozen: bool
+    inputs: list[str]
+    outputs: list[str]
+    metrics: list[str]
+    plots: list[str]
+
+
+def definitions(root: Path) -> list[Definition]:
+    """Return all stages that run a command, each after those that it needs.
+
+    Raises:
+        NbError: if the pipeline cannot be read (exit code 2).
+    """
+    try:
+        with _repo(root) as repo:
+            graph = repo.index.graph
+            stages = _shown(graph)
+            return [_definition(stage, set(graph.successors(stage)), stages) for stage in stages]
+    except NbError as error:
+        raise NbError(str(error), 2) from None
+
+
+def _definition(stage: Any, makers: Set[Any], shown: Sequence[Any]) -> Definition:
+    outs = [out for out in stage.outs if out.protocol == "local"]
+    return Definition(
+        stage.addressing,
+        " && ".join(_commands(stage)),
+        [other.addressing for other in shown if other in makers],
+        stage.desc or "",
+        stage.meta if isinstance(stage.meta, dict) else {},
+        bool(stage.frozen),
+        [str(dep.def_path) for dep in stage.deps],
+        [str(out.def_path) for out in stage.outs],
+        [str(out.def_path) for out in outs if out.metric],
+        [str(out.def_path) for out in outs if out.plot],
+    )
+
+
 def work_apart(root: Path, copy: Path) -> None:
     """Make a copy of the project a DVC repository of its own that shares the cache.
 

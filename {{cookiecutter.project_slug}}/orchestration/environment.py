@@ -1,0 +1,83 @@
+"""The scheduler's own environment: a dependency group of pyproject.toml, installed apart.
+
+A scheduler and DVC need different versions of the same packages. Standard library only.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NoReturn
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tools"))
+
+import bootstrap  # noqa: E402
+
+
+def make(manager: str, group: str) -> Path:
+    """Bring the environment of a group up to date and return the folder of its programs.
+
+    Args:
+        manager: what manages the project's environment: uv, pip or conda.
+        group: the name of the dependency group; its environment is `.venv-<group>`.
+    """
+    folder = ROOT / f".venv-{group}"
+    ready = folder / ".ready"
+    # It may be unfinished, or name its interpreter by a path of before the project was moved.
+    if folder.exists() and not (ready.exists() and ready.read_text("utf-8") == str(ROOT)):
+        shutil.rmtree(folder)
+    os.environ.pop("VIRTUAL_ENV", None)
+    if manager == "uv":
+        _with_uv(folder, group)
+    else:
+        _with_pip(folder, group)
+    ready.write_text(str(ROOT), encoding="utf-8")
+    return folder / bootstrap.SCRIPTS
+
+
+def _with_uv(folder: Path, group: str) -> None:
+    """Install what `uv.lock` says of a group."""
+    os.environ["UV_PROJECT_ENVIRONMENT"] = str(folder)
+    command = [bootstrap.find_uv(), "sync", "--only-group", group]
+    if not folder.exists():
+        command += ["--python", _project_python()]
+    hint = "uv could not make the environment; its message is above."
+    bootstrap.run(*command, hint=hint, hide=" + ")
+
+
+def _with_pip(folder: Path, group: str) -> None:
+    """Install a group, unless nothing changed since, and write its versions down."""
+    lock = ROOT / f"requirements-{group}.lock"
+    ready, python = folder / ".ready", folder / bootstrap.SCRIPTS / "python"
+    sources = [path for path in (ROOT / "pyproject.toml", lock) if path.exists()]
+    if ready.exists() and all(ready.stat().st_mtime >= s.stat().st_mtime for s in sources):
+        return
+    if not folder.exists():
+        bootstrap.make_venv(folder, _project_python())
+    pip = (python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet")
+    held = ("--constraint", lock) if lock.exists() else ()
+    hint = "pip could not make the environment; its message is above."
+    bootstrap.run(*pip, "--upgrade", "pip>=25.1", hint=hint)
+    bootstrap.run(*pip, *held, "--group", group, hint=hint)
+    bootstrap.write_versions(python, lock)
+
+
+def _project_python() -> str:
+    return str(ROOT / ".venv" / bootstrap.SCRIPTS / "python")
+
+
+def become(command: list[str], variables: Mapping[str, str]) -> NoReturn:
+    """Run a program of the environment at the project's root in the place of this one."""
+    os.environ.update(variables)
+    os.chdir(ROOT)
+    # A shell starts jobs in the background deaf to Ctrl-C, and some are then deaf to SIGTERM, too.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if os.name == "nt":  # there, a program cannot take the place of another
+        raise SystemExit(subprocess.call(command))
+    os.execv(command[0], command)
