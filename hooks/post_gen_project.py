@@ -9,7 +9,7 @@ from pathlib import Path
 SLUG = "{{ cookiecutter.project_slug }}"
 PACKAGE = "{{ cookiecutter.package_name }}"
 CI = "{{ cookiecutter.ci }}"
-WAREHOUSE = "{{ cookiecutter.warehouse }}" != "none"
+WAREHOUSE = "{{ cookiecutter.warehouse }}"
 EXAMPLE = "{{ cookiecutter.example }}".startswith("T")  # True or False
 
 # Notebooks are copied unrendered; this is the package that they import in the template.
@@ -30,14 +30,15 @@ WAREHOUSE_FILES = (
     "tests/smoke/config/warehouse.yaml",
     "tests/test_warehouse.py",
 )
+WAREHOUSE_EXAMPLE_FILES = ("config/15-sizes.yaml", "notebooks/production/15-sizes.ipynb")
 # What belongs to one choice only, and whether that was chosen.
 OPTIONAL = {
     (".github",): CI == "GitHub",
     (".gitlab-ci.yml",): CI == "GitLab",
     EXAMPLE_FILES: EXAMPLE,
-    WAREHOUSE_FILES: WAREHOUSE,
-    ("config/15-sizes.yaml", "notebooks/production/15-sizes.ipynb"): EXAMPLE and WAREHOUSE,
-    ("config", "tests/smoke"): EXAMPLE or WAREHOUSE,
+    WAREHOUSE_FILES: WAREHOUSE != "none",
+    WAREHOUSE_EXAMPLE_FILES: EXAMPLE and WAREHOUSE != "none",
+    ("config", "tests/smoke"): EXAMPLE or WAREHOUSE != "none",
 }
 
 NEXT_STEPS = f"""

@@ -10,7 +10,7 @@ import re
 import shutil
 import time
 from pathlib import Path
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 import ibis
 import yaml
@@ -94,24 +94,22 @@ def _with_variables(url: str) -> str:
 
 
 def _connect(url: str) -> BaseBackend:
-    settings = dict(parse_qsl(urlsplit(url).query))
     if SPARK_MASTER.match(url):
         return _spark(url)
     if url.startswith("duckdb://"):
-        return _duckdb(url.removeprefix("duckdb://").partition("?")[0], settings)
-    if url.startswith("athena://"):  # Ibis would take what stands before the settings for a file
-        return ibis.athena.connect(**settings)
+        return _duckdb(url.removeprefix("duckdb://"))
     return ibis.connect(url)
 
 
-def _duckdb(place: str, settings: dict[str, str]) -> BaseBackend:
+def _duckdb(place: str) -> BaseBackend:
     """Open a file, given relative to the project's root, once no other process has it open."""
-    in_memory = place in ("", ":memory:")
-    database = place if in_memory or place.startswith("md:") else paths.output(place)
+    name, _, settings = place.partition("?")
+    is_file = name and not name.startswith((":memory:", "md:"))
+    database = paths.output(name) if is_file else name or ":memory:"
     last = time.monotonic() + PATIENCE
     while True:
         try:
-            return ibis.duckdb.connect(database or ":memory:", **settings)
+            return ibis.duckdb.connect(database, **dict(parse_qsl(settings)))
         except Exception as error:
             taken = re.search("conflicting lock|used by another process", str(error), re.I)
             if not taken or time.monotonic() > last:
