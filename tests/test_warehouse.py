@@ -32,17 +32,20 @@ PASSWORD = "only in the environment"
 
 
 @pytest.mark.parametrize(("warehouse", "extras"), EXTRAS.items())
-@pytest.mark.parametrize("example", [True, False])
-def test_each_warehouse_is_configured_and_clean(
-    bake: Bake, warehouse: str, extras: str, example: bool
+def test_each_warehouse_gets_its_driver_and_its_line(
+    bake: Bake, warehouse: str, extras: str
 ) -> None:
-    project = bake(warehouse=warehouse, example=example, package_name="a" * 20)
+    project = bake(warehouse=warehouse)
     assert f'"ibis-framework[{extras}]>=12"' in project.read("pyproject.toml")
-    # The local file until somebody names a server, in the line below.
+    # The local file, until somebody takes the line below for it.
     assert YAML(typ="safe").load(project.read(CONFIG)) == {"url": LOCAL}
-    (proposed,) = re.findall("^# url: (.+)$", project.read(CONFIG), re.M) or [LOCAL]
-    assert (proposed == LOCAL) == (warehouse == "DuckDB")
-    assert ("config/warehouse.yaml:" in project.read("dvc.yaml")) == example
+    assert len(re.findall("^# url: ", project.read(CONFIG), re.M)) == (warehouse != "DuckDB")
+
+
+@pytest.mark.parametrize("example", [True, False])
+def test_code_is_clean_whatever_the_package_is_called(bake: Bake, example: bool) -> None:
+    project = bake(warehouse="DuckDB", example=example, package_name="a" * 40)
+    assert (CONFIG in project.read("dvc.yaml")) == example
     for command in (["check"], ["format", "--check"]):
         project.run(sys.executable, "-m", "ruff", *command, "--no-cache")
 
@@ -168,14 +171,14 @@ def test_the_same_notebook_gives_equal_tables_on_every_engine(
         (
             "postgres://analyst@127.0.0.1:1/postgres",
             {},
-            r"url in config/warehouse.yaml or PGPASSWORD in the environment gives no connection: "
-            r".*port 1 failed: Connection refused",
+            r"url in config/warehouse.yaml or PGPASSWORD: .*"
+            r"port 1 failed: Connection refused",
         ),
         (
             "SERVER",
             {"PGPASSWORD": "wrong"},
-            r"url in config/warehouse.yaml or PGPASSWORD in the environment gives no connection: "
-            r".*password authentication failed for user \"analyst\"",
+            r"url in config/warehouse.yaml or PGPASSWORD: .*"
+            r"password authentication failed for user \"analyst\"",
         ),
         (
             "clickhouse://host",

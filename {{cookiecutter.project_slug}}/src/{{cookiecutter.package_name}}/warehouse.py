@@ -67,8 +67,8 @@ def connect() -> BaseBackend:
     except Exception as error:  # each driver has errors of its own
         reason = " ".join(str(error).replace(url, configured).split())
         variables = CREDENTIALS.get(configured.partition("://")[0])
-        or_these = f" or {variables} in the environment" if variables else ""
-        raise WarehouseError(f"url in {CONFIG}{or_these} gives no connection: {reason}") from None
+        or_these = f" or {variables}" if variables else ""
+        raise WarehouseError(f"url in {CONFIG}{or_these}: {reason}") from None
 
 
 def configured_url() -> str:
