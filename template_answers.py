@@ -50,6 +50,12 @@ scmrepo semver send2trash setuptools shortuuid shtab six sklearn smmap soupsieve
 stack_data tabulate tenacity terminado threadpoolctl tinycss2 tomlkit tornado tqdm traitlets
 typing_extensions typing_inspection tzdata tzlocal uri_template urllib3 validate vine virtualenv
 voluptuous wcwidth webcolors webencodings websocket websocket_client yaml yarl zc zc_lockfile zmq
+aioitertools db_dtypes duckdb google_api_core google_auth google_auth_oauthlib
+google_cloud_bigquery google_cloud_bigquery_storage google_cloud_core google_crc32c
+google_resumable_media googleapis_common_protos grpc grpc_status grpcio grpcio_status ibis
+ibis_framework oauthlib opentelemetry opentelemetry_api pandas_gbq parsy proto proto_plus protobuf
+psycopg psycopg_binary py4j pyarrow_hotfix pyasn1 pyasn1_modules pyathena pydata_google_auth
+pyspark requests_oauthlib sqlglot tlz toolz wrapt
 """
 # The same for the environment of a scheduler: uv locks it together with the project.
 SCHEDULERS = """
@@ -162,6 +168,13 @@ def dvc_requirement(storage: str) -> str:
     return f"dvc[{scheme}]" if separator else "dvc"
 
 
+def ibis_requirement(warehouse: str) -> str:
+    """Name Ibis with the extras that a warehouse needs, beside DuckDB, which every project has."""
+    extras = {"Spark": "pyspark", "PostgreSQL": "postgres"}
+    named = {"duckdb", extras.get(warehouse, warehouse.lower())} - {"none"}
+    return f"ibis-framework[{','.join(sorted(named))}]"
+
+
 def quoted(text: str) -> str:
     """Quote text so that it means the same in JSON, TOML, YAML and Python.
 
@@ -182,5 +195,5 @@ class Answers(Extension):
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
         checks = (valid_slug, valid_package, valid_text, valid_email, valid_storage)
-        forms = (package_name, storage_url, dvc_requirement, quoted, markdown)
+        forms = (package_name, storage_url, dvc_requirement, ibis_requirement, quoted, markdown)
         environment.filters.update({function.__name__: function for function in (*checks, *forms)})

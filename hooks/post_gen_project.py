@@ -9,23 +9,29 @@ from pathlib import Path
 SLUG = "{{ cookiecutter.project_slug }}"
 PACKAGE = "{{ cookiecutter.package_name }}"
 CI = "{{ cookiecutter.ci }}"
+WAREHOUSE = "{{ cookiecutter.warehouse }}"
 SCHEDULER = "{{ cookiecutter.scheduler }}"
 EXAMPLE = "{{ cookiecutter.example }}".startswith("T")  # True or False
 
 # Notebooks are copied unrendered; this is the package that they import in the template.
 PLACEHOLDER = "project_package"
+NOTEBOOKS = ("10-ingest", "20-features", "30-train", "40-evaluate")
 EXAMPLE_FILES = (
     ".dvc/plots",
-    "config",
     "notebooks/exploratory/01-dm-first-look.ipynb",
-    "notebooks/production/10-ingest.ipynb",
-    "notebooks/production/20-features.ipynb",
-    "notebooks/production/30-train.ipynb",
-    "notebooks/production/40-evaluate.ipynb",
+    *(f"config/{name}.yaml" for name in NOTEBOOKS),
+    *(f"notebooks/production/{name}.ipynb" for name in NOTEBOOKS),
     *(f"src/{PACKAGE}/{module}.py" for module in ("data", "models", "evaluation")),
     *(f"tests/test_{module}.py" for module in ("data", "models", "evaluation")),
-    "tests/smoke",
+    *(f"tests/smoke/config/{name}.yaml" for name in NOTEBOOKS),
 )
+WAREHOUSE_FILES = (
+    "config/warehouse.yaml",
+    f"src/{PACKAGE}/warehouse.py",
+    "tests/smoke/config/warehouse.yaml",
+    "tests/test_warehouse.py",
+)
+WAREHOUSE_EXAMPLE_FILES = ("config/15-sizes.yaml", "notebooks/production/15-sizes.ipynb")
 DAGSTER_FILES = ("orchestration/dagster_definitions.py", "orchestration/start_dagster.py")
 AIRFLOW_FILES = ("orchestration/airflow_dag.py", "orchestration/start_airflow.py")
 # What belongs to one choice only, and whether that was chosen.
@@ -36,6 +42,9 @@ OPTIONAL = {
     DAGSTER_FILES: SCHEDULER == "Dagster",
     AIRFLOW_FILES: SCHEDULER == "Airflow",
     EXAMPLE_FILES: EXAMPLE,
+    WAREHOUSE_FILES: WAREHOUSE != "none",
+    WAREHOUSE_EXAMPLE_FILES: EXAMPLE and WAREHOUSE != "none",
+    ("config", "tests/smoke"): EXAMPLE or WAREHOUSE != "none",
 }
 
 NEXT_STEPS = f"""
