@@ -9,6 +9,7 @@ from pathlib import Path
 SLUG = "{{ cookiecutter.project_slug }}"
 PACKAGE = "{{ cookiecutter.package_name }}"
 CI = "{{ cookiecutter.ci }}"
+CLOUD = "{{ cookiecutter.cloud }}".startswith("T")  # True or False
 EXAMPLE = "{{ cookiecutter.example }}".startswith("T")  # True or False
 
 # Notebooks are copied unrendered; this is the package that they import in the template.
@@ -25,10 +26,15 @@ EXAMPLE_FILES = (
     *(f"tests/test_{module}.py" for module in ("data", "models", "evaluation")),
     "tests/smoke",
 )
+CLOUD_FILES = (
+    *(".binder", ".devcontainer", ".dockerignore", "Dockerfile", "docs"),
+    *("notebooks/start.ipynb", "tools/badges.py"),
+)
 # What belongs to one choice only, and whether that was chosen.
 OPTIONAL = {
     (".github",): CI == "GitHub",
     (".gitlab-ci.yml",): CI == "GitLab",
+    CLOUD_FILES: CLOUD,
     EXAMPLE_FILES: EXAMPLE,
 }
 

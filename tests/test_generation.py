@@ -50,6 +50,12 @@ EXAMPLE = {
     *(f"src/my_data_project/{name}.py" for name in ("data", "evaluation", "models")),
     *(f"tests/test_{name}.py" for name in ("data", "evaluation", "models")),
 }
+CLOUD = {
+    *(".binder/postBuild", ".binder/runtime.txt", ".devcontainer/devcontainer.json"),
+    *(".dockerignore", "Dockerfile", "docs/cloud.md"),
+    *("notebooks/start.ipynb", "tools/badges.py"),
+}
+ALWAYS -= CLOUD
 GITHUB = {".github/workflows/ci.yml"}
 DEFAULT = ALWAYS | EXAMPLE | GITHUB | {"LICENSE"}
 
@@ -60,6 +66,11 @@ OPTIONS: dict[str, tuple[dict[str, Any], set[str]]] = {
     "no CI": ({"ci": "none"}, DEFAULT - GITHUB),
     "BSD": ({"license": "BSD-3-Clause"}, DEFAULT),
     "Apache": ({"license": "Apache-2.0"}, DEFAULT),
+    "cloud files": ({"cloud": True}, DEFAULT | CLOUD),
+    "cloud files with conda": (
+        {"cloud": True, "environment": "conda", "example": False},
+        DEFAULT - EXAMPLE | CLOUD | {"environment.yml"},
+    ),
     "no license": ({"license": "none"}, DEFAULT - {"LICENSE"}),
     "pip": ({"environment": "pip"}, DEFAULT),
     "conda": ({"environment": "conda"}, DEFAULT | {"environment.yml"}),
@@ -233,7 +244,7 @@ def test_any_text_gives_valid_files(bake: Bake, text: str) -> None:
 
 def test_text_typed_at_the_prompts_arrives_as_it_was_typed(tmp_path: Path) -> None:
     typed = 'A {{ strange }} "name" \\ {% if %}'
-    answers = [typed, "typed", "typed_package", typed, typed, "", "", "", "", "", "", ""]
+    answers = [typed, "typed", "typed_package", typed, typed, "", "", "", "", "", "", "", ""]
     done = subprocess.run(
         [sys.executable, "-m", "cookiecutter", str(TEMPLATE)],
         cwd=tmp_path,
