@@ -169,19 +169,21 @@ def test_the_tree_in_the_readme_is_the_real_tree(bake: Bake) -> None:
 
 
 def test_every_task_that_the_readme_names_exists(bake: Bake) -> None:
-    project = bake()
+    project = bake(cloud=True)
     tasks = set(re.findall(r"^([\w-]+):.*##", project.read("Makefile"), re.M))
     assert set(re.findall(r"(?:`|^    )make ([\w-]+)", project.read("README.md"), re.M)) <= tasks
     assert set(re.findall(r"\| `make ([\w-]+)` \|", project.read("README.md"))) == tasks - {"help"}
 
 
 def test_the_lines_for_windows_are_those_of_the_makefile(bake: Bake) -> None:
-    project = bake()
+    project = bake(cloud=True)
     typed = dict(re.findall(r"^\| `make ([\w-]+)` \| `(.+?)` \|", project.read("README.md"), re.M))
     recipes = dict(re.findall(r"^([\w-]+):.*##.*\n\t(.+)", project.read("Makefile"), re.M))
     del recipes["help"]
     recipes["new-notebook"] = recipes["new-notebook"].replace("$(NAME)", "NAME")
     recipes["promote"] = recipes["promote"].replace("$(NB)", "NB")
+    for name in ("kernel", "image"):
+        recipes[name] = recipes[name].replace("$(IMAGE)", "my-data-project")
     recipes["setup"] = (
         recipes["setup"].replace("$(PYTHON)", "python").replace("$(ENVIRONMENT)", "uv")
     )

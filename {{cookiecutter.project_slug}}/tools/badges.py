@@ -1,4 +1,4 @@
-"""Point the README's badges and the notebook for the cloud at this repository: what `make badges` runs.
+"""Point the README's badges and the notebook for the cloud at this repository: `make badges`.
 
 Standard library only. Where the repository is, Git knows: it is the remote `origin`.
 """
@@ -44,7 +44,9 @@ def public_address(remote: str) -> str:
     """
     if "://" not in remote:
         remote = re.sub(r"^(?:[^@/]+@)?([\w.-]{2,}):(?!\\)", r"ssh://\1/", remote)
-    found = re.match(r"(?:https?|ssh|git)://(?:[^@/]+@)?([^/:]+)(?::\d+)?/(.+?)(?:\.git)?/?$", remote)
+    found = re.match(
+        r"(?:https?|ssh|git)://(?:[^@/]+@)?([^/:]+)(?::\d+)?/(.+?)(?:\.git)?/?$", remote
+    )
     return f"https://{found[1]}/{found[2]}" if found else remote
 
 

@@ -49,7 +49,7 @@ EXTRA_KEYS = (
     "cell.metadata.pycharm",
 )
 
-# How the names of kernels begin under which other Jupyter servers have the environments of projects.
+# How the name begins under which other Jupyter servers have a project's kernel (`make kernel`).
 OFFERED = "nb-"
 
 _CELL_FIELDS = frozenset(
@@ -84,14 +84,15 @@ def load(data: bytes) -> Any:
 
 
 def kernel_name(name: str) -> str:
-    """Return what a kernel is called in its own environment: python3, if it is offered elsewhere."""
+    """Return what a kernel is called in its own environment: python3, if others have it."""
     return "python3" if name.startswith(OFFERED) else name
 
 
 def settle(notebook: Any) -> None:
     """Make stable, in place, what nbstripout cannot: the kernel's names and absent cell ids.
 
-    A kernel that this environment is offered as elsewhere is python3 here, so the name becomes that.
+    A project's kernel that other servers have under another name is python3 here.
+
     The display name becomes the kernel's name: it differs between machines, and a notebook without
     one is invalid. Cells without an id of their own, where the format wants one, are named after
     their position: nbformat would invent a random id each time, and Git would never see a clean
