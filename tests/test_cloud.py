@@ -121,7 +121,7 @@ def test_badges_open_the_repository_that_git_knows(bake: Bake) -> None:
     badges("git@gitlab.com:group/sub/data.git")
     moved = project.read("README.md")
     assert "mybinder.org/v2/gl/group%2Fsub%2Fdata/trunk?" in moved
-    assert "colab.research" not in moved and "github" not in moved
+    assert "colab.research" not in moved and "github.com" not in moved
 
     project.write("README.md", "# Mine\n")
     assert "README.md has no lines <!-- badges -->" in badges("git@github.com:o/d.git", code=1)
