@@ -192,9 +192,9 @@ def cloudy(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 
 DETECT = """
-import sys
 from repo2docker.app import Repo2Docker
-print(next(pack.__name__ for pack in Repo2Docker().buildpacks if pack().detect()))
+packs = [pack(base_image="any") for pack in Repo2Docker().buildpacks]
+print(next(type(pack).__name__ for pack in packs if pack.detect()))
 """
 
 
@@ -291,8 +291,7 @@ def test_the_first_cell_clones_installs_and_pulls_and_is_skipped_elsewhere(
     clone = Project(tmp_path / "project")
     assert (clone.path / "models" / "forest.joblib").is_file()
     # All was pulled, so nothing was computed.
-    assert re.findall(r"(\w+) +(ran|restored|unchanged) ", first) == []
-    assert "5 stages are up to date" in first or "Nothing" in first
+    assert "Nothing to run: 5 stages are unchanged." in first
     assert "reports/metrics/evaluate.json" in first
     # In a clone that is set up the first cell does nothing; the pipeline has nothing to do.
     began = time.monotonic()
