@@ -11,6 +11,7 @@ PACKAGE = "{{ cookiecutter.package_name }}"
 CI = "{{ cookiecutter.ci }}"
 WAREHOUSE = "{{ cookiecutter.warehouse }}"
 SCHEDULER = "{{ cookiecutter.scheduler }}"
+CLOUD = "{{ cookiecutter.cloud }}".startswith("T")  # True or False
 EXAMPLE = "{{ cookiecutter.example }}".startswith("T")  # True or False
 
 # Notebooks are copied unrendered; this is the package that they import in the template.
@@ -34,6 +35,10 @@ WAREHOUSE_FILES = (
 WAREHOUSE_EXAMPLE_FILES = ("config/15-sizes.yaml", "notebooks/production/15-sizes.ipynb")
 DAGSTER_FILES = ("orchestration/dagster_definitions.py", "orchestration/start_dagster.py")
 AIRFLOW_FILES = ("orchestration/airflow_dag.py", "orchestration/start_airflow.py")
+CLOUD_FILES = (
+    *(".binder", ".devcontainer", ".dockerignore", "Dockerfile", "docs"),
+    *("notebooks/start.ipynb", "tools/badges.py"),
+)
 # What belongs to one choice only, and whether that was chosen.
 OPTIONAL = {
     (".github",): CI == "GitHub",
@@ -41,6 +46,7 @@ OPTIONAL = {
     ("orchestration",): SCHEDULER != "none",
     DAGSTER_FILES: SCHEDULER == "Dagster",
     AIRFLOW_FILES: SCHEDULER == "Airflow",
+    CLOUD_FILES: CLOUD,
     EXAMPLE_FILES: EXAMPLE,
     WAREHOUSE_FILES: WAREHOUSE != "none",
     WAREHOUSE_EXAMPLE_FILES: EXAMPLE and WAREHOUSE != "none",

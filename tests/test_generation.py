@@ -54,6 +54,12 @@ WAREHOUSE = {
     *("config/warehouse.yaml", "src/my_data_project/warehouse.py", "tests/test_warehouse.py"),
 }
 WAREHOUSE_EXAMPLE = {"config/15-sizes.yaml", "notebooks/production/15-sizes.ipynb"}
+CLOUD = {
+    *(".binder/postBuild", ".binder/runtime.txt", ".devcontainer/devcontainer.json"),
+    *(".dockerignore", "Dockerfile", "docs/cloud.md"),
+    *("notebooks/start.ipynb", "tools/badges.py"),
+}
+ALWAYS -= CLOUD
 GITHUB = {".github/workflows/ci.yml"}
 DEFAULT = ALWAYS | EXAMPLE | GITHUB | {"LICENSE"}
 ORCHESTRATION = {"orchestration/environment.py", "orchestration/stages.py"}
@@ -67,6 +73,11 @@ OPTIONS: dict[str, tuple[dict[str, Any], set[str]]] = {
     "no CI": ({"ci": "none"}, DEFAULT - GITHUB),
     "BSD": ({"license": "BSD-3-Clause"}, DEFAULT),
     "Apache": ({"license": "Apache-2.0"}, DEFAULT),
+    "cloud files": ({"cloud": True}, DEFAULT | CLOUD),
+    "cloud files with conda": (
+        {"cloud": True, "environment": "conda", "example": False},
+        DEFAULT - EXAMPLE | CLOUD | {"environment.yml"},
+    ),
     "no license": ({"license": "none"}, DEFAULT - {"LICENSE"}),
     "pip": ({"environment": "pip"}, DEFAULT),
     "conda": ({"environment": "conda"}, DEFAULT | {"environment.yml"}),
@@ -178,19 +189,21 @@ def test_the_tree_in_the_readme_is_the_real_tree(bake: Bake) -> None:
 
 
 def test_every_task_that_the_readme_names_exists(bake: Bake) -> None:
-    project = bake()
+    project = bake(cloud=True)
     tasks = set(re.findall(r"^([\w-]+):.*##", project.read("Makefile"), re.M))
     assert set(re.findall(r"(?:`|^    )make ([\w-]+)", project.read("README.md"), re.M)) <= tasks
     assert set(re.findall(r"\| `make ([\w-]+)` \|", project.read("README.md"))) == tasks - {"help"}
 
 
 def test_the_lines_for_windows_are_those_of_the_makefile(bake: Bake) -> None:
-    project = bake()
+    project = bake(cloud=True)
     typed = dict(re.findall(r"^\| `make ([\w-]+)` \| `(.+?)` \|", project.read("README.md"), re.M))
     recipes = dict(re.findall(r"^([\w-]+):.*##.*\n\t(.+)", project.read("Makefile"), re.M))
     del recipes["help"]
     recipes["new-notebook"] = recipes["new-notebook"].replace("$(NAME)", "NAME")
     recipes["promote"] = recipes["promote"].replace("$(NB)", "NB")
+    for name in ("kernel", "image"):
+        recipes[name] = recipes[name].replace("$(IMAGE)", "my-data-project")
     recipes["setup"] = (
         recipes["setup"].replace("$(PYTHON)", "python").replace("$(ENVIRONMENT)", "uv")
     )

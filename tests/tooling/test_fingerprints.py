@@ -50,6 +50,14 @@ def test_only_what_changed_is_written(root: Path) -> None:
     assert (root / TEN).stat().st_mtime_ns == before
 
 
+def test_running_with_the_kernel_that_is_offered_elsewhere_changes_no_fingerprint(
+    root: Path,
+) -> None:
+    fingerprints.refresh(root)
+    save(root, "import pkg.a", "x = 1", "y = 2", kernel="nb-my-data")
+    assert fingerprints.refresh(root) == []
+
+
 def test_the_fingerprint_of_a_removed_notebook_goes(root: Path) -> None:
     fingerprints.refresh(root)
     (root / "notebooks" / "production" / "10-a.ipynb").unlink()

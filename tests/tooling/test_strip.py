@@ -342,6 +342,13 @@ def test_drops_what_running_and_opening_a_notebook_changes() -> None:
     nbformat.validate(after)
 
 
+@pytest.mark.parametrize(("saved", "stored"), [("nb-my-data", "python3"), ("spark", "spark")])
+def test_the_kernel_that_is_offered_elsewhere_is_python3(saved: str, stored: str) -> None:
+    kernel = {"display_name": "Any", "language": "python", "name": saved}
+    after = json.loads(strip(encoded(notebook_of(code(), kernelspec=kernel))))
+    assert after["metadata"]["kernelspec"] == {**kernel, "name": stored, "display_name": stored}
+
+
 def test_names_cells_without_an_id_by_position_and_keeps_the_others() -> None:
     absent, twice = code(), code(id="twice")
     notebook = notebook_of(absent, twice, code(id="0"), twice, code(id=3), minor=5)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from .project import PRODUCTION, NbError
+from .strip import kernel_name
 
 CELL = "# %% code cell"
 MODULE = "# module"
@@ -86,7 +87,7 @@ def parse_notebook(path: Path, content: Any) -> Notebook:
             version = content["nbformat"]
             raise NbError(f"{path} is of nbformat {version}; save it from Jupyter to convert it.")
         cells = [cell for cell in content["cells"] if cell["cell_type"] == "code"]
-        kernel = content["metadata"].get("kernelspec", {}).get("name", "")
+        kernel = kernel_name(content["metadata"].get("kernelspec", {}).get("name", ""))
         return Notebook(path, kernel, tuple(CodeCell(*_source_and_tags(cell)) for cell in cells))
     except (KeyError, TypeError, AttributeError) as error:
         raise NbError(f"{path} is not a notebook: {type(error).__name__} {error}.") from None

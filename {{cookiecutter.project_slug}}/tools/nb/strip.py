@@ -49,6 +49,9 @@ EXTRA_KEYS = (
     "cell.metadata.pycharm",
 )
 
+# How the name begins under which other Jupyter servers have a project's kernel (`make kernel`).
+OFFERED = "nb-"
+
 _CELL_FIELDS = frozenset(
     ("attachments", "cell_type", "execution_count", "id", "metadata", "outputs", "source")
 )
@@ -80,8 +83,15 @@ def load(data: bytes) -> Any:
         raise RefusedError(f"it cannot be parsed ({error})") from error
 
 
+def kernel_name(name: str) -> str:
+    """Return what a kernel is called in its own environment: python3, if others have it."""
+    return "python3" if name.startswith(OFFERED) else name
+
+
 def settle(notebook: Any) -> None:
-    """Make stable, in place, what nbstripout cannot: the kernel's display name and absent cell ids.
+    """Make stable, in place, what nbstripout cannot: the kernel's names and absent cell ids.
+
+    A project's kernel that other servers have under another name is python3 here.
 
     The display name becomes the kernel's name: it differs between machines, and a notebook without
     one is invalid. Cells without an id of their own, where the format wants one, are named after
@@ -96,6 +106,7 @@ def settle(notebook: Any) -> None:
     metadata = notebook.get("metadata")
     kernel = metadata.get("kernelspec") if type(metadata) is dict else None
     if type(kernel) is dict and type(kernel.get("name")) is str:
+        kernel["name"] = kernel_name(kernel["name"])
         kernel["display_name"] = kernel["name"]
     version, minor = notebook.get("nbformat"), notebook.get("nbformat_minor")
     cells = notebook.get("cells")
