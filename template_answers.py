@@ -24,32 +24,33 @@ WINDOWS_DEVICES = {"con", "prn", "aux", "nul"} | PORTS
 # What a generated project installs, by distribution and by module, with all that those need: a
 # package of the same name would hide it, or make the installation fail.
 INSTALLED = """
-adlfs aiobotocore aiohappyeyeballs aiohttp aiohttp_retry aiosignal amqp annotated_types antlr4
-antlr4_python3_runtime anyio appdirs argon2 argon2_cffi argon2_cffi_bindings arrow asttokens
+adlfs aiobotocore aiohappyeyeballs aiohttp aiohttp_retry aiosignal altair amqp annotated_types
+antlr4 antlr4_python3_runtime anyio appdirs argon2 argon2_cffi argon2_cffi_bindings arrow asttokens
 async_lru asyncssh atpublic attr attrs azure babel bcrypt beautifulsoup4 billiard bleach boto3
 botocore bs4 celery certifi cffi cfgv charset_normalizer click click_didyoumean click_plugins
 click_repl cloudpickle colorama comm configobj contourpy cryptography cycler dateutil debugpy
 defusedxml detect_secrets dictdiffer diskcache distlib distro dotenv dpath dulwich dvc dvc_data
 dvc_http dvc_objects dvc_render dvc_studio_client dvc_task entrypoints executing fastjsonschema
 filelock flatten_dict flufl flufl_lock fonttools fqdn frozenlist fsspec funcy gcsfs git gitdb
-gitpython google grandalf gto h11 httpcore httpx hydra hydra_core identify idna iniconfig
-ipykernel ipykernel_launcher ipython ipython_pygments_lexers isoduration iterative_telemetry jedi
-jinja2 jmespath joblib json5 jsonpointer jsonschema jsonschema_specifications jupyter
-jupyter_builder jupyter_client jupyter_core jupyter_events jupyter_lsp jupyter_server
-jupyter_server_terminals jupyterlab jupyterlab_pygments jupyterlab_server kiwisolver knack kombu
-lark markdown_it markdown_it_py markupsafe matplotlib matplotlib_inline mdurl mistune mpl_toolkits
-msal multidict narwhals nb_tools nbclient nbconvert nbdime nbformat nbstripout nest_asyncio2
-networkx nodeenv notebook_shim numpy omegaconf orjson overrides packaging pandas pandocfilters
-papermill parso pathspec pexpect pil pillow platformdirs pluggy pre_commit pre_commit_hooks
-prometheus_client prompt_toolkit propcache psutil ptyprocess public pure_eval py pyarrow pycparser
-pydantic pydantic_core pydantic_settings pydevd_plugins pydot pygit2 pygments pygtrie pylab
-pyparsing pytest python_dateutil python_discovery python_dotenv python_json_logger
-pythonjsonlogger pyyaml pyzmq referencing requests rfc3339_validator rfc3986_validator
-rfc3987_syntax rich rpds rpds_py ruamel ruamel_yaml ruff s3fs s3transfer scikit_learn scipy
-scmrepo semver send2trash setuptools shortuuid shtab six sklearn smmap soupsieve sqltrie sshfs
-stack_data tabulate tenacity terminado threadpoolctl tinycss2 tomlkit tornado tqdm traitlets
-typing_extensions typing_inspection tzdata tzlocal uri_template urllib3 validate vine virtualenv
-voluptuous wcwidth webcolors webencodings websocket websocket_client yaml yarl zc zc_lockfile zmq
+gitpython google grandalf gto h11 httpcore httpx hydra hydra_core identify idna iniconfig ipykernel
+ipykernel_launcher ipython ipython_pygments_lexers ipywidgets isoduration iterative_telemetry
+itsdangerous jedi jinja2 jmespath joblib json5 jsonpointer jsonschema jsonschema_specifications
+jupyter jupyter_builder jupyter_client jupyter_core jupyter_events jupyter_lsp jupyter_server
+jupyter_server_terminals jupyterlab jupyterlab_pygments jupyterlab_server jupyterlab_widgets
+kiwisolver knack kombu lark markdown_it markdown_it_py markupsafe matplotlib matplotlib_inline mdurl
+mistune mpl_toolkits msal multidict multipart narwhals nb_tools nbclient nbconvert nbdime nbformat
+nbstripout nest_asyncio2 networkx nodeenv notebook_shim numpy omegaconf orjson overrides packaging
+pandas pandocfilters papermill parso pathspec pexpect pil pillow platformdirs pluggy pre_commit
+pre_commit_hooks prometheus_client prompt_toolkit propcache protobuf psutil ptyprocess public
+pure_eval py pyarrow pycparser pydantic pydantic_core pydantic_settings pydeck pydevd_plugins pydot
+pygit2 pygments pygtrie pylab pyparsing pytest python_dateutil python_discovery python_dotenv
+python_json_logger python_multipart pythonjsonlogger pyyaml pyzmq referencing requests
+rfc3339_validator rfc3986_validator rfc3987_syntax rich rpds rpds_py ruamel ruamel_yaml ruff s3fs
+s3transfer scikit_learn scipy scmrepo semver send2trash setuptools shortuuid shtab six sklearn smmap
+soupsieve sqltrie sshfs stack_data starlette streamlit tabulate tenacity terminado threadpoolctl
+tinycss2 tomlkit tornado tqdm traitlets typing_extensions typing_inspection tzdata tzlocal
+uri_template urllib3 uvicorn validate vine virtualenv voila voluptuous watchdog wcwidth webcolors
+webencodings websocket websocket_client websockets widgetsnbextension yaml yarl zc zc_lockfile zmq
 """
 OWN = "nb nb_tools config data models notebooks project_package reports src tests tools"
 TAKEN = frozenset(f"{INSTALLED} {OWN}".split())

@@ -202,7 +202,7 @@ def main() -> None:
     stamp = artifacts.stamp(ROOT, files)
     if not files:
         st.info("dvc.yaml declares no stage with outputs yet; this page will show them.")
-        st.code('nb new "first look" --production', language=None)
+        st.code("nb new sales --production", language=None)
     elif not stamp:
         explain_missing(artifacts.missing(ROOT, files))
     else:
