@@ -9,6 +9,7 @@ from pathlib import Path
 SLUG = "{{ cookiecutter.project_slug }}"
 PACKAGE = "{{ cookiecutter.package_name }}"
 CI = "{{ cookiecutter.ci }}"
+DASHBOARD = "{{ cookiecutter.dashboard }}"
 WAREHOUSE = "{{ cookiecutter.warehouse }}"
 SCHEDULER = "{{ cookiecutter.scheduler }}"
 CLOUD = "{{ cookiecutter.cloud }}".startswith("T")  # True or False
@@ -43,6 +44,12 @@ CLOUD_FILES = (
 OPTIONAL = {
     (".github",): CI == "GitHub",
     (".gitlab-ci.yml",): CI == "GitLab",
+    (f"src/{PACKAGE}/artifacts.py", "tests/test_artifacts.py"): DASHBOARD != "none",
+    (f"src/{PACKAGE}/decision.py", "tests/test_decision.py"): DASHBOARD != "none" and EXAMPLE,
+    (".streamlit", "app", "tests/test_app.py"): DASHBOARD == "Streamlit",
+    ("notebooks/dashboard", "tests/test_dashboard.py", "voila.json"): DASHBOARD == "Voila",
+    ("notebooks/dashboard/decision.ipynb",): DASHBOARD == "Voila" and EXAMPLE,
+    ("notebooks/dashboard/results.ipynb",): DASHBOARD == "Voila" and not EXAMPLE,
     ("orchestration",): SCHEDULER != "none",
     DAGSTER_FILES: SCHEDULER == "Dagster",
     AIRFLOW_FILES: SCHEDULER == "Airflow",

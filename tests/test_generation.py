@@ -60,17 +60,40 @@ CLOUD = {
     *("notebooks/start.ipynb", "tools/badges.py"),
 }
 ALWAYS -= CLOUD
+ANY_DASHBOARD = {"src/my_data_project/artifacts.py", "tests/test_artifacts.py"}
+STREAMLIT = ANY_DASHBOARD | {".streamlit/config.toml", "app/dashboard.py", "tests/test_app.py"}
+VOILA = ANY_DASHBOARD | {
+    *("notebooks/dashboard/template/conf.json", "notebooks/dashboard/template/index.html.j2"),
+    *("tests/test_dashboard.py", "voila.json"),
+}
+DECISION = {"src/my_data_project/decision.py", "tests/test_decision.py"}
 GITHUB = {".github/workflows/ci.yml"}
 DEFAULT = ALWAYS | EXAMPLE | GITHUB | {"LICENSE"}
 ORCHESTRATION = {"orchestration/environment.py", "orchestration/stages.py"}
 DAGSTER = ("dagster_definitions", "start_dagster")
 AIRFLOW = ("airflow_dag", "start_airflow")
 
+# Each adds tasks of its own.
+CHOICES = (("none", "none"), ("Streamlit", "Dagster"), ("Voila", "Airflow"))
+
 OPTIONS: dict[str, tuple[dict[str, Any], set[str]]] = {
     "the default": ({}, DEFAULT),
     "no example": ({"example": False}, DEFAULT - EXAMPLE),
     "GitLab": ({"ci": "GitLab"}, DEFAULT - GITHUB | {".gitlab-ci.yml"}),
     "no CI": ({"ci": "none"}, DEFAULT - GITHUB),
+    "Streamlit": ({"dashboard": "Streamlit"}, DEFAULT | STREAMLIT | DECISION),
+    "Streamlit without the example": (
+        {"dashboard": "Streamlit", "example": False},
+        DEFAULT - EXAMPLE | STREAMLIT,
+    ),
+    "Voila": (
+        {"dashboard": "Voila"},
+        DEFAULT | VOILA | DECISION | {"notebooks/dashboard/decision.ipynb"},
+    ),
+    "Voila without the example": (
+        {"dashboard": "Voila", "example": False},
+        DEFAULT - EXAMPLE | VOILA | {"notebooks/dashboard/results.ipynb"},
+    ),
     "BSD": ({"license": "BSD-3-Clause"}, DEFAULT),
     "Apache": ({"license": "Apache-2.0"}, DEFAULT),
     "cloud files": ({"cloud": True}, DEFAULT | CLOUD),
@@ -160,10 +183,11 @@ def test_every_option_gives_its_files_and_no_other(
 
 @pytest.mark.parametrize("package", ["a", "a" * 40])
 @pytest.mark.parametrize("example", [True, False])
+@pytest.mark.parametrize("dashboard", ["none", "Streamlit", "Voila"])
 def test_code_and_notebooks_are_clean_whatever_the_package_is_called(
-    bake: Bake, package: str, example: bool
+    bake: Bake, package: str, example: bool, dashboard: str
 ) -> None:
-    project = bake(package_name=package, example=example)
+    project = bake(package_name=package, example=example, dashboard=dashboard)
     for command in (["check"], ["format", "--check"]):
         done = subprocess.run(
             [sys.executable, "-m", "ruff", *command, "--no-cache"],
@@ -188,15 +212,28 @@ def test_the_tree_in_the_readme_is_the_real_tree(bake: Bake) -> None:
         assert {name.split("/")[0] for name in listed} == tops
 
 
-def test_every_task_that_the_readme_names_exists(bake: Bake) -> None:
-    project = bake(cloud=True)
+def test_without_a_dashboard_nothing_tells_of_one(bake: Bake) -> None:
+    project = bake()
+    words = re.compile("streamlit|voila|ipywidgets|altair|dashboard|make app|nb app", re.I)
+    assert {name for name in project.files() if words.search(project.read(name))} == set()
+    assert not re.search(r"^app:|\bapp\b", project.read("Makefile"), re.M)
+
+
+@pytest.mark.parametrize(("dashboard", "scheduler"), CHOICES)
+def test_every_task_that_the_readme_names_exists(
+    bake: Bake, dashboard: str, scheduler: str
+) -> None:
+    project = bake(dashboard=dashboard, scheduler=scheduler, cloud=True)
     tasks = set(re.findall(r"^([\w-]+):.*##", project.read("Makefile"), re.M))
     assert set(re.findall(r"(?:`|^    )make ([\w-]+)", project.read("README.md"), re.M)) <= tasks
     assert set(re.findall(r"\| `make ([\w-]+)` \|", project.read("README.md"))) == tasks - {"help"}
 
 
-def test_the_lines_for_windows_are_those_of_the_makefile(bake: Bake) -> None:
-    project = bake(cloud=True)
+@pytest.mark.parametrize(("dashboard", "scheduler"), CHOICES)
+def test_the_lines_for_windows_are_those_of_the_makefile(
+    bake: Bake, dashboard: str, scheduler: str
+) -> None:
+    project = bake(dashboard=dashboard, scheduler=scheduler, cloud=True)
     typed = dict(re.findall(r"^\| `make ([\w-]+)` \| `(.+?)` \|", project.read("README.md"), re.M))
     recipes = dict(re.findall(r"^([\w-]+):.*##.*\n\t(.+)", project.read("Makefile"), re.M))
     del recipes["help"]
@@ -207,6 +244,8 @@ def test_the_lines_for_windows_are_those_of_the_makefile(bake: Bake) -> None:
     recipes["setup"] = (
         recipes["setup"].replace("$(PYTHON)", "python").replace("$(ENVIRONMENT)", "uv")
     )
+    if dashboard != "none":
+        recipes["app"] = recipes["app"].removeprefix("sh tools/in-env ")
     assert typed == recipes
 
 
@@ -280,7 +319,7 @@ def test_any_text_gives_valid_files(bake: Bake, text: str) -> None:
 
 def test_text_typed_at_the_prompts_arrives_as_it_was_typed(tmp_path: Path) -> None:
     typed = 'A {{ strange }} "name" \\ {% if %}'
-    answers = [typed, "typed", "typed_package", typed, typed, "", "", "", "", "", "", "", ""]
+    answers = [typed, "typed", "typed_package", typed, typed, *[""] * 11]
     done = subprocess.run(
         [sys.executable, "-m", "cookiecutter", str(TEMPLATE)],
         cwd=tmp_path,

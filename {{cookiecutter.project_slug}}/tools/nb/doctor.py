@@ -134,7 +134,7 @@ def _locked_versions(root: Path) -> dict[str, set[str]]:
 def _declared(root: Path) -> list[str]:
     """Return the packages that `pyproject.toml` asks for by name."""
     text = (root / "pyproject.toml").read_text(encoding="utf-8")
-    lists = re.findall(r"^(?:dependencies|pipeline|dev) = \[\n(.*?)^\]", text, re.M | re.S)
+    lists = re.findall(r"^(?:dependencies|pipeline|dev|app) = \[\n(.*?)^\]", text, re.M | re.S)
     return [_normal(n) for part in lists for n in re.findall(r'^ +"([\w.-]+)', part, re.M)]
 
 
