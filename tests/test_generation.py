@@ -241,9 +241,8 @@ def test_the_lines_for_windows_are_those_of_the_makefile(
     recipes["promote"] = recipes["promote"].replace("$(NB)", "NB")
     for name in ("kernel", "image"):
         recipes[name] = recipes[name].replace("$(IMAGE)", "my-data-project")
-    recipes["setup"] = (
-        recipes["setup"].replace("$(PYTHON)", "python").replace("$(ENVIRONMENT)", "uv")
-    )
+    for name, recipe in recipes.items():
+        recipes[name] = recipe.replace("$(PYTHON)", "python").replace("$(ENVIRONMENT)", "uv")
     if dashboard != "none":
         recipes["app"] = recipes["app"].removeprefix("sh tools/in-env ")
     assert typed == recipes

@@ -463,7 +463,7 @@ def _shown_value(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def _print_table(table: list[tuple[str, ...]], bold: list[bool]) -> None:
+def _print_table(table: Sequence[tuple[str, ...]], bold: list[bool]) -> None:
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for cells, is_bold in zip(table, bold, strict=True):
         padded = (f"{cell:{width}}" for cell, width in zip(cells, widths, strict=True))
