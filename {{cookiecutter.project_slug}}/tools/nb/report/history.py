@@ -64,7 +64,7 @@ def read_commits(root: Path, paths: Sequence[str]) -> list[Moment]:
         return []
     log = git(
         *(root, "--literal-pathspecs", "log", "--first-parent", f"--max-count={MOST_COMMITS}"),
-        *("--format=%H %ct %s", "--", *paths),
+        *("--no-show-signature", "--format=%H %ct %s", "--", *paths),
         check=False,  # nothing is committed yet
     )
     commits = [line.split(" ", 2) for line in log.splitlines()]
