@@ -394,3 +394,8 @@ def test_gitlab_keeps_the_site_and_publishes_it_when_switched_on(bake: Bake) -> 
     assert jobs["check"]["artifacts"]["paths"] == ["reports/"]
     assert '$PUBLISH_SITE == "true"' in jobs["pages"]["rules"][0]["if"]
     assert jobs["pages"]["artifacts"]["paths"] == ["public"]
+
+
+def test_without_ci_nothing_speaks_of_publishing(bake: Bake) -> None:
+    project = bake(ci="none")
+    assert not any("PUBLISH_SITE" in project.read(name) for name in ("README.md", "Makefile"))

@@ -318,6 +318,7 @@ def test_documents_are_one_file_without_what_is_hidden(ready: Project, tmp_path:
         assert "hidden_code" not in texts[kind] and "removed_cell" not in texts[kind]
         assert "https://" not in texts[kind]
     assert texts["slides"].count('<section class="slide"') == 2
+    assert texts["html"].count('id="cell-2"') == texts["slides"].count('id="cell-2"') == 1
     assert "data:image/png;base64" in texts["html"] and "mc^2" in texts["html"]
     assert list((tmp_path / "markdown_files").glob("*.png"))
 
@@ -389,6 +390,15 @@ def test_commits_that_brought_other_metrics_are_part_of_the_history(ready: Proje
 
 
 # In a browser.
+
+
+def test_the_index_looks_well_on_every_screen(browser: Any, ready: Project) -> None:
+    for look, options in LOOKS.items():
+        with browser.new_context(**options) as context:
+            seen = visit(context, ready.path / SITE / "index.html")
+            screenshot(seen.page, f"index-{look}", full_page=True)
+            assert seen.events == [] and fits(seen.page), look
+            assert violations(seen.page) == [], look
 
 
 @pytest.mark.slow
@@ -585,6 +595,24 @@ def test_hostile_scripts_reach_nothing(browser: Any, hostile: Project) -> None:
     page.frames[1].wait_for_function("document.title === 'taken'", polling=100)
     assert page.title() == "Output of code cell 1"
     context.close()
+
+
+@pytest.mark.slow
+def test_documents_are_quiet_and_keys_turn_slides(
+    browser: Any, ready: Project, tmp_path: Path
+) -> None:
+    for kind in ("html", "slides"):
+        target = tmp_path / f"{kind}.html"
+        ready.run("nb", "export", "40-evaluate", "--to", kind, "-o", str(target))
+        seen = visit(browser, target)
+        assert seen.events == [] and fits(seen.page) and violations(seen.page) == []
+        if kind == "slides":
+            for heading in ("Choose, on the validation table", "The test, once"):
+                seen.page.keyboard.press("ArrowRight")
+                shown = f"document.activeElement.innerText.startsWith('{heading}')"
+                seen.page.wait_for_function(shown)
+        screenshot(seen.page, f"document-{kind}")
+        seen.page.close()
 
 
 @pytest.mark.slow

@@ -11,6 +11,8 @@ from nb.report.history import read_history
 
 METRICS = "metrics [1].json"
 MORE = "more.yaml"
+# Ends a line for Python, and none for Git.
+END = "\u2028."
 
 
 @pytest.fixture
@@ -28,7 +30,9 @@ def commit(
         (root / MORE).write_text(more)
     monkeypatch.setenv("GIT_COMMITTER_DATE", f"2026-01-01T10:00:{second:02}+01:00")
     subprocess.run(["git", "add", "--all"], cwd=root, check=True)
-    subprocess.run(["git", "commit", "--quiet", "--message", f"at {second}"], cwd=root, check=True)
+    subprocess.run(
+        ["git", "commit", "--quiet", "--message", f"at {second}{END}"], cwd=root, check=True
+    )
 
 
 def run(second: float, score: float) -> RunRecord:
@@ -40,7 +44,7 @@ def run(second: float, score: float) -> RunRecord:
 def told(root: Path, *runs: RunRecord) -> list[tuple[str, float]]:
     """Return what each moment is of, and its score."""
     history = read_history(root, runs, [METRICS, MORE])
-    return [(at.subject or "run", at.metrics[METRICS]["score"]) for at in history]
+    return [(at.subject.removesuffix(END) or "run", at.metrics[METRICS]["score"]) for at in history]
 
 
 def test_a_commit_of_what_a_run_made_is_not_told_twice(

@@ -94,10 +94,11 @@ def _document(notebook: Any, path: Path, code: str) -> str:
 def _slides(notebook: Any, path: Path, code: str) -> str:
     outputs = Outputs("", None)
     bodies = []
+    pages.annotate(notebook, code)
     for cells in _divide(notebook.cells):
         slide = notebook.copy()
         slide.cells = cells
-        bodies.append(pages.render(slide, path, outputs, code=code).body)
+        bodies.append(pages.render_cells(slide, path, outputs))
     title = outputs.headings[0][1] if outputs.headings else path.stem
     template = environment().get_template("slides.html.j2")
     return template.render(slides=[body for body in bodies if body.strip()], title=title)

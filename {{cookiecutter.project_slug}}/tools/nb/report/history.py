@@ -64,10 +64,10 @@ def read_commits(root: Path, paths: Sequence[str]) -> list[Moment]:
         return []
     log = git(
         *(root, "--literal-pathspecs", "log", "--first-parent", f"--max-count={MOST_COMMITS}"),
-        *("--format=%H %ct %s", "--", *paths),
+        *("--no-show-signature", "-z", "--format=%H %ct %s", "--", *paths),
         check=False,  # nothing is committed yet
     )
-    commits = [line.split(" ", 2) for line in log.splitlines()]
+    commits = [line.split(" ", 2) for line in log.split("\0") if line]
     names = [f"{commit}:./{path}" for commit, *_ in commits for path in paths]
     contents = _read_blobs(root, names)
     found = []

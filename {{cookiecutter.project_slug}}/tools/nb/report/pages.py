@@ -196,7 +196,7 @@ def read(path: Path) -> Any:
 def render(
     notebook: Any, path: Path, outputs: Outputs, *, source: Path | None = None, code: str = HIDDEN
 ) -> Rendered:
-    """Render the cells of a notebook.
+    """Render a notebook.
 
     Args:
         notebook: the notebook; its cells are annotated for the template.
@@ -205,16 +205,8 @@ def render(
         source: the notebook that it is a copy of: images in its text are relative to that.
         code: `HIDDEN` until asked for, `SHOWN` but for cells tagged hide-input, or `LEFT_OUT`.
     """
-    error, cell, anchor = _annotate(notebook, code)
-    exporter = _exporter()
-    exporter.register_filter("show_markdown", outputs.markdown)
-    exporter.register_filter(
-        "show_output",
-        lambda output, number: outputs.output(output, number, _markdown(exporter)),
-    )
-    folder = (source or path).parent
-    resources = {"metadata": {"name": path.stem, "path": str(folder)}}
-    body, _ = exporter.from_notebook_node(notebook, resources=resources)
+    error, cell, anchor = annotate(notebook, code)
+    body = render_cells(notebook, source or path, outputs)
     titles = [text for level, text, _ in outputs.headings if level == 1]
     return Rendered(
         body,
@@ -227,7 +219,26 @@ def render(
     )
 
 
-def _annotate(notebook: Any, code: str) -> tuple[str, int | None, int | None]:
+def render_cells(notebook: Any, path: Path, outputs: Outputs) -> str:
+    """Return the cells of an annotated notebook as HTML.
+
+    Args:
+        notebook: the notebook.
+        path: what images in its text are relative to.
+        outputs: shows its outputs, and collects headings and figures.
+    """
+    exporter = _exporter()
+    exporter.register_filter("show_markdown", outputs.markdown)
+    exporter.register_filter(
+        "show_output",
+        lambda output, number: outputs.output(output, number, _markdown(exporter)),
+    )
+    resources = {"metadata": {"name": path.stem, "path": str(path.parent)}}
+    body, _ = exporter.from_notebook_node(notebook, resources=resources)
+    return str(body)
+
+
+def annotate(notebook: Any, code: str) -> tuple[str, int | None, int | None]:
     """Number the code cells, note what to leave out; return the first error and where it is.
 
     The number in the notebook as people know it leaves out the cell that papermill adds.
