@@ -7,6 +7,7 @@ that Git keeps (`cache: false`), without which a stage cannot be restored elsewh
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import socket
@@ -25,8 +26,8 @@ from .project import NbError
 RUNS = "runs"
 # The libraries of some kinds of storage go on trying for minutes.
 ANSWER_SECONDS = 10.0
-# There while files are being sent: over SSH a file that was half sent looks like any other.
-UNFINISHED = Path(".nb/push.unfinished")
+# Which files a process is sending: over SSH one that was half sent looks like any other.
+UNFINISHED = Path(".nb/unfinished")
 LOGGERS = ("dvc", "dvc_data", "dvc_objects", "gcsfs", "azure", "asyncssh", "asyncio", "s3fs")
 
 
@@ -172,9 +173,7 @@ def push(root: Path, tell: Callable[[str], None], names: Sequence[str] = ()) -> 
             entries, objects = _results(repo, names)
         paths = [repo.stage_cache._get_cache_path(*entry) for entry in entries]
         remote = repo.cloud.get_remote_odb(hash_name="md5-dos2unix")
-        with _marked_unfinished(root) as was_unfinished:
-            if was_unfinished and remote.fs.protocol == "ssh":
-                _remove_torn(repo, remote, objects, paths)
+        with _noted(root, repo, remote, objects, paths):
             sent = repo.cloud.push(objects)
             if sent.failed:
                 raise heard.errors[-1] if heard.errors else OSError("some files were not sent")
@@ -190,12 +189,14 @@ def pull(root: Path, tell: Callable[[str], None]) -> int:
     Raises:
         NbError: if the storage cannot be used or lacks results, or a file here would be lost.
     """
+    from dvc.exceptions import DvcException
+
     with _storage(root) as (repo, heard), hold_lock(repo, tell):
         remote = repo.cloud.get_remote_odb(hash_name="md5-dos2unix")
         count = _copy_runs(remote, repo.cache.legacy)
         try:
             stats = repo.pull()["stats"]
-        except Exception:
+        except DvcException:
             broken = [e for e in heard.errors if not isinstance(e, FileNotFoundError)]
             if broken:
                 raise broken[-1] from None
@@ -222,7 +223,8 @@ def explain(url: str, error: BaseException) -> Trouble:
     text = one_line(causes[-1]).partition(". ")[0][:200]
     if names & NOT_GIVEN:
         return Trouble(f"{url}: no credentials were found", kind.credentials)
-    if names & REFUSED or {_status(cause) for cause in causes} & set(REFUSED_CODES):
+    refused = names & REFUSED or {_status(cause) for cause in causes} & set(REFUSED_CODES)
+    if refused and scheme in KINDS:
         return Trouble(f"{url} refuses these credentials ({text})", kind.credentials)
     if names & NO_ANSWER or any(
         isinstance(cause, ConnectionError | socket.gaierror | TimeoutError) for cause in causes
@@ -391,25 +393,39 @@ def _elsewhere(source: Any, path: str, target: Any) -> str:
 
 
 @contextmanager
-def _marked_unfinished(root: Path) -> Iterator[bool]:
-    """Leave a mark if sending is interrupted, however; tell whether there was one."""
-    mark = root / UNFINISHED
-    was_unfinished = mark.exists()
-    mark.parent.mkdir(exist_ok=True)
-    mark.touch()
-    yield was_unfinished
-    mark.unlink(missing_ok=True)
-
-
-def _remove_torn(repo: Any, remote: Any, objects: set[Any], paths: Sequence[str]) -> None:
-    """Remove files from the storage whose size is not that of the file here."""
+def _noted(
+    root: Path, repo: Any, remote: Any, objects: set[Any], paths: Sequence[str]
+) -> Iterator[None]:
+    """Note what is being sent over SSH; remove first what an interrupted push sent half of."""
+    if remote.fs.protocol != "ssh":
+        yield
+        return
+    _remove_torn(root, remote.fs)
     cache, files = repo.cache.local, repo.cloud.get_remote_odb()
     pairs = [(cache.oid_to_path(o.value), files.oid_to_path(o.value)) for o in objects]
     pairs += [(path, _elsewhere(repo.cache.legacy, path, remote)) for path in paths]
-    for here, there in pairs:
-        with suppress(FileNotFoundError):
-            if remote.fs.size(there) != Path(here).stat().st_size:
-                remote.fs.remove(there)
+    note = root / UNFINISHED / str(os.getpid())
+    note.parent.mkdir(parents=True, exist_ok=True)
+    note.write_text(json.dumps(pairs), encoding="utf-8")
+    yield
+    note.unlink()
+
+
+def _remove_torn(root: Path, fs: Any) -> None:
+    """Remove files from the storage whose size is not that of the file here."""
+    import psutil
+
+    for note in (root / UNFINISHED).glob("*"):
+        if psutil.pid_exists(int(note.name)):
+            continue
+        pairs = []
+        with suppress(ValueError):  # not a whole note: nothing was sent yet
+            pairs = json.loads(note.read_text(encoding="utf-8"))
+        for here, there in pairs:
+            with suppress(FileNotFoundError):
+                if fs.size(there) != Path(here).stat().st_size:
+                    fs.remove(there)
+        note.unlink()
 
 
 def _lacking(root: Path) -> NbError | None:

@@ -100,6 +100,8 @@ def outcome(root: Path, done: RunRecord) -> dict[str, Any]:
     from .declared import read_stages
 
     (stage,) = done.stages
+    # A result that was computed elsewhere comes without its executed copy.
+    is_there = "://" in stage.executed or (root / stage.executed).is_file()
     own = {
         path for found in read_stages(root) if found.name == stage.name for path in found.metrics
     }
@@ -110,7 +112,7 @@ def outcome(root: Path, done: RunRecord) -> dict[str, Any]:
         "cause": stage.cause,
         "cell": stage.cell,
         "notebook": stage.notebook,
-        "executed": stage.executed,
+        "executed": stage.executed if is_there else "",
         "parameters": stage.parameters,
         "metrics": {path: numbers for path, numbers in done.metrics.items() if path in own},
         "seconds": stage.seconds,
