@@ -7,7 +7,6 @@ that Git keeps (`cache: false`), without which a stage cannot be restored elsewh
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import socket
@@ -26,8 +25,6 @@ from .project import NbError
 RUNS = "runs"
 # The libraries of some kinds of storage go on trying for minutes.
 ANSWER_SECONDS = 10.0
-# Which files a process is sending: over SSH one that was half sent looks like any other.
-UNFINISHED = Path(".nb/unfinished")
 LOGGERS = ("dvc", "dvc_data", "dvc_objects", "gcsfs", "azure", "asyncssh", "asyncio", "s3fs")
 
 
@@ -77,6 +74,8 @@ NO_ANSWER = {
     "EndpointConnectionError",
     "HTTPClientError",
     "ReadTimeoutError",
+    "SFTPConnectionLost",
+    "SFTPNoConnection",
     "ServerDisconnectedError",
     "ServiceRequestError",
     "ServiceResponseError",
@@ -173,11 +172,10 @@ def push(root: Path, tell: Callable[[str], None], names: Sequence[str] = ()) -> 
             entries, objects = _results(repo, names)
         paths = [repo.stage_cache._get_cache_path(*entry) for entry in entries]
         remote = repo.cloud.get_remote_odb(hash_name="md5-dos2unix")
-        with _noted(root, repo, remote, objects, paths):
-            sent = repo.cloud.push(objects)
-            if sent.failed:
-                raise heard.errors[-1] if heard.errors else OSError("some files were not sent")
-            count = len(sent.transferred) + _copy_runs(repo.cache.legacy, remote, paths)
+        sent = repo.cloud.push(objects)
+        if sent.failed:
+            raise heard.errors[-1] if heard.errors else OSError("some files were not sent")
+        count = len(sent.transferred) + _copy_runs(repo.cache.legacy, remote, paths)
         if heard.missing:
             tell(f"{heard.missing} files that dvc.lock names are neither here nor in the storage")
     return count
@@ -390,42 +388,6 @@ def _elsewhere(source: Any, path: str, target: Any) -> str:
     """Return where a file of the run cache is in another one."""
     parts = source.fs.relparts(path, source.path)
     return str(target.fs.join(target.path, *parts))
-
-
-@contextmanager
-def _noted(
-    root: Path, repo: Any, remote: Any, objects: set[Any], paths: Sequence[str]
-) -> Iterator[None]:
-    """Note what is being sent over SSH; remove first what an interrupted push sent half of."""
-    if remote.fs.protocol != "ssh":
-        yield
-        return
-    _remove_torn(root, remote.fs)
-    cache, files = repo.cache.local, repo.cloud.get_remote_odb()
-    pairs = [(cache.oid_to_path(o.value), files.oid_to_path(o.value)) for o in objects]
-    pairs += [(path, _elsewhere(repo.cache.legacy, path, remote)) for path in paths]
-    note = root / UNFINISHED / str(os.getpid())
-    note.parent.mkdir(parents=True, exist_ok=True)
-    note.write_text(json.dumps(pairs), encoding="utf-8")
-    yield
-    note.unlink()
-
-
-def _remove_torn(root: Path, fs: Any) -> None:
-    """Remove files from the storage whose size is not that of the file here."""
-    import psutil
-
-    for note in (root / UNFINISHED).glob("*"):
-        if psutil.pid_exists(int(note.name)):
-            continue
-        pairs = []
-        with suppress(ValueError):  # not a whole note: nothing was sent yet
-            pairs = json.loads(note.read_text(encoding="utf-8"))
-        for here, there in pairs:
-            with suppress(FileNotFoundError):
-                if fs.size(there) != Path(here).stat().st_size:
-                    fs.remove(there)
-        note.unlink()
 
 
 def _lacking(root: Path) -> NbError | None:
