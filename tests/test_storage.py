@@ -82,7 +82,7 @@ class Clone(Project):
 
     def line(self, *command: str) -> str:
         """Run a command that is to fail with one sentence; return that."""
-        said = self.run(*command, code=1)
+        said = self.run(*command, code=2 if command[0] == "make" else 1)
         lines = [line for line in said.splitlines() if not line.startswith("make: ***")]
         assert len(lines) == (2 if command[0] == "make" else 1), said
         assert lines[-1].startswith("nb: "), said

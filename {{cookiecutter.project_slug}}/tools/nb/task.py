@@ -60,7 +60,7 @@ def _execute(root: Path, options: Options, view: View, warm: Warm | None, push: 
     if restored:
         view.note(f"restored from the run cache: {', '.join(restored)}")
     # The plan was made without what was restored or may be.
-    changed = task.changed or bool(restored) or options.pull
+    changed = task.changed or bool(restored) or options.pull or options.force
     alone = replace(task, after=frozenset(), changed=changed)
     runner = Runner(root, options, [alone], view, {}, warm)
     done = runner.run()
