@@ -50,6 +50,12 @@ scmrepo semver send2trash setuptools shortuuid shtab six sklearn smmap soupsieve
 stack_data tabulate tenacity terminado threadpoolctl tinycss2 tomlkit tornado tqdm traitlets
 typing_extensions typing_inspection tzdata tzlocal uri_template urllib3 validate vine virtualenv
 voluptuous wcwidth webcolors webencodings websocket websocket_client yaml yarl zc zc_lockfile zmq
+aioitertools argcomplete azure_core azure_identity azure_storage_blob decorator dvc_azure dvc_gs
+dvc_s3 dvc_ssh google_api_core google_auth google_auth_oauthlib google_cloud_core
+google_cloud_storage google_cloud_storage_control google_crc32c google_resumable_media
+googleapis_common_protos grpc grpc_google_iam_v1 grpc_status grpcio grpcio_status isodate jwt
+libcst msal_extensions oauthlib opentelemetry_api proto proto_plus protobuf pyasn1 pyasn1_modules
+pyjwt requests_oauthlib ruamel_yaml_clib wrapt
 """
 OWN = "nb nb_tools config data models notebooks project_package reports src tests tools"
 TAKEN = frozenset(f"{INSTALLED} {OWN}".split())
