@@ -171,11 +171,16 @@ def push(root: Path, tell: Callable[[str], None], names: Sequence[str] = ()) -> 
         with hold_lock(repo, tell):
             entries, objects = _results(repo, names)
         paths = [repo.stage_cache._get_cache_path(*entry) for entry in entries]
-        remote = repo.cloud.get_remote_odb(hash_name="md5-dos2unix")
-        sent = repo.cloud.push(objects)
-        if sent.failed:
-            raise heard.errors[-1] if heard.errors else OSError("some files were not sent")
-        count = len(sent.transferred) + _copy_runs(repo.cache.legacy, remote, paths)
+        repo.cloud.get_remote_odb(command="nb push")  # refuses versioned buckets
+        remote = repo.cloud.get_remote()
+        count = 0
+        with _first_failure_ends(remote.fs.fs):
+            for odb in (remote.odb, remote.legacy_odb):
+                sent = repo.cloud.push({o for o in objects if o.name == odb.hash_name}, odb=odb)
+                count += len(sent.transferred)
+                if sent.failed:
+                    raise heard.errors[0] if heard.errors else OSError("files were not sent")
+            count += _copy_runs(repo.cache.legacy, remote.legacy_odb, paths)
         if heard.missing:
             tell(f"{heard.missing} files that dvc.lock names are neither here nor in the storage")
     return count
@@ -283,6 +288,34 @@ def _listening() -> Iterator[Heard]:
             undo.callback(logger.__dict__.update, vars(logger).copy())
             logger.handlers, logger.propagate = [heard], False
         yield heard
+
+
+@contextmanager
+def _first_failure_ends(fs: Any) -> Iterator[None]:
+    """Have files refused at once after one has failed: each would try for up to a minute.
+
+    Args:
+        fs: a file system of fsspec; DVC sends many files at a time to one that is asynchronous.
+    """
+    send: Any = getattr(fs, "_put_file", None)
+    failures: list[Exception] = []
+
+    async def send_unless_failed(*arguments: Any, **options: Any) -> Any:
+        if failures:
+            raise failures[0]
+        try:
+            return await send(*arguments, **options)
+        except Exception as error:
+            failures.append(error)
+            raise
+
+    if send:
+        fs._put_file = send_unless_failed
+    try:
+        yield
+    finally:
+        if send:
+            del fs._put_file
 
 
 def _address(repo: Any) -> tuple[str, Trouble | None]:
