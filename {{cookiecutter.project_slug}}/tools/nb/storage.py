@@ -240,7 +240,9 @@ def explain(url: str, error: BaseException) -> Trouble:
     if "RemoteMissingDepsError" in names:
         repair = f"write dvc[{scheme}] instead of dvc in pyproject.toml, then make setup"
         return Trouble(f"{url}: DVC needs more packages for it", repair)
-    return Trouble(f"{url} cannot be reached: {one_line(error)[:200]}", "nb doctor says more")
+    return Trouble(
+        f"{url} cannot be reached: {one_line(error)[:200]}", "check the address: dvc remote list"
+    )
 
 
 def _no_answer(url: str, text: str) -> Trouble:
