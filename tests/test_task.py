@@ -38,6 +38,7 @@ def test_tasks_leave_what_a_run_leaves(pipeline: Pipeline, tmp_path: Path) -> No
     assert pipeline.read("dvc.lock") == whole.read("dvc.lock")
     pipeline.is_settled()
     assert pipeline.nb("task", "left") == "left  unchanged\n"
+    assert pipeline.nb("task", "left", "--force").splitlines()[-1] == "left  ran"
 
 
 def test_a_task_runs_nothing_but_its_stage(pipeline: Pipeline) -> None:

@@ -25,8 +25,6 @@ from .project import NbError
 RUNS = "runs"
 # The libraries of some kinds of storage go on trying for minutes.
 ANSWER_SECONDS = 10.0
-# There while files are being sent: over SSH a file that was half sent looks like any other.
-UNFINISHED = Path(".nb/push.unfinished")
 LOGGERS = ("dvc", "dvc_data", "dvc_objects", "gcsfs", "azure", "asyncssh", "asyncio", "s3fs")
 
 
@@ -76,6 +74,8 @@ NO_ANSWER = {
     "EndpointConnectionError",
     "HTTPClientError",
     "ReadTimeoutError",
+    "SFTPConnectionLost",
+    "SFTPNoConnection",
     "ServerDisconnectedError",
     "ServiceRequestError",
     "ServiceResponseError",
@@ -171,14 +171,16 @@ def push(root: Path, tell: Callable[[str], None], names: Sequence[str] = ()) -> 
         with hold_lock(repo, tell):
             entries, objects = _results(repo, names)
         paths = [repo.stage_cache._get_cache_path(*entry) for entry in entries]
-        remote = repo.cloud.get_remote_odb(hash_name="md5-dos2unix")
-        with _marked_unfinished(root) as was_unfinished:
-            if was_unfinished and remote.fs.protocol == "ssh":
-                _remove_torn(repo, remote, objects, paths)
-            sent = repo.cloud.push(objects)
-            if sent.failed:
-                raise heard.errors[-1] if heard.errors else OSError("some files were not sent")
-            count = len(sent.transferred) + _copy_runs(repo.cache.legacy, remote, paths)
+        repo.cloud.get_remote_odb(command="nb push")  # refuses versioned buckets
+        remote = repo.cloud.get_remote()
+        count = 0
+        with _first_failure_ends(remote.fs.fs):
+            for odb in (remote.odb, remote.legacy_odb):
+                sent = repo.cloud.push({o for o in objects if o.name == odb.hash_name}, odb=odb)
+                count += len(sent.transferred)
+                if sent.failed:
+                    raise heard.errors[0] if heard.errors else OSError("files were not sent")
+            count += _copy_runs(repo.cache.legacy, remote.legacy_odb, paths)
         if heard.missing:
             tell(f"{heard.missing} files that dvc.lock names are neither here nor in the storage")
     return count
@@ -190,12 +192,14 @@ def pull(root: Path, tell: Callable[[str], None]) -> int:
     Raises:
         NbError: if the storage cannot be used or lacks results, or a file here would be lost.
     """
+    from dvc.exceptions import DvcException
+
     with _storage(root) as (repo, heard), hold_lock(repo, tell):
         remote = repo.cloud.get_remote_odb(hash_name="md5-dos2unix")
         count = _copy_runs(remote, repo.cache.legacy)
         try:
             stats = repo.pull()["stats"]
-        except Exception:
+        except DvcException:
             broken = [e for e in heard.errors if not isinstance(e, FileNotFoundError)]
             if broken:
                 raise broken[-1] from None
@@ -222,7 +226,8 @@ def explain(url: str, error: BaseException) -> Trouble:
     text = one_line(causes[-1]).partition(". ")[0][:200]
     if names & NOT_GIVEN:
         return Trouble(f"{url}: no credentials were found", kind.credentials)
-    if names & REFUSED or {_status(cause) for cause in causes} & set(REFUSED_CODES):
+    refused = names & REFUSED or {_status(cause) for cause in causes} & set(REFUSED_CODES)
+    if refused and scheme in KINDS:
         return Trouble(f"{url} refuses these credentials ({text})", kind.credentials)
     if names & NO_ANSWER or any(
         isinstance(cause, ConnectionError | socket.gaierror | TimeoutError) for cause in causes
@@ -235,7 +240,9 @@ def explain(url: str, error: BaseException) -> Trouble:
     if "RemoteMissingDepsError" in names:
         repair = f"write dvc[{scheme}] instead of dvc in pyproject.toml, then make setup"
         return Trouble(f"{url}: DVC needs more packages for it", repair)
-    return Trouble(f"{url} cannot be reached: {one_line(error)[:200]}", "nb doctor says more")
+    return Trouble(
+        f"{url} cannot be reached: {one_line(error)[:200]}", "check the address: dvc remote list"
+    )
 
 
 def _no_answer(url: str, text: str) -> Trouble:
@@ -283,6 +290,34 @@ def _listening() -> Iterator[Heard]:
             undo.callback(logger.__dict__.update, vars(logger).copy())
             logger.handlers, logger.propagate = [heard], False
         yield heard
+
+
+@contextmanager
+def _first_failure_ends(fs: Any) -> Iterator[None]:
+    """Have files refused at once after one has failed: each would try for up to a minute.
+
+    Args:
+        fs: a file system of fsspec; DVC sends many files at a time to one that is asynchronous.
+    """
+    send: Any = getattr(fs, "_put_file", None)
+    failures: list[Exception] = []
+
+    async def send_unless_failed(*arguments: Any, **options: Any) -> Any:
+        if failures:
+            raise failures[0]
+        try:
+            return await send(*arguments, **options)
+        except Exception as error:
+            failures.append(error)
+            raise
+
+    if send:
+        fs._put_file = send_unless_failed
+    try:
+        yield
+    finally:
+        if send:
+            del fs._put_file
 
 
 def _address(repo: Any) -> tuple[str, Trouble | None]:
@@ -388,28 +423,6 @@ def _elsewhere(source: Any, path: str, target: Any) -> str:
     """Return where a file of the run cache is in another one."""
     parts = source.fs.relparts(path, source.path)
     return str(target.fs.join(target.path, *parts))
-
-
-@contextmanager
-def _marked_unfinished(root: Path) -> Iterator[bool]:
-    """Leave a mark if sending is interrupted, however; tell whether there was one."""
-    mark = root / UNFINISHED
-    was_unfinished = mark.exists()
-    mark.parent.mkdir(exist_ok=True)
-    mark.touch()
-    yield was_unfinished
-    mark.unlink(missing_ok=True)
-
-
-def _remove_torn(repo: Any, remote: Any, objects: set[Any], paths: Sequence[str]) -> None:
-    """Remove files from the storage whose size is not that of the file here."""
-    cache, files = repo.cache.local, repo.cloud.get_remote_odb()
-    pairs = [(cache.oid_to_path(o.value), files.oid_to_path(o.value)) for o in objects]
-    pairs += [(path, _elsewhere(repo.cache.legacy, path, remote)) for path in paths]
-    for here, there in pairs:
-        with suppress(FileNotFoundError):
-            if remote.fs.size(there) != Path(here).stat().st_size:
-                remote.fs.remove(there)
 
 
 def _lacking(root: Path) -> NbError | None:

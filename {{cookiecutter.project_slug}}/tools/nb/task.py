@@ -60,7 +60,7 @@ def _execute(root: Path, options: Options, view: View, warm: Warm | None, push: 
     if restored:
         view.note(f"restored from the run cache: {', '.join(restored)}")
     # The plan was made without what was restored or may be.
-    changed = task.changed or bool(restored) or options.pull
+    changed = task.changed or bool(restored) or options.pull or options.force
     alone = replace(task, after=frozenset(), changed=changed)
     runner = Runner(root, options, [alone], view, {}, warm)
     done = runner.run()
@@ -100,6 +100,8 @@ def outcome(root: Path, done: RunRecord) -> dict[str, Any]:
     from .declared import read_stages
 
     (stage,) = done.stages
+    # A result that was computed elsewhere comes without its executed copy.
+    is_there = "://" in stage.executed or (root / stage.executed).is_file()
     own = {
         path for found in read_stages(root) if found.name == stage.name for path in found.metrics
     }
@@ -110,7 +112,7 @@ def outcome(root: Path, done: RunRecord) -> dict[str, Any]:
         "cause": stage.cause,
         "cell": stage.cell,
         "notebook": stage.notebook,
-        "executed": stage.executed,
+        "executed": stage.executed if is_there else "",
         "parameters": stage.parameters,
         "metrics": {path: numbers for path, numbers in done.metrics.items() if path in own},
         "seconds": stage.seconds,
