@@ -70,6 +70,7 @@ def variables(project: Scheduled) -> dict[str, str]:
         "AIRFLOW_HOME": str(project.path / ".nb" / "airflow"),
         "AIRFLOW__CORE__DAGS_FOLDER": str(project.path / "orchestration"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "120",
         "NO_COLOR": "1",
     }
 
