@@ -244,7 +244,7 @@ def task(root: Path, /, stage: str, push: bool, as_json: bool, **chosen: Any) ->
       nb task train@forest --json           the outcome on standard output, the rest on the other
     """
     from . import record
-    from .task import execute, outcome
+    from .task import NotSentError, execute, outcome
     from .view import View, failure_line
 
     options = record.Options(stages=(stage,), **chosen)
@@ -252,8 +252,9 @@ def task(root: Path, /, stage: str, push: bool, as_json: bool, **chosen: Any) ->
         done = execute(root, options, View(sys.stderr if as_json else sys.stdout), push=push)
     except NbError as error:
         if as_json:
-            nothing = {"stage": stage, "state": "not run", "cause": str(error)}
-            click.echo(json.dumps({**nothing, "exit_code": error.exit_code}, indent=2))
+            state = "not sent" if isinstance(error, NotSentError) else "not run"
+            found = {"stage": stage, "state": state, "exit_code": error.exit_code}
+            click.echo(json.dumps({**found, "cause": str(error)}, indent=2))
         raise
     found = outcome(root, done)
     if as_json:
@@ -830,9 +831,39 @@ def credentials(root: Path, files: tuple[str, ...]) -> None:
 
 @main.command()
 @click.pass_obj
+def push(root: Path) -> None:
+    """Send results and tracked data to the DVC storage, and the run cache.
+
+    With the run cache others can take results instead of computing them: nb run --pull. What is
+    there already is not sent again, so after an interruption a second push sends the rest.
+    """
+    from .storage import push as send
+
+    count = send(root, lambda line: click.echo(f"nb: {line}"))
+    click.echo(f"Sent {count} files." if count else "Everything is in the storage already.")
+
+
+@main.command()
+@click.pass_obj
+def pull(root: Path) -> None:
+    """Fetch the results and the data that dvc.lock names from the DVC storage.
+
+    The run cache comes, too: what anybody has computed and pushed is restored instead of computed
+    when inputs and parameters are the same.
+    """
+    from . import fingerprints
+    from .storage import pull as fetch
+
+    fingerprints.refresh(root)
+    count = fetch(root, lambda line: click.echo(f"nb: {line}"))
+    click.echo(f"Fetched {count} files." if count else "Everything is here already.")
+
+
+@main.command()
+@click.pass_obj
 def unpushed(root: Path) -> None:
     """Name the data and models that the storage does not have yet; the push hook calls this."""
-    from .pipeline import unpushed as artifacts
+    from .storage import unpushed as artifacts
 
     names = artifacts(root)
     if names:

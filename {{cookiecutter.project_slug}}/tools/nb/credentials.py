@@ -17,6 +17,12 @@ from .notebook import source_text
 LEFT_OUT = {"Base64HighEntropyString", "HexHighEntropyString", "IPPublicDetector"}
 # Minified files and embedded pictures: no person wrote a credential into such a line.
 LONGEST_LINE = 5_000
+# Options of a DVC storage that belong into .dvc/config.local, which Git ignores.
+STORAGE_CONFIG = ".dvc/config"
+STORAGE_SECRET = re.compile(
+    r"\s*(access_key_id|account_key|client_secret|connection_string|passphrase|password|sas_token"
+    r"|secret_access_key|session_token|sse_customer_key)\s*="
+)
 
 
 def find_in_file(name: str, content: bytes) -> list[str]:
@@ -29,7 +35,19 @@ def find_in_file(name: str, content: bytes) -> list[str]:
     if places is None:
         places = [(str(number), line) for number, line in enumerate(text.splitlines(), 1)]
     found = [f"{name}:{place}: {kind}" for place, kind, _ in _scan(places)]
+    if name == STORAGE_CONFIG:
+        secrets = storage_secrets(text).items()
+        found += [
+            f"{name}:{number}: {option}: use dvc remote modify --local"
+            for number, option in secrets
+        ]
     return list(dict.fromkeys(found))
+
+
+def storage_secrets(text: str) -> dict[int, str]:
+    """Return the secret options in a configuration file of DVC, by the number of the line."""
+    lines = enumerate(text.splitlines(), 1)
+    return {number: found[1] for number, line in lines if (found := STORAGE_SECRET.match(line))}
 
 
 def mask(text: str) -> str:

@@ -258,10 +258,13 @@ def _pipeline(root: Path) -> Finding:
 
 
 def _storage(root: Path) -> Finding:
-    from .pipeline import storage_problem
+    from .storage import exposed, problem
 
-    url, problem = storage_problem(root)
-    return Finding("DVC storage", problem, detail=url, repair="dvc remote list")
+    url, trouble = problem(root)
+    trouble = exposed(root) or trouble
+    if trouble:
+        return Finding("DVC storage", trouble.what, repair=trouble.repair)
+    return Finding("DVC storage", detail=url)
 
 
 def _data(root: Path) -> Finding:
@@ -274,7 +277,7 @@ def _data(root: Path) -> Finding:
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         problem = f"{missing[0]}{more} is named in dvc.lock, but not here"
-        return Finding("data", problem, repair="dvc pull", is_safe=True)
+        return Finding("data", problem, repair="nb pull", is_safe=True)
     return Finding("data", detail="all that dvc.lock names is here")
 
 

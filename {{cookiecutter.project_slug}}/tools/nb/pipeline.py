@@ -30,8 +30,8 @@ from .stamp import Watched
 
 # The stage that writes the fingerprints: part of the machinery, not of anybody's pipeline.
 FINGERPRINT_STAGE = "notebooks/dvc.yaml:fingerprints"
-# All of DVC that `plan` and `reproduce` use and that its documentation does not promise. If a new
-# version of DVC lacks one, `nb run` says so and leaves the work to `dvc repro`.
+# All of DVC that this module and `storage` use and that its documentation does not promise. If a
+# new version of DVC lacks one, `nb run` says so and leaves the work to `dvc repro`.
 UNDOCUMENTED = (
     "dvc.dependency.param:ParamsDependency.read_params",
     "dvc.ignore:DvcIgnoreFilter.is_ignored_dir",
@@ -49,10 +49,18 @@ UNDOCUMENTED = (
     "dvc.repo:lock_repo",
     "dvc.rwlock:_edit_rwlock",
     "dvc.repo:Repo.unprotect",
+    "dvc.data_cloud:DataCloud.get_remote_odb",
+    "dvc.data_cloud:DataCloud.pull",
+    "dvc.data_cloud:DataCloud.push",
+    "dvc.fs:get_cloud_fs",
+    "dvc.stage.cache:StageCache._create_stage",
+    "dvc.stage.cache:StageCache._get_cache_path",
+    "dvc.stage.cache:StageCache._load",
+    "dvc.stage.cache:StageCache.get_used_objs",
     "dvc.stage.cache:StageCache.pull",
     "dvc.stage.cache:_can_hash",
-    "dvc.stage.cache:StageCache._create_stage",
-    "dvc.stage.cache:StageCache._load",
+    "dvc.stage.cache:_get_cache_hash",
+    "dvc.stage.serialize:to_single_stage_lockfile",
     "dvc.stage.exceptions:StageCmdFailedError",
     "dvc.stage:Stage.addressing",
     "dvc.stage:Stage.changed",
@@ -113,7 +121,7 @@ def read_config(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
-        raise NbError(f"{where} cannot be read: {_one_line(error)}", 2) from None
+        raise NbError(f"{where} cannot be read: {one_line(error)}", 2) from None
     if not isinstance(content, dict):
         raise NbError(f"{where} holds no parameters; write one `name: value` per line.", 2)
     return content
@@ -152,11 +160,11 @@ def _load(text: str, where: str) -> Any:
         }
         return loader.get_single_data()
     except yaml.YAMLError as error:
-        raise NbError(f"{where} cannot be read: {_one_line(error)}", 2) from None
+        raise NbError(f"{where} cannot be read: {one_line(error)}", 2) from None
 
 
 @contextmanager
-def _repo(root: Path) -> Iterator[Any]:
+def open_project(root: Path) -> Iterator[Any]:
     """Open DVC's view of the project; what it has to say in errors becomes one line."""
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
@@ -167,7 +175,7 @@ def _repo(root: Path) -> Iterator[Any]:
         with Repo(str(root)) as repo:
             yield repo
     except (DvcException, OSError) as error:  # the latter of a link to what is gone
-        raise NbError(f"DVC: {_one_line(error)}") from None
+        raise NbError(f"DVC: {one_line(error)}") from None
     finally:
         os.chdir(before)
 
@@ -180,7 +188,7 @@ def stage_states(root: Path) -> list[StageState]:
     Raises:
         NbError: if `dvc.yaml` cannot be read or is not a pipeline.
     """
-    with _repo(root) as repo:
+    with open_project(root) as repo:
         return _states(repo, root)
 
 
@@ -222,7 +230,7 @@ def contracts(root: Path) -> dict[str, Contract]:
     Raises:
         NbError: if `dvc.yaml` cannot be read or is not a pipeline.
     """
-    with _repo(root) as repo:
+    with open_project(root) as repo:
         return {
             stage.addressing: Contract(
                 tuple(str(dep.def_path) for dep in stage.deps),
@@ -239,7 +247,7 @@ def check_pipeline(root: Path) -> int:
     Raises:
         NbError: if `dvc.yaml` cannot be read or is not a pipeline.
     """
-    with _repo(root) as repo:
+    with open_project(root) as repo:
         return sum(1 for s in repo.index.stages if s.cmd and s.addressing != FINGERPRINT_STAGE)
 
 
@@ -274,7 +282,7 @@ def compare(
         what = "nothing is committed yet" if commit == "HEAD" else f"there is no commit {commit}"
         raise NbError(f"{what}, so there is nothing to compare with", 2)
     found: list[Change] = []
-    with _repo(root) as repo:
+    with open_project(root) as repo:
         for kind in kinds:
             command = repo.metrics.diff if kind == "metric" else repo.params.diff
             for path, values in command(a_rev=commit, all=True).get("diff", {}).items():
@@ -300,7 +308,7 @@ class Outcome:
 
 
 def missing_names() -> list[str]:
-    """Return what this version of DVC lacks of that which `plan` and `reproduce` use."""
+    """Return what this version of DVC lacks of what we use."""
     from dvc.repo import Repo
     from dvc.stage import exceptions
 
@@ -365,7 +373,7 @@ def plan(
         NbError: if the pipeline cannot be read (exit code 2), or a target is unknown.
     """
     try:
-        with open_project(root, tell) as repo:
+        with _locked_repo(root, tell) as repo:
             return _plan(repo, root, targets, force, downstream)
     except NbError as error:
         raise NbError(str(error), 2) from None
@@ -381,7 +389,7 @@ def preview(
     """
     fingerprints.refresh(root)
     try:
-        with open_project(root, lambda line: None) as repo:
+        with _locked_repo(root, lambda line: None) as repo:
             tasks = _plan(repo, root, targets, force, downstream).tasks
             with _path_locks_read_once(repo):
                 return tasks, _states(repo, root)
@@ -390,13 +398,20 @@ def preview(
 
 
 @contextmanager
-def open_project(root: Path, tell: Callable[[str], None]) -> Iterator[Any]:
-    """Open the project and hold DVC's lock; who waits for it says for whom."""
+def _locked_repo(root: Path, tell: Callable[[str], None]) -> Iterator[Any]:
+    """Open the project and hold DVC's lock."""
+    with open_project(root) as repo, hold_lock(repo, tell):
+        yield repo
+
+
+@contextmanager
+def hold_lock(repo: Any, tell: Callable[[str], None]) -> Iterator[None]:
+    """Hold DVC's lock; who waits for it says for whom."""
     import dvc.lock
     from dvc.repo import lock_repo
 
     dvc.lock.DEFAULT_TIMEOUT = LOCK_SECONDS
-    with _repo(root) as repo, ExitStack() as held:
+    with ExitStack() as held:
         told = False
         while True:
             try:
@@ -408,7 +423,7 @@ def open_project(root: Path, tell: Callable[[str], None]) -> Iterator[Any]:
                     tell(f"waiting for DVC's lock, which process {holder or 'unknown'} holds")
                 told = True
         _repair_path_locks(Path(repo.tmp_dir) / "rwlock")
-        yield repo
+        yield
 
 
 @contextmanager
@@ -462,7 +477,7 @@ def mend_locks(root: Path, before: Mapping[Path, bytes]) -> None:
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
-    with open_project(root, lambda _: None):
+    with _locked_repo(root, lambda _: None):
         for path, content in before.items():
             try:
                 whole = isinstance(YAML(typ="safe").load(path), dict)
@@ -479,7 +494,7 @@ def declared(root: Path) -> list[Task]:
         NbError: if the pipeline cannot be read (exit code 2).
     """
     try:
-        with _repo(root) as repo:
+        with open_project(root) as repo:
             stages = _shown(repo.index.graph)
     except NbError as error:
         raise NbError(str(error), 2) from None
@@ -554,7 +569,7 @@ def work_apart(root: Path, copy: Path) -> None:
     """
     from dvc.config import Config
 
-    with _repo(root) as repo:
+    with open_project(root) as repo:
         cache, remotes = repo.cache.local_cache_dir, repo.config["remote"]
         stages = repo.index.stages
         made = {out.fs_path for stage in stages for out in stage.outs}
@@ -571,9 +586,9 @@ def work_apart(root: Path, copy: Path) -> None:
     with Config(str(copy / ".dvc"), validate=False).edit("local") as local:
         local.setdefault("core", {})["no_scm"] = True
         local.setdefault("cache", {})["dir"] = cache
-        for name, remote in remotes.items():
-            local.setdefault("remote", {}).setdefault(name, {})["url"] = remote["url"]
-    with _repo(copy) as repo:
+        for name, remote in remotes.items():  # with what config.local says of them
+            local.setdefault("remote", {}).setdefault(name, {}).update(remote)
+    with open_project(copy) as repo:
         repo.checkout(force=True, allow_missing=True)
 
 
@@ -587,7 +602,7 @@ def sort_locks(root: Path, order: Sequence[str]) -> None:
         root: the project's root.
         order: the names of the stages.
     """
-    with open_project(root, lambda _: None):
+    with _locked_repo(root, lambda _: None):
         for path, content in read_locks(root, order).items():
             file = path.relative_to(root).with_name("dvc.yaml").as_posix()
             prefix = "" if file == "dvc.yaml" else f"{file}:"
@@ -793,7 +808,7 @@ def restore(
     told = ""
     _Messages(tell)
     while True:
-        with open_project(root, tell) as repo:
+        with _locked_repo(root, tell) as repo:
             busy = _restore_until_busy(repo, names, states, pull)
         if not busy:
             return states
@@ -813,7 +828,7 @@ def _restore_until_busy(repo: Any, names: Sequence[str], states: dict[str, str],
             if name not in states:
                 states[name] = _restore(repo, stages[name], pull)
     except LockError as error:
-        return _one_line(error).partition(" If there are no")[0]
+        return one_line(error).partition(" If there are no")[0]
     return ""
 
 
@@ -859,6 +874,8 @@ def _not_computed(stage: Any, pull: bool) -> str:
     name = stage.addressing
     if not stage.cmd:
         path = stage.outs[0].def_path
+        if stage.outs[0].exists:
+            return f"{path} is not what {name} says: dvc add {path}, or dvc checkout {path}"
         where = "in the storage" if pull else "here"
         return f"{path} as {name} names it is not {where}: make push where it was added"
     if pull:
@@ -914,11 +931,11 @@ def reproduce(
         except DvcException as error:
             cause = error.__cause__ or error
             if isinstance(cause, OutputDoesNotExistError):
-                return Outcome(BROKEN_CONTRACT, error=f"{_one_line(cause)} after its command ran")
+                return Outcome(BROKEN_CONTRACT, error=f"{one_line(cause)} after its command ran")
             if not isinstance(cause, dvc.lock.LockError) or stopped():
-                return Outcome(status=_status(cause), error=_one_line(cause))
+                return Outcome(status=_status(cause), error=one_line(cause))
             if told != str(cause):
-                tell(f"waiting: {_one_line(cause).partition(' If there are no')[0]}")
+                tell(f"waiting: {one_line(cause).partition(' If there are no')[0]}")
             told = str(cause)
             time.sleep(BUSY_SECONDS)
 
@@ -986,48 +1003,15 @@ def _status(error: BaseException) -> int | None:
     return int(found[1]) if found and isinstance(error, StageCmdFailedError) else None
 
 
-def storage_problem(root: Path) -> tuple[str, str]:
-    """Return where DVC stores artifacts, and why it cannot be reached (empty if it can)."""
-    with _repo(root) as repo:
-        name = repo.config["core"].get("remote")
-        if not name:
-            return "", "no storage is configured: dvc remote add --default NAME URL"
-        url = str(repo.config["remote"].get(name, {}).get("url", ""))
-        try:
-            odb = repo.cloud.get_remote_odb(name)
-            odb.fs.exists(odb.path)
-            if odb.fs.protocol == "local":
-                _require_writable(Path(odb.path))
-        except Exception as error:  # each kind of storage has errors of its own
-            return url, f"{url} cannot be reached: {_one_line(error)}"
-    return url, ""
-
-
-def _require_writable(folder: Path) -> None:
-    existing = next(path for path in (folder, *folder.parents) if path.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK):
-        raise OSError(f"{existing} is not a folder that can be written to")
-
-
 def missing_data(root: Path) -> list[str]:
     """Return the outputs that `dvc.lock` names and that are neither here nor in DVC's cache."""
-    with _repo(root) as repo:
+    with open_project(root) as repo:
         outs = [out for stage in repo.index.stages for out in stage.outs]
         outs = [out for out in outs if out.hash_info and out.use_cache]
         return [o.def_path for o in outs if not o.exists and o.changed_cache()]
 
 
-def unpushed(root: Path) -> list[str]:
-    """Return the artifacts of this commit that the storage does not have yet.
-
-    Raises:
-        NbError: if the storage cannot be reached.
-    """
-    with _repo(root) as repo:
-        return sorted(name for name, what in repo.status(cloud=True).items() if what == "new")
-
-
-def _one_line(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
     cause = f": {error.__cause__}" if error.__cause__ else ""
     return " ".join(f"{error}{cause}".split())
 

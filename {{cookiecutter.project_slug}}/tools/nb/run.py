@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
-from . import contract, forkserver, pipeline, record, stamp, trace
+from . import contract, forkserver, pipeline, record, stamp, storage, trace
 from .notebook import production_notebooks
 from .pipeline import Plan, StageState
 from .project import PRODUCTION, NbError, program_environment
@@ -63,6 +63,8 @@ def execute(root: Path, options: Options, view: View) -> Done | None:
 
 def _run_side_by_side(root: Path, options: Options, view: View, warm: Warm | None) -> Done | None:
     tidy(root)
+    if options.pull:
+        storage.fetch_runs(root)
     began = stamp.clock(root)
     plan = _plan(root, options, view.note)
     if all(task.hidden for task in plan.tasks):

@@ -2,64 +2,373 @@
 
 The run cache says which results belong to which inputs. An entry of it is worth something only with
 the results that it names, so those are sent first. DVC's own `push --run-cache` leaves out results
-that Git keeps (`cache: false`), without which a stage could not be restored elsewhere.
+that Git keeps (`cache: false`), without which a stage cannot be restored elsewhere.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import json
+import logging
+import os
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
-from .pipeline import open_project
+from .credentials import storage_secrets
+from .pipeline import hold_lock, missing_data, one_line, open_project
 from .project import NbError
 
 RUNS = "runs"
+# The libraries of some kinds of storage go on trying for minutes.
+ANSWER_SECONDS = 10.0
+# Which files a process is sending: over SSH one that was half sent looks like any other.
+UNFINISHED = Path(".nb/unfinished")
+LOGGERS = ("dvc", "dvc_data", "dvc_objects", "gcsfs", "azure", "asyncssh", "asyncio", "s3fs")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of storage.
+
+    Attributes:
+        container: what an address begins with.
+        credentials: how to give them.
+    """
+
+    container: str
+    credentials: str
+
+
+KINDS = {
+    "s3": Kind("bucket", "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"),
+    "gs": Kind(
+        "bucket",
+        "set GOOGLE_APPLICATION_CREDENTIALS, or gcloud auth application-default login",
+    ),
+    "azure": Kind(
+        "container",
+        "set AZURE_STORAGE_CONNECTION_STRING, or AZURE_STORAGE_ACCOUNT and AZURE_STORAGE_KEY",
+    ),
+    "ssh": Kind("folder", "dvc remote modify --local storage keyfile ~/.ssh/id_ed25519"),
+}
+# Errors by the names of their types: each library has its own, and most are not installed.
+NOT_GIVEN = {
+    "AzureAuthError",
+    "CredentialRetrievalError",
+    "DefaultCredentialsError",
+    "NoCredentialsError",
+    "PartialCredentialsError",
+    "ProfileNotFound",
+}
+REFUSED = {"ClientAuthenticationError", "PermissionDenied", "PermissionError", "RefreshError"}
+REFUSED_CODES = (401, 403)
+NO_CONTAINER = {"FileNotFoundError", "NoSuchBucket", "ResourceNotFoundError"}
+NO_ANSWER = {
+    "ChannelOpenError",
+    "ClientConnectorError",
+    "ConnectTimeoutError",
+    "ConnectionClosedError",
+    "ConnectionLost",
+    "EndpointConnectionError",
+    "HTTPClientError",
+    "ReadTimeoutError",
+    "ServerDisconnectedError",
+    "ServiceRequestError",
+    "ServiceResponseError",
+}
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Why the storage cannot be used, and the next step."""
+
+    what: str
+    repair: str
+
+    def __str__(self) -> str:
+        return f"{self.what}; {self.repair}"
+
+
+@dataclass
+class Heard(logging.Handler):
+    """What libraries report while they work on many files.
+
+    Attributes:
+        errors: what went wrong with single files.
+        missing: how many files are neither here nor in the storage.
+    """
+
+    errors: list[BaseException] = field(default_factory=list)
+    missing: int = 0
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    __hash__ = logging.Handler.__hash__
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Note a message; none is shown."""
+        if record.exc_info and record.exc_info[1]:
+            self.errors.append(record.exc_info[1])
+        if "do not exist neither locally nor on remote" in str(record.msg):
+            self.missing += record.getMessage().count("\nname: ")
+
+
+def problem(root: Path) -> tuple[str, Trouble | None]:
+    """Return where DVC stores results, and why that cannot be used; None if it can."""
+    with open_project(root) as repo, _listening():
+        url, trouble = _address(repo)
+        return url, trouble or _look(repo, url)
+
+
+def exposed(root: Path) -> Trouble | None:
+    """Return which secret stands in `.dvc/config`, where Git keeps it; None if none does."""
+    found = storage_secrets((root / ".dvc" / "config").read_text(encoding="utf-8"))
+    if not found:
+        return None
+    name = next(iter(found.values()))
+    repair = f"dvc remote modify --unset storage {name}, then dvc remote modify --local storage"
+    return Trouble(f".dvc/config, which Git keeps, holds {name}", f"{repair} {name} VALUE")
+
+
+def require(root: Path) -> None:
+    """Make sure that the storage can be used.
+
+    Raises:
+        NbError: if it cannot.
+    """
+    with _storage(root):
+        pass
 
 
 def fetch_runs(root: Path) -> int:
     """Fetch what the storage's run cache has and this one has not; return how many entries.
 
     Raises:
-        NbError: if the storage cannot be reached.
+        NbError: if the storage cannot be used.
     """
-    with _remote(root) as (repo, remote):
+    with _storage(root) as (repo, _):
+        remote = repo.cloud.get_remote_odb(hash_name="md5-dos2unix")
         return _copy_runs(remote, repo.cache.legacy)
 
 
-def push(root: Path, names: Sequence[str] = ()) -> int:
+def push(root: Path, tell: Callable[[str], None], names: Sequence[str] = ()) -> int:
     """Send results and their entries in the run cache; return how many files were sent.
 
     Args:
         root: the project's root.
+        tell: called with a line if something that `dvc.lock` names is nowhere.
         names: the stages whose results are sent; empty for all, and for tracked data.
 
     Raises:
-        NbError: if the storage cannot be reached, or not everything could be sent.
+        NbError: if the storage cannot be used, or not everything could be sent.
     """
-    with _remote(root) as (repo, remote):
-        stages = [s for s in repo.index.stages if not names or s.addressing in names]
-        entries = [entry for stage in stages for entry in _entries(repo, stage)]
-        used = [stage.get_used_objs() for stage in stages]
-        used.append(repo.stage_cache.get_used_objs(entries))
-        objects = {item for found in used for items in found.values() for item in items}
-        result = repo.cloud.push(objects)
-        if result.failed:
-            raise OSError(f"{len(result.failed)} files could not be sent")
+    with _storage(root) as (repo, heard):
+        with hold_lock(repo, tell):
+            entries, objects = _results(repo, names)
         paths = [repo.stage_cache._get_cache_path(*entry) for entry in entries]
-        return len(result.transferred) + _copy_runs(repo.cache.legacy, remote, paths)
+        remote = repo.cloud.get_remote_odb(hash_name="md5-dos2unix")
+        with _noted(root, repo, remote, objects, paths):
+            sent = repo.cloud.push(objects)
+            if sent.failed:
+                raise heard.errors[-1] if heard.errors else OSError("some files were not sent")
+            count = len(sent.transferred) + _copy_runs(repo.cache.legacy, remote, paths)
+        if heard.missing:
+            tell(f"{heard.missing} files that dvc.lock names are neither here nor in the storage")
+    return count
 
 
-def _entries(repo: Any, stage: Any) -> list[tuple[str, str]]:
-    """Return the key and the value of a stage's present result in the run cache, if it is there."""
-    from dvc.stage.cache import _can_hash, _get_cache_hash, _get_stage_hash
+def pull(root: Path, tell: Callable[[str], None]) -> int:
+    """Fetch the results that `dvc.lock` names, and the run cache; return how many files came.
+
+    Raises:
+        NbError: if the storage cannot be used or lacks results, or a file here would be lost.
+    """
+    from dvc.exceptions import DvcException
+
+    with _storage(root) as (repo, heard), hold_lock(repo, tell):
+        remote = repo.cloud.get_remote_odb(hash_name="md5-dos2unix")
+        count = _copy_runs(remote, repo.cache.legacy)
+        try:
+            stats = repo.pull()["stats"]
+        except DvcException:
+            broken = [e for e in heard.errors if not isinstance(e, FileNotFoundError)]
+            if broken:
+                raise broken[-1] from None
+            raise _lacking(root) or _changed_here() from None
+        return count + int(stats.get("fetched") or 0)
+
+
+def unpushed(root: Path) -> list[str]:
+    """Return the artifacts of this commit that the storage does not have yet.
+
+    Raises:
+        NbError: if the storage cannot be used.
+    """
+    with _storage(root) as (repo, _):
+        return sorted(name for name, what in repo.status(cloud=True).items() if what == "new")
+
+
+def explain(url: str, error: BaseException) -> Trouble:
+    """Say what an error of a storage means: no credentials, no bucket, no network, or its text."""
+    scheme, _, rest = url.partition("://")
+    kind = KINDS.get(scheme, Kind("folder", "give yourself access to it"))
+    causes = list(_causes(error))
+    names = {cls.__name__ for cause in causes for cls in type(cause).__mro__}
+    text = one_line(causes[-1]).partition(". ")[0][:200]
+    if names & NOT_GIVEN:
+        return Trouble(f"{url}: no credentials were found", kind.credentials)
+    refused = names & REFUSED or {_status(cause) for cause in causes} & set(REFUSED_CODES)
+    if refused and scheme in KINDS:
+        return Trouble(f"{url} refuses these credentials ({text})", kind.credentials)
+    if names & NO_ANSWER or any(
+        isinstance(cause, ConnectionError | socket.gaierror | TimeoutError) for cause in causes
+    ):
+        return _no_answer(url, text)
+    if names & NO_CONTAINER and scheme in KINDS:
+        container = rest.partition("/")[0]
+        what = f"{url}: there is no {kind.container} {container}"
+        return Trouble(what, "make it, or correct the address: dvc remote modify storage url URL")
+    if "RemoteMissingDepsError" in names:
+        repair = f"write dvc[{scheme}] instead of dvc in pyproject.toml, then make setup"
+        return Trouble(f"{url}: DVC needs more packages for it", repair)
+    return Trouble(f"{url} cannot be reached: {one_line(error)[:200]}", "nb doctor says more")
+
+
+def _no_answer(url: str, text: str) -> Trouble:
+    what = f"{url} cannot be reached: {text}"
+    return Trouble(what, "check the network and the address: dvc remote list")
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    seen: BaseException | None = error
+    while seen is not None:
+        yield seen
+        seen = seen.__cause__ or seen.__context__
+
+
+def _status(error: BaseException) -> int | None:
+    """Return the HTTP status that an error of some library tells of."""
+    for name in ("status_code", "code", "status"):
+        with suppress(TypeError, ValueError):
+            return int(getattr(error, name, None))  # type: ignore[arg-type]
+    return None
+
+
+@contextmanager
+def _storage(root: Path) -> Iterator[tuple[Any, Heard]]:
+    """Open the project and its storage; whatever goes wrong with it becomes one sentence."""
+    with open_project(root) as repo, _listening() as heard:
+        url, trouble = _address(repo)
+        trouble = trouble or _look(repo, url)
+        if trouble:
+            raise NbError(str(trouble))
+        try:
+            yield repo, heard
+        except NbError:
+            raise
+        except Exception as error:  # each kind of storage has errors of its own
+            raise NbError(str(explain(url, error))) from None
+
+
+@contextmanager
+def _listening() -> Iterator[Heard]:
+    """Have libraries tell us, and nobody else, what they log."""
+    heard = Heard()
+    with ExitStack() as undo:
+        for logger in map(logging.getLogger, LOGGERS):
+            undo.callback(logger.__dict__.update, vars(logger).copy())
+            logger.handlers, logger.propagate = [heard], False
+        yield heard
+
+
+def _address(repo: Any) -> tuple[str, Trouble | None]:
+    name = repo.config["core"].get("remote")
+    if not name:
+        return "", Trouble("no storage is configured", "dvc remote add --default NAME URL")
+    return str(repo.config["remote"].get(name, {}).get("url", "")), None
+
+
+def _look(repo: Any, url: str) -> Trouble | None:
+    """Return why the storage cannot be used, within seconds; None if it can."""
+    found: list[Trouble | None] = []
+
+    def look() -> None:
+        try:
+            _list(repo)
+            found.append(None)
+        except Exception as error:
+            found.append(explain(url, error))
+
+    attempts = os.environ.get("AWS_MAX_ATTEMPTS")
+    os.environ["AWS_MAX_ATTEMPTS"] = "1"
+    thread = Thread(target=look, daemon=True)
+    thread.start()
+    thread.join(ANSWER_SECONDS)
+    os.environ.pop("AWS_MAX_ATTEMPTS")
+    if attempts:
+        os.environ["AWS_MAX_ATTEMPTS"] = attempts
+    return found[0] if found else _no_answer(url, f"no answer within {ANSWER_SECONDS:g} seconds")
+
+
+def _list(repo: Any) -> None:
+    """List the top of the storage. An empty one has no folder yet, but always a bucket."""
+    from dvc.fs import get_cloud_fs
+
+    cls, config, path = get_cloud_fs(repo.config, name=repo.config["core"]["remote"])
+    if cls.protocol == "local":
+        _require_writable(Path(path))
+        return
+    for file in ("credentialpath", "keyfile"):
+        if config.get(file) and not Path(config[file]).expanduser().is_file():
+            raise PermissionError(f"{file} {config[file]} is no file")
+    if cls.protocol == "s3":  # apart from the connection with which files are sent
+        config = {"connect_timeout": ANSWER_SECONDS / 2, **config}
+    fs = cls(**config).fs
+    try:
+        fs.ls(path, detail=False)
+    except FileNotFoundError:
+        if cls.protocol != "ssh":
+            with suppress(PermissionError):  # one may see what is below only
+                fs.ls(path.partition("/")[0], detail=False)
+    fs.invalidate_cache()
+
+
+def _require_writable(folder: Path) -> None:
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        raise OSError(f"{existing} is not a folder that can be written to")
+
+
+def _results(repo: Any, names: Sequence[str]) -> tuple[list[tuple[str, str]], set[Any]]:
+    """Return the entries in the run cache, and the files, of the results in `dvc.lock`."""
+    from dvc.exceptions import CollectCacheError
+
+    stages = [s for s in repo.index.stages if not names or s.addressing in names]
+    entries = [entry for entry in map(partial(_entry, repo), stages) if entry]
+    used = [repo.stage_cache.get_used_objs(entries)]
+    for stage in stages:
+        with suppress(CollectCacheError):  # of a folder that was not pulled: nothing to send
+            used.append(stage.get_used_objs())
+    return entries, {item for found in used for items in found.values() for item in items}
+
+
+def _entry(repo: Any, stage: Any) -> tuple[str, str] | None:
+    """Return key and value of a stage's result in the run cache; None if that has none."""
+    from dvc.stage.cache import _get_cache_hash
     from dvc.stage.serialize import to_single_stage_lockfile
 
-    if not all(item.hash_info for item in (*stage.deps, *stage.outs)) or not _can_hash(stage):
-        return []
-    entry = _get_stage_hash(stage), _get_cache_hash(to_single_stage_lockfile(stage))
-    return [entry] if Path(repo.stage_cache._get_cache_path(*entry)).exists() else []
+    if not stage.cmd or not all(item.hash_info for item in (*stage.deps, *stage.outs)):
+        return None
+    content = to_single_stage_lockfile(stage)
+    value = _get_cache_hash(content)
+    key = _get_cache_hash(content, key=True)
+    return (key, value) if Path(repo.stage_cache._get_cache_path(key, value)).exists() else None
 
 
 def _copy_runs(source: Any, target: Any, paths: Sequence[str] | None = None) -> int:
@@ -70,26 +379,65 @@ def _copy_runs(source: Any, target: Any, paths: Sequence[str] | None = None) -> 
     if paths is None:
         paths = source.fs.find(folders[0]) if source.fs.exists(folders[0]) else []
     there = set(target.fs.find(folders[1]) if target.fs.exists(folders[1]) else [])
-    pairs = [
-        (path, target.fs.join(folders[1], *source.fs.relparts(path, folders[0]))) for path in paths
-    ]
+    pairs = [(path, _elsewhere(source, path, target)) for path in paths]
     pairs = [(path, copy) for path, copy in pairs if copy not in there]
     if pairs:
         generic.copy(source.fs, [a for a, _ in pairs], target.fs, [b for _, b in pairs])
     return len(pairs)
 
 
+def _elsewhere(source: Any, path: str, target: Any) -> str:
+    """Return where a file of the run cache is in another one."""
+    parts = source.fs.relparts(path, source.path)
+    return str(target.fs.join(target.path, *parts))
+
+
 @contextmanager
-def _remote(root: Path) -> Iterator[tuple[Any, Any]]:
-    """Open the project and its storage; whatever goes wrong with it becomes one sentence."""
-    with open_project(root, lambda _: None) as repo:
-        url = repo.config["remote"].get(repo.config["core"].get("remote"), {}).get("url")
-        if not url:
-            raise NbError("no storage is configured: dvc remote add --default NAME URL", 2)
-        try:
-            yield repo, repo.cloud.get_remote_odb(hash_name="md5-dos2unix")
-        except NbError:
-            raise
-        except Exception as error:  # each kind of storage has errors of its own
-            text = " ".join(str(error).split())
-            raise NbError(f"{url} cannot be reached: {text}") from None
+def _noted(
+    root: Path, repo: Any, remote: Any, objects: set[Any], paths: Sequence[str]
+) -> Iterator[None]:
+    """Note what is being sent over SSH; remove first what an interrupted push sent half of."""
+    if remote.fs.protocol != "ssh":
+        yield
+        return
+    _remove_torn(root, remote.fs)
+    cache, files = repo.cache.local, repo.cloud.get_remote_odb()
+    pairs = [(cache.oid_to_path(o.value), files.oid_to_path(o.value)) for o in objects]
+    pairs += [(path, _elsewhere(repo.cache.legacy, path, remote)) for path in paths]
+    note = root / UNFINISHED / str(os.getpid())
+    note.parent.mkdir(parents=True, exist_ok=True)
+    note.write_text(json.dumps(pairs), encoding="utf-8")
+    yield
+    note.unlink()
+
+
+def _remove_torn(root: Path, fs: Any) -> None:
+    """Remove files from the storage whose size is not that of the file here."""
+    import psutil
+
+    for note in (root / UNFINISHED).glob("*"):
+        if psutil.pid_exists(int(note.name)):
+            continue
+        pairs = []
+        with suppress(ValueError):  # not a whole note: nothing was sent yet
+            pairs = json.loads(note.read_text(encoding="utf-8"))
+        for here, there in pairs:
+            with suppress(FileNotFoundError):
+                if fs.size(there) != Path(here).stat().st_size:
+                    fs.remove(there)
+        note.unlink()
+
+
+def _lacking(root: Path) -> NbError | None:
+    lacking = missing_data(root)
+    if not lacking:
+        return None
+    more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
+    what = f"{lacking[0]}{more} of dvc.lock is not in the storage"
+    return NbError(f"{what}: make push where it was computed, or nb run here")
+
+
+def _changed_here() -> NbError:
+    return NbError(
+        "files that differ from dvc.lock would be lost: dvc status, then dvc pull --force"
+    )

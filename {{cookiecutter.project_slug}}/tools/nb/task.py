@@ -12,12 +12,18 @@ from pathlib import Path
 from typing import Any
 
 from . import fingerprints, pipeline, storage
+from .pipeline import Plan
 from .project import NbError
 from .record import RUNS, Options, RunRecord
 from .run import beside_tasks, warmth
 from .runner import Runner
 from .schedule import RESTORED, Task
 from .view import View
+from .warm import Warm
+
+
+class NotSentError(NbError):
+    """A stage is done, but its results are on this machine only."""
 
 
 def execute(root: Path, options: Options, view: View, *, push: bool) -> RunRecord:
@@ -34,25 +40,38 @@ def execute(root: Path, options: Options, view: View, *, push: bool) -> RunRecor
             reached.
     """
     _require_posix()
-    with beside_tasks(root, view) as lock, warmth(root, options, lock) as warm:
-        if options.pull:
-            storage.fetch_runs(root)
-        plan = _whole(root, options.stages, view)
-        *before, task = _only(plan, *options.stages)
-        states = pipeline.restore(
-            root, [other.name for other in before], pull=options.pull, tell=view.note
-        )
-        restored = [name for name, state in states.items() if state == RESTORED]
-        if restored:
-            view.note(f"restored from the run cache: {', '.join(restored)}")
-        if restored or options.pull:  # the plan was made without them
-            task = replace(task, changed=True)
-        runner = Runner(root, options, [replace(task, after=frozenset())], view, {}, warm)
-        done = runner.run()
-        if runner.ended:  # tasks end in any order; dvc.lock has that of the pipeline
-            pipeline.sort_locks(root, plan.order)
-        if push and not done.exit_code:
-            view.note(f"sent {_count(storage.push(root, [task.name]))} to the storage")
+    try:
+        with beside_tasks(root, view) as lock, warmth(root, options, lock) as warm:
+            return _execute(root, options, view, warm, push)
+    except KeyboardInterrupt:
+        raise NbError("interrupted", 130) from None
+
+
+def _execute(root: Path, options: Options, view: View, warm: Warm | None, push: bool) -> RunRecord:
+    if options.pull:
+        storage.fetch_runs(root)
+    elif push:  # better known before hours of work than after
+        storage.require(root)
+    plan = _plan(root, options.stages, view)
+    *before, task = _one_stage(plan, *options.stages)
+    names = [other.name for other in before]
+    states = pipeline.restore(root, names, pull=options.pull, tell=view.note)
+    restored = [name for name, state in states.items() if state == RESTORED]
+    if restored:
+        view.note(f"restored from the run cache: {', '.join(restored)}")
+    # The plan was made without what was restored or may be.
+    changed = task.changed or bool(restored) or options.pull
+    alone = replace(task, after=frozenset(), changed=changed)
+    runner = Runner(root, options, [alone], view, {}, warm)
+    done = runner.run()
+    if runner.ended:
+        pipeline.sort_locks(root, plan.order)
+    if push and not done.exit_code:
+        try:
+            count = storage.push(root, view.note, [task.name])
+        except NbError as error:
+            raise NotSentError(f"{task.name} is done, but not sent: {error}") from None
+        view.note(f"sent {count} file{'' if count == 1 else 's'} to the storage")
     return done
 
 
@@ -69,7 +88,7 @@ def assemble(root: Path, view: View, *, pull: bool) -> dict[str, str]:
     with beside_tasks(root, view):
         if pull:
             storage.fetch_runs(root)
-        plan = _whole(root, (), view)
+        plan = _plan(root, (), view)
         names = [task.name for task in plan.tasks if not task.hidden]
         states = pipeline.restore(root, names, pull=pull, tell=view.note)
         pipeline.sort_locks(root, plan.order)
@@ -81,6 +100,8 @@ def outcome(root: Path, done: RunRecord) -> dict[str, Any]:
     from .declared import read_stages
 
     (stage,) = done.stages
+    # A result that was computed elsewhere comes without its executed copy.
+    is_there = "://" in stage.executed or (root / stage.executed).is_file()
     own = {
         path for found in read_stages(root) if found.name == stage.name for path in found.metrics
     }
@@ -91,7 +112,7 @@ def outcome(root: Path, done: RunRecord) -> dict[str, Any]:
         "cause": stage.cause,
         "cell": stage.cell,
         "notebook": stage.notebook,
-        "executed": stage.executed,
+        "executed": stage.executed if is_there else "",
         "parameters": stage.parameters,
         "metrics": {path: numbers for path, numbers in done.metrics.items() if path in own},
         "seconds": stage.seconds,
@@ -104,15 +125,7 @@ def outcome(root: Path, done: RunRecord) -> dict[str, Any]:
     }
 
 
-def _only(plan: pipeline.Plan, name: str) -> list[Task]:
-    """Return the stages before the one that is asked for, and it."""
-    group = [task.name for task in plan.tasks if task.name.partition("@")[0] == name != task.name]
-    if group:
-        raise NbError(f"{name} stands for {', '.join(group)}: name one of them", 2)
-    return [task for task in plan.tasks if not task.hidden]
-
-
-def _whole(root: Path, targets: tuple[str, ...], view: View) -> pipeline.Plan:
+def _plan(root: Path, targets: tuple[str, ...], view: View) -> Plan:
     missing = pipeline.missing_names()
     if missing:
         raise NbError(f"this version of DVC has no {', no '.join(missing)}: update the project", 2)
@@ -120,8 +133,12 @@ def _whole(root: Path, targets: tuple[str, ...], view: View) -> pipeline.Plan:
     return pipeline.plan(root, targets, force=False, downstream=False, tell=view.note)
 
 
-def _count(number: int) -> str:
-    return f"{number} file{'' if number == 1 else 's'}"
+def _one_stage(plan: Plan, name: str) -> list[Task]:
+    """Return the stages before the one that is asked for, and it."""
+    group = [task.name for task in plan.tasks if task.name.partition("@")[0] == name != task.name]
+    if group:
+        raise NbError(f"{name} stands for {', '.join(group)}: name one of them", 2)
+    return [task for task in plan.tasks if not task.hidden]
 
 
 def _require_posix() -> None:
