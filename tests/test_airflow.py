@@ -63,6 +63,7 @@ def put_back(done: Scheduled) -> Iterator[Scheduled]:
     """The project, for tests that change files that Git keeps."""
     yield done
     done.git("checkout", "--quiet", "--force", "HEAD")
+    done.git("clean", "-fdq")
 
 
 def variables(project: Scheduled) -> dict[str, str]:

@@ -80,6 +80,7 @@ def put_back(materialised: Scheduled) -> Iterator[Scheduled]:
     materialised.git("commit", "--quiet", "--allow-empty", "--message", "Results", "--no-verify")
     yield materialised
     materialised.git("checkout", "--quiet", "--force", "HEAD")
+    materialised.git("clean", "-fdq")
 
 
 def dagster(project: Scheduled, *command: str, **options: Any) -> str:
@@ -142,6 +143,7 @@ def test_a_failing_notebook_fails_its_asset_and_nothing_downstream_runs(
 def test_other_parameters_run_in_a_copy_and_leave_the_assets_as_they_are(
     materialised: Scheduled,
 ) -> None:
+    materialised.run("nb", "run")
     before = materialised.results()
     config = {"ops": {"train__logistic": {"config": {"folds": 3}}}}
     given = ("--config-json", json.dumps(config))
