@@ -537,7 +537,7 @@ def definitions(root: Path) -> list[Definition]:
         NbError: if the pipeline cannot be read (exit code 2).
     """
     try:
-        with _repo(root) as repo:
+        with open_project(root) as repo:
             graph = repo.index.graph
             stages = _shown(graph)
             return [_definition(stage, set(graph.successors(stage)), stages) for stage in stages]
