@@ -63,6 +63,7 @@ def put_back(done: Scheduled) -> Iterator[Scheduled]:
     """The project, for tests that change files that Git keeps."""
     yield done
     done.git("checkout", "--quiet", "--force", "HEAD")
+    done.git("clean", "-fdq")
 
 
 def variables(project: Scheduled) -> dict[str, str]:
@@ -70,6 +71,7 @@ def variables(project: Scheduled) -> dict[str, str]:
         "AIRFLOW_HOME": str(project.path / ".nb" / "airflow"),
         "AIRFLOW__CORE__DAGS_FOLDER": str(project.path / "orchestration"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "120",
         "NO_COLOR": "1",
     }
 

@@ -46,6 +46,7 @@ with dg.DagsterInstance.get() as instance:
             event = record.event_log_entry.dagster_event.event_specific_data
             found = getattr(event, "materialization", None) or event.asset_observation
             metadata = {k: str(v.value) for k, v in found.metadata.items()}
+            metadata |= {"version": (found.tags or {}).get("dagster/data_version", "")}
             shown[key.to_user_string()] = metadata
 print(json.dumps(shown))
 """
@@ -80,6 +81,7 @@ def put_back(materialised: Scheduled) -> Iterator[Scheduled]:
     materialised.git("commit", "--quiet", "--allow-empty", "--message", "Results", "--no-verify")
     yield materialised
     materialised.git("checkout", "--quiet", "--force", "HEAD")
+    materialised.git("clean", "-fdq")
 
 
 def dagster(project: Scheduled, *command: str, **options: Any) -> str:
@@ -119,9 +121,14 @@ def test_an_asset_shows_its_notebook_its_metrics_and_its_plots(materialised: Sch
 
 def test_materialising_again_runs_no_notebook_and_says_so(materialised: Scheduled) -> None:
     before = materialised.executed()
+    first = events(materialised, "ASSET_MATERIALIZATION")
     dagster(materialised, *MATERIALISE)
     assert materialised.executed() == before
-    states = {shown["state"] for shown in events(materialised, "ASSET_MATERIALIZATION").values()}
+    second = events(materialised, "ASSET_MATERIALIZATION")
+    assert {k: v["version"] for k, v in first.items()} == {
+        k: v["version"] for k, v in second.items()
+    }
+    states = {shown["state"] for shown in second.values()}
     assert states == {"unchanged: the notebook was not run"}
 
 
@@ -142,6 +149,7 @@ def test_a_failing_notebook_fails_its_asset_and_nothing_downstream_runs(
 def test_other_parameters_run_in_a_copy_and_leave_the_assets_as_they_are(
     materialised: Scheduled,
 ) -> None:
+    materialised.run("nb", "run")
     before = materialised.results()
     config = {"ops": {"train__logistic": {"config": {"folds": 3}}}}
     given = ("--config-json", json.dumps(config))

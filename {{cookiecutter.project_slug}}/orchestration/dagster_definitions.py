@@ -6,6 +6,7 @@ configuration the run takes place in a copy of the project, is observed and mate
 """
 
 import base64
+import hashlib
 import json
 import re
 import sys
@@ -16,6 +17,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import dagster as dg
+import yaml
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -115,7 +117,10 @@ def asset_of(key: dg.AssetKey, stage: stages.Stage) -> dg.AssetsDefinition:
         if stage.name not in apart:
             result = call(stages.run, stage, context.log.info)
             context.log.info(f"{stage.name}: {WORDS.get(result['state'], result['state'])}")
-            yield dg.MaterializeResult(metadata=metadata_of(context, stage, stages.ROOT, result))
+            yield dg.MaterializeResult(
+                metadata=metadata_of(context, stage, stages.ROOT, result),
+                data_version=dg.DataVersion(version_of(stage.name)),
+            )
         elif stage.name == next(iter(changed)):
             run_apart(context, changed, apart)
         else:
@@ -157,6 +162,17 @@ def metadata_of(
     for path in stage.plots:
         found[path] = picture(root / path)
     return found
+
+
+def version_of(name: str) -> str:
+    """Return what tells the results of a stage from others: the hashes that `dvc.lock` holds.
+
+    What comes after an unchanged stage is then not out of date to Dagster, either.
+    """
+    file, _, stage = name.rpartition(":")
+    lock = (stages.ROOT / (file or "dvc.yaml")).with_name("dvc.lock")
+    found = yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"].get(stage, {})
+    return hashlib.sha256(json.dumps(found.get("outs"), sort_keys=True).encode()).hexdigest()
 
 
 def picture(path: Path) -> dg.MetadataValue:

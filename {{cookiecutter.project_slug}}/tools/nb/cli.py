@@ -348,7 +348,7 @@ def stages(root: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found, indent=2, default=str))
         return
-    table = [(stage["name"], stage["desc"]) for stage in found]
+    table: list[tuple[str, ...]] = [(stage["name"], stage["desc"]) for stage in found]
     if table:
         _print_table(table, [False] * len(table))
     else:
