@@ -205,7 +205,8 @@ def test_a_warehouse_that_cannot_be_used_is_one_sentence(
     project: Project, request: pytest.FixtureRequest, url: str, environment: Any, sentence: str
 ) -> None:
     configure(project, request.getfixturevalue("server") if url == "SERVER" else url)
-    said = project.run("nb", "run", "sizes", code=1, **environment)
+    # Forced: the answer of a warehouse that was asked before would be restored.
+    said = project.run("nb", "run", "--force", "--downstream", "sizes", code=1, **environment)
     assert re.search(rf"^sizes · 15-sizes · cell 4 · WarehouseError: {sentence}", said, re.M), said
     assert "Traceback" not in said
     assert "Traceback" not in project.read("reports/notebooks/15-sizes.ipynb")
