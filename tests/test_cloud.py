@@ -57,12 +57,12 @@ def test_what_is_added_is_clean(bake: Bake) -> None:
 
 
 @pytest.mark.parametrize(
-    ("environment", "lock"), [("uv", "uv"), ("pip", "requirements"), ("conda", "requirements")]
+    ("manager", "lock"), [("uv", "uv"), ("pip", "requirements"), ("conda", "requirements")]
 )
 def test_the_image_is_built_from_the_lock_file_and_not_run_as_root(
-    bake: Bake, environment: str, lock: str
+    bake: Bake, manager: str, lock: str
 ) -> None:
-    steps = bake(cloud=True, environment=environment).read("Dockerfile").splitlines()
+    steps = bake(cloud=True, environment=manager).read("Dockerfile").splitlines()
     assert any(step.startswith("COPY") and f" {lock}.lock " in step for step in steps)
     assert len([step for step in steps if step.startswith("FROM ")]) == 2
     (user,) = [step for step in steps if step.startswith("USER ")]
