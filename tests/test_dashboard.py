@@ -117,11 +117,12 @@ def opened(app: App, browser: Any) -> Iterator[Opened]:
 
 
 def stretch(page: Any) -> None:
-    """Make the window as high as what is in it, so that a picture shows all of it."""
+    """Make the window as high as what is in it, which is higher: a picture then shows all of it."""
     height = page.evaluate(
         "Math.max(...[...document.querySelectorAll('html, body, main, [data-testid=stMain]')]"
         ".map(element => element.scrollHeight))"
     )
+    assert height > page.viewport_size["height"], "the end of the page cannot be reached"
     page.set_viewport_size({"width": page.viewport_size["width"], "height": min(height, 4000)})
     page.wait_for_timeout(1000)
 
