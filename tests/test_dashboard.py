@@ -173,6 +173,7 @@ def test_the_page_says_what_is_missing_and_comes_back(app: App, opened: Opened) 
     model.rename(aside)
     try:
         seen.page.get_by_text(NOTHING).wait_for()
+        seen.page.wait_for_timeout(2000)  # what was there before fades
         text = seen.page.inner_text("body")
         assert "make run-notebooks" in text
         assert "models/forest.joblib" in text
