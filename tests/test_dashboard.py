@@ -117,11 +117,12 @@ def opened(app: App, browser: Any) -> Iterator[Opened]:
 
 
 def stretch(page: Any) -> None:
-    """Make the window as high as what is in it, so that a picture shows all of it."""
+    """Make the window as high as what is in it, which is higher: a picture then shows all of it."""
     height = page.evaluate(
         "Math.max(...[...document.querySelectorAll('html, body, main, [data-testid=stMain]')]"
         ".map(element => element.scrollHeight))"
     )
+    assert height > page.viewport_size["height"], "the end of the page cannot be reached"
     page.set_viewport_size({"width": page.viewport_size["width"], "height": min(height, 4000)})
     page.wait_for_timeout(1000)
 
@@ -172,8 +173,9 @@ def test_the_page_says_what_is_missing_and_comes_back(app: App, opened: Opened) 
     model.rename(aside)
     try:
         seen.page.get_by_text(NOTHING).wait_for()
+        seen.page.get_by_text("make run-notebooks").first.wait_for()
+        seen.page.wait_for_timeout(2000)  # what was there before fades
         text = seen.page.inner_text("body")
-        assert "make run-notebooks" in text
         assert "models/forest.joblib" in text
         assert "models/logistic.joblib" not in text
         assert browsing.violations(seen.page) == []
@@ -192,15 +194,16 @@ def kernels(server: subprocess.Popen[bytes]) -> set[str]:
 def test_a_page_that_is_closed_leaves_no_kernel(app: App, opened: Opened) -> None:
     if app.kind != "Voila":
         pytest.skip("Streamlit has one process for all")
-    seen = opened()
     before = kernels(app.server)
-    assert before
+    seen = opened()
+    own = kernels(app.server) - before
+    assert own
     seen.page.close(run_before_unload=True)
     for _ in range(300):
-        if not kernels(app.server) & before:
+        if not kernels(app.server) & own:
             break
         time.sleep(0.2)
-    assert not kernels(app.server) & before
+    assert not kernels(app.server) & own
 
 
 def test_the_tasks_are_at_ease_with_the_dashboard(dashboard: tuple[str, Project]) -> None:

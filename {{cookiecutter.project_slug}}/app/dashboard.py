@@ -167,7 +167,8 @@ def show_artifacts() -> None:
     if figures := [file for file in there if file.endswith(artifacts.FIGURES)]:
         st.subheader("Figures")
         for file in figures:
-            st.image(ROOT / file, caption=file, alt=f"The figure {file}")
+            st.markdown(f"`{file}`")
+            st.image(ROOT / file, alt=f"The figure {file}")
     if tables := [file for file in there if file.endswith(artifacts.TABLES)]:
         st.subheader("Tables")
         file = st.selectbox("Table", tables)
