@@ -33,7 +33,7 @@ demo: $(READY) ## Generate a project into build/demo and run its notebooks
 	python tests/demo.py $(DEMO)
 
 test: $(READY) ## The quick ring of tests
-	pytest -m "not slow"
+	pytest -m "not slow" --numprocesses 2 --dist loadfile
 
 test-all: $(READY) ## All tests: servers, faults, every pair of options
 	.venv/bin/uv pip install --quiet --python .venv/bin/python --group bench
