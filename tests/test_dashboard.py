@@ -125,6 +125,12 @@ def stretch(page: Any) -> None:
     assert height > page.viewport_size["height"], "the end of the page cannot be reached"
     page.set_viewport_size({"width": page.viewport_size["width"], "height": min(height, 4000)})
     page.wait_for_timeout(1000)
+    drawn(page)
+
+
+def drawn(page: Any) -> None:
+    """Wait until charts and tables are there, whose code Streamlit loads last."""
+    page.wait_for_function("() => !document.querySelector('[data-testid=stSkeleton]')")
 
 
 def figure(page: Any, name: str) -> str:
@@ -157,6 +163,7 @@ def test_the_control_changes_the_result(app: App, opened: Opened) -> None:
     assert after["Missed"] == "0"
     assert int(after["False alarms"]) > int(before["False alarms"])
     assert float(after["Threshold"]) < float(before["Threshold"])
+    drawn(page)
     browsing.screenshot(page, f"dashboard-{app.kind.lower()}-moved")
     page.get_by_text("forest", exact=True).first.click()
     page.wait_for_function(
