@@ -116,7 +116,7 @@ def test_wrong_usage_is_one_line(pipeline: Pipeline) -> None:
     pipeline.declare(train=matrix)
     said = pipeline.nb("task", "train", code=2)
     assert said == "nb: train stands for train@x, train@y: name one of them\n"
-    assert "did you mean train@x?" in pipeline.nb("task", "train@z", code=2)
+    assert "did you mean train@" in pipeline.nb("task", "train@z", code=2)
 
 
 @pytest.mark.slow
