@@ -27,6 +27,7 @@ def together(pipeline: Pipeline, *stages: str) -> tuple[float, list[str]]:
     return time.monotonic() - began, said
 
 
+@pytest.mark.slow
 def test_tasks_leave_what_a_run_leaves(pipeline: Pipeline, tmp_path: Path) -> None:
     pipeline.declare(**diamond())
     pipeline.write("in.txt", "1\n")
