@@ -14,7 +14,7 @@ PARAMETRISED = """
       meta: {scheduler: {retries: 2}}
       cmd: echo ${item} > data/processed/${item}.txt
       deps: [models/forest.joblib]
-      outs: [data/processed/${item}.txt]
+      outs: ["data/processed/${item}.txt"]
 """
 
 
