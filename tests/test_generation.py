@@ -181,6 +181,23 @@ def test_every_option_gives_its_files_and_no_other(
     check(project)
 
 
+@pytest.mark.parametrize("dashboard", ["Streamlit", "Voila"])
+@pytest.mark.parametrize("scheduler", ["Dagster", "Airflow"])
+@pytest.mark.parametrize(("environment", "warehouse"), [("uv", "Spark"), ("conda", "Athena")])
+def test_options_go_together(
+    bake: Bake, dashboard: str, scheduler: str, environment: str, warehouse: str
+) -> None:
+    project = bake(
+        dashboard=dashboard,
+        scheduler=scheduler,
+        environment=environment,
+        warehouse=warehouse,
+        cloud=True,
+        storage="gs://bucket/path",
+    )
+    check(project)
+
+
 @pytest.mark.parametrize("package", ["a", "a" * 40])
 @pytest.mark.parametrize("example", [True, False])
 @pytest.mark.parametrize("dashboard", ["none", "Streamlit", "Voila"])
