@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -23,6 +23,8 @@ from .pipeline import hold_lock, missing_data, one_line, open_project
 from .project import NbError
 
 RUNS = "runs"
+# There from the begin of a push to its good end.
+UNFINISHED = Path(".nb/push.unfinished")
 # The libraries of some kinds of storage go on trying for minutes.
 ANSWER_SECONDS = 10.0
 LOGGERS = ("dvc", "dvc_data", "dvc_objects", "gcsfs", "azure", "asyncssh", "asyncio", "s3fs")
@@ -174,9 +176,13 @@ def push(root: Path, tell: Callable[[str], None], names: Sequence[str] = ()) -> 
         repo.cloud.get_remote_odb(command="nb push")  # refuses versioned buckets
         remote = repo.cloud.get_remote()
         count = 0
-        with _first_failure_ends(remote.fs.fs):
-            for odb in (remote.odb, remote.legacy_odb):
-                sent = repo.cloud.push({o for o in objects if o.name == odb.hash_name}, odb=odb)
+        with _first_failure_ends(remote.fs.fs), _unfinished(root) as was_unfinished:
+            pairs = ((repo.cache.local, remote.odb), (repo.cache.legacy, remote.legacy_odb))
+            for cache, odb in pairs:
+                chosen = {o for o in objects if o.name == odb.hash_name}
+                if was_unfinished:
+                    _remove_torn(cache, odb, chosen)
+                sent = repo.cloud.push(chosen, odb=odb)
                 count += len(sent.transferred)
                 if sent.failed:
                     raise heard.errors[0] if heard.errors else OSError("files were not sent")
@@ -184,6 +190,30 @@ def push(root: Path, tell: Callable[[str], None], names: Sequence[str] = ()) -> 
         if heard.missing:
             tell(f"{heard.missing} files that dvc.lock names are neither here nor in the storage")
     return count
+
+
+@contextmanager
+def _unfinished(root: Path) -> Iterator[bool]:
+    """Mark a push as unfinished until the block ends well; give whether the last one was."""
+    mark = root / UNFINISHED
+    was_unfinished = mark.exists()
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    mark.touch()
+    yield was_unfinished
+    mark.unlink(missing_ok=True)
+
+
+def _remove_torn(cache: Any, odb: Any, objects: Iterable[Any]) -> None:
+    """Remove files from the storage that are not as large as here: some servers keep half of one.
+
+    DVC looks at names only, so it would leave them.
+    """
+    for found in objects:
+        here = Path(cache.oid_to_path(found.value))
+        there = odb.oid_to_path(found.value)
+        with suppress(FileNotFoundError):
+            if odb.fs.size(there) != here.stat().st_size:
+                odb.fs.remove(there)
 
 
 def pull(root: Path, tell: Callable[[str], None]) -> int:
