@@ -162,7 +162,7 @@ def server(done: Scheduled) -> Iterator[tuple[str, str]]:
     until(lambda: not [c for c in done.processes().values() if "airflow" in c], 60)
 
 
-def test_the_ui_shows_the_graph(server: tuple[str, str]) -> None:
+def test_the_ui_shows_the_stages(server: tuple[str, str]) -> None:
     photograph(*server)
 
 
@@ -199,7 +199,7 @@ def ask(address: str, method: str, content: dict[str, Any] | None, key: str = ""
 
 
 def photograph(url: str, password: str) -> None:
-    """Log in and look at the graph, as a person would."""
+    """Log in and look at the stages of the last run, as a person would."""
     sync_api = pytest.importorskip("playwright.sync_api")
     if not Path(CHROMIUM).exists():
         pytest.skip("chromium is not installed")
