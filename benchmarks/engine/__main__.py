@@ -3,6 +3,7 @@
     python -m benchmarks.engine                                  everything; takes hours
     python -m benchmarks.engine --quick                          does it work? says nothing of speed
     python -m benchmarks.engine --pipelines pandas --contestants nb dvc scripts --repeats 1
+    python -m benchmarks.engine --pipelines diamond --keep       one table of several anew
 
 Raw results and all that is generated are in build/bench/engine. Ctrl-C keeps what was measured.
 """
@@ -74,6 +75,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="when to give up on one command (1800)",
     )
     parser.add_argument("--quick", action="store_true", help="small pipelines, one round")
+    parser.add_argument("--keep", action="store_true", help="keep results of other pipelines")
     parser.add_argument("--publish", action="store_true", help=f"write {PAGE.name} in docs, too")
     parser.add_argument("--no-measuring", action="store_true", help="show the last results again")
     return parser.parse_args(arguments)
@@ -100,7 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             jobs=options.jobs,
             timeout=options.timeout,
         )
-        benchmark = Benchmark(plan, path)
+        benchmark = Benchmark(plan, path, keep=options.keep)
         try:
             benchmark.install()
             benchmark.measure()

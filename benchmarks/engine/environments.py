@@ -159,6 +159,8 @@ def make_project() -> None:
     (fresh / PROJECT).rename(folder)
     path = f"PATH={variables(PROJECT)['PATH']}{os.pathsep}{Path(uv()).parent}"
     run("env", path, "make", "setup", name=PROJECT, cwd=folder)
+    # What the registry's packages got when they were installed.
+    run(programs(PROJECT) / "python", "-m", "compileall", "-q", "tools", name=PROJECT, cwd=folder)
 
 
 def versions(name: str) -> list[str]:

@@ -9,6 +9,7 @@ import platform
 import signal
 import subprocess
 import sys
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,6 @@ class Results:
         missing: why a contestant could not be installed.
         titles: of the pipelines, by key.
         measurements: in the order they were taken.
-        checked: how many runs of `nb run` were held to its promises.
         broken: promises that `nb run` did not keep, one sentence each.
     """
 
@@ -83,8 +83,18 @@ class Results:
     missing: dict[str, str] = field(default_factory=dict)
     titles: dict[str, str] = field(default_factory=dict)
     measurements: list[Measurement] = field(default_factory=list)
-    checked: int = 0
     broken: list[str] = field(default_factory=list)
+
+    @property
+    def checked(self) -> int:
+        """How many runs of `nb run` were held to its promises."""
+        return sum(one.contestant == OURS and not one.problem for one in self.measurements)
+
+    def forget(self, pipelines: Iterable[str]) -> None:
+        """Leave out what was measured on some pipelines."""
+        gone = set(pipelines)
+        self.measurements = [one for one in self.measurements if one.pipeline not in gone]
+        self.broken = [one for one in self.broken if one.split(",")[0] not in gone]
 
     def save(self, path: Path) -> None:
         """Write everything as JSON."""
@@ -129,30 +139,37 @@ def tell(line: str) -> None:
 class Benchmark:
     """Prepares folders, measures, checks what `nb run` promises, saves after each measurement."""
 
-    def __init__(self, plan: Plan, path: Path) -> None:
+    def __init__(self, plan: Plan, path: Path, *, keep: bool = False) -> None:
+        """Prepare for a plan; with `keep`, results of other pipelines stay in the file."""
         self.plan = plan
         self.path = path
-        self.results = Results(about=machine())
-        self.results.titles = {pipeline.key: pipeline.title for pipeline in plan.pipelines}
+        self.results = Results.load(path) if keep and path.exists() else Results()
+        self.results.about = machine()
+        titles = {pipeline.key: pipeline.title for pipeline in plan.pipelines}
+        self.results.forget(titles)
+        self.results.titles.update(titles)
         self.ready: list[Contestant] = []
 
     def install(self) -> None:
         """Make the environments; a contestant whose environment fails is reported and left out."""
         failed: dict[str, str] = {}
+        made: set[str] = set()
         for contestant in self.plan.contestants:
             name = contestant.environment
-            if name not in self.results.versions and name not in failed:
+            if name not in made | failed.keys():
                 tell(f"installing {contestant.title}")
                 try:
                     make_environment(name, contestant.packages)
                     kept = [v for v in versions(name) if v.split("==")[0] in WORTH_NAMING]
                     self.results.versions[name] = kept
+                    made.add(name)
                 except BenchError as error:
                     failed[name] = str(error)
             if name in failed:
                 self.results.missing[contestant.key] = failed[name]
                 tell(f"  not measured: {failed[name]}")
             else:
+                self.results.missing.pop(contestant.key, None)
                 self.ready.append(contestant)
 
     def measure(self) -> None:
@@ -253,7 +270,6 @@ class Benchmark:
         """Hold `nb run` to its word: `dvc status` is clean, `dvc repro` runs nothing."""
         where = f"{one.pipeline}, {SCENARIOS[one.scenario]}, round {one.round}"
         lock = (folder / "dvc.lock").read_bytes()
-        self.results.checked += 1
         try:
             status = run(programs(PROJECT) / "dvc", "status", "--json", name=PROJECT, cwd=folder)
             said = run(programs(PROJECT) / "dvc", "repro", name=PROJECT, cwd=folder)
