@@ -82,6 +82,14 @@ class Project:
     def git(self, *arguments: str, **options: Any) -> str:
         return self.run("git", *arguments, **options)
 
+    def restore(self) -> None:
+        """Put back what is committed, and the results that belong to it."""
+        self.git("reset", "--quiet", "--hard")
+        self.git("clean", "--quiet", "--force", "-d")
+        self.git("clean", "--quiet", "--force", "-d", "-X", "data", "models")
+        self.run("nb", "run")
+        assert self.git("status", "--porcelain") == ""
+
 
 Bake = Callable[..., Project]
 
@@ -123,8 +131,8 @@ def _isolated() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def ready(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The default project, set up, run once and committed. Tests that change it restore it.
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The default project, set up, run once and committed; tests ask for `ready` or `project`.
 
     It lives where blanks and letters are not what programs expect.
     """
@@ -143,12 +151,26 @@ def ready(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return project
 
 
+@pytest.fixture(scope="module")
+def ready(shared: Project) -> Project:
+    """The shared project as it was committed, whatever the tests of other modules left behind."""
+    shared.restore()
+    return shared
+
+
+@pytest.fixture
+def project(ready: Project) -> Iterator[Project]:
+    """The shared project, for a test that changes it; it is put back."""
+    yield ready
+    ready.restore()
+
+
 @pytest.fixture(scope="session")
-def libraries(ready: Project, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def libraries(shared: Project, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the libraries of `EXTRA`, to be named by PYTHONPATH."""
     folder = tmp_path_factory.mktemp("libraries")
     uv = str(Path(sys.prefix) / "bin" / "uv")
-    python = f"--python={ready.path}/.venv/bin/python"
+    python = f"--python={shared.path}/.venv/bin/python"
     command = [uv, "pip", "install", "--quiet", "--no-deps", python, f"--target={folder}", *EXTRA]
     subprocess.run(command, check=True)
     return folder

@@ -5,19 +5,9 @@ from __future__ import annotations
 import json
 import re
 import resource
-from collections.abc import Iterator
 
 import pytest
 from conftest import Bake, Project
-
-
-@pytest.fixture
-def project(ready: Project) -> Iterator[Project]:
-    """The shared project; what a test changed is put back."""
-    yield ready
-    ready.git("reset", "--quiet", "--hard")
-    ready.git("clean", "--quiet", "--force", "-d")
-    ready.make("status")
 
 
 def test_the_example_breaks_no_rule(ready: Project) -> None:

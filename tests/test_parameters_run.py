@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
@@ -14,14 +13,6 @@ NOTEBOOK = "notebooks/production/30-train.ipynb"
 # What papermill says once it has started a kernel.
 STARTED = "Executing notebook with kernel"
 SECRET = "it's <s3cret> & \\more"
-
-
-@pytest.fixture
-def project(ready: Project) -> Iterator[Project]:
-    """The shared project; the files that a test changed are put back."""
-    yield ready
-    ready.git("checkout", "--quiet", "--", ".")
-    ready.make("status")
 
 
 def papermill(project: Project, source: str, target: str, *options: str, code: int = 0) -> str:

@@ -8,23 +8,12 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from conftest import Bake, Project
 
 STAGES = ["ingest", "features", "train@logistic", "train@forest", "evaluate"]
-
-
-@pytest.fixture
-def project(ready: Project) -> Iterator[Project]:
-    """The shared project; the files that a test changed are put back and the pipeline with them."""
-    yield ready
-    ready.git("checkout", "--quiet", "--", ".")
-    ready.git("clean", "--quiet", "--force", "-d")
-    ready.run("dvc", "repro", "--quiet")
-    ready.make("status")
 
 
 def executed(project: Project) -> dict[str, int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -36,19 +35,12 @@ EXPECTED = {
 
 
 @pytest.fixture
-def project(ready: Project) -> Iterator[Project]:
-    """The project with data and exploratory notebooks; restored afterwards."""
-    ready.run("python", "-c", PREPARE)
+def project(project: Project) -> Project:
+    """The project with data and exploratory notebooks."""
+    project.run("python", "-c", PREPARE)
     for name, cells in NOTEBOOKS.items():
-        write_notebook(ready.path / EXPLORATORY / f"{name}.ipynb", cells, ready.path)
-    yield ready
-    ready.git("checkout", "--quiet", "--", ".")
-    ready.git("clean", "--quiet", "--force", "-d")
-    made = [name for outputs, *_ in EXPECTED.values() for name in outputs]
-    raw = ["data/raw/prices.csv", "data/raw/sales.parquet", "data/raw/people.db"]
-    for name in [*made, *raw, "data/processed/luck.json"]:
-        (ready.path / name).unlink(missing_ok=True)
-    ready.run("dvc", "checkout", "--quiet")
+        write_notebook(project.path / EXPLORATORY / f"{name}.ipynb", cells, project.path)
+    return project
 
 
 def tree(project: Project) -> dict[str, str]:

@@ -91,7 +91,7 @@ VIEWS = [
 ]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def inputs(
     ready: Project, libraries: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Project]:
