@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from conftest import TEMPLATE
 
+from benchmarks.engine.pipelines import pipelines
 from benchmarks.engine.report import table
 from benchmarks.engine.run import Benchmark, Measurement, Plan, Results, machine
 
@@ -56,6 +57,20 @@ def test_a_peer_that_failed_or_is_missing_is_in_the_table_with_the_reason() -> N
     assert "ploomber, parallel was not installed: needs Python 3.9" in text
 
 
+def test_measuring_a_pipeline_anew_keeps_what_others_gave(tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    taken = [Measurement(key, "nb", "cold", 1, wall=2) for key in ("pandas", "cpu")]
+    broken = [f"{key}, everything to be run, round 1: 1 process" for key in ("pandas", "cpu")]
+    titles = {"pandas": "20 notebooks", "cpu": "8 notebooks"}
+    Results(machine(), titles=titles, measurements=taken, broken=broken).save(path)
+    chosen = [pipeline for pipeline in pipelines(1) if pipeline.key == "cpu"]
+    plan = Plan(chosen, [], ["cold"], repeats=1, jobs=1, timeout=1)
+    kept = Benchmark(plan, path, keep=True).results
+    assert [one.pipeline for one in kept.measurements] == ["pandas"]
+    assert kept.broken == broken[:1] and list(kept.titles) == ["pandas", "cpu"]
+    assert Benchmark(plan, path).results.measurements == []
+
+
 BUSY = "import time\nwhile time.process_time() < 0.5: pass"
 
 
@@ -95,7 +110,7 @@ def test_quick_benchmark_measures_all_and_finds_the_same_results() -> None:
     assert all(one["wall"] > 0 and one["cpu"] > 0 for one in taken)
     # What has nothing to do may be over before the memory is looked at.
     assert all(one["memory"] > 0 for one in taken if one["scenario"] == "cold")
-    assert results["checked"] == 13 and results["broken"] == []
+    assert Results.load(base / "results.json").checked == 13 and results["broken"] == []
 
     assert "| `nb run` |" in done.stdout and "byte by byte" in done.stdout
     picture = (base / "run-benchmark.svg").read_text(encoding="utf-8")
