@@ -1,4 +1,4 @@
-"""Pages of executed copies, made beside the stages that run, in forks of the runner. POSIX only."""
+"""Pages of executed copies, made beside the stages, in a fork of the runner. POSIX only."""
 
 from __future__ import annotations
 
@@ -13,46 +13,52 @@ class PageMaker:
 
     Args:
         root: the project's root.
-        leave: called first in a fork, to close what is the runner's own.
+        leave: called first in the fork, to close what is the runner's own.
     """
 
     def __init__(self, root: Path, leave: Callable[[], None]) -> None:
         self.root = root
         self.leave = leave
-        self.is_warm = False
-        self.forks: set[int] = set()
+        self.pid: int | None = None
+        self.orders: list[int] = []
 
-    def warm_up(self) -> None:
-        """Import and compile, the first time, what pages need: forks share it."""
-        from . import report
-
-        if not self.is_warm:
-            self.is_warm = True
-            with suppress(OSError):
-                report.warm_up()
-
-    def make(self, executed: str) -> None:
-        """Begin the page of an executed copy, if there is one."""
-        copy = self.root / executed
-        if not executed or not copy.is_file():
+    def start(self) -> None:
+        """Start the process, unless it was: it imports what pages need and waits for orders."""
+        if self.pid is not None:
             return
-        self._reap(os.WNOHANG)
-        pid = os.fork()
-        if pid:
-            self.forks.add(pid)
+        taken, given = os.pipe()
+        os.set_blocking(given, False)
+        self.pid = os.fork()
+        if self.pid:
+            os.close(taken)
+            self.orders = [given]
             return
         with suppress(Exception):
-            from . import report
-
             self.leave()
-            report.page(self.root, copy)
+            os.close(given)
+            self._work(taken)
         os._exit(0)
 
-    def wait(self) -> None:
-        """Wait for the pages that were begun."""
-        self._reap(0)
+    def make(self, executed: str) -> None:
+        """Order the page of an executed copy, if there is one."""
+        if executed and (self.root / executed).is_file():
+            for orders in self.orders:
+                with suppress(BrokenPipeError, BlockingIOError):
+                    os.write(orders, f"{executed}\n".encode())
 
-    def _reap(self, flags: int) -> None:
-        for pid in list(self.forks):
-            if os.waitpid(pid, flags)[0]:
-                self.forks.remove(pid)
+    def wait(self) -> None:
+        """Wait for the pages that were ordered."""
+        while self.orders:
+            os.close(self.orders.pop())
+        if self.pid:
+            os.waitpid(self.pid, 0)
+
+    def _work(self, taken: int) -> None:
+        from . import report
+
+        with suppress(OSError):
+            report.warm_up()
+        with os.fdopen(taken, encoding="utf-8") as orders:
+            for executed in orders:
+                with suppress(Exception):
+                    report.page(self.root, self.root / executed.rstrip("\n"))

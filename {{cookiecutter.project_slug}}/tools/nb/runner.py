@@ -141,7 +141,8 @@ class Runner:
             self._save()
             if not self.workers and not held:
                 return
-            self.pages.warm_up()
+            if any(stage.executed for stage in self.stages.values()):
+                self.pages.start()
             self._wait()
             self._end_what_is_late()
             for ended in self._reap():
@@ -182,7 +183,8 @@ class Runner:
         self.events.close()
         if self.warm:
             self.warm.socket.close()
-        for fd in (*self._wakeup, *(fd for w in self.workers.values() for fd in w.pipes())):
+        pipes = (fd for running in self.workers.values() for fd in running.pipes())
+        for fd in (*self._wakeup, *self.pages.orders, *pipes):
             os.close(fd)
 
     def _wait(self) -> None:
@@ -255,7 +257,8 @@ class Runner:
                 outcome, peak = running.outcome()
                 if outcome is None:
                     # It was killed; what it had started is an orphan now, and ours.
-                    worker.end_descendants({*self.workers, self.warm.pid if self.warm else 0})
+                    helpers = {self.warm.pid if self.warm else 0, self.pages.pid or 0}
+                    worker.end_descendants({*self.workers, *helpers})
                     pipeline.mend_locks(self.root, self.locks)
                 self._show_rest(running)
                 self.events.unregister(running.output)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import posixpath
 from collections.abc import Iterable
@@ -11,6 +12,7 @@ from typing import Any
 
 from .. import record
 from ..causes import notebook_of
+from ..copies import INJECTED
 from ..declared import MAIN, Plot, Stage, read_metrics, read_stages
 from ..project import EXECUTED, INDEX, SITE
 from ..record import RunRecord
@@ -39,21 +41,28 @@ def page(root: Path, copy: Path) -> Path:
 
 def warm_up() -> None:
     """Make a page for nobody: what that imports and compiles is there for forks of this process."""
-    outputs = [
-        {"output_type": "stream", "name": "stdout", "text": "x"},
-        {"output_type": "display_data", "data": {"text/html": "<p>x</p>"}, "metadata": {}},
+    pixel = base64.b64encode(b"\x89PNG\r\n\x1a\n").decode()
+    shown = [{"text/html": "<table><tr><td>x</td></tr></table>"}, {"image/png": pixel}]
+    outputs: list[dict[str, Any]] = [
+        {"output_type": "display_data", "data": data | {"text/plain": "x"}, "metadata": {}}
+        for data in shown
     ]
+    outputs.append({"output_type": "stream", "name": "stdout", "text": "x"})
     cells = [
-        {"cell_type": "markdown", "id": "a", "metadata": {}, "source": "# A title"},
-        {"cell_type": "code", "id": "b", "metadata": {}, "source": "x = 1", "outputs": outputs}
-        | {"execution_count": 1},
+        {"cell_type": "markdown", "id": "a", "metadata": {}, "source": "# A title\n\nA *text*."},
+        {"cell_type": "code", "id": "b", "metadata": {"tags": [INJECTED]}, "source": "x = 1"}
+        | {"execution_count": 1, "outputs": outputs},
     ]
     content = {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells}
     with TemporaryDirectory(prefix="nb-") as folder:
-        copy = Path(folder) / EXECUTED / "a.ipynb"
+        root = Path(folder)
+        copy = root / EXECUTED / "a.ipynb"
         copy.parent.mkdir(parents=True)
         copy.write_text(json.dumps(content), encoding="utf-8")
-        page(Path(folder), copy)
+        command = f"papermill a.ipynb {EXECUTED.as_posix()}/a.ipynb"
+        stages = f"stages:\n  a:\n    cmd: {command}\n    outs: [a.json]\n"
+        (root / MAIN).write_text(stages, encoding="utf-8")
+        page(root, copy)
 
 
 def build(root: Path) -> Path | None:
