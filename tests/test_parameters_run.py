@@ -169,7 +169,7 @@ def test_nb_params_reads_a_config_file_as_papermill_does(project: Project, tmp_p
         "h: 1_000\ni: .inf\nj: ~\nk: [on, 'x', {y: 2001-01-01}]\n"
     )
     code = (
-        "from pathlib import Path; from nb.pipeline import read_config; "
+        "from pathlib import Path; from nb.config import read_config; "
         "from papermill.iorw import read_yaml_file; "
         f"path = {str(path)!r}; "
         "assert repr(read_config(Path(path))) == repr(read_yaml_file(path))"

@@ -212,6 +212,45 @@ def test_a_diamond_is_what_dvc_makes_of_it(pipeline: Pipeline, tmp_path: Path) -
     assert "Nothing to run" in pipeline.nb("run")
 
 
+ODD_NAMES = ("null", "yes", "0123", "1e3", "über", "~", "a b", "x" * 130)
+
+
+def test_the_lock_file_has_the_bytes_of_dvc_repro(pipeline: Pipeline, tmp_path: Path) -> None:
+    long = " ".join(f"--option-{n}='a: b # {n}'" for n in range(12))
+    stages = {
+        "long": {
+            **step(f"true {long}\ncat p.yaml > long.txt", out="long.txt"),
+            "params": [{"p.yaml": None}],
+        },
+        "odd": {
+            "foreach": ["1.0", "on", "ü"],
+            "do": step("echo ${item} > 'odd ${item}'", out="odd ${item}"),
+        },
+        **{name: copy(f"out{n}") for n, name in enumerate(ODD_NAMES) if name.isalnum()},
+    }
+    pipeline.declare(**stages)
+    pipeline.write("p.yaml", "a: 1\nb: {c: [1, 'x: y', null]}\ne: |\n  two\n\n  lines\n")
+    sequential = Pipeline(shutil.copytree(pipeline.path, tmp_path / "sequential", symlinks=True))
+
+    def both_run() -> str:
+        pipeline.nb("run", "-j1")
+        sequential.run("dvc", "repro", "--quiet")
+        assert pipeline.read("dvc.lock") == sequential.read("dvc.lock")
+        return pipeline.read("dvc.lock")
+
+    lock = both_run()
+    # What others wrote into it, by hand or of another kind, is treated as DVC treats it.
+    edited = lock.replace("stages:\n", "stages:\n# a remark\n") + "datasets: []\n"
+    for n, text in enumerate(
+        (edited, lock + "datasets: []\n", lock.replace("  über:", "  'über':"))
+    ):
+        for project in (pipeline, sequential):
+            project.write("dvc.lock", text)
+            project.write("p.yaml", f"a: {n}\n")
+            project.declare(**stages | {"über": copy(f"new{n}")})
+        both_run()
+
+
 def test_what_comes_out_the_same_ends_the_work(pipeline: Pipeline) -> None:
     pipeline.declare(
         first=step("head -c1 in.txt > first.txt", "in.txt", out="first.txt"),

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from nb.config import read_config
 from nb.credentials import Mask
 from nb.notebook import CodeCell, Notebook, find_notebook
 from nb.parameters import Parameter, assignments, check, describe, read_parameters, secret_values
-from nb.pipeline import read_config
 from nb.project import NbError
 
 INF = float("inf")

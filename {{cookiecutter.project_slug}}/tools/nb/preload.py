@@ -18,13 +18,14 @@ import socket
 import sys
 import threading
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import IPython
 
 from . import forkserver, grammar, worker
-from .pipeline import MODULES as DVC_MODULES
+from .pipeline.repository import MODULES as DVC_MODULES
 from .worker import Order
 
 # What every stage needs: its command, with what looks for credentials, and its kernel, with the
@@ -42,6 +43,9 @@ PROGRAMS = (
     "tornado.platform.asyncio",
     "IPython.core.completerlib",
     "IPython.core.oinspect",
+    "IPython.core.debugger",
+    "IPython.core.logger",
+    "IPython.core.pylabtools",
     "IPython.extensions.storemagic",
 )
 # Their state on a GPU does not survive a fork.
@@ -67,7 +71,9 @@ def main(connection: socket.socket, kept: Iterable[int]) -> None:
     before = dict(os.environ)
     with grammar.put_off():
         for name in (*DVC_MODULES, *PROGRAMS):
-            importlib.import_module(name)
+            with suppress(ModuleNotFoundError):  # of another version: stages import what they need
+                importlib.import_module(name)
+        _rehearse()
     forkserver.set_by_imports.update(os.environ.items() - before.items())
     request, _ = forkserver.receive(connection)
     if not request:
@@ -78,6 +84,17 @@ def main(connection: socket.socket, kept: Iterable[int]) -> None:
         gc.freeze()  # no pass of the collector touches, and so copies, pages that forks share
         gc.enable()
         _serve(connection, kept)
+
+
+def _rehearse() -> None:
+    """Do once what each stage would do first: compile the format of notebooks, load scanners."""
+    import nbformat
+
+    from . import credentials
+
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("x")])  # type: ignore[no-untyped-call]
+    nbformat.validate(notebook)
+    credentials.mask("x")
 
 
 def _preload(environment: dict[str, str], modules: Iterable[str]) -> dict[str, str]:

@@ -30,6 +30,12 @@ class NbError(Exception):
         self.exit_code = exit_code
 
 
+def one_line(error: BaseException) -> str:
+    """Return an error's message, and that of its cause, without line breaks."""
+    cause = f": {error.__cause__}" if error.__cause__ else ""
+    return " ".join(f"{error}{cause}".split())
+
+
 def find_root(start: Path | None = None) -> Path:
     """Find the project's root: the first folder, from `start` upwards, that holds `tools/nb`.
 

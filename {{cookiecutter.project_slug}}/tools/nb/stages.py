@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from . import causes, pipeline
+from .config import read_config
 from .notebook import read_notebook
 from .parameters import describe, read_parameters
-from .pipeline import read_config
 
 CONFIG_FLAGS = ("-f", "--parameters_file")
 VALUE_FLAGS = ("-p", "--parameters", "-r", "--parameters_raw")

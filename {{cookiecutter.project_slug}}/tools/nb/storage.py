@@ -19,8 +19,8 @@ from threading import Thread
 from typing import Any
 
 from .credentials import storage_secrets
-from .pipeline import hold_lock, missing_data, one_line, open_project
-from .project import NbError
+from .pipeline import hold_lock, missing_data, open_project
+from .project import NbError, one_line
 
 RUNS = "runs"
 # There from the begin of a push to its good end.

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from . import causes, gitwiring, pipeline
+from .config import change_config, read_value
 from .notebook import read_notebook
 from .parameters import check, read_parameters
 from .project import EXECUTED, NbError
@@ -74,7 +75,7 @@ def _read_setting(root: Path, tasks: dict[str, Task], text: str) -> list[Setting
         nearest = get_close_matches(stage, groups, 1)
         hint = f"; did you mean {nearest[0]}?" if nearest else ". All stages: nb status"
         raise NbError(f"--set {text}: there is no stage {stage}{hint}", 2)
-    value = pipeline.read_value(written, f"--set {text}")
+    value = read_value(written, f"--set {text}")
     by_config: dict[str, list[str]] = {}
     for task in chosen:
         config = _config_of(root, task, name, value, f"--set {left}")
@@ -130,7 +131,7 @@ def make_copy(root: Path, settings: Sequence[Setting]) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(root / path, target, follow_symlinks=False)
     for setting in settings:
-        pipeline.change_config(copy / setting.config, setting.name, setting.value)
+        change_config(copy / setting.config, setting.name, setting.value)
     pipeline.work_apart(root, copy)
     return copy
 

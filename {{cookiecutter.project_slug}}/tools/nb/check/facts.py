@@ -14,11 +14,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from ..config import read_config
 from ..declare import Stage, read_stages
 from ..duplicates import Duplicate
 from ..notebook import Sources
 from ..parameters import TAG, CellError, Parameter, read_parameters
-from ..pipeline import read_config
 from ..project import CONFIG, NbError
 from .elsewhere import duplicates_of
 from .model import rules_of

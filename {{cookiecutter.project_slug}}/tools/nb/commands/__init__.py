@@ -1,0 +1,28 @@
+"""The commands of `nb`: arguments and messages. What they do is in the modules below them.
+
+Here is what several of them print.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+NO_NOTEBOOK = """\
+There is no production notebook yet. `nb new NAME --production` makes one that runs, its parameters
+and its stage in dvc.yaml; the README says how it goes on ("Add a production notebook").
+"""
+
+
+def print_table(table: Sequence[tuple[str, ...]], bold: Sequence[bool]) -> None:
+    """Print rows in columns; a row in bold where `bold` says so."""
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for cells, is_bold in zip(table, bold, strict=True):
+        padded = (f"{cell:{width}}" for cell, width in zip(cells, widths, strict=True))
+        click.secho("  ".join(padded).rstrip(), bold=is_bold)
+
+
+def count(number: int, thing: str) -> str:
+    """Return `1 finding`, `2 findings`."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"

@@ -1,0 +1,241 @@
+"""Commands for a clone: its wiring and health, Git, and the storage."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .. import gitwiring
+from ..project import NbError, program_environment
+
+if TYPE_CHECKING:
+    from ..doctor import Finding
+
+
+@click.command()
+@click.pass_obj
+def setup(root: Path) -> None:
+    """Wire this clone: Git repository, notebook filter and diff, hooks.
+
+    Safe to repeat. `make setup` makes the environment first and then calls this.
+    """
+    from .. import fingerprints
+
+    for change in gitwiring.wire(root) or ["nothing to do, the clone is wired"]:
+        click.echo(f"setup: {change}")
+    fingerprints.refresh(root)
+
+
+@click.command()
+@click.pass_obj
+def fingerprint(root: Path) -> None:
+    """Write what each production notebook computes with to .nb/fingerprints.
+
+    DVC runs this as the first stage of the pipeline (notebooks/dvc.yaml).
+    """
+    from .. import fingerprints
+
+    for path in fingerprints.refresh(root):
+        click.echo(path.as_posix())
+
+
+@click.command()
+@click.option("--fix", is_flag=True, help="Repair what can be repaired safely.")
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+@click.pass_obj
+def doctor(root: Path, fix: bool, as_json: bool) -> None:
+    """Check all that this clone needs; exit with 1 if anything is wrong.
+
+    Each line says what was looked at; a wrong one names the command that repairs it.
+    """
+    from ..doctor import examine, repair
+
+    findings = list(examine(root))
+    if fix:
+        for command in repair(root, findings):
+            click.echo(f"doctor: {command}", err=True)
+        findings = list(examine(root))
+    if as_json:
+        click.echo(json.dumps([vars(finding) for finding in findings], indent=2))
+    else:
+        _print_findings(findings)
+    if any(finding.problem for finding in findings):
+        raise click.exceptions.Exit(1)
+
+
+def _print_findings(findings: list[Finding]) -> None:
+    for finding in findings:
+        mark = click.style("✗", fg="red") if finding.problem else click.style("✓", fg="green")
+        click.echo(f"{mark} {finding.name:17} {finding.problem or finding.detail}")
+        if finding.problem and finding.repair:
+            click.echo(f"  {'':17} → {finding.repair}")
+    wrong = [finding for finding in findings if finding.problem]
+    safe = sum(finding.is_safe for finding in wrong)
+    hint = f"; `nb doctor --fix` repairs {safe}" if safe else ""
+    click.echo(f"\n{len(wrong)} to repair{hint}." if wrong else "\nAll is well.")
+
+
+@click.command()
+@click.argument("files", nargs=-1)
+@click.pass_obj
+def verify(root: Path, files: tuple[str, ...]) -> None:
+    """Verify that notebooks hold no outputs and no conflict, as Git has them; change nothing.
+
+    FILES are looked at as they are staged; without any, every tracked notebook is. The commit hook
+    and CI call this.
+    """
+    from ..staged import named, verify_notebooks
+
+    _fail_with(verify_notebooks(root, named(root, files)))
+
+
+@click.command()
+@click.argument("files", nargs=-1)
+@click.pass_obj
+def credentials(root: Path, files: tuple[str, ...]) -> None:
+    """Look for credentials in files as they are staged, notebooks and their kept outputs included.
+
+    Without FILES every tracked file is looked at. A line that ends with the comment
+    `pragma: allowlist secret` is passed over.
+    """
+    from ..staged import find_credentials, named
+
+    _fail_with(find_credentials(root, named(root, files)))
+
+
+def _fail_with(problems: list[str]) -> None:
+    for problem in problems:
+        click.echo(problem)
+    if problems:
+        raise click.exceptions.Exit(1)
+
+
+@click.command()
+@click.pass_obj
+def push(root: Path) -> None:
+    """Send results and tracked data to the DVC storage, and the run cache.
+
+    With the run cache others can take results instead of computing them: nb run --pull. What is
+    there already is not sent again, so after an interruption a second push sends the rest.
+    """
+    from ..storage import push as send
+
+    count = send(root, lambda line: click.echo(f"nb: {line}"))
+    click.echo(f"Sent {count} files." if count else "Everything is in the storage already.")
+
+
+@click.command()
+@click.pass_obj
+def pull(root: Path) -> None:
+    """Fetch the results and the data that dvc.lock names from the DVC storage.
+
+    The run cache comes, too: what anybody has computed and pushed is restored instead of computed
+    when inputs and parameters are the same.
+    """
+    from .. import fingerprints
+    from ..storage import pull as fetch
+
+    fingerprints.refresh(root)
+    count = fetch(root, lambda line: click.echo(f"nb: {line}"))
+    click.echo(f"Fetched {count} files." if count else "Everything is here already.")
+
+
+@click.command()
+@click.pass_obj
+def unpushed(root: Path) -> None:
+    """Name the data and models that the storage does not have yet; the push hook calls this."""
+    from ..storage import unpushed as artifacts
+
+    names = artifacts(root)
+    if names:
+        listed = ", ".join(names[:5]) + (" …" if len(names) > 5 else "")
+        hint = "make push sends them (git push --no-verify goes without)"
+        raise NbError(f"not in the DVC storage yet: {listed}; {hint}")
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+@click.pass_obj
+def sync(root: Path, command: tuple[str, ...]) -> None:
+    """Pull, and keep the outputs in your notebooks.
+
+    COMMAND is any Git command that changes the work tree; `pull` if it is left out. Outputs are put
+    back where the code is unchanged.
+
+    \b
+    Examples:
+      nb sync
+      nb sync checkout main
+      nb sync rebase origin/main
+    """
+    from ..sync import run_git
+
+    kept = run_git(root, command or ["pull"])
+    if kept.restored:
+        click.echo(f"nb: kept the outputs of {', '.join(kept.restored)}")
+    if kept.waiting:
+        click.echo(f"nb: outputs of {', '.join(kept.waiting)} wait for it in .nb/outputs")
+
+
+@click.command(hidden=True, context_settings={"ignore_unknown_options": True})
+@click.argument("kind")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@click.pass_obj
+def hook(root: Path, kind: str, arguments: tuple[str, ...]) -> None:
+    """Run the checks of a Git hook, with outputs set aside: pre-commit resets unstaged changes."""
+    from ..sync import outputs_kept
+
+    folder = gitwiring.hooks_folder(root)
+    options = ["--config=.pre-commit-config.yaml", f"--hook-type={kind}", f"--hook-dir={folder}"]
+    command = [sys.executable, "-m", "pre_commit", "hook-impl", *options, "--", *arguments]
+    with outputs_kept(root):
+        code = subprocess.call(command, cwd=root, env=program_environment())
+    raise click.exceptions.Exit(code)
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@click.pass_obj
+def diff(root: Path, arguments: tuple[str, ...]) -> None:
+    """Show changed notebooks side by side in the browser (nbdime).
+
+    ARGUMENTS are those of nbdiff-web: commits, and paths. `git diff` shows text in the terminal.
+
+    \b
+    Examples:
+      nb diff                 what is not committed yet
+      nb diff main HEAD
+    """
+    raise click.exceptions.Exit(
+        subprocess.call(["nbdiff-web", *arguments], cwd=root, env=program_environment())
+    )
+
+
+@click.command()
+@click.pass_obj
+def resolve(root: Path) -> None:
+    """Resolve a conflict in dvc.lock: merge it stage by stage and add it to the index.
+
+    Where both sides changed a stage, ours is kept; `nb run` then runs what does not fit.
+    """
+    from ..locks import resolve as resolve_locks
+
+    for name in resolve_locks(root):
+        click.echo(f"nb: {name} is resolved; after the merge, run: nb run")
+
+
+@click.command(hidden=True)
+@click.argument("base", type=click.Path(path_type=Path))
+@click.argument("ours", type=click.Path(path_type=Path))
+@click.argument("theirs", type=click.Path(path_type=Path))
+def merge_lock(base: Path, ours: Path, theirs: Path) -> None:
+    """Merge three versions of dvc.lock into OURS: Git's merge driver."""
+    from ..locks import merge
+
+    versions = (path.read_text(encoding="utf-8") for path in (base, ours, theirs))
+    ours.write_text(merge(*versions), encoding="utf-8", newline="\n")

@@ -1,0 +1,338 @@
+"""Commands for working on notebooks: make, promote, check, refactor, read and edit them."""
+
+from __future__ import annotations
+
+import gc
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..project import NbError
+from . import count
+
+if TYPE_CHECKING:
+    from ..duplicates import Duplicate
+    from ..promote import Promotion
+    from ..rerun import Compared
+
+
+@click.command()
+@click.argument("name")
+@click.option("--production", is_flag=True, help="With its parameters and its stage in dvc.yaml.")
+@click.pass_obj
+def new(root: Path, name: str, production: bool) -> None:
+    """Make a notebook from a short skeleton, named by the convention.
+
+    NAME is in words. An exploratory notebook gets the next number and your initials (of Git's
+    user.name); a production notebook the next ten, or two digits that NAME begins with.
+
+    \b
+    Examples:
+      nb new "outliers in sales"         notebooks/exploratory/02-dm-outliers-in-sales.ipynb
+      nb new sales --production          notebooks/production/50-sales.ipynb
+      nb new 25-weather --production     notebooks/production/25-weather.ipynb
+    """
+    from ..new import new_exploratory, new_production
+
+    made = new_production(root, name) if production else new_exploratory(root, name)
+    click.echo(f"Made {made.notebook.as_posix()}")
+    for file, what in made.others:
+        click.echo(f"     {file}: {what}")
+    if production:
+        click.echo("It runs as it is: nb run. Then name its inputs and outputs in the cell below")
+        click.echo(
+            "*Files* and as `deps` and `outs` of its stage in dvc.yaml; nb check compares them."
+        )
+    else:
+        click.echo("Open it: make lab.")
+
+
+@click.command()
+@click.argument("notebook")
+@click.option("--as", "name", default="", help="What to call it; default: its name, numbered.")
+@click.option("--to", "module", default="", help="The module of src/ that its functions move to.")
+@click.option("-y", "--yes", is_flag=True, help="Ask nothing.")
+@click.option("-n", "--dry-run", is_flag=True, help="Prove it and show the diff; change nothing.")
+@click.option("--keep", is_flag=True, help="Change the project even if an output differs.")
+@click.pass_obj
+def promote(
+    root: Path, notebook: str, name: str, module: str, yes: bool, dry_run: bool, keep: bool
+) -> None:
+    """Make a production notebook of an exploratory one, and prove that it does the same.
+
+    NOTEBOOK runs from top to bottom in a copy of the project. Its constants become parameters, its
+    functions move to src/ with a first test, what it reads and writes becomes its stage in
+    dvc.yaml. The new notebook runs as that stage, and its outputs are compared with those of
+    NOTEBOOK. Only if they are the same does the project change; nothing is committed.
+
+    \b
+    Examples:
+      nb promote notebooks/exploratory/02-am-prices.ipynb
+      nb promote --yes --as prices notebooks/exploratory/02-am-prices.ipynb
+      nb promote --dry-run notebooks/exploratory/02-am-prices.ipynb
+    """
+    from ..promote import promote as run_promotion
+    from ..promote import proposal
+
+    path = Path(notebook)
+    if not path.is_file():
+        example = "nb promote notebooks/exploratory/01-me-idea.ipynb"
+        raise NbError(f"there is no notebook {notebook or '(no name)'}; for example: {example}", 2)
+    choices = proposal(root, path, name, module)
+    if not (yes or dry_run):
+        if not name:
+            asked = click.prompt("Name of the production notebook", choices.name)
+            choices = proposal(root, path, asked, module)
+        if not module and choices.module:
+            choices.module = click.prompt("Module for its functions", choices.module)
+    agreed = False
+
+    def agree(found: Promotion) -> bool:
+        nonlocal agreed
+        _print_promotion(found)
+        agreed = not dry_run and (yes or click.confirm("\nChange the project?", default=True))
+        return agreed
+
+    found = run_promotion(
+        root, path, choices, tell=lambda line: click.echo(f"nb: {line}"), agree=agree, keep=keep
+    )
+    if dry_run:
+        click.echo(f"\n{found.diff}", nl=False)
+    if found.differs and not keep:
+        _print_promotion(found)
+        raise NbError(
+            "an output differs, so nothing was changed; is a seed missing, or does a time go in? "
+            "(--keep goes on all the same)"
+        )
+    if agreed:
+        click.echo(
+            "\nNothing is committed yet. Look at it with git status and git diff, then: "
+            "git add --all && git commit"
+        )
+
+
+def _print_promotion(found: Promotion) -> None:
+    """Print the contract, what moved, the proof, and what is left to do."""
+    choices = found.choices
+    click.secho(f"\n{choices.notebook}, stage {choices.stage}", bold=True)
+    facts = {
+        "reads": found.reads,
+        "writes": list(found.writes.values()),
+        "parameters": found.parameters,
+        f"moved to {choices.module}": found.moved,
+        "files": sorted(found.files),
+    }
+    for label, names in facts.items():
+        if names:
+            click.echo(f"  {label}: {', '.join(names)}")
+    for name, reason in found.kept.items():
+        click.echo(f"  {name} stays in the notebook: {reason}")
+    for name, reason in found.untested.items():
+        click.echo(f"  {name} has no test: {reason}")
+    width = max(len(row.output) for row in found.rows)
+    click.echo()
+    for row in found.rows:
+        said = f"differs: {row.difference}" if row.difference else "same"
+        color = "red" if row.difference else "green"
+        click.echo(f"  {row.output:{width}}  {click.style(said, fg=color)}  (by {row.by})")
+    for note in found.notes:
+        click.echo(f"\nnb: {note}")
+
+
+@click.command()
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--select", metavar="CODES", help="Only these rules: NB301, or NB3 for all of NB3.")
+@click.option("--ignore", metavar="CODES", help="Not these rules; several with commas.")
+@click.option("--format", "style", type=click.Choice(["text", "json", "github"]), default="text")
+@click.option("--explain", metavar="CODE", help="Say what a rule is for, with examples.")
+@click.option("--rules", "listed", is_flag=True, help="List the rules.")
+@click.pass_obj
+def check(
+    root: Path,
+    paths: tuple[Path, ...],
+    select: str | None,
+    ignore: str | None,
+    style: str,
+    explain: str | None,
+    listed: bool,
+) -> None:
+    """Check notebooks against the rules for production notebooks; change nothing.
+
+    PATHS are notebooks, folders, or other files of the project, which concern all production
+    notebooks; without any, all notebooks and dvc.yaml are checked. Exploratory notebooks get only
+    the rules that protect others. Exit codes: 0 nothing found, 1 findings, 2 wrong usage.
+
+    \b
+    Examples:
+      nb check
+      nb check --select NB1,NB301 notebooks/production
+      nb check --explain NB301
+    """
+    from ..check import formats
+    from ..check.model import RULES, rules_of
+    from ..check.runner import check_paths  # also loads the rules
+
+    if explain is not None:
+        texts = [RULES[code].explanation() for code in sorted(rules_of((explain,), "--explain"))]
+        click.echo("\n\n\n".join(texts))
+        return
+    if listed:
+        click.echo(formats.rule_table())
+        return
+    result = check_paths(root, paths, _codes(select), _codes(ignore))
+    if result.findings or style == "json":
+        click.echo(formats.shown(result.findings, style))
+    if not result.findings:
+        click.echo(f"Nothing found in {count(result.notebooks, 'notebook')}.", err=True)
+        return
+    hint = f"nb check --explain {result.findings[0].code} says why, and what to do"
+    click.echo(f"{count(len(result.findings), 'finding')}; {hint}.", err=True)
+    raise click.exceptions.Exit(1)
+
+
+def _codes(text: str | None) -> tuple[str, ...]:
+    return tuple(code.strip() for code in text.split(",")) if text is not None else ()
+
+
+@click.command()
+@click.option("--check", is_flag=True, help="Exit with 1 if there are any.")
+@click.option("--lines", type=click.IntRange(2), help="Lines of code from which a block counts.")
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+@click.pass_obj
+def duplicates(root: Path, check: bool, lines: int | None, as_json: bool) -> None:
+    """Find code that stands in several notebooks, or in a notebook and in src.
+
+    Functions, classes and blocks are compared without their comments, docstrings and annotations;
+    copies whose variables were renamed count. Those that save most lines come first, each with its
+    places as path:code cell:line, and with what repairs it.
+
+    \b
+    Examples:
+      nb duplicates
+      nb duplicates --lines 10    only blocks of ten lines and more
+      nb duplicates --check       for CI
+    """
+    from ..duplicates import BLOCK_LINES, find
+
+    # Syntax trees are many objects and no garbage: looking through them takes as long as the work.
+    gc.disable()
+    found = find(root, lines or BLOCK_LINES)
+    if as_json:
+        click.echo(json.dumps([duplicate.as_json() for duplicate in found], indent=2))
+    else:
+        for duplicate in found:
+            _print_duplicate(duplicate)
+        saved = sum(duplicate.saved for duplicate in found)
+        total = f"{count(len(found), 'duplicate')}; one copy of each would save {saved} lines."
+        click.echo(total if found else "No duplicates.")
+    if check and found:
+        raise click.exceptions.Exit(1)
+
+
+def _print_duplicate(duplicate: Duplicate) -> None:
+    what = f"{duplicate.kind} {duplicate.name}".strip()
+    click.secho(f"{what}: {count(len(duplicate.places), 'place')}, saves {duplicate.saved} lines")
+    for place in duplicate.places:
+        also = place.name and place.name != duplicate.name and duplicate.kind != "block"
+        click.echo(f"  {place}" + (f" ({place.name})" if also else ""))
+    click.echo(f"  → {duplicate.repair}\n")
+
+
+@click.command()
+@click.argument("name")
+@click.option("--to", default="", help="The module, such as data; default: shared.")
+@click.option("--from", "origin", default="", help="The notebook, if several have a NAME.")
+@click.option("-n", "--dry-run", is_flag=True, help="Show the changes as a diff; write nothing.")
+@click.option("--no-run", is_flag=True, help="Do not run the notebooks that changed.")
+@click.option("--keep", is_flag=True, help="Keep the changes even if outputs differ.")
+@click.pass_obj
+def extract(
+    root: Path, name: str, to: str, origin: str, dry_run: bool, no_run: bool, keep: bool
+) -> None:
+    """Move a function or class from notebooks to a module of src.
+
+    What it needs (imports, helpers, constants) goes along. An import takes the place of each copy,
+    also of those with other names. The production notebooks among them run again; if one fails or
+    gives other outputs, everything is put back.
+
+    \b
+    Examples:
+      nb extract clean --to data
+      nb extract clean --dry-run
+      nb extract clean --from 02-dm-second-look.ipynb
+    """
+    from ..extract import carry_out, prepare
+
+    found = prepare(root, name, to, origin)
+    for reason in found.left:
+        click.secho(f"nb: {reason}", fg="yellow", err=True)
+    if dry_run:
+        click.echo(found.diff(root), nl=False)
+        return
+    carry_out(root, found, run=not no_run, keep=keep, show=_print_compared)
+    for path in found.changes:
+        click.echo(f"changed {path.relative_to(root).as_posix()}")
+    click.echo(f"{name} is in {found.module} now. Give it a test, then commit.")
+
+
+def _print_compared(rows: Sequence[Compared]) -> None:
+    width = max((len(row.path) for row in rows), default=0)
+    for row in rows:
+        color = "green" if row.verdict == "same" else "red"
+        click.echo(f"{row.path:{width}}  {click.style(row.verdict, fg=color)}")
+
+
+@click.command()
+@click.argument("notebook")
+@click.pass_obj
+def show(root: Path, notebook: str) -> None:
+    """Print a notebook as text, without outputs.
+
+    NOTEBOOK is a path, or the name of a production notebook.
+
+    \b
+    Examples:
+      nb show 20-features
+      nb show notebooks/exploratory/01-dm-first-look.ipynb | less
+    """
+    from ..editing import readable
+    from ..notebook import find_notebook
+
+    path = find_notebook(root, notebook)
+    click.echo(readable(path, color=sys.stdout.isatty()), nl=False)
+
+
+@click.command()
+@click.argument("notebook")
+@click.pass_obj
+def edit(root: Path, notebook: str) -> None:
+    """Edit a notebook as a Python script in $VISUAL or $EDITOR (needs jupytext).
+
+    Cells begin with `# %%`. Cells that you leave alone keep their outputs; all keep their ids.
+    NOTEBOOK is a path, or the name of a production notebook.
+
+    \b
+    Examples:
+      nb edit 20-features
+      EDITOR="code --wait" nb edit 20-features
+    """
+    from ..editing import script, with_script
+    from ..notebook import find_notebook
+
+    path = find_notebook(root, notebook)
+    before = path.read_bytes()
+    edited = click.edit(script(path), extension=".py")
+    if edited is None:
+        click.echo("Nothing was changed.")
+        return
+    if path.read_bytes() != before:
+        aside = root / ".nb" / f"{path.stem}.py"
+        aside.write_text(edited, encoding="utf-8")
+        where = aside.relative_to(root).as_posix()
+        raise NbError(f"{path} was saved by another program; your text is in {where}")
+    path.write_bytes(with_script(before.decode("utf-8"), edited).encode("utf-8", "surrogatepass"))
+    click.echo(f"Wrote {path}.")

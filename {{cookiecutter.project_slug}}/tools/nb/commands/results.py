@@ -1,0 +1,205 @@
+"""Commands that show results: metrics, parameters, reports, documents, files read and written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..project import CONFIG, NbError
+from . import print_table
+
+if TYPE_CHECKING:
+    from ..pipeline import Change
+
+
+@click.command()
+@click.argument("commit", default="HEAD")
+@click.option("--json", "as_json", is_flag=True, help="Print the comparison as JSON.")
+@click.pass_obj
+def metrics(root: Path, commit: str, as_json: bool) -> None:
+    """Compare metrics and parameters with those of COMMIT.
+
+    COMMIT is anything that Git knows: a hash, a branch, a tag; HEAD if it is left out. Every metric
+    is listed, and each parameter of the pipeline that differs. `nb params` is the same for all
+    parameters.
+
+    \b
+    Examples:
+      nb metrics              the work tree and the last commit
+      nb metrics main
+      nb metrics --json HEAD~3
+    """
+    from ..pipeline import compare
+
+    found = compare(root, commit)
+    _print_changes([c for c in found if c.kind == "metric" or c.before != c.now], commit, as_json)
+
+
+@click.command()
+@click.argument("notebook", required=False)
+@click.option("--commit", default="HEAD", help="Without NOTEBOOK: what to compare with.")
+@click.option("--json", "as_json", is_flag=True, help="Print the parameters as JSON.")
+@click.pass_obj
+def params(root: Path, notebook: str | None, commit: str, as_json: bool) -> None:
+    """Document the parameters of a notebook, or compare those of the pipeline with a commit.
+
+    NOTEBOOK is a path, or the name of a production notebook. Its config file is checked, too: exits
+    with 2 if the values in config/<name>.yaml are not what the notebook takes. Without NOTEBOOK
+    every parameter of the pipeline is listed, beside its value in the commit.
+
+    \b
+    Examples:
+      nb params 20-features
+      nb params --json notebooks/production/30-train.ipynb
+      nb params --commit main
+    """
+    from ..config import read_config
+    from ..notebook import find_notebook, read_notebook
+    from ..parameters import check, describe, read_parameters
+    from ..pipeline import compare
+
+    if notebook is None:
+        _print_changes(compare(root, commit, ["parameter"]), commit, as_json)
+        return
+    path = find_notebook(root, notebook)
+    parameters = read_parameters(read_notebook(path))
+    config = root / CONFIG / f"{path.stem}.yaml"
+    given = read_config(config)
+    rows = describe(parameters, given)
+    if as_json:
+        click.echo(json.dumps(rows, indent=2, default=str))
+    elif rows:
+        _print_parameters(rows)
+    else:
+        click.echo(f"{path.name} has no parameters: no cell of it is tagged parameters.")
+    # A stage may pass some with -p, so that those missing here need not be missing in a run.
+    check(parameters, given, f"{CONFIG.as_posix()}/{config.name}", complete=False)
+
+
+def _print_changes(changes: list[Change], commit: str, as_json: bool) -> None:
+    """Print metrics and parameters, before and now; what differs is in bold."""
+    if as_json:
+        click.echo(json.dumps([vars(change) for change in changes], indent=2, default=str))
+        return
+    if not changes:
+        click.echo("The pipeline has no metrics and no parameters yet.")
+        return
+    table = [("file", "name", commit, "now", "change"), *map(_change_cells, changes)]
+    bold = [True, *(change.before != change.now for change in changes)]
+    print_table(table, bold)
+
+
+def _change_cells(change: Change) -> tuple[str, ...]:
+    before, now = change.before, change.now
+    numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in (before, now))
+    difference = f"{now - before:+.6g}" if numbers and now != before else ""
+    return change.path, change.name, _shown_value(before), _shown_value(now), difference
+
+
+def _shown_value(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _print_parameters(rows: list[dict[str, Any]]) -> None:
+    """Print a table; values and defaults are written as in YAML."""
+    table = [("name", "type", "default", "value", "help"), *map(_parameter_cells, rows)]
+    print_table(table, [True, *(False for _ in rows)])
+
+
+def _parameter_cells(row: dict[str, Any]) -> tuple[str, ...]:
+    from ..kinds import shown
+
+    default = "required" if row["required"] else shown(row["default"])
+    if row["secret"]:
+        default = f"${row['secret']}" + ("" if row["required"] else f" or {default}")
+    value = shown(row["value"]) if "value" in row else ""
+    return row["name"], row["type"], default, value, row["help"]
+
+
+@click.command()
+@click.argument("notebook")
+@click.option("--json", "as_json", is_flag=True, help="Print the files as JSON.")
+@click.pass_obj
+def trace(root: Path, notebook: str, as_json: bool) -> None:
+    """Run a notebook and list the files of the project that it reads and writes.
+
+    NOTEBOOK is a path, or the name of a production notebook, which runs with its config file. An
+    exploratory notebook runs in its folder, as in Jupyter. The executed copy is thrown away.
+
+    \b
+    Examples:
+      nb trace 20-features
+      nb trace --json notebooks/exploratory/02-first-look.ipynb
+    """
+    from ..footprint import table, trace_notebook
+    from ..notebook import find_notebook
+
+    found = trace_notebook(root, find_notebook(root, notebook))
+    click.echo(found.trace.as_json() if as_json else table(found.trace))
+    if found.problem:
+        raise NbError(found.problem)
+
+
+@click.command()
+@click.option("--open", "and_open", is_flag=True, help="Open it in the browser.")
+@click.pass_obj
+def report(root: Path, and_open: bool) -> None:
+    """Make the site of results: reports/site.
+
+    An index of the pipeline, its metrics, plots and runs, and a page per executed copy. Only pages
+    whose executed copy changed are made anew. `nb run` calls this at its end.
+
+    \b
+    Examples:
+      nb report
+      nb report --open
+    """
+    from ..report import build
+
+    index = build(root)
+    if index is None:
+        raise NbError("there is no executed copy to report on; run: nb run")
+    click.echo(f"Report: {index.relative_to(root).as_posix()}")
+    if and_open:
+        click.launch(index.as_uri())
+
+
+@click.command()
+@click.argument("notebook")
+@click.option(
+    "--to",
+    "kind",
+    type=click.Choice(["html", "pdf", "slides", "markdown", "script"]),
+    default="html",
+    show_default=True,
+    help="The kind of document.",
+)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="The file to write.")
+@click.option("--no-input", is_flag=True, help="Leave out all code.")
+@click.pass_obj
+def export(root: Path, notebook: str, kind: str, output: Path | None, no_input: bool) -> None:
+    """Make a document of a notebook, in reports/documents.
+
+    NOTEBOOK is a path, or the name of an executed copy or a production notebook. Cells tagged
+    hide-input are shown without their code, cells tagged remove-cell not at all. A PDF needs
+    Chromium, Chrome or Edge; nothing needs a network.
+
+    \b
+    Examples:
+      nb export 40-evaluate
+      nb export 40-evaluate --to pdf --no-input
+      nb export notebooks/exploratory/01-dm-first-look.ipynb --to slides -o talk.html
+    """
+    from ..export import DOCUMENTS, SUFFIXES, find
+    from ..export import export as write_document
+
+    path = find(root, notebook, kind)
+    target = output or root / DOCUMENTS / f"{path.stem}.{SUFFIXES[kind]}"
+    write_document(path, kind, target, no_input=no_input)
+    shown = target.resolve()
+    click.echo(shown.relative_to(root).as_posix() if shown.is_relative_to(root) else str(target))

@@ -1,0 +1,326 @@
+"""Commands that run the pipeline, and say what would run."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .. import gitwiring
+from ..project import EXECUTED, INDEX, SITE, NbError
+from . import NO_NOTEBOOK, print_table
+
+if TYPE_CHECKING:
+    from ..pipeline import StageState
+    from ..record import Options, RunRecord
+
+LEFT_BY_RUNS = (
+    "reports/site",
+    ".nb/report",
+    "reports/notebooks/*",
+    ".nb/what-if/*",
+    ".pytest_cache",
+    ".ruff_cache",
+)
+
+
+@click.command()
+@click.argument("stages", nargs=-1)
+@click.option("-j", "--jobs", type=click.IntRange(1), help="Stages at a time; default: cores.")
+@click.option("-k", "--keep-going", is_flag=True, help="After a failure, go on with the rest.")
+@click.option("-f", "--force", is_flag=True, help="Run even what is up to date.")
+@click.option("-n", "--dry-run", is_flag=True, help="Say what would run, and why; run nothing.")
+@click.option("--downstream", is_flag=True, help="STAGES and what depends on them.")
+@click.option("--timeout", type=click.FloatRange(0, min_open=True), help="Seconds a stage may run.")
+@click.option("--pull", is_flag=True, help="Fetch missing data from the storage.")
+@click.option("--verify", is_flag=True, help="Fail stages that use files they do not declare.")
+@click.option("--cold", is_flag=True, help="Start each kernel anew, without warm imports.")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="STAGE.PARAMETER=VALUE",
+    help="Run with another value, in a copy of the project; repeatable.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the record of the run as JSON.")
+@click.pass_obj
+def run(root: Path, /, dry_run: bool, as_json: bool, jobs: int | None, **chosen: Any) -> None:
+    """Run the production notebooks that are stale, side by side, then make the report.
+
+    STAGES are names from dvc.yaml, of a matrix as a whole or of one value; without any, the whole
+    pipeline runs. What became of each stage is written to reports/runs.
+
+    \b
+    Exit codes: 0 done, 1 a stage failed, 2 wrong usage or parameters, 3 a contract is broken,
+    124 timed out, 130 interrupted, 137 killed or out of memory, 143 terminated.
+
+    \b
+    Examples:
+      nb run                  what is stale
+      nb run train            train, and what it depends on
+      nb run -f evaluate      evaluate and what it depends on, even if nothing changed
+      nb run -j1 -k           one stage at a time, and on after a failure
+      nb run --set train.seed=7 --set features.correlation_limit=0.9
+      nb run --verify -f      everything, held to what dvc.yaml declares
+    """
+    from .. import record, stamp
+    from ..project import cores
+
+    options = record.Options(jobs=jobs or cores(), **chosen)
+    if options.settings:
+        _run_apart(root, options, dry_run=dry_run, as_json=as_json)
+        return
+    asks_for_all = not (options.stages or options.force or options.downstream)
+    known = stamp.read(root) if asks_for_all else None
+    if dry_run:
+        _print_plan(root, options, known is not None, as_json=as_json)
+    elif known:
+        done = record.unchanged(root, vars(options), known["stages"])
+        _print_end(done, INDEX if (root / INDEX).exists() else None, as_json=as_json)
+    else:
+        _run(root, options, as_json=as_json)
+
+
+def _print_plan(root: Path, options: Options, nothing: bool, *, as_json: bool) -> None:
+    """Say which of the chosen stages would run, and why."""
+    from ..run import preview
+
+    states = [] if nothing else preview(root, options)
+    if as_json:
+        click.echo(json.dumps([vars(state) for state in states], indent=2))
+    elif states:
+        _print_states(states)
+    else:
+        click.echo("Nothing would run.")
+
+
+def _run(root: Path, options: Options, *, as_json: bool, where: Path = Path()) -> None:
+    """Run, make the report, and say what became of it; `where` is the root as the user sees it."""
+    from .. import report
+    from ..run import execute
+    from ..view import View
+
+    done = execute(root, options, View(sys.stderr if as_json else sys.stdout))
+    if done is None:
+        click.echo(NO_NOTEBOOK, nl=False)
+        return
+    if (root / ".git").exists():
+        gitwiring.settle_lock(root)
+    index = report.build(root)
+    done.remember([path.as_posix() for path in (EXECUTED, SITE)])
+    _print_end(done.record, index and where / INDEX, as_json=as_json)
+
+
+def _run_apart(root: Path, options: Options, *, dry_run: bool, as_json: bool) -> None:
+    """Run with other parameters in a copy of the project, and say where that is."""
+    from .. import whatif
+
+    settings = whatif.read_settings(root, options.settings)
+    for setting in settings:
+        if setting.others:
+            shared = f"{', '.join(setting.others)}, too: {setting.config} is shared"
+            click.echo(f"nb: {setting.name} is set for {shared}", err=True)
+    copy = whatif.make_copy(root, settings)
+    if dry_run:
+        _print_plan(copy, options, nothing=False, as_json=as_json)
+        shutil.rmtree(copy)
+        return
+    where = copy.relative_to(root)
+    os.chdir(copy)
+    try:
+        _run(copy, options, as_json=as_json, where=where)
+    finally:
+        untouched = "dvc.lock and artifacts here are untouched"
+        click.echo(f"nb: the results are in {where.as_posix()}; {untouched}", err=True)
+
+
+def _print_end(done: RunRecord, index: Path | None, *, as_json: bool) -> None:
+    """Say what became of a run, and exit with its code."""
+    from ..view import summary
+
+    if as_json:
+        click.echo(json.dumps(vars(done) | {"stages": [vars(s) for s in done.stages]}, indent=2))
+    else:
+        click.echo("\n".join(summary(done)))
+    if index and not as_json:
+        click.secho(f"Report: {index.as_posix()}", bold=True)
+    if done.exit_code:
+        raise NbError(done.problem(), done.exit_code)
+    if not index and not as_json:
+        click.echo("No notebook has run here, so there is no report; `nb run --force` makes one.")
+
+
+@click.command()
+@click.argument("stage")
+@click.option("--pull", is_flag=True, help="Fetch what others computed from the storage.")
+@click.option("--push", is_flag=True, help="Send the results to the storage.")
+@click.option("-f", "--force", is_flag=True, help="Run even if it is up to date.")
+@click.option("--timeout", type=click.FloatRange(0, min_open=True), help="Seconds it may run.")
+@click.option("--cold", is_flag=True, help="Start the kernel anew, without warm imports.")
+@click.option("--json", "as_json", is_flag=True, help="Print what became of it as JSON.")
+@click.pass_obj
+def task(root: Path, /, stage: str, push: bool, as_json: bool, **chosen: Any) -> None:
+    """Run one stage, as a task of a scheduler.
+
+    STAGE is a name from dvc.yaml, `train@forest` for a value of a matrix. No other stage runs: what
+    comes before it has to be computed, here or, with --pull, anywhere. If somebody has computed the
+    stage itself, its results are restored. Tasks of one project may run side by side.
+
+    On a machine that shares nothing but the storage, check out the commit and use both --pull and
+    --push; `nb assemble --pull` makes dvc.lock of what all of them have sent.
+
+    Exit codes are those of `nb run`.
+
+    \b
+    Examples:
+      nb task train@forest                  in a folder that all workers see
+      nb task train@forest --pull --push    on a machine of its own
+      nb task train@forest --json           the outcome on standard output, the rest on the other
+    """
+    from .. import record
+    from ..task import NotSentError, execute, outcome
+    from ..view import View, failure_line
+
+    options = record.Options(stages=(stage,), **chosen)
+    try:
+        done = execute(root, options, View(sys.stderr if as_json else sys.stdout), push=push)
+    except NbError as error:
+        if as_json:
+            state = "not sent" if isinstance(error, NotSentError) else "not run"
+            found = {"stage": stage, "state": state, "exit_code": error.exit_code}
+            click.echo(json.dumps({**found, "cause": str(error)}, indent=2))
+        raise
+    found = outcome(root, done)
+    if as_json:
+        click.echo(json.dumps(found, indent=2, default=str))
+    elif not done.exit_code:
+        click.echo(_task_line(found))
+    if done.broken():
+        raise NbError(click.unstyle(failure_line(done.broken()[0])), done.exit_code or 1)
+    if done.exit_code:
+        raise NbError(done.problem(), done.exit_code)
+
+
+def _task_line(found: dict[str, Any]) -> str:
+    """Say what became of a task: `train@forest  restored from the run cache`."""
+    from ..schedule import RAN, RESTORED
+
+    words = {RAN: f"ran; see {found['executed']}", RESTORED: "restored from the run cache"}
+    words[RAN] = words[RAN] if found["executed"] else "ran"
+    return f"{found['stage']}  {words.get(found['state'], found['state'])}"
+
+
+@click.command()
+@click.option("--pull", is_flag=True, help="Fetch what others computed from the storage.")
+@click.option("--json", "as_json", is_flag=True, help="Print the state of each stage as JSON.")
+@click.pass_obj
+def assemble(root: Path, pull: bool, as_json: bool) -> None:
+    """Make dvc.lock of results that were computed elsewhere, and run nothing.
+
+    The same bytes as after a run on one machine. Exits with 1 if a stage was not computed.
+
+    \b
+    Examples:
+      nb assemble --pull      after tasks on several machines
+      nb assemble             after tasks in this folder
+    """
+    from ..task import assemble as restore_all
+    from ..view import View
+
+    states = restore_all(root, View(sys.stderr if as_json else sys.stdout), pull=pull)
+    if as_json:
+        click.echo(json.dumps(states, indent=2))
+        return
+    width = max(map(len, states), default=0)
+    for name, state in states.items():
+        click.echo(f"{name:{width}}  {state}")
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the states as JSON.")
+@click.pass_obj
+def status(root: Path, as_json: bool) -> None:
+    """Say which stages are stale, and why."""
+    from .. import fingerprints, stamp
+    from ..pipeline import StageState, stage_states
+
+    known = (stamp.read(root) or {}).get("shown")
+    if known:
+        states = [StageState(name) for name in known]
+    else:
+        fingerprints.refresh(root)
+        states = stage_states(root)
+    if as_json:
+        click.echo(json.dumps([vars(state) for state in states], indent=2))
+        return
+    if not states:
+        click.echo(NO_NOTEBOOK, nl=False)
+        return
+    _print_states(states)
+    stale = sum(bool(state.reasons) for state in states)
+    summary = f"{stale} of {len(states)} stages are stale; bring them up to date: nb run"
+    click.echo(f"\n{summary if stale else 'Nothing to run.'}")
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print all that is known of them as JSON.")
+@click.pass_obj
+def stages(root: Path, as_json: bool) -> None:
+    """List the stages of the pipeline, each after those that it needs.
+
+    With --json, also what a scheduler needs: edges, commands, notebooks with their parameters,
+    outputs and `meta`. Every value of a matrix is a stage.
+
+    \b
+    Examples:
+      nb stages
+      nb stages --json
+    """
+    from ..stages import listed
+
+    found = listed(root)
+    if as_json:
+        click.echo(json.dumps(found, indent=2, default=str))
+        return
+    table: list[tuple[str, ...]] = [(stage["name"], stage["desc"]) for stage in found]
+    if table:
+        print_table(table, [False] * len(table))
+    else:
+        click.echo(NO_NOTEBOOK, nl=False)
+
+
+def _print_states(states: list[StageState]) -> None:
+    width = max(len(state.name) for state in states)
+    for state in states:
+        click.echo(_state_lines(state, width))
+
+
+def _state_lines(state: StageState, width: int) -> str:
+    """Show a stage: its name, one word in color, and a line for each reason."""
+    if state.reasons:
+        word, reasons = click.style("stale", fg="red"), state.reasons
+    elif state.after:
+        word = click.style("waits", fg="yellow")
+        reasons = [f"runs if the results of {', '.join(state.after)} change"]
+    else:
+        word, reasons = click.style("fresh", fg="green"), []
+    indent = "\n" + " " * (width + 9)
+    return f"{state.name:{width}}  {word}  {indent.join(reasons)}".rstrip()
+
+
+@click.command()
+@click.pass_obj
+def clean(root: Path) -> None:
+    """Remove executed copies, reports and caches; never data, models or notebooks."""
+    removed = 0
+    for pattern in LEFT_BY_RUNS:
+        for path in root.glob(pattern):
+            if path.name != ".gitignore":
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+                removed += 1
+    click.echo(f"Removed {removed} files and folders." if removed else "Nothing to remove.")

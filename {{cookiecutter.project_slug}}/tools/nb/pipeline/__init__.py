@@ -1,0 +1,53 @@
+"""The pipeline as `dvc.yaml` declares it, and what DVC says of it.
+
+Only this package and `storage` import DVC, and only when they are asked something.
+"""
+
+from __future__ import annotations
+
+from .apart import work_apart
+from .comparison import Change, compare
+from .declarations import (
+    Contract,
+    Definition,
+    check_pipeline,
+    contracts,
+    declared,
+    definitions,
+    missing_data,
+)
+from .lockfiles import mend_locks, read_locks, sort_locks
+from .planning import Plan, plan, preview
+from .repository import FINGERPRINT_STAGE, hold_lock, open_project
+from .reproducing import NotComputedError, Outcome, reproduce, restore
+from .states import StageState, stage_states
+from .undocumented import missing_names
+
+__all__ = [
+    "FINGERPRINT_STAGE",
+    "Change",
+    "Contract",
+    "Definition",
+    "NotComputedError",
+    "Outcome",
+    "Plan",
+    "StageState",
+    "check_pipeline",
+    "compare",
+    "contracts",
+    "declared",
+    "definitions",
+    "hold_lock",
+    "mend_locks",
+    "missing_data",
+    "missing_names",
+    "open_project",
+    "plan",
+    "preview",
+    "read_locks",
+    "reproduce",
+    "restore",
+    "sort_locks",
+    "stage_states",
+    "work_apart",
+]

@@ -1,0 +1,39 @@
+"""A copy of the project as a DVC repository of its own."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from .repository import open_project
+
+
+def work_apart(root: Path, copy: Path) -> None:
+    """Make a copy of the project a DVC repository of its own that shares the cache.
+
+    Raises:
+        NbError: if one of the two cannot be read.
+    """
+    from dvc.config import Config
+
+    with open_project(root) as repo:
+        cache, remotes = repo.cache.local_cache_dir, repo.config["remote"]
+        stages = repo.index.stages
+        made = {out.fs_path for stage in stages for out in stage.outs}
+        inputs = {d.fs_path for s in stages for d in s.deps if d.protocol == "local"} - made
+        uncached = {o.fs_path for s in stages for o in s.outs if not o.use_cache}
+    for path in map(Path, sorted(inputs | uncached)):
+        target = copy / path.relative_to(root) if path.is_relative_to(root) else path
+        if path.exists() and not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if str(path) in inputs:
+                target.symlink_to(path)
+            else:
+                (shutil.copytree if path.is_dir() else shutil.copy2)(path, target)
+    with Config(str(copy / ".dvc"), validate=False).edit("local") as local:
+        local.setdefault("core", {})["no_scm"] = True
+        local.setdefault("cache", {})["dir"] = cache
+        for name, remote in remotes.items():  # with what config.local says of them
+            local.setdefault("remote", {}).setdefault(name, {}).update(remote)
+    with open_project(copy) as repo:
+        repo.checkout(force=True, allow_missing=True)

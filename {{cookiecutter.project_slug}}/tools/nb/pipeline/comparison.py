@@ -1,0 +1,52 @@
+"""Metrics and parameters, in a commit and now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..gitwiring import git
+from ..project import NbError
+from .repository import open_project
+
+
+@dataclass(frozen=True)
+class Change:
+    """A metric or a parameter, in a commit and now.
+
+    Attributes:
+        kind: metric or parameter.
+        path: the file that holds it.
+        name: its name, dotted where it is nested.
+        before: its value in the commit; None if it has none there.
+        now: its value in the work tree; None if it is gone.
+    """
+
+    kind: str
+    path: str
+    name: str
+    before: Any
+    now: Any
+
+
+def compare(
+    root: Path, commit: str, kinds: Iterable[str] = ("metric", "parameter")
+) -> list[Change]:
+    """Compare metrics and parameters of the work tree with those of a commit.
+
+    Raises:
+        NbError: if there is no such commit, or DVC cannot read it.
+    """
+    if not git(root, "rev-parse", "--quiet", "--verify", f"{commit}^{{commit}}", check=False):
+        what = "nothing is committed yet" if commit == "HEAD" else f"there is no commit {commit}"
+        raise NbError(f"{what}, so there is nothing to compare with", 2)
+    found: list[Change] = []
+    with open_project(root) as repo:
+        for kind in kinds:
+            command = repo.metrics.diff if kind == "metric" else repo.params.diff
+            for path, values in command(a_rev=commit, all=True).get("diff", {}).items():
+                for name, change in values.items():
+                    found.append(Change(kind, path, name, change.get("old"), change.get("new")))
+    return sorted(found, key=lambda change: (change.kind, change.path, change.name))

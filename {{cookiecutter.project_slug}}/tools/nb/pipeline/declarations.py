@@ -1,0 +1,129 @@
+"""What the `dvc.yaml` files declare: stages, their inputs and outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence, Set
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..project import NbError
+from ..schedule import Task
+from .repository import FINGERPRINT_STAGE, commands, open_project, shown_stages
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What a stage declares: inputs, parameter files among them, and outputs; files or folders."""
+
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
+def contracts(root: Path) -> dict[str, Contract]:
+    """Return what each stage declares that runs a command, by name.
+
+    Raises:
+        NbError: if `dvc.yaml` cannot be read or is not a pipeline.
+    """
+    with open_project(root) as repo:
+        return {
+            stage.addressing: Contract(
+                tuple(str(dep.def_path) for dep in stage.deps),
+                tuple(str(out.def_path) for out in stage.outs),
+            )
+            for stage in repo.index.stages
+            if stage.cmd and stage.addressing != FINGERPRINT_STAGE
+        }
+
+
+def check_pipeline(root: Path) -> int:
+    """Return the number of stages.
+
+    Raises:
+        NbError: if `dvc.yaml` cannot be read or is not a pipeline.
+    """
+    with open_project(root) as repo:
+        return sum(1 for s in repo.index.stages if s.cmd and s.addressing != FINGERPRINT_STAGE)
+
+
+def declared(root: Path) -> list[Task]:
+    """Return all stages with their commands, as `dvc.yaml` files declare them.
+
+    Raises:
+        NbError: if the pipeline cannot be read (exit code 2).
+    """
+    try:
+        with open_project(root) as repo:
+            stages = shown_stages(repo.index.graph)
+    except NbError as error:
+        raise NbError(str(error), 2) from None
+    return [Task(s.addressing, " && ".join(commands(s))) for s in stages]
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A stage as the `dvc.yaml` files define it, with all values filled in.
+
+    Attributes:
+        name: as DVC addresses it, `train@forest` for a value of a matrix.
+        command: what it runs.
+        after: the stages that make what it reads.
+        desc: its description.
+        meta: what `dvc.yaml` says of it for others than DVC.
+        frozen: DVC never runs it.
+        inputs: what it reads, parameter files among them; files or folders.
+        outputs: what it writes, metrics and plots included.
+        metrics: the outputs that hold metrics.
+        plots: the outputs that are plots.
+    """
+
+    name: str
+    command: str
+    after: list[str]
+    desc: str
+    meta: dict[str, Any]
+    frozen: bool
+    inputs: list[str]
+    outputs: list[str]
+    metrics: list[str]
+    plots: list[str]
+
+
+def definitions(root: Path) -> list[Definition]:
+    """Return all stages that run a command, each after those that it needs.
+
+    Raises:
+        NbError: if the pipeline cannot be read (exit code 2).
+    """
+    try:
+        with open_project(root) as repo:
+            graph = repo.index.graph
+            stages = shown_stages(graph)
+            return [_definition(stage, set(graph.successors(stage)), stages) for stage in stages]
+    except NbError as error:
+        raise NbError(str(error), 2) from None
+
+
+def _definition(stage: Any, makers: Set[Any], shown: Sequence[Any]) -> Definition:
+    outs = [out for out in stage.outs if out.protocol == "local"]
+    return Definition(
+        stage.addressing,
+        " && ".join(commands(stage)),
+        [other.addressing for other in shown if other in makers],
+        stage.desc or "",
+        stage.meta if isinstance(stage.meta, dict) else {},
+        bool(stage.frozen),
+        [str(dep.def_path) for dep in stage.deps],
+        [str(out.def_path) for out in stage.outs],
+        [str(out.def_path) for out in outs if out.metric],
+        [str(out.def_path) for out in outs if out.plot],
+    )
+
+
+def missing_data(root: Path) -> list[str]:
+    """Return the outputs that `dvc.lock` names and that are neither here nor in DVC's cache."""
+    with open_project(root) as repo:
+        outs = [out for stage in repo.index.stages for out in stage.outs]
+        outs = [out for out in outs if out.hash_info and out.use_cache]
+        return [o.def_path for o in outs if not o.exists and o.changed_cache()]

@@ -1,0 +1,229 @@
+"""Which stages a run would look at, in which order, and what tells that nothing changed."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from .. import fingerprints, stamp
+from ..project import NbError
+from ..schedule import Task
+from ..stamp import Watched
+from .repository import (
+    FINGERPRINT_STAGE,
+    commands,
+    locked_repository,
+    path_locks_read_once,
+    shown_stages,
+)
+from .states import StageState, find_states
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What DVC would look at.
+
+    Attributes:
+        tasks: the stages, each after those that it depends on.
+        shown: the names of all stages of the project, as `stage_states` orders them.
+        order: the names of all stages of the pipeline, as `dvc repro` runs them.
+        watched: what the pipeline reads and writes; None if only DVC can tell whether it changed.
+    """
+
+    tasks: list[Task]
+    shown: list[str]
+    order: list[str]
+    watched: Watched | None
+
+
+def plan(
+    root: Path,
+    targets: Sequence[str],
+    *,
+    force: bool,
+    downstream: bool,
+    tell: Callable[[str], None],
+) -> Plan:
+    """Return the stages that DVC would look at.
+
+    Args:
+        root: the project's root.
+        targets: names of stages, of a matrix as a whole, or files that declare stages; empty for
+            the whole pipeline.
+        force: all of them are to run.
+        downstream: plan the targets and what depends on them, not what they depend on.
+        tell: called with one line while another DVC process is waited for.
+
+    Raises:
+        NbError: if the pipeline cannot be read (exit code 2), or a target is unknown.
+    """
+    try:
+        with locked_repository(root, tell) as repo:
+            return _plan(repo, root, targets, force, downstream)
+    except NbError as error:
+        raise NbError(str(error), 2) from None
+
+
+def preview(
+    root: Path, targets: Sequence[str], *, force: bool, downstream: bool
+) -> tuple[list[Task], list[StageState]]:
+    """Return what `plan` and `stage_states` do, loading the pipeline once.
+
+    Raises:
+        NbError: as `plan` does.
+    """
+    fingerprints.refresh(root)
+    try:
+        with locked_repository(root, lambda line: None) as repo:
+            tasks = _plan(repo, root, targets, force, downstream).tasks
+            with path_locks_read_once(repo):
+                return tasks, find_states(repo, root)
+    except NbError as error:
+        raise NbError(str(error), 2) from None
+
+
+def _plan(repo: Any, root: Path, targets: Sequence[str], force: bool, downstream: bool) -> Plan:
+    from dvc.repo.reproduce import get_active_graph, plan_repro
+
+    graph = get_active_graph(repo.index.graph)
+    whole = _collect(repo, ["dvc.yaml"])
+    chosen = _collect(repo, targets) if targets else whole
+    stages = plan_repro(graph, chosen, downstream=downstream)
+    order = plan_repro(graph, whole) if targets else stages
+    names = {stage: stage.addressing for stage in stages}
+    watched = None if targets else _watched(repo, root, stages)
+    if FINGERPRINT_STAGE in names.values():
+        fingerprints.refresh(root)
+    with path_locks_read_once(repo):
+        tasks = [
+            Task(
+                name=name,
+                command=" && ".join(commands(stage)),
+                after=frozenset(names[o] for o in graph.successors(stage) if o in names),
+                changed=force or _changed(stage),
+                parameters=_parameters(stage),
+                memory=_memory(stage),
+                hidden=name == FINGERPRINT_STAGE,
+                persisted=() if name == FINGERPRINT_STAGE else _persisted(stage),
+            )
+            for stage, name in names.items()
+        ]
+    shown = [stage.addressing for stage in shown_stages(repo.index.graph)]
+    return Plan(tasks, shown, [stage.addressing for stage in order], watched)
+
+
+def _watched(repo: Any, root: Path, stages: Sequence[Any]) -> Watched | None:
+    """Return what stages read and write; None if only DVC can tell whether it changed."""
+    import dvc
+
+    if any(_is_always_looked_at(stage) for stage in stages):
+        return None
+    written = {s.addressing: [out.fs_path for out in s.outs] for s in stages}
+    made = {path for paths in written.values() for path in paths}
+    declared = {Path(stage.path) for stage in repo.index.stages}
+    locks = {path.with_name(stamp.LOCK) for path in declared if path.suffix == ".yaml"}
+    read = {dep.fs_path for stage in stages if not stage.frozen for dep in stage.deps} - made
+    variables = [_variables(path) for path in declared]
+    if None in variables:
+        return None
+    read |= {str(path) for path in (*declared, *chain.from_iterable(filter(None, variables)))}
+    read |= set(repo.config.files.values())
+    tooling = [str(path) for path in (Path(dvc.__file__), *Path(__file__).parents[1].rglob("*.py"))]
+    searched, ignored, left = stamp.search(
+        root,
+        made,
+        repo.dvcignore.is_ignored_dir,
+        lambda path: bool(repo.scm.is_ignored(f"{path}{os.sep}")),
+    )
+    caches = [odb.path for odb in (repo.cache.local, repo.cache.legacy)]
+    inodes = {str(path): stamp.inode(path) for path in sorted(locks)}
+    watched = Watched(sorted(read), written, searched, ignored, left, tooling, caches, inodes)
+    return replace(watched, before=stamp.look(root, watched))
+
+
+def _is_always_looked_at(stage: Any) -> bool:
+    """Return whether a stage runs each time, or deals with what is not a local file."""
+    from dvc.dependency import Dependency, ParamsDependency
+
+    deps = [] if stage.frozen else stage.deps
+    plain = all(type(dep) in (Dependency, ParamsDependency) for dep in deps)
+    if not plain or any(item.protocol != "local" for item in (*deps, *stage.outs)):
+        return True
+    return not stage.frozen and bool(stage.is_callback or stage.always_changed)
+
+
+def _variables(path: Path) -> list[Path] | None:
+    """Return the files whose values a `dvc.yaml` uses, there or not; None if they may be others."""
+    import yaml
+
+    found = [path.with_name("params.yaml")]
+    text = path.read_text(encoding="utf-8") if path.suffix == ".yaml" else ""
+    if "vars" in text:
+        content = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        if "vars" in str(
+            content.get("stages")
+        ):  # of a single stage: relative to where that one runs
+            return None
+        items = [item for item in content.get("vars", ()) if isinstance(item, str)]
+        found += [path.parent / item.partition(":")[0] for item in items]
+    return found
+
+
+def _collect(repo: Any, targets: Sequence[str]) -> list[Any]:
+    from dvc.exceptions import DvcException
+    from dvc.repo.reproduce import collect_stages
+
+    # DVC would load the file again for each target.
+    by_target: dict[str, list[Any]] = {}
+    for stage in repo.index.stages:
+        file = os.path.relpath(stage.path)
+        for key in {stage.addressing, stage.addressing.partition("@")[0], file}:
+            by_target.setdefault(key, []).append(stage)
+    found: list[Any] = []
+    for target in targets:
+        try:
+            found += by_target.get(target) or collect_stages(repo, [target])
+        except DvcException:
+            if target == "dvc.yaml":
+                raise
+            names = sorted(by_target.keys() - {FINGERPRINT_STAGE})
+            nearest = get_close_matches(target, names, 1)
+            hint = f"; did you mean {nearest[0]}?" if nearest else ". All stages: nb status"
+            raise NbError(f"there is no stage {target}{hint}") from None
+    return list(dict.fromkeys(found))
+
+
+def _changed(stage: Any) -> bool:
+    from dvc.lock import LockError
+
+    try:
+        return bool(stage.changed())
+    except LockError:  # another process works on it: who reproduces it waits and then looks again
+        return True
+
+
+def _persisted(stage: Any) -> tuple[str, ...]:
+    return tuple(str(out.fs_path) for out in stage.outs if stage.cmd and out.persist)
+
+
+def _parameters(stage: Any) -> dict[str, Any]:
+    return {key: value for params in stage.params for key, value in params.read_params().items()}
+
+
+def _memory(stage: Any) -> int | None:
+    """Return how much memory a stage needs by its `meta: {nb: {memory: 8GB}}`, in bytes."""
+    declared = ((stage.meta or {}).get("nb") or {}).get("memory")
+    if declared is None:
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:([kMGT]?)(i?)B)?", str(declared).strip())
+    if not found:
+        what = f"stage {stage.addressing} needs {declared!r} of memory, which is no size"
+        raise NbError(f"{stage.relpath}: {what}; write it as 8GB or 500MB", 2)
+    number, prefix, binary = found.groups()
+    return int(float(number) * (1024 if binary else 1000) ** " kMGT".index(prefix or " "))

@@ -1,0 +1,137 @@
+"""DVC's view of the project, and its locks."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from ..project import NbError, one_line
+
+# The stage that writes the fingerprints: part of the machinery, not of anybody's pipeline.
+FINGERPRINT_STAGE = "notebooks/dvc.yaml:fingerprints"
+# What DVC imports when it reproduces a stage, some of it as late as then.
+MODULES = (
+    "dvc.cachemgr",
+    "dvc.data_cloud",
+    "dvc.repo.reproduce",
+    "dvc.repo.artifacts",
+    "dvc.repo.datasets",
+    "dvc.repo.metrics",
+    "dvc.repo.params",
+    "dvc.repo.plots",
+    "dvc.repo.stage",
+    "dvc.lock",
+    "dvc.rwlock",
+    "dvc.scm",
+    "dvc.utils.strictyaml",
+    "dvc_data.hashfile.db.local",
+    "dvc_data.hashfile.status",
+    "dulwich.worktree",
+    "fsspec.implementations.memory",
+    "ruamel.yaml",
+)
+# DVC polls its lock six times in this time, which it sets to 3: stages that end in a second would
+# spend it waiting for each other.
+LOCK_SECONDS = 0.3
+BUSY_SECONDS = 0.3
+
+
+@contextmanager
+def open_project(root: Path) -> Iterator[Any]:
+    """Open DVC's view of the project; what it has to say in errors becomes one line."""
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    before = Path.cwd()
+    os.chdir(root)  # DVC names stages relative to the working directory
+    try:
+        with Repo(str(root)) as repo:
+            yield repo
+    except (DvcException, OSError) as error:  # the latter of a link to what is gone
+        raise NbError(f"DVC: {one_line(error)}") from None
+    finally:
+        os.chdir(before)
+
+
+@contextmanager
+def locked_repository(root: Path, tell: Callable[[str], None]) -> Iterator[Any]:
+    """Open the project and hold DVC's lock."""
+    with open_project(root) as repo, hold_lock(repo, tell):
+        yield repo
+
+
+@contextmanager
+def hold_lock(repo: Any, tell: Callable[[str], None]) -> Iterator[None]:
+    """Hold DVC's lock; who waits for it says for whom."""
+    import dvc.lock
+    from dvc.repo import lock_repo
+
+    dvc.lock.DEFAULT_TIMEOUT = LOCK_SECONDS
+    with ExitStack() as held:
+        told = False
+        while True:
+            try:
+                held.enter_context(lock_repo(repo))
+                break
+            except dvc.lock.LockError:
+                if not told:
+                    holder = (Path(repo.tmp_dir) / "lock").read_text(errors="replace").strip()
+                    tell(f"waiting for DVC's lock, which process {holder or 'unknown'} holds")
+                told = True
+        _repair_path_locks(Path(repo.tmp_dir) / "rwlock")
+        yield
+
+
+@contextmanager
+def path_locks_read_once(repo: Any) -> Iterator[None]:
+    """Keep DVC's list of paths in use in memory: only who holds DVC's lock changes it, and we do.
+
+    It would be read and written five times for each stage that is looked at.
+    """
+    import dvc.rwlock
+
+    edit = dvc.rwlock._edit_rwlock
+    with edit(repo.tmp_dir, repo.fs, repo.config["core"].get("hardlink_lock", False)) as paths:
+
+        @contextmanager
+        def shared(*_: Any) -> Iterator[Any]:
+            for mode, kind in (("read", list), ("write", dict)):
+                paths.setdefault(mode, defaultdict(kind))
+            yield paths
+
+        dvc.rwlock._edit_rwlock = shared
+        try:
+            yield
+        finally:
+            dvc.rwlock._edit_rwlock = edit
+
+
+def _repair_path_locks(path: Path) -> None:
+    """Remove DVC's list of paths in use if a killed process left half of it.
+
+    DVC writes it under its lock, which we hold: nobody is in the middle of writing it.
+    """
+    try:
+        json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        pass
+    except ValueError:
+        path.unlink()
+
+
+def shown_stages(graph: Any) -> list[Any]:
+    """Return the stages that run something, in the order in which they run."""
+    from networkx import topological_sort  # DVC's own graphs are networkx graphs
+
+    # DVC's edges point from a stage to what it depends on.
+    stages = topological_sort(graph.reverse())
+    return [s for s in stages if s.cmd and s.addressing != FINGERPRINT_STAGE]
+
+
+def commands(stage: Any) -> list[str]:
+    return list(stage.cmd) if isinstance(stage.cmd, list) else (stage.cmd or "").splitlines()

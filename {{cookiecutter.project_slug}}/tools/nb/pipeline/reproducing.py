@@ -1,0 +1,256 @@
+"""One stage brought up to date: by DVC, or from results that are kept."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..project import NbError, one_line
+from ..schedule import BROKEN_CONTRACT, RAN, RESTORED, UNCHANGED
+from .lockfiles import one_stage_at_a_time
+from .repository import BUSY_SECONDS, LOCK_SECONDS, locked_repository
+from .undocumented import RESTORED_MESSAGES, STATUS_MESSAGE
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a stage that was reproduced.
+
+    Attributes:
+        state: ran, restored or unchanged; broken contract, if its command did not write what
+            dvc.yaml declares; empty if it failed.
+        status: the exit status of its command, if that is what failed; negative for a signal.
+        error: what failed, in one line.
+    """
+
+    state: str = ""
+    status: int | None = None
+    error: str = ""
+
+
+@one_stage_at_a_time()
+def reproduce(
+    root: Path,
+    name: str,
+    *,
+    force: bool,
+    pull: bool,
+    tell: Callable[[str], None],
+    stopped: Callable[[], bool],
+    persisted: Sequence[str] = (),
+) -> Outcome:
+    """Have DVC bring one stage up to date, in a process of its own.
+
+    Args:
+        root: the project's root, also the working directory.
+        name: the stage.
+        force: run it even if nothing changed.
+        pull: fetch from the storage what is missing.
+        tell: called with each line that DVC has to say.
+        stopped: whether to give up waiting for another process.
+        persisted: outputs that DVC does not remove before a run, as absolute paths. They are stored
+            only after the run is found to have written them.
+    """
+    import dvc.lock
+    from dvc.exceptions import DvcException
+    from dvc.output import OutputDoesNotExistError
+    from dvc.repo import Repo
+
+    dvc.lock.DEFAULT_TIMEOUT = LOCK_SECONDS
+    messages = _Messages(tell)
+    told = ""
+    while True:
+        try:
+            with Repo(str(root), _wait_for_lock=True) as repo:
+                repo.stage_cache.pull = lambda *_: []  # once for the run is enough: see `storage`
+                before = _mark_times(repo, persisted)
+                done = repo.reproduce(
+                    name, single_item=True, force=force, pull=pull, no_commit=bool(persisted)
+                )
+                if done and persisted:
+                    left = [] if messages.restored else _left_alone(before)
+                    if left:
+                        _forget(repo, root, name)
+                        return Outcome(BROKEN_CONTRACT, error=_contract_error(root, left))
+                    repo.commit(name, force=True)
+            return Outcome(RESTORED if messages.restored else RAN if done else UNCHANGED)
+        except DvcException as error:
+            cause = error.__cause__ or error
+            if isinstance(cause, OutputDoesNotExistError):
+                return Outcome(BROKEN_CONTRACT, error=f"{one_line(cause)} after its command ran")
+            if not isinstance(cause, dvc.lock.LockError) or stopped():
+                return Outcome(status=_status(cause), error=one_line(cause))
+            if told != str(cause):
+                tell(f"waiting: {one_line(cause).partition(' If there are no')[0]}")
+            told = str(cause)
+            time.sleep(BUSY_SECONDS)
+
+
+def _mark_times(repo: Any, paths: Sequence[str]) -> dict[str, set[tuple[Any, ...]]]:
+    """Return which files persisted outputs consist of now, and when each was written."""
+    for path in filter(os.path.lexists, paths):
+        # DVC copies links to its cache before a command may write to them: done here, it is no
+        # change that the command made.
+        repo.unprotect(path)
+    return {path: _files(Path(path)) for path in paths}
+
+
+def _files(path: Path) -> set[tuple[Any, ...]]:
+    files = [path, *path.rglob("*")] if path.is_dir() else [path]
+    return {
+        (file, stat.st_ino, stat.st_mtime_ns, stat.st_size)
+        for file in files
+        if file.exists() and (stat := file.stat())
+    }
+
+
+def _left_alone(before: Mapping[str, set[tuple[Any, ...]]]) -> list[str]:
+    return [path for path, files in before.items() if files and _files(Path(path)) == files]
+
+
+def _contract_error(root: Path, paths: Sequence[str]) -> str:
+    names = ", ".join(Path(os.path.relpath(path, root)).as_posix() for path in paths)
+    return f"{names} persisted from an earlier run, and its command did not write to it"
+
+
+def _forget(repo: Any, root: Path, name: str) -> None:
+    """Take a stage out of its lock file: it is stale, whatever changes."""
+    from dvc.utils.serialize import modify_yaml
+
+    file, _, stage = name.rpartition(":")
+    with repo.lock, modify_yaml(root / Path(file or "dvc.yaml").with_name("dvc.lock")) as content:
+        content.get("stages", {}).pop(stage, None)
+
+
+class NotComputedError(NbError):
+    """A stage has no result for its inputs as they are."""
+
+
+@one_stage_at_a_time()
+def restore(
+    root: Path, names: Sequence[str], *, pull: bool, tell: Callable[[str], None]
+) -> dict[str, str]:
+    """Bring stages up to date with results that are kept, and run none of them.
+
+    Args:
+        root: the project's root.
+        names: the stages, each after those that it depends on.
+        pull: fetch from the storage what is missing.
+        tell: called with one line while another process is waited for.
+
+    Returns:
+        The state of each, unchanged or restored, by name.
+
+    Raises:
+        NotComputedError: if neither the cache nor, with `pull`, the storage holds its results.
+    """
+    states: dict[str, str] = {}
+    told = ""
+    _Messages(tell)
+    while True:
+        with locked_repository(root, tell) as repo:
+            busy = _restore_until_busy(repo, names, states, pull)
+        if not busy:
+            return states
+        if told != busy:  # who works on it needs DVC's lock to end: wait without it
+            tell(f"waiting: {busy}")
+        told = busy
+        time.sleep(BUSY_SECONDS)
+
+
+def _restore_until_busy(repo: Any, names: Sequence[str], states: dict[str, str], pull: bool) -> str:
+    """Note the states of stages; return what another process works on, if it does, and stop."""
+    from dvc.lock import LockError
+
+    stages = {stage.addressing: stage for stage in repo.index.stages}
+    try:
+        for name in names:
+            if name not in states:
+                states[name] = _restore(repo, stages[name], pull)
+    except LockError as error:
+        return one_line(error).partition(" If there are no")[0]
+    return ""
+
+
+def _restore(repo: Any, stage: Any, pull: bool) -> str:
+    always_runs = stage.is_callback or stage.always_changed
+    if not (stage.changed_outs() if always_runs else stage.changed()):
+        return UNCHANGED
+    if not stage.changed(allow_missing=True) and _fetched(repo, stage, pull):
+        stage.checkout()  # inputs are what dvc.lock says, outputs are missing
+        if not stage.changed():
+            return RESTORED
+    kept = _kept_result(repo, stage)
+    if kept is None or not _fetched(repo, kept, pull):
+        raise NotComputedError(_not_computed(stage, pull))
+    stage.remove_outs()
+    kept.checkout()
+    stage.save(run_cache=False)
+    stage.commit()
+    stage.dump(update_pipeline=False)
+    return RESTORED
+
+
+def _kept_result(repo: Any, stage: Any) -> Any:
+    """Return what the run cache holds for a stage with its inputs as they are; None if nothing."""
+    from dvc.stage.cache import _can_hash
+
+    if not _can_hash(stage):
+        return None
+    stage.save_deps()
+    entry = repo.stage_cache._load(stage)
+    return entry and repo.stage_cache._create_stage(entry, wdir=stage.wdir)
+
+
+def _fetched(repo: Any, stage: Any, pull: bool) -> bool:
+    """Return whether the outputs of a stage are in the cache; with `pull` they are fetched."""
+    if pull and not stage.outs_cached():
+        for objects in stage.get_used_objs().values():
+            repo.cloud.pull(objects)
+    return bool(stage.outs_cached())
+
+
+def _not_computed(stage: Any, pull: bool) -> str:
+    name = stage.addressing
+    if not stage.cmd:
+        path = stage.outs[0].def_path
+        if stage.outs[0].exists:
+            return f"{path} is not what {name} says: dvc add {path}, or dvc checkout {path}"
+        where = "in the storage" if pull else "here"
+        return f"{path} as {name} names it is not {where}: make push where it was added"
+    if pull:
+        return f"{name} has not been computed and pushed for these inputs: nb task {name} --push"
+    return f"{name} has not been computed here for these inputs: nb task {name}"
+
+
+class _Messages(logging.Handler):
+    """Passes on the commands and the warnings of DVC's log, and notes what was restored."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        super().__init__()
+        self.tell = tell
+        self.restored = False
+        logger = logging.getLogger("dvc")
+        logger.setLevel(logging.INFO)
+        logger.propagate = False
+        logger.handlers = [self]  # DVC's own would show every message, too
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.restored |= record.msg in RESTORED_MESSAGES.values()
+        text = record.getMessage()
+        if record.levelno >= logging.WARNING or text.startswith("> "):
+            self.tell(text)
+
+
+def _status(error: BaseException) -> int | None:
+    """Return the exit status of a command; None if something else failed."""
+    from dvc.stage.exceptions import StageCmdFailedError
+
+    found = re.search(rf"{STATUS_MESSAGE}(-?\d+)$", str(error))
+    return int(found[1]) if found and isinstance(error, StageCmdFailedError) else None

@@ -1,0 +1,122 @@
+"""Which stages are stale, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .. import fingerprints
+from ..project import FINGERPRINTS
+from .repository import open_project, shown_stages
+
+
+@dataclass
+class StageState:
+    """A stage, and why it would run.
+
+    Attributes:
+        name: its name as DVC addresses it, `train@forest` for a value of a matrix.
+        reasons: what changed, in words; empty if nothing did.
+        after: the stages before it that are stale: it runs, too, if their results change.
+    """
+
+    name: str
+    reasons: list[str] = field(default_factory=list)
+    after: list[str] = field(default_factory=list)
+
+
+def stage_states(root: Path) -> list[StageState]:
+    """Return the state of each stage, in the order in which they run.
+
+    Fingerprints must be up to date (`fingerprints.refresh`).
+
+    Raises:
+        NbError: if `dvc.yaml` cannot be read or is not a pipeline.
+    """
+    with open_project(root) as repo:
+        return find_states(repo, root)
+
+
+def find_states(repo: Any, root: Path) -> list[StageState]:
+    from networkx import descendants
+
+    graph = repo.index.graph
+    stages = {s.addressing: s for s in shown_stages(graph)}
+    changes = repo.status()
+    makers = {out.def_path: s.addressing for s in graph for out in s.outs}
+    states: list[StageState] = []
+    stale: set[str] = set()
+    for name, stage in stages.items():
+        # In order, so what is stale before a stage is known. An input that a stale stage makes is
+        # no reason of its own: that stage runs first, and may make it as it was.
+        upstream = {other.addressing for other in descendants(graph, stage)} & stale
+        after = [state.name for state in states if state.name in upstream] if upstream else []
+        reasons: list[str] = []
+        if name in changes:
+            kept = {path: maker for path, maker in makers.items() if maker not in upstream}
+            awaited = makers.keys() - kept.keys()
+            reasons = _reasons(root, changes[name], _locked_hashes(stage), kept, awaited)
+        stale |= {name} if reasons else set()
+        states.append(StageState(name, reasons, after))
+    return states
+
+
+def _locked_hashes(stage: Any) -> dict[str, str]:
+    """Return what `dvc.lock` holds for a stage: the hash of each input and output, by path."""
+    return {i.def_path: i.hash_info.value for i in (*stage.deps, *stage.outs) if i.hash_info}
+
+
+def _reasons(
+    root: Path,
+    changes: list[Any],
+    locked: Mapping[str, str],
+    makers: Mapping[str, str],
+    awaited: Set[str],
+) -> list[str]:
+    """Put DVC's report on one stage into words.
+
+    Args:
+        root: the project's root.
+        changes: what DVC reports.
+        locked: the hashes of its inputs and outputs in `dvc.lock`, by path.
+        makers: the stage that makes an input, by path.
+        awaited: inputs that stale stages make, which are no reasons.
+    """
+    if changes and not locked:
+        return ["it has not been run yet"]
+    reasons: list[str] = []
+    for change in changes:
+        if change == "changed command":
+            reasons.append("its command in dvc.yaml changed")
+        elif isinstance(change, str):
+            reasons.append(f"it is {change}")  # "always changed"
+        else:
+            for path, what in change.get("changed outs", {}).items():
+                reasons.append(f"{path} {_OUTPUT_WORDS.get(what, what)}")
+            for path, what in change.get("changed deps", {}).items():
+                if path not in awaited:
+                    reasons += _input_reasons(root, path, what, locked, makers)
+    return reasons
+
+
+def _input_reasons(
+    root: Path, path: str, what: Any, locked: Mapping[str, str], makers: Mapping[str, str]
+) -> list[str]:
+    if path.startswith(FINGERPRINTS.as_posix()):
+        return fingerprints.explain(root, Path(path), locked.get(path))
+    if isinstance(what, dict):
+        return [f"{key} in {path} {_PARAMETER_WORDS.get(v, v)}" for key, v in what.items()]
+    maker = f", made by {makers[path]}," if path in makers else ""
+    return [f"{path}{maker} {_INPUT_WORDS.get(what, what)}"]
+
+
+_OUTPUT_WORDS = {
+    "deleted": "is missing",
+    "modified": "is not what the last run wrote",
+    "new": "was never recorded",
+    "not in cache": "is neither here nor in DVC's cache",
+}
+_PARAMETER_WORDS = {"deleted": "is gone", "modified": "changed", "new": "is new"}
+_INPUT_WORDS = {"deleted": "is missing", "modified": "changed", "new": "is a new input"}
