@@ -23,6 +23,16 @@ __all__ = ["pipeline"]  # a fixture
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux only")
 RUNS = int(os.environ.get("FAULT_RUNS", "1"))
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
+KINDS = (
+    "runner",
+    "page maker",
+    "warm process",
+    "worker",
+    "fork server",
+    "papermill",
+    "kernel",
+    "grandchild",
+)
 # Writes half of its output, and has a process that outlives it unless it is ended.
 CELL = """\
 import subprocess, time
@@ -64,6 +74,7 @@ class Processes:
         forks = self._below(servers, "nb.preload")
         kinds = {
             "runner": {self.runner} & self.parents.keys(),
+            "page maker": self._below({self.runner}, "nb run"),
             "warm process": warm,
             "worker": workers,
             "fork server": servers,
@@ -96,10 +107,7 @@ def notebooks(pipeline: Pipeline) -> Pipeline:
 @pytest.mark.slow
 @pytest.mark.parametrize("run", range(RUNS))
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
-@pytest.mark.parametrize(
-    "kind",
-    ["runner", "warm process", "worker", "fork server", "papermill", "kernel", "grandchild"],
-)
+@pytest.mark.parametrize("kind", KINDS)
 def test_whatever_is_killed_the_next_run_is_right(
     notebooks: Pipeline, kind: str, number: signal.Signals, run: int
 ) -> None:
@@ -118,6 +126,18 @@ def test_without_its_warm_process_a_run_goes_on(notebooks: Pipeline) -> None:
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 0, output
     check(notebooks)
+
+
+def test_without_its_page_maker_a_run_makes_all_pages(notebooks: Pipeline) -> None:
+    process = notebooks.begin("nb", "run", "-j1")
+    victim = find(notebooks, process, "page maker")
+    assert victim
+    os.kill(victim, signal.SIGKILL)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, output
+    check(notebooks)
+    pages = notebooks.path / "reports" / "site" / "notebooks"
+    assert {page.name for page in pages.glob("*.html")} == {"a.html", "b.html"}
 
 
 def end_one(pipeline: Pipeline, kind: str, number: signal.Signals, delay: float) -> None:

@@ -251,6 +251,18 @@ def test_the_lock_file_has_the_bytes_of_dvc_repro(pipeline: Pipeline, tmp_path: 
         both_run()
 
 
+def test_the_record_of_a_run_without_work_has_the_metrics(pipeline: Pipeline) -> None:
+    measured = step("echo '{\"score\": 0.5}' > m.json", out="rest")
+    measured["cmd"] += " && touch rest"
+    pipeline.declare(a={**measured, "metrics": ["m.json"]})
+    pipeline.nb("run")
+    first = pipeline.record()
+    assert first["metrics"] == {"m.json": {"score": 0.5}}
+    assert "Nothing to run" in pipeline.nb("run")
+    again = pipeline.record()
+    assert again["id"] != first["id"] and again["metrics"] == first["metrics"]
+
+
 def test_what_comes_out_the_same_ends_the_work(pipeline: Pipeline) -> None:
     pipeline.declare(
         first=step("head -c1 in.txt > first.txt", "in.txt", out="first.txt"),

@@ -122,6 +122,9 @@ class RunRecord:
     def finish(self, root: Path, exit_code: int, seconds: float) -> None:
         """Write the record of a run that has ended, with the metrics as they are then."""
         self.metrics = read_metrics(root, read_stages(root))
+        self._end(root, exit_code, seconds)
+
+    def _end(self, root: Path, exit_code: int, seconds: float) -> None:
         self.state = FAILED if exit_code else "done"
         if exit_code in INTERRUPTED_CODES:
             self.state = "interrupted"
@@ -168,12 +171,19 @@ def begin(root: Path, arguments: dict[str, Any], jobs: int) -> RunRecord:
     )
 
 
-def unchanged(root: Path, arguments: dict[str, Any], stages: list[dict[str, Any]]) -> RunRecord:
-    """Write and return the record of a run that had nothing to do."""
+def unchanged(root: Path, arguments: dict[str, Any], known: dict[str, Any]) -> RunRecord:
+    """Write and return the record of a run that had nothing to do.
+
+    Args:
+        root: the project's root.
+        arguments: what `nb run` was told.
+        known: stages and metrics, as the run before left them.
+    """
     began = time.monotonic()
     report = begin(root, arguments, arguments["jobs"])
-    report.stages = [StageRecord(**stage) for stage in stages]
-    report.finish(root, 0, time.monotonic() - began)
+    report.stages = [StageRecord(**stage) for stage in known["stages"]]
+    report.metrics = known["metrics"]
+    report._end(root, 0, time.monotonic() - began)
     _keep_newest(root)
     return report
 

@@ -79,17 +79,18 @@ def _run_side_by_side(root: Path, options: Options, view: View, warm: Warm | Non
     if runner.ended:
         pipeline.sort_locks(root, plan.order)
     if plan.watched and locks_are_ours and runner.all_done():
-        seen = (root, plan.watched, began, runner.ended, _content(plan))
+        seen = (root, plan.watched, began, runner.ended, _content(plan, done))
         return Done(done, partial(stamp.record, *seen))
     return Done(done)
 
 
-def _content(plan: Plan) -> dict[str, Any]:
+def _content(plan: Plan, done: RunRecord) -> dict[str, Any]:
     """Return what the next run has to know if nothing was touched."""
     tasks = [task for task in plan.tasks if not task.hidden]
     whole = {task.name for task in tasks} >= set(plan.shown)
     stages = [{**vars(stage_record(task)), "state": UNCHANGED} for task in tasks]
-    return {"stages": stages, "shown": plan.shown if whole else None}
+    shown = plan.shown if whole else None
+    return {"stages": stages, "shown": shown, "metrics": done.metrics}
 
 
 def preview(root: Path, options: Options) -> list[StageState]:

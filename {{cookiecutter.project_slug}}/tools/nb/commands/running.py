@@ -80,7 +80,7 @@ def run(root: Path, /, dry_run: bool, as_json: bool, jobs: int | None, **chosen:
     if dry_run:
         _print_plan(root, options, known is not None, as_json=as_json)
     elif known:
-        done = record.unchanged(root, vars(options), known["stages"])
+        done = record.unchanged(root, vars(options), known)
         _print_end(done, INDEX if (root / INDEX).exists() else None, as_json=as_json)
     else:
         _run(root, options, as_json=as_json)
