@@ -47,6 +47,7 @@ def test_a_peer_that_failed_or_is_missing_is_in_the_table_with_the_reason() -> N
         Measurement("cpu", "nb", "cold", 1, wall=2, cpu=3, memory=10**8),
         Measurement("cpu", "dvc", "cold", 1, wall=8, cpu=9, memory=10**8),
         Measurement("cpu", "nbmake", "cold", 1, problem="exit code 1: no kernel"),
+        Measurement("cpu", "calkit", "cold", 1, left=3, problem="took longer than 360 s"),
     ]
     missing = {"ploomber": "needs Python 3.9"}
     titles = {"cpu": "8 notebooks"}
@@ -54,6 +55,8 @@ def test_a_peer_that_failed_or_is_missing_is_in_the_table_with_the_reason() -> N
     assert "| `nb run` | 2.00 s | 4.0 | 3.00 s | 100 MB |" in text
     assert "| nbmake (`pytest --nbmake -n`) | failed |" in text
     assert "failed (8 notebooks, everything to be run): exit code 1: no kernel" in text
+    assert "| calkit | over 360 s |" in text and "left processes" not in text
+    assert "calkit was stopped (8 notebooks, everything to be run): took longer than 360" in text
     assert "ploomber, parallel was not installed: needs Python 3.9" in text
 
 

@@ -7,7 +7,7 @@ from statistics import median
 from typing import Any
 
 from .contestants import FLOOR, OURS, REFERENCE, Contestant, contestants
-from .run import CHANGED, COLD, SCENARIOS, UNCHANGED, Measurement, Results
+from .run import CHANGED, COLD, LATE, SCENARIOS, UNCHANGED, Measurement, Results
 
 BEGIN = "<!-- measured: `make bench-engine` writes from here -->"
 END = "<!-- to here -->"
@@ -36,6 +36,15 @@ def middle(taken: list[Measurement], name: str) -> float | None:
     if not taken or any(one.problem for one in taken):
         return None
     return float(median(getattr(one, name) for one in taken))
+
+
+def shown_seconds(taken: list[Measurement]) -> str:
+    """Return the median of the wall times in words, or why there is none."""
+    wall = middle(taken, "wall")
+    if wall is not None:
+        return seconds(wall)
+    problem = next((one.problem for one in taken if one.problem), "")
+    return problem.replace(LATE, "over") if problem.startswith(LATE) else "failed"
 
 
 def ratio(figures: Figures, pipeline: str, contestant: str, scenario: str) -> str:
@@ -99,7 +108,7 @@ def scenario_cells(
     width = {COLD: 4, UNCHANGED: 3, CHANGED: 2}[scenario]
     if wall is None or cpu is None or memory is None:
         as_cold = scenario != COLD and not contestant.incremental
-        word = "failed" if taken else "as cold" if as_cold else ""
+        word = shown_seconds(taken) if taken else "as cold" if as_cold else ""
         return [word, *[""] * (width - 1)]
     return [seconds(wall), faster, seconds(cpu), f"{memory / 1e6:.0f} MB"][:width]
 
@@ -126,9 +135,11 @@ def remarks(results: Results) -> list[str]:
     }
     for (key, pipeline, scenario), why in failures.items():
         lines.append(
-            f"- {titles[key]} failed ({results.titles[pipeline]}, {SCENARIOS[scenario]}): {why}"
+            f"- {titles[key]} {'was stopped' if why.startswith(LATE) else 'failed'} "
+            f"({results.titles[pipeline]}, {SCENARIOS[scenario]}): {why}"
         )
-    left = {titles[one.contestant] for one in results.measurements if one.left}
+    ended = [one for one in results.measurements if not one.problem]
+    left = {titles[one.contestant] for one in ended if one.left}
     lines += [f"- {title} left processes behind." for title in sorted(left)]
     if lines:
         found.append("\n".join(lines))
@@ -180,21 +191,24 @@ def picture(results: Results, path: Path) -> None:
 
 def wall_times(
     results: Results, figures: Figures, pipeline: str, scenario: str
-) -> list[tuple[Contestant, float | None]]:
-    """Return the seconds of each contestant that ran; None for one that failed."""
+) -> list[tuple[Contestant, float, str]]:
+    """Return the seconds of each contestant that ran, 0 for one that failed, and what to show."""
     runs = {c.key: figures.get((pipeline, c.key, scenario), []) for c in shown(results)}
-    return [(c, middle(runs[c.key], "wall")) for c in shown(results) if runs[c.key]]
+    return [
+        (c, middle(taken, "wall") or 0, shown_seconds(taken))
+        for c in shown(results)
+        if (taken := runs[c.key])
+    ]
 
 
-def draw_bars(axes: Any, bars: list[tuple[Contestant, float | None]], rows: float) -> None:
+def draw_bars(axes: Any, bars: list[tuple[Contestant, float, str]], rows: float) -> None:
     """Draw a bar for each contestant between its name and its seconds, in room for so many rows."""
-    longest = max((wall or 0 for _, wall in bars), default=0) or 1
-    for row, (contestant, wall) in enumerate(bars):
+    longest = max((wall for _, wall, _ in bars), default=0) or 1
+    for row, (contestant, wall, figure) in enumerate(bars):
         weight = "bold" if contestant.key == OURS else "normal"
         color = {OURS: ACCENT, FLOOR: GROUND}.get(contestant.key, PEER)
-        axes.barh(row, wall or 0, height=0.7, color=color)
-        figure = "failed" if wall is None else seconds(wall)
-        axes.text((wall or 0) + longest / 50, row, figure, va="center", weight=weight)
+        axes.barh(row, wall, height=0.7, color=color)
+        axes.text(wall + longest / 50, row, figure, va="center", weight=weight)
         name = short(contestant)
         axes.text(-longest / 50, row, name, ha="right", va="center", weight=weight)
     # Room for the names on the left and for the figure behind the longest bar.

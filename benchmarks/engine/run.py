@@ -29,6 +29,7 @@ from .environments import (
 from .pipelines import Pipeline
 
 MEASURE = Path(__file__).with_name("measure.py")
+LATE = "took longer than"
 COLD, CHANGED, UNCHANGED = "cold", "changed", "unchanged"
 SCENARIOS = {
     COLD: "everything to be run",
@@ -255,7 +256,7 @@ class Benchmark:
         figures = json.loads(report.read_text(encoding="utf-8"))
         problem = ""
         if figures["late"]:
-            problem = f"took longer than {self.plan.timeout:g} s"
+            problem = f"{LATE} {self.plan.timeout:g} s"
         elif figures["code"]:
             said = last_line(log.read_text(encoding="utf-8", errors="replace"))
             problem = f"exit code {figures['code']}: {said}"
