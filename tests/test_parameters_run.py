@@ -95,11 +95,12 @@ def test_a_notebook_gets_its_values_in_the_types_that_it_names(
 
 
 SHOW_SECRET = """\
-import html, subprocess, sys
+import html, subprocess, sys, time
 from IPython.display import HTML, JSON
 print(key)
 print(repr(key), file=sys.stderr)
 subprocess.run("printf %s \\"$MY_KEY\\"", shell=True)
+time.sleep(0.5)  # a thread of the kernel takes what a child prints; the last cell may end before it
 display(JSON({key: [key]}), HTML(html.escape(key)), metadata={"note": key})
 """
 
