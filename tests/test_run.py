@@ -212,7 +212,7 @@ def test_a_diamond_is_what_dvc_makes_of_it(pipeline: Pipeline, tmp_path: Path) -
     assert "Nothing to run" in pipeline.nb("run")
 
 
-ODD_NAMES = ("null", "yes", "0123", "1e3", "über", "~", "a b", "x" * 130)
+ODD_NAMES = ("null", "yes", "0123", "1e3", "über", "x" * 130)
 
 
 def test_the_lock_file_has_the_bytes_of_dvc_repro(pipeline: Pipeline, tmp_path: Path) -> None:
@@ -226,7 +226,7 @@ def test_the_lock_file_has_the_bytes_of_dvc_repro(pipeline: Pipeline, tmp_path: 
             "foreach": ["1.0", "on", "ü"],
             "do": step("echo ${item} > 'odd ${item}'", out="odd ${item}"),
         },
-        **{name: copy(f"out{n}") for n, name in enumerate(ODD_NAMES) if name.isalnum()},
+        **{name: copy(f"out{n}") for n, name in enumerate(ODD_NAMES)},
     }
     pipeline.declare(**stages)
     pipeline.write("p.yaml", "a: 1\nb: {c: [1, 'x: y', null]}\ne: |\n  two\n\n  lines\n")

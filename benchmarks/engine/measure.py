@@ -106,7 +106,6 @@ def measure(command: list[str], log: Path, timeout: float) -> dict[str, float | 
             sampler.ended.set()
             left = end_rest()
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    own = resource.getrusage(resource.RUSAGE_SELF)
     return {
         "code": code,
         "wall": wall,
@@ -114,7 +113,6 @@ def measure(command: list[str], log: Path, timeout: float) -> dict[str, float | 
         "memory": sampler.peak,
         "left": left,
         "late": wall >= timeout,
-        "sampler_cpu": own.ru_utime + own.ru_stime,
     }
 
 
