@@ -212,6 +212,33 @@ def test_a_dead_kernel_leaves_a_copy_that_says_where(pipeline: Pipeline) -> None
     assert executed(pipeline).cells[-3].outputs[0].text == "1\n"
 
 
+@pytest.mark.parametrize("moment", ["before the first cell", "after the last cell"])
+def test_a_kernel_that_dies_outside_of_cells_is_no_success(
+    pipeline: Pipeline, tmp_path: Path, moment: str
+) -> None:
+    dies = 'import os\nget_ipython().events.register("pre_execute", lambda: os._exit(1))\n'
+    cell = "print(1)"
+    if moment == "before the first cell":
+        startup = tmp_path / "ipython" / "profile_default" / "startup"
+        startup.mkdir(parents=True)
+        (startup / "00-dies.py").write_text(dies, encoding="utf-8")
+    else:
+        cell += "\n" + dies
+    output = papermill(pipeline, cell, code=138, IPYTHONDIR=str(tmp_path / "ipython"))
+    assert "the kernel was lost outside of the cells" in output
+    assert not pipeline.has(COPY)
+
+
+@pytest.mark.slow
+def test_a_kernel_that_forgets_to_reply_is_not_waited_for(pipeline: Pipeline) -> None:
+    """ipykernel does when it is interrupted between the end of a cell and its reply."""
+    forget = "def forget(*_):\n    raise KeyboardInterrupt\n"
+    cell = f"{forget}get_ipython().kernel.finish_metadata = forget"
+    output = papermill(pipeline, cell, "print(1)", code=1)
+    assert "cell 2 · KeyboardInterrupt" in output
+    assert executed(pipeline).cells[-1].outputs == []
+
+
 # The output contract -----------------------------------------------------------------------------
 
 

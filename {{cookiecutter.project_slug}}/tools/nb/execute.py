@@ -10,6 +10,7 @@ and what it started if that does not help.
 
 from __future__ import annotations
 
+import asyncio
 import math
 import os
 import signal
@@ -23,7 +24,13 @@ from typing import IO, Any, TextIO
 
 from click import ClickException, echo
 from jupyter_client.kernelspec import NoSuchKernel, get_kernel_spec
-from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from nbclient.exceptions import (
+    CellExecutionComplete,
+    CellExecutionError,
+    CellTimeoutError,
+    DeadKernelError,
+)
+from nbclient.util import run_sync
 from nbformat import from_dict
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine
@@ -36,7 +43,7 @@ from papermill.translators import PythonTranslator, papermill_translators
 from . import copies, strict
 from .copies import INJECTED, Failure
 from .credentials import Mask, mask
-from .kernels import KernelManager, SilentKernelManager, forks
+from .kernels import KernelManager, SilentKernelManager, forks, is_idle
 from .notebook import Notebook, parse_notebook
 from .orphans import adopt_orphans
 from .outputs import CellOutputs
@@ -47,6 +54,10 @@ from .project import NbError
 GRACE_SECONDS = 5.0
 # How long the outputs of a cell may take to arrive after it ended.
 OUTPUT_SECONDS = 60
+# How long a reply may take to arrive once the kernel is idle again; until the next look at whether
+# a kernel that does not reply is alive.
+REPLY_SECONDS = 5.0
+LOOK_SECONDS = 1
 # How many outputs may wait to be read.
 MOST_WAITING = 100_000
 # Characters of what a cell prints that are shown while it runs; the executed copy has the end, too.
@@ -93,8 +104,8 @@ class WrongParameters(Problem):
     exit_code = 2
 
 
-class NotStarted(Problem):
-    """The kernel did not start."""
+class LostKernel(Problem):
+    """The kernel did not start, or was lost before the first cell or after the last."""
 
     exit_code = DEAD_KERNEL
 
@@ -333,15 +344,67 @@ class Client(PapermillNotebookClient):
         self.live = live
         self.outputs = CellOutputs()
         self.has_left = False
+        self.is_reply_lost = False
 
     async def _begin(self, notebook: Any) -> None:
-        """Prepare the kernel, in silence: no cell's number changes, no name is left."""
+        """Prepare the kernel.
+
+        Raises:
+            RuntimeError: if it was interrupted, or died.
+        """
         if self.strict:
             source = Path(strict.__file__).read_text(encoding="utf-8")
             code = f"exec({source!r}, {{'__name__': {strict.NAME!r}}})"
-            await self.async_wait_for_reply(self.kc.execute(code, silent=True, store_history=False))
+            reply = (await self.async_wait_for_reply(self._ask(code)))["content"]
+            if reply.get("ename") == "KeyboardInterrupt":
+                raise RuntimeError("it was interrupted")
         # A kernel drops outputs that nobody takes; 1,000 of them wait, if nothing is said.
         self.kc.iopub_channel.socket.rcvhwm = MOST_WAITING
+
+    def _ask(self, code: str) -> str:
+        """Have code executed in silence: no cell's number changes, no name is left."""
+        request: str = self.kc.execute(code, silent=True, store_history=False)
+        return request
+
+    async def async_wait_for_reply(self, msg_id: str, cell: Any = None) -> Any:
+        """Wait for the reply to a request.
+
+        ipykernel forgets it when it is interrupted just before or after the code itself; nbclient
+        would wait for ever then.
+
+        Raises:
+            RuntimeError: if there will be none: DeadKernelError, if the kernel is gone.
+        """
+        reply = asyncio.ensure_future(super().async_wait_for_reply(msg_id, cell))
+        idle = asyncio.ensure_future(self._until_idle(msg_id))
+        await asyncio.wait({reply, idle}, return_when=asyncio.FIRST_COMPLETED)
+        idle.cancel()
+        try:
+            return await asyncio.wait_for(reply, REPLY_SECONDS)
+        except asyncio.TimeoutError:
+            raise RuntimeError("it was interrupted") from None
+
+    wait_for_reply = run_sync(async_wait_for_reply)
+
+    async def _until_idle(self, request: str) -> None:
+        while not is_idle(await self.kc.get_iopub_msg(timeout=None), request):
+            pass
+
+    def process_message(self, msg: Any, cell: Any, cell_index: int) -> Any:
+        """Take in a message of the kernel; once it is idle again, wait for the reply not too long.
+
+        Raises:
+            CellExecutionComplete: if the kernel is idle again.
+        """
+        try:
+            return super().process_message(msg, cell, cell_index)
+        except CellExecutionComplete:
+            loop, waiting = asyncio.get_running_loop(), self.task_poll_for_reply
+            loop.call_later(REPLY_SECONDS, self._give_up, waiting)
+            raise
+
+    def _give_up(self, waiting: asyncio.Future[Any]) -> None:
+        self.is_reply_lost |= waiting.cancel()
 
     def papermill_execute_cells(self) -> None:
         """Execute the cells; then see what has failed in the background since the last one."""
@@ -349,8 +412,7 @@ class Client(PapermillNotebookClient):
         code_cells = [cell for cell in self.nb.cells if cell.cell_type == "code"]
         if self.strict and code_cells and not self.nb.metadata.papermill.get("exception"):
             code = f"__import__('sys').modules[{strict.NAME!r}].finish()"
-            message = self.kc.execute(code, silent=True, store_history=False)
-            reply = self.wait_for_reply(message)["content"]
+            reply = self.wait_for_reply(self._ask(code))["content"]
             if reply["status"] == "error" and strict.NAME not in reply["evalue"]:
                 self._fail(code_cells[-1], reply["ename"], reply["evalue"], reply["traceback"])
 
@@ -388,6 +450,9 @@ class Client(PapermillNotebookClient):
             self._fail(cell, name, message)
             raise CellExecutionError("", name, message) from None
         except DeadKernelError:
+            if self.is_reply_lost:
+                self._fail(cell, "KeyboardInterrupt", "")
+                raise CellExecutionError("", "KeyboardInterrupt", "") from None
             self._fail(cell, "DeadKernelError", "the kernel died")
             raise
         finally:
@@ -501,7 +566,11 @@ class Engine(NBClientEngine):
             options: those of `Client` and, beyond them, of nbclient.
         """
         options.pop("input_path", None)
-        defaults = {"record_timing": False, "iopub_timeout": OUTPUT_SECONDS}
+        defaults = {
+            "record_timing": False,
+            "iopub_timeout": OUTPUT_SECONDS,
+            "shell_timeout_interval": LOOK_SECONDS,
+        }
         client = Client(
             nb_man,
             kernel_name=kernel_name,
@@ -518,19 +587,20 @@ def _execute(execute: Any, nb: Any, kernel_name: str, options: dict[str, Any]) -
 
     Raises:
         WrongParameters: if there is no such kernel.
-        NotStarted: if it does not start.
+        LostKernel: if it does not start, or is lost outside of cells.
     """
     limits = options["limits"]
     code = 1
     try:
         get_kernel_spec(kernel_name)  # papermill's way logs a traceback
         execute(nb, kernel_name, None, **options)
-    except DeadKernelError:
-        code = DEAD_KERNEL
     except NoSuchKernel as error:
         raise WrongParameters(f"there is no kernel {error.name}; give another with -k") from None
     except RuntimeError as error:
-        raise NotStarted(f"the kernel did not start: {copies.one_line(str(error))}") from None
+        if not nb.metadata.papermill.get("exception"):
+            why = copies.one_line(str(error))
+            raise LostKernel(f"the kernel was lost outside of the cells: {why}") from None
+        code = DEAD_KERNEL
     if limits.is_late:
         return TIMED_OUT
     return 128 + limits.signals[0] if limits.signals else code

@@ -38,7 +38,8 @@ AT_START = (
     "ARROW_", "BLIS_", "IPYTHONDIR", "KMP_", "LANG", "LC_", "LD_", "MALLOC_", "MKL_", "MPL",
     "NUMEXPR_", "OMP_", "OPENBLAS_", "PYTHON", "TZ",
 )  # fmt: skip
-ENDED = {signal.SIGCHLD, signal.SIGHUP, signal.SIGINT, signal.SIGTERM}
+# What the server handles or ignores, and a process that starts in the ordinary way does not.
+OWN_SIGNALS = (signal.SIGCHLD, signal.SIGHUP, signal.SIGTERM)
 CONTROL_SECONDS = 2.0
 MOST_BYTES = 1 << 20
 MOST_FILES = 4
@@ -272,8 +273,7 @@ class _Server:
             channel, other = socket.socketpair()
             pid = os.fork()
             if pid == 0:
-                self._leave(channel, connection)
-                _become(request, files, other)
+                _exit(lambda: self._become(request, files, other, (channel, connection)))
             self.forks[pid] = connection
             connection.sendall(line({"pid": pid}))
             self._watch(connection, lambda gone: self._client_gone(pid, gone))
@@ -291,12 +291,19 @@ class _Server:
         self.sockets.discard(source)
         source.close()
 
-    def _leave(self, *more: socket.socket) -> None:
-        """Close, in a new process, what is the server's own."""
+    def _become(
+        self,
+        request: dict[str, Any],
+        files: list[int],
+        channel: socket.socket,
+        private: Iterable[socket.socket],
+    ) -> None:
+        """Be the process that was asked for, in a new fork, without what is the server's own."""
         signal.set_wakeup_fd(-1)
         self.events.close()
-        for source in {*self.sockets, *self.wakeup, *more}:
+        for source in {*self.sockets, *self.wakeup, *private}:
             source.close()
+        _become(request, files, channel)
 
     def _client_gone(self, pid: int, connection: socket.socket) -> None:
         """End a process that nobody waits for: papermill with a chance to end its kernel."""
@@ -349,12 +356,14 @@ def _kill_tree(pid: int) -> None:
                 member.kill()
 
 
-def _become(request: dict[str, Any], files: list[int], channel: socket.socket) -> NoReturn:
-    """Be the process that was asked for, in a new fork; never return."""
+def _become(request: dict[str, Any], files: list[int], channel: socket.socket) -> None:
+    """Be the process that was asked for, in a new fork.
+
+    A kernel goes on ignoring interrupts, as the server does, until it executes code.
+    """
     global _channel
-    for number in ENDED:
-        default = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
-        signal.signal(number, default)
+    for number in OWN_SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
     for target, file in enumerate(files):
         os.dup2(file, target)
         os.close(file)
@@ -362,12 +371,14 @@ def _become(request: dict[str, Any], files: list[int], channel: socket.socket) -
     os.environ.clear()
     os.environ.update(request["environment"])
     if request["kind"] == "papermill":
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         _channel = channel
-        _exit(_run_papermill, request["arguments"])
-    channel.close()
-    os.setsid()
-    _make_fresh()
-    _exit(_run_kernel, request["arguments"])
+        _run_papermill(request["arguments"])
+    else:
+        channel.close()
+        os.setsid()
+        _make_fresh()
+        _run_kernel(request["arguments"])
 
 
 def _make_fresh() -> None:
@@ -409,21 +420,27 @@ def _run_kernel(arguments: list[str]) -> None:
         control.join(CONTROL_SECONDS)
 
 
-def _exit(run: Callable[[list[str]], None], arguments: list[str]) -> NoReturn:
+def _exit(run: Callable[[], None]) -> NoReturn:
     """Run to the end, and end as the interpreter does, without taking all modules apart."""
     code = 1
     try:
-        run(arguments)
+        run()
         code = 0
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else int(error.code is not None)
     except BaseException:
         sys.excepthook(*sys.exc_info())
     finally:
+        _end_interpreter(code)
+
+
+def _end_interpreter(code: int) -> NoReturn:
+    try:
         # The standard library's own forked processes (multiprocessing) end with these calls.
         threading._shutdown()  # type: ignore[attr-defined]
         atexit._run_exitfuncs()
         with suppress(OSError, ValueError):
             sys.stdout.flush()
             sys.stderr.flush()
+    finally:
         os._exit(code)

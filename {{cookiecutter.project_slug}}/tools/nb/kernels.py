@@ -10,7 +10,6 @@ import asyncio
 import os
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 from queue import Empty
 from subprocess import DEVNULL
@@ -31,8 +30,9 @@ ARGUMENTS = [
     # Before its end a kernel is interrupted, and reports that as an error if it had just answered.
     "--IPKernelApp.log_level=50",
 ]
-# The manager asks every so often whether a kernel has ended; a fork tells at once.
-POLL_SECONDS = 0.1
+# How often Jupyter's manager asks whether a kernel that was told to end has ended, and how often
+# the provisioner looks meanwhile.
+POLL_SECONDS, LOOK_SECONDS = 0.1, 0.005
 REPLY_SECONDS = 1.0
 SOCKETS_SECONDS = 30.0
 
@@ -85,12 +85,14 @@ class Provisioner(LocalProvisioner):
 
     async def poll(self) -> int | None:
         """Return the exit code, None while it runs; wait a moment for what was asked to end."""
-        if self._ending and isinstance(self.process, Fork) and self.process.poll() is None:
-            loop, ended = asyncio.get_running_loop(), asyncio.Event()
-            loop.add_reader(self.process.connection, ended.set)
-            with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(ended.wait(), POLL_SECONDS)
-            loop.remove_reader(self.process.connection)
+        end = time.monotonic() + POLL_SECONDS
+        while (
+            self._ending
+            and isinstance(self.process, Fork)
+            and self.process.poll() is None
+            and time.monotonic() < end
+        ):
+            await asyncio.sleep(LOOK_SECONDS)
         code: int | None = await super().poll()
         return code
 
@@ -125,7 +127,7 @@ class Client(AsyncKernelClient):
             while reply["parent_header"].get("msg_id") != request:
                 reply = await self.get_shell_msg(timeout=REPLY_SECONDS)
             message: dict[str, Any] = {}
-            while not _is_idle(message, request):
+            while not is_idle(message, request):
                 message = await self.get_iopub_msg(timeout=REPLY_SECONDS)
         except Empty:
             return False
@@ -133,7 +135,8 @@ class Client(AsyncKernelClient):
         return True
 
 
-def _is_idle(message: dict[str, Any], request: str) -> bool:
+def is_idle(message: dict[str, Any], request: str) -> bool:
+    """Return whether a message says that the kernel is done with a request."""
     return (
         message.get("msg_type") == "status"
         and message["parent_header"].get("msg_id") == request
@@ -176,7 +179,7 @@ class KernelManager(AsyncKernelManager):
         while self.transport == "ipc" and time.monotonic() < end and await self.is_alive():
             if all(Path(f"{self.ip}-{port}").exists() for port in self.ports):
                 return
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(LOOK_SECONDS)
 
 
 class SilentKernelManager(KernelManager):
