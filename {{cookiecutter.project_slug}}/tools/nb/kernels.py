@@ -30,9 +30,11 @@ ARGUMENTS = [
     # Before its end a kernel is interrupted, and reports that as an error if it had just answered.
     "--IPKernelApp.log_level=50",
 ]
-# How often Jupyter's manager asks whether a kernel that was told to end has ended, and how often
-# the provisioner looks meanwhile.
-POLL_SECONDS, LOOK_SECONDS = 0.1, 0.005
+# Jupyter's manager asks every 0.1 s whether a kernel that was told to end has ended; the provisioner
+# takes its time to answer, and looks more often.
+PATIENCE_SECONDS, LOOK_SECONDS = 1.0, 0.005
+# The manager connects before the kernel listens, and tries again only after 0.1 s, if nothing is said.
+RECONNECT_MILLISECONDS = 5
 REPLY_SECONDS = 1.0
 SOCKETS_SECONDS = 30.0
 
@@ -85,7 +87,7 @@ class Provisioner(LocalProvisioner):
 
     async def poll(self) -> int | None:
         """Return the exit code, None while it runs; wait a moment for what was asked to end."""
-        end = time.monotonic() + POLL_SECONDS
+        end = time.monotonic() + PATIENCE_SECONDS
         while (
             self._ending
             and isinstance(self.process, Fork)
@@ -170,6 +172,7 @@ class KernelManager(AsyncKernelManager):
             options: those of the kernel manager it derives from.
         """
         arguments = [*options.pop("extra_arguments", []), *ARGUMENTS]
+        self.context.RECONNECT_IVL = RECONNECT_MILLISECONDS
         await super().start_kernel(extra_arguments=arguments, **options)
         await self._sockets_are_there()
 
