@@ -30,10 +30,10 @@ ARGUMENTS = [
     # Before its end a kernel is interrupted, and reports that as an error if it had just answered.
     "--IPKernelApp.log_level=50",
 ]
-# Jupyter's manager asks every 0.1 s whether a kernel that was told to end has ended; the provisioner
-# takes its time to answer, and looks more often.
+# Jupyter's manager asks every 0.1 s whether a kernel that was told to end has ended; the
+# provisioner takes its time to answer, and looks more often.
 PATIENCE_SECONDS, LOOK_SECONDS = 1.0, 0.005
-# The manager connects before the kernel listens, and tries again only after 0.1 s, if nothing is said.
+# The manager connects before the kernel listens, and would try again only after 0.1 s.
 RECONNECT_MILLISECONDS = 5
 REPLY_SECONDS = 1.0
 SOCKETS_SECONDS = 30.0
