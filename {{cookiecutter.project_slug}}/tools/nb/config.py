@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from .project import NbError, one_line
+from .project import NbError, one_line, write_whole
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -47,8 +47,7 @@ def change_config(path: Path, name: str, value: Any) -> None:
     import yaml
 
     content = {**read_config(path), name: value}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    write_whole(path, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
 
 
 def _load(text: str, where: str) -> Any:

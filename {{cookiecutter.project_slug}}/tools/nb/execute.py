@@ -48,7 +48,7 @@ from .notebook import Notebook, parse_notebook
 from .orphans import adopt_orphans
 from .outputs import CellOutputs
 from .parameters import assignments, check, read_parameters, secret_values
-from .project import NbError
+from .project import NbError, write_whole
 
 # From the interrupt of a cell to the kill of its kernel.
 GRACE_SECONDS = 5.0
@@ -183,17 +183,11 @@ class AtomicFile(LocalHandler):
             NotWritten: if that is not possible, the disk full, for example.
         """
         target = (self.folder / path).resolve()
-        draft = target.with_name(f".{target.name}.draft")
-        if target.exists() and not target.is_file():  # /dev/stdout, a named pipe
-            draft = target
         try:
-            try:
-                draft.write_text(text, encoding="utf-8")
-                draft.replace(target)
-            except OSError:
-                if draft != target:
-                    draft.unlink(missing_ok=True)
-                raise
+            if target.exists() and not target.is_file():  # /dev/stdout, a named pipe
+                target.write_text(text, encoding="utf-8")
+            else:
+                write_whole(target, text)
         except OSError as error:
             problem = f"{path}: cannot be written: {error.strerror or error}"
             raise NotWritten(f"{problem}; the copy of the last run is as it was") from None

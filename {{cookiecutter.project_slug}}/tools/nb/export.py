@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from .notebook import find_notebook
-from .project import EXECUTED, NbError
+from .project import EXECUTED, NbError, write_whole
 from .report import pages
-from .report.files import environment, write
+from .report.files import environment
 from .report.outputs import Outputs
 
 DOCUMENTS = Path("reports/documents")
@@ -78,11 +78,11 @@ def export(path: Path, kind: str, target: Path, *, no_input: bool) -> None:
     if kind in ("markdown", "script"):
         _convert(notebook, kind, target, no_input=no_input)
     elif kind == "slides":
-        write(target, _slides(notebook, path, code))
+        write_whole(target, _slides(notebook, path, code))
     elif kind == "pdf":
         _print(_document(notebook, path, code), target)
     else:
-        write(target, _document(notebook, path, code))
+        write_whole(target, _document(notebook, path, code))
 
 
 def _document(notebook: Any, path: Path, code: str) -> str:
@@ -139,8 +139,8 @@ def _convert(notebook: Any, kind: str, target: Path, *, no_input: bool) -> None:
     resources = {"output_files_dir": folder, "unique_key": target.stem}
     text, found = maker(config=config).from_notebook_node(notebook, resources=resources)
     for name, content in found.get("outputs", {}).items():
-        write(target.parent / name, content)
-    write(target, text)
+        write_whole(target.parent / name, content)
+    write_whole(target, text)
 
 
 def find_browser() -> str | None:
@@ -174,4 +174,4 @@ def _print(html: str, target: Path) -> None:
         if not made.is_file():
             last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
             raise NbError(f"{browser} made no PDF: {last}")
-        write(target, made.read_bytes())
+        write_whole(target, made.read_bytes())

@@ -13,7 +13,7 @@ from difflib import SequenceMatcher
 from pathlib import Path
 
 from .notebook import CELL, MODULE, Sources, fingerprint, production_notebooks, read_notebook
-from .project import FINGERPRINTS, PRODUCTION
+from .project import FINGERPRINTS, PRODUCTION, write_whole
 
 HISTORY = Path(".nb/history")
 
@@ -46,10 +46,7 @@ def _write_changed(path: Path, text: str) -> bool:
     content = text.encode()
     if path.exists() and path.read_bytes() == content:
         return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(f".{os.getpid()}.draft")
-    draft.write_bytes(content)
-    draft.replace(path)
+    write_whole(path, content, path.with_suffix(f".{os.getpid()}.draft"))
     return True
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from .gitwiring import git
-from .project import NbError
+from .project import NbError, write_whole
 
 
 def merge(base: str, ours: str, theirs: str) -> str:
@@ -59,6 +59,6 @@ def resolve(root: Path) -> list[str]:
         raise NbError("no dvc.lock is in conflict.")
     for name in names:
         base, ours, theirs = (git(root, "show", f":{n}:{name}", check=False) for n in (1, 2, 3))
-        (root / name).write_text(merge(base, ours, theirs), encoding="utf-8", newline="\n")
+        write_whole(root / name, merge(base, ours, theirs))
         git(root, "add", name)
     return names

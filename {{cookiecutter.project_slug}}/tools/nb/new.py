@@ -12,7 +12,7 @@ from typing import Any
 
 from . import declare
 from .gitwiring import git
-from .project import CONFIG, PRODUCTION, NbError
+from .project import CONFIG, PRODUCTION, NbError, write_whole
 
 EXPLORATORY = Path("notebooks/exploratory")
 LONGEST_SLUG = 60
@@ -105,8 +105,7 @@ def new_production(root: Path, name: str) -> Made:
     title = title_of(name)
     declare.add_stage(root, stage, notebook, desc=title)
     _save(root, notebook, _production_cells(title, _paths_module(root)))
-    (root / CONFIG).mkdir(exist_ok=True)
-    (root / config).write_text(CONFIG_TEXT, encoding="utf-8", newline="\n")
+    write_whole(root / config, CONFIG_TEXT)
     others = ((config.as_posix(), "its parameters"), (declare.FILE, f"its stage, {stage}"))
     return Made(notebook, others)
 
@@ -191,8 +190,7 @@ def _save(root: Path, notebook: Path, cells: Cells) -> None:
         "nbformat_minor": 5,
     }
     text = json.dumps(content, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
-    (root / notebook).parent.mkdir(parents=True, exist_ok=True)
-    (root / notebook).write_text(text, encoding="utf-8", newline="\n")
+    write_whole(root / notebook, text)
 
 
 def _cell(name: str, kind: str, source: str) -> dict[str, Any]:

@@ -49,6 +49,28 @@ def find_root(start: Path | None = None) -> Path:
     raise NbError(f"{start} is not inside a project: no folder above it holds tools/nb.", 2)
 
 
+def write_whole(path: Path, content: bytes | str, draft: Path | None = None) -> None:
+    """Write a file as a whole: who reads meanwhile, or after a kill, has the old or the new one.
+
+    Args:
+        path: the file; its folder is made.
+        content: what is to be in it.
+        draft: where to write first; by default, a hidden file beside it. Whoever may write the same
+            file at the same time names one of their own.
+
+    Raises:
+        OSError: if that is not possible, the disk full, for example; what was there stays.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = draft or path.with_name(f".{path.name}.draft")
+    try:
+        draft.write_bytes(content.encode() if isinstance(content, str) else content)
+        draft.replace(path)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
+
+
 def program_environment() -> dict[str, str]:
     """Return environment variables with which `papermill` and `nb` are found, activated or not."""
     programs = str(Path(sys.executable).parent)

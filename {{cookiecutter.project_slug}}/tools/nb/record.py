@@ -17,7 +17,7 @@ from typing import Any
 
 from .declared import read_metrics, read_stages
 from .gitwiring import git
-from .project import EXECUTED
+from .project import EXECUTED, write_whole
 from .schedule import (
     BROKEN,
     BROKEN_CONTRACT,
@@ -107,11 +107,7 @@ class RunRecord:
 
     def save(self, root: Path) -> None:
         """Write the record; who reads meanwhile sees the old one or the new one, whole."""
-        path = root / RUNS / f"{self.id}.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_suffix(".draft")
-        draft.write_text(self._json(), encoding="utf-8")
-        draft.replace(path)
+        write_whole(root / RUNS / f"{self.id}.json", self._json())
 
     def _json(self) -> str:
         """Return it as JSON with a line per stage: of a thousand stages that takes milliseconds."""

@@ -20,6 +20,8 @@ from pathlib import Path
 from stat import S_ISDIR, S_ISLNK
 from typing import Any
 
+from .project import write_whole
+
 STAMP = Path(".nb/stamp.json")
 CLOCK = Path(".nb/clock")
 SCHEMA = 1
@@ -147,8 +149,7 @@ def record(
     except (OSError, DoubtError):
         return
     draft = root / STAMP.with_suffix(f".{os.getpid()}.draft")
-    draft.write_text(json.dumps({**values, "digest": digest}, default=str), encoding="utf-8")
-    draft.replace(root / STAMP)
+    write_whole(root / STAMP, json.dumps({**values, "digest": digest}, default=str), draft)
 
 
 def _was_touched(root: Path, watched: Watched, began: int, ended: Mapping[str, int]) -> bool:

@@ -21,7 +21,7 @@ from typing import Any
 from .gitfilter import clean
 from .gitwiring import git
 from .notebook import source_text
-from .project import NbError
+from .project import NbError, write_whole
 from .staged import filtered, index_ids
 from .strip import RefusedError
 
@@ -69,7 +69,7 @@ def outputs_kept(root: Path) -> Iterator[Kept]:
     for name in _differing(root):
         copy = root / ASIDE / name
         copy.parent.mkdir(parents=True, exist_ok=True)
-        _replace(copy, (root / name).read_bytes())
+        write_whole(copy, (root / name).read_bytes())
     kept = Kept()
     try:
         yield kept
@@ -106,7 +106,7 @@ def _put_all_back(root: Path, kept: Kept) -> None:
             continue
         restored = _with_outputs(target, copy)
         if restored is not None:
-            _replace(target, restored)
+            write_whole(target, restored)
             kept.restored.append(target.relative_to(root).as_posix())
         copy.unlink()
 
@@ -124,12 +124,6 @@ def _stripped(path: Path) -> bytes | None:
         return clean(path.read_bytes(), path.name)
     except RefusedError:
         return None
-
-
-def _replace(path: Path, content: bytes) -> None:
-    draft = path.with_suffix(".draft")
-    draft.write_bytes(content)
-    draft.replace(path)
 
 
 def _with_outputs(target: Path, copy: Path) -> bytes | None:

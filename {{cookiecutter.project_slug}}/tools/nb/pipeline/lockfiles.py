@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..project import write_whole
 from .repository import locked_repository
 
 STAGES = "stages:\n"
@@ -94,16 +95,9 @@ def _write_stages(lock: Any, stages: Sequence[Any], options: Mapping[str, Any]) 
             return False
         blocks.stages |= written.stages
     if blocks.text() != before:
-        replace_text(path, blocks.text())
+        write_whole(path, blocks.text())
         lock.repo.scm_context.track_file(lock.relpath)
     return True
-
-
-def replace_text(path: Path, text: str) -> None:
-    """Replace a file, whole or not at all."""
-    draft = path.with_name(f".{path.name}.draft")
-    draft.write_text(text, encoding="utf-8", newline="")
-    draft.replace(path)
 
 
 def read_locks(root: Path, names: Iterable[str]) -> dict[Path, bytes]:
@@ -148,7 +142,7 @@ def sort_locks(root: Path, order: Sequence[str]) -> None:
             text = content.decode()
             found = _sorted_lock(text, ranks)
             if found != text:
-                replace_text(path, found)
+                write_whole(path, found)
 
 
 def _sorted_lock(text: str, ranks: Mapping[str, int]) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from ..project import SITE
+from ..project import SITE, write_whole
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -47,7 +47,7 @@ class Files:
         """Write a file of the site and return the link to it."""
         target = self.root / SITE / path
         if not target.is_file() or target.read_bytes() != content:
-            write(target, content)
+            write_whole(target, content)
         self.written.append(path)
         return self.relative(path)
 
@@ -77,14 +77,6 @@ def is_published(root: Path, path: str) -> bool:
         return False
     source = root / path
     return source.is_file() and source.stat().st_size <= PUBLISHED_BYTES
-
-
-def write(path: Path, content: bytes | str) -> None:
-    """Write a file as a whole: who reads meanwhile sees the old one or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.draft")
-    draft.write_bytes(content.encode() if isinstance(content, str) else content)
-    draft.replace(path)
 
 
 @cache

@@ -15,8 +15,8 @@ from .. import grammar
 from ..causes import notebook_of
 from ..copies import ERROR_MARK, INJECTED, one_line
 from ..declared import Stage
-from ..project import EXECUTED, SITE, NbError
-from .files import NOTES, Files, environment, write
+from ..project import EXECUTED, SITE, NbError, write_whole
+from .files import NOTES, Files, environment
 from .outputs import Outputs, contents
 
 HIDDEN_INPUT = {"hide-input", "hide_input"}
@@ -84,7 +84,7 @@ def make(root: Path, copy: Path, stage: Stage | None) -> Note:
     if known and known.key == key and all((root / SITE / f).is_file() for f in known.files):
         return known
     note = _write_page(root, copy, stage, name, key)
-    write(note_file, json.dumps(asdict(note)))
+    write_whole(note_file, json.dumps(asdict(note)))
     return note
 
 

@@ -14,12 +14,12 @@ from .. import record
 from ..causes import notebook_of
 from ..copies import INJECTED
 from ..declared import MAIN, Plot, Stage, read_metrics, read_stages
-from ..project import EXECUTED, INDEX, SITE
+from ..project import EXECUTED, INDEX, SITE, write_whole
 from ..record import RunRecord
 from ..schedule import NOT_RUN
 from . import pages, tables
 from .charts import Node, graph, lines
-from .files import NOTES, Files, environment, is_published, published, slug, write
+from .files import NOTES, Files, environment, is_published, published, slug
 from .history import read_history
 from .pages import Note
 from .rows import Row, read_rows
@@ -114,7 +114,7 @@ def _publish(root: Path, stages: Iterable[Stage]) -> set[str]:
             kept.add(published(path))
             content = (root / path).read_bytes()
             if not target.is_file() or target.read_bytes() != content:
-                write(target, content)
+                write_whole(target, content)
     return kept
 
 
