@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from nb import outputs
 from nb.copies import find_failure, settle
-from nb.outputs import BoundedText, CellOutputs, without_overwritten
+from nb.execution.outputs import BoundedText, CellOutputs, without_overwritten
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 

@@ -34,7 +34,7 @@ PROGRAMS = (
     "tqdm.auto",
     "papermill.cli",
     "papermill.execute",
-    "nb.execute",
+    "nb.execution.engine",
     "detect_secrets.core.scan",
     "psutil",
     "ipykernel.kernelapp",

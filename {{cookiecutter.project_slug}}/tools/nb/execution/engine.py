@@ -1,0 +1,317 @@
+"""The engine itself: parameters in, a kernel's client at work, the executed copy out."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from jupyter_client.kernelspec import NoSuchKernel, get_kernel_spec
+from nbformat import from_dict
+from papermill.engines import NBClientEngine
+from papermill.iorw import LocalHandler, papermill_io, write_ipynb
+from papermill.log import logger
+from papermill.models import Parameter
+from papermill.translators import PythonTranslator, papermill_translators
+
+from .. import copies
+from ..copies import INJECTED, Failure
+from ..credentials import Mask, mask
+from ..notebook import Notebook, parse_notebook
+from ..parameters import assignments, check, read_parameters, secret_values
+from ..project import NbError, write_whole
+from .client import LOOK_SECONDS, OUTPUT_SECONDS, Client, Settings, language_of
+from .kernels import KernelManager, SilentKernelManager
+from .limits import kernel_ends_with_signals
+from .problems import (
+    DEAD_KERNEL,
+    TIMED_OUT,
+    LostKernel,
+    NotebookFailed,
+    NotWritten,
+    WrongParameters,
+)
+from .streams import LiveStream, MaskedFile
+
+
+class Translator(PythonTranslator):
+    """Reads the parameters cell as `nb` does.
+
+    papermill's own looks for a pattern that `Literal["a", "b"]` and `int | None` do not fit, and
+    then calls such parameters unknown.
+    """
+
+    @classmethod
+    def inspect(cls, parameters_cell: Any) -> list[Parameter]:
+        """Return the parameters that a cell declares; none if it cannot be read.
+
+        The engine says what is wrong with it; papermill asks this before it calls the engine.
+        """
+        try:
+            declared = read_parameters(_notebook(Path(), [parameters_cell]))
+        except NbError:
+            return []
+        return [Parameter(p.name, p.annotation or "None", p.source, p.help) for p in declared]
+
+
+papermill_translators.register("python", Translator)
+
+
+class AtomicFile(LocalHandler):
+    """Writes a file as a whole: what was there stays, unless the new content is complete.
+
+    Args:
+        folder: what a relative path is relative to.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.folder = folder
+
+    def write(self, text: str, path: str) -> None:
+        """Write a text.
+
+        Raises:
+            NotWritten: if that is not possible, the disk full, for example.
+        """
+        target = (self.folder / path).resolve()
+        try:
+            if target.exists() and not target.is_file():  # /dev/stdout, a named pipe
+                target.write_text(text, encoding="utf-8")
+            else:
+                write_whole(target, text)
+        except OSError as error:
+            problem = f"{path}: cannot be written: {error.strerror or error}"
+            raise NotWritten(f"{problem}; the copy of the last run is as it was") from None
+
+
+class Engine(NBClientEngine):
+    """papermill's engine `nb`: `papermill IN OUT --engine nb`."""
+
+    @classmethod
+    def nb_kernel_name(cls, nb: Any, name: str | None = None) -> str:
+        """Return the kernel to start: the project's, where a notebook names none."""
+        return name or nb.metadata.get("kernelspec", {}).get("name") or "python3"
+
+    @classmethod
+    def nb_language(cls, nb: Any, language: str | None = None) -> str:
+        """Return the language of a notebook; Python, where it names none."""
+        return language or language_of(nb)
+
+    @classmethod
+    def execute_notebook(
+        cls, nb: Any, kernel_name: str, output_path: str | None = None, **options: Any
+    ) -> Any:
+        """Execute a notebook and return it; papermill writes it, once, when this is done.
+
+        Args:
+            nb: the notebook, with the given parameters in its metadata and in an injected cell.
+            kernel_name: the kernel to start.
+            output_path: where papermill would write after each cell; nothing is written meanwhile.
+            options: papermill's, handed on.
+
+        Raises:
+            WrongParameters: if the given parameters are not what the notebook takes. No kernel was
+                started then, and no file written.
+            NotebookFailed: if a cell failed. The copy was written, with the cell marked.
+            NotWritten: if that was not possible.
+        """
+        source, target = options.get("input_path"), nb.metadata.papermill.get("output_path")
+        values = _apply_parameters(nb, source)
+        settings = Settings(nb)
+        _write_whole(target)
+        secrets = Mask(values)
+        manager = SilentKernelManager if values else KernelManager
+        options.setdefault("kernel_manager_class", manager)
+        live = []
+        if os.environ.get("NB_STREAM"):  # set by `nb run`, which shows what stages print
+            live = [LiveStream(sys.stdout), LiveStream(sys.stderr)]
+            options["stdout_file"] = options.get("stdout_file") or live[0]
+            options["stderr_file"] = options.get("stderr_file") or live[1]
+        for name in ("stdout_file", "stderr_file"):
+            if options.get(name):
+                options[name] = MaskedFile(options[name], secrets)
+        logger.addFilter(secrets.record)
+        try:
+            with kernel_ends_with_signals(settings.seconds) as limits:
+                options |= {"limits": limits, "settings": settings, "live": live}
+                code = _execute(super().execute_notebook, nb, kernel_name, options)
+        finally:
+            logger.removeFilter(secrets.record)
+        executed = _settled(nb, source, secrets, target)
+        failure = copies.find_failure(executed)
+        if failure:
+            raise _failed(executed, failure, source, target, code)
+        return executed
+
+    @classmethod
+    def execute_managed_notebook(
+        cls,
+        nb_man: Any,
+        kernel_name: str,
+        *,
+        start_timeout: int = 60,
+        execution_timeout: int | None = None,
+        **options: Any,
+    ) -> Any:
+        """Execute the cells of a notebook.
+
+        Args:
+            nb_man: papermill's view of the notebook.
+            kernel_name: the kernel to start.
+            start_timeout: seconds that it may take to start.
+            execution_timeout: seconds that a cell may take.
+            options: those of `Client` and, beyond them, of nbclient.
+        """
+        options.pop("input_path", None)
+        defaults = {
+            "record_timing": False,
+            "iopub_timeout": OUTPUT_SECONDS,
+            "shell_timeout_interval": LOOK_SECONDS,
+        }
+        client = Client(
+            nb_man,
+            kernel_name=kernel_name,
+            startup_timeout=start_timeout,
+            cell_seconds=execution_timeout,
+            log=logger,
+            **(defaults | options),
+        )
+        return client.execute()
+
+
+def _execute(execute: Any, nb: Any, kernel_name: str, options: dict[str, Any]) -> int:
+    """Execute a notebook in place; return the exit code if a cell of it failed.
+
+    Raises:
+        WrongParameters: if there is no such kernel.
+        LostKernel: if it does not start, or is lost outside of cells.
+    """
+    limits = options["limits"]
+    code = 1
+    try:
+        get_kernel_spec(kernel_name)  # papermill's way logs a traceback
+        execute(nb, kernel_name, None, **options)
+    except NoSuchKernel as error:
+        raise WrongParameters(f"there is no kernel {error.name}; give another with -k") from None
+    except RuntimeError as error:
+        if not nb.metadata.papermill.get("exception"):
+            why = copies.one_line(str(error))
+            raise LostKernel(f"the kernel was lost outside of the cells: {why}") from None
+        code = DEAD_KERNEL
+    if limits.is_late:
+        return TIMED_OUT
+    return 128 + limits.signals[0] if limits.signals else code
+
+
+def _settled(nb: Any, source: Any, secrets: Mask, target: Any) -> Any:
+    """Return the executed copy: without secrets, credentials and what differs between runs."""
+    _mark_error(nb)
+    ids = copies.read_ids(Path(source)) if isinstance(source, str) else None
+    copies.settle(nb, ids)
+    executed = from_dict(secrets.tree(nb))  # type: ignore[no-untyped-call]
+    removed = sum(_mask_outputs(cell) for cell in executed.cells)
+    if removed:
+        where = target or "the executed copy"
+        print(f"nb: masked credentials in {removed} of the outputs of {where}", file=sys.stderr)
+    return executed
+
+
+def _mark_error(nb: Any) -> None:
+    """Mark the first cell with an error, if none is marked: to papermill, any error is a failure.
+
+    A cell may be tagged `raises-exception`, and go on in Jupyter; papermill fails in the end.
+    """
+    if nb.metadata.papermill.get("exception"):
+        return
+    for cell in nb.cells:
+        for output in cell.get("outputs", ()):
+            if output.output_type == "error" and output.ename != "SystemExit":
+                cell.metadata.papermill["exception"] = True
+                nb.metadata.papermill["exception"] = True
+                return
+
+
+def _failed(nb: Any, failure: Failure, source: Any, target: Any, code: int) -> NotebookFailed:
+    """Write the copy of a failed notebook, with the failing cell marked; return the error."""
+    cell = nb.cells[failure.index]
+    name = Path(source).stem if isinstance(source, str) else "notebook"
+    parts = [os.environ.get("DVC_STAGE", ""), name, f"cell {failure.cell}", failure.error]
+    message = " · ".join(filter(None, parts))
+    if target:
+        message += f"; see {target}"
+    for index, text in zip((0, failure.index + 1), copies.error_marks(failure), strict=True):
+        mark: dict[str, Any] = {
+            "cell_type": "markdown",
+            "id": f"error-mark-{index > 0:d}",
+            "source": text,
+        }
+        mark["metadata"] = {"tags": [copies.ERROR_MARK]}
+        nb.cells.insert(index, from_dict(mark))  # type: ignore[no-untyped-call]
+    write_ipynb(nb, target)
+    return NotebookFailed(message, failure, cell.source, cell.execution_count, code)
+
+
+def _write_whole(target: Any) -> None:
+    """Have papermill write a local file as a whole; its folder is made.
+
+    papermill chooses who writes by what a path begins with, and takes who was registered last.
+    """
+    handler = papermill_io.get_handler(target)
+    if type(handler) is LocalHandler:
+        folder = handler.cwd(None)
+        handler.cwd(folder)
+        folder = Path(folder or Path.cwd())
+        (folder / target).parent.mkdir(parents=True, exist_ok=True)
+        papermill_io.register(target, AtomicFile(folder))
+
+
+def _apply_parameters(nb: Any, source: Any) -> dict[str, str]:
+    """Check the given parameters and write the injected cell anew, with the values of their types.
+
+    So the notebook gets a float for `1`, `Path("…")` for text, a tuple for a list. Secrets are not
+    injected: the parameters cell reads them from the environment, which the kernel inherits.
+
+    Args:
+        nb: the notebook as papermill prepared it; the metadata keep the values as they were given.
+        source: where it was read from.
+
+    Returns:
+        The values of the secrets.
+    """
+    path = Path(source) if isinstance(source, str) else Path("notebook")
+    injected = [cell for cell in nb.cells if INJECTED in cell.metadata.get("tags", ())]
+    # Without an injected cell the metadata are those of another run.
+    given = nb.metadata.papermill.get("parameters", {}) if injected else {}
+    try:
+        declared = read_parameters(_notebook(path, [c for c in nb.cells if c not in injected]))
+        values = check(declared, given, path)
+    except NbError as error:
+        raise WrongParameters(str(error)) from None
+    for cell in injected:
+        cell.source = f"# Parameters\n{assignments(declared, values)}"
+    return secret_values(declared)
+
+
+def _notebook(path: Path, cells: list[Any]) -> Notebook:
+    cells = [cell for cell in cells if cell.cell_type == "code"]
+    return parse_notebook(path, {"nbformat": 4, "metadata": {}, "cells": cells})
+
+
+def _mask_outputs(cell: Any) -> int:
+    """Mask credentials in the outputs of a cell; return in how many there were any."""
+    return sum(_mask_output(output) for output in cell.get("outputs", ()))
+
+
+def _mask_output(output: Any) -> bool:
+    before = repr(output)
+    if "text" in output:
+        output.text = mask(output.text)
+    if "traceback" in output:
+        output.evalue = mask(output.evalue)
+        output.traceback = [mask(line) for line in output.traceback]
+    for kind, content in output.get("data", {}).items():
+        if isinstance(content, str) and (kind.startswith("text/") or kind == "image/svg+xml"):
+            output.data[kind] = mask(content)
+    return repr(output) != before
