@@ -20,7 +20,6 @@ from urllib.request import urlopen
 from conftest import PYTHON_VERSION, TEMPLATE, Project
 from cookiecutter.main import cookiecutter
 
-CHROMIUM = "/usr/bin/chromium"
 SCREENSHOTS = TEMPLATE / "build" / "screenshots"
 # All that a run leaves: Git ignores it, and nothing of it may be there before a run from nothing.
 KEPT = (".venv*", "uv.lock", ".nb/dagster", ".nb/airflow")

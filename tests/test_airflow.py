@@ -13,7 +13,7 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 import pytest
-from scheduled import CHROMIUM, SCREENSHOTS, Scheduled, break_notebook, make_project, sleep, until
+from scheduled import SCREENSHOTS, Scheduled, break_notebook, make_project, sleep, until
 
 pytestmark = [
     pytest.mark.slow,
@@ -162,8 +162,8 @@ def server(done: Scheduled) -> Iterator[tuple[str, str]]:
     until(lambda: not [c for c in done.processes().values() if "airflow" in c], 60)
 
 
-def test_the_ui_shows_the_stages(server: tuple[str, str]) -> None:
-    photograph(*server)
+def test_the_ui_shows_the_stages(server: tuple[str, str], browser: Any) -> None:
+    photograph(browser, *server)
 
 
 def test_cancelling_a_run_in_the_ui_leaves_no_process(
@@ -198,23 +198,18 @@ def ask(address: str, method: str, content: dict[str, Any] | None, key: str = ""
     return dict(json.load(urlopen(request, timeout=60)))
 
 
-def photograph(url: str, password: str) -> None:
+def photograph(browser: Any, url: str, password: str) -> None:
     """Log in and look at the stages of the last run, as a person would."""
-    sync_api = pytest.importorskip("playwright.sync_api")
-    if not Path(CHROMIUM).exists():
-        pytest.skip("chromium is not installed")
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1500, "height": 900})
-        page.goto(url)
-        page.locator("input[name=username]").fill("admin")
-        page.locator("input[name=password]").fill(password)
-        page.keyboard.press("Enter")
-        page.get_by_text("Active DAGs").first.wait_for(timeout=60_000)
-        until(lambda: _appears(page, f"{url}/dags/{DAG}"), 120)
-        page.screenshot(path=SCREENSHOTS / "airflow-graph.png")
-        browser.close()
+    page = browser.new_page(viewport={"width": 1500, "height": 900})
+    page.goto(url)
+    page.locator("input[name=username]").fill("admin")
+    page.locator("input[name=password]").fill(password)
+    page.keyboard.press("Enter")
+    page.get_by_text("Active DAGs").first.wait_for(timeout=60_000)
+    until(lambda: _appears(page, f"{url}/dags/{DAG}"), 120)
+    page.screenshot(path=SCREENSHOTS / "airflow-graph.png")
+    page.close()
 
 
 def _appears(page: Any, address: str) -> bool:

@@ -16,7 +16,6 @@ import pytest
 from conftest import PYTHON_VERSION, TEMPLATE
 from cookiecutter.main import cookiecutter
 from scheduled import (
-    CHROMIUM,
     MAKE_ENVIRONMENT,
     SCREENSHOTS,
     Scheduled,
@@ -181,7 +180,9 @@ def test_ending_a_run_leaves_no_process(put_back: Scheduled) -> None:
     until(lambda: set(put_back.processes()) <= set(others), 30)
 
 
-def test_the_ui_shows_the_graph_and_a_new_stage_by_itself(put_back: Scheduled) -> None:
+def test_the_ui_shows_the_graph_and_a_new_stage_by_itself(
+    put_back: Scheduled, browser: Any
+) -> None:
     put_back.run("nb", "new", "summary", "--production")
     with put_back.serving(PORT, "/server_info") as url:
         nodes = ask(url, GRAPH)["assetNodes"]
@@ -194,7 +195,7 @@ def test_the_ui_shows_the_graph_and_a_new_stage_by_itself(put_back: Scheduled) -
         assert edges["evaluate"] == {"features", "train__logistic", "train__forest"}
         assert edges["features"] == {"ingest"}
         assert "summary" in edges
-        photograph(url)
+        photograph(browser, url)
     until(lambda: not [c for c in put_back.processes().values() if "dagster" in c], 60)
 
 
@@ -219,20 +220,15 @@ def ask(url: str, query: str) -> Any:
     return json.load(urlopen(request, timeout=60))["data"]
 
 
-def photograph(url: str) -> None:
+def photograph(browser: Any, url: str) -> None:
     """Look at the graph and at an asset's notebook, as a person would."""
-    sync_api = pytest.importorskip("playwright.sync_api")
-    if not Path(CHROMIUM).exists():
-        pytest.skip("chromium is not installed")
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1500, "height": 900})
-        page.goto(f"{url}/asset-groups/")
-        for name in ("ingest", "features", "evaluate", "summary"):
-            page.get_by_text(name, exact=True).first.wait_for(timeout=60_000)
-        page.screenshot(path=SCREENSHOTS / "dagster-graph.png")
-        page.goto(f"{url}/assets/evaluate")
-        page.get_by_text("40-evaluate.ipynb").first.wait_for(timeout=60_000)
-        page.screenshot(path=SCREENSHOTS / "dagster-asset.png")
-        browser.close()
+    page = browser.new_page(viewport={"width": 1500, "height": 900})
+    page.goto(f"{url}/asset-groups/")
+    for name in ("ingest", "features", "evaluate", "summary"):
+        page.get_by_text(name, exact=True).first.wait_for(timeout=60_000)
+    page.screenshot(path=SCREENSHOTS / "dagster-graph.png")
+    page.goto(f"{url}/assets/evaluate")
+    page.get_by_text("40-evaluate.ipynb").first.wait_for(timeout=60_000)
+    page.screenshot(path=SCREENSHOTS / "dagster-asset.png")
+    page.close()

@@ -295,6 +295,20 @@ def test_what_is_wrong_is_reported(tmp_path: Path, code: str, cell: str, found: 
     assert messages[0].partition(" ")[2].startswith(found)
 
 
+@pytest.mark.parametrize(
+    ("groups", "found"),
+    [
+        ('extra = ["not-installed"]', 1),  # off by default
+        ('dev = ["not-installed"]', 0),  # it may be what brings the module along
+        ('dev = [{ include-group = "extra" }]\nextra = ["not-installed"]', 0),
+    ],
+)
+def test_what_setup_does_not_install_hides_nothing(tmp_path: Path, groups: str, found: int) -> None:
+    project = f"{FILES['pyproject.toml']}\n[dependency-groups]\n{groups}\n"
+    example = f"# %%\nimport nowhere\n=== pyproject.toml\n{project}"
+    assert len(find(tmp_path, "NB402", example)) == found
+
+
 CONFIG = '# %% tags=["parameters"]\na: int = ...\nb: float = 0.5\nkey: str = os.environ["KEY"]\n'
 
 

@@ -246,13 +246,25 @@ class Facts:
         lists = [table.get("dependencies", [])]
         lists += table.get("optional-dependencies", {}).values()
         lists += self.project.get("dependency-groups", {}).values()
-        texts = (entry for entries in lists for entry in entries if isinstance(entry, str))
-        names = (re.match(r"\s*([\w.-]+)", text) for text in texts)
-        return list(dict.fromkeys(name[1] for name in names if name))
+        return _distributions(entry for entries in lists for entry in entries)
 
     @cached_property
-    def _installed(self) -> Iterator[set[str] | None]:
-        return map(modules_of, self.declared)
+    def _set_up(self) -> list[str]:
+        """The distributions among them that `make setup` installs: those of the group dev, too."""
+        groups = self.project.get("dependency-groups", {})
+        entries = list(self.project.get("project", {}).get("dependencies", []))
+        wanted, seen = ["dev"], set()
+        while wanted:
+            name = wanted.pop()
+            if name not in seen:
+                seen.add(name)
+                entries += groups.get(name, [])
+                wanted += [e["include-group"] for e in groups.get(name, []) if "include-group" in e]
+        return _distributions(entries)
+
+    @cached_property
+    def _installed(self) -> Iterator[tuple[str, set[str] | None]]:
+        return ((name, modules_of(name)) for name in self.declared)
 
     @cached_property
     def _modules(self) -> set[str]:
@@ -264,13 +276,13 @@ class Facts:
     def is_declared(self, module: str) -> bool:
         """Whether a declared dependency, the standard library or `src/` has a top-level module.
 
-        True also if that cannot be told, because a dependency is not installed.
+        True also if that cannot be told, because a dependency that should be is not installed.
         """
         if module in self._modules or module.lower() in self._modules:
             return True
         # What is installed is read only as far as needed: for most modules the name is enough.
-        for modules in self._installed:
-            self._unknown_modules |= modules is None
+        for name, modules in self._installed:
+            self._unknown_modules |= modules is None and name in self._set_up
             self._modules.update(modules or ())
             if module in self._modules:
                 return True
@@ -285,6 +297,12 @@ def _contract(document: Document) -> Contract:
         return Contract(tagged[0], tuple(read_parameters(document.notebook)))
     except CellError as error:
         return Contract(tagged[0], problem=error.reason, line=error.line)
+
+
+def _distributions(entries: Iterable[Any]) -> list[str]:
+    """Return the names of the distributions that entries of `pyproject.toml` ask for."""
+    names = (re.match(r"\s*([\w.-]+)", entry) for entry in entries if isinstance(entry, str))
+    return list(dict.fromkeys(name[1] for name in names if name))
 
 
 def modules_of(distribution: str) -> set[str] | None:
