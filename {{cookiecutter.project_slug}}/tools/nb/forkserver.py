@@ -383,6 +383,9 @@ def _become(request: dict[str, Any], files: list[int], channel: socket.socket) -
 
 def _make_fresh() -> None:
     """Undo what the warm process's imports set up that an ordinary kernel sets up for itself."""
+    from jupyter_client.provisioning import KernelProvisionerFactory
+
+    KernelProvisionerFactory.clear_instance()
     os.environ.pop("JUPYTER_DEFAULT_PROVISIONER_NAME")
     os.environ.update({k: v for k, v in set_by_imports.items() if k not in os.environ})
     logging.captureWarnings(False)  # detect-secrets turned it on

@@ -26,6 +26,7 @@ import IPython
 
 from . import forkserver, grammar, worker
 from .pipeline.repository import MODULES as DVC_MODULES
+from .pipeline.repository import rehearse
 from .worker import Order
 
 # What every stage needs: its command, with what looks for credentials, and its kernel, with the
@@ -87,14 +88,17 @@ def main(connection: socket.socket, kept: Iterable[int]) -> None:
 
 
 def _rehearse() -> None:
-    """Do once what each stage would do first: compile the format of notebooks, load scanners."""
+    """Do once what each stage would do first: read `dvc.yaml`, compile the format of notebooks."""
     import nbformat
+    from jupyter_client.provisioning import KernelProvisionerFactory
 
     from . import credentials
 
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("x")])  # type: ignore[no-untyped-call]
     nbformat.validate(notebook)
     credentials.mask("x")
+    KernelProvisionerFactory.instance()  # looks for entry points in all packages
+    rehearse(Path.cwd())
 
 
 def _preload(environment: dict[str, str], modules: Iterable[str]) -> dict[str, str]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,45 @@ def hold_lock(repo: Any, tell: Callable[[str], None]) -> Iterator[None]:
                 told = True
         _repair_path_locks(Path(repo.tmp_dir) / "rwlock")
         yield
+
+
+def rehearse(root: Path) -> None:
+    """Read `dvc.yaml` as each stage does, so that forks of this process have less to do.
+
+    They need not compile the patterns of `.gitignore` and the like, nor check the file against its
+    schema, most of the work where there are many stages, while its text is the same. Whoever plans
+    the run says what is wrong with it.
+
+    Args:
+        root: the project's root, also the working directory.
+    """
+    from dvc.repo import Repo
+
+    logger = logging.getLogger("dvc")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    _check_texts_once()
+    with suppress(Exception), Repo(str(root)) as repo:
+        repo.stage.load_all("dvc.yaml")
+    logger.setLevel(level)
+
+
+def _check_texts_once() -> None:
+    """Have DVC check a file against its schema only if its text is not what passed already."""
+    from dvc.utils import strictyaml
+
+    validate = strictyaml.validate
+    passed: set[tuple[int, str]] = set()
+
+    def check(data: Any, schema: Any, text: str | None = None, **options: Any) -> Any:
+        if text and (id(schema), text) in passed:
+            return data
+        checked = validate(data, schema, text=text, **options)
+        if text:
+            passed.add((id(schema), text))
+        return checked
+
+    strictyaml.validate = check
 
 
 @contextmanager

@@ -26,6 +26,7 @@ UNDOCUMENTED = (
     "dvc.repo:lock_repo",
     "dvc.rwlock:_edit_rwlock",
     "dvc.repo:Repo.unprotect",
+    "dvc.repo.stage:StageLoad.load_all",
     "dvc.data_cloud:DataCloud.get_remote_odb",
     "dvc.data_cloud:DataCloud.pull",
     "dvc.data_cloud:DataCloud.push",
@@ -45,6 +46,7 @@ UNDOCUMENTED = (
     "dvc.stage:Stage.params",
     "dvc.utils.serialize:dumps_yaml",
     "dvc.utils.serialize:modify_yaml",
+    "dvc.utils.strictyaml:validate",
 )
 RESTORED_MESSAGES = {
     "dvc.stage.cache": "Stage '%s' is cached - skipping run, checking out outputs",
