@@ -404,6 +404,26 @@ def test_nothing_to_do_is_known_without_dvc(pipeline: Pipeline) -> None:
         assert "DVC was imported" in without_dvc(pipeline, "run", *arguments, code=None)
 
 
+def test_a_run_that_ran_stages_leaves_nothing_to_ask_dvc(pipeline: Pipeline) -> None:
+    pipeline.declare(**diamond())
+    for content in "123":  # without dvc.lock, with one, with one that changes in places
+        pipeline.write("in.txt", content)
+        pipeline.nb("run")
+        assert "Nothing to run" in without_dvc(pipeline, "run")
+
+
+def test_another_lock_during_a_run_is_noticed(pipeline: Pipeline) -> None:
+    pipeline.declare(a=copy("a", "in.txt"), b=copy("b", before="touch began && sleep 2"))
+    pipeline.write("in.txt", "1\n")
+    running = pipeline.begin("nb", "run", "-j2")
+    pipeline.wait_for("began")
+    pipeline.wait_for("dvc.lock")
+    pipeline.edit("dvc.lock", "md5: b0", "md5: 00")  # as `git switch` would bring another one
+    assert running.wait() == 0
+    assert not pipeline.has(".nb/stamp.json")
+    assert "Nothing" not in pipeline.nb("run", "-n")
+
+
 TOUCHES: dict[str, Callable[[Pipeline], object]] = {
     "an input": lambda p: p.write("in.txt", "2\n"),
     "an output": lambda p: p.write("left.txt", "2\n"),

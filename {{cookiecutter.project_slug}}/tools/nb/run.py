@@ -75,12 +75,12 @@ def _run_side_by_side(root: Path, options: Options, view: View, warm: Warm | Non
     done = runner.run()
     if options.verify:
         _tell_verified(root, done, view)
-    locks_are_ours = plan.watched and stamp.are_same(root, plan.watched.locks)
     if runner.ended:
         pipeline.sort_locks(root, plan.order)
-    if plan.watched and locks_are_ours and runner.all_done():
+    if plan.watched and runner.all_done():
         seen = (root, plan.watched, began, runner.ended, _content(plan, done))
-        return Done(done, partial(stamp.record, *seen))
+        ours = partial(pipeline.hold_only, plan.watched.locks, runner.written)
+        return Done(done, partial(stamp.record, *seen, locks_are_ours=ours))
     return Done(done)
 
 

@@ -91,6 +91,7 @@ class Runner:
         self.workers: dict[int, Worker] = {}
         self.signals: list[tuple[int, float]] = []
         self.usage = False
+        self.written: pipeline.Written = {}
         self.ended: dict[str, int] = {}  # by the clock of the file system
         self.events = selectors.DefaultSelector()
         self.view.expect([task.name for task in tasks if not task.hidden])
@@ -290,6 +291,8 @@ class Runner:
         self.ended[stage.name] = stamp.clock(self.root)
         stage.seconds = round(time.monotonic() - ended.began, 3)
         outcome = outcome or Outcome(status=code)
+        for path, lines in outcome.written.items():
+            self.written.setdefault(path, {}).update(lines)
         state = outcome.state
         executed = self.root / stage.executed if stage.executed else None
         if ended.timed_out and not state:

@@ -45,7 +45,7 @@ class Watched:
         left: folders in which it looks for no declarations.
         tooling: the files of what looks at all this.
         caches: the folders of DVC's cache, by hash.
-        locks: the files in which DVC notes the state of stages, with their inodes if they exist.
+        locks: the files in which DVC notes the state of stages, with their texts.
         before: how what is read looked when the plan was made.
     """
 
@@ -56,7 +56,7 @@ class Watched:
     left: list[str]
     tooling: list[str]
     caches: list[str]
-    locks: dict[str, int | None]
+    locks: dict[str, str]
     before: str = ""
 
 
@@ -71,16 +71,6 @@ def clock(root: Path) -> int:
     path.write_bytes(b"")
     os.utime(path)
     return path.stat().st_mtime_ns
-
-
-def inode(path: Path) -> int | None:
-    """Return the inode of a file, None if there is none: another one is another file."""
-    return path.stat().st_ino if path.exists() else None
-
-
-def are_same(root: Path, inodes: Mapping[str, int | None]) -> bool:
-    """Return whether DVC alone wrote to files: it writes into them, Git brings another file."""
-    return all(old in (None, inode(root / path)) for path, old in inodes.items())
 
 
 def look(root: Path, watched: Watched) -> str:
@@ -116,6 +106,7 @@ def record(
     ended: Mapping[str, int],
     content: Mapping[str, Any],
     made: Iterable[str],
+    locks_are_ours: Callable[[], bool],
 ) -> None:
     """Stamp that everything is up to date, unless something was touched while that came about.
 
@@ -126,6 +117,7 @@ def record(
         ended: when stages that ran had ended, by name.
         content: what `read` is to return.
         made: what was made of the results.
+        locks_are_ours: tells whether nobody else wrote into locks: Git may bring another branch's.
     """
     try:
         if _was_touched(root, watched, began, ended):
@@ -146,7 +138,9 @@ def record(
             time.sleep(TICK_SECONDS)
             if _digest(root, values)[0] != digest:
                 return
-    except (OSError, DoubtError):
+        if not locks_are_ours():
+            return
+    except (OSError, ValueError, DoubtError):
         return
     draft = root / STAMP.with_suffix(f".{os.getpid()}.draft")
     write_whole(root / STAMP, json.dumps({**values, "digest": digest}, default=str), draft)

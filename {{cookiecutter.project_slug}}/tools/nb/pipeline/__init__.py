@@ -16,7 +16,7 @@ from .declarations import (
     definitions,
     missing_data,
 )
-from .lockfiles import mend_locks, read_locks, sort_locks
+from .lockfiles import Written, hold_only, mend_locks, read_locks, sort_locks
 from .planning import Plan, plan, preview
 from .repository import FINGERPRINT_STAGE, hold_lock, open_project
 from .reproducing import NotComputedError, Outcome, reproduce, restore
@@ -32,12 +32,14 @@ __all__ = [
     "Outcome",
     "Plan",
     "StageState",
+    "Written",
     "check_pipeline",
     "compare",
     "contracts",
     "declared",
     "definitions",
     "hold_lock",
+    "hold_only",
     "mend_locks",
     "missing_data",
     "missing_names",

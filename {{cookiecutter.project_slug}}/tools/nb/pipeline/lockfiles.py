@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +15,8 @@ from ..project import write_whole
 from .repository import locked_repository
 
 STAGES = "stages:\n"
+# The lines of stages by their names, by the path of the lock file that holds them.
+Written = dict[str, dict[str, str]]
 
 
 @dataclass
@@ -47,6 +51,10 @@ class Blocks:
         """Put the text together."""
         return f"{self.head}{STAGES}{''.join(self.stages.values())}{self.tail}"
 
+    def named(self) -> dict[str, str]:
+        """Return the lines of each stage by its name."""
+        return {name_in(line): block for line, block in self.stages.items()}
+
 
 def name_in(line: str) -> str:
     """Return the name of a stage from the first of its lines."""
@@ -54,8 +62,10 @@ def name_in(line: str) -> str:
 
 
 @contextmanager
-def one_stage_at_a_time() -> Iterator[None]:
+def one_stage_at_a_time() -> Iterator[Written]:
     """Have DVC write a stage into `dvc.lock` and leave the lines of the others alone.
+
+    Gives what is written.
 
     It would read and write all of them for each stage, in pure Python: 0.2 s for a hundred
     stages. The bytes are the same. The file is replaced as a whole, so that who is killed leaves
@@ -64,14 +74,19 @@ def one_stage_at_a_time() -> Iterator[None]:
     from dvc.dvcfile import Lockfile
 
     dump_stages = Lockfile.dump_stages
+    written: Written = defaultdict(dict)
 
     def dump(lock: Any, stages: Sequence[Any], **options: Any) -> None:
         if not _write_stages(lock, stages, options):
             dump_stages(lock, stages, **options)
+        blocks = Blocks.read(Path(lock.path).read_text(encoding="utf-8"))
+        names = {stage.name for stage in stages}
+        found = blocks.named().items() if blocks else ()
+        written[os.path.realpath(lock.path)] |= {n: block for n, block in found if n in names}
 
     Lockfile.dump_stages = dump
     try:
-        yield
+        yield written
     finally:
         Lockfile.dump_stages = dump_stages
 
@@ -82,7 +97,7 @@ def _write_stages(lock: Any, stages: Sequence[Any], options: Mapping[str, Any]) 
     from dvc.utils.serialize import dumps_yaml
 
     path = Path(lock.path)
-    before = path.read_text(encoding="utf-8") if path.exists() else ""
+    before = read_text(path)
     blocks = Blocks.read(before)
     if blocks is None:
         return False
@@ -98,6 +113,36 @@ def _write_stages(lock: Any, stages: Sequence[Any], options: Mapping[str, Any]) 
         write_whole(path, blocks.text())
         lock.repo.scm_context.track_file(lock.relpath)
     return True
+
+
+def hold_only(before: Mapping[str, str], written: Written) -> bool:
+    """Return whether lock files hold what they held before, and what was written since, only.
+
+    Args:
+        before: their texts, by path; empty for one that did not exist.
+        written: the lines of stages that were written.
+    """
+    return all(
+        _holds_only(path, text, written.get(os.path.realpath(path), {}))
+        for path, text in before.items()
+    )
+
+
+def _holds_only(path: str, before: str, written: Mapping[str, str]) -> bool:
+    text = read_text(Path(path))
+    if not written:
+        return text == before
+    old, new = Blocks.read(before), Blocks.read(text)
+    if new is None or (before and old is None):
+        return False
+    if old and (old.head, old.tail) != (new.head, new.tail):
+        return False
+    return new.named() == {**(old.named() if old else {}), **written}
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a lock file; an empty one, if it does not exist."""
+    return path.read_text(encoding="utf-8") if path.exists() else ""
 
 
 def read_locks(root: Path, names: Iterable[str]) -> dict[Path, bytes]:

@@ -15,6 +15,7 @@ from .. import fingerprints, stamp
 from ..project import NbError
 from ..schedule import Task
 from ..stamp import Watched
+from .lockfiles import read_text
 from .repository import (
     FINGERPRINT_STAGE,
     commands,
@@ -142,8 +143,8 @@ def _watched(repo: Any, root: Path, stages: Sequence[Any]) -> Watched | None:
         lambda path: bool(repo.scm.is_ignored(f"{path}{os.sep}")),
     )
     caches = [odb.path for odb in (repo.cache.local, repo.cache.legacy)]
-    inodes = {str(path): stamp.inode(path) for path in sorted(locks)}
-    watched = Watched(sorted(read), written, searched, ignored, left, tooling, caches, inodes)
+    texts = {str(path): read_text(path) for path in sorted(locks)}
+    watched = Watched(sorted(read), written, searched, ignored, left, tooling, caches, texts)
     return replace(watched, before=stamp.look(root, watched))
 
 

@@ -7,13 +7,13 @@ import os
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ..project import NbError, one_line
 from ..schedule import BROKEN_CONTRACT, RAN, RESTORED, UNCHANGED
-from .lockfiles import one_stage_at_a_time
+from .lockfiles import Written, one_stage_at_a_time
 from .repository import BUSY_SECONDS, LOCK_SECONDS, locked_repository
 from .undocumented import RESTORED_MESSAGES, STATUS_MESSAGE
 
@@ -27,14 +27,15 @@ class Outcome:
             dvc.yaml declares; empty if it failed.
         status: the exit status of its command, if that is what failed; negative for a signal.
         error: what failed, in one line.
+        written: what was written into lock files.
     """
 
     state: str = ""
     status: int | None = None
     error: str = ""
+    written: Written = field(default_factory=dict)
 
 
-@one_stage_at_a_time()
 def reproduce(
     root: Path,
     name: str,
@@ -57,39 +58,59 @@ def reproduce(
         persisted: outputs that DVC does not remove before a run, as absolute paths. They are stored
             only after the run is found to have written them.
     """
+    from dvc.lock import LockError
+
+    messages = _Messages(tell)
+    told = ""
+    with one_stage_at_a_time() as written:
+        while True:
+            try:
+                outcome = _reproduce(root, name, force, pull, messages, persisted)
+                return replace(outcome, written=written)
+            except LockError as error:
+                if stopped():
+                    return Outcome(error=one_line(error))
+                if told != str(error):
+                    tell(f"waiting: {one_line(error).partition(' If there are no')[0]}")
+                told = str(error)
+                time.sleep(BUSY_SECONDS)
+
+
+def _reproduce(
+    root: Path, name: str, force: bool, pull: bool, messages: _Messages, persisted: Sequence[str]
+) -> Outcome:
+    """Have DVC bring a stage up to date.
+
+    Raises:
+        LockError: if another process works on what the stage reads or writes.
+    """
     import dvc.lock
     from dvc.exceptions import DvcException
     from dvc.output import OutputDoesNotExistError
     from dvc.repo import Repo
 
     dvc.lock.DEFAULT_TIMEOUT = LOCK_SECONDS
-    messages = _Messages(tell)
-    told = ""
-    while True:
-        try:
-            with Repo(str(root), _wait_for_lock=True) as repo:
-                repo.stage_cache.pull = lambda *_: []  # once for the run is enough: see `storage`
-                before = _mark_times(repo, persisted)
-                done = repo.reproduce(
-                    name, single_item=True, force=force, pull=pull, no_commit=bool(persisted)
-                )
-                if done and persisted:
-                    left = [] if messages.restored else _left_alone(before)
-                    if left:
-                        _forget(repo, root, name)
-                        return Outcome(BROKEN_CONTRACT, error=_contract_error(root, left))
-                    repo.commit(name, force=True)
-            return Outcome(RESTORED if messages.restored else RAN if done else UNCHANGED)
-        except DvcException as error:
-            cause = error.__cause__ or error
-            if isinstance(cause, OutputDoesNotExistError):
-                return Outcome(BROKEN_CONTRACT, error=f"{one_line(cause)} after its command ran")
-            if not isinstance(cause, dvc.lock.LockError) or stopped():
-                return Outcome(status=_status(cause), error=one_line(cause))
-            if told != str(cause):
-                tell(f"waiting: {one_line(cause).partition(' If there are no')[0]}")
-            told = str(cause)
-            time.sleep(BUSY_SECONDS)
+    try:
+        with Repo(str(root), _wait_for_lock=True) as repo:
+            repo.stage_cache.pull = lambda *_: []  # once for the run is enough: see `storage`
+            before = _mark_times(repo, persisted)
+            done = repo.reproduce(
+                name, single_item=True, force=force, pull=pull, no_commit=bool(persisted)
+            )
+            if done and persisted:
+                left = [] if messages.restored else _left_alone(before)
+                if left:
+                    _forget(repo, root, name)
+                    return Outcome(BROKEN_CONTRACT, error=_contract_error(root, left))
+                repo.commit(name, force=True)
+        return Outcome(RESTORED if messages.restored else RAN if done else UNCHANGED)
+    except DvcException as error:
+        cause = error.__cause__ or error
+        if isinstance(cause, dvc.lock.LockError):
+            raise cause from None
+        if isinstance(cause, OutputDoesNotExistError):
+            return Outcome(BROKEN_CONTRACT, error=f"{one_line(cause)} after its command ran")
+        return Outcome(status=_status(cause), error=one_line(cause))
 
 
 def _mark_times(repo: Any, paths: Sequence[str]) -> dict[str, set[tuple[Any, ...]]]:
