@@ -259,7 +259,8 @@ class Facts:
             if name not in seen:
                 seen.add(name)
                 entries += groups.get(name, [])
-                wanted += [e["include-group"] for e in groups.get(name, []) if "include-group" in e]
+                parts = (entry for entry in groups.get(name, []) if isinstance(entry, dict))
+                wanted += [part.get("include-group", "") for part in parts]
         return _distributions(entries)
 
     @cached_property
