@@ -24,6 +24,8 @@ from .project import EXECUTED, NbError
 from .schedule import Task
 
 FOLDER = Path(".nb/what-if")
+# papermill's options that give a parameter on the command line.
+GIVING = ("-p", "--parameters", "-r", "--parameters_raw")
 # What a project without Git holds besides the work; `.dvc` comes with its configuration only.
 NOT_COPIED = {".dvc", ".git", ".nb", ".venv"}
 
@@ -97,14 +99,18 @@ def _config_of(root: Path, task: Task, name: str, value: Any, where: str) -> str
         raise NbError(f"{where}: stage {task.name} runs no notebook", 2)
     check(read_parameters(read_notebook(root / notebook)), {name: value}, where, complete=False)
     words = shlex.split(task.command)
-    if any(words[i : i + 2] in (["-p", name], ["-r", name]) for i in range(len(words))):
+    if any(flag in GIVING and given == name for flag, given in pairwise(words)):
         raise NbError(
             f"{where}: the command of {task.name} in dvc.yaml gives it; change it there", 2
         )
     configs = _configs(task)
     if not configs:
         raise NbError(f"{where}: the command of {task.name} reads no config file (-f)", 2)
-    return configs[-1]
+    config = os.path.normpath(configs[-1])
+    if Path(config).is_absolute() or config.startswith(os.pardir):
+        place = "write it relative to the project, so that a copy has its own"
+        raise NbError(f"{where}: the command of {task.name} reads {configs[-1]}; {place}", 2)
+    return config
 
 
 def _configs(task: Task) -> list[str]:
@@ -115,7 +121,11 @@ def _configs(task: Task) -> list[str]:
 
 
 def _readers(tasks: Iterable[Task], config: str, but: list[str]) -> list[str]:
-    return [task.name for task in tasks if config in _configs(task) and task.name not in but]
+    return [
+        task.name
+        for task in tasks
+        if config in map(os.path.normpath, _configs(task)) and task.name not in but
+    ]
 
 
 def make_copy(root: Path, settings: Sequence[Setting]) -> Path:

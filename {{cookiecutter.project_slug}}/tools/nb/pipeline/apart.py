@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from collections.abc import Set
 from pathlib import Path
 
 from .repository import open_project
@@ -22,14 +24,14 @@ def work_apart(root: Path, copy: Path) -> None:
         made = {out.fs_path for stage in stages for out in stage.outs}
         inputs = {d.fs_path for s in stages for d in s.deps if d.protocol == "local"} - made
         uncached = {o.fs_path for s in stages for o in s.outs if not o.use_cache}
-    for path in map(Path, sorted(inputs | uncached)):
+    for path in map(Path, sorted(inputs)):
+        target = copy / path.relative_to(root) if path.is_relative_to(root) else path
+        _link(path, target, {Path(out) for out in made})
+    for path in map(Path, sorted(uncached)):
         target = copy / path.relative_to(root) if path.is_relative_to(root) else path
         if path.exists() and not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
-            if str(path) in inputs:
-                target.symlink_to(path)
-            else:
-                (shutil.copytree if path.is_dir() else shutil.copy2)(path, target)
+            (shutil.copytree if path.is_dir() else shutil.copy2)(path, target)
     with Config(str(copy / ".dvc"), validate=False).edit("local") as local:
         local.setdefault("core", {})["no_scm"] = True
         local.setdefault("cache", {})["dir"] = cache
@@ -37,3 +39,22 @@ def work_apart(root: Path, copy: Path) -> None:
             local.setdefault("remote", {}).setdefault(name, {}).update(remote)
     with open_project(copy) as repo:
         repo.checkout(force=True, allow_missing=True)
+
+
+def _link(path: Path, target: Path, made: Set[Path]) -> None:
+    """Link to what stages read and do not write: through a link they would write into the project.
+
+    Args:
+        path: an input, a file or a folder.
+        target: where its link is to be; what is there already stays.
+        made: what stages write.
+    """
+    if not path.exists() or made & {path, *path.parents}:
+        return
+    holds_made = any(path in out.parents for out in made)
+    if path.is_dir() and (holds_made or target.is_dir()):
+        for member in path.iterdir():
+            _link(member, target / member.name, made)
+    elif not os.path.lexists(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.symlink_to(path)
