@@ -312,6 +312,54 @@ def test_a_library_that_ends_the_process_ends_no_run(ready: Project, tmp_path: P
     assert json.loads(project.read("out/a.json"))["result"] == 1
 
 
+@pytest.mark.parametrize(
+    ("before", "says"),
+    [
+        ("SCIPY_ARRAY_API=1", "it is to start with another value of SCIPY_ARRAY_API"),
+        ("ulimit -v 8000000 &&", "its command changed its limits"),
+        ("umask 077 &&", "its command changed its limits"),
+        ("nice -n 7", "its command changed its limits"),
+        ("taskset -c 0", "its command changed its limits"),
+        ('env -i PATH=\\"$PATH\\"', ""),
+        ("PATH=/nowhere:$PATH", ""),
+    ],
+)
+def test_what_the_command_sets_up_holds_for_the_notebook(
+    ready: Project, tmp_path: Path, before: str, says: str
+) -> None:
+    source = """
+import os, resource, shutil, subprocess
+status = [l for l in open("/proc/self/status") if l.startswith(("Umask", "Cpus_allowed_list"))]
+result = [status, resource.getrlimit(resource.RLIMIT_AS), os.nice(0), os.environ["PATH"],
+          os.environ.get("SCIPY_ARRAY_API"), shutil.which("papermill"),
+          subprocess.run(["papermill", "--version"]).returncode]
+"""
+    project = make_project(tmp_path / "project", ready, {"a": source})
+    project.edit("dvc.yaml", "papermill notebooks", f"{before} papermill notebooks")
+    found = []
+    for flags in (["--force"], ["--force", "--cold"]):
+        output = project.run("nb", "run", *flags)
+        assert (f"papermill starts anew: {says}" in output) == bool(says and len(flags) == 1)
+        found.append(json.loads(project.read("out/a.json"))["result"])
+    assert found[0] == found[1]
+
+
+def test_variables_that_a_notebook_sets_before_imports_count(
+    ready: Project, tmp_path: Path
+) -> None:
+    first = 'import os\nos.environ["SCIPY_ARRAY_API"] = "1"\nimport scipy._lib._array_api as a\n'
+    magic = "%env SCIPY_ARRAY_API=1\nimport scipy._lib._array_api as a\n"
+    after = 'import os\nimport scipy._lib._array_api as a\nos.environ["SCIPY_ARRAY_API"] = "1"\n'
+    shown = "result = str(a.SCIPY_ARRAY_API)"
+    sources = {"first": first + shown, "magic": magic + shown, "after": after + shown}
+    project = make_project(tmp_path / "project", ready, sources)
+    output = project.run("nb", "run")
+    found = {name: json.loads(project.read(f"out/{name}.json"))["result"] for name in sources}
+    assert found == {"first": "1", "magic": "1", "after": "False"}
+    for name in sources:
+        assert (f"{name} starts without warm imports" in output) == (name != "after")
+
+
 def test_a_kernel_with_another_start_environment_starts_anew(
     ready: Project, tmp_path: Path
 ) -> None:

@@ -22,6 +22,7 @@ import select
 import selectors
 import signal
 import socket
+import struct
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -32,12 +33,17 @@ from typing import Any, NoReturn
 
 SHIM = Path(__file__).parent / "shim"
 FOLDER = Path(".nb/forks")
-# Variables that take effect when the interpreter or a library starts: if they differ from those of
-# the warm process, a fork would not be what an ordinary start is.
-AT_START = (
-    "ARROW_", "BLIS_", "IPYTHONDIR", "KMP_", "LANG", "LC_", "LD_", "MALLOC_", "MKL_", "MPL",
-    "NUMEXPR_", "OMP_", "OPENBLAS_", "PYTHON", "TZ",
+# Variables that no library reads as it is imported. If another one differs from those of the warm
+# process, a fork may not be what an ordinary start is.
+HARMLESS = (
+    "DVC_", "JPY_", "JUPYTER_DEFAULT_PROVISIONER_NAME", "NB_", "OLDPWD=", "PATH=", "PWD=",
+    "PYDEVD_DISABLE_FILE_VALIDATION", "SHLVL=", "_=",
 )  # fmt: skip
+# What a process has from its parent besides: lines of /proc/PID/status, and files beside that.
+INHERITED_LINES = ("Uid", "Gid", "Groups", "Umask", "Cpus_allowed:", "Cap", "NoNewPrivs")
+INHERITED_FILES = ("cgroup", "limits", "oom_score_adj")
+# Read from the working directory as matplotlib is imported.
+MATPLOTLIB_SETTINGS = "matplotlibrc"
 # What the server handles or ignores, and a process that starts in the ordinary way does not.
 OWN_SIGNALS = (signal.SIGCHLD, signal.SIGHUP, signal.SIGTERM)
 CONTROL_SECONDS = 2.0
@@ -94,9 +100,12 @@ def start(root: Path, private: Iterable[int]) -> Server | None:
     pid = os.fork()
     if pid == 0:
         lifeline.close()
-        for file in private:
-            os.close(file)
-        _Server(listener, other).serve()
+        try:
+            for file in private:
+                os.close(file)
+            _Server(listener, other).serve()
+        finally:
+            os._exit(1)
     other.close()
     listener.close()
     return Server(pid, lifeline, path)
@@ -246,14 +255,18 @@ class _Server:
             self.events.register(source, selectors.EVENT_READ, action)
         while True:
             for key, _ in self.events.select():
-                if key.fileobj in self.events.get_map():
-                    key.data(key.fileobj)
+                connection = key.fileobj
+                # The end of a fork, told of before, may have closed it.
+                if isinstance(connection, socket.socket) and connection.fileno() >= 0:
+                    key.data(connection)
 
     def _accept(self) -> None:
         connection, _ = self.listener.accept()
         request, files = receive(connection)
         if request:
-            self._fork(request, files, connection)
+            # What a shell between the worker and papermill limited (ulimit, nice, taskset, …).
+            same = _inherited(_peer(connection)) == _inherited(os.getpid())
+            self._fork(request, files, connection, "" if same else "its command changed its limits")
         else:
             connection.close()
 
@@ -264,10 +277,12 @@ class _Server:
         else:
             self._forget(channel)
 
-    def _fork(self, request: dict[str, Any], files: list[int], connection: socket.socket) -> None:
-        refusal = _refusal(request)
+    def _fork(
+        self, request: dict[str, Any], files: list[int], connection: socket.socket, why: str = ""
+    ) -> None:
+        refusal = why or _refusal(request)
         if refusal:
-            connection.sendall(line({"refused": refusal}))
+            _tell(connection, {"refused": refusal})
             connection.close()
         else:
             channel, other = socket.socketpair()
@@ -275,7 +290,7 @@ class _Server:
             if pid == 0:
                 _exit(lambda: self._become(request, files, other, (channel, connection)))
             self.forks[pid] = connection
-            connection.sendall(line({"pid": pid}))
+            _tell(connection, {"pid": pid})
             self._watch(connection, lambda gone: self._client_gone(pid, gone))
             self._watch(channel, self._kernel_wanted)
             other.close()
@@ -321,8 +336,7 @@ class _Server:
             if found:
                 connection = self.forks.pop(pid)
                 if connection in self.sockets:
-                    with suppress(OSError):
-                        connection.sendall(line({"exit": os.waitstatus_to_exitcode(status)}))
+                    _tell(connection, {"exit": os.waitstatus_to_exitcode(status)})
                     self._forget(connection)
 
     def _end(self) -> NoReturn:
@@ -333,6 +347,30 @@ class _Server:
         os._exit(0)
 
 
+def _tell(connection: socket.socket, answer: Mapping[str, Any]) -> None:
+    with suppress(OSError):  # who asked is gone, which comes up when the connection is read
+        connection.sendall(line(answer))
+
+
+def _peer(connection: socket.socket) -> int:
+    """Return the process at the other end."""
+    form = "3i"  # struct ucred: process, user, group
+    content = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize(form))
+    return int(struct.unpack(form, content)[0])
+
+
+def _inherited(pid: int) -> list[str]:
+    """Return what a process has from its parent and a fork from elsewhere would not have."""
+    folder = Path("/proc", str(pid))
+    try:
+        lines = (folder / "status").read_text().splitlines()
+        texts = [(folder / name).read_text() for name in INHERITED_FILES]
+        priority = os.getpriority(os.PRIO_PROCESS, pid)
+    except OSError:
+        return [f"{pid} is gone"]
+    return [*(text for text in lines if text.startswith(INHERITED_LINES)), *texts, str(priority)]
+
+
 def _refusal(request: Mapping[str, Any]) -> str:
     """Return why a process cannot be forked; empty if it can."""
     if request["python"] != sys.executable:
@@ -341,9 +379,14 @@ def _refusal(request: Mapping[str, Any]) -> str:
     names = sorted(
         name
         for name in ours.keys() | theirs.keys()
-        if name.startswith(AT_START) and ours.get(name) != theirs.get(name)
+        if not f"{name}=".startswith(HARMLESS) and ours.get(name) != theirs.get(name)
     )
-    return f"it is to start with another value of {', '.join(names)}" if names else ""
+    if names:
+        return f"it is to start with another value of {', '.join(names)}"
+    here, there = Path.cwd(), Path(request["folder"])
+    if here != there and any((folder / MATPLOTLIB_SETTINGS).exists() for folder in (here, there)):
+        return f"it is to start where {MATPLOTLIB_SETTINGS} is another one"
+    return ""
 
 
 def _kill_tree(pid: int) -> None:

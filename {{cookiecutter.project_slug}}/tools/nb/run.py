@@ -76,7 +76,10 @@ def _run_side_by_side(root: Path, options: Options, view: View, warm: Warm | Non
     if options.verify:
         _tell_verified(root, done, view)
     if runner.ended:
-        pipeline.sort_locks(root, plan.order)
+        try:
+            pipeline.sort_locks(root, plan.order, view.note)
+        except KeyboardInterrupt:
+            view.note("interrupted; dvc.lock is complete, but not in order")
     if plan.watched and runner.all_done():
         seen = (root, plan.watched, began, runner.ended, _content(plan, done))
         ours = partial(pipeline.hold_only, plan.watched.locks, runner.written)
@@ -181,14 +184,16 @@ def _run_plainly(root: Path, options: Options, view: View, why: str) -> Done:
     report.save(root)
     began = time.monotonic()
     environment = {**program_environment(), **_shell(root, options)}
-    process = subprocess.Popen(command, cwd=root, env=environment)
+    # With --json only that is for standard output.
+    process = subprocess.Popen(command, cwd=root, env=environment, stdout=view.stream.fileno())
     interrupted = False
     while process.returncode is None:
         try:
             process.wait()
         except KeyboardInterrupt:  # the terminal sends Ctrl-C to DVC, too: wait for it to tidy up
             interrupted = True
-    code = 130 if interrupted else min(process.returncode, 1)
+    code = min(process.returncode, 1) if process.returncode >= 0 else 128 - process.returncode
+    code = 130 if interrupted else code
     report.finish(root, code, time.monotonic() - began)
     return Done(report)
 

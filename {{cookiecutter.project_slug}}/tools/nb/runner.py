@@ -38,7 +38,7 @@ from .schedule import (
     width,
 )
 from .view import View
-from .warm import Warm, third_party_modules
+from .warm import Warm, sets_environment_first, third_party_modules
 from .worker import Order, Worker
 
 # From an interrupt to the kill of what does not heed it.
@@ -84,6 +84,7 @@ class Runner:
         self.stages = {task.name: stage_record(task) for task in tasks}
         self.record.stages = [self.stages[task.name] for task in tasks if not task.hidden]
         self.environment = {**_environment(min(options.jobs, width(tasks))), **environment}
+        self.cold: set[str] = set()
         self.warm = warm if warm and self._warm_up(warm, tasks) else None
         self.is_warming = self.warm is not None
         self.pages = PageMaker(root, self._leave)
@@ -123,10 +124,16 @@ class Runner:
         for task in tasks:
             if task.changed or stale & task.after:
                 stale.add(task.name)
-        notebooks = {self.root / self.stages[name].notebook for name in stale} - {self.root}
-        if not notebooks:
+        notebooks = {name: self.root / self.stages[name].notebook for name in sorted(stale)}
+        for name, path in notebooks.items():
+            if path != self.root and sets_environment_first(self.root, path):
+                self.cold.add(name)
+                why = "it sets environment variables before it imports libraries"
+                self.view.note(f"{name} starts without warm imports: {why}")
+        warmed = {path for name, path in notebooks.items() if name not in self.cold} - {self.root}
+        if not warmed:
             return False
-        warm.preload(self.environment, third_party_modules(self.root, notebooks))
+        warm.preload(self.environment, third_party_modules(self.root, warmed))
         return True
 
     def _loop(self) -> None:
@@ -173,7 +180,9 @@ class Runner:
 
     def _fork_warm(self, order: Mapping[str, Any], files: list[int]) -> int | None:
         is_there = self.warm and self.warm.is_alive and not self.is_warming
-        return self.warm.fork(order, files) if self.warm and is_there else None
+        if not (self.warm and is_there) or order["stage"] in self.cold:
+            return None
+        return self.warm.fork(order, files)
 
     def _leave(self) -> None:
         """Close, in a fork, what belongs to the runner.
@@ -260,7 +269,7 @@ class Runner:
                     # It was killed; what it had started is an orphan now, and ours.
                     helpers = {self.warm.pid if self.warm else 0, self.pages.pid or 0}
                     worker.end_descendants({*self.workers, *helpers})
-                    pipeline.mend_locks(self.root, self.locks)
+                    pipeline.mend_locks(self.root, self.locks, self.view.note)
                 self._show_rest(running)
                 self.events.unregister(running.output)
                 for fd in running.pipes():

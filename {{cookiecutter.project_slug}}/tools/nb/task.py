@@ -65,7 +65,7 @@ def _execute(root: Path, options: Options, view: View, warm: Warm | None, push: 
     runner = Runner(root, options, [alone], view, {}, warm)
     done = runner.run()
     if runner.ended:
-        pipeline.sort_locks(root, plan.order)
+        pipeline.sort_locks(root, plan.order, view.note)
     if push and not done.exit_code:
         try:
             count = storage.push(root, view.note, [task.name])
@@ -91,7 +91,7 @@ def assemble(root: Path, view: View, *, pull: bool) -> dict[str, str]:
         plan = _plan(root, (), view)
         names = [task.name for task in plan.tasks if not task.hidden]
         states = pipeline.restore(root, names, pull=pull, tell=view.note)
-        pipeline.sort_locks(root, plan.order)
+        pipeline.sort_locks(root, plan.order, view.note)
     return states
 
 
@@ -138,7 +138,10 @@ def _one_stage(plan: Plan, name: str) -> list[Task]:
     group = [task.name for task in plan.tasks if task.name.partition("@")[0] == name != task.name]
     if group:
         raise NbError(f"{name} stands for {', '.join(group)}: name one of them", 2)
-    return [task for task in plan.tasks if not task.hidden]
+    tasks = [task for task in plan.tasks if not task.hidden]
+    if not tasks or tasks[-1].name != name:
+        raise NbError(f"{name} is no stage that a task can run. All stages: nb stages", 2)
+    return tasks
 
 
 def _require_posix() -> None:

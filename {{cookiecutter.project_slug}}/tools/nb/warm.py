@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -13,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from . import forkserver
-from .notebook import Sources, read_notebook
+from .notebook import Sources, python_source, read_notebook
 from .project import NbError, program_environment
 
 # With this variable set every kernel starts in the ordinary way, as with `nb run --cold`.
 COLD = "NB_COLD"
+ENV_MAGIC = re.compile(r"\s*%(set_)?env\s+\w+[\s=]")
 
 
 class Warm:
@@ -141,6 +144,68 @@ class Warm:
             if not self.listen():
                 return {}
         return self._answers.popleft()
+
+
+def sets_environment_first(root: Path, notebook: Path) -> bool:
+    """Return whether a notebook sets environment variables before it imports libraries.
+
+    They may read them as they are imported, which was done before a fork. The modules of `src/`
+    that it uses are looked at one by one, too.
+
+    Args:
+        root: the project's root.
+        notebook: its path.
+    """
+    sources = Sources(root / "src")
+    try:
+        content = read_notebook(notebook)
+    except NbError:  # what is wrong with it comes up when it is run
+        return False
+    modules = [sources.modules[name] for name in sources.used_by(content)]
+    texts = [[path.read_text(encoding="utf-8", errors="replace")] for path in modules]
+    return any(map(_sets_first, [[cell.source for cell in content.cells], *texts]))
+
+
+def _sets_first(cells: Iterable[str]) -> bool:
+    has_set = False
+    for source in cells:
+        magics = [i for i, text in enumerate(source.split("\n"), 1) if ENV_MAGIC.match(text)]
+        events = [(number, True) for number in magics]
+        try:
+            nodes = list(ast.walk(ast.parse(python_source(source))))
+        except SyntaxError:
+            nodes = []
+        events += [(n.lineno, True) for n in nodes if isinstance(n, ast.expr) and _is_set(n)]
+        events += [(n.lineno, False) for n in nodes if isinstance(n, ast.stmt) and _is_library(n)]
+        for _, is_set in sorted(events):
+            if has_set and not is_set:
+                return True
+            has_set |= is_set
+    return False
+
+
+def _is_set(node: ast.expr) -> bool:
+    """Return whether an expression sets variables: `os.environ["A"] =`, `os.environ.update(…)`."""
+    if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
+        return _name(node.value) == "environ"
+    if not isinstance(node, ast.Call):
+        return False
+    if isinstance(node.func, ast.Attribute) and _name(node.func.value) == "environ":
+        return node.func.attr in ("setdefault", "update")
+    return _name(node.func) in ("load_dotenv", "putenv")
+
+
+def _is_library(node: ast.stmt) -> bool:
+    if isinstance(node, ast.Import):
+        names = [alias.name for alias in node.names]
+    else:
+        names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+    return any(name.partition(".")[0] not in sys.stdlib_module_names for name in names)
+
+
+def _name(node: ast.expr) -> str:
+    """Return the last part of a dotted name."""
+    return getattr(node, "attr", "") or getattr(node, "id", "")
 
 
 def third_party_modules(root: Path, notebooks: Iterable[Path]) -> list[str]:

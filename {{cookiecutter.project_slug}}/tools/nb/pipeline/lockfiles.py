@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -151,15 +151,20 @@ def read_locks(root: Path, names: Iterable[str]) -> dict[Path, bytes]:
     return {root / file: (root / file).read_bytes() for file in files if (root / file).exists()}
 
 
-def mend_locks(root: Path, before: Mapping[Path, bytes]) -> None:
+def mend_locks(root: Path, before: Mapping[Path, bytes], tell: Callable[[str], None]) -> None:
     """Put back a lock file that a killed DVC left half-written.
 
     What stages recorded since comes back from DVC's run cache when they are looked at again.
+
+    Args:
+        root: the project's root.
+        before: the lock files as they were.
+        tell: called with one line while another DVC process is waited for.
     """
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
-    with locked_repository(root, lambda _: None):
+    with locked_repository(root, tell):
         for path, content in before.items():
             try:
                 whole = isinstance(YAML(typ="safe").load(path), dict)
@@ -169,7 +174,7 @@ def mend_locks(root: Path, before: Mapping[Path, bytes]) -> None:
                 path.write_bytes(content)
 
 
-def sort_locks(root: Path, order: Sequence[str]) -> None:
+def sort_locks(root: Path, order: Sequence[str], tell: Callable[[str], None]) -> None:
     """Bring the stages in lock files into the order in which `dvc repro` would have run them all.
 
     DVC appends what it has not seen before, so the order would be that in which stages ended. Lines
@@ -178,8 +183,9 @@ def sort_locks(root: Path, order: Sequence[str]) -> None:
     Args:
         root: the project's root.
         order: the names of the stages.
+        tell: called with one line while another DVC process is waited for.
     """
-    with locked_repository(root, lambda _: None):
+    with locked_repository(root, tell):
         for path, content in read_locks(root, order).items():
             file = path.relative_to(root).with_name("dvc.yaml").as_posix()
             prefix = "" if file == "dvc.yaml" else f"{file}:"

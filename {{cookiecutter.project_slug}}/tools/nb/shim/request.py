@@ -15,7 +15,9 @@ def main() -> None:
     here = os.getcwd()
     # What the notebook starts finds the environment that it finds in an ordinary papermill.
     del os.environ["NB_PYTHON"]
-    os.environ["PATH"] = os.environ["PATH"].partition(os.pathsep)[2]
+    own = os.path.dirname(__file__)
+    paths = os.environ["PATH"].split(os.pathsep)
+    os.environ["PATH"] = os.pathsep.join(path for path in paths if path != own)
     folder, name = os.path.split(os.environ.pop("NB_FORK_SERVER"))
     request = {
         "kind": "papermill",
