@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import random
 import shutil
 import signal
@@ -906,6 +907,26 @@ def test_other_parameters_run_in_a_folder_of_their_own(pipeline: Pipeline) -> No
     assert not folder.exists()
 
 
+def test_a_run_apart_writes_through_no_link(pipeline: Pipeline) -> None:
+    make = notebook(pipeline, "open('results/deep/a.txt', 'w').write(str(x))")
+    command = make["cmd"].replace("-p x 2", "-f config/a.yaml")
+    make["cmd"] = f"mkdir -p results/deep && {command}"
+    make |= {"params": [{"config/a.yaml": None}], "outs": ["results/deep/a.txt"]}
+    pipeline.declare(
+        make=make, all=step("cat results/deep/* results/b > all", "results", out="all")
+    )
+    pipeline.write(".gitignore", "/results\n/raw\n")
+    for folder in ("results", "config"):
+        (pipeline.path / folder).mkdir()
+    pipeline.write("results/b", "b")
+    pipeline.write("config/a.yaml", "x: 1\n")
+    pipeline.nb("run")
+    pipeline.nb("run", "--set", "make.x=7")
+    (folder,) = (pipeline.path / ".nb" / "what-if").iterdir()
+    assert pipeline.read("results/deep/a.txt") == "1"
+    assert (folder / "all").read_text() == "7b"
+
+
 SETTINGS = {
     "train.x": "write it as stage.parameter=value",
     "trian.x=1": "there is no stage trian; did you mean train?",
@@ -923,11 +944,58 @@ def test_a_wrong_setting_is_one_line_and_runs_nothing(pipeline: Pipeline) -> Non
         output = pipeline.nb("run", "--set", setting, code=2)
         assert says in output
         assert len(output.splitlines()) == 1
+    for option, other, says in (
+        ("-f config/a.yaml", "-f ../a.yaml", "reads ../a.yaml; write it relative to the project"),
+        ("-p out", "--parameters x 1 -p out", "in dvc.yaml gives it; change it there"),
+    ):
+        pipeline.edit("dvc.yaml", option, other)
+        assert says in pipeline.nb("run", "--set", "train.x=1", code=2)
+        pipeline.edit("dvc.yaml", other, option)
     output = pipeline.nb("run", "--set", "train@big.x=1", "--set", "train@small.x=2", code=2)
     assert "x cannot have two values; both are read from config/a.yaml" in output
     assert "train@big" in pipeline.nb("run", "-n", "--set", "train.x=7")
     assert not list((pipeline.path / ".nb" / "what-if").iterdir())
     assert not pipeline.has("dvc.lock")
+
+
+# What is wrong from outside ----------------------------------------------------------------------
+
+
+def test_a_run_goes_on_when_nobody_reads_what_it_says(pipeline: Pipeline) -> None:
+    pipeline.declare(a=copy("a", before="touch began && sleep 1 && seq 1000"), b=copy("b", "a"))
+    for arguments in (["nb", "run"], ["nb", "run", "--force"]):
+        (pipeline.path / "began").unlink(missing_ok=True)
+        main, other = pty.openpty()
+        output = {"stdout": subprocess.PIPE} if "--force" not in arguments else {"stdout": other}
+        path = f"{pipeline.path}/.venv/bin{os.pathsep}{os.environ['PATH']}"
+        environment = {**os.environ, "PATH": path, "TERM": "xterm"}
+        running = subprocess.Popen(
+            arguments, cwd=pipeline.path, env=environment, stderr=other, **output
+        )
+        os.close(other)
+        pipeline.wait_for("began")
+        os.close(main)
+        if running.stdout:
+            running.stdout.close()
+        assert running.wait(timeout=30) == 0
+        record = pipeline.record()
+        assert record["state"] == "done"
+        assert [stage["state"] for stage in record["stages"]] == ["ran", "ran"]
+
+
+def test_what_is_wrong_in_files_is_one_line(pipeline: Pipeline) -> None:
+    wrong = copy("a") | {"meta": {"nb": "8GB"}}
+    pipeline.declare(a=wrong)
+    assert "dvc.yaml: meta: {nb: 8GB} of stage a" in pipeline.nb("run", code=2)
+    pipeline.declare(a=copy("a") | {"params": [{"a.yaml": None}]}, b=copy("b"))
+    pipeline.write("a.yaml", "- 1\n")
+    for arguments in (["run"], ["run", "-n"]):
+        (line,) = pipeline.nb(*arguments, code=2).splitlines()
+        assert "a.yaml" in line
+    pipeline.write("a.yaml", "x: 1\n")
+    for name in ("dvc.yaml", "notebooks/dvc.yaml:fingerprints"):
+        assert name in pipeline.nb("task", name, code=None).splitlines()[-1]
+        assert not pipeline.has("b")
 
 
 # The machinery -----------------------------------------------------------------------------------

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import sys
 import time
 from collections.abc import Sequence
 from itertools import cycle
@@ -67,18 +69,15 @@ class View:
         if not self.live and now - self._last >= HEARTBEAT_SECONDS and self._running:
             self.note(f"running: {', '.join(self._states(now))}; waiting: {self.waiting}")
         elif self.live and now - self._last >= REFRESH_SECONDS:
-            self._erase()
             columns = get_terminal_size().columns - 1
             lines = [f"  {state}" for state in self._states(now)]
             lines += [f"  {self.waiting} waiting"] * (self.waiting > 0)
-            for line in lines:
-                self.stream.write(f"{line[:columns]}\n")
-            self.stream.flush()
+            self._put("".join(f"{line[:columns]}\n" for line in lines))
             self._drawn, self._last = len(lines), now
 
     def close(self) -> None:
         """Take the live lines away."""
-        self._erase()
+        self._put("")
         self._running.clear()
 
     def _states(self, now: float) -> list[str]:
@@ -88,15 +87,31 @@ class View:
         ]
 
     def _write(self, text: str) -> None:
-        self._erase()
-        click.echo(text, file=self.stream)
+        self._put(f"{text}\n")
         if not self.live:
             self._last = time.monotonic()
 
-    def _erase(self) -> None:
-        if self._drawn:
-            self.stream.write(f"\x1b[{self._drawn}F\x1b[J")
-            self._drawn = 0
+    def _put(self, text: str) -> None:
+        """Write a text in place of the live lines."""
+        erase = f"\x1b[{self._drawn}F\x1b[J" if self._drawn else ""
+        self._drawn = 0
+        try:
+            click.echo(f"{erase}{text}", file=self.stream, nl=False)
+        except OSError as error:
+            _go_quiet(self.stream, is_terminal=error.errno == errno.EIO)
+
+
+def _go_quiet(stream: TextIO, *, is_terminal: bool) -> None:
+    """Let what is written go nowhere from now on: who read it is gone, and the run goes on.
+
+    Args:
+        stream: what could not be written to.
+        is_terminal: it was closed, and messages would go there, too.
+    """
+    null = os.open(os.devnull, os.O_WRONLY)
+    for file in (stream, sys.stderr) if is_terminal else (stream,):
+        os.dup2(null, file.fileno())
+    os.close(null)
 
 
 def duration(seconds: float) -> str:

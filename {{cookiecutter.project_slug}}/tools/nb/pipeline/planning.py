@@ -214,12 +214,25 @@ def _persisted(stage: Any) -> tuple[str, ...]:
 
 
 def _parameters(stage: Any) -> dict[str, Any]:
-    return {key: value for params in stage.params for key, value in params.read_params().items()}
+    found: dict[str, Any] = {}
+    for params in stage.params:
+        values = params.read_params()
+        if not isinstance(values, dict):
+            raise NbError(
+                f"{params.def_path} holds no names and values, which {stage.addressing} reads", 2
+            )
+        found |= values
+    return found
 
 
 def _memory(stage: Any) -> int | None:
     """Return how much memory a stage needs by its `meta: {nb: {memory: 8GB}}`, in bytes."""
-    declared = ((stage.meta or {}).get("nb") or {}).get("memory")
+    meta = stage.meta if isinstance(stage.meta, dict) else {}
+    own = meta.get("nb") or {}
+    if not isinstance(own, dict):
+        what = f"meta: {{nb: {own}}} of stage {stage.addressing} holds no names"
+        raise NbError(f"{stage.relpath}: {what}; write it as {{memory: 8GB}}", 2)
+    declared = own.get("memory")
     if declared is None:
         return None
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:([kMGT]?)(i?)B)?", str(declared).strip())
