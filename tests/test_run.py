@@ -925,6 +925,8 @@ def test_a_run_apart_writes_through_no_link(pipeline: Pipeline) -> None:
     (folder,) = (pipeline.path / ".nb" / "what-if").iterdir()
     assert pipeline.read("results/deep/a.txt") == "1"
     assert (folder / "all").read_text() == "7b"
+    pipeline.edit("dvc.yaml", "cat results", "false && cat results")
+    assert "the record is .nb/what-if/" in pipeline.nb("run", "--set", "make.x=7", code=1)
 
 
 SETTINGS = {

@@ -32,6 +32,7 @@ def test_bars_are_told_from_lines() -> None:
 def test_a_line_is_what_a_terminal_would_be_left_with() -> None:
     lines = Lines()
     assert lines.feed(b"10 %\r20 %\r100 %\nwindows\r\n\n") == ["100 %", "windows"]
+    assert [lines.feed(part) for part in (b"1 %\rall\r", b"\n")] == [[], ["all"]]
     assert lines.feed("ü".encode()[:1]) == []
     assert lines.feed("ü".encode()[1:] + b"\n\xff\n") == ["ü", "\ufffd"]
 

@@ -29,8 +29,9 @@ class Lines:
             lines.append(self._rest)
             self._rest = ""
         else:
-            # A bar overwrites itself: what it has overwritten is of no use any more.
-            self._rest = self._rest[max(self._rest.rfind("\r"), 0) :]
+            # A bar overwrites itself: what it has overwritten is of no use any more. What comes
+            # before the last return is, as long as nothing follows.
+            self._rest = self._rest[max(self._rest.rfind("\r", 0, -1), 0) :]
         return [shown for line in lines if (shown := _without_bars(line)).strip()]
 
 

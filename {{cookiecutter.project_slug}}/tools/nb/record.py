@@ -129,8 +129,12 @@ class RunRecord:
         self.seconds = round(seconds, 3)
         self.save(root)
 
-    def problem(self) -> str:
-        """Return what went wrong, in one sentence, and where to look."""
+    def problem(self, where: Path = Path()) -> str:
+        """Return what went wrong, in one sentence, and where to look.
+
+        Args:
+            where: the project that was run, as the user sees it.
+        """
         if self.state == "interrupted":
             return "the run was interrupted; nb run goes on with what is missing."
         broken = self.broken()
@@ -138,8 +142,9 @@ class RunRecord:
         what = _PROBLEMS[states.pop()] if len(states) == 1 else "failed"
         who = f"{len(broken)} stages" if len(broken) > 1 else "a stage"
         copies = any(stage.notebook for stage in broken)
-        where = f"executed copies are in {EXECUTED.as_posix()}" if copies else "its output is above"
-        return f"{who} {what}; {where}, the record is {(RUNS / self.id).as_posix()}.json."
+        executed = (where / EXECUTED).as_posix()
+        seen = f"executed copies are in {executed}" if copies else "its output is above"
+        return f"{who} {what}; {seen}, the record is {(where / RUNS / self.id).as_posix()}.json."
 
     def broken(self) -> list[StageRecord]:
         """Return the stages that failed, were killed or timed out."""

@@ -113,7 +113,7 @@ def _run(root: Path, options: Options, *, as_json: bool, where: Path = Path()) -
         gitwiring.settle_lock(root)
     index = report.build(root)
     done.remember([path.as_posix() for path in (EXECUTED, SITE)])
-    _print_end(done.record, index and where / INDEX, as_json=as_json)
+    _print_end(done.record, index and where / INDEX, as_json=as_json, where=where)
 
 
 def _run_apart(root: Path, options: Options, *, dry_run: bool, as_json: bool) -> None:
@@ -139,7 +139,7 @@ def _run_apart(root: Path, options: Options, *, dry_run: bool, as_json: bool) ->
         click.echo(f"nb: the results are in {where.as_posix()}; {untouched}", err=True)
 
 
-def _print_end(done: RunRecord, index: Path | None, *, as_json: bool) -> None:
+def _print_end(done: RunRecord, index: Path | None, *, as_json: bool, where: Path = Path()) -> None:
     """Say what became of a run, and exit with its code."""
     from ..view import summary
 
@@ -150,7 +150,7 @@ def _print_end(done: RunRecord, index: Path | None, *, as_json: bool) -> None:
     if index and not as_json:
         click.secho(f"Report: {index.as_posix()}", bold=True)
     if done.exit_code:
-        raise NbError(done.problem(), done.exit_code)
+        raise NbError(done.problem(where), done.exit_code)
     if not index and not as_json:
         click.echo("No notebook has run here, so there is no report; `nb run --force` makes one.")
 

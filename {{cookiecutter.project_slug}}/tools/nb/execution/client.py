@@ -46,7 +46,7 @@ class Settings:
     def __init__(self, nb: Any) -> None:
         own = nb.metadata.get("nb", {})
         own = own if isinstance(own, dict) else {}
-        given = os.environ.get("NB_STRICT", str(own.get("strict", True))).lower()
+        given = (os.environ.get("NB_STRICT") or str(own.get("strict", True))).lower()
         if given not in ("0", "1", "true", "false"):
             raise WrongParameters(f"NB_STRICT is {given!r}; expected 1 or 0")
         self.strict = given in ("1", "true")
