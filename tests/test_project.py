@@ -108,6 +108,17 @@ def test_editing_a_code_cell_runs_its_stage_and_what_depends_on_it(
     assert stale(project) == {}
 
 
+def test_after_any_run_the_next_one_need_not_ask_dvc(project: Project) -> None:
+    edit_cell(project, "40-evaluate", "code", "print('once more')")
+    assert run_and_list(project, "nb", "run") == {"40-evaluate"}
+    assert project.has(".nb/stamp.json")
+    for name in ("fingerprints", "stamp.json"):  # as in a new clone
+        path = project.path / ".nb" / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    assert run_and_list(project, "nb", "run") == set()
+    assert project.has(".nb/stamp.json")
+
+
 def test_a_change_upstream_reaches_only_what_its_results_reach(project: Project) -> None:
     edit_cell(project, "20-features", "code", "print('the same results')")
     assert list(stale(project)) == ["features"]

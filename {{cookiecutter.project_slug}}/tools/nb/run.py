@@ -67,6 +67,7 @@ def _run_side_by_side(root: Path, options: Options, view: View, warm: Warm | Non
         storage.fetch_runs(root)
     began = stamp.clock(root)
     plan = _plan(root, options, view.note)
+    planned = stamp.clock(root)
     if all(task.hidden for task in plan.tasks):
         return None
     if any(task.changed for task in plan.tasks):
@@ -81,7 +82,9 @@ def _run_side_by_side(root: Path, options: Options, view: View, warm: Warm | Non
         except KeyboardInterrupt:
             view.note("interrupted; dvc.lock is complete, but not in order")
     if plan.watched and runner.all_done():
-        seen = (root, plan.watched, began, runner.ended, _content(plan, done))
+        # A plan is made with fingerprints that were brought up to date meanwhile.
+        ended = {pipeline.FINGERPRINT_STAGE: planned, **runner.ended}
+        seen = (root, plan.watched, began, ended, _content(plan, done))
         ours = partial(pipeline.hold_only, plan.watched.locks, runner.written)
         return Done(done, partial(stamp.record, *seen, locks_are_ours=ours))
     return Done(done)

@@ -129,7 +129,8 @@ def _watched(repo: Any, root: Path, stages: Sequence[Any]) -> Watched | None:
     made = {path for paths in written.values() for path in paths}
     declared = {Path(stage.path) for stage in repo.index.stages}
     locks = {path.with_name(stamp.LOCK) for path in declared if path.suffix == ".yaml"}
-    read = {dep.fs_path for stage in stages if not stage.frozen for dep in stage.deps} - made
+    needed = {dep.fs_path for stage in stages if not stage.frozen for dep in stage.deps}
+    read = {path for path in needed if not made & {path, *map(str, Path(path).parents)}}
     variables = [_variables(path) for path in declared]
     if None in variables:
         return None
