@@ -115,6 +115,7 @@ def test_after_any_run_the_next_one_need_not_ask_dvc(project: Project) -> None:
     for name in ("fingerprints", "stamp.json"):  # as in a new clone
         path = project.path / ".nb" / name
         shutil.rmtree(path) if path.is_dir() else path.unlink()
+    project.write("notebooks/dvc.lock", "schema: '2.0'\n")
     assert run_and_list(project, "nb", "run") == set()
     assert project.has(".nb/stamp.json")
 
