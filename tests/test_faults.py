@@ -69,12 +69,13 @@ class Processes:
     def find(self, kind: str) -> int | None:
         """Return a process of a kind, if there is one."""
         warm = self._below({self.runner}, "nb.preload")
-        workers = self._below(warm, "nb.preload")
+        below = self._below({self.runner, *warm}, "")
+        workers = {pid for pid in below if self.sessions[pid] == pid} - warm
         servers = self._below(workers, "nb.preload")
         forks = self._below(servers, "nb.preload")
         kinds = {
             "runner": {self.runner} & self.parents.keys(),
-            "page maker": self._below({self.runner}, "nb run"),
+            "page maker": below - workers - warm,
             "warm process": warm,
             "worker": workers,
             "fork server": servers,
@@ -131,7 +132,8 @@ def test_without_its_warm_process_a_run_goes_on(notebooks: Pipeline) -> None:
 
 def test_without_its_page_maker_a_run_makes_all_pages(notebooks: Pipeline) -> None:
     process = notebooks.begin("nb", "run", "-j1")
-    victim = find(notebooks, process, "page maker")
+    # A worker is taken for one until it leads its session.
+    victim = find(notebooks, process, "kernel") and find(notebooks, process, "page maker")
     assert victim
     os.kill(victim, signal.SIGKILL)
     output, _ = process.communicate(timeout=60)

@@ -170,6 +170,14 @@ result = [[checker.conforms(text, name), checker.conforms("a b", name)]
           for name, text in texts.items()]
 result.append([sorted(checker.checkers), rfc3987_syntax.__file__, nbformat.__name__])
 """,
+    "hdfs": """
+import pyarrow.fs
+from papermill.iorw import HDFSHandler
+try:
+    HDFSHandler().listdir("/")
+except Exception as error:
+    result = [type(error).__name__, str(error)[:80], pyarrow.fs.__file__]
+""",
     "atexit": """
 import atexit, threading, time
 from pathlib import Path

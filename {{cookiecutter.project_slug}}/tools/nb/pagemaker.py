@@ -1,11 +1,17 @@
-"""Pages of executed copies, made beside the stages, in a fork of the runner. POSIX only."""
+"""Pages of executed copies, made beside the stages, in a process of their own. POSIX only."""
 
 from __future__ import annotations
 
+import gc
 import os
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any, NoReturn
+
+# What the warm process is asked with for a page maker.
+ROOT = "pages_of"
 
 
 class PageMaker:
@@ -13,52 +19,77 @@ class PageMaker:
 
     Args:
         root: the project's root.
-        leave: called first in the fork, to close what is the runner's own.
+        fork: forks its process from the warm one, which has most of the imports, given the order
+            and its end of the connection; returns None if there is none, and this process forks.
+        leave: called first in a fork of this process, to close what is the runner's own.
     """
 
-    def __init__(self, root: Path, leave: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        root: Path,
+        fork: Callable[[Mapping[str, Any], list[int]], int | None],
+        leave: Callable[[], None],
+    ) -> None:
         self.root = root
+        self.fork = fork
         self.leave = leave
         self.pid: int | None = None
-        self.orders: list[int] = []
+        self.orders: socket.socket | None = None
 
     def start(self) -> None:
         """Start the process, unless it was: it imports what pages need and waits for orders."""
         if self.pid is not None:
             return
-        taken, given = os.pipe()
-        os.set_blocking(given, False)
-        self.pid = os.fork()
-        if self.pid:
-            os.close(taken)
-            self.orders = [given]
-            return
-        with suppress(Exception):
-            self.leave()
-            os.close(given)
-            self._work(taken)
-        os._exit(0)
+        self.orders, theirs = socket.socketpair()
+        self.orders.setblocking(False)
+        self.pid = self.fork({ROOT: str(self.root)}, [theirs.fileno()])
+        if self.pid is None:
+            self.pid = os.fork()
+            if self.pid == 0:
+                work(self.root, theirs.fileno(), self.leave)
+        theirs.close()
 
     def make(self, executed: str) -> None:
         """Order the page of an executed copy, if there is one."""
-        if executed and (self.root / executed).is_file():
-            for orders in self.orders:
-                with suppress(BrokenPipeError, BlockingIOError):
-                    os.write(orders, f"{executed}\n".encode())
+        if self.orders and executed and (self.root / executed).is_file():
+            with suppress(OSError):  # it was killed, or is far behind
+                self.orders.send(f"{executed}\n".encode())
 
     def wait(self) -> None:
         """Wait for the pages that were ordered."""
-        while self.orders:
-            os.close(self.orders.pop())
-        if self.pid:
-            os.waitpid(self.pid, 0)
+        if self.orders:
+            with suppress(OSError):  # it was killed
+                self.orders.shutdown(socket.SHUT_WR)
+                self.orders.setblocking(True)
+                self.orders.recv(1)
+        self.close()
 
-    def _work(self, taken: int) -> None:
+    def close(self) -> None:
+        """Close the connection: in the end, and in a fork of this process."""
+        if self.orders:
+            self.orders.close()
+
+
+def work(root: Path, connection: int, leave: Callable[[], None] | None = None) -> NoReturn:
+    """Be the page maker, in a new fork: make what is ordered until the runner orders no more.
+
+    Args:
+        root: the project's root.
+        connection: where the orders come from.
+        leave: called first, to close what is the runner's own.
+    """
+    try:
+        if leave:
+            leave()
         from . import report
 
+        gc.disable()  # imports are done sooner
         with suppress(OSError):
             report.warm_up()
-        with os.fdopen(taken, encoding="utf-8") as orders:
+        gc.enable()
+        with os.fdopen(connection, encoding="utf-8") as orders:
             for executed in orders:
                 with suppress(Exception):
-                    report.page(self.root, self.root / executed.rstrip("\n"))
+                    report.page(root, root / executed.rstrip("\n"))
+    finally:
+        os._exit(0)

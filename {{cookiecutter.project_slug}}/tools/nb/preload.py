@@ -2,8 +2,9 @@
 
 It starts beside the planning of a run, imports papermill, Jupyter and DVC, then the third-party
 modules that the notebooks to be run import, and forks the workers of the stages (`worker`), each
-with a fork server for papermill and kernels (`forkserver`). Modules of the project are left out:
-they change between runs. Linux only: on other systems common frameworks break in forks.
+with a fork server for papermill and kernels (`forkserver`), and what makes pages (`pagemaker`).
+Modules of the project are left out: they change between runs. Linux only: on other systems common
+frameworks break in forks.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from typing import Any
 
 import IPython
 
-from . import forkserver, grammar, worker
+from . import forkserver, lazy, pagemaker, worker
 from .pipeline.repository import MODULES as DVC_MODULES
 from .pipeline.repository import rehearse
 from .worker import Order
@@ -70,7 +71,7 @@ def main(connection: socket.socket, kept: Iterable[int]) -> None:
     os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # the kernels' debugger warns otherwise
     gc.disable()  # imports are done sooner
     before = dict(os.environ)
-    with grammar.put_off():
+    with lazy.put_off():
         for name in (*DVC_MODULES, *PROGRAMS):
             with suppress(ModuleNotFoundError):  # of another version: stages import what they need
                 importlib.import_module(name)
@@ -208,6 +209,8 @@ def _serve(connection: socket.socket, kept: Iterable[int]) -> None:
                     events.close()
                     for source in (connection, *wakeup):
                         source.close()
+                    if pagemaker.ROOT in order:
+                        pagemaker.work(Path(order[pagemaker.ROOT]), files[0])
                     worker.work(Order(**order), files, kept)
                 for file in files:
                     os.close(file)

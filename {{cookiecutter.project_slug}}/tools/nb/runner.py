@@ -87,7 +87,7 @@ class Runner:
         self.cold: set[str] = set()
         self.warm = warm if warm and self._warm_up(warm, tasks) else None
         self.is_warming = self.warm is not None
-        self.pages = PageMaker(root, self._leave)
+        self.pages = PageMaker(root, self._fork_warm, self._leave)
         self.locks = pipeline.read_locks(root, [task.name for task in tasks])
         self.workers: dict[int, Worker] = {}
         self.signals: list[tuple[int, float]] = []
@@ -149,7 +149,7 @@ class Runner:
             self._save()
             if not self.workers and not held:
                 return
-            if any(stage.executed for stage in self.stages.values()):
+            if not self.is_warming and any(stage.executed for stage in self.stages.values()):
                 self.pages.start()
             self._wait()
             self._end_what_is_late()
@@ -169,7 +169,7 @@ class Runner:
             task.persisted,
             self.environment,
         )
-        started = worker.start(task, order, fork=self._fork_warm, setup=self._leave)
+        started = worker.start(task, order, fork=self._fork_worker, setup=self._leave)
         pid = started.pid
         self.workers[pid] = started
         self.events.register(started.output, selectors.EVENT_READ, pid)
@@ -178,9 +178,12 @@ class Runner:
         if not task.hidden:
             self.view.running(task.name, started.began)
 
+    def _fork_worker(self, order: Mapping[str, Any], files: list[int]) -> int | None:
+        return None if order["stage"] in self.cold else self._fork_warm(order, files)
+
     def _fork_warm(self, order: Mapping[str, Any], files: list[int]) -> int | None:
-        is_there = self.warm and self.warm.is_alive and not self.is_warming
-        if not (self.warm and is_there) or order["stage"] in self.cold:
+        """Fork a process from the warm one; return None if there is none, or not yet."""
+        if not self.warm or not self.warm.is_alive or self.is_warming:
             return None
         return self.warm.fork(order, files)
 
@@ -193,8 +196,9 @@ class Runner:
         self.events.close()
         if self.warm:
             self.warm.socket.close()
+        self.pages.close()
         pipes = (fd for running in self.workers.values() for fd in running.pipes())
-        for fd in (*self._wakeup, *self.pages.orders, *pipes):
+        for fd in (*self._wakeup, *pipes):
             os.close(fd)
 
     def _wait(self) -> None:

@@ -201,10 +201,10 @@ def work(order: Order, files: list[int], warm_files: Iterable[int] | None = None
     os.environ.update(order.environment)
     root = Path(order.root)
     _make_own_session(output)
-    server = None
-    if warm_files is not None:
-        server = forkserver.start(root, [control, result, *warm_files])
     try:
+        server = None
+        if warm_files is not None:
+            server = forkserver.start(root, [control, result, *warm_files])
         if server:
             os.environ.update(server.environment())
         watch = _Watch(control)

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from .. import grammar
+from .. import lazy
 from ..causes import notebook_of
 from ..copies import ERROR_MARK, INJECTED, one_line
 from ..declared import Stage
@@ -184,7 +184,7 @@ def read(path: Path) -> Any:
     Raises:
         NbError: if it cannot be read.
     """
-    with grammar.put_off():
+    with lazy.put_off():
         import nbformat
 
     try:

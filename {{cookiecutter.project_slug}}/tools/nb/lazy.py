@@ -1,0 +1,47 @@
+"""Spares those who import a library what is slow to import in it and seldom called."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
+
+# What libraries import of each: jsonschema its parser of IRIs, two thirds of the import of
+# nbformat; papermill what opens hdfs:// addresses, and with it Arrow and NumPy.
+SLOW = {
+    "rfc3987_syntax": ("is_valid_syntax",),
+    "pyarrow.fs": ("FileSelector", "HadoopFileSystem"),
+}
+
+
+@contextmanager
+def put_off() -> Iterator[None]:
+    """Have libraries that are imported in the block import the `SLOW` modules as they call them.
+
+    After the block each module is the real one for whoever imports it.
+    """
+    absent = [name for name in SLOW if name not in sys.modules and _is_installed(name)]
+    for name in absent:
+        module = ModuleType(name)
+        vars(module).update({function: _calling(name, function) for function in SLOW[name]})
+        sys.modules[name] = module
+    try:
+        yield
+    finally:
+        for name in absent:
+            del sys.modules[name]
+
+
+def _is_installed(name: str) -> bool:
+    return importlib.util.find_spec(name.partition(".")[0]) is not None
+
+
+def _calling(module: str, name: str) -> Callable[..., Any]:
+    def call(*args: Any, **options: Any) -> Any:
+        return getattr(importlib.import_module(module), name)(*args, **options)
+
+    return call
