@@ -274,6 +274,7 @@ def test_without_the_example_everything_works_too(bake: Bake) -> None:
     project = bake(example=False, project_name="Ärzte & Söhne", environment="pip")
     assert "There is no production notebook yet" in project.make("run-notebooks")
     assert "There is no production notebook yet" in project.make("status")
+    assert json.loads(project.run("nb", "run", "--json"))["stages"] == []
     project.make("test")
     project.make("lint")
     project.git("add", "--all")

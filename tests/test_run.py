@@ -1012,20 +1012,33 @@ def test_dvc_still_has_every_undocumented_name(pipeline: Pipeline) -> None:
     assert check_in_environment(pipeline, code) == "[]\n"
 
 
-def test_without_such_a_name_dvc_repro_does_the_work(pipeline: Pipeline) -> None:
-    pipeline.declare(**diamond())
-    pipeline.write("in.txt", "1\n")
-    code = """
+RUN_WITH_ANOTHER_DVC = """
 import sys, dvc.repo.reproduce, nb.cli
 del dvc.repo.reproduce.plan_repro
 sys.argv = ["nb", "run"]
 nb.cli.main()
 """
-    output = check_in_environment(pipeline, code)
+
+
+def test_without_such_a_name_dvc_repro_does_the_work(pipeline: Pipeline) -> None:
+    pipeline.declare(**diamond())
+    pipeline.write("in.txt", "1\n")
+    output = check_in_environment(pipeline, RUN_WITH_ANOTHER_DVC)
     assert "no dvc.repo.reproduce:plan_repro" in output
     assert "Running stage 'end'" in output
     assert pipeline.record()["engine"] == "dvc repro"
     pipeline.is_settled()
+
+
+def test_what_terminates_such_a_run_ends_dvc_repro(pipeline: Pipeline) -> None:
+    pipeline.declare(a=step("touch began; sleep 60; echo > a", out="a"))
+    process = pipeline.begin("python", "-c", RUN_WITH_ANOTHER_DVC)
+    pipeline.wait_for("began")
+    process.terminate()
+    process.communicate(timeout=20)
+    assert process.returncode == 143
+    pipeline.is_gone()
+    assert pipeline.record()["state"] == "interrupted"
 
 
 @pytest.mark.parametrize("seed", range(2))

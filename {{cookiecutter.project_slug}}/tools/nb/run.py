@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -13,12 +14,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
-from . import contract, forkserver, pipeline, record, stamp, storage, trace
+from . import contract, forkserver, pipeline, record, stamp, storage, trace, worker
 from .notebook import production_notebooks
+from .orphans import adopt_orphans
 from .pipeline import Plan, StageState
 from .project import PRODUCTION, NbError, program_environment
 from .record import Options, RunRecord
-from .runner import Runner, stage_record
+from .runner import ENDING, Runner, stage_record
 from .schedule import DONE, UNCHANGED
 from .view import View
 from .warm import COLD, Warm
@@ -127,8 +129,8 @@ def _plan(root: Path, options: Options, tell: Callable[[str], None]) -> Plan:
 @contextmanager
 def warmth(root: Path, options: Options, lock: int) -> Iterator[Warm | None]:
     """Start the warm process, if there may be notebooks to run; end it after the block."""
-    is_cold = options.cold or os.environ.get(COLD) or sys.platform != "linux"
-    if is_cold or not production_notebooks(root / PRODUCTION):
+    is_cold = options.cold or os.environ.get(COLD, "0") not in ("", "0")
+    if is_cold or sys.platform != "linux" or not production_notebooks(root / PRODUCTION):
         yield None
         return
     warm = Warm(root, [lock])
@@ -187,18 +189,36 @@ def _run_plainly(root: Path, options: Options, view: View, why: str) -> Done:
     report.save(root)
     began = time.monotonic()
     environment = {**program_environment(), **_shell(root, options)}
-    # With --json only that is for standard output.
-    process = subprocess.Popen(command, cwd=root, env=environment, stdout=view.stream.fileno())
-    interrupted = False
-    while process.returncode is None:
-        try:
-            process.wait()
-        except KeyboardInterrupt:  # the terminal sends Ctrl-C to DVC, too: wait for it to tidy up
-            interrupted = True
-    code = min(process.returncode, 1) if process.returncode >= 0 else 128 - process.returncode
-    code = 130 if interrupted else code
+    with _ends_descendants() as signals:
+        # With --json only that is for standard output.
+        process = subprocess.Popen(command, cwd=root, env=environment, stdout=view.stream.fileno())
+        code = process.wait()
+    code = min(code, 1) if code >= 0 else 128 - code
+    code = 128 + signals[0] if signals else code
     report.finish(root, code, time.monotonic() - began)
     return Done(report)
+
+
+@contextmanager
+def _ends_descendants() -> Iterator[list[int]]:
+    """Note signals in the block, and kill what was started at those that a terminal does not send.
+
+    The terminal sends Ctrl-C to DVC, too, which is to tidy up; after a second one nobody waits.
+    """
+    signals: list[int] = []
+
+    def heed(number: int, _frame: object) -> None:
+        signals.append(number)
+        if signals != [signal.SIGINT] and os.name == "posix":
+            worker.end_descendants()
+
+    adopt_orphans()
+    handlers = {number: signal.signal(number, heed) for number in ENDING}
+    try:
+        yield signals
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

@@ -101,11 +101,15 @@ def _print_plan(root: Path, options: Options, nothing: bool, *, as_json: bool) -
 
 def _run(root: Path, options: Options, *, as_json: bool, where: Path = Path()) -> None:
     """Run, make the report, and say what became of it; `where` is the root as the user sees it."""
-    from .. import report
+    from .. import record, report
     from ..run import execute
     from ..view import View
 
     done = execute(root, options, View(sys.stderr if as_json else sys.stdout))
+    if done is None and as_json:
+        nothing: dict[str, Any] = {"stages": [], "metrics": {}}
+        _print_end(record.unchanged(root, vars(options), nothing), None, as_json=True)
+        return
     if done is None:
         click.echo(NO_NOTEBOOK, nl=False)
         return
