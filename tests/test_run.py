@@ -614,6 +614,8 @@ def test_a_refused_command_of_a_notebook_is_wrong_usage(pipeline: Pipeline) -> N
     stage = notebook(pipeline, "x")
     pipeline.declare(a={**stage, "cmd": f"{stage['cmd']} --no-such-option"})
     pipeline.nb("run", code=2)
+    pipeline.declare(a={**stage, "cmd": f"{stage['cmd']} && exit 2"})
+    pipeline.nb("run", code=1)
 
 
 def test_a_stage_that_takes_too_long_is_ended(pipeline: Pipeline) -> None:

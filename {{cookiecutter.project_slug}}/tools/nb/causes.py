@@ -69,7 +69,8 @@ def find(
         return Cause(OUT_OF_MEMORY if _tells_of_memory(error) else FAILED, error, cell)
     cause = _last_words(lines, outcome)
     state = OUT_OF_MEMORY if _tells_of_memory(cause) else FAILED
-    return Cause(state, cause, is_usage=executed is not None and status == USAGE)
+    is_refused = executed is not None and status == USAGE and not _is_since(executed, since)
+    return Cause(state, cause, is_usage=is_refused)
 
 
 def oom_kills() -> int:
@@ -109,13 +110,20 @@ def notebook_of(command: str) -> tuple[str, str]:
 
 def failed_cell(copy: Path, since: float) -> tuple[str, int] | None:
     """Return the error in an executed copy and its code cell; None if it has none or is older."""
+    if not _is_since(copy, since):
+        return None
     try:
-        if copy.stat().st_mtime < since:
-            return None
         failure = copies.find_failure(json.loads(copy.read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     return (failure.error, failure.cell) if failure else None
+
+
+def _is_since(copy: Path, since: float) -> bool:
+    try:
+        return copy.stat().st_mtime >= since
+    except OSError:
+        return False
 
 
 def _last_words(lines: list[str], outcome: Outcome) -> str:
