@@ -283,6 +283,7 @@ def test_a_notebook_without_a_kernels_name_runs_in_the_projects(pipeline: Pipeli
     odd(pipeline.path / "odd.ipynb", "x = 1", "input('your name?')")
     output = type_in(pipeline, "papermill odd.ipynb out.ipynb --engine nb", code=1)
     assert "odd · cell 2 · StdinNotImplementedError" in output
+    type_in(pipeline, "papermill odd.ipynb out.ipynb --engine nb -p y 2", code=2)
 
 
 @pytest.mark.slow

@@ -618,6 +618,48 @@ def test_a_refused_command_of_a_notebook_is_wrong_usage(pipeline: Pipeline) -> N
     pipeline.nb("run", code=1)
 
 
+WRONG_VALUES = {
+    "x: 1\nxx: 2\n": "config/a.yaml: unknown parameter xx; did you mean x?",
+    "x: one\n": 'config/a.yaml: parameter x: given "one", expected int',
+    "x:\t2\n": "config/a.yaml cannot be read: while scanning for the next token",
+    "just text\n": "config/a.yaml holds no",
+}
+
+
+def test_wrong_parameters_are_refused_before_anything_is_removed(pipeline: Pipeline) -> None:
+    (pipeline.path / "config").mkdir(exist_ok=True)
+    pipeline.write("config/a.yaml", "x: 1\n")
+    stage = notebook(pipeline, "open('a.txt', 'w').write(f'{x}')")
+    command = stage["cmd"].replace("-p x 2", "-f config/a.yaml")
+    params = [{"config/a.yaml": None}]
+    pipeline.declare(a={**stage, "cmd": command, "params": params, "outs": ["a.txt"]})
+    pipeline.nb("run")
+    for text, says in WRONG_VALUES.items():
+        pipeline.write("config/a.yaml", text)
+        (line,) = pipeline.nb("run", code=2).splitlines()
+        assert line.startswith(f"nb: {says}")
+        assert pipeline.read("a.txt") == "1"
+    assert "config/a.yaml holds no" in pipeline.nb("status", code=2)
+
+
+def test_a_prompt_in_the_environment_keeps_no_stage_from_being_forked(pipeline: Pipeline) -> None:
+    # As an activated environment exports it; a shell that is not interactive drops it.
+    pipeline.declare(a=notebook(pipeline, "x"))
+    assert "anew" not in pipeline.nb("run", PS1="> ", SHELL=str(shutil.which("bash")))
+
+
+def test_a_missing_notebook_is_named(pipeline: Pipeline) -> None:
+    stage = notebook(pipeline, "x")
+    pipeline.declare(a={**stage, "deps": [".nb/fingerprints/10-a.txt"]})
+    assert "it has not been run yet" in pipeline.nb("status")
+    pipeline.nb("run")
+    (pipeline.path / "notebooks/production/10-a.ipynb").unlink()
+    says = "notebooks/production/10-a.ipynb is missing"
+    (pipeline.path / ".nb/fingerprints/10-a.txt").unlink()
+    assert f"a · 10-a · {says}" in pipeline.nb("run", code=1)
+    assert says in pipeline.nb("status")
+
+
 def test_a_stage_that_takes_too_long_is_ended(pipeline: Pipeline) -> None:
     pipeline.declare(slow=step("sleep 60; echo > slow", out="slow"), quick=copy("quick.txt"))
     began = time.monotonic()

@@ -7,11 +7,13 @@ import re
 import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 from . import copies
 from .copies import one_line, without_colors
 from .pipeline import Outcome
+from .project import FINGERPRINTS, PRODUCTION
 from .schedule import BROKEN_CONTRACT, FAILED, KILLED, OUT_OF_MEMORY, TIMED_OUT
 
 MEMORY_WORDS = ("MemoryError", "Cannot allocate memory")
@@ -21,6 +23,11 @@ USAGE, CONTRACT, LATE, DEAD_KERNEL = 2, 3, 124, 138
 # How the lines begin that say how a contract was broken.
 CONTRACT_ERROR = "ContractError: "
 FIRST_SIGNAL, LAST_SIGNAL = 128, 159
+SEPARATORS = ("&&", "||", "|", ";", "&")
+# How the lines begin that papermill prints here for what it refuses.
+REFUSAL = "nb: "
+# In what DVC says if a stage's notebook is gone: so is the fingerprint, on which the stage depends.
+_FINGERPRINT = re.compile(rf"'(?:.*/)?{FINGERPRINTS.as_posix()}/(.+)\.txt'")
 _ERROR_LINE = re.compile(r"[A-Za-z_][\w.]*(Error|Exception|Exit|Interrupt|Warning)\b.*")
 
 
@@ -67,10 +74,10 @@ def find(
         return Cause(KILLED, what, cell)
     if error:
         return Cause(OUT_OF_MEMORY if _tells_of_memory(error) else FAILED, error, cell)
+    if executed and status == USAGE and not _is_since(executed, since):
+        return Cause(FAILED, _refusal(lines, outcome), is_usage=True)
     cause = _last_words(lines, outcome)
-    state = OUT_OF_MEMORY if _tells_of_memory(cause) else FAILED
-    is_refused = executed is not None and status == USAGE and not _is_since(executed, since)
-    return Cause(state, cause, is_usage=is_refused)
+    return Cause(OUT_OF_MEMORY if _tells_of_memory(cause) else FAILED, cause)
 
 
 def oom_kills() -> int:
@@ -97,15 +104,21 @@ def _tells_of_memory(error: str) -> bool:
 
 def notebook_of(command: str) -> tuple[str, str]:
     """Return the notebook that a stage's command runs and its executed copy; empty if none."""
+    names = [word for word in papermill_words(command) if word.endswith(".ipynb")]
+    return (names[0], names[1]) if len(names) > 1 else ("", "")
+
+
+def papermill_words(command: str) -> list[str]:
+    """Return the words of a command from `papermill` on; none if it does not run papermill."""
     try:
         words = shlex.split(command)
     except ValueError:
-        return "", ""
+        return []
     programs = [Path(word).stem for word in words]
-    if "papermill" not in programs:  # `timeout 60 papermill …` is a notebook's command, too
-        return "", ""
-    names = [word for word in words[programs.index("papermill") :] if word.endswith(".ipynb")]
-    return (names[0], names[1]) if len(names) > 1 else ("", "")
+    if "papermill" not in programs:  # `timeout 60 papermill …` runs it, too
+        return []
+    words = words[programs.index("papermill") :]
+    return list(takewhile(lambda word: word not in SEPARATORS, words))
 
 
 def failed_cell(copy: Path, since: float) -> tuple[str, int] | None:
@@ -119,6 +132,12 @@ def failed_cell(copy: Path, since: float) -> tuple[str, int] | None:
     return (failure.error, failure.cell) if failure else None
 
 
+def _refusal(lines: list[str], outcome: Outcome) -> str:
+    if lines and lines[-1].startswith(REFUSAL):
+        return one_line(lines[-1].removeprefix(REFUSAL))
+    return _last_words(lines, outcome)
+
+
 def _is_since(copy: Path, since: float) -> bool:
     try:
         return copy.stat().st_mtime >= since
@@ -129,6 +148,8 @@ def _is_since(copy: Path, since: float) -> bool:
 def _last_words(lines: list[str], outcome: Outcome) -> str:
     """Return the error that a command printed last; without one, its exit status."""
     if outcome.status is None:
+        if missing := _FINGERPRINT.search(outcome.error):
+            return f"{PRODUCTION.as_posix()}/{missing[1]}.ipynb is missing"
         return one_line(outcome.error)
     for line in reversed(lines[-5:]):
         if _ERROR_LINE.fullmatch(without_colors(line).strip()):

@@ -73,8 +73,11 @@ def explain(root: Path, path: Path, old_md5: str | None) -> list[str]:
         One phrase per change. Where the old state was never seen on this machine, one phrase that
         says no more than that it changed.
     """
+    if not (root / path).exists():
+        name = path.relative_to(FINGERPRINTS).with_suffix(".ipynb")
+        return [f"{(PRODUCTION / name).as_posix()} is missing"]
     old = root / HISTORY / f"{old_md5}.txt"
-    if not old.exists() or not (root / path).exists():
+    if not old.exists():
         return ["its code, or a module that it imports, changed"]
     before, after = (_parse(p.read_text(encoding="utf-8")) for p in (old, root / path))
     kernel = ["its kernel changed"] if before[0] != after[0] else []

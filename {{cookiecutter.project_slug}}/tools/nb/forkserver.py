@@ -36,8 +36,8 @@ FOLDER = Path(".nb/forks")
 # Variables that no library reads as it is imported. If another one differs from those of the warm
 # process, a fork may not be what an ordinary start is.
 HARMLESS = (
-    "DVC_", "JPY_", "JUPYTER_DEFAULT_PROVISIONER_NAME", "NB_", "OLDPWD=", "PATH=", "PWD=",
-    "PYDEVD_DISABLE_FILE_VALIDATION", "SHLVL=", "_=",
+    "DVC_", "JPY_", "JUPYTER_DEFAULT_PROVISIONER_NAME", "NB_", "OLDPWD=", "PATH=", "PS1=", "PS2=",
+    "PWD=", "PYDEVD_DISABLE_FILE_VALIDATION", "SHLVL=", "_=",
 )  # fmt: skip
 # What a process has from its parent besides: lines of /proc/PID/status, and files beside that.
 INHERITED_LINES = ("Uid", "Gid", "Groups", "Umask", "Cpus_allowed:", "Cap", "NoNewPrivs")

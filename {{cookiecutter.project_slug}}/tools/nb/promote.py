@@ -11,6 +11,7 @@ import difflib
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -441,8 +442,9 @@ class _Work:
                         "too large to be one"
                     )
             if not git(self.root, "ls-files", "--", name, f"{name}.dvc", check=False).strip():
+                advice = f"dvc add {shlex.quote(name)}"
                 self.found.notes.append(
-                    f"{name} is in no version control, so no other clone has it: dvc add {name}"
+                    f"{name} is in no version control, so no other clone has it: {advice}"
                 )
 
     # -- step 5: the proof ---------------------------------------------------------------------

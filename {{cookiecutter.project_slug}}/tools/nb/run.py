@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from . import contract, forkserver, pipeline, record, stamp, storage, trace, worker
+from .given import check_given
 from .notebook import production_notebooks
 from .orphans import adopt_orphans
 from .pipeline import Plan, StageState
@@ -72,6 +73,7 @@ def _run_side_by_side(root: Path, options: Options, view: View, warm: Warm | Non
     planned = stamp.clock(root)
     if all(task.hidden for task in plan.tasks):
         return None
+    check_given(root, (task for task in plan.tasks if task.changed))
     if any(task.changed for task in plan.tasks):
         stamp.forget(root)
     runner = Runner(root, options, plan.tasks, view, _shell(root, options), warm)

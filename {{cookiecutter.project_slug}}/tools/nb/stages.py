@@ -5,17 +5,15 @@ The door for programs that cannot import DVC or this package (docs/schedulers.md
 
 from __future__ import annotations
 
-import shlex
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from . import causes, pipeline
 from .config import read_config
+from .given import config_files
 from .notebook import read_notebook
 from .parameters import describe, read_parameters
 
-CONFIG_FLAGS = ("-f", "--parameters_file")
 VALUE_FLAGS = ("-p", "--parameters", "-r", "--parameters_raw")
 
 
@@ -36,11 +34,10 @@ def listed(root: Path) -> list[dict[str, Any]]:
 
 def _listed(root: Path, definition: pipeline.Definition) -> dict[str, Any]:
     notebook, executed = causes.notebook_of(definition.command)
-    words = shlex.split(definition.command) if notebook else []
+    words = causes.papermill_words(definition.command)
     config: dict[str, Any] = {}
-    for flag, file in pairwise(words):
-        if flag in CONFIG_FLAGS:
-            config |= read_config(root / file)
+    for file in config_files(words):
+        config |= read_config(root / file)
     given = zip(words, words[1:], words[2:], strict=False)
     fixed = {name: value for flag, name, value in given if flag in VALUE_FLAGS}
     return {

@@ -125,14 +125,20 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def summary(run: RunRecord) -> list[str]:
-    """Return a line per stage, what became of it and how long it took, and one per failure."""
+def summary(run: RunRecord, where: Path = Path()) -> list[str]:
+    """Return a line per stage, what became of it and how long it took, and one per failure.
+
+    Args:
+        run: the run.
+        where: the project that was run, as the user sees it.
+    """
     if run.stages and all(stage.state == UNCHANGED for stage in run.stages):
-        return [f"Nothing to run: {len(run.stages)} stages are unchanged."]
+        what = "the stage is" if len(run.stages) == 1 else f"{len(run.stages)} stages are"
+        return [f"Nothing to run: {what} unchanged."]
     width = max((len(stage.name) for stage in run.stages), default=0)
     return [
         *(_state_line(stage, width) for stage in run.stages),
-        *(failure_line(stage) for stage in run.broken()),
+        *(failure_line(stage, where) for stage in run.broken()),
     ]
 
 
@@ -145,8 +151,8 @@ def _state_line(stage: StageRecord, width: int) -> str:
     return f"{stage.name:{width}}  {word}  {took:>8}".rstrip()
 
 
-def failure_line(stage: StageRecord) -> str:
+def failure_line(stage: StageRecord, where: Path = Path()) -> str:
     """Return where a stage failed: `train · 30-train · cell 7 · NameError: … (see …)`."""
     parts = [stage.name, Path(stage.notebook).stem, f"cell {stage.cell}" if stage.cell else ""]
-    where = f" (see {stage.executed})" if stage.cell else ""
-    return click.style(" · ".join([*filter(None, parts), stage.cause]), fg="red") + where
+    seen = f" (see {(where / stage.executed).as_posix()})" if stage.cell else ""
+    return click.style(" · ".join([*filter(None, parts), stage.cause]), fg="red") + seen

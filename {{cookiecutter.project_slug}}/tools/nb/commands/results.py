@@ -163,7 +163,8 @@ def report(root: Path, and_open: bool) -> None:
 
     index = build(root)
     if index is None:
-        raise NbError("there is no executed copy to report on; run: nb run")
+        what = "there is no executed copy to report on"
+        raise NbError(f"{what}; nb run makes them, nb run --force even if nothing changed")
     click.echo(f"Report: {index.relative_to(root).as_posix()}")
     if and_open:
         click.launch(index.as_uri())

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .. import gitwiring
-from ..project import EXECUTED, INDEX, SITE, NbError
+from ..project import EXECUTED, INDEX, PRODUCTION, SITE, NbError
 from . import NO_NOTEBOOK, print_table
 
 if TYPE_CHECKING:
@@ -111,13 +111,24 @@ def _run(root: Path, options: Options, *, as_json: bool, where: Path = Path()) -
         _print_end(record.unchanged(root, vars(options), nothing), None, as_json=True)
         return
     if done is None:
-        click.echo(NO_NOTEBOOK, nl=False)
+        click.echo(_nothing_yet(root), nl=False)
         return
     if (root / ".git").exists():
         gitwiring.settle_lock(root)
     index = report.build(root)
     done.remember([path.as_posix() for path in (EXECUTED, SITE)])
     _print_end(done.record, index and where / INDEX, as_json=as_json, where=where)
+
+
+def _nothing_yet(root: Path) -> str:
+    """Return what to do where `dvc.yaml` declares no stage."""
+    from ..notebook import production_notebooks
+
+    notebooks = production_notebooks(root / PRODUCTION)
+    if not notebooks:
+        return NO_NOTEBOOK
+    name = notebooks[0].relative_to(root).as_posix()
+    return f"dvc.yaml declares no stage, none for {name} either; see: nb check\n"
 
 
 def _run_apart(root: Path, options: Options, *, dry_run: bool, as_json: bool) -> None:
@@ -150,13 +161,13 @@ def _print_end(done: RunRecord, index: Path | None, *, as_json: bool, where: Pat
     if as_json:
         click.echo(json.dumps(vars(done) | {"stages": [vars(s) for s in done.stages]}, indent=2))
     else:
-        click.echo("\n".join(summary(done)))
+        click.echo("\n".join(summary(done, where)))
     if index and not as_json:
         click.secho(f"Report: {index.as_posix()}", bold=True)
     if done.exit_code:
         raise NbError(done.problem(where), done.exit_code)
     if not index and not as_json:
-        click.echo("No notebook has run here, so there is no report; `nb run --force` makes one.")
+        click.echo("There is no executed copy, so there is no report; nb run --force makes both.")
 
 
 @click.command()
@@ -263,11 +274,11 @@ def status(root: Path, as_json: bool) -> None:
         click.echo(json.dumps([vars(state) for state in states], indent=2))
         return
     if not states:
-        click.echo(NO_NOTEBOOK, nl=False)
+        click.echo(_nothing_yet(root), nl=False)
         return
     _print_states(states)
     stale = sum(bool(state.reasons) for state in states)
-    summary = f"{stale} of {len(states)} stages are stale; bring them up to date: nb run"
+    summary = f"stale: {stale} of {len(states)} stages; bring them up to date: nb run"
     click.echo(f"\n{summary if stale else 'Nothing to run.'}")
 
 

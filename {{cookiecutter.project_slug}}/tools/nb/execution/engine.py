@@ -9,6 +9,7 @@ from typing import Any
 
 from jupyter_client.kernelspec import NoSuchKernel, get_kernel_spec
 from nbformat import from_dict
+from papermill import inspection
 from papermill.engines import NBClientEngine
 from papermill.iorw import LocalHandler, papermill_io, write_ipynb
 from papermill.log import logger
@@ -179,6 +180,11 @@ class Engine(NBClientEngine):
             **(defaults | options),
         )
         return client.execute()
+
+
+# papermill asks its engine which kernel and language a notebook is for everywhere but here.
+inspection.nb_kernel_name = Engine.nb_kernel_name
+inspection.nb_language = Engine.nb_language
 
 
 def _execute(execute: Any, nb: Any, kernel_name: str, options: dict[str, Any]) -> int:

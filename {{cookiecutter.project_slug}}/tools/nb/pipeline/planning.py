@@ -21,6 +21,7 @@ from .repository import (
     commands,
     locked_repository,
     path_locks_read_once,
+    read_parameters,
     shown_stages,
 )
 from .states import StageState, find_states
@@ -107,8 +108,8 @@ def _plan(repo: Any, root: Path, targets: Sequence[str], force: bool, downstream
                 name=name,
                 command=" && ".join(commands(stage)),
                 after=frozenset(names[o] for o in graph.successors(stage) if o in names),
+                parameters=read_parameters(stage),  # first: it says what is wrong with them
                 changed=force or _changed(stage),
-                parameters=_parameters(stage),
                 memory=_memory(stage),
                 hidden=name == FINGERPRINT_STAGE,
                 persisted=() if name == FINGERPRINT_STAGE else _persisted(stage),
@@ -212,18 +213,6 @@ def _changed(stage: Any) -> bool:
 
 def _persisted(stage: Any) -> tuple[str, ...]:
     return tuple(str(out.fs_path) for out in stage.outs if stage.cmd and out.persist)
-
-
-def _parameters(stage: Any) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for params in stage.params:
-        values = params.read_params()
-        if not isinstance(values, dict):
-            raise NbError(
-                f"{params.def_path} holds no names and values, which {stage.addressing} reads", 2
-            )
-        found |= values
-    return found
 
 
 def _memory(stage: Any) -> int | None:

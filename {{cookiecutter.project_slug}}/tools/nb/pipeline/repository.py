@@ -175,3 +175,20 @@ def shown_stages(graph: Any) -> list[Any]:
 
 def commands(stage: Any) -> list[str]:
     return list(stage.cmd) if isinstance(stage.cmd, list) else (stage.cmd or "").splitlines()
+
+
+def read_parameters(stage: Any) -> dict[str, Any]:
+    """Return the parameters that a stage depends on, by name.
+
+    Raises:
+        NbError: if a file of them does not hold names and values.
+    """
+    found: dict[str, Any] = {}
+    for params in stage.params:
+        values = params.read_params()
+        if not isinstance(values, dict):
+            raise NbError(
+                f"{params.def_path} holds no names and values, which {stage.addressing} reads", 2
+            )
+        found |= values
+    return found

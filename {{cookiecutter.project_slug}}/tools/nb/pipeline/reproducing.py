@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -242,7 +243,8 @@ def _not_computed(stage: Any, pull: bool) -> str:
     if not stage.cmd:
         path = stage.outs[0].def_path
         if stage.outs[0].exists:
-            return f"{path} is not what {name} says: dvc add {path}, or dvc checkout {path}"
+            quoted = shlex.quote(path)
+            return f"{path} is not what {name} says: dvc add {quoted}, or dvc checkout {quoted}"
         where = "in the storage" if pull else "here"
         return f"{path} as {name} names it is not {where}: make push where it was added"
     if pull:

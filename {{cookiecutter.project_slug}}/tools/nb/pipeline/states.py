@@ -9,7 +9,7 @@ from typing import Any
 
 from .. import fingerprints
 from ..project import FINGERPRINTS
-from .repository import open_project, shown_stages
+from .repository import open_project, read_parameters, shown_stages
 
 
 @dataclass
@@ -33,7 +33,8 @@ def stage_states(root: Path) -> list[StageState]:
     Fingerprints must be up to date (`fingerprints.refresh`).
 
     Raises:
-        NbError: if `dvc.yaml` cannot be read or is not a pipeline.
+        NbError: if `dvc.yaml` cannot be read or is not a pipeline, or a file of parameters holds
+            none.
     """
     with open_project(root) as repo:
         return find_states(repo, root)
@@ -44,7 +45,12 @@ def find_states(repo: Any, root: Path) -> list[StageState]:
 
     graph = repo.index.graph
     stages = {s.addressing: s for s in shown_stages(graph)}
-    changes = repo.status()
+    try:
+        changes = repo.status()
+    except AttributeError:  # of what takes a file of parameters for a mapping
+        for stage in stages.values():
+            read_parameters(stage)
+        raise
     makers = {out.def_path: s.addressing for s in graph for out in s.outs}
     states: list[StageState] = []
     stale: set[str] = set()

@@ -1,0 +1,40 @@
+"""What the commands of stages give their notebooks, held against what these take, before a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import pairwise
+from pathlib import Path
+
+from . import causes
+from .config import read_config
+from .notebook import read_notebook
+from .parameters import check, read_parameters
+from .schedule import Task
+
+CONFIG_FLAGS = ("-f", "--parameters_file")
+
+
+def config_files(words: Iterable[str]) -> list[str]:
+    """Return the files of parameters in the words of a command line of papermill."""
+    return [file for flag, file in pairwise(words) if flag in CONFIG_FLAGS]
+
+
+def check_given(root: Path, tasks: Iterable[Task]) -> None:
+    """Check the files of parameters that tasks give their notebooks.
+
+    DVC removes what a stage wrote before its command starts, and only that refuses parameters. What
+    is not there is left to the stage: another one may make it.
+
+    Raises:
+        NbError: with exit code 2, if a file cannot be read, or gives what the notebook does not
+            take.
+    """
+    for task in tasks:
+        words = causes.papermill_words(task.command)
+        notebook = root / causes.notebook_of(task.command)[0]
+        is_strict = ("--engine", "nb") in pairwise(words) and notebook.is_file()
+        for file in config_files(words):
+            values = read_config(root / file)
+            if is_strict:
+                check(read_parameters(read_notebook(notebook)), values, file, complete=False)
