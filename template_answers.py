@@ -7,6 +7,7 @@ sentence and answers with exit code 1.
 
 import json
 import keyword
+import posixpath
 import re
 import sys
 import unicodedata
@@ -147,21 +148,29 @@ def valid_email(email: str) -> str:
 def valid_storage(storage: str) -> str:
     """Refuse a storage place that DVC could not be given in its configuration file."""
     place = storage.strip()
-    scheme = place.partition("://")[0] if "://" in place else ""
-    if not place or set(place) & set("\"'`#%") or not place.isprintable():
+    scheme, _, rest = place.partition("://") if "://" in place else ("", "", place)
+    if not rest.strip("/"):
+        _reject(f"The storage {storage!r} must name a folder or a bucket.")
+    if set(place) & set("\"'`#%") or not place.isprintable():
         _reject(f"The storage {storage!r} must be a folder or URL without quotes, '`', '#', '%'.")
     if scheme and scheme not in STORAGE_SCHEMES:
         _reject(f"The storage {storage!r} must be a folder, s3://…, gs://…, azure://… or ssh://….")
     if place.startswith("~"):
         _reject(f"The storage {storage!r} must be written without '~', which DVC does not expand.")
+    folder = posixpath.normpath(place.replace("\\", "/"))
+    if not (scheme or _is_absolute(place) or folder.startswith("../")):
+        _reject(f"The storage {storage!r} is in the project, where Git would see it: ../{rest}?")
     return ""
 
 
 def storage_url(storage: str) -> str:
     """Express a storage place as DVC's configuration wants it: relative to the folder `.dvc`."""
     place = storage.strip()
-    is_absolute = "://" in place or place.startswith(("/", "\\")) or re.match(r"[A-Za-z]:", place)
-    return place if is_absolute else f"../{place}"
+    return place if "://" in place or _is_absolute(place) else f"../{place}"
+
+
+def _is_absolute(place: str) -> bool:
+    return place.startswith(("/", "\\")) or bool(re.match(r"[A-Za-z]:", place))
 
 
 def dvc_requirement(storage: str) -> str:

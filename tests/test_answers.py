@@ -33,6 +33,9 @@ BAD_ANSWERS = {
     "an e-mail without a domain": ({"email": "nobody"}, "name@example.org"),
     "a storage of an unknown kind": ({"storage": "ftp://host/x"}, "must be a folder, s3://…"),
     "a storage in a home folder": ({"storage": "~/store"}, "without '~'"),
+    "a storage that is the project": ({"storage": "."}, "is in the project"),
+    "a storage in the project": ({"storage": "a/../store"}, "is in the project"),
+    "a storage without a bucket": ({"storage": "s3://"}, "must name a folder or a bucket"),
 }
 
 

@@ -125,6 +125,12 @@ BREAKAGES: dict[str, tuple[Break, str, str, bool]] = {
     "outputs in Git": (commit_outputs, "notebooks in Git", "holds outputs", False),
     "Windows lines in Git": (commit_windows_lines, "line endings", "notes.md", False),
     "broken pipeline": (append("dvc.yaml", "  oops: [\n"), "pipeline", "dvc.yaml", False),
+    "circle": (
+        append("dvc.yaml", "  oops:\n    cmd: make\n    deps: [loop]\n    outs: [loop]\n"),
+        "pipeline",
+        "oops",
+        False,
+    ),
     "undeclared notebook": (add_undeclared, "pipeline", "90-lost.ipynb", False),
     "storage out of reach": (block_storage, "DVC storage", "cannot be reached", False),
     "no storage": (

@@ -338,6 +338,25 @@ def test_a_parameter_that_the_stage_passes_need_not_be_in_the_config_file(tmp_pa
 
 
 @pytest.mark.parametrize(
+    ("config", "found"),
+    [
+        ("config/10-example.yaml", 0),
+        ("config/${item.a}.yaml", 0),
+        ("config/$KIND.yaml", 0),
+        ("/etc/no-such.yaml", 0),
+        ("made/1/a.yaml", 0),
+        ("config/10-exmaple.yaml", 1),
+        ("other/${item.a}.yaml", 1),
+    ],
+)
+def test_the_files_of_parameters_are_there(tmp_path: Path, config: str, found: int) -> None:
+    command = f"papermill {NAME} o.ipynb -f {config}"
+    stages = f"stages:\n  m:\n    cmd: {command}\n  make:\n    cmd: make\n    outs: [made]\n"
+    example = f"# %%\n1\n=== config/10-example.yaml\na: 1\n=== dvc.yaml\n{stages}"
+    assert len(find(tmp_path, "NB105", example)) == found
+
+
+@pytest.mark.parametrize(
     ("remark", "silenced"),
     [
         ("  # noqa", True),

@@ -89,8 +89,8 @@ def parse_notebook(path: Path, content: Any) -> Notebook:
         cells = [cell for cell in content["cells"] if cell["cell_type"] == "code"]
         kernel = kernel_name(content["metadata"].get("kernelspec", {}).get("name", ""))
         return Notebook(path, kernel, tuple(CodeCell(*_source_and_tags(cell)) for cell in cells))
-    except (KeyError, TypeError, AttributeError) as error:
-        raise NbError(f"{path} is not a notebook: {type(error).__name__} {error}.") from None
+    except (KeyError, TypeError, AttributeError):
+        raise NbError(f"{path} is not a notebook: its JSON is not what nbformat 4 holds.") from None
 
 
 def source_text(cell: dict[str, Any]) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..config import read_config
-from ..declare import Stage, read_stages
+from ..declare import TEMPLATED, Stage, as_glob, read_stages
 from ..duplicates import Duplicate
 from ..notebook import Sources
 from ..parameters import TAG, CellError, Parameter, read_parameters
@@ -173,6 +173,15 @@ class Facts:
         """Return the stages that run a notebook."""
         plain = self._by_notebook.get(document.name, [])
         return [*plain, *(stage for stage in self._templated if stage.runs(document.name))]
+
+    def is_there(self, path: str) -> bool:
+        """Return whether a path of `dvc.yaml` exists, is made by a stage, or cannot be known."""
+        if Path(path).is_absolute() or "$" in TEMPLATED.sub("", path):
+            return True
+        made = {output for stage in self.stages for output in stage.outputs}
+        return bool(made & {path, *map(str, Path(path).parents)}) or any(
+            self.root.glob(as_glob(path))
+        )
 
     def contract(self, document: Document) -> Contract:
         """Return what a notebook's parameters cell declares."""

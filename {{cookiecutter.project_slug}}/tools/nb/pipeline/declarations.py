@@ -44,7 +44,7 @@ def check_pipeline(root: Path) -> int:
         NbError: if `dvc.yaml` cannot be read or is not a pipeline.
     """
     with open_project(root) as repo:
-        return sum(1 for s in repo.index.stages if s.cmd and s.addressing != FINGERPRINT_STAGE)
+        return len(shown_stages(repo.index.graph))
 
 
 def declared(root: Path) -> list[Task]:

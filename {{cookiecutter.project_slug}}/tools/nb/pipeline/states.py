@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import fingerprints
-from ..project import FINGERPRINTS
+from ..project import FINGERPRINTS, NbError
 from .repository import open_project, read_parameters, shown_stages
 
 
@@ -33,11 +33,14 @@ def stage_states(root: Path) -> list[StageState]:
     Fingerprints must be up to date (`fingerprints.refresh`).
 
     Raises:
-        NbError: if `dvc.yaml` cannot be read or is not a pipeline, or a file of parameters holds
-            none.
+        NbError: with exit code 2, if `dvc.yaml` cannot be read or is not a pipeline, or a file of
+            parameters holds none.
     """
-    with open_project(root) as repo:
-        return find_states(repo, root)
+    try:
+        with open_project(root) as repo:
+            return find_states(repo, root)
+    except NbError as error:
+        raise NbError(str(error), 2) from None
 
 
 def find_states(repo: Any, root: Path) -> list[StageState]:

@@ -114,8 +114,9 @@ def has_a_stage(document: Document, facts: Facts) -> Found:
 
 @rule(
     "NB105",
-    "every stage has its notebook",
-    why="A stage whose notebook was renamed or removed fails as soon as it is stale.",
+    "every stage has its notebook and its files of parameters",
+    why="""A stage whose notebook, or what it passes with `-f`, was renamed or removed fails as
+    soon as it is stale.""",
     good="# %%\nprint(1)",
     bad="""\
 # %%
@@ -132,6 +133,10 @@ def has_its_notebook(document: Document, facts: Facts) -> Found:
         if inside and not any(facts.root.glob(as_glob(stage.notebook))):
             message = f"stage {stage.name} runs {stage.notebook}, which does not exist"
             yield Place(None, stage.line), message
+        for config in stage.configs:
+            if not facts.is_there(config):
+                message = f"stage {stage.name} passes -f {config}, which does not exist"
+                yield Place(None, stage.line), message
 
 
 @rule(
