@@ -36,15 +36,20 @@ def save_notebook(path: Path, *sources: str) -> None:
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), path)
 
 
-@pytest.mark.parametrize(("command", "code"), [("dvc repro features", 255), ("nb run features", 2)])
+@pytest.mark.parametrize(
+    ("command", "code", "name"),
+    [
+        ("dvc repro features", 255, "notebooks/production/20-features.ipynb"),
+        ("nb run features", 2, "config/20-features.yaml"),
+    ],
+)
 def test_a_misspelt_parameter_ends_a_run_before_it_starts(
-    project: Project, command: str, code: int
+    project: Project, command: str, code: int, name: str
 ) -> None:
     copy = project.path / "reports" / "notebooks" / "20-features.ipynb"
     before = copy.read_bytes(), copy.stat().st_mtime_ns
     project.edit("config/20-features.yaml", "seed:", "sede:")
     output = project.run(*command.split(), code=code)
-    name = "notebooks/production/20-features.ipynb"
     assert f"nb: {name}: unknown parameter sede; did you mean seed?\n" in output
     assert messages(output)
     assert (copy.read_bytes(), copy.stat().st_mtime_ns) == before

@@ -249,7 +249,7 @@ def test_a_project_inside_a_repository_is_refused_in_one_sentence(
 
 def test_a_run_that_has_nothing_to_show_says_how_to_get_it(project: Project) -> None:
     project.make("clean")
-    assert "`nb run --force` makes one" in project.make("run-notebooks")
+    assert "`nb run --force` makes both" in project.make("run-notebooks")
     project.run("nb", "run", "--force")
     assert project.has("reports/site/index.html")
 

@@ -10,11 +10,15 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parent.parent
+# A second signal is one that comes later than this: make and a terminal may both pass one on.
+SAME_SIGNAL_SECONDS = 0.5
 sys.path.insert(0, str(ROOT / "tools"))
 
 import bootstrap  # noqa: E402
@@ -81,3 +85,36 @@ def become(command: list[str], variables: Mapping[str, str]) -> NoReturn:
     if os.name == "nt":  # there, a program cannot take the place of another
         raise SystemExit(subprocess.call(command))
     os.execv(command[0], command)
+
+
+def attend(command: list[str], variables: Mapping[str, str]) -> NoReturn:
+    """Run a program as `become` does, and interrupt it, alone, when this one is to end.
+
+    For one that ends its own parts: from the terminal they would get Ctrl-C, too, and a second
+    signal may leave them waiting for ever. The second Ctrl-C kills them all.
+    """
+    if os.name == "nt":
+        become(command, variables)
+    signals: list[float] = []
+    program: subprocess.Popen[bytes] | None = None
+
+    def end(_number: int, _frame: object) -> None:
+        signals.append(time.monotonic())
+        if program and len(signals) == 1:
+            program.send_signal(signal.SIGINT)
+        elif program and signals[-1] - signals[0] > SAME_SIGNAL_SECONDS:
+            with suppress(ProcessLookupError):
+                os.killpg(program.pid, signal.SIGKILL)
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, end)
+    program = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env={**os.environ, **variables},
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    if signals:  # it came in between
+        program.send_signal(signal.SIGINT)
+    raise SystemExit(program.wait())

@@ -17,11 +17,11 @@ HOME = environment.ROOT / ".nb" / "airflow"
 
 
 def main(manager: str) -> None:
-    """Make the environment, then become `airflow standalone`."""
+    """Make the environment, then run `airflow standalone` until Ctrl-C."""
     programs = environment.make(manager, "airflow")
     HOME.mkdir(parents=True, exist_ok=True)
     port = os.environ.get("PORT", "8080")
-    environment.become(
+    environment.attend(
         [str(programs / "airflow"), "standalone"],
         {
             "PATH": os.pathsep.join([str(programs), os.environ["PATH"]]),  # it starts `airflow …`

@@ -167,7 +167,7 @@ def _print_end(done: RunRecord, index: Path | None, *, as_json: bool, where: Pat
     if done.exit_code:
         raise NbError(done.problem(where), done.exit_code)
     if not index and not as_json:
-        click.echo("There is no executed copy, so there is no report; nb run --force makes both.")
+        click.echo("There is no executed copy, so there is no report; `nb run --force` makes both.")
 
 
 @click.command()
