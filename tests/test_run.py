@@ -642,6 +642,18 @@ def test_wrong_parameters_are_refused_before_anything_is_removed(pipeline: Pipel
     assert "config/a.yaml holds no" in pipeline.nb("status", code=2)
 
 
+def test_a_file_of_parameters_that_a_stage_makes_is_judged_when_it_is_made(
+    pipeline: Pipeline,
+) -> None:
+    stage = notebook(pipeline, "x")
+    command = stage["cmd"].replace("-p x 2", "-f made.yaml")
+    use = {"cmd": command, "deps": [*stage["deps"], "made.yaml"]}
+    for value, code in (("one", 2), ("1", 0)):
+        pipeline.declare(make=step(f"echo 'x: {value}' > made.yaml", out="made.yaml"), use=use)
+        pipeline.nb("run", code=code)
+    assert pipeline.stage("use")["state"] == "ran"
+
+
 def test_a_prompt_in_the_environment_keeps_no_stage_from_being_forked(pipeline: Pipeline) -> None:
     # As an activated environment exports it; a shell that is not interactive drops it.
     pipeline.declare(a=notebook(pipeline, "x"))

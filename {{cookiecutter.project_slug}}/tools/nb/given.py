@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from itertools import pairwise
 from pathlib import Path
 
@@ -20,11 +20,16 @@ def config_files(words: Iterable[str]) -> list[str]:
     return [file for flag, file in pairwise(words) if flag in CONFIG_FLAGS]
 
 
-def check_given(root: Path, tasks: Iterable[Task]) -> None:
+def check_given(root: Path, tasks: Iterable[Task], made: Set[str]) -> None:
     """Check the files of parameters that tasks give their notebooks.
 
     DVC removes what a stage wrote before its command starts, and only that refuses parameters. What
-    is not there is left to the stage: another one may make it.
+    a stage makes, or is not there, is left to the stage that takes it.
+
+    Args:
+        root: the project's root.
+        tasks: what is to run.
+        made: the absolute paths of what stages write.
 
     Raises:
         NbError: with exit code 2, if a file cannot be read, or gives what the notebook does not
@@ -35,6 +40,8 @@ def check_given(root: Path, tasks: Iterable[Task]) -> None:
         notebook = root / causes.notebook_of(task.command)[0]
         is_strict = ("--engine", "nb") in pairwise(words) and notebook.is_file()
         for file in config_files(words):
+            if made & {str(root / file), *map(str, (root / file).parents)}:
+                continue
             values = read_config(root / file)
             if is_strict:
                 check(read_parameters(read_notebook(notebook)), values, file, complete=False)

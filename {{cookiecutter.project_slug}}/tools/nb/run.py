@@ -73,7 +73,7 @@ def _run_side_by_side(root: Path, options: Options, view: View, warm: Warm | Non
     planned = stamp.clock(root)
     if all(task.hidden for task in plan.tasks):
         return None
-    check_given(root, (task for task in plan.tasks if task.changed))
+    check_given(root, (task for task in plan.tasks if task.changed), plan.made)
     if any(task.changed for task in plan.tasks):
         stamp.forget(root)
     runner = Runner(root, options, plan.tasks, view, _shell(root, options), warm)

@@ -35,12 +35,14 @@ class Plan:
         tasks: the stages, each after those that it depends on.
         shown: the names of all stages of the project, as `stage_states` orders them.
         order: the names of all stages of the pipeline, as `dvc repro` runs them.
+        made: the absolute paths of what stages write.
         watched: what the pipeline reads and writes; None if only DVC can tell whether it changed.
     """
 
     tasks: list[Task]
     shown: list[str]
     order: list[str]
+    made: set[str]
     watched: Watched | None
 
 
@@ -117,7 +119,8 @@ def _plan(repo: Any, root: Path, targets: Sequence[str], force: bool, downstream
             for stage, name in names.items()
         ]
     shown = [stage.addressing for stage in shown_stages(repo.index.graph)]
-    return Plan(tasks, shown, [stage.addressing for stage in order], watched)
+    made = {str(out.fs_path) for stage in stages for out in stage.outs}
+    return Plan(tasks, shown, [stage.addressing for stage in order], made, watched)
 
 
 def _watched(repo: Any, root: Path, stages: Sequence[Any]) -> Watched | None:
