@@ -1,9 +1,11 @@
-"""Check the answers and write them into files: the filters that the template uses.
+"""Check the answers and write them into files: the Jinja extension of the template.
 
 A check runs as soon as its question is answered, before any folder exists, so a bad answer leaves
 nothing behind. It raises cookiecutter's `FailedHookException`, which its command line prints as one
 sentence and answers with exit code 1.
 """
+
+from __future__ import annotations  # older versions of Python come as far as the check of versions
 
 import json
 import keyword
@@ -11,13 +13,32 @@ import posixpath
 import re
 import sys
 import unicodedata
-from collections.abc import Mapping
-from typing import NoReturn
+from collections.abc import Collection, Mapping
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any, NoReturn
 
+import cookiecutter
 from cookiecutter.exceptions import FailedHookException
-from jinja2 import Environment
+from jinja2 import Environment, TemplateSyntaxError, nodes
 from jinja2.ext import Extension
+from jinja2.runtime import Context
 
+OLDEST_COOKIECUTTER = (2, 1)
+OLDEST_PYTHON = (3, 10)
+# Copied as they are: braces mean something else in them. cookiecutter's `_copy_without_render`
+# would delete a folder that is there already, and overwrite files even when told to skip them.
+VERBATIM = ("*.ipynb*", "*.j2*", "*.github/*", "tools/*")
+# The package that notebooks import in the template.
+PLACEHOLDER = "project_package"
+# The questions of the template with their defaults.
+QUESTIONS = {
+    question: default
+    for question, default in json.loads(
+        Path(__file__).with_name("cookiecutter.json").read_text(encoding="utf-8")
+    ).items()
+    if not question.startswith("_")
+}
 FREE_TEXT = ("project_name", "description", "author", "email")
 STORAGE_SCHEMES = ("s3", "gs", "azure", "ssh")
 PORTS = {f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10)}
@@ -200,11 +221,136 @@ def markdown(text: str) -> str:
     return re.sub(r"^(\d*)([-+=#.)])", r"\1\\\2", escaped)
 
 
+YES = ("1", "true", "t", "yes", "y", "on")
+NO = ("0", "false", "f", "no", "n", "off")
+CHECKS = {
+    "project_slug": valid_slug,
+    "package_name": valid_package,
+    "email": valid_email,
+    "storage": valid_storage,
+}
+
+
+def checked(answers: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the answers given so far; refuse the first that is wrong, wherever it comes from.
+
+    cookiecutter takes what a replay file says as it is, and before 2.7 leaves `cloud=yes` a text.
+    """
+    answers = dict(answers)
+    for question, default in QUESTIONS.items():
+        if question not in answers:
+            continue
+        answer = answers[question]
+        if isinstance(default, bool):
+            answers[question] = yes_or_no(question, answer)
+        elif not isinstance(answer, str):
+            _reject(f"The answer to {question!r} must be a text, not {answer!r}.")
+        elif isinstance(default, list) and answer not in default:
+            _reject(f"The answer to {question!r} must be one of {', '.join(default)}.")
+        CHECKS.get(question, str)(answer)
+    valid_text(answers)
+    return answers
+
+
+def yes_or_no(question: str, answer: object) -> bool:
+    """Read the answer to a question for yes or no, in the words that cookiecutter takes for it."""
+    word = str(answer).strip().lower()
+    if word not in (*YES, *NO):
+        _reject(f"The answer to {question!r} must be yes or no, not {answer!r}.")
+    return word in YES
+
+
+def chosen(answers: Mapping[str, Any]) -> dict[str, bool]:
+    """Tell which optional parts the answers choose: the names of files and folders ask for them."""
+    dashboard, scheduler = answers["dashboard"], answers["scheduler"]
+    example, warehouse = answers["example"], answers["warehouse"] != "none"
+    return {
+        "airflow": scheduler == "Airflow",
+        "cloud": answers["cloud"],
+        "config": example or warehouse,
+        "dagster": scheduler == "Dagster",
+        "dashboard": dashboard != "none",
+        "decision": dashboard != "none" and example,
+        "example": example,
+        "github": answers["ci"] == "GitHub",
+        "gitlab": answers["ci"] == "GitLab",
+        "scheduler": scheduler != "none",
+        "sizes": example and warehouse,
+        "streamlit": dashboard == "Streamlit",
+        "voila": dashboard == "Voila",
+        "voila_decision": dashboard == "Voila" and example,
+        "voila_results": dashboard == "Voila" and not example,
+        "warehouse": warehouse,
+    }
+
+
+class CheckedContext(Context):
+    """The variables of a template; the answers among them are checked before anything is rendered.
+
+    Nothing that follows from answers is an answer, so a replay file cannot hold an old value of it.
+    """
+
+    def __init__(
+        self, environment: Environment, parent: dict[str, Any], *rest: Any, **options: Any
+    ) -> None:
+        given = parent.get("cookiecutter", {})
+        # A replay file of an older template may hold it still.
+        given.pop("_copy_without_render", None)
+        answers = checked(given)
+        parent = {**parent, "cookiecutter": answers}
+        if QUESTIONS.keys() <= answers.keys():
+            parent["chosen"] = chosen(answers)
+        super().__init__(environment, parent, *rest, **options)
+
+
+def is_template(text: str, filters: Collection[str]) -> bool:
+    """Tell whether an answer with braces names another answer; else, it is meant as it stands."""
+    try:
+        tree = Environment().parse(text)
+    except TemplateSyntaxError:
+        return False
+    names = {node.name for node in tree.find_all(nodes.Name)}
+    known = all(node.name in filters for node in tree.find_all(nodes.Filter))
+    return (bool(names) and names <= {"cookiecutter", "chosen"} and known) or "{% raw %}" in text
+
+
+def literal(text: str) -> str:
+    """Express text as a template that renders to it."""
+    return f"{{{{ {text!a} }}}}"
+
+
+def refuse_old_versions(version: str, python: tuple[int, ...]) -> None:
+    """Refuse a cookiecutter or a Python with which generated files would be wrong."""
+    numbers = tuple(int(number) for number in re.findall(r"\d+", version)[:2])
+    if numbers < OLDEST_COOKIECUTTER or python < OLDEST_PYTHON:
+        _reject(
+            "This template needs cookiecutter {}.{} or newer, run by Python {}.{} or newer; this "
+            "is cookiecutter {} run by Python {}.{}. Try: uvx cookiecutter …".format(
+                *OLDEST_COOKIECUTTER, *OLDEST_PYTHON, version, *python[:2]
+            )
+        )
+
+
 class Answers(Extension):
-    """Make the functions of this module available to the templates as filters."""
+    """The template's filters, its checks, and the files that are copied as they are."""
 
     def __init__(self, environment: Environment) -> None:
+        # Another version of the template may be rendered next in this process, by its own rules.
+        sys.modules.pop(__name__, None)
+        refuse_old_versions(cookiecutter.__version__, sys.version_info[:3])
         super().__init__(environment)
-        checks = (valid_slug, valid_package, valid_text, valid_email, valid_storage)
         forms = (package_name, storage_url, dvc_requirement, ibis_requirement, quoted, markdown)
-        environment.filters.update({function.__name__: function for function in (*checks, *forms)})
+        environment.filters.update({function.__name__: function for function in forms})
+        environment.trim_blocks = environment.lstrip_blocks = True
+        environment.context_class = CheckedContext
+
+    def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
+        """Keep a file of the template, or an answer, from being rendered where braces are text."""
+        if name is None:  # an answer, a path of the template or its hook
+            return source if is_template(source, self.environment.filters) else literal(source)
+        if not any(fnmatch(name, pattern) for pattern in VERBATIM):
+            return source
+        if ".ipynb" in name:
+            parts = map(literal, source.split(PLACEHOLDER))
+            return "{{ cookiecutter.package_name }}".join(parts)
+        return literal(source)

@@ -53,6 +53,9 @@ def test_what_is_added_is_clean(bake: Bake) -> None:
     project = bake(cloud=True, package_name="a")
     for command in (["check"], ["format", "--check"]):
         project.run(sys.executable, "-m", "ruff", *command, "--no-cache")
+        # In the template, its name is not that of a Python file.
+        rules = ("--config", str(TEMPLATE / "pyproject.toml"), "tools/badges.py", "--no-cache")
+        project.run(sys.executable, "-m", "ruff", *command, *rules)
     assert os.access(project.path / ".binder" / "postBuild", os.X_OK)
 
 

@@ -38,7 +38,7 @@ ALWAYS = {
     *(
         path.relative_to(TEMPLATE / "{{cookiecutter.project_slug}}").as_posix()
         for path in (TEMPLATE / "{{cookiecutter.project_slug}}" / "tools").rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
+        if path.is_file() and "__pycache__" not in path.parts and "{%" not in path.name
     ),
 }
 NOTEBOOKS = ("10-ingest", "20-features", "30-train", "40-evaluate")
@@ -59,7 +59,6 @@ CLOUD = {
     *(".dockerignore", "Dockerfile", "docs/cloud.md"),
     *("notebooks/start.ipynb", "tools/badges.py"),
 }
-ALWAYS -= CLOUD
 ANY_DASHBOARD = {"src/my_data_project/artifacts.py", "tests/test_artifacts.py"}
 STREAMLIT = ANY_DASHBOARD | {".streamlit/config.toml", "app/dashboard.py", "tests/test_app.py"}
 VOILA = ANY_DASHBOARD | {

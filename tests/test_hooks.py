@@ -1,56 +1,47 @@
-"""The functions of the hook that runs after a project was generated."""
+"""The hook that runs after a project was generated: it removes nothing but empty folders."""
 
 import runpy
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import TEMPLATE, Bake
+from conftest import TEMPLATE
 
 
 @pytest.fixture
 def hook() -> dict[str, Any]:
-    """The hook as it stands in the template, its Jinja unrendered: names, no side effect."""
+    """The hook as it stands in the template, which has no Jinja in it: names, no side effect."""
     return runpy.run_path(str(TEMPLATE / "hooks" / "post_gen_project.py"), run_name="hook")
 
 
-def test_a_folder_is_removed_with_all_that_it_holds(hook: dict[str, Any], tmp_path: Path) -> None:
-    (tmp_path / "a" / "b").mkdir(parents=True)
-    (tmp_path / "a" / "b" / "file").touch()
-    hook["remove"](tmp_path / "a")
-    hook["remove"](tmp_path / "a")
-    assert not (tmp_path / "a").exists()
-
-
-def test_only_what_was_not_chosen_is_dropped(hook: dict[str, Any], tmp_path: Path) -> None:
-    for name in ("kept", "dropped"):
-        (tmp_path / name).touch()
-    hook["drop_unchosen"].__globals__["OPTIONAL"] = {("kept",): True, ("dropped",): False}
+def test_empty_folders_of_unchosen_options_are_removed(
+    hook: dict[str, Any], tmp_path: Path
+) -> None:
+    for name in (".not-chosen-docs", "notebooks/.not-chosen-dashboard/template", "empty"):
+        (tmp_path / name).mkdir(parents=True)
     hook["drop_unchosen"](tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+    hook["drop_unchosen"](tmp_path)
+    assert {path.name for path in tmp_path.rglob("*")} == {"notebooks", "empty"}
 
 
-def test_the_notebooks_import_the_package(hook: dict[str, Any], tmp_path: Path) -> None:
-    notebook = tmp_path / "notebooks" / "production" / "10-a.ipynb"
-    notebook.parent.mkdir(parents=True)
-    notebook.write_text('"from project_package import é"', encoding="utf-8")
-    hook["name_package"].__globals__["PACKAGE"] = "sales"
-    hook["name_package"](tmp_path)
-    assert notebook.read_text(encoding="utf-8") == '"from sales import é"'
+def test_a_folder_that_somebody_filled_stays(hook: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / ".not-chosen-docs" / "empty").mkdir(parents=True)
+    (tmp_path / ".not-chosen-docs" / "own.md").touch()
+    hook["drop_unchosen"](tmp_path)
+    assert [path.name for path in tmp_path.rglob("*")] == [".not-chosen-docs", "own.md"]
 
 
-def test_what_the_hook_drops_is_in_the_template(hook: dict[str, Any]) -> None:
+def test_links_are_not_followed(hook: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "outside" / "empty").mkdir(parents=True)
+    (tmp_path / "project" / ".not-chosen-docs").mkdir(parents=True)
+    (tmp_path / "project" / ".not-chosen-docs" / "link").symlink_to(tmp_path / "outside")
+    (tmp_path / "project" / ".not-chosen-app").symlink_to(tmp_path / "outside")
+    hook["drop_unchosen"](tmp_path / "project")
+    assert (tmp_path / "outside" / "empty").is_dir()
+
+
+def test_every_parent_of_an_optional_folder_is_looked_at(hook: dict[str, Any]) -> None:
     folder = TEMPLATE / "{{cookiecutter.project_slug}}"
-    for paths in hook["OPTIONAL"]:
-        for path in paths:
-            real = path.replace(hook["PACKAGE"], "{{cookiecutter.package_name}}")
-            assert (folder / real).exists(), path
-
-
-def test_running_the_hook_again_changes_nothing(bake: Bake, hook: dict[str, Any]) -> None:
-    project = bake()
-    before = {name: project.read(name) for name in project.files()}
-    hook["drop_unchosen"].__globals__["OPTIONAL"] = {("nothing-of-that-name",): False}
-    hook["drop_unchosen"](project.path)
-    hook["name_package"](project.path)
-    assert {name: project.read(name) for name in project.files()} == before
+    optional = [path for path in folder.rglob("*") if ".not-chosen-" in path.name]
+    parents = {path.parent.relative_to(folder).as_posix() for path in optional}
+    assert parents == set(hook["PARENTS"])

@@ -35,7 +35,9 @@ def stages(tmp_path: Path) -> ModuleType:
     """The module of a generated project that schedulers run stages with; it is copied as it is."""
     path = tmp_path / "orchestration/stages.py"
     path.parent.mkdir()
-    shutil.copy(TEMPLATE / "{{cookiecutter.project_slug}}" / "orchestration/stages.py", path)
+    template = TEMPLATE / "{{cookiecutter.project_slug}}"
+    (source,) = template.glob("*orchestration/*stages.py*")
+    shutil.copy(source, path)
     spec = importlib.util.spec_from_file_location("stages_of_project", path)
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
