@@ -69,7 +69,7 @@ markdown_it_py markupsafe matplotlib matplotlib_inline mdurl mistune mpl_toolkit
 msal_extensions multidict multipart narwhals nb_tools nbclient nbconvert nbdime nbformat
 nbstripout nest_asyncio2 networkx nodeenv notebook_shim numpy oauthlib omegaconf opentelemetry
 opentelemetry_api orjson overrides packaging pandas pandas_gbq pandocfilters papermill parso parsy
-pathspec pexpect pil pillow platformdirs pluggy pre_commit pre_commit_hooks prometheus_client
+pathspec pexpect pil pillow pip platformdirs pluggy pre_commit pre_commit_hooks prometheus_client
 prompt_toolkit propcache proto proto_plus protobuf psutil psycopg psycopg_binary ptyprocess public
 pure_eval py py4j pyarrow pyarrow_hotfix pyasn1 pyasn1_modules pyathena pycparser pydantic
 pydantic_core pydantic_settings pydata_google_auth pydeck pydevd_plugins pydot pygit2 pygments

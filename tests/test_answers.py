@@ -1,14 +1,16 @@
 """Answers: what is refused, with which sentence, and what text becomes in the generated files."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import TEMPLATE, Project
+from conftest import TEMPLATE, Bake, Project
 from cookiecutter.exceptions import FailedHookException
 from cookiecutter.utils import create_env_with_context
 from markdown_it import MarkdownIt
@@ -260,6 +262,46 @@ def test_the_storage_selects_url_and_extra(storage: str, url: str, requirement: 
     assert template_answers.valid_storage(storage) == ""
     assert template_answers.storage_url(storage) == url
     assert template_answers.dvc_requirement(storage) == requirement
+
+
+NAMES = """
+import importlib.metadata, json
+modules = importlib.metadata.packages_distributions()
+names = {name for name in modules if name.isidentifier() and name[0] != "_"}
+print(json.dumps([*names, *(d.name for d in importlib.metadata.distributions())]))
+"""
+
+
+def free(names: Iterable[str], *own: str) -> set[str]:
+    """Return the names that a project could be given although an environment holds them."""
+    normal = {re.sub(r"[-_.]+", "_", name).lower() for name in names}
+    return normal - template_answers.TAKEN - {*own}
+
+
+def test_no_project_is_called_like_what_its_environment_holds(ready: Project) -> None:
+    held = json.loads(ready.run("python", "-P", "-c", NAMES))
+    assert free(held, "ready", "biopsies") == set()
+
+
+STORAGES = ("s3://b", "gs://b", "azure://b", "ssh://h/p")
+OTHERS: list[dict[str, Any]] = [
+    *({"storage": storage} for storage in STORAGES),
+    *({"warehouse": name} for name in template_answers.QUESTIONS["warehouse"][1:]),
+    *({"scheduler": name} for name in template_answers.QUESTIONS["scheduler"][1:]),
+    *({"dashboard": name} for name in template_answers.QUESTIONS["dashboard"][1:]),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("answers", OTHERS, ids=str)
+def test_no_project_is_called_like_what_other_answers_install(
+    bake: Bake, answers: dict[str, Any]
+) -> None:
+    """By their lock file, which names distributions for all platforms, not modules."""
+    project = bake(project_slug="locked-names", package_name="locked_names", **answers)
+    project.run(str(Path(sys.prefix) / "bin" / "uv"), "lock", "--quiet")
+    locked = re.findall(r'^name = "(.+)"', project.read("uv.lock"), re.M)
+    assert free(locked, "locked_names") == set()
 
 
 TEXTS = [

@@ -516,7 +516,7 @@ def lock(bake: Bake, manager: str) -> Project:
     project.run(uv, "lock", "--quiet")
     if manager == "uv":
         return project
-    options = ("--quiet", "--frozen", "--no-hashes", "--no-header", "--no-annotate")
+    options = ("--quiet", "--frozen", "--no-header", "--no-annotate")
     left_out = ("--no-emit-project", "--no-emit-package=nb-tools")
     exported = project.run(uv, "export", *options, *left_out)
     shutil.rmtree(project.path)

@@ -396,6 +396,27 @@ def test_ci_files_keep_to_their_schema(bake: Bake, ci: str, environment: str) ->
     assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.parametrize("environment", ["uv", "pip", "conda"])
+def test_ci_trusts_nothing_that_can_change(bake: Bake, environment: str) -> None:
+    project = bake(environment=environment)
+    text = project.read(CI_FILES["GitHub"])
+    assert text.count("uses: ") == len(
+        re.findall(r"uses: [\w/-]+@[0-9a-f]{40}  # v[\d.]+$", text, re.M)
+    )
+    check = YAML(typ="safe").load(text)["jobs"]["check"]
+    assert check["env"] == {"UV_LOCKED": 1}
+    (checkout,) = (s for s in check["steps"] if s.get("uses", "").startswith("actions/checkout@"))
+    assert checkout["with"]["persist-credentials"] is False
+
+
+@pytest.mark.parametrize("environment", ["uv", "pip"])
+def test_gitlab_trusts_nothing_that_can_change(bake: Bake, environment: str) -> None:
+    project = bake(ci="GitLab", environment=environment)
+    check = YAML(typ="safe").load(project.read(CI_FILES["GitLab"]))["check"]
+    assert check["variables"]["UV_LOCKED"] == 1
+    assert check["artifacts"]["access"] == "developer"
+
+
 def test_github_keeps_the_site_and_publishes_it_when_switched_on(bake: Bake) -> None:
     jobs = YAML(typ="safe").load(bake().read(CI_FILES["GitHub"]))["jobs"]
     kept, published = (s for s in jobs["check"]["steps"] if "upload" in s.get("uses", ""))

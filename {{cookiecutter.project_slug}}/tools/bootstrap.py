@@ -9,6 +9,7 @@ else one that can be found.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
@@ -20,6 +21,16 @@ from typing import NoReturn
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 SCRIPTS = "Scripts" if os.name == "nt" else "bin"
+
+
+# Of pyproject.toml, what decides which versions a lock file holds.
+ASKED_FOR = r"^requires-python[^\n]*|^dependencies = \[.*?\]$|^\[dependency-groups\]$.*?(?=^\[|\Z)"
+LOCK_HINT = "Run `make setup` on your machine and commit the lock file."
+
+
+def is_locked() -> bool:
+    """Tell whether lock files must fit as they are: CI sets the variable, which is uv's own."""
+    return os.environ.get("UV_LOCKED", "") not in ("", "0", "false")
 
 
 def fail(sentence: str) -> NoReturn:
@@ -109,36 +120,68 @@ def find_uv() -> str | Path:
 
 def with_uv() -> None:
     """Install what `uv.lock` says, writing it first where there is none."""
-    command: list[str | Path] = [find_uv(), "sync"]
+    command: list[str | Path] = [find_uv(), "sync", *(["--locked"] if is_locked() else [])]
     if not version_of(VENV / SCRIPTS / "python") >= required_python():
         python = find_python()
         command += ["--python", python] if python else []
     hint = "uv could not make the environment; its message is above."
+    if is_locked():
+        hint += f" If it is about uv.lock: {LOCK_HINT}"
     run(*command, hint=hint, hide=" + ")  # not a line for each of two hundred packages
 
 
 def pip_install(python: Path) -> None:
-    """Install the project with pip, held to the versions in `requirements.lock`, and write it."""
+    """Install with pip what `requirements.lock` says, checked by its hashes, and the project."""
     lock = ROOT / "requirements.lock"
     pip = (python, "-m", "pip", "--disable-pip-version-check")
     hint = (
-        "pip could not install the project; its message is above. If it is about versions, delete "
-        "requirements.lock, which holds those of the last set-up, and run this again."
+        "pip could not install the project; its message is above. If it is about versions or "
+        "hashes, delete requirements.lock, run this again and commit the new one."
     )
+    make_lock("dev", lock, python)
     run(*pip, "install", "--quiet", "--upgrade", "pip>=25.1", hint=hint)
-    held = ("--constraint", lock) if lock.exists() else ()
-    # The tooling first: pip takes the name nb-tools, in the group, for the one that is installed.
-    run(*pip, "install", "--quiet", *held, "-e", "tools", hint=hint)
-    run(*pip, "install", "--quiet", *held, "-e", ".", "--group", "dev", hint=hint)
-    write_versions(python, lock)
+    locked = ("--require-hashes", "--no-deps", "--requirement", lock)
+    run(*pip, "install", "--quiet", *locked, hint=hint)
+    run(*pip, "install", "--quiet", "--no-deps", "-e", "tools", "-e", ".", hint=hint)
 
 
-def write_versions(python: Path, lock: Path) -> None:
-    """Write down which versions an environment holds."""
-    freeze = (python, "-m", "pip", "--disable-pip-version-check", "freeze", "--exclude-editable")
-    frozen = subprocess.run([*map(str, freeze)], capture_output=True, text=True, check=True).stdout
-    if not lock.exists() or lock.read_text(encoding="utf-8") != frozen:
-        lock.write_text(frozen, encoding="utf-8", newline="\n")
+def make_lock(group: str, lock: Path, python: Path) -> None:
+    """Write the versions and hashes of a group for every platform, unless a lock file fits.
+
+    pip cannot write such a file; uv can, and keeps the versions of the file that is there.
+
+    Args:
+        group: the name of the dependency group; `dev` is locked together with the project.
+        lock: the lock file.
+        python: an interpreter with pip, whose package index is the one to ask.
+    """
+    first = f"# What pyproject.toml asks for, sha256:{_asked_for()}\n"
+    text = lock.read_text(encoding="utf-8") if lock.exists() else ""
+    if text.startswith(first):
+        return
+    if is_locked():
+        fail(f"{lock.name} does not fit pyproject.toml. {LOCK_HINT}")
+    pip = [str(python), "-m", "pip", "config", "get", "global.index-url"]
+    index = subprocess.run(pip, capture_output=True, text=True).stdout.strip()
+    if index:
+        os.environ.setdefault("UV_DEFAULT_INDEX", index)
+    asked = ("pyproject.toml", "--group", group) if group == "dev" else ("--group", group)
+    options = ("--universal", "--generate-hashes", "--no-header", "--no-annotate", "--quiet")
+    version = ".".join(map(str, required_python()))
+    run(
+        *(find_uv(), "pip", "compile", *asked, *options, "--no-emit-package", "nb-tools"),
+        *("--python-version", version, "--output-file", lock.name),
+        hint=f"{lock.name} could not be written; uv's message is above.",
+    )
+    lock.write_text(first + lock.read_text(encoding="utf-8"), encoding="utf-8", newline="\n")
+
+
+def _asked_for() -> str:
+    """Return a hash of all that decides what a lock file holds."""
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    parts = re.findall(ASKED_FOR, text, re.M | re.S)
+    text = "".join(parts) + (ROOT / "tools" / "pyproject.toml").read_text(encoding="utf-8")
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def with_pip() -> None:
