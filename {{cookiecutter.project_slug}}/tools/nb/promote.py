@@ -33,9 +33,10 @@ from . import (
     text,
 )
 from .causes import failed_cell
-from .cellcode import mask, names_of_notebook, project_package
+from .cellcode import names_of_notebook, project_package
 from .cellfile import CellFile, read_cells
 from .gitwiring import git
+from .magics import mask
 from .notebook import production_notebooks, read_notebook, source_text
 from .parameters import TAG, read_parameters
 from .project import CONFIG, EXECUTED, PRODUCTION, NbError, program_environment

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .cellcode import Names, mask, needed_names
+from .cellcode import Names, needed_names
 from .cellfile import CellFile
 from .kinds import kind_of_default, literal
+from .magics import mask
 
 # A path inside a longer text, such as a query: in quotes, or beginning with dots.
 _QUOTED = re.compile(r"'([^'\n]+)'|\"([^\"\n]+)\"")
