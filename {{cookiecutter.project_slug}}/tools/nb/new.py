@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import declare
 from .gitwiring import git
+from .pipeline.stages_editor import add_stage
+from .pipeline.stages_file import FILE
 from .project import CONFIG, PRODUCTION, NbError, write_whole
 
 EXPLORATORY = Path("notebooks/exploratory")
@@ -103,10 +104,10 @@ def new_production(root: Path, name: str) -> Made:
         if path.exists():
             raise NbError(f"{path.relative_to(root).as_posix()} exists; choose another name.", 2)
     title = title_of(name)
-    declare.add_stage(root, stage, notebook, desc=title)
+    add_stage(root, stage, notebook, desc=title)
     _save(root, notebook, _production_cells(title, _paths_module(root)))
     write_whole(root / config, CONFIG_TEXT)
-    others = ((config.as_posix(), "its parameters"), (declare.FILE, f"its stage, {stage}"))
+    others = ((config.as_posix(), "its parameters"), (FILE, f"its stage, {stage}"))
     return Made(notebook, others)
 
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 PRODUCTION = Path("notebooks/production")
@@ -69,6 +71,27 @@ def write_whole(path: Path, content: bytes | str, draft: Path | None = None) -> 
     except OSError:
         draft.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def edit_lock(root: Path) -> Iterator[None]:
+    """Wait until no other command edits a file that people edit, too, such as `dvc.yaml`.
+
+    Whoever holds the lock reads the file, changes the text and writes it back. The system frees the
+    lock of a process that ends, however it does.
+    """
+    path = root / ".nb" / "edit.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def program_environment() -> dict[str, str]:

@@ -24,7 +24,6 @@ from . import (
     cleancopy,
     compare,
     contract,
-    declare,
     fingerprints,
     footprint,
     pipeline,
@@ -39,6 +38,8 @@ from .gitwiring import git
 from .magics import mask
 from .notebook import production_notebooks, read_notebook, source_text
 from .parameters import TAG, read_parameters
+from .pipeline.stages_editor import add_stage
+from .pipeline.stages_file import FILE, read_entries
 from .project import CONFIG, EXECUTED, PRODUCTION, NbError, program_environment
 from .smoke import COPIED, SMALL
 from .strip import strip
@@ -136,7 +137,7 @@ def proposal(root: Path, notebook: Path, name: str = "", module: str = "") -> Ch
         slug = _slug(name or re.sub(r"^\d+[-_]([a-z]{2,3}[-_])?", "", notebook.stem.lower()))
         name = f"{_next_number(existing)}-{slug}"
     choices = Choices(name, module)
-    if name in existing or choices.stage in {s.name for s in declare.read_stages(root)}:
+    if name in existing or choices.stage in {s.name for s in read_entries(root)}:
         taken = f"there is a production notebook or a stage {choices.stage} already"
         raise NbError(f"{taken}; name it with --as, such as --as {choices.stage}-2", 2)
     package = project_package(root)
@@ -300,7 +301,7 @@ class _Work:
             (self.copy / path).write_text(config, encoding="utf-8")
             self.found.files.append(path.as_posix())
         self._declare(bool(config))
-        self.found.files += [self.choices.notebook, declare.FILE]
+        self.found.files += [self.choices.notebook, FILE]
         self._sample_inputs()
 
     def _write(self, content: str) -> CellFile:
@@ -407,7 +408,7 @@ class _Work:
 
     def _declare(self, has_parameters: bool) -> None:
         outputs = list(self.found.writes.values())
-        owners = {out: s.name for s in declare.read_stages(self.root) for out in s.outputs}
+        owners = {out: s.name for s in read_entries(self.root) for out in s.outputs}
         for out in outputs:
             if out in owners:
                 reason = f"which is the output of the stage {owners[out]}"
@@ -415,7 +416,7 @@ class _Work:
         metrics = [o for o in outputs if o.startswith("reports/metrics/") and o.endswith(".json")]
         plots = [out for out in outputs if Path(out).suffix.lower() in FIGURES]
         title = _title(json.loads(self.target.read_text(encoding="utf-8")))
-        declare.add_stage(
+        add_stage(
             self.copy,
             self.choices.stage,
             Path(self.choices.notebook),
@@ -429,7 +430,7 @@ class _Work:
 
     def _sample_inputs(self) -> None:
         """Give the smoke test samples of inputs that no stage makes."""
-        made = {out for stage in declare.read_stages(self.root) for out in stage.outputs}
+        made = {out for stage in read_entries(self.root) for out in stage.outputs}
         for name in self.found.reads:
             if name in made or PurePosixPath(name).parts[0] in COPIED:
                 continue

@@ -18,12 +18,13 @@ from ..stamp import Watched
 from .lockfiles import read_text
 from .repository import (
     FINGERPRINT_STAGE,
-    commands,
+    folder_of,
     locked_repository,
     path_locks_read_once,
     read_parameters,
     shown_stages,
 )
+from .stages_file import one_command
 from .states import StageState, find_states
 
 
@@ -108,7 +109,8 @@ def _plan(repo: Any, root: Path, targets: Sequence[str], force: bool, downstream
         tasks = [
             Task(
                 name=name,
-                command=" && ".join(commands(stage)),
+                command=one_command(stage.cmd),
+                folder=folder_of(stage, root),
                 after=frozenset(names[o] for o in graph.successors(stage) if o in names),
                 parameters=read_parameters(stage),  # first: it says what is wrong with them
                 changed=force or _changed(stage),

@@ -1,11 +1,12 @@
-"""Stages in `dvc.yaml`: read without DVC, added without a change to what is there."""
+"""Stages are added to `dvc.yaml` without a change to what is there."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from nb.declare import add_stage, read_stages
+from nb.pipeline.stages_editor import add_stage
+from nb.pipeline.stages_file import read_entries
 from nb.project import NbError
 
 NOTEBOOK = Path("notebooks/production/50-sales.ipynb")
@@ -92,44 +93,9 @@ def test_what_cannot_be_edited_is_left_alone(tmp_path: Path, text: str | None, r
     assert text is None or path.read_text() == text
 
 
-def test_stages_are_read_as_they_are_declared(tmp_path: Path) -> None:
-    (tmp_path / "dvc.yaml").write_text(
-        """\
-stages:
-  train:
-    matrix:
-      model: [a, b]
-    cmd: >-
-      papermill notebooks/production/30-train.ipynb reports/notebooks/30-train-${item.model}.ipynb
-      -f config/30-train.yaml -p model ${item.model}
-    outs:
-      - models/${item.model}.joblib
-    metrics:
-      - reports/m.json:
-          cache: false
-  many:
-    foreach: [1, 2]
-    do:
-      cmd: [echo, "papermill '${item} [x].ipynb' out.ipynb"]
-      wdir: notebooks
-  other:
-    cmd: echo
-"""
-    )
-    train, many, other = read_stages(tmp_path)
-    assert (train.name, train.line, train.notebook) == (
-        *("train", 2, "notebooks/production/30-train.ipynb"),
-    )
-    assert train.outputs == ("models/${item.model}.joblib", "reports/m.json")
-    assert (train.given, train.configs) == ({"model"}, ("config/30-train.yaml",))
-    assert many.runs("notebooks/1 [x].ipynb")
-    assert not many.runs("notebooks/1 x.ipynb")
-    assert other.notebook == ""
-
-
 def test_an_added_stage_is_read_back(tmp_path: Path) -> None:
     (tmp_path / "dvc.yaml").write_text("stages: {}\n")
     add(tmp_path)
-    (stage,) = read_stages(tmp_path)
+    (stage,) = read_entries(tmp_path)
     assert stage.runs(NOTEBOOK.as_posix())
-    assert stage.outputs == ("data/interim/sales.parquet", "reports/metrics/sales.json")
+    assert stage.outputs == ["data/interim/sales.parquet", "reports/metrics/sales.json"]
