@@ -67,7 +67,8 @@ def test_a_stage_in_another_folder_is_listed_as_a_stage_of_the_project(ready: Pr
     entry = """
   again:
     wdir: notebooks
-    cmd: papermill production/10-ingest.ipynb ../reports/notebooks/again.ipynb -y 'seed: 7'
+    cmd: >-
+      papermill production/10-ingest.ipynb ../reports/notebooks/again.ipynb -y 'seed: 7'
     deps: [../.nb/fingerprints/10-ingest.txt]
     outs: [../data/interim/again.csv]
 """

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import refactor, rerun
-from .cellcode import Definition, names_of_module, names_of_notebook, project_package
+from .cellcode import Definition, names_of_module, names_of_notebook
 from .cellfile import parse_cells, read_cells
 from .duplicates import Place, Source, read_sources
 from .exports import write_module
+from .naming import module_name
 from .notebook import Sources
 from .project import NbError
 from .shapes import Shapes
 from .text import text as shown
-
-DEFAULT_MODULE = "shared"
-_MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
 @dataclass
@@ -88,8 +85,8 @@ def prepare(root: Path, name: str, to: str = "", origin: str = "") -> Extraction
     sources = read_sources(root)
     copies = _copies(sources, name, origin)
     first = copies[0]
-    module = first.place.module or _module_name(root, to)
-    if first.place.module and to and _module_name(root, to) != module:
+    module = first.place.module or module_name(root, to)
+    if first.place.module and to and module_name(root, to) != module:
         raise NbError(f"{name} is in {module} already; leave --to out", 2)
     found = Extraction(name, module)
     target = _module_file(root, module)
@@ -193,20 +190,6 @@ def _copies(sources: Iterable[Source], name: str, origin: str) -> list[_Copy]:
         raise NbError(f"{name} differs between {places}; name one notebook with --from", 2)
     same = [copy for copy in every if copy.shape in shapes]
     return sorted(same, key=lambda c: (not c.place.module, c not in in_notebooks))
-
-
-def _module_name(root: Path, to: str) -> str:
-    """Return the dotted name of a module that was named on the command line."""
-    to = (to or DEFAULT_MODULE).removesuffix(".py").replace("/", ".")
-    if not _MODULE.fullmatch(to):
-        raise NbError(f"{to} is no name of a module; --to takes one such as data", 2)
-    package = project_package(root)
-    first = to.partition(".")[0]
-    if first == package or (root / "src" / first / "__init__.py").exists():
-        return to if "." in to else f"{to}.{DEFAULT_MODULE}"
-    if not package:
-        raise NbError("there is not one package under src; name it: --to package.module", 2)
-    return f"{package}.{to}"
 
 
 def _module_file(root: Path, module: str) -> Path:

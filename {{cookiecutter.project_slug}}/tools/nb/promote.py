@@ -32,11 +32,12 @@ from . import (
     text,
 )
 from .causes import failed_cell
-from .cellcode import names_of_notebook, project_package
+from .cellcode import names_of_notebook
 from .cellfile import CellFile, read_cells
 from .gitwiring import git
 from .magics import mask
-from .notebook import production_notebooks, read_notebook, source_text
+from .naming import ascii_slug, module_name, module_of_stage, production_name
+from .notebook import read_notebook, source_text
 from .parameters import TAG, read_parameters
 from .pipeline.stages_editor import add_stage
 from .pipeline.stages_file import FILE, read_entries
@@ -132,31 +133,15 @@ def proposal(root: Path, notebook: Path, name: str = "", module: str = "") -> Ch
         raise NbError(f"{relative.as_posix()} is a production notebook already", 2)
     if relative.parts[0] == "..":
         raise NbError(f"{notebook} is outside the project; copy it to notebooks/exploratory", 2)
-    existing = [path.stem for path in production_notebooks(root / PRODUCTION)]
-    if not re.match(r"\d+-", name):
-        slug = _slug(name or re.sub(r"^\d+[-_]([a-z]{2,3}[-_])?", "", notebook.stem.lower()))
-        name = f"{_next_number(existing)}-{slug}"
-    choices = Choices(name, module)
-    if name in existing or choices.stage in {s.name for s in read_entries(root)}:
-        taken = f"there is a production notebook or a stage {choices.stage} already"
-        raise NbError(f"{taken}; name it with --as, such as --as {choices.stage}-2", 2)
-    package = project_package(root)
-    if not module and package:
-        choices.module = f"{package}.{_slug(choices.stage).replace('-', '_')}"
-    elif package and "." not in module:
-        choices.module = f"{package}.{module.removesuffix('.py')}"
-    return choices
-
-
-def _next_number(existing: Sequence[str]) -> int:
-    """Return the number of a notebook that comes after all others: tens, while there are any."""
-    numbers = [int(found[0]) for stem in existing if (found := re.match(r"\d+", stem))]
-    last = max(numbers, default=0)
-    return last // 10 * 10 + 10 if last < 90 else last + 1
-
-
-def _slug(text: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "notebook"
+    without_number = re.sub(r"^\d+[-_]([a-z]{2,3}[-_])?", "", notebook.stem.lower())
+    try:
+        made = production_name(root, name or without_number, numbered=bool(name))
+    except NbError as error:
+        stage = ascii_slug(Choices(name or without_number).stage) or "sales"
+        hint = f"name it with --as, such as --as {stage}-2"
+        raise NbError(f"{str(error).partition(';')[0].rstrip('.')}; {hint}", 2) from None
+    chosen = module_name(root, module) if module else module_of_stage(root, made.stage)
+    return Choices(made.stem, chosen)
 
 
 def promote(
@@ -530,7 +515,7 @@ class _Work:
         stem = self.choices.module.rpartition(".")[2]
         path = Path("tests") / f"test_{stem}.py"
         if (self.root / path).exists():
-            path = Path("tests") / f"test_{stem}_{_slug(self.choices.stage).replace('-', '_')}.py"
+            path = Path("tests") / f"test_{stem}_{self.choices.stage.replace('-', '_')}.py"
         (self.copy / path).write_text(written["text"], encoding="utf-8")
         run_ruff(self.copy, ["check", "--fix", "--exit-zero", "--quiet", str(self.copy / path)])
         run_ruff(self.copy, ["format", "--quiet", str(self.copy / path)])
@@ -655,9 +640,8 @@ def _cell(
         cell |= {"execution_count": None, "outputs": []}
     if content.get("nbformat_minor", 0) >= 5:
         taken = {cell.get("id") for cell in content["cells"]}
-        cell["id"] = next(
-            i for n in range(1000) if (i := f"{_slug(source)[:16].strip('-')}-{n}") not in taken
-        )
+        words = ascii_slug(source)[:16].strip("-") or "cell"
+        cell["id"] = next(i for n in range(1000) if (i := f"{words}-{n}") not in taken)
     return cell
 
 

@@ -88,7 +88,8 @@ def promote(
             asked = click.prompt("Name of the production notebook", choices.name)
             choices = proposal(root, path, asked, module)
         if not module and choices.module:
-            choices.module = click.prompt("Module for its functions", choices.module)
+            module = click.prompt("Module for its functions", choices.module)
+            choices = proposal(root, path, choices.name, module)
     agreed = False
 
     def agree(found: Promotion) -> bool:
