@@ -17,6 +17,8 @@ FINGERPRINTS = Path(".nb/fingerprints")
 EXECUTED = Path("reports/notebooks")
 SITE = Path("reports/site")
 INDEX = SITE / "index.html"
+# The projects whose lock for edits this process holds.
+_edited: set[Path] = set()
 
 
 class NbError(Exception):
@@ -80,6 +82,9 @@ def edit_lock(root: Path) -> Iterator[None]:
     Whoever holds the lock reads the file, changes the text and writes it back. The system frees the
     lock of a process that ends, however it does.
     """
+    if root in _edited:  # a command that has it already
+        yield
+        return
     path = root / ".nb" / "edit.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
@@ -91,7 +96,11 @@ def edit_lock(root: Path) -> Iterator[None]:
             import fcntl
 
             fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+        _edited.add(root)
+        try:
+            yield
+        finally:
+            _edited.remove(root)
 
 
 def program_environment() -> dict[str, str]:

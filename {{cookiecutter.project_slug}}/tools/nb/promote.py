@@ -169,15 +169,17 @@ def promote(
     """
     relative = Path(os.path.relpath(notebook.resolve(), root))
     with cleancopy.clean_copy(root) as copy:
-        work = _Work(root, copy, relative, choices, tell)
+        work = _Work(root, copy.root, relative, choices, tell)
         work.run_original()
         work.build()
         work.prove()
         found = work.found
         found.diff = work.diff()
         if (keep or not found.differs) and agree(found):
-            outputs = [new for new in found.writes.values() if (copy / new).exists()]
-            cleancopy.apply(root, copy, [*found.files, *outputs], lambda: _record(root, choices))
+            outputs = [new for new in found.writes.values() if (copy.root / new).exists()]
+            brought = [name for name in [*found.files, *outputs] if name != FILE]
+            sources = [name for name in copy.states if name.startswith("src/")]
+            cleancopy.apply(copy, brought, work.finish, [*found.reads, *sources])
         return found
 
 
@@ -215,13 +217,15 @@ class _Work:
         self.stash = copy.parent / "originals"
         self.calls = copy.parent / "calls"
         self.executed = copy.parent / "original.ipynb"
+        self.has_parameters = False
+        self.file = CellFile(root / source, "", ())
 
     # -- step 1: it runs, and what it uses ---------------------------------------------------
 
     def run_original(self) -> None:
         """Run the notebook as it is, from top to bottom, and put aside what it wrote."""
         self.tell(f"running {self.source.as_posix()} from top to bottom, in a copy of the project")
-        file = read_cells(self.root / self.source)
+        file = self.file = read_cells(self.root / self.source)
         if not file.cells:
             raise NbError(f"{self.source.as_posix()} has no code cell to promote", 2)
         folder = (self.root / self.source).parent
@@ -269,12 +273,9 @@ class _Work:
         """Write the production notebook, its module, its config file and its stage."""
         self.target = self.copy / self.choices.notebook
         self.target.parent.mkdir(parents=True, exist_ok=True)
-        original = (self.root / self.source).read_bytes()
-        self._write(original.decode("utf-8"))
-        file = read_cells(self.root / self.source)
         used = {**{name: name for name in self.found.reads}, **self.found.writes}
         paths = propose.Paths(self.root, (self.root / self.source).parent, used=used)
-        self._write(file.edited(propose.with_paths(file, paths)))
+        self._write(self.file.edited(propose.with_paths(self.file, paths)))
         self._write(strip(self.target.read_bytes()).decode("utf-8"))
         config = self._take_parameters()
         self._move_functions()
@@ -285,7 +286,8 @@ class _Work:
             (self.copy / path).parent.mkdir(exist_ok=True)
             (self.copy / path).write_text(config, encoding="utf-8")
             self.found.files.append(path.as_posix())
-        self._declare(bool(config))
+        self.has_parameters = bool(config)
+        self._declare(self.copy)
         self.found.files += [self.choices.notebook, FILE]
         self._sample_inputs()
 
@@ -391,9 +393,10 @@ class _Work:
         run_ruff(self.copy, ["check", "--fix", "--exit-zero", "--quiet", *files])
         run_ruff(self.copy, ["format", "--quiet", *files])
 
-    def _declare(self, has_parameters: bool) -> None:
+    def _declare(self, root: Path) -> None:
+        """Declare the stage in the `dvc.yaml` of the copy or of the project."""
         outputs = list(self.found.writes.values())
-        owners = {out: s.name for s in read_entries(self.root) for out in s.outputs}
+        owners = {out: s.name for s in read_entries(root) for out in s.outputs}
         for out in outputs:
             if out in owners:
                 reason = f"which is the output of the stage {owners[out]}"
@@ -402,12 +405,12 @@ class _Work:
         plots = [out for out in outputs if Path(out).suffix.lower() in FIGURES]
         title = _title(json.loads(self.target.read_text(encoding="utf-8")))
         add_stage(
-            self.copy,
+            root,
             self.choices.stage,
             Path(self.choices.notebook),
             desc=title,
             deps=self.found.reads,
-            params=has_parameters,
+            params=self.has_parameters,
             outs=[out for out in outputs if out not in (*metrics, *plots)],
             metrics=metrics,
             plots=plots,
@@ -525,6 +528,15 @@ class _Work:
             self.found.untested = dict.fromkeys(self.found.moved, "the test written did not pass")
         else:
             self.found.files.append(path.as_posix())
+
+    # -- step 6: the project -------------------------------------------------------------------
+
+    def finish(self) -> None:
+        """Declare the stage in the project's `dvc.yaml` as it is now, and have DVC note results."""
+        self._declare(self.root)
+        names = [self.choices.stage, pipeline.FINGERPRINT_STAGE]
+        with pipeline.lines_put_back_on_error(self.root, names):
+            _record(self.root, self.choices)
 
     def diff(self) -> str:
         """Return what changes in the project, notebooks as text."""
