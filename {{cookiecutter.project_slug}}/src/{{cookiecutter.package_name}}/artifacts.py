@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
-from nb import declared
+from nb.pipeline.stages_file import read_stages
 
 FIGURES = (".png", ".svg", ".jpg", ".jpeg")
 TABLES = (".csv", ".parquet")
@@ -21,7 +21,7 @@ def outputs(root: Path, kinds: tuple[str, ...] = ("",)) -> list[str]:
         root: the project's root.
         kinds: how their names end, such as `FIGURES`; by default all are returned.
     """
-    paths = [artifact.path for stage in declared.read_stages(root) for artifact in stage.writes]
+    paths = [artifact.path for stage in read_stages(root) for artifact in stage.writes]
     return [path for path in paths if path.lower().endswith(kinds)]
 
 
@@ -47,7 +47,7 @@ def metrics(root: Path) -> list[pd.DataFrame]:
     are the metrics, `test.recall` for one inside another.
     """
     tables: dict[tuple[str, ...], dict[str, dict[str, float]]] = {}
-    for path, numbers in declared.read_metrics(root, declared.read_stages(root)).items():
+    for path, numbers in declared.read_metrics(root, read_stages(root)).items():
         tables.setdefault(tuple(numbers), {})[Path(path).stem] = numbers
     return [pd.DataFrame.from_dict(rows, orient="index") for rows in tables.values()]
 

@@ -10,7 +10,7 @@ import joblib
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from nb import declared
+from nb.pipeline.stages_file import read_stages
 
 from . import evaluation, models
 
@@ -62,7 +62,7 @@ def load(root: Path) -> Results:
     """
     validation = pd.read_parquet(root / VALIDATION)
     fitted = {name: joblib.load(root / path) for name, path in MODELS.items()}
-    parameters = {stage.name: stage.parameters for stage in declared.read_stages(root)}
+    parameters = {stage.name: stage.parameters for stage in read_stages(root)}
     return Results(
         validation,
         {name: models.score(model, validation) for name, model in fitted.items()},

@@ -235,8 +235,6 @@ def _changed_names(file: CellFile) -> Iterator[str]:
                     yield from _names(changed)
                 case ast.Subscript(value=changed, ctx=ast.Store() | ast.Del()):
                     yield from _names(changed)
-                case ast.AugAssign(target=changed):
-                    yield from _names(changed)
                 case ast.Global(names=names):
                     yield from names
 

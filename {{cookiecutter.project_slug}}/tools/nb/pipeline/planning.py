@@ -15,6 +15,7 @@ from .. import fingerprints, stamp
 from ..project import NbError
 from ..schedule import Task
 from ..stamp import Watched
+from .dvc_yaml import parse
 from .lockfiles import read_text
 from .repository import (
     FINGERPRINT_STAGE,
@@ -168,15 +169,12 @@ def _is_always_looked_at(stage: Any) -> bool:
 
 def _variables(path: Path) -> list[Path] | None:
     """Return the files whose values a `dvc.yaml` uses, there or not; None if they may be others."""
-    import yaml
-
     found = [path.with_name("params.yaml")]
     text = path.read_text(encoding="utf-8") if path.suffix == ".yaml" else ""
     if "vars" in text:
-        content = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-        if "vars" in str(
-            content.get("stages")
-        ):  # of a single stage: relative to where that one runs
+        _, content = parse(text)
+        # Those of a single stage are relative to where that one runs.
+        if "vars" in str(content.get("stages")):
             return None
         items = [item for item in content.get("vars", ()) if isinstance(item, str)]
         found += [path.parent / item.partition(":")[0] for item in items]
