@@ -10,6 +10,8 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from nb import calls
 
 SOURCE = """
@@ -69,6 +71,53 @@ def test_both() -> None:
 """
     )
     exec(written.text.replace("-> None", "") + "\ntest_half(); test_double(); test_both()", {})
+
+
+KEYS = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.text(max_size=5), st.binary(max_size=3)
+)
+VALUES = st.recursive(
+    st.one_of(KEYS, st.floats()),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.lists(inner, max_size=3).map(tuple),
+        st.dictionaries(KEYS, inner, max_size=3),
+        st.sets(KEYS, max_size=1),
+    ),
+    max_leaves=8,
+)
+
+
+@given(VALUES)
+def test_code_gives_the_value_that_it_was_written_for(value: Any) -> None:
+    assert repr(eval(calls.code_of(value))) == repr(value)
+
+
+@given(VALUES)
+@example([[float("nan")]])
+def test_what_is_asserted_holds(value: Any) -> None:
+    try:
+        lines = calls.asserts("result", value)
+    except calls.NotPlain:
+        return
+    for line in lines:
+        exec(line, {"result": value, "pytest": pytest})
+        code = line.partition(" == ")[2]
+        assert not code or eval(code, {"pytest": pytest}) == value
+
+
+@pytest.mark.parametrize(
+    ("value", "line"),
+    [
+        (True, "assert result is True"),
+        ([0.5, 1], "assert result == pytest.approx([0.5, 1])"),
+        ([float("nan")], 'assert result == pytest.approx([float("nan")], nan_ok=True)'),
+        (float("-inf"), 'assert result == pytest.approx(float("-inf"))'),
+        ((1,), "assert result == (1,)"),
+    ],
+)
+def test_asserts_are_what_a_person_would_write(value: Any, line: str) -> None:
+    assert calls.asserts("result", value) == [line]
 
 
 @pytest.mark.parametrize(
