@@ -156,3 +156,24 @@ def test_the_first_calls_of_a_module_are_kept(
     assert [recorded.half(n) for n in range(5)] == [0, 0.5, 1, 1.5, 2]
     kept = [pickle.loads(p.read_bytes()) for p in sorted(tmp_path.glob("half-*"))]
     assert kept == [((0,), {}), ((1,), {}), ((2,), {})]
+
+
+class Series(list[int]):
+    """What is used of a series of pandas, which this environment lacks."""
+
+    def __init__(self, values: list[int], index: list[int], name: str | None = None) -> None:
+        super().__init__(values)
+        self.index = Series(index, []) if index else self
+        self.name = name
+
+    def tolist(self) -> list[int]:
+        return list(self)
+
+
+def test_a_series_is_written_with_what_is_not_given_anyway() -> None:
+    assert calls.code_of(Series([4, 5], [0, 1])) == "pd.Series([4, 5])"
+    assert calls.code_of(Series([4, 5], [2, 3], "x")) == "pd.Series([4, 5], index=[2, 3], name='x')"
+    assert calls.asserts("result", Series([4], [0])) == ["assert result.tolist() == [4]"]
+    for many in ([], [1] * (3 * calls.ROWS + 1)):
+        with pytest.raises(calls.NotPlain):
+            calls.asserts("result", Series(many, []))
