@@ -66,7 +66,7 @@ def annotated_literals(document: Document, facts: Facts) -> Found:
     "the values of `config/*.yaml` are what the notebook takes",
     why="""A name that the notebook does not know, a value of another type or a missing one stops
     the run: better before the commit than at night. A parameter with a default may be left out,
-    and one that the stage passes with `-p` is not looked for.""",
+    and one that the stage's command gives (`-p`, `-r`, `-y`, `-b`) is not looked for.""",
     good="""\
 # %% tags=["parameters"]
 seed: int = 42
