@@ -66,6 +66,8 @@ def test_names_become_slugs_and_titles(name: str, slug: str, title: str) -> None
         (["10-a", "45-b"], "sales", "50-sales"),
         (["more/60-c"], "sales", "70-sales"),
         (["40-b"], "25-sales", "25-sales"),
+        (["90-b"], "sales", "91-sales"),
+        (["95-b", "98-c"], "sales", "99-sales"),
     ],
 )
 def test_a_production_notebook_gets_the_next_ten(
