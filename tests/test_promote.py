@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -102,6 +105,60 @@ def test_a_notebook_is_promoted_with_its_contract_its_module_and_a_test(project:
     assert project.has("tests/smoke/data/raw/prices.csv")
     project.run("ruff", "check", "src", "tests", "notebooks/production")
     project.run("ruff", "format", "--check", "src", "tests", "notebooks/production")
+
+
+def answer(project: Project, name: str, meanwhile: Callable[[], object]) -> tuple[int, str]:
+    """Promote a notebook, and do something else before its last question is answered."""
+    programs = f"{project.path}/.venv/bin{os.pathsep}{os.environ['PATH']}"
+    process = subprocess.Popen(
+        ["nb", "promote", f"{EXPLORATORY}/{name}.ipynb"],
+        cwd=project.path,
+        env={**os.environ, "PATH": programs},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdin and process.stdout
+    process.stdin.write("\n\n")
+    process.stdin.flush()
+    shown = ""
+    while "Change the project?" not in shown:
+        character = process.stdout.read(1)
+        assert character, shown
+        shown += character
+    meanwhile()
+    rest, _ = process.communicate("y\n")
+    return process.returncode, shown + rest
+
+
+def test_a_stage_that_was_declared_meanwhile_stays(project: Project) -> None:
+    def meanwhile() -> None:
+        project.run("nb", "new", "--production", "race")
+        project.edit("dvc.yaml", "stages:\n", "# mine\nstages:\n")
+
+    code, shown = answer(project, "01-am-prices", meanwhile)
+    assert code == 0, shown
+    pipeline = project.read("dvc.yaml")
+    assert "\n  race:\n" in pipeline
+    assert "\n  prices:\n" in pipeline
+    assert "\n# mine\nstages:\n" in pipeline
+    assert "prices" in project.read("dvc.lock")
+
+
+@pytest.mark.parametrize("path", ["config/50-prices.yaml", "data/raw/prices.csv", "dvc.yaml"])
+def test_nothing_that_was_changed_meanwhile_is_replaced(project: Project, path: str) -> None:
+    theirs = "mine: 1\n" if path != "dvc.yaml" else "stages:\n  prices:\n    cmd: mine\n"
+    written: dict[str, str] = {}
+
+    def meanwhile() -> None:
+        project.write(path, theirs)
+        written.update(tree(project))
+
+    code, shown = answer(project, "01-am-prices", meanwhile)
+    assert code != 0
+    assert path in shown.splitlines()[-1]
+    assert tree(project) == written
 
 
 def test_a_notebook_that_does_not_run_is_refused_with_the_cell_and_the_name(

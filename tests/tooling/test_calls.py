@@ -10,6 +10,8 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from nb import calls
 
 SOURCE = """
@@ -71,6 +73,53 @@ def test_both() -> None:
     exec(written.text.replace("-> None", "") + "\ntest_half(); test_double(); test_both()", {})
 
 
+KEYS = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.text(max_size=5), st.binary(max_size=3)
+)
+VALUES = st.recursive(
+    st.one_of(KEYS, st.floats()),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.lists(inner, max_size=3).map(tuple),
+        st.dictionaries(KEYS, inner, max_size=3),
+        st.sets(KEYS, max_size=1),
+    ),
+    max_leaves=8,
+)
+
+
+@given(VALUES)
+def test_code_gives_the_value_that_it_was_written_for(value: Any) -> None:
+    assert repr(eval(calls.code_of(value))) == repr(value)
+
+
+@given(VALUES)
+@example([[float("nan")]])
+def test_what_is_asserted_holds(value: Any) -> None:
+    try:
+        lines = calls.asserts("result", value)
+    except calls.NotPlain:
+        return
+    for line in lines:
+        exec(line, {"result": value, "pytest": pytest})
+        code = line.partition(" == ")[2]
+        assert not code or eval(code, {"pytest": pytest}) == value
+
+
+@pytest.mark.parametrize(
+    ("value", "line"),
+    [
+        (True, "assert result is True"),
+        ([0.5, 1], "assert result == pytest.approx([0.5, 1])"),
+        ([float("nan")], 'assert result == pytest.approx([float("nan")], nan_ok=True)'),
+        (float("-inf"), 'assert result == pytest.approx(float("-inf"))'),
+        ((1,), "assert result == (1,)"),
+    ],
+)
+def test_asserts_are_what_a_person_would_write(value: Any, line: str) -> None:
+    assert calls.asserts("result", value) == [line]
+
+
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
@@ -107,3 +156,24 @@ def test_the_first_calls_of_a_module_are_kept(
     assert [recorded.half(n) for n in range(5)] == [0, 0.5, 1, 1.5, 2]
     kept = [pickle.loads(p.read_bytes()) for p in sorted(tmp_path.glob("half-*"))]
     assert kept == [((0,), {}), ((1,), {}), ((2,), {})]
+
+
+class Series(list[int]):
+    """What is used of a series of pandas, which this environment lacks."""
+
+    def __init__(self, values: list[int], index: list[int], name: str | None = None) -> None:
+        super().__init__(values)
+        self.index = Series(index, []) if index else self
+        self.name = name
+
+    def tolist(self) -> list[int]:
+        return list(self)
+
+
+def test_a_series_is_written_with_what_is_not_given_anyway() -> None:
+    assert calls.code_of(Series([4, 5], [0, 1])) == "pd.Series([4, 5])"
+    assert calls.code_of(Series([4, 5], [2, 3], "x")) == "pd.Series([4, 5], index=[2, 3], name='x')"
+    assert calls.asserts("result", Series([4], [0])) == ["assert result.tolist() == [4]"]
+    for many in ([], [1] * (3 * calls.ROWS + 1)):
+        with pytest.raises(calls.NotPlain):
+            calls.asserts("result", Series(many, []))

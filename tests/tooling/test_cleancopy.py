@@ -30,7 +30,8 @@ def tree(root: Path) -> dict[str, bytes]:
 
 def test_a_copy_has_the_files_of_the_project_and_no_machinery(root: Path) -> None:
     before = tree(root)
-    with cleancopy.clean_copy(root) as copy:
+    with cleancopy.clean_copy(root) as made:
+        copy = made.root
         assert copy.name == "project"
         assert {"a.txt", "data/b.txt", ".env", "link"} < set(tree(copy))
         assert not {".git/config", ".dvc/cache/x"} & set(tree(copy))
@@ -42,11 +43,12 @@ def test_a_copy_has_the_files_of_the_project_and_no_machinery(root: Path) -> Non
 
 
 def test_what_was_made_is_brought_back(root: Path) -> None:
-    with cleancopy.clean_copy(root) as copy:
+    with cleancopy.clean_copy(root) as made:
+        copy = made.root
         (copy / "a.txt").write_text("changed")
         (copy / "new" / "folder").mkdir(parents=True)
         (copy / "new" / "folder" / "c.txt").write_text("c")
-        cleancopy.apply(root, copy, ["a.txt", "new/folder/c.txt"], lambda: None)
+        cleancopy.apply(made, ["a.txt", "new/folder/c.txt"], lambda: None)
     assert (root / "a.txt").read_text() == "changed"
     assert (root / "new/folder/c.txt").read_text() == "c"
 
@@ -56,14 +58,56 @@ def test_a_failure_puts_everything_back(root: Path, error: type[BaseException]) 
     before = tree(root)
 
     def fail() -> None:
-        (root / "dvc.lock").write_text("half")
+        (root / "dvc.yaml").write_text("half")
         (root / "new/.gitignore").write_text("c.txt")
         raise error("no")
 
-    with cleancopy.clean_copy(root) as copy:
+    with cleancopy.clean_copy(root) as made:
+        copy = made.root
         (copy / "a.txt").write_text("changed")
         (copy / "new").mkdir()
         (copy / "new" / "c.txt").write_text("c")
         with pytest.raises(error):
-            cleancopy.apply(root, copy, ["a.txt", "new/c.txt"], fail)
-    assert tree(root) == before
+            cleancopy.apply(made, ["a.txt", "new/c.txt"], fail)
+    assert without_machinery(tree(root)) == before
+
+
+MEANWHILE = {
+    "changed": lambda root: (root / "a.txt").write_text("theirs"),
+    "replaced": lambda root: (root / "data/b.txt").replace(root / "a.txt"),
+    "removed": lambda root: (root / "a.txt").unlink(),
+    "made": lambda root: (root / "c.txt").write_text("theirs"),
+    "an input changed": lambda root: (root / "data/b.txt").write_text("theirs"),
+    "an input removed": lambda root: (root / "data/b.txt").unlink(),
+}
+
+
+@pytest.mark.parametrize("case", MEANWHILE)
+def test_what_somebody_else_wrote_meanwhile_is_never_replaced(root: Path, case: str) -> None:
+    with cleancopy.clean_copy(root) as copy:
+        (copy.root / "a.txt").write_text("ours")
+        (copy.root / "c.txt").write_text("ours")
+        MEANWHILE[case](root)
+        before = tree(root)
+        with pytest.raises(NbError, match="was changed while this was at work") as error:
+            cleancopy.apply(copy, ["c.txt", "a.txt"], lambda: None, ["data/b.txt"])
+    assert "\n" not in str(error.value)
+    assert without_machinery(tree(root)) == without_machinery(before)
+
+
+def without_machinery(found: dict[str, bytes]) -> dict[str, bytes]:
+    return {name: content for name, content in found.items() if not name.startswith(".nb")}
+
+
+def test_a_failure_leaves_what_somebody_else_wrote_meanwhile(root: Path) -> None:
+    def fail() -> None:
+        (root / "a.txt").write_text("theirs")
+        raise NbError("no")
+
+    with cleancopy.clean_copy(root) as copy:
+        (copy.root / "a.txt").write_text("ours")
+        (copy.root / "c.txt").write_text("ours")
+        with pytest.raises(NbError, match="no"):
+            cleancopy.apply(copy, ["a.txt", "c.txt"], fail)
+    assert (root / "a.txt").read_text() == "theirs"
+    assert not (root / "c.txt").exists()

@@ -259,7 +259,7 @@ def test_a_type_is_that_of_the_default_where_there_is_no_annotation() -> None:
         ("a.b = 1", "this does not give a value to one name"),
         ("x = 1\nimport os", "line 2: this does not give a value to one name; move it"),
         ("x = 1\nprint(x)", "line 2: this does not give a value to one name"),
-        ("%matplotlib inline\nx = 1", "line 1: this does not give a value to one name"),
+        ("%matplotlib inline\nx = 1", "line 1: this is no Python but a line of IPython"),
         ("x = 1\nx = 2", "line 2: x is assigned twice."),
         ("x: int", "x has no value; write x: … = ... if it has to be given"),
         ("x = ...", "x has to be given, but of which type? Write x: int = ..."),
@@ -276,6 +276,7 @@ def test_a_type_is_that_of_the_default_where_there_is_no_annotation() -> None:
         ("x: dict[int, str] = {}", "the type dict[int, str] is not understood"),
         ("x: np.float = 1.0", "the type np.float is not understood"),
         ("x: 'int' = 1", "is not understood"),
+        ("x: str = 'a?'\nfiles = !ls", "line 2: this is no Python but a line of IPython"),
         ("x = 1\ny = (", "line 2: '(' was never closed."),
     ],
 )
@@ -429,3 +430,9 @@ def test_reading_imports_the_standard_library_only() -> None:
     command = [sys.executable, "-B", "-I", "-S", "-c"]
     code = f"import sys; sys.path.append({str(tools)!r}); import nb.parameters"
     assert subprocess.run([*command, code]).returncode == 0
+
+
+def test_lines_of_a_text_are_the_users_whatever_they_begin_or_end_with() -> None:
+    text = "Summarise the table.\nIs it complete?\n% of rows\n!note\n?\nfiles = !ls\n"
+    (prompt,) = parameters(f'prompt: str = """{text}"""')
+    assert prompt.default == text

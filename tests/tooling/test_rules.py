@@ -218,7 +218,8 @@ def test_an_output_that_can_be_seen_is_not_reported(tmp_path: Path, output: str,
     others = "".join(f"\n=== {path}\n{text}" for path, text in files.items())
     (tmp_path / "config/10-example.yaml").unlink()
     (message,) = find(tmp_path, "NB106", f'# %%\nprint(f"{{x:.0%}} of it", "a.txt"){others}')
-    assert f"stage example declares {output}, which no cell names" in message
+    declared = output.rstrip("/")
+    assert f"stage example declares {declared}, which no cell names" in message
 
 
 @pytest.mark.parametrize(
@@ -539,3 +540,42 @@ def test_findings_are_written_for_people_machines_and_github() -> None:
         "::error file=a%2Cb.ipynb,line=1,title=NB301::cell 3, line 7: 100%25 wrong\n"
         "::error file=dvc.yaml,line=7,title=NB105::no notebook"
     )
+
+
+@pytest.mark.parametrize(
+    "options",
+    ["-p seed 7", "-r seed 7", "-y 'seed: 7'", "--parameters_yaml='{seed: 7}'", "-b c2VlZDogNw=="],
+)
+@pytest.mark.parametrize(
+    "command",
+    [
+        f"papermill {NAME} reports/out.ipynb %s",
+        f"papermill %s {NAME} reports/out.ipynb",
+        "cd notebooks && papermill production/10-example.ipynb ../reports/out.ipynb %s",
+    ],
+)
+def test_a_parameter_that_the_stage_gives_is_not_missed(
+    tmp_path: Path, command: str, options: str
+) -> None:
+    cell = '# %% tags=["parameters"]\nseed: int = ...'
+    pipeline = f"\n=== dvc.yaml\nstages:\n  example:\n    cmd: >-\n      {command % options}\n"
+    assert find(tmp_path, "NB103", cell + pipeline) == []
+    other = pipeline.replace("10-example", "20-other")
+    assert find(tmp_path, "NB103", cell + other) == [
+        "1:1 config/10-example.yaml: parameter seed is missing: give it a value, int"
+    ]
+
+
+def test_paths_of_a_stage_in_another_folder_are_those_of_the_project(tmp_path: Path) -> None:
+    pipeline = """
+=== dvc.yaml
+stages:
+  example:
+    wdir: notebooks
+    cmd: papermill production/10-example.ipynb ../reports/out.ipynb -f ../config/10-example.yaml
+    outs: [../reports/out.ipynb]
+=== config/10-example.yaml
+seed: 7"""
+    cell = '# %% tags=["parameters"]\nseed: int = 1'
+    for code in ("NB103", "NB104", "NB105", "NB106"):
+        assert find(tmp_path, code, cell + pipeline) == []

@@ -175,7 +175,27 @@ def _equality(name: str, value: Any) -> str:
             raise NotPlain("numbers among other things")
         nan = ", nan_ok=True" if any(item != item for item in flat) else ""
         return f"assert {name} == pytest.approx({code}{nan})"
+    if not _holds(value, code):  # tables in a list, NaN in a nested one
+        raise NotPlain("it cannot be compared")
     return f"assert {name} == {code}"
+
+
+def _holds(value: Any, code: str) -> bool:
+    """Return whether a value is equal to its code, as a test would ask."""
+    try:
+        return bool(value == eval(code, _aliases([code])))
+    except Exception:  # equality is the user's, or that of a library
+        return False
+
+
+def _aliases(codes: Iterable[str]) -> dict[str, Any]:
+    """Return the libraries that code uses, by the names that it has for them."""
+    codes = list(codes)
+    return {
+        alias: importlib.import_module(library)
+        for alias, library in (("np", "numpy"), ("pd", "pandas"))
+        if any(f"{alias}." in code for code in codes)
+    }
 
 
 @dataclass
@@ -271,12 +291,9 @@ def _arguments(codes: dict[str, str], signature: inspect.Signature) -> str:
 
 def _call(function: Callable[..., Any], codes: dict[str, str], signature: inspect.Signature) -> Any:
     """Call a function with the values that the test will hold."""
-    known: dict[str, Any] = {}
-    for alias, library in (("np", "numpy"), ("pd", "pandas")):
-        if any(f"{alias}." in code for code in codes.values()):
-            known[alias] = importlib.import_module(library)
+    known = {**_aliases(codes.values()), "function": function}
     with redirect_stdout(io.StringIO()):
-        return eval(f"function({_arguments(codes, signature)})", {**known, "function": function})
+        return eval(f"function({_arguments(codes, signature)})", known)
 
 
 def _file(module: str, origin: str, bodies: dict[str, list[str]]) -> str:

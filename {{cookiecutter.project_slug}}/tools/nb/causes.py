@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import takewhile
 from pathlib import Path
 
 from . import copies
@@ -23,7 +21,6 @@ USAGE, CONTRACT, LATE, DEAD_KERNEL = 2, 3, 124, 138
 # How the lines begin that say how a contract was broken.
 CONTRACT_ERROR = "ContractError: "
 FIRST_SIGNAL, LAST_SIGNAL = 128, 159
-SEPARATORS = ("&&", "||", "|", ";", "&")
 # How the lines begin that papermill prints here for what it refuses.
 REFUSAL = "nb: "
 # In what DVC says if a stage's notebook is gone: so is the fingerprint, on which the stage depends.
@@ -100,25 +97,6 @@ def _broken_contract(lines: Iterable[str]) -> str:
 
 def _tells_of_memory(error: str) -> bool:
     return any(word in error for word in MEMORY_WORDS)
-
-
-def notebook_of(command: str) -> tuple[str, str]:
-    """Return the notebook that a stage's command runs and its executed copy; empty if none."""
-    names = [word for word in papermill_words(command) if word.endswith(".ipynb")]
-    return (names[0], names[1]) if len(names) > 1 else ("", "")
-
-
-def papermill_words(command: str) -> list[str]:
-    """Return the words of a command from `papermill` on; none if it does not run papermill."""
-    try:
-        words = shlex.split(command)
-    except ValueError:
-        return []
-    programs = [Path(word).stem for word in words]
-    if "papermill" not in programs:  # `timeout 60 papermill …` runs it, too
-        return []
-    words = words[programs.index("papermill") :]
-    return list(takewhile(lambda word: word not in SEPARATORS, words))
 
 
 def failed_cell(copy: Path, since: float) -> tuple[str, int] | None:

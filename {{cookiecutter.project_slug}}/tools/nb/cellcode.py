@@ -7,86 +7,20 @@ from __future__ import annotations
 
 import ast
 import builtins
-import re
 import symtable
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 
 from .cellfile import Cell, CellFile
-from .notebook import IPYTHON_LINE, PYTHON_CELL_MAGICS
+from .magics import Masked, mask
 
-_MASKED = re.compile(r"^[^\n]*# nb-masked-line (\d+)$", re.M)
-_CELL_MAGIC = re.compile(r"\s*%%(\S*)")
 # What IPython gives every notebook, and how a module gets it.
 IPYTHON_NAMES = {"display": "IPython.display"}
 # Calls that give a constant: they read nothing and always return the same.
 CONSTANT_CALLS = {"re.compile", "Path", "pathlib.Path", "frozenset", "set", "tuple", "dict", "list"}
 Function = ast.FunctionDef | ast.AsyncFunctionDef
-
-
-@dataclass(frozen=True)
-class Masked:
-    """Source in which lines of IPython are replaced by Python; `unmask` puts them back."""
-
-    text: str
-    hidden: tuple[str, ...] = ()
-    tree: ast.Module = field(default_factory=lambda: ast.Module([], []), compare=False)
-
-    def hidden_lines(self) -> set[int]:
-        """Return the numbers of the lines that are hidden, from 1."""
-        return {
-            self.text.count("\n", 0, found.start()) + 1 for found in _MASKED.finditer(self.text)
-        }
-
-    def unmask(self, text: str) -> str:
-        """Return a text made from the masked one, with the lines of IPython as they were."""
-        return _MASKED.sub(lambda found: self.hidden[int(found[1])], text)
-
-
-@lru_cache(maxsize=10_000)
-def mask(source: str) -> Masked | None:
-    """Hide IPython's magics, shell escapes and questions, line by line.
-
-    Only lines that Python stumbles over are hidden: `%` may begin a line of an expression, too.
-
-    Returns:
-        None if the source is no Python even so, such as a cell of `%%bash`.
-    """
-    magic = _CELL_MAGIC.match(source)
-    if magic and magic[1] not in PYTHON_CELL_MAGICS:
-        return None
-    lines = source.split("\n")
-    hidden: list[str] = []
-    while True:
-        try:
-            text = "\n".join(lines)
-            return Masked(text, tuple(hidden), ast.parse(text))
-        except SyntaxError as error:
-            number = (error.lineno or 0) - 1
-        except ValueError:  # a null byte
-            return None
-        if not 0 <= number < len(lines) or not _hide(lines, number, hidden):
-            return None
-
-
-def _hide(lines: list[str], number: int, hidden: list[str]) -> bool:
-    """Replace a line of IPython, and those that continue it; return whether it is such a line."""
-    found = IPYTHON_LINE.match(lines[number])
-    if not found or _MASKED.match(lines[number]):
-        return False
-    indent, rest = found[1], found[2]
-    target = rest.partition("=")[0].strip() if re.match(r"[\w, ]+=\s*[%!]", rest) else ""
-    while True:
-        continued = lines[number].endswith("\\") and number + 1 < len(lines)
-        statement = f"{target} = None" if target else "pass"
-        hidden.append(lines[number])
-        lines[number] = f"{indent}{statement}  # nb-masked-line {len(hidden) - 1}"
-        if not continued:
-            return True
-        target, number = "", number + 1
 
 
 @dataclass(frozen=True)

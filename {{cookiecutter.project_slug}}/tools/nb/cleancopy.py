@@ -1,19 +1,23 @@
 """A private copy of the project to try things in, and what was made there, brought back as a whole.
 
-Nothing but `apply` writes to the project, and that puts everything back if any of it fails.
+Nothing but `apply` writes to the project. It refuses to replace a file that was changed since the
+copy, and puts everything back if any of it fails.
 """
 
 from __future__ import annotations
 
+import filecmp
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
 
-from .project import NbError, program_environment
+from .pipeline.stages_file import FILE
+from .project import NbError, edit_lock, program_environment
 
 # What is no part of the project: machinery, caches, and pages that are made again.
 LEFT_OUT = {
@@ -26,9 +30,43 @@ DVC_CONFIG = "[core]\n    analytics = false\n    no_scm = true\n"
 FICLONE = 0x40049409
 
 
+# Time of change, size and number of a file: another one has another of them.
+State = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A private copy of the project.
+
+    Attributes:
+        origin: the project's root.
+        root: the copy's root.
+        states: the files of the project when they were copied, by their path from the root.
+    """
+
+    origin: Path
+    root: Path
+    states: Mapping[str, State]
+
+    def is_outdated(self, name: str) -> bool:
+        """Return whether a file of the project was made, changed or removed since the copy."""
+        path = self.origin / name
+        if any(folder.is_symlink() for folder in path.parents):
+            return False  # it is not in the copy but where the link leads
+        return _state(path) != self.states.get(name)
+
+
+def _state(path: Path) -> State | None:
+    try:
+        found = path.lstat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
 @contextmanager
-def clean_copy(root: Path) -> Iterator[Path]:
-    """Copy the project's files, data included, to a temporary folder; yield the copy's root.
+def clean_copy(root: Path) -> Iterator[Copy]:
+    """Copy the project's files, data included, to a temporary folder.
 
     Files share their blocks with the originals where the file system can do that. Links into
     DVC's cache, which are read-only, stay links.
@@ -40,17 +78,18 @@ def clean_copy(root: Path) -> Iterator[Path]:
     try:
         copy = folder / root.name
         try:
-            _copy_folder(root, copy, root)
+            states: dict[str, State] = {}
+            _copy_folder(root, copy, root, states)
         except OSError as error:
             raise NbError(f"the project cannot be copied to {folder}: {error.strerror}") from None
         (copy / ".dvc").mkdir(exist_ok=True)
         (copy / ".dvc" / "config").write_text(DVC_CONFIG, encoding="utf-8")
-        yield copy
+        yield Copy(root, copy, states)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _copy_folder(source: Path, target: Path, root: Path) -> None:
+def _copy_folder(source: Path, target: Path, root: Path, states: dict[str, State]) -> None:
     target.mkdir(parents=True)
     for entry in os.scandir(source):
         path = Path(entry.path)
@@ -58,8 +97,11 @@ def _copy_folder(source: Path, target: Path, root: Path) -> None:
         if name in LEFT_OUT or entry.name in LEFT_OUT or path == Path(sys.prefix):
             continue
         if entry.is_dir(follow_symlinks=False):
-            _copy_folder(path, target / entry.name, root)
-        elif entry.is_symlink():
+            _copy_folder(path, target / entry.name, root, states)
+            continue
+        if state := _state(path):
+            states[name] = state
+        if entry.is_symlink():
             (target / entry.name).symlink_to(path.resolve())
         elif entry.is_file():
             copy_file(path, target / entry.name)
@@ -86,21 +128,33 @@ def environment(copy: Path) -> dict[str, str]:
     return {**variables, "PYTHONPATH": os.pathsep.join(filter(None, path))}
 
 
-def apply(root: Path, copy: Path, paths: Iterable[str], finish: Callable[[], None]) -> None:
+def apply(
+    copy: Copy, paths: Iterable[str], finish: Callable[[], None], used: Iterable[str] = ()
+) -> None:
     """Bring files of the copy to the project, and do what is left there; all of it or nothing.
 
     Args:
-        root: the project's root.
-        copy: the copy's root.
+        copy: the copy.
         paths: the files, relative to the root.
-        finish: called afterwards; if it raises, the project is put back.
+        finish: called afterwards, to edit `dvc.yaml` and to tell DVC; if it raises, the project is
+            put back.
+        used: files on which the result depends.
+
+    Raises:
+        NbError: if somebody changed one of all these files meanwhile.
     """
     chosen = list(paths)
-    touched = {*chosen, *(_ignore_file(path) for path in chosen), "dvc.lock", "notebooks/dvc.lock"}
-    with _put_back_on_error(root, touched):
-        for path in chosen:
-            copy_file(copy / path, root / path)
-        finish()
+    with edit_lock(copy.origin):
+        for path in (*chosen, *used):
+            if copy.is_outdated(path):
+                raise NbError(
+                    f"{path} was changed while this was at work, and stays as it is now; nothing "
+                    "is changed here. Run it again."
+                )
+        with _put_back_on_error(copy, chosen):
+            for path in chosen:
+                copy_file(copy.root / path, copy.origin / path)
+            finish()
 
 
 def _ignore_file(path: str) -> str:
@@ -109,10 +163,11 @@ def _ignore_file(path: str) -> str:
 
 
 @contextmanager
-def _put_back_on_error(root: Path, paths: Iterable[str]) -> Iterator[None]:
+def _put_back_on_error(copy: Copy, brought: Iterable[str]) -> Iterator[None]:
     """Restore files, and remove folders that were made, if the block raises anything."""
+    root, brought = copy.origin, set(brought)
     backup = Path(mkdtemp(prefix="nb-backup-"))
-    paths = sorted(paths)
+    paths = sorted({*brought, *map(_ignore_file, brought), FILE})
     folders = {p for path in paths for p in (root / path).parents if p.is_relative_to(root)}
     missing = sorted((folder for folder in folders if not folder.exists()), reverse=True)
     try:
@@ -122,6 +177,8 @@ def _put_back_on_error(root: Path, paths: Iterable[str]) -> Iterator[None]:
         yield
     except BaseException:
         for path in paths:
+            if path in brought and not _is_same(root / path, copy.root / path):
+                continue  # somebody else wrote to it since
             if (backup / path).exists():
                 copy_file(backup / path, root / path)
             else:
@@ -132,3 +189,8 @@ def _put_back_on_error(root: Path, paths: Iterable[str]) -> Iterator[None]:
         raise
     finally:
         shutil.rmtree(backup, ignore_errors=True)
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    """Return whether a file has the content of another; one that is not there stays away."""
+    return path.is_file() and filecmp.cmp(path, other, shallow=False)

@@ -14,10 +14,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from . import causes, trace
+from . import trace
 from .causes import CONTRACT, CONTRACT_ERROR
 from .notebook import MODULE
 from .pipeline import Contract
+from .pipeline.papermill_command import papermill_commands
 from .project import FINGERPRINTS
 
 FOLDER = Path(".nb/verify")
@@ -85,7 +86,7 @@ def _covers(declared: Iterable[str], path: str) -> bool:
 
 def _standing_for(contract: Contract, command: str, root: Path) -> set[str]:
     """Return the notebook and the modules whose fingerprint is among the inputs."""
-    notebook, _ = causes.notebook_of(command)
+    notebooks = {call.notebook for call in papermill_commands(command, contract.folder)}
     files: set[str] = set()
     for name in contract.inputs:
         if name.startswith(FINGERPRINTS.as_posix()) and (root / name).exists():
@@ -95,7 +96,7 @@ def _standing_for(contract: Contract, command: str, root: Path) -> set[str]:
                 for line in lines
                 if line.startswith(MODULE)
             }
-            files.add(notebook)
+            files |= notebooks
     return files
 
 

@@ -244,13 +244,13 @@ def _line_endings(root: Path) -> Finding:
 
 def _pipeline(root: Path) -> Finding:
     from .pipeline import check_pipeline
-    from .smoke import undeclared_notebooks
+    from .pipeline.stages_file import undeclared_notebooks
 
     try:
         count = check_pipeline(root)
+        lost = undeclared_notebooks(root)
     except NbError as error:
         return Finding("pipeline", str(error), repair="edit dvc.yaml")
-    lost = undeclared_notebooks(root)
     if lost:
         problem = f"no stage of dvc.yaml runs {lost[0]}"
         return Finding("pipeline", problem, repair="edit dvc.yaml")

@@ -14,9 +14,10 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from .cellcode import Definition, Function, first_line, mask, names_of, project_package
+from .cellcode import Definition, Function, first_line, names_of, project_package
 from .cellfile import Cell
 from .exports import GENERATED, exported_module, is_exported
+from .magics import mask
 from .notebook import Sources, production_notebooks, read_notebook
 from .shapes import Shapes, Skeleton, is_docstring, parameters, shape
 

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import refactor, rerun
-from .cellcode import Definition, names_of_module, names_of_notebook, project_package
+from .cellcode import Definition, names_of_module, names_of_notebook
 from .cellfile import parse_cells, read_cells
 from .duplicates import Place, Source, read_sources
 from .exports import write_module
+from .naming import module_name
 from .notebook import Sources
-from .project import NbError
+from .project import NbError, edit_lock, write_whole
 from .shapes import Shapes
 from .text import text as shown
-
-DEFAULT_MODULE = "shared"
-_MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
 @dataclass
@@ -33,6 +30,7 @@ class Extraction:
         changes: the new text of each file, by its path.
         left: the copies that stay, with the reason.
         exporting: the notebook from which nbdev writes the module, if there is one.
+        before: the content of each file when the change was worked out; None if there was none.
     """
 
     name: str
@@ -40,6 +38,7 @@ class Extraction:
     changes: dict[Path, str] = field(default_factory=dict)
     left: list[str] = field(default_factory=list)
     exporting: Path | None = None
+    before: dict[Path, bytes | None] = field(default_factory=dict)
 
     def diff(self, root: Path) -> str:
         """Return the changes as a unified diff; notebooks as text."""
@@ -64,12 +63,24 @@ class Extraction:
         return [package / f"{n.removesuffix('.py')}.py" for n in names] if self.exporting else []
 
     def write(self, root: Path) -> None:
-        """Write the files; nbdev writes the module where it is nbdev's."""
-        if self.exporting:
-            write_module(self.exporting, root / "src" / self.module.partition(".")[0])
-        for path, new in self.changes.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(new.encode("utf-8", "surrogatepass"))
+        """Write the files; nbdev writes the module where it is nbdev's.
+
+        Raises:
+            NbError: if somebody changed one of them since the change was worked out.
+        """
+        with edit_lock(root):
+            for path in self.changes:
+                if rerun.content_of(path) != self.before[path]:
+                    name = path.relative_to(root).as_posix()
+                    raise NbError(f"{name} was changed meanwhile and stays as it is; run it again")
+            if self.exporting:
+                write_module(self.exporting, root / "src" / self.module.partition(".")[0])
+            for path, content in self.contents().items():
+                write_whole(path, content)
+
+    def contents(self) -> dict[Path, bytes]:
+        """Return the new content of each file."""
+        return {path: new.encode("utf-8", "surrogatepass") for path, new in self.changes.items()}
 
 
 def prepare(root: Path, name: str, to: str = "", origin: str = "") -> Extraction:
@@ -88,8 +99,8 @@ def prepare(root: Path, name: str, to: str = "", origin: str = "") -> Extraction
     sources = read_sources(root)
     copies = _copies(sources, name, origin)
     first = copies[0]
-    module = first.place.module or _module_name(root, to)
-    if first.place.module and to and _module_name(root, to) != module:
+    module = first.place.module or module_name(root, to)
+    if first.place.module and to and module_name(root, to) != module:
         raise NbError(f"{name} is in {module} already; leave --to out", 2)
     found = Extraction(name, module)
     target = _module_file(root, module)
@@ -115,6 +126,7 @@ def prepare(root: Path, name: str, to: str = "", origin: str = "") -> Extraction
             found.left.append(str(error))
     if not any(path.suffix == ".ipynb" for path in found.changes) and not found.left:
         raise NbError(f"{name} is in {module} already, and no notebook has a copy of it")
+    found.before = {path: rerun.content_of(path) for path in found.changes}
     return found
 
 
@@ -144,8 +156,8 @@ def carry_out(
     if stages:
         rerun.require_fresh(root, stages)
     before = rerun.outputs(root, stages)
-    written = [*extraction.changes, *extraction.generated(root)]
-    with nullcontext() if keep else rerun.all_or_nothing(root, written):
+    written = {**dict.fromkeys(extraction.generated(root)), **extraction.contents()}
+    with nullcontext() if keep else rerun.all_or_nothing(root, written, stages):
         extraction.write(root)
         if not stages:
             return
@@ -193,20 +205,6 @@ def _copies(sources: Iterable[Source], name: str, origin: str) -> list[_Copy]:
         raise NbError(f"{name} differs between {places}; name one notebook with --from", 2)
     same = [copy for copy in every if copy.shape in shapes]
     return sorted(same, key=lambda c: (not c.place.module, c not in in_notebooks))
-
-
-def _module_name(root: Path, to: str) -> str:
-    """Return the dotted name of a module that was named on the command line."""
-    to = (to or DEFAULT_MODULE).removesuffix(".py").replace("/", ".")
-    if not _MODULE.fullmatch(to):
-        raise NbError(f"{to} is no name of a module; --to takes one such as data", 2)
-    package = project_package(root)
-    first = to.partition(".")[0]
-    if first == package or (root / "src" / first / "__init__.py").exists():
-        return to if "." in to else f"{to}.{DEFAULT_MODULE}"
-    if not package:
-        raise NbError("there is not one package under src; name it: --to package.module", 2)
-    return f"{package}.{to}"
 
 
 def _module_file(root: Path, module: str) -> Path:

@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Set
-from itertools import pairwise
 from pathlib import Path
 
-from . import causes
 from .config import read_config
 from .notebook import read_notebook
 from .parameters import check, read_parameters
+from .pipeline.papermill_command import papermill_commands
 from .schedule import Task
-
-CONFIG_FLAGS = ("-f", "--parameters_file")
-
-
-def config_files(words: Iterable[str]) -> list[str]:
-    """Return the files of parameters in the words of a command line of papermill."""
-    return [file for flag, file in pairwise(words) if flag in CONFIG_FLAGS]
 
 
 def check_given(root: Path, tasks: Iterable[Task], made: Set[str]) -> None:
@@ -35,11 +27,11 @@ def check_given(root: Path, tasks: Iterable[Task], made: Set[str]) -> None:
         NbError: with exit code 2, if a file cannot be read, or gives what the notebook does not
             take.
     """
-    for task in tasks:
-        words = causes.papermill_words(task.command)
-        notebook = root / causes.notebook_of(task.command)[0]
-        is_strict = ("--engine", "nb") in pairwise(words) and notebook.is_file()
-        for file in config_files(words):
+    calls = [call for task in tasks for call in papermill_commands(task.command, task.folder)]
+    for call in calls:
+        notebook = root / call.notebook
+        is_strict = call.engine == "nb" and notebook.is_file()
+        for file in call.files:
             if made & {str(root / file), *map(str, (root / file).parents)}:
                 continue
             values = read_config(root / file)

@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import declare
 from .gitwiring import git
-from .project import CONFIG, PRODUCTION, NbError, write_whole
+from .naming import numbers_in, production_name, slug_of, title_of
+from .pipeline.stages_editor import add_stage
+from .pipeline.stages_file import FILE
+from .project import NbError, write_whole
 
 EXPLORATORY = Path("notebooks/exploratory")
-LONGEST_SLUG = 60
-# The last production notebook that two digits can number.
-LAST_NUMBER = 99
 KERNEL = {"display_name": "python3", "language": "python", "name": "python3"}
 PARAMETERS = "# Seed of everything random.\nseed: int = 42"
 PURPOSE = "Which question this answers, from which inputs, and who uses its outputs."
@@ -40,34 +39,6 @@ class Made:
     others: tuple[tuple[str, str], ...] = ()
 
 
-def slug_of(name: str) -> str:
-    """Return a name as it is written in file names: `Sales by day` is `sales-by-day`.
-
-    Raises:
-        NbError: if it is a path, or no letter or digit of it is in ASCII (exit code 2).
-    """
-    name = name.strip().removesuffix(".ipynb")
-    if not name:
-        raise NbError('a notebook needs a name: nb new "sales by day".', 2)
-    if re.search(r"[/\\]|^\.", name):
-        raise NbError(f"{name!r} is a path; give a name alone, the folder is chosen for you.", 2)
-    plain = unicodedata.normalize("NFKD", name.replace("ß", "ss"))
-    letters = plain.encode("ascii", "ignore").decode().lower()
-    slug = re.sub(r"[^a-z0-9]+", "-", letters).strip("-")
-    if not re.search(r"[a-z]", slug):
-        raise NbError(f"{name!r} has no letter from a to z, which file names are made of.", 2)
-    if len(slug) > LONGEST_SLUG:
-        raise NbError(f"the name is longer than {LONGEST_SLUG} characters; shorten it.", 2)
-    return slug
-
-
-def title_of(name: str) -> str:
-    """Return a name as a title: its words as typed, the first letter large."""
-    words = " ".join(re.sub(r"[-_]+", " ", name.strip().removesuffix(".ipynb")).split())
-    words = re.sub(r"^\d\d ", "", words)
-    return words[:1].upper() + words[1:]
-
-
 def new_exploratory(root: Path, name: str) -> Made:
     """Make an exploratory notebook, `<number>-<initials>-<slug>.ipynb`.
 
@@ -75,7 +46,7 @@ def new_exploratory(root: Path, name: str) -> Made:
         NbError: if the name cannot be used (exit code 2).
     """
     slug, who = slug_of(name), initials(root)
-    taken = _numbers(root / EXPLORATORY)
+    taken = numbers_in(root / EXPLORATORY)
     for path in (root / EXPLORATORY).glob(f"*-{who}-{slug}.ipynb"):
         raise NbError(f"{path.name} exists; choose another name.", 2)
     notebook = EXPLORATORY / f"{max(taken, default=0) + 1:02}-{who}-{slug}.ipynb"
@@ -90,34 +61,13 @@ def new_production(root: Path, name: str) -> Made:
         NbError: if the name cannot be used, or `dvc.yaml` cannot be edited (exit code 2); nothing
             is made then.
     """
-    slug = slug_of(name)
-    given = re.match(r"(\d\d)-(.+)", slug)
-    taken = _numbers(root / PRODUCTION)
-    number = int(given[1]) if given else max(taken, default=0) // 10 * 10 + 10
-    stage = given[2] if given else slug
-    notebook = PRODUCTION / f"{number:02}-{stage}.ipynb"
-    config = CONFIG / f"{notebook.stem}.yaml"
-    if number > LAST_NUMBER:
-        raise NbError(f"{max(taken)} is the last number; give a free one: nb new 55-{slug}.", 2)
-    for path in (*_same(root, stage), root / config):
-        if path.exists():
-            raise NbError(f"{path.relative_to(root).as_posix()} exists; choose another name.", 2)
+    made = production_name(root, name)
     title = title_of(name)
-    declare.add_stage(root, stage, notebook, desc=title)
-    _save(root, notebook, _production_cells(title, _paths_module(root)))
-    write_whole(root / config, CONFIG_TEXT)
-    others = ((config.as_posix(), "its parameters"), (declare.FILE, f"its stage, {stage}"))
-    return Made(notebook, others)
-
-
-def _same(root: Path, slug: str) -> list[Path]:
-    """Return the production notebooks of a name, whatever their numbers."""
-    return list((root / PRODUCTION).rglob(f"[0-9][0-9]-{slug}.ipynb"))
-
-
-def _numbers(folder: Path) -> list[int]:
-    found = (re.match(r"(\d+)-", path.name) for path in folder.rglob("*.ipynb"))
-    return [int(number[1]) for number in found if number]
+    add_stage(root, made.stage, made.notebook, desc=title)
+    _save(root, made.notebook, _production_cells(title, _paths_module(root)))
+    write_whole(root / made.config, CONFIG_TEXT)
+    others = ((made.config.as_posix(), "its parameters"), (FILE, f"its stage, {made.stage}"))
+    return Made(made.notebook, others)
 
 
 def initials(root: Path) -> str:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -18,15 +17,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
+from .magics import foreign_cell, mask
 from .project import PRODUCTION, NbError
 from .strip import kernel_name
 
 CELL = "# %% code cell"
 MODULE = "# module"
-# Lines that IPython reads and Python does not: magics, shell escapes, questions.
-IPYTHON_LINE = re.compile(r"^(\s*)(%.*|!.*|[\w, ]+=\s*[%!].*|\?.*|[^#]*\?)$")
-# Cell magics whose body is Python; the body of any other is another language.
-PYTHON_CELL_MAGICS = {"capture", "prun", "time", "timeit"}
 Parsed = TypeVar("Parsed")
 IGNORED_FOLDERS = {"__pycache__", ".ipynb_checkpoints"}
 
@@ -105,12 +101,14 @@ def _source_and_tags(cell: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
 
 
 def python_source(source: str) -> str:
-    """Return a cell's source with IPython's magics and shell escapes blanked out, line by line."""
-    lines = source.split("\n")
-    first = next((line.strip() for line in lines if line.strip()), "")
-    if first.startswith("%%") and first[2:].split(" ")[0] not in PYTHON_CELL_MAGICS:
-        return ""
-    return "\n".join(IPYTHON_LINE.sub(r"\1pass", line) for line in lines)
+    """Return a cell's source with the lines that only IPython reads replaced by Python.
+
+    A cell of another language is empty; one that is no Python even so is returned as it is.
+    """
+    masked = mask(source)
+    if masked:
+        return masked.text
+    return "" if foreign_cell(source) else source
 
 
 def imported_names(source: str, package: str = "", is_package: bool = False) -> set[str] | None:
@@ -123,7 +121,7 @@ def imported_names(source: str, package: str = "", is_package: bool = False) -> 
     """
     try:
         tree = ast.parse(source)
-    except SyntaxError:
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     names: set[str] = set()
     for node in ast.walk(tree):

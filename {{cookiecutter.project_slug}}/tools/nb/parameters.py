@@ -26,7 +26,8 @@ from pathlib import Path
 from typing import Any
 
 from .kinds import Kind, Mismatch, coerce, kind_of, kind_of_default, literal, python_code
-from .notebook import Notebook, python_source
+from .magics import Masked, mask
+from .notebook import Notebook
 from .project import NbError
 
 TAG = "parameters"
@@ -95,12 +96,15 @@ def read_parameters(notebook: Notebook) -> list[Parameter]:
         listed = " and ".join(map(str, numbers))
         reason = f"code cells {listed} are tagged {TAG}; keep the tag on one of them"
         raise NbError(f"{notebook.path}: {reason}.", 2)
-    source = python_source(notebook.cells[numbers[0] - 1].source)
+    masked = _python_of(notebook.cells[numbers[0] - 1].source)
+    source = masked.text
     found: dict[str, Parameter] = {}
     line = 1
     try:
         for statement in ast.parse(source).body:
             line = statement.lineno
+            if line in masked.hidden_lines():
+                raise ValueError("this is no Python but a line of IPython; move it to another cell")
             parameter = _parameter(statement, source)
             if parameter.name in found:
                 raise ValueError(f"{parameter.name} is assigned twice")
@@ -110,6 +114,11 @@ def read_parameters(notebook: Notebook) -> list[Parameter]:
     except (ValueError, TypeError) as error:
         raise _unreadable(notebook, numbers[0], line, str(error)) from None
     return list(found.values())
+
+
+def _python_of(source: str) -> Masked:
+    """Return the source as it is, if nothing but Python is in it or even masking does not help."""
+    return mask(source) or Masked(source)
 
 
 def _unreadable(notebook: Notebook, number: int, line: int, reason: str) -> CellError:

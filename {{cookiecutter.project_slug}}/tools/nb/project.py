@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 PRODUCTION = Path("notebooks/production")
@@ -15,6 +17,8 @@ FINGERPRINTS = Path(".nb/fingerprints")
 EXECUTED = Path("reports/notebooks")
 SITE = Path("reports/site")
 INDEX = SITE / "index.html"
+# The projects whose lock for edits this process holds.
+_edited: set[Path] = set()
 
 
 class NbError(Exception):
@@ -69,6 +73,34 @@ def write_whole(path: Path, content: bytes | str, draft: Path | None = None) -> 
     except OSError:
         draft.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def edit_lock(root: Path) -> Iterator[None]:
+    """Wait until no other command edits a file that people edit, too, such as `dvc.yaml`.
+
+    Whoever holds the lock reads the file, changes the text and writes it back. The system frees the
+    lock of a process that ends, however it does.
+    """
+    if root in _edited:  # a command that has it already
+        yield
+        return
+    path = root / ".nb" / "edit.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX)
+        _edited.add(root)
+        try:
+            yield
+        finally:
+            _edited.remove(root)
 
 
 def program_environment() -> dict[str, str]:

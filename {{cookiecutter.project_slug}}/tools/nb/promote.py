@@ -24,7 +24,6 @@ from . import (
     cleancopy,
     compare,
     contract,
-    declare,
     fingerprints,
     footprint,
     pipeline,
@@ -33,11 +32,15 @@ from . import (
     text,
 )
 from .causes import failed_cell
-from .cellcode import mask, names_of_notebook, project_package
+from .cellcode import names_of_notebook
 from .cellfile import CellFile, read_cells
 from .gitwiring import git
-from .notebook import production_notebooks, read_notebook, source_text
+from .magics import mask
+from .naming import ascii_slug, module_name, module_of_stage, production_name
+from .notebook import read_notebook, source_text
 from .parameters import TAG, read_parameters
+from .pipeline.stages_editor import add_stage
+from .pipeline.stages_file import FILE, read_entries
 from .project import CONFIG, EXECUTED, PRODUCTION, NbError, program_environment
 from .smoke import COPIED, SMALL
 from .strip import strip
@@ -130,31 +133,15 @@ def proposal(root: Path, notebook: Path, name: str = "", module: str = "") -> Ch
         raise NbError(f"{relative.as_posix()} is a production notebook already", 2)
     if relative.parts[0] == "..":
         raise NbError(f"{notebook} is outside the project; copy it to notebooks/exploratory", 2)
-    existing = [path.stem for path in production_notebooks(root / PRODUCTION)]
-    if not re.match(r"\d+-", name):
-        slug = _slug(name or re.sub(r"^\d+[-_]([a-z]{2,3}[-_])?", "", notebook.stem.lower()))
-        name = f"{_next_number(existing)}-{slug}"
-    choices = Choices(name, module)
-    if name in existing or choices.stage in {s.name for s in declare.read_stages(root)}:
-        taken = f"there is a production notebook or a stage {choices.stage} already"
-        raise NbError(f"{taken}; name it with --as, such as --as {choices.stage}-2", 2)
-    package = project_package(root)
-    if not module and package:
-        choices.module = f"{package}.{_slug(choices.stage).replace('-', '_')}"
-    elif package and "." not in module:
-        choices.module = f"{package}.{module.removesuffix('.py')}"
-    return choices
-
-
-def _next_number(existing: Sequence[str]) -> int:
-    """Return the number of a notebook that comes after all others: tens, while there are any."""
-    numbers = [int(found[0]) for stem in existing if (found := re.match(r"\d+", stem))]
-    last = max(numbers, default=0)
-    return last // 10 * 10 + 10 if last < 90 else last + 1
-
-
-def _slug(text: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "notebook"
+    without_number = re.sub(r"^\d+[-_]([a-z]{2,3}[-_])?", "", notebook.stem.lower())
+    try:
+        made = production_name(root, name or without_number, numbered=bool(name))
+    except NbError as error:
+        stage = ascii_slug(Choices(name or without_number).stage) or "sales"
+        hint = f"name it with --as, such as --as {stage}-2"
+        raise NbError(f"{str(error).partition(';')[0].rstrip('.')}; {hint}", 2) from None
+    chosen = module_name(root, module) if module else module_of_stage(root, made.stage)
+    return Choices(made.stem, chosen)
 
 
 def promote(
@@ -182,15 +169,17 @@ def promote(
     """
     relative = Path(os.path.relpath(notebook.resolve(), root))
     with cleancopy.clean_copy(root) as copy:
-        work = _Work(root, copy, relative, choices, tell)
+        work = _Work(root, copy.root, relative, choices, tell)
         work.run_original()
         work.build()
         work.prove()
         found = work.found
         found.diff = work.diff()
         if (keep or not found.differs) and agree(found):
-            outputs = [new for new in found.writes.values() if (copy / new).exists()]
-            cleancopy.apply(root, copy, [*found.files, *outputs], lambda: _record(root, choices))
+            outputs = [new for new in found.writes.values() if (copy.root / new).exists()]
+            brought = [name for name in [*found.files, *outputs] if name != FILE]
+            sources = [name for name in copy.states if name.startswith("src/")]
+            cleancopy.apply(copy, brought, work.finish, [*found.reads, *sources])
         return found
 
 
@@ -228,13 +217,15 @@ class _Work:
         self.stash = copy.parent / "originals"
         self.calls = copy.parent / "calls"
         self.executed = copy.parent / "original.ipynb"
+        self.has_parameters = False
+        self.file = CellFile(root / source, "", ())
 
     # -- step 1: it runs, and what it uses ---------------------------------------------------
 
     def run_original(self) -> None:
         """Run the notebook as it is, from top to bottom, and put aside what it wrote."""
         self.tell(f"running {self.source.as_posix()} from top to bottom, in a copy of the project")
-        file = read_cells(self.root / self.source)
+        file = self.file = read_cells(self.root / self.source)
         if not file.cells:
             raise NbError(f"{self.source.as_posix()} has no code cell to promote", 2)
         folder = (self.root / self.source).parent
@@ -282,12 +273,9 @@ class _Work:
         """Write the production notebook, its module, its config file and its stage."""
         self.target = self.copy / self.choices.notebook
         self.target.parent.mkdir(parents=True, exist_ok=True)
-        original = (self.root / self.source).read_bytes()
-        self._write(original.decode("utf-8"))
-        file = read_cells(self.root / self.source)
         used = {**{name: name for name in self.found.reads}, **self.found.writes}
         paths = propose.Paths(self.root, (self.root / self.source).parent, used=used)
-        self._write(file.edited(propose.with_paths(file, paths)))
+        self._write(self.file.edited(propose.with_paths(self.file, paths)))
         self._write(strip(self.target.read_bytes()).decode("utf-8"))
         config = self._take_parameters()
         self._move_functions()
@@ -298,8 +286,9 @@ class _Work:
             (self.copy / path).parent.mkdir(exist_ok=True)
             (self.copy / path).write_text(config, encoding="utf-8")
             self.found.files.append(path.as_posix())
-        self._declare(bool(config))
-        self.found.files += [self.choices.notebook, declare.FILE]
+        self.has_parameters = bool(config)
+        self._declare(self.copy)
+        self.found.files += [self.choices.notebook, FILE]
         self._sample_inputs()
 
     def _write(self, content: str) -> CellFile:
@@ -404,9 +393,10 @@ class _Work:
         run_ruff(self.copy, ["check", "--fix", "--exit-zero", "--quiet", *files])
         run_ruff(self.copy, ["format", "--quiet", *files])
 
-    def _declare(self, has_parameters: bool) -> None:
+    def _declare(self, root: Path) -> None:
+        """Declare the stage in the `dvc.yaml` of the copy or of the project."""
         outputs = list(self.found.writes.values())
-        owners = {out: s.name for s in declare.read_stages(self.root) for out in s.outputs}
+        owners = {out: s.name for s in read_entries(root) for out in s.outputs}
         for out in outputs:
             if out in owners:
                 reason = f"which is the output of the stage {owners[out]}"
@@ -414,13 +404,13 @@ class _Work:
         metrics = [o for o in outputs if o.startswith("reports/metrics/") and o.endswith(".json")]
         plots = [out for out in outputs if Path(out).suffix.lower() in FIGURES]
         title = _title(json.loads(self.target.read_text(encoding="utf-8")))
-        declare.add_stage(
-            self.copy,
+        add_stage(
+            root,
             self.choices.stage,
             Path(self.choices.notebook),
             desc=title,
             deps=self.found.reads,
-            params=has_parameters,
+            params=self.has_parameters,
             outs=[out for out in outputs if out not in (*metrics, *plots)],
             metrics=metrics,
             plots=plots,
@@ -428,7 +418,7 @@ class _Work:
 
     def _sample_inputs(self) -> None:
         """Give the smoke test samples of inputs that no stage makes."""
-        made = {out for stage in declare.read_stages(self.root) for out in stage.outputs}
+        made = {out for stage in read_entries(self.root) for out in stage.outputs}
         for name in self.found.reads:
             if name in made or PurePosixPath(name).parts[0] in COPIED:
                 continue
@@ -528,7 +518,7 @@ class _Work:
         stem = self.choices.module.rpartition(".")[2]
         path = Path("tests") / f"test_{stem}.py"
         if (self.root / path).exists():
-            path = Path("tests") / f"test_{stem}_{_slug(self.choices.stage).replace('-', '_')}.py"
+            path = Path("tests") / f"test_{stem}_{self.choices.stage.replace('-', '_')}.py"
         (self.copy / path).write_text(written["text"], encoding="utf-8")
         run_ruff(self.copy, ["check", "--fix", "--exit-zero", "--quiet", str(self.copy / path)])
         run_ruff(self.copy, ["format", "--quiet", str(self.copy / path)])
@@ -538,6 +528,15 @@ class _Work:
             self.found.untested = dict.fromkeys(self.found.moved, "the test written did not pass")
         else:
             self.found.files.append(path.as_posix())
+
+    # -- step 6: the project -------------------------------------------------------------------
+
+    def finish(self) -> None:
+        """Declare the stage in the project's `dvc.yaml` as it is now, and have DVC note results."""
+        self._declare(self.root)
+        names = [self.choices.stage, pipeline.FINGERPRINT_STAGE]
+        with pipeline.lines_put_back_on_error(self.root, names):
+            _record(self.root, self.choices)
 
     def diff(self) -> str:
         """Return what changes in the project, notebooks as text."""
@@ -653,9 +652,8 @@ def _cell(
         cell |= {"execution_count": None, "outputs": []}
     if content.get("nbformat_minor", 0) >= 5:
         taken = {cell.get("id") for cell in content["cells"]}
-        cell["id"] = next(
-            i for n in range(1000) if (i := f"{_slug(source)[:16].strip('-')}-{n}") not in taken
-        )
+        words = ascii_slug(source)[:16].strip("-") or "cell"
+        cell["id"] = next(i for n in range(1000) if (i := f"{words}-{n}") not in taken)
     return cell
 
 

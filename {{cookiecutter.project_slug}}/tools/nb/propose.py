@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .cellcode import Names, mask, needed_names
+from .cellcode import Names, needed_names
 from .cellfile import CellFile
 from .kinds import kind_of_default, literal
+from .magics import mask
 
 # A path inside a longer text, such as a query: in quotes, or beginning with dots.
 _QUOTED = re.compile(r"'([^'\n]+)'|\"([^\"\n]+)\"")
@@ -233,8 +234,6 @@ def _changed_names(file: CellFile) -> Iterator[str]:
                 case ast.Attribute(value=changed, attr=name) if name in _CHANGING:
                     yield from _names(changed)
                 case ast.Subscript(value=changed, ctx=ast.Store() | ast.Del()):
-                    yield from _names(changed)
-                case ast.AugAssign(target=changed):
                     yield from _names(changed)
                 case ast.Global(names=names):
                     yield from names

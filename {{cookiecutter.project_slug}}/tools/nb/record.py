@@ -15,8 +15,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from .declared import read_metrics, read_stages
 from .gitwiring import git
+from .pipeline.metrics import read_metrics
+from .pipeline.stages_file import read_stages
 from .project import EXECUTED, write_whole
 from .schedule import (
     BROKEN,

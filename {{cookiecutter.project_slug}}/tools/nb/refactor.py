@@ -24,15 +24,14 @@ from .cellcode import (
     IPYTHON_NAMES,
     Definition,
     Import,
-    Masked,
     Names,
     changed_globals,
-    mask,
     names_of_module,
     needed_names,
     quoted_names,
 )
 from .cellfile import CellFile, parse_cells
+from .magics import Masked, mask
 from .project import NbError, program_environment
 
 if TYPE_CHECKING:

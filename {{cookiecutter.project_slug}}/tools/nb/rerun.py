@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from . import fingerprints
-from .project import FINGERPRINTS, PRODUCTION, NbError, program_environment
+from .pipeline import FINGERPRINT_STAGE, lines_put_back_on_error
+from .pipeline.stages_file import read_lock
+from .project import FINGERPRINTS, PRODUCTION, NbError, program_environment, write_whole
 
 LOCK = Path("dvc.lock")
-# The stage that fingerprints the notebooks has one of its own.
-LOCKS = (LOCK, Path("notebooks/dvc.lock"))
 SAME, DIFFERS = "same", "differs"
 
 
@@ -49,7 +49,7 @@ def stages_of(root: Path, notebooks: Iterable[Path]) -> list[str]:
         for path in notebooks
         if path.is_relative_to(PRODUCTION)
     }
-    stages = _read_lock(root).items()
+    stages = read_lock(root).items()
     return [name for name, stage in stages if wanted & {d["path"] for d in stage.get("deps", [])}]
 
 
@@ -84,19 +84,11 @@ def compare(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Compare
 
 def outputs(root: Path, stages: Iterable[str]) -> dict[str, dict[str, str]]:
     """Return the hash of each output of stages, by stage and path."""
-    lock = _read_lock(root)
+    lock = read_lock(root)
     return {
         name: {out["path"]: out.get("md5", "") for out in lock.get(name, {}).get("outs", [])}
         for name in stages
     }
-
-
-def _read_lock(root: Path) -> dict[str, Any]:
-    from ruamel.yaml import YAML
-
-    path = root / LOCK
-    content = YAML(typ="safe").load(path) if path.exists() else None
-    return dict((content or {}).get("stages") or {})
 
 
 def run(root: Path, stages: Iterable[str]) -> None:
@@ -112,52 +104,83 @@ def run(root: Path, stages: Iterable[str]) -> None:
 
 
 @contextmanager
-def all_or_nothing(root: Path, paths: Iterable[Path]) -> Iterator[None]:
-    """Put files, the lock files and the outputs of the pipeline back if the block raises.
+def all_or_nothing(
+    root: Path, written: Mapping[Path, bytes | None], stages: Sequence[str]
+) -> Iterator[None]:
+    """Put files, the lines of stages in lock files and their outputs back if the block raises.
+
+    What somebody else writes meanwhile stays: a file with other content than the block gives it,
+    and the results of other stages.
 
     Args:
         root: the project's root.
-        paths: the files that the block may write, whether they exist yet or not.
+        written: the files that the block writes, whether they exist yet or not, and what it writes
+            to them; None where that is not known.
+        stages: the stages that it runs.
     """
-    small = [root / path for path in _uncached_outputs(root)]
-    locks = [root / lock for lock in LOCKS]
-    before = {path: _content(path) for path in (*paths, *locks, *small)}
+    names = _with_upstream(read_lock(root), stages)
+    small = [root / path for path in _uncached_outputs(root, names)]
+    before = {path: content_of(path) for path in (*written, *small)}
+    lock, ran = content_of(root / LOCK), False
     try:
-        yield
+        with lines_put_back_on_error(root, [*names, FINGERPRINT_STAGE]):
+            try:
+                yield
+            except BaseException:
+                ran = content_of(root / LOCK) != lock
+                raise
     except BaseException:
-        ran = _content(root / LOCK) != before[root / LOCK]
         for path, content in before.items():
-            _put_back(path, content)
-        if ran or not all((root / path).exists() for path in _all_outputs(root)):
-            command = [sys.executable, "-m", "dvc", "checkout", "--force", "--quiet"]
+            _put_back(root, path, content, written.get(path))
+        if ran or not all((root / path).exists() for path in _outputs_of(root, names)):
+            command = [sys.executable, "-m", "dvc", "checkout", "--force", "--quiet", *names]
             subprocess.call(command, cwd=root, env=program_environment())
         fingerprints.refresh(root)
         raise
 
 
-def _content(path: Path) -> bytes | None:
+def _with_upstream(lock: Mapping[str, Any], stages: Iterable[str]) -> list[str]:
+    """Return stages and those that they depend on, by what `dvc.lock` says."""
+    makers = {out["path"]: name for name, stage in lock.items() for out in stage.get("outs", [])}
+    found: dict[str, None] = {}
+    waiting = list(stages)
+    while waiting:
+        name = waiting.pop()
+        if name not in found and name in lock:
+            found[name] = None
+            needed = [dep["path"] for dep in lock[name].get("deps", [])]
+            waiting += [makers[path] for path in needed if path in makers]
+    return list(found)
+
+
+def content_of(path: Path) -> bytes | None:
+    """Return the content of a file; None if there is none."""
     return path.read_bytes() if path.is_file() else None
 
 
-def _put_back(path: Path, content: bytes | None) -> None:
-    if content is None:
+def _put_back(root: Path, path: Path, content: bytes | None, written: bytes | None) -> None:
+    now = content_of(path)
+    if now == content:
+        return
+    if written is not None and now != written:
+        name = path.relative_to(root).as_posix()
+        print(f"nb: {name} was changed meanwhile and stays as it is", file=sys.stderr)
+    elif content is None:
         path.unlink(missing_ok=True)
-    elif _content(path) != content:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+    else:
+        write_whole(path, content)
 
 
-def _all_outputs(root: Path) -> list[str]:
-    stages = _read_lock(root).values()
-    return [out["path"] for stage in stages for out in stage.get("outs", [])]
+def _outputs_of(root: Path, stages: Iterable[str]) -> list[str]:
+    return [path for hashes in outputs(root, stages).values() for path in hashes]
 
 
-def _uncached_outputs(root: Path) -> list[str]:
-    """Return the outputs that DVC does not keep a copy of: Git does."""
+def _uncached_outputs(root: Path, stages: Iterable[str]) -> list[str]:
+    """Return the outputs of stages that DVC does not keep a copy of: Git does."""
     tracked = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=root,
         capture_output=True,
     ).stdout
     files = set(tracked.decode().split("\0"))
-    return [path for path in _all_outputs(root) if path in files]
+    return [path for path in _outputs_of(root, stages) if path in files]

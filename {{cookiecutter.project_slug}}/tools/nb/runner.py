@@ -21,6 +21,7 @@ from . import causes, memory, pipeline, record, stamp, worker
 from .orphans import adopt_orphans
 from .pagemaker import PageMaker
 from .pipeline import Outcome
+from .pipeline.papermill_command import PapermillCommand, papermill_command
 from .project import cores, program_environment
 from .record import Options, RunRecord, StageRecord
 from .schedule import (
@@ -394,9 +395,13 @@ class Runner:
 
 def stage_record(task: Task) -> StageRecord:
     """Return the record of a stage that was not looked at yet."""
-    notebook, executed = causes.notebook_of(task.command)
-    parameters = dict(task.parameters)
-    return StageRecord(task.name, notebook=notebook, executed=executed, parameters=parameters)
+    call = papermill_command(task.command, task.folder) or PapermillCommand("")
+    return StageRecord(
+        task.name,
+        notebook=call.notebook,
+        executed=call.executed,
+        parameters=dict(task.parameters),
+    )
 
 
 def _environment(parallel: int) -> dict[str, str]:

@@ -25,6 +25,7 @@ class Task:
     Attributes:
         name: its name as DVC addresses it.
         command: what it runs; empty for data that DVC merely tracks.
+        folder: the working directory of its command, relative to the root.
         after: the stages of the plan that make what it needs.
         changed: it would run even if no stage before it does.
         parameters: the values of its parameters, by name.
@@ -35,6 +36,7 @@ class Task:
 
     name: str
     command: str = ""
+    folder: str = ""
     after: frozenset[str] = frozenset()
     changed: bool = True
     parameters: Mapping[str, Any] = field(default_factory=dict)

@@ -10,8 +10,10 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from .notebook import production_notebooks
-from .project import EXECUTED, PRODUCTION, program_environment
+from .pipeline.stages_file import undeclared_notebooks
+from .project import EXECUTED, program_environment
+
+__all__ = ["copy_project", "run_pipeline", "undeclared_notebooks"]
 
 SMALL = Path("tests/smoke")
 DVC_CONFIG = "[core]\n    analytics = false\n    no_scm = true\n"
@@ -61,11 +63,3 @@ def run_pipeline(folder: Path) -> subprocess.CompletedProcess[str]:
         stderr=subprocess.STDOUT,
         text=True,
     )
-
-
-def undeclared_notebooks(root: Path) -> list[str]:
-    """Return the production notebooks that no stage of `dvc.yaml` runs, relative to the root."""
-    pipeline = (root / "dvc.yaml").read_text(encoding="utf-8")
-    notebooks = production_notebooks(root / PRODUCTION)
-    names = (path.relative_to(root).as_posix() for path in notebooks)
-    return [name for name in names if name not in pipeline]

@@ -8,13 +8,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from . import causes, pipeline
+from . import pipeline
 from .config import read_config
-from .given import config_files
 from .notebook import read_notebook
 from .parameters import describe, read_parameters
-
-VALUE_FLAGS = ("-p", "--parameters", "-r", "--parameters_raw")
+from .pipeline.papermill_command import PapermillCommand, papermill_command
 
 
 def listed(root: Path) -> list[dict[str, Any]]:
@@ -33,20 +31,18 @@ def listed(root: Path) -> list[dict[str, Any]]:
 
 
 def _listed(root: Path, definition: pipeline.Definition) -> dict[str, Any]:
-    notebook, executed = causes.notebook_of(definition.command)
-    words = causes.papermill_words(definition.command)
+    command, folder = definition.command, definition.folder
+    call = papermill_command(command, folder) or PapermillCommand("")
     config: dict[str, Any] = {}
-    for file in config_files(words):
+    for file in call.files:
         config |= read_config(root / file)
-    given = zip(words, words[1:], words[2:], strict=False)
-    fixed = {name: value for flag, name, value in given if flag in VALUE_FLAGS}
     return {
         **vars(definition),
         "group": definition.name.partition("@")[0],
-        "notebook": notebook,
-        "executed": executed,
-        "parameters": _parameters(root / notebook, config) if notebook else [],
-        "fixed": fixed,
+        "notebook": call.notebook,
+        "executed": call.executed,
+        "parameters": _parameters(root / call.notebook, config) if call.notebook else [],
+        "fixed": dict(call.given),
     }
 
 

@@ -97,7 +97,7 @@ def assemble(root: Path, view: View, *, pull: bool) -> dict[str, str]:
 
 def outcome(root: Path, done: RunRecord) -> dict[str, Any]:
     """Return what became of a task, for machines."""
-    from .declared import read_stages
+    from .pipeline.stages_file import read_stages
 
     (stage,) = done.stages
     # A result that was computed elsewhere comes without its executed copy.

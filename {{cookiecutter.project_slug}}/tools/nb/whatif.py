@@ -6,26 +6,23 @@ The copy shares DVC's cache, so what the change does not touch is not run again.
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from difflib import get_close_matches
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from . import causes, gitwiring, pipeline
+from . import gitwiring, pipeline
 from .config import change_config, read_value
 from .notebook import read_notebook
 from .parameters import check, read_parameters
+from .pipeline.papermill_command import PapermillCommand, papermill_command
 from .project import EXECUTED, NbError
 from .schedule import Task
 
 FOLDER = Path(".nb/what-if")
-# papermill's options that give a parameter on the command line.
-GIVING = ("-p", "--parameters", "-r", "--parameters_raw")
 # What a project without Git holds besides the work; `.dvc` comes with its configuration only.
 NOT_COPIED = {".dvc", ".git", ".nb", ".venv"}
 
@@ -94,37 +91,31 @@ def _group(name: str) -> str:
 
 def _config_of(root: Path, task: Task, name: str, value: Any, where: str) -> str:
     """Return the file that holds a parameter of a stage, once the value fits the notebook."""
-    notebook, _ = causes.notebook_of(task.command)
-    if not notebook:
+    call = _papermill(task)
+    if not call.notebook:
         raise NbError(f"{where}: stage {task.name} runs no notebook", 2)
-    check(read_parameters(read_notebook(root / notebook)), {name: value}, where, complete=False)
-    words = shlex.split(task.command)
-    if any(flag in GIVING and given == name for flag, given in pairwise(words)):
+    notebook = read_notebook(root / call.notebook)
+    check(read_parameters(notebook), {name: value}, where, complete=False)
+    if name in call.given:
         raise NbError(
             f"{where}: the command of {task.name} in dvc.yaml gives it; change it there", 2
         )
-    configs = _configs(task)
-    if not configs:
+    if not call.files:
         raise NbError(f"{where}: the command of {task.name} reads no config file (-f)", 2)
-    config = os.path.normpath(configs[-1])
+    config = call.files[-1]
     if Path(config).is_absolute() or config.startswith(os.pardir):
         place = "write it relative to the project, so that a copy has its own"
-        raise NbError(f"{where}: the command of {task.name} reads {configs[-1]}; {place}", 2)
+        raise NbError(f"{where}: the command of {task.name} reads {config}; {place}", 2)
     return config
 
 
-def _configs(task: Task) -> list[str]:
-    """Return the files that a stage's command reads parameters from; the last one prevails."""
-    words = shlex.split(task.command) if causes.notebook_of(task.command)[0] else []
-    pairs = pairwise(words)
-    return [file for flag, file in pairs if flag in ("-f", "--parameters_file")]
+def _papermill(task: Task) -> PapermillCommand:
+    return papermill_command(task.command, task.folder) or PapermillCommand("")
 
 
 def _readers(tasks: Iterable[Task], config: str, but: list[str]) -> list[str]:
     return [
-        task.name
-        for task in tasks
-        if config in map(os.path.normpath, _configs(task)) and task.name not in but
+        task.name for task in tasks if config in _papermill(task).files and task.name not in but
     ]
 
 

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..cellcode import Function, first_line, mask, project_package
+from ..cellcode import Function, first_line, project_package
 from ..cellfile import Cell
 from ..duplicates import (
     DEFINITION_LINES,
@@ -22,6 +22,7 @@ from ..duplicates import (
     notebook_source,
     read_modules,
 )
+from ..magics import mask
 from ..notebook import Sources
 from ..shapes import Outline, outline
 from .source import Document

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from ..config import read_config
-from ..declare import TEMPLATED, Stage, as_glob, read_stages
 from ..duplicates import Duplicate
 from ..notebook import Sources
 from ..parameters import TAG, CellError, Parameter, read_parameters
+from ..pipeline.stages_file import PLACEHOLDER, Entry, as_glob, read_entries
 from ..project import CONFIG, NbError
 from .elsewhere import duplicates_of
 from .model import rules_of
@@ -154,29 +154,31 @@ class Facts:
         return read_settings(self.project)
 
     @cached_property
-    def stages(self) -> list[Stage]:
-        """The stages of `dvc.yaml`."""
-        return read_stages(self.root)
+    def stages(self) -> list[Entry]:
+        """The entries of `dvc.yaml`."""
+        return read_entries(self.root)
 
     @cached_property
-    def _by_notebook(self) -> dict[str, list[Stage]]:
-        found: dict[str, list[Stage]] = {}
+    def _by_notebook(self) -> dict[str, list[Entry]]:
+        found: dict[str, list[Entry]] = {}
         for stage in self.stages:
-            found.setdefault(stage.notebook, []).append(stage)
+            for notebook in stage.notebooks:
+                found.setdefault(notebook, []).append(stage)
         return found
 
     @cached_property
-    def _templated(self) -> list[Stage]:
-        return [stage for stage in self.stages if "${" in stage.notebook]
+    def _templated(self) -> list[Entry]:
+        return [stage for stage in self.stages if any("${" in name for name in stage.notebooks)]
 
-    def stages_of(self, document: Document) -> list[Stage]:
-        """Return the stages that run a notebook."""
+    def stages_of(self, document: Document) -> list[Entry]:
+        """Return the entries of `dvc.yaml` that run a notebook."""
         plain = self._by_notebook.get(document.name, [])
-        return [*plain, *(stage for stage in self._templated if stage.runs(document.name))]
+        others = [stage for stage in self._templated if stage not in plain]
+        return [*plain, *(stage for stage in others if stage.runs(document.name))]
 
     def is_there(self, path: str) -> bool:
         """Return whether a path of `dvc.yaml` exists, is made by a stage, or cannot be known."""
-        if Path(path).is_absolute() or "$" in TEMPLATED.sub("", path):
+        if Path(path).is_absolute() or "$" in PLACEHOLDER.sub("", path):
             return True
         made = {output for stage in self.stages for output in stage.outputs}
         return bool(made & {path, *map(str, Path(path).parents)}) or any(

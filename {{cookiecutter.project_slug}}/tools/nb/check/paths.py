@@ -8,7 +8,7 @@ import ast
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from ..declare import TEMPLATED
+from ..pipeline.stages_file import PLACEHOLDER
 from .source import Document
 
 # Stands for what is known at run time only; in no path.
@@ -79,13 +79,13 @@ def is_named(output: str, texts: Sequence[str], foreign: str) -> bool:
         foreign: the shell lines and cells of other languages.
     """
     parts = output.rstrip("/").split("/")
-    while parts and not re.search(r"\w", TEMPLATED.sub("", parts[-1])):
+    while parts and not re.search(r"\w", PLACEHOLDER.sub("", parts[-1])):
         parts.pop()  # only its folder can be seen
     if not parts:
         return True
     if any(output == text or output.endswith(f"/{text}") for text in texts):
         return True  # most outputs, without a pattern
-    plain = re.escape(TEMPLATED.sub(ANYTHING, parts[-1])).replace(re.escape(ANYTHING), ".*")
+    plain = re.escape(PLACEHOLDER.sub(ANYTHING, parts[-1])).replace(re.escape(ANYTHING), ".*")
     return bool(re.search(plain, foreign)) or any(_fits(parts, text) for text in texts)
 
 
@@ -94,7 +94,7 @@ def _fits(parts: list[str], text: str) -> bool:
     # The text itself, and the folders that it names.
     ends = (pieces[:count] for count in range(len(pieces), 0, -1))
     # A text that names the output's folder and no file in it: files get their names at run time.
-    named = len(parts) > 1 and re.search(r"\w", TEMPLATED.sub("", parts[-2]))
+    named = len(parts) > 1 and re.search(r"\w", PLACEHOLDER.sub("", parts[-2]))
     is_folder = bool(named) and _is_end(parts[:-1], pieces)
     return is_folder or any(_is_end(parts, end) for end in ends)
 
@@ -109,7 +109,7 @@ def _is_end(parts: list[str], pieces: list[str]) -> bool:
 
 def _unify(output: str, text: str) -> bool:
     """Whether both can stand for the same path."""
-    templated = TEMPLATED.sub(ANYTHING, output)
+    templated = PLACEHOLDER.sub(ANYTHING, output)
     return _matches(templated, text) or _matches(text, templated)
 
 

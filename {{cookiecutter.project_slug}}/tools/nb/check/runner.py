@@ -13,8 +13,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from .. import declare
 from ..notebook import parse_notebook, production_notebooks
+from ..pipeline.stages_file import FILE
 from ..project import CONFIG, PRODUCTION, NbError
 from . import rules
 from .facts import Facts
@@ -118,7 +118,7 @@ def _choose(root: Path, paths: Sequence[Path]) -> tuple[list[Path], bool]:
         elif path.suffix == ".ipynb":
             found[path] = None
         else:
-            pipeline |= path == root / declare.FILE
+            pipeline |= path == root / FILE
             found.update(dict.fromkeys(_concerned(root, path)))
     return list(found), pipeline
 
@@ -141,9 +141,9 @@ def _check_pipeline(facts: Facts, chosen: Iterable[Rule]) -> Iterator[Finding]:
     for each in chosen:
         if each.scope == PIPELINE:
             for place, message in each.find(empty, facts):
-                lines = lines or (facts.root / declare.FILE).read_text("utf-8").splitlines()
+                lines = lines or (facts.root / FILE).read_text("utf-8").splitlines()
                 if not _silenced(lines, place, each.code):
-                    yield Finding(declare.FILE, None, place.line, each.code, message)
+                    yield Finding(FILE, None, place.line, each.code, message)
 
 
 def _name(root: Path, path: Path) -> str:

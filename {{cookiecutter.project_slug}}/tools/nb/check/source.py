@@ -4,55 +4,15 @@ from __future__ import annotations
 
 import ast
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from ..cellcode import mask
-from ..notebook import PYTHON_CELL_MAGICS, Notebook, source_text
+from ..magics import Escape, foreign_cell, mask
+from ..notebook import Notebook, source_text
 from ..strip import RefusedError, strip
 from .model import Place
-
-# `!ls`, `%time f()`, `files = !ls`, `?name`, `name?`, and `pip install` without its sign.
-ESCAPE = re.compile(
-    r"""^(?P<indent>\s*)
-    (?:(?P<target>[\w.,\ ()*\[\]]+?)\s*=\s*(?P<assigned>!.*|%[A-Za-z_].*)
-    |(?P<plain>!.*|%{1,2}[A-Za-z_].*|\?.*|(?:pip|conda|mamba)\ +install\ .*|[^#]*\?))$""",
-    re.X,
-)
-NAME = re.compile(r"[^\W\d]\w*")
-
-
-@dataclass(frozen=True)
-class Escape:
-    """A line that IPython reads and Python does not, or a whole cell of another language.
-
-    Attributes:
-        line: its line in the cell, from 1.
-        text: from its `!` or `%` on, with the lines that it continues on.
-        body: the cell below a cell magic whose body is no Python.
-        assigned: whether its result gets a name.
-        nested: whether it is indented, below an `if` for example.
-    """
-
-    line: int
-    text: str
-    body: str = ""
-    assigned: bool = False
-    nested: bool = False
-
-    @property
-    def magic(self) -> str:
-        """The name of the magic, without its signs; empty for a shell escape."""
-        found = re.match(r"%{1,2}(\w+)", self.text)
-        return found[1] if found else ""
-
-    @property
-    def names(self) -> set[str]:
-        """All names in it: a magic may give a value to any of them."""
-        return set(NAME.findall(f"{self.text}\n{self.body}")) if self.magic else set()
 
 
 @dataclass(frozen=True)
@@ -157,41 +117,10 @@ def cells_of(content: Any) -> tuple[Cell, ...]:
 
 
 def _parse(source: str) -> tuple[ast.Module | None, tuple[Escape, ...]]:
-    try:
-        masked = mask(source)  # remembers the tree for those who compare notebooks
-    except (RecursionError, MemoryError):
-        return None, ()
-    if masked and not masked.hidden:  # most cells; a string in them may look like a magic
-        return masked.tree, ()
-    lines = source.split("\n")
-    first = next((number for number, line in enumerate(lines) if line.strip()), 0)
-    header = lines[first].strip()
-    name = re.match(r"%%(\w+|!)", header)
-    if name and name[1] not in PYTHON_CELL_MAGICS:
-        body = "\n".join(lines[first + 1 :])
-        return ast.Module([], []), (Escape(first + 1, header, body),)
-    escapes: list[Escape] = []
-    number = 0
-    while number < len(lines):
-        number += _take(lines, number, escapes)
-    return parse_python("\n".join(lines)), tuple(escapes)
-
-
-def _take(lines: list[str], number: int, escapes: list[Escape]) -> int:
-    """Replace an escape by Python, in place; return how many lines it has, or 1."""
-    found = ESCAPE.match(lines[number])
-    if not found:
-        return 1
-    end = number + 1
-    while lines[end - 1].endswith("\\") and end < len(lines):
-        end += 1
-    target, text = found["target"], found["assigned"] or found["plain"]
-    whole = "\n".join([text, *lines[number + 1 : end]])
-    nested = bool(found["indent"])
-    escapes.append(Escape(number + 1, whole, assigned=bool(target), nested=nested))
-    lines[number] = found["indent"] + (f"{target} = None" if target else "pass")
-    lines[number + 1 : end] = [""] * (end - number - 1)
-    return end - number
+    if foreign := foreign_cell(source):
+        return ast.Module([], []), (foreign,)
+    masked = mask(source)  # remembers the tree for those who compare notebooks
+    return (masked.tree, tuple(masked.escapes())) if masked else (None, ())
 
 
 def parse_python(source: str) -> ast.Module | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..project import NbError
+from ..project import NbError, write_whole
 from . import count
 
 if TYPE_CHECKING:
@@ -88,7 +88,8 @@ def promote(
             asked = click.prompt("Name of the production notebook", choices.name)
             choices = proposal(root, path, asked, module)
         if not module and choices.module:
-            choices.module = click.prompt("Module for its functions", choices.module)
+            module = click.prompt("Module for its functions", choices.module)
+            choices = proposal(root, path, choices.name, module)
     agreed = False
 
     def agree(found: Promotion) -> bool:
@@ -331,8 +332,9 @@ def edit(root: Path, notebook: str) -> None:
         return
     if path.read_bytes() != before:
         aside = root / ".nb" / f"{path.stem}.py"
-        aside.write_text(edited, encoding="utf-8")
+        write_whole(aside, edited)
         where = aside.relative_to(root).as_posix()
         raise NbError(f"{path} was saved by another program; your text is in {where}")
-    path.write_bytes(with_script(before.decode("utf-8"), edited).encode("utf-8", "surrogatepass"))
+    content = with_script(before.decode("utf-8"), edited).encode("utf-8", "surrogatepass")
+    write_whole(path, content)
     click.echo(f"Wrote {path}.")

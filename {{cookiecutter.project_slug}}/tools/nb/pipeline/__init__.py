@@ -16,7 +16,14 @@ from .declarations import (
     definitions,
     missing_data,
 )
-from .lockfiles import Written, hold_only, mend_locks, read_locks, sort_locks
+from .lockfiles import (
+    Written,
+    hold_only,
+    lines_put_back_on_error,
+    mend_locks,
+    read_locks,
+    sort_locks,
+)
 from .planning import Plan, plan, preview
 from .repository import FINGERPRINT_STAGE, hold_lock, open_project
 from .reproducing import NotComputedError, Outcome, reproduce, restore
@@ -40,6 +47,7 @@ __all__ = [
     "definitions",
     "hold_lock",
     "hold_only",
+    "lines_put_back_on_error",
     "mend_locks",
     "missing_data",
     "missing_names",

@@ -9,15 +9,23 @@ from typing import Any
 
 from ..project import NbError
 from ..schedule import Task
-from .repository import FINGERPRINT_STAGE, commands, open_project, shown_stages
+from .repository import FINGERPRINT_STAGE, folder_of, open_project, path_of, shown_stages
+from .stages_file import one_command
 
 
 @dataclass(frozen=True)
 class Contract:
-    """What a stage declares: inputs, parameter files among them, and outputs; files or folders."""
+    """What a stage declares; paths are relative to the root.
+
+    Attributes:
+        inputs: files or folders that it reads, parameter files among them.
+        outputs: files or folders that it writes.
+        folder: the working directory of its command.
+    """
 
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    folder: str = ""
 
 
 def contracts(root: Path) -> dict[str, Contract]:
@@ -29,8 +37,9 @@ def contracts(root: Path) -> dict[str, Contract]:
     with open_project(root) as repo:
         return {
             stage.addressing: Contract(
-                tuple(str(dep.def_path) for dep in stage.deps),
-                tuple(str(out.def_path) for out in stage.outs),
+                tuple(path_of(dep, root) for dep in stage.deps),
+                tuple(path_of(out, root) for out in stage.outs),
+                folder_of(stage, root),
             )
             for stage in repo.index.stages
             if stage.cmd and stage.addressing != FINGERPRINT_STAGE
@@ -58,7 +67,7 @@ def declared(root: Path) -> list[Task]:
             stages = shown_stages(repo.index.graph)
     except NbError as error:
         raise NbError(str(error), 2) from None
-    return [Task(s.addressing, " && ".join(commands(s))) for s in stages]
+    return [Task(s.addressing, one_command(s.cmd), folder_of(s, root)) for s in stages]
 
 
 @dataclass(frozen=True)
@@ -68,6 +77,7 @@ class Definition:
     Attributes:
         name: as DVC addresses it, `train@forest` for a value of a matrix.
         command: what it runs.
+        folder: the working directory of its command, relative to the root.
         after: the stages that make what it reads.
         desc: its description.
         meta: what `dvc.yaml` says of it for others than DVC.
@@ -80,6 +90,7 @@ class Definition:
 
     name: str
     command: str
+    folder: str
     after: list[str]
     desc: str
     meta: dict[str, Any]
@@ -100,24 +111,27 @@ def definitions(root: Path) -> list[Definition]:
         with open_project(root) as repo:
             graph = repo.index.graph
             stages = shown_stages(graph)
-            return [_definition(stage, set(graph.successors(stage)), stages) for stage in stages]
+            return [
+                _definition(root, stage, set(graph.successors(stage)), stages) for stage in stages
+            ]
     except NbError as error:
         raise NbError(str(error), 2) from None
 
 
-def _definition(stage: Any, makers: Set[Any], shown: Sequence[Any]) -> Definition:
+def _definition(root: Path, stage: Any, makers: Set[Any], shown: Sequence[Any]) -> Definition:
     outs = [out for out in stage.outs if out.protocol == "local"]
     return Definition(
         stage.addressing,
-        " && ".join(commands(stage)),
+        one_command(stage.cmd),
+        folder_of(stage, root),
         [other.addressing for other in shown if other in makers],
         stage.desc or "",
         stage.meta if isinstance(stage.meta, dict) else {},
         bool(stage.frozen),
-        [str(dep.def_path) for dep in stage.deps],
-        [str(out.def_path) for out in stage.outs],
-        [str(out.def_path) for out in outs if out.metric],
-        [str(out.def_path) for out in outs if out.plot],
+        [path_of(dep, root) for dep in stage.deps],
+        [path_of(out, root) for out in stage.outs],
+        [path_of(out, root) for out in outs if out.metric],
+        [path_of(out, root) for out in outs if out.plot],
     )
 
 
@@ -126,4 +140,4 @@ def missing_data(root: Path) -> list[str]:
     with open_project(root) as repo:
         outs = [out for stage in repo.index.stages for out in stage.outs]
         outs = [out for out in outs if out.hash_info and out.use_cache]
-        return [o.def_path for o in outs if not o.exists and o.changed_cache()]
+        return [path_of(o, root) for o in outs if not o.exists and o.changed_cache()]

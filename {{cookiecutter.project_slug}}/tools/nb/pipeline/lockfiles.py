@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -174,6 +174,60 @@ def mend_locks(root: Path, before: Mapping[Path, bytes], tell: Callable[[str], N
                 whole = False
             if not whole:
                 path.write_bytes(content)
+
+
+@contextmanager
+def lines_put_back_on_error(root: Path, names: Iterable[str]) -> Iterator[None]:
+    """Give stages back the lines that lock files held of them, if the block raises anything.
+
+    Lines of other stages stay as they are then: other commands may have written them meanwhile.
+
+    Args:
+        root: the project's root.
+        names: the stages.
+    """
+    by_file: dict[Path, set[str]] = defaultdict(set)
+    for name in names:
+        file, _, stage = name.rpartition(":")
+        by_file[root / Path(file or "dvc.yaml").with_name("dvc.lock")].add(stage)
+    before = {path: read_text(path) for path in by_file}
+    try:
+        yield
+    except BaseException:
+        if any(read_text(path) != text for path, text in before.items()):
+            with locked_repository(root, lambda line: None):
+                for path, text in before.items():
+                    _write_or_remove(path, put_back(text, read_text(path), by_file[path]))
+        raise
+
+
+def _write_or_remove(path: Path, text: str) -> None:
+    if not text:
+        path.unlink(missing_ok=True)
+    elif text != read_text(path):
+        write_whole(path, text)
+
+
+def put_back(before: str, now: str, names: Set[str]) -> str:
+    """Return the text of a lock file in which stages have the lines that they had before.
+
+    Args:
+        before: its text then; empty if it did not exist.
+        now: its text now.
+        names: the stages. What is not laid out as DVC does it is put back as a whole.
+    """
+    old = Blocks.read(before) if STAGES in before else Blocks(before, {}, "")
+    new = Blocks.read(now)
+    if old is None or new is None:
+        return before
+    others = {line: block for line, block in new.stages.items() if name_in(line) not in names}
+    theirs = {line: block for line, block in old.stages.items() if name_in(line) in names}
+    if not others and not theirs:
+        return "" if old.stages else before
+    order = {line: number for number, line in enumerate(old.stages)}
+    found = {**others, **theirs}
+    new.stages = dict(sorted(found.items(), key=lambda item: order.get(item[0], len(order))))
+    return new.text()
 
 
 def sort_locks(root: Path, order: Sequence[str], tell: Callable[[str], None]) -> None:

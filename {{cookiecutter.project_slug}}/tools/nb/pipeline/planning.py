@@ -15,15 +15,17 @@ from .. import fingerprints, stamp
 from ..project import NbError
 from ..schedule import Task
 from ..stamp import Watched
+from .dvc_yaml import parse
 from .lockfiles import read_text
 from .repository import (
     FINGERPRINT_STAGE,
-    commands,
+    folder_of,
     locked_repository,
     path_locks_read_once,
     read_parameters,
     shown_stages,
 )
+from .stages_file import one_command
 from .states import StageState, find_states
 
 
@@ -108,7 +110,8 @@ def _plan(repo: Any, root: Path, targets: Sequence[str], force: bool, downstream
         tasks = [
             Task(
                 name=name,
-                command=" && ".join(commands(stage)),
+                command=one_command(stage.cmd),
+                folder=folder_of(stage, root),
                 after=frozenset(names[o] for o in graph.successors(stage) if o in names),
                 parameters=read_parameters(stage),  # first: it says what is wrong with them
                 changed=force or _changed(stage),
@@ -166,15 +169,12 @@ def _is_always_looked_at(stage: Any) -> bool:
 
 def _variables(path: Path) -> list[Path] | None:
     """Return the files whose values a `dvc.yaml` uses, there or not; None if they may be others."""
-    import yaml
-
     found = [path.with_name("params.yaml")]
     text = path.read_text(encoding="utf-8") if path.suffix == ".yaml" else ""
     if "vars" in text:
-        content = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-        if "vars" in str(
-            content.get("stages")
-        ):  # of a single stage: relative to where that one runs
+        _, content = parse(text)
+        # Those of a single stage are relative to where that one runs.
+        if "vars" in str(content.get("stages")):
             return None
         items = [item for item in content.get("vars", ()) if isinstance(item, str)]
         found += [path.parent / item.partition(":")[0] for item in items]

@@ -173,8 +173,16 @@ def shown_stages(graph: Any) -> list[Any]:
     return [s for s in stages if s.cmd and s.addressing != FINGERPRINT_STAGE]
 
 
-def commands(stage: Any) -> list[str]:
-    return list(stage.cmd) if isinstance(stage.cmd, list) else (stage.cmd or "").splitlines()
+def folder_of(stage: Any, root: Path) -> str:
+    """Return the working directory of a stage's command, relative to the root."""
+    return Path(os.path.relpath(stage.wdir, root)).as_posix()
+
+
+def path_of(item: Any, root: Path) -> str:
+    """Return an input or output of a stage relative to the root; what is not local stays."""
+    if item.fs is None or item.protocol != "local" or Path(item.def_path).is_absolute():
+        return str(item.def_path)
+    return Path(os.path.relpath(item.fs_path, root)).as_posix()
 
 
 def read_parameters(stage: Any) -> dict[str, Any]:

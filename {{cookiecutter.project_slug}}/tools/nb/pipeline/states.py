@@ -9,7 +9,7 @@ from typing import Any
 
 from .. import fingerprints
 from ..project import FINGERPRINTS, NbError
-from .repository import open_project, read_parameters, shown_stages
+from .repository import open_project, path_of, read_parameters, shown_stages
 
 
 @dataclass
@@ -54,7 +54,7 @@ def find_states(repo: Any, root: Path) -> list[StageState]:
         for stage in stages.values():
             read_parameters(stage)
         raise
-    makers = {out.def_path: s.addressing for s in graph for out in s.outs}
+    makers = {path_of(out, root): s.addressing for s in graph for out in s.outs}
     states: list[StageState] = []
     stale: set[str] = set()
     for name, stage in stages.items():
@@ -66,15 +66,16 @@ def find_states(repo: Any, root: Path) -> list[StageState]:
         if name in changes:
             kept = {path: maker for path, maker in makers.items() if maker not in upstream}
             awaited = makers.keys() - kept.keys()
-            reasons = _reasons(root, changes[name], _locked_hashes(stage), kept, awaited)
+            reasons = _reasons(root, changes[name], _locked_hashes(root, stage), kept, awaited)
         stale |= {name} if reasons else set()
         states.append(StageState(name, reasons, after))
     return states
 
 
-def _locked_hashes(stage: Any) -> dict[str, str]:
+def _locked_hashes(root: Path, stage: Any) -> dict[str, str]:
     """Return what `dvc.lock` holds for a stage: the hash of each input and output, by path."""
-    return {i.def_path: i.hash_info.value for i in (*stage.deps, *stage.outs) if i.hash_info}
+    items = (*stage.deps, *stage.outs)
+    return {path_of(item, root): item.hash_info.value for item in items if item.hash_info}
 
 
 def _reasons(

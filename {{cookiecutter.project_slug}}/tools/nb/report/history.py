@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 
-from ..declared import read_numbers
 from ..gitwiring import git
+from ..pipeline.metrics import read_numbers
 from ..record import RunRecord, seconds_of
 
 MOST_COMMITS = 50

@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from .. import lazy
-from ..causes import notebook_of
 from ..copies import ERROR_MARK, INJECTED, one_line
-from ..declared import Stage
+from ..pipeline.stages_file import Stage
 from ..project import EXECUTED, SITE, NbError, write_whole
 from .files import NOTES, Files, environment
 from .outputs import Outputs, contents
@@ -72,7 +71,7 @@ def name_of(root: Path, copy: Path) -> str:
 def stage_of(root: Path, copy: Path, stages: Iterable[Stage]) -> Stage | None:
     """Return the stage that writes an executed copy."""
     path = copy.relative_to(root).as_posix()
-    return next((stage for stage in stages if notebook_of(stage.command)[1] == path), None)
+    return next((stage for stage in stages if stage.papermill.executed == path), None)
 
 
 def make(root: Path, copy: Path, stage: Stage | None) -> Note:
@@ -174,7 +173,7 @@ def _dict(value: Any) -> dict[str, Any]:
 
 
 def _source(root: Path, stage: Stage | None) -> Path | None:
-    notebook = notebook_of(stage.command)[0] if stage else ""
+    notebook = stage.papermill.notebook if stage else ""
     return root / notebook if notebook else None
 
 

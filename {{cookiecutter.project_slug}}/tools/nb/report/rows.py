@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..causes import notebook_of
-from ..declared import Artifact, Stage
+from ..pipeline.stages_file import Artifact, Stage
 from ..record import RunRecord, StageRecord, seconds_of
 from ..schedule import BROKEN, FAILED, RAN, RESTORED
 from .files import Files
@@ -85,7 +84,7 @@ def read_rows(
     others = [s for s, _ in newest.values() if s.name not in declared and s.state in BROKEN]
     rows = [Row(stage) for stage in [*(Stage(s.name, "") for s in others), *stages]]
     for row in rows:
-        copy = notebook_of(row.stage.command)[1]
+        copy = row.stage.papermill.executed
         row.note = notes.get(copy)
         if row.name in newest:
             row.state, row.cause = newest[row.name][0].state, newest[row.name][0].cause

@@ -11,9 +11,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from .. import record
-from ..causes import notebook_of
 from ..copies import INJECTED
-from ..declared import MAIN, Plot, Stage, read_metrics, read_stages
+from ..pipeline.metrics import read_metrics
+from ..pipeline.stages_file import FILE, Plot, Stage, read_stages
 from ..project import EXECUTED, INDEX, SITE, write_whole
 from ..record import RunRecord
 from ..schedule import NOT_RUN
@@ -61,7 +61,7 @@ def warm_up() -> None:
         copy.write_text(json.dumps(content), encoding="utf-8")
         command = f"papermill a.ipynb {EXECUTED.as_posix()}/a.ipynb"
         stages = f"stages:\n  a:\n    cmd: {command}\n    outs: [a.json]\n"
-        (root / MAIN).write_text(stages, encoding="utf-8")
+        (root / FILE).write_text(stages, encoding="utf-8")
         page(root, copy)
 
 
@@ -76,7 +76,7 @@ def build(root: Path) -> Path | None:
         return None
     runs = record.history(root)
     stages = read_stages(root, _files(stage.name for run in runs for stage in run.stages))
-    by_copy = {notebook_of(stage.command)[1]: stage for stage in stages}
+    by_copy = {stage.papermill.executed: stage for stage in stages}
     notes = {}
     for copy in copies:
         path = copy.relative_to(root).as_posix()
@@ -93,7 +93,7 @@ def build(root: Path) -> Path | None:
 
 def _files(names: Iterable[str]) -> list[str]:
     """Return the files that declare the stages of these names."""
-    return list(dict.fromkeys([MAIN, *(n.rpartition(":")[0] for n in names if ":" in n)]))
+    return list(dict.fromkeys([FILE, *(n.rpartition(":")[0] for n in names if ":" in n)]))
 
 
 def _prune(folder: Path, kept: set[str]) -> None:

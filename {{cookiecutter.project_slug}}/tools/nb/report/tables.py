@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..declared import Stage
+from ..pipeline.stages_file import Stage
 from ..record import RunRecord
 from . import shown
 from .history import Moment

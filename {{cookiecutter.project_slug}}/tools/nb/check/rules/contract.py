@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from ...declare import as_glob
 from ...parameters import TAG, Parameter, check
+from ...pipeline.stages_file import as_glob
 from ...project import PRODUCTION, NbError
 from ..model import PIPELINE, Found, Place, rule
 from ..paths import is_named, named_paths
@@ -65,7 +66,7 @@ def annotated_literals(document: Document, facts: Facts) -> Found:
     "the values of `config/*.yaml` are what the notebook takes",
     why="""A name that the notebook does not know, a value of another type or a missing one stops
     the run: better before the commit than at night. A parameter with a default may be left out,
-    and one that the stage passes with `-p` is not looked for.""",
+    and one that the stage's command gives (`-p`, `-r`, `-y`, `-b`) is not looked for.""",
     good="""\
 # %% tags=["parameters"]
 seed: int = 42
@@ -83,7 +84,13 @@ def config_agrees(document: Document, facts: Facts) -> Found:
         return
     try:
         name, values = facts.config(document)
-        passed = {given for stage in facts.stages_of(document) for given in stage.given}
+        passed = {
+            given
+            for stage in facts.stages_of(document)
+            for call in stage.papermill
+            if fnmatchcase(document.name, as_glob(call.notebook))
+            for given in call.given
+        }
         # Only a run knows whether a secret's variable is set.
         absent = {p.name for p in contract.parameters if p.secret and p.name not in values} | passed
         known = [p for p in contract.parameters if p.name not in absent]
@@ -129,11 +136,12 @@ stages:
 )
 def has_its_notebook(document: Document, facts: Facts) -> Found:
     for stage in facts.stages:
-        inside = stage.notebook.startswith(f"{PRODUCTION.as_posix()}/")
-        if inside and not any(facts.root.glob(as_glob(stage.notebook))):
-            message = f"stage {stage.name} runs {stage.notebook}, which does not exist"
-            yield Place(None, stage.line), message
-        for config in stage.configs:
+        for notebook in stage.notebooks:
+            inside = notebook.startswith(f"{PRODUCTION.as_posix()}/")
+            if inside and not any(facts.root.glob(as_glob(notebook))):
+                message = f"stage {stage.name} runs {notebook}, which does not exist"
+                yield Place(None, stage.line), message
+        for config in (file for call in stage.papermill for file in call.files):
             if not facts.is_there(config):
                 message = f"stage {stage.name} passes -f {config}, which does not exist"
                 yield Place(None, stage.line), message
@@ -171,7 +179,7 @@ def outputs_are_written(document: Document, facts: Facts) -> Found:
         path: stage
         for stage in facts.stages_of(document)
         for path in stage.outputs
-        if path not in stage.command
+        if path not in stage.command and path not in [call.executed for call in stage.papermill]
     }
     if not declared:
         return

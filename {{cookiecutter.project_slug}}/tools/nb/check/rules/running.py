@@ -7,9 +7,10 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from ...magics import Escape
 from ..model import Found, Place, rule
 from ..names import undefined_names
-from ..source import Cell, Escape
+from ..source import Cell
 
 if TYPE_CHECKING:
     from ..facts import Facts

@@ -1,11 +1,16 @@
-"""Stages in `dvc.yaml`: read without DVC, added without a change to what is there."""
+"""Stages are added to `dvc.yaml` without a change to what is there."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from nb.declare import add_stage, read_stages
+from nb.pipeline import stages_editor as declaring
+from nb.pipeline.stages_editor import add_stage
+from nb.pipeline.stages_file import read_entries
 from nb.project import NbError
 
 NOTEBOOK = Path("notebooks/production/50-sales.ipynb")
@@ -92,44 +97,62 @@ def test_what_cannot_be_edited_is_left_alone(tmp_path: Path, text: str | None, r
     assert text is None or path.read_text() == text
 
 
-def test_stages_are_read_as_they_are_declared(tmp_path: Path) -> None:
-    (tmp_path / "dvc.yaml").write_text(
-        """\
-stages:
-  train:
-    matrix:
-      model: [a, b]
-    cmd: >-
-      papermill notebooks/production/30-train.ipynb reports/notebooks/30-train-${item.model}.ipynb
-      -f config/30-train.yaml -p model ${item.model}
-    outs:
-      - models/${item.model}.joblib
-    metrics:
-      - reports/m.json:
-          cache: false
-  many:
-    foreach: [1, 2]
-    do:
-      cmd: [echo, "papermill '${item} [x].ipynb' out.ipynb"]
-      wdir: notebooks
-  other:
-    cmd: echo
-"""
-    )
-    train, many, other = read_stages(tmp_path)
-    assert (train.name, train.line, train.notebook) == (
-        *("train", 2, "notebooks/production/30-train.ipynb"),
-    )
-    assert train.outputs == ("models/${item.model}.joblib", "reports/m.json")
-    assert (train.given, train.configs) == ({"model"}, ("config/30-train.yaml",))
-    assert many.runs("notebooks/1 [x].ipynb")
-    assert not many.runs("notebooks/1 x.ipynb")
-    assert other.notebook == ""
-
-
 def test_an_added_stage_is_read_back(tmp_path: Path) -> None:
     (tmp_path / "dvc.yaml").write_text("stages: {}\n")
     add(tmp_path)
-    (stage,) = read_stages(tmp_path)
+    (stage,) = read_entries(tmp_path)
     assert stage.runs(NOTEBOOK.as_posix())
-    assert stage.outputs == ("data/interim/sales.parquet", "reports/metrics/sales.json")
+    assert stage.outputs == ["data/interim/sales.parquet", "reports/metrics/sales.json"]
+
+
+def test_a_stage_is_indented_as_the_others_are(tmp_path: Path) -> None:
+    (tmp_path / "dvc.yaml").write_text("stages:\n    a:\n        cmd: x\n")
+    add(tmp_path)
+    assert [entry.name for entry in read_entries(tmp_path)] == ["a", "sales"]
+    assert "\n    sales:\n      desc:" in (tmp_path / "dvc.yaml").read_text()
+
+
+def test_a_name_that_the_shell_would_split_is_quoted(tmp_path: Path) -> None:
+    (tmp_path / "dvc.yaml").write_text("stages: {}\n")
+    notebook = NOTEBOOK.with_name("50-by day; 'x'.ipynb")
+    add_stage(tmp_path, "sales", notebook)
+    (stage,) = read_entries(tmp_path)
+    assert stage.notebooks == [notebook.as_posix()]
+    (call,) = stage.papermill
+    assert call.executed == "reports/notebooks/50-by day; 'x'.ipynb"
+    assert call.files == ("config/50-by day; 'x'.yaml",)
+
+
+def test_a_link_to_the_file_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/pipeline.yaml").write_text("stages: {}\n")
+    (tmp_path / "dvc.yaml").symlink_to("elsewhere/pipeline.yaml")
+    add(tmp_path)
+    assert (tmp_path / "dvc.yaml").is_symlink()
+    assert "sales" in (tmp_path / "elsewhere/pipeline.yaml").read_text()
+
+
+def test_stages_that_are_added_at_once_are_all_there(tmp_path: Path) -> None:
+    (tmp_path / "dvc.yaml").write_text("stages: {}\n")
+    code = (
+        "import sys; from pathlib import Path; from nb.pipeline.stages_editor import add_stage\n"
+        "sys.stdin.read()\n"
+        "for n in range(5):\n"
+        "    name = f'{sys.argv[2]}{n}'\n"
+        "    add_stage(Path(sys.argv[1]), name, Path(f'notebooks/production/{name}.ipynb'))\n"
+    )
+    tools = Path(declaring.__file__).parents[2]
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, str(tmp_path), letter],
+            stdin=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": str(tools)},
+        )
+        for letter in "abc"
+    ]
+    for process in processes:  # all have imported what they need, or are about to
+        assert process.stdin
+        process.stdin.close()
+    assert [process.wait() for process in processes] == [0, 0, 0]
+    names = {entry.name for entry in read_entries(tmp_path)}
+    assert names == {f"{letter}{n}" for letter in "abc" for n in range(5)}

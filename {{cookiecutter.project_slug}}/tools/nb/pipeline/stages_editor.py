@@ -1,148 +1,19 @@
-"""Read and edit `dvc.yaml` as a file, without DVC: the stages, their notebooks and outputs.
+"""Edit `dvc.yaml`: a stage is added, and every byte of what is there stays.
 
-An edit adds text and leaves every byte of what is there alone: comments, order and quotes stay.
+Comments, order and quotes are the user's. Edits wait for each other, and each begins with the file
+as it is then.
 """
 
 from __future__ import annotations
 
-import re
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from collections.abc import Mapping, Sequence
 from io import StringIO
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from .project import CONFIG, EXECUTED, FINGERPRINTS, PRODUCTION, NbError
-
-FILE = "dvc.yaml"
-TEMPLATED = re.compile(r"\$\{[^}]*\}")
-# The longest line of a folded command; a longer word stays whole.
-WIDTH = 96
-
-
-@dataclass(frozen=True)
-class Stage:
-    """A stage of `dvc.yaml` that runs a notebook.
-
-    Attributes:
-        name: its name; that of the whole matrix, if it has one.
-        line: its line in `dvc.yaml`, from 1.
-        command: its command, on one line.
-        notebook: the notebook that it runs, relative to the root; with `${…}` where it is
-            templated, empty if it runs none.
-        outputs: what it declares to write: outputs, metrics and plots, relative to the root.
-        given: the parameters that its command passes (`-p`, `-r`, `-y` are those of papermill).
-        configs: the files of parameters that its command passes (`-f`).
-    """
-
-    name: str
-    line: int
-    command: str
-    notebook: str
-    outputs: tuple[str, ...]
-    given: frozenset[str]
-    configs: tuple[str, ...]
-
-    def runs(self, notebook: str) -> bool:
-        """Whether it runs a notebook, which is given relative to the root."""
-        return fnmatchcase(notebook, as_glob(self.notebook))
-
-
-def as_glob(path: str) -> str:
-    """Return a path of `dvc.yaml` as a pattern: anything may stand where it is templated."""
-    pieces = (re.sub(r"([*?[])", r"[\1]", piece) for piece in TEMPLATED.split(path))
-    return "*".join(pieces)
-
-
-def read_stages(root: Path) -> list[Stage]:
-    """Return the stages that `dvc.yaml` declares, in order.
-
-    Raises:
-        NbError: if it cannot be read or is not a pipeline (exit code 2).
-    """
-    import yaml
-
-    text = _read(root)
-    # All values as text, by the parser in C where there is one: ten times as fast.
-    loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
-    try:
-        content = yaml.load(text, Loader=loader) or {}
-    except yaml.YAMLError as error:
-        raise _broken(error) from None
-    stages = content.get("stages") if isinstance(content, dict) else None
-    if not isinstance(stages, dict):
-        return []
-    lines = {name: number for number, name in _stage_lines(text)}
-    return [_stage(name, lines.get(name, 1), entry) for name, entry in stages.items()]
-
-
-def _read(root: Path) -> str:
-    try:
-        return (root / FILE).read_bytes().decode("utf-8")
-    except FileNotFoundError:
-        raise NbError(
-            f"there is no {FILE} in {root.name}; git checkout HEAD -- {FILE} brings it back.", 2
-        ) from None
-    except (OSError, ValueError) as error:
-        raise NbError(f"{FILE} cannot be read: {error}", 2) from None
-
-
-def _broken(error: Exception) -> NbError:
-    return NbError(f"{FILE} is not valid YAML: {' '.join(str(error).split())}", 2)
-
-
-def _stage_lines(text: str) -> Iterable[tuple[int, str]]:
-    for number, line in enumerate(text.splitlines(), 1):
-        found = re.match(r"""\s+["']?([^\s"'#:]+)["']?:\s*(#.*)?$""", line)
-        if found:
-            yield number, found[1]
-
-
-def _stage(name: str, line: int, entry: Any) -> Stage:
-    body = entry.get("do", entry) if isinstance(entry, dict) else {}
-    body = body if isinstance(body, dict) else {}
-    commands = body.get("cmd", "")
-    command = " && ".join(map(str, commands)) if isinstance(commands, list) else str(commands)
-    command = " ".join(command.split())
-    folder = str(body.get("wdir", ""))
-    outputs = [path for key in ("outs", "metrics", "plots") for path in _paths(body.get(key))]
-    words = _words(command)
-    notebook = next((word for word in words if word.endswith(".ipynb")), "")
-    return Stage(
-        name=name,
-        line=line,
-        command=command,
-        notebook=_inside(folder, notebook),
-        outputs=tuple(_inside(folder, path) for path in outputs),
-        given=frozenset(_after(words, "-p", "-r", "--parameters", "--parameters_raw")),
-        configs=tuple(_inside(folder, path) for path in _after(words, "-f", "--parameters_file")),
-    )
-
-
-def _paths(entries: Any) -> list[str]:
-    """Return the paths of a list of outputs, each a path or a path with settings."""
-    entries = [entries] if isinstance(entries, str) else entries or []
-    return [path for entry in entries for path in (entry if isinstance(entry, dict) else [entry])]
-
-
-def _words(command: str) -> list[str]:
-    if not re.search(r"""["'\\]""", command):
-        return command.split()  # as shlex does, a hundred times as fast
-    try:
-        return shlex.split(command)
-    except ValueError:
-        return command.split()
-
-
-def _after(words: Sequence[str], *options: str) -> list[str]:
-    return [value for word, value in pairwise(words) if word in options and value]
-
-
-def _inside(folder: str, path: str) -> str:
-    return f"{folder.rstrip('/')}/{path}" if path and folder not in ("", ".") else path
+from ..project import CONFIG, EXECUTED, FINGERPRINTS, PRODUCTION, NbError, edit_lock, write_whole
+from .stages_file import FILE, broken, read_text
 
 
 def add_stage(
@@ -173,12 +44,13 @@ def add_stage(
     Raises:
         NbError: if `dvc.yaml` cannot be read, or has a stage of that name (exit code 2).
     """
-    text = _read(root)
-    newline = "\r\n" if "\r\n" in text else "\n"
     body = _body(notebook, desc, deps, params, outs, metrics, plots)
     stage = _stage_text(name, body, notebook, params)
-    changed = _insert(text.replace("\r\n", "\n"), name, stage)
-    (root / FILE).write_bytes(changed.replace("\n", newline).encode("utf-8"))
+    with edit_lock(root):
+        text = read_text(root)
+        newline = "\r\n" if "\r\n" in text else "\n"
+        changed = _insert(text.replace("\r\n", "\n"), name, stage)
+        write_whole((root / FILE).resolve(), changed.replace("\n", newline))
 
 
 def _body(
@@ -239,7 +111,7 @@ def _insert(text: str, name: str, stage: str) -> str:
     try:
         node = yaml.compose(text)
     except yaml.YAMLError as error:
-        raise _broken(error) from None
+        raise broken(error) from None
     entries = node.value if isinstance(node, yaml.MappingNode) else []
     stages = next((value for key, value in entries if key.value == "stages"), None)
     if node is not None and not isinstance(node, yaml.MappingNode):

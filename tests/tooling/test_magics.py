@@ -1,0 +1,82 @@
+"""Lines of IPython are hidden from Python, and nothing else in a cell is."""
+
+from __future__ import annotations
+
+import ast
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from nb.check.source import cells_of
+from nb.magics import mask
+from nb.notebook import imported_names, python_source
+
+# Each piece is whole by itself; those of Python hold lines that look like IPython's.
+PYTHON = [
+    "x = 1",
+    'text = """Is it complete?\n% of rows\n!important\n?\nfiles = !ls\n"""',
+    "share = (100\n         % 7)",
+    "total = x \\\n    % 3",
+    "if x:\n    y = '''\n    Why?\n'''",
+    "def f():\n    return '''%d\n%s?'''",
+    "# Is it?\nz = 2  # why?",
+    "from pkg import data",
+]
+IPYTHON = [
+    "%matplotlib inline",
+    "%time f()",
+    "!ls 'it\\'s' (a",
+    "files = !ls *.csv",
+    "a, b = %sql select 1",
+    "?x",
+    "x.head()?",
+    "pip install pandas",
+    "!echo a \\\n  b \\\n  c",
+    "if 1:\n    %time x",
+]
+
+
+@given(st.lists(st.sampled_from([*PYTHON, *IPYTHON]), max_size=8))
+def test_exactly_the_lines_of_ipython_are_hidden(pieces: list[str]) -> None:
+    source = "\n".join(pieces)
+    masked = mask(source)
+    assert masked is not None
+    hidden = [
+        line
+        for piece in pieces
+        if piece in IPYTHON
+        for line in piece.split("\n")
+        if line != "if 1:"
+    ]
+    assert list(masked.unmask(masked.text).split("\n")) == source.split("\n")
+    numbers = sorted(masked.hidden_lines())
+    assert [source.split("\n")[number - 1] for number in numbers] == hidden
+    assert masked.text.count("\n") == source.count("\n")
+    # The rules of `nb check` see the same tree and the same escapes, one for continued lines.
+    content = {"cells": [{"cell_type": "code", "metadata": {}, "source": source}]}
+    (cell,) = cells_of(content)
+    assert cell.tree is not None
+    assert ast.dump(cell.tree) == ast.dump(ast.parse(python_source(source.rstrip())))
+    assert len(cell.escapes) == sum(piece in IPYTHON for piece in pieces)
+
+
+@pytest.mark.parametrize("source", ["%%bash\nls ?", "\n%%html\n<p>", "%%writefile x.py\nx = ("])
+def test_a_cell_of_another_language_is_no_python(source: str) -> None:
+    assert mask(source) is None
+    assert python_source(source) == ""
+
+
+def test_code_that_cannot_be_parsed_stays_what_it_is() -> None:
+    source = "x = (\n!ls"
+    assert mask("x = = 1") is None
+    assert python_source(source) == source
+    assert imported_names(python_source(source)) is None
+
+
+@pytest.mark.parametrize("line", [" " * 200_000 + "?", "a " * 90_000 + "?", "a," * 90_000 + "= !"])
+def test_a_long_line_takes_no_longer_than_it_is(line: str) -> None:
+    began = time.process_time()
+    mask(f"x = 1\n{line}")
+    mask(f"%time x\n{line}")
+    assert time.process_time() - began < 20  # a pattern that backtracks takes hours

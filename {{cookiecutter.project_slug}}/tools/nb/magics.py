@@ -1,0 +1,154 @@
+"""Lines of a code cell that IPython reads and Python does not, replaced so that Python parses it.
+
+Standard library only, fast to import. IPython knows line magics (`%time f()`), cell magics
+(`%%bash`), shell escapes (`!ls`), help (`frame?`) and `pip install` without its sign.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+# Cell magics whose body is Python; the body of any other is another language.
+PYTHON_CELL_MAGICS = {"capture", "prun", "time", "timeit"}
+_CELL_MAGIC = re.compile(r"\s*%%(\S*)")
+_COMMAND = re.compile(r"%|!|\?|(?:pip|conda|mamba) +install ")
+_TARGET = re.compile(r"[\w.,()*\[\]][\w.,()*\[\] ]*")
+_MASKED = re.compile(r"^[^\n]*# nb-masked-line (\d+)$", re.M)
+
+
+@dataclass(frozen=True)
+class Escape:
+    """A line of IPython, or a whole cell of another language.
+
+    Attributes:
+        line: its line in the cell, from 1.
+        text: from its sign on, with the lines that it continues on.
+        body: the cell below a cell magic whose body is no Python.
+        assigned: whether its result gets a name.
+        nested: whether it is indented, below an `if` for example.
+    """
+
+    line: int
+    text: str
+    body: str = ""
+    assigned: bool = False
+    nested: bool = False
+
+    @property
+    def magic(self) -> str:
+        """The name of the magic, without its signs; empty for a shell escape."""
+        found = re.match(r"%{1,2}(\w+)", self.text)
+        return found[1] if found else ""
+
+    @property
+    def names(self) -> set[str]:
+        """All names in it: a magic may give a value to any of them."""
+        return set(re.findall(r"[^\W\d]\w*", f"{self.text}\n{self.body}")) if self.magic else set()
+
+
+@dataclass(frozen=True)
+class Masked:
+    """Source in which lines of IPython are replaced by Python; `unmask` puts them back."""
+
+    text: str
+    hidden: tuple[str, ...] = ()
+    tree: ast.Module = field(default_factory=lambda: ast.Module([], []), compare=False)
+
+    def hidden_lines(self) -> set[int]:
+        """Return the numbers of the lines that are hidden, from 1."""
+        lines = enumerate(self.text.split("\n"), 1) if self.hidden else ()
+        return {number for number, line in lines if _MASKED.match(line)}
+
+    def unmask(self, text: str) -> str:
+        """Return a text made from the masked one, with the lines of IPython as they were."""
+        return _MASKED.sub(lambda found: self.hidden[int(found[1])], text) if self.hidden else text
+
+    def escapes(self) -> Iterator[Escape]:
+        """Yield the hidden lines; those that a backslash continues are parts of the first."""
+        numbers = sorted(self.hidden_lines())
+        lines = self.text.split("\n")
+        while numbers:
+            first = numbers.pop(0)
+            pieces = [self.unmask(lines[first - 1])]
+            while pieces[-1].endswith("\\") and numbers and numbers[0] == first + len(pieces):
+                pieces.append(self.unmask(lines[numbers.pop(0) - 1]))
+            indent, target, command = _parts(pieces[0])
+            text = "\n".join([command, *pieces[1:]])
+            yield Escape(first, text, assigned=bool(target), nested=bool(indent))
+
+
+@lru_cache(maxsize=10_000)
+def mask(source: str) -> Masked | None:
+    """Hide IPython's magics, shell escapes and questions, line by line.
+
+    Only lines that Python stumbles over are hidden: a line of a longer text or expression may begin
+    with `%` or end with `?`, too.
+
+    Returns:
+        None if the source is no Python even so, such as a cell of `%%bash`.
+    """
+    if foreign_cell(source):
+        return None
+    lines = source.split("\n")
+    hidden: list[str] = []
+    while True:
+        text = "\n".join(lines)
+        try:
+            return Masked(text, tuple(hidden), ast.parse(text))
+        except SyntaxError as error:
+            number = (error.lineno or 0) - 1
+        except (ValueError, RecursionError, MemoryError):  # a null byte; nested too deeply
+            return None
+        if not 0 <= number < len(lines) or not _hide(lines, number, hidden):
+            return None
+
+
+def foreign_cell(source: str) -> Escape | None:
+    """Return the cell magic of a cell whose body is no Python, with that body."""
+    magic = _CELL_MAGIC.match(source)
+    if not magic or magic[1] in PYTHON_CELL_MAGICS:
+        return None
+    start = magic.start(1) - len("%%")
+    header, _, body = source[start:].partition("\n")
+    return Escape(source.count("\n", 0, start) + 1, header.strip(), body)
+
+
+def _hide(lines: list[str], number: int, hidden: list[str]) -> bool:
+    """Replace a line of IPython, and those that continue it; return whether it is such a line."""
+    indent, target, command = _parts(lines[number])
+    if not command or _MASKED.match(lines[number]):
+        return False
+    while True:
+        continued = lines[number].endswith("\\") and number + 1 < len(lines)
+        statement = f"{target} = None" if target else "pass"
+        hidden.append(lines[number])
+        lines[number] = f"{indent}{statement}  # nb-masked-line {len(hidden) - 1}"
+        number += 1
+        if continued:
+            target = ""
+        elif number == len(lines) or not _COMMAND.match(lines[number]):
+            return True
+        else:  # a statement begins here, too: saves a cell of many escapes as many parsings
+            indent, target, _ = _parts(lines[number])
+
+
+def _parts(line: str) -> tuple[str, str, str]:
+    """Return a line's indentation, the name it gives a value, and its part that IPython reads.
+
+    The latter is empty if it is no line of IPython. Each pattern reads the line once: the time must
+    not grow faster than the line.
+    """
+    text = line.lstrip()
+    indent = line[: len(line) - len(text)]
+    if _COMMAND.match(text):
+        return indent, "", text
+    target, equals, value = text.partition("=")
+    value = value.lstrip()
+    if equals and value.startswith(("!", "%")) and _TARGET.fullmatch(target.rstrip()):
+        return indent, target.rstrip(), value
+    is_question = text.rstrip().endswith("?") and "#" not in text
+    return indent, "", text if is_question else ""
