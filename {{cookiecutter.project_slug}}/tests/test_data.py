@@ -132,7 +132,9 @@ def test_a_split_depends_on_nothing_but_the_seed(biopsies: pd.DataFrame) -> None
     assert not first.equals(other)
 
 
-@pytest.mark.parametrize("shares", [(0.0, 0.2), (0.2, -0.1), (0.5, 0.5)])
+@pytest.mark.parametrize(
+    "shares", [(0.0, 0.2), (0.2, -0.1), (0.5, 0.5), (np.nan, 0.2), (0.2, np.nan)]
+)
 def test_a_split_leaves_something_in_every_part(
     biopsies: pd.DataFrame, shares: tuple[float, float]
 ) -> None:

@@ -40,7 +40,7 @@ def test_a_threshold_below_every_score_is_halfway_to_zero() -> None:
     assert evaluation.threshold_for([True, False], [0.4, 0.8], 1.0) == pytest.approx(0.2)
 
 
-@pytest.mark.parametrize("min_recall", [0.0, 1.1])
+@pytest.mark.parametrize("min_recall", [0.0, 1.1, np.nan])
 def test_an_impossible_recall_is_refused(min_recall: float) -> None:
     with pytest.raises(ValueError, match="min_recall"):
         evaluation.threshold_for(MALIGNANT, SCORES, min_recall)
@@ -148,5 +148,8 @@ def test_one_diagnosis_alone_cannot_be_evaluated(malignant: list[bool]) -> None:
 
 
 def test_every_biopsy_needs_a_score() -> None:
+    for compute in (evaluation.roc, lambda *of: evaluation.threshold_for(*of, min_recall=1.0)):
+        with pytest.raises(ValueError, match="1 of 3 scores are missing"):
+            compute([True, False, True], [0.9, 0.1, np.nan])
     with pytest.raises(ValueError, match="2 diagnoses do not match 3 scores"):
         evaluation.outcome([True, False], [0.1, 0.9, 0.5], 0.5)

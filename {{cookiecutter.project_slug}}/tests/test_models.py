@@ -38,6 +38,7 @@ def test_there_is_a_trial_for_each_fold_and_setting(tuned: models.Tuned) -> None
     folds = tuned.trials.groupby("setting")["fold"].apply(sorted).tolist()
     assert len(folds) > 1
     assert all(numbers == [1, 2] for numbers in folds)
+    assert tuned.trials["roc_auc"].between(0, 1).all()  # which nan is not
 
 
 def test_the_same_seed_gives_the_same_search(biopsies: pd.DataFrame) -> None:

@@ -134,7 +134,7 @@ def split(biopsies: pd.DataFrame, validation_share: float, test_share: float, se
     Raises:
         ValueError: if a share is not positive or nothing is left for training.
     """
-    if min(validation_share, test_share) <= 0 or validation_share + test_share >= 1:
+    if not (validation_share > 0 and test_share > 0 and validation_share + test_share < 1):
         raise ValueError(
             f"shares must be positive and leave rows for training, not {validation_share} "
             f"for validation and {test_share} for the test"

@@ -28,7 +28,7 @@ def threshold_for(malignant: npt.ArrayLike, scores: npt.ArrayLike, min_recall: f
         min_recall: lowest share of malignant biopsies to flag, above 0, at most 1.
 
     Raises:
-        ValueError: if `min_recall` is out of range or a diagnosis is missing.
+        ValueError: if `min_recall` is out of range or a diagnosis or a score is missing.
     """
     if not 0 < min_recall <= 1:
         raise ValueError(f"min_recall must be above 0 and at most 1, not {min_recall}")
@@ -55,7 +55,7 @@ def choose(
         min_recall: lowest share of malignant biopsies to flag, above 0, at most 1.
 
     Raises:
-        ValueError: if `min_recall` is out of range or a diagnosis is missing.
+        ValueError: if `min_recall` is out of range or a diagnosis or a score is missing.
     """
     rows = {}
     for name in sorted(scores):
@@ -77,7 +77,7 @@ def outcome(malignant: npt.ArrayLike, scores: npt.ArrayLike, threshold: float) -
         threshold: a biopsy is flagged when its score is not below this.
 
     Raises:
-        ValueError: if a diagnosis is missing.
+        ValueError: if a diagnosis or a score is missing.
     """
     truth, score = _checked(malignant, scores)
     flagged = score >= threshold
@@ -107,7 +107,7 @@ def roc(malignant: npt.ArrayLike, scores: npt.ArrayLike) -> pd.DataFrame:
         scores: probability of malignant, one per biopsy.
 
     Raises:
-        ValueError: if a diagnosis is missing.
+        ValueError: if a diagnosis or a score is missing.
     """
     truth, score = _checked(malignant, scores)
     false_positive_rate, true_positive_rate, threshold = roc_curve(
@@ -153,6 +153,8 @@ def _checked(
     truth, score = np.asarray(malignant, dtype=np.bool_), np.asarray(scores, dtype=np.float64)
     if truth.shape != score.shape:
         raise ValueError(f"{truth.size} diagnoses do not match {score.size} scores")
+    if np.isnan(score).any():
+        raise ValueError(f"{int(np.isnan(score).sum())} of {score.size} scores are missing")
     if truth.all() or not truth.any():
         raise ValueError("both diagnoses are needed, malignant and benign")
     return truth, score

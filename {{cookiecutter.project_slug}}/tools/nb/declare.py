@@ -142,7 +142,8 @@ def _after(words: Sequence[str], *options: str) -> list[str]:
 
 
 def _inside(folder: str, path: str) -> str:
-    return f"{folder.rstrip('/')}/{path}" if path and folder not in ("", ".") else path
+    is_apart = path and folder not in ("", ".") and not path.startswith("/")
+    return f"{folder.rstrip('/')}/{path}" if is_apart else path
 
 
 def add_stage(

@@ -16,6 +16,7 @@ from ..project import NbError
 from ..schedule import Task
 from ..stamp import Watched
 from .lockfiles import read_text
+from .places import require_places
 from .repository import (
     FINGERPRINT_STAGE,
     commands,
@@ -23,6 +24,7 @@ from .repository import (
     path_locks_read_once,
     read_parameters,
     shown_stages,
+    with_fingerprints,
 )
 from .states import StageState, find_states
 
@@ -96,7 +98,8 @@ def _plan(repo: Any, root: Path, targets: Sequence[str], force: bool, downstream
     from dvc.repo.reproduce import get_active_graph, plan_repro
 
     graph = get_active_graph(repo.index.graph)
-    whole = _collect(repo, ["dvc.yaml"])
+    require_places(root, repo.index.stages)
+    whole = with_fingerprints(repo, _collect(repo, ["dvc.yaml"]))
     chosen = _collect(repo, targets) if targets else whole
     stages = plan_repro(graph, chosen, downstream=downstream)
     order = plan_repro(graph, whole) if targets else stages
