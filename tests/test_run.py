@@ -427,6 +427,61 @@ def entries(pipeline: Pipeline) -> list[Path]:
     return [path for path in runs.rglob("*") if path.is_file()]
 
 
+def with_storage(pipeline: Pipeline, tmp_path: Path) -> Path:
+    """Run a diamond in a project with a folder as its storage; return the folder."""
+    pipeline.declare(**diamond())
+    pipeline.write("in.txt", "1\n")
+    pipeline.run("dvc", "remote", "add", "--default", "store", str(tmp_path / "store"))
+    pipeline.nb("run")
+    return tmp_path / "store"
+
+
+def test_a_push_of_what_is_nowhere_fails_and_says_so(pipeline: Pipeline, tmp_path: Path) -> None:
+    store = with_storage(pipeline, tmp_path)
+    shutil.rmtree(pipeline.path / ".dvc" / "cache")
+    (line,) = pipeline.nb("push", code=1).splitlines()
+    said = "sent 0 files; 4 files of dvc.lock are neither here nor in the storage: nb run here"
+    assert line.startswith(f"nb: {said}")
+    pipeline.nb("run", "--force", "top")
+    line = pipeline.nb("push", code=1).splitlines()[-1]
+    assert line.startswith("nb: sent 2 files; 3 files of dvc.lock are neither here")
+    pipeline.nb("run")
+    assert "Sent " in pipeline.nb("push")
+    assert "Everything is in the storage already." in pipeline.nb("push")
+    assert store.is_dir()
+
+
+def test_a_folder_that_is_nowhere_is_missed_by_a_push(pipeline: Pipeline, tmp_path: Path) -> None:
+    pipeline.run("dvc", "remote", "add", "--default", "store", str(tmp_path / "store"))
+    pipeline.declare(top=step("mkdir -p out && echo 1 > out/a", out="out"))
+    pipeline.nb("run")
+    shutil.rmtree(pipeline.path / ".dvc" / "cache")
+    assert "1 file of dvc.lock is neither here" in pipeline.nb("push", code=1)
+
+
+def test_torn_entries_of_the_storage_come_to_nobody_and_a_push_mends_them(
+    pipeline: Pipeline, tmp_path: Path
+) -> None:
+    store = with_storage(pipeline, tmp_path)
+    pipeline.nb("push")
+    shared = [path for path in store.rglob("*") if "runs" in path.parts and path.is_file()]
+    assert len(shared) == 4
+    shared[0].write_text("cmd: half\n")
+    shared[0].with_name(".draft.tmp").write_text("cmd: half\n")
+    kept = tmp_path / "kept"
+    (pipeline.path / ".dvc" / "cache").rename(kept)
+    told = "left out entries of the storage's run cache that are torn or were changed: 1"
+    assert told in pipeline.nb("pull")
+    assert len(entries(pipeline)) == 3
+    assert told in pipeline.nb("run", "--pull")
+    shutil.rmtree(pipeline.path / ".dvc" / "cache")
+    kept.rename(pipeline.path / ".dvc" / "cache")
+    assert "Sent 1 files." in pipeline.nb("push")
+    shutil.rmtree(pipeline.path / ".dvc" / "cache")
+    assert told not in pipeline.nb("pull")
+    assert len(entries(pipeline)) == 4
+
+
 def test_a_stage_whose_data_is_nowhere_runs_and_is_said_to_have_run(
     pipeline: Pipeline, tmp_path: Path
 ) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import socket
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -116,11 +117,11 @@ class Heard(logging.Handler):
 
     Attributes:
         errors: what went wrong with single files.
-        missing: how many files are neither here nor in the storage.
+        missing: the hashes of files that are neither here nor in the storage.
     """
 
     errors: list[BaseException] = field(default_factory=list)
-    missing: int = 0
+    missing: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         super().__init__()
@@ -132,7 +133,7 @@ class Heard(logging.Handler):
         if record.exc_info and record.exc_info[1]:
             self.errors.append(record.exc_info[1])
         if "do not exist neither locally nor on remote" in str(record.msg):
-            self.missing += record.getMessage().count("\nname: ")
+            self.missing.update(re.findall(r"^name: .*, (\w+: \S+)$", record.getMessage(), re.M))
 
 
 def problem(root: Path) -> tuple[str, Trouble | None]:
@@ -191,7 +192,7 @@ def push(root: Path, tell: Callable[[str], None], names: Sequence[str] = ()) -> 
     with _storage(root) as (repo, heard):
         with hold_lock(repo, tell):
             require_places(root, repo.index.stages)
-            entries, objects, nowhere = _results(repo, names)
+            entries, objects = _results(repo, names)
         paths = [repo.stage_cache._get_cache_path(*entry) for entry in entries]
         repo.cloud.get_remote_odb(command="nb push")  # refuses versioned buckets
         remote = repo.cloud.get_remote()
@@ -207,11 +208,8 @@ def push(root: Path, tell: Callable[[str], None], names: Sequence[str] = ()) -> 
                 if sent.failed:
                     raise heard.errors[0] if heard.errors else OSError("files were not sent")
             count += _send_runs(repo.cache.legacy, remote.legacy_odb, paths)
-        missing = heard.missing + nowhere
-        if missing:
-            sent_files = f"{count} file{'' if count == 1 else 's'} sent"
-            lacking = f"files of dvc.lock that are neither here nor in the storage: {missing}"
-            raise NbError(f"{sent_files}; {lacking}; nb run here, or make push where they are")
+        if heard.missing:
+            raise NbError(_nowhere(count, len(heard.missing)))
     return count
 
 
@@ -384,25 +382,36 @@ def _look(repo: Any, url: str) -> Trouble | None:
     """Return why the storage cannot be used, within seconds; None if it can."""
     seconds = answer_seconds()
     _import_library(repo, url)
+    with _one_attempt_of_aws():
+        return ask(lambda: _list(repo, seconds), url, seconds)
+
+
+def ask(look: Callable[[], object], url: str, seconds: float) -> Trouble | None:
+    """Return why a storage cannot be used; None if it can. Passing trouble has a second attempt.
+
+    Args:
+        look: looks at the storage and raises an error if it cannot.
+        url: the storage's address.
+        seconds: the time that each attempt may take.
+    """
     found: SimpleQueue[Trouble | None] = SimpleQueue()
 
-    def look() -> None:
+    def attempt() -> None:
         try:
-            _list(repo, seconds)
+            look()
             found.put(None)
         except Exception as error:
             found.put(explain(url, error))
 
     trouble: Trouble | None = None
-    with _one_attempt_of_aws():
-        for _ in range(ATTEMPTS):
-            Thread(target=look, daemon=True).start()
-            try:
-                trouble = found.get(timeout=seconds)
-            except Empty:
-                trouble = _no_answer(url, f"no answer within {seconds:g} seconds ({TIMEOUT})")
-            if not trouble or not trouble.is_passing:
-                break
+    for _ in range(ATTEMPTS):
+        Thread(target=attempt, daemon=True).start()
+        try:
+            trouble = found.get(timeout=seconds)
+        except Empty:
+            trouble = _no_answer(url, f"no answer within {seconds:g} seconds ({TIMEOUT})")
+        if not trouble or not trouble.is_passing:
+            break
     return trouble
 
 
@@ -474,26 +483,26 @@ def _require_writable(folder: Path) -> None:
         raise OSError(f"{existing} is not a folder that can be written to")
 
 
-def _results(repo: Any, names: Sequence[str]) -> tuple[list[tuple[str, str]], set[Any], int]:
-    """Return the results in `dvc.lock`.
+def _nowhere(sent: int, missing: int) -> str:
+    """Say that files could not be sent, because nobody has them."""
+    subject = "1 file of dvc.lock is" if missing == 1 else f"{missing} files of dvc.lock are"
+    repair = "nb run here, or make push where they were computed"
+    what = f"{subject} neither here nor in the storage"
+    return f"sent {sent} file{'' if sent == 1 else 's'}; {what}: {repair}"
 
-    Returns:
-        Their entries in the run cache, their files, and the number of stages with folders of which
-        neither this machine nor the storage knows the files.
-    """
+
+def _results(repo: Any, names: Sequence[str]) -> tuple[list[tuple[str, str]], set[Any]]:
+    """Return the entries in the run cache, and the files, of the results in `dvc.lock`."""
     from dvc.exceptions import CollectCacheError
 
     stages = [s for s in repo.index.stages if not names or s.addressing in names]
     entries = [entry for entry in map(partial(_entry, repo), stages) if entry]
-    used, nowhere = [], 0
-    for stage in stages:
-        try:
-            used.append(stage.get_used_objs())
-        except CollectCacheError:
-            nowhere += 1
-    with suppress(CollectCacheError):  # that of one of the stages
-        used.append(repo.stage_cache.get_used_objs(entries))
-    return entries, {item for found in used for items in found.values() for item in items}, nowhere
+    used = []
+    of_runs = partial(repo.stage_cache.get_used_objs, entries)
+    for collect in (of_runs, *(stage.get_used_objs for stage in stages)):
+        with suppress(CollectCacheError):  # of a folder that is nowhere, which DVC has told
+            used.append(collect())
+    return entries, {item for found in used for items in found.values() for item in items}
 
 
 def _entry(repo: Any, stage: Any) -> tuple[str, str] | None:
