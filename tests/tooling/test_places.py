@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from nb.pipeline import misplaced
-from nb.pipeline.places import PROTECTED
+from nb.pipeline.places import PROTECTED, require_untracked
+from nb.project import NbError
 
 
 @pytest.fixture
@@ -73,6 +77,24 @@ def test_a_project_behind_a_link_is_the_same_project(root: Path) -> None:
         assert misplaced(start, str(root.parent / "link" / "data" / "x.csv")) == ""
         assert misplaced(start, str(root / "data" / "x.csv")) == ""
         assert misplaced(start, "../link/src")
+
+
+def test_what_git_tracks_is_refused_before_it_is_removed(root: Path) -> None:
+    def stage(path: str, use_cache: bool = True, cmd: str = "x") -> Any:
+        out = SimpleNamespace(fs_path=str(root / path), def_path=path, use_cache=use_cache)
+        return SimpleNamespace(cmd=cmd, outs=[out], addressing="a", relpath="dvc.yaml")
+
+    require_untracked(root, [stage("models/kept.bin")])  # there is no Git yet
+    subprocess.run(["git", "init", "--quiet", str(root)], check=True)
+    (root / "models" / "kept.bin").write_text("1")
+    subprocess.run(["git", "add", "models"], cwd=root, check=True)
+    allowed = [stage("models/kept.bin", use_cache=False), stage("models/kept.bin", cmd="")]
+    require_untracked(root, [stage("data"), stage("models/kept"), *allowed])
+    for path in ("models/kept.bin", "models"):
+        with pytest.raises(
+            NbError, match=f"output {path}, which Git tracks and .* --cached {path}"
+        ):
+            require_untracked(root, [stage("data"), stage(path)])
 
 
 part = st.sampled_from(["..", ".", "data", "src", "linked", "models", "new", ".git"])

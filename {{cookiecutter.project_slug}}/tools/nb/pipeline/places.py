@@ -8,10 +8,12 @@ DVC refuses some places too, but only after the removal and a whole run.
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from ..gitwiring import git
 from ..project import NbError
 from .repository import open_project
 
@@ -68,6 +70,29 @@ def require_places(root: Path, stages: Iterable[Any]) -> None:
 def _unstored(out: Any) -> str:
     """Return why an output at an address cannot be declared; empty if it can."""
     return "which DVC cannot store without cache: false" if out.use_cache else ""
+
+
+def require_untracked(root: Path, stages: Iterable[Any]) -> None:
+    """Refuse stages with outputs that DVC is to store and Git tracks: DVC would fail after the run.
+
+    Args:
+        root: the project's root.
+        stages: the stages that are to run, as DVC loads them.
+
+    Raises:
+        NbError: if there is such an output (exit code 2).
+    """
+    outs = [(stage, out) for stage in stages if stage.cmd for out in stage.outs if out.use_cache]
+    if not outs or not (root / ".git").exists():
+        return
+    files = git(root, "ls-files", "-z").split("\0")
+    tracked = {path for file in files if file for path in (file, *map(str, Path(file).parents))}
+    for stage, out in outs:
+        if os.path.relpath(out.fs_path, root) in tracked:
+            what = f"stage {stage.addressing} declares the output {out.def_path}, which Git tracks"
+            quoted = shlex.quote(os.path.relpath(out.fs_path, root))
+            repair = f"nothing was run or removed; git rm -r --cached {quoted}, or add cache: false"
+            raise NbError(f"{stage.relpath}: {what} and DVC would not store; {repair}", 2)
 
 
 def check_places(root: Path) -> None:

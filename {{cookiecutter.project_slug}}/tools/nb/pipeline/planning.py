@@ -16,7 +16,7 @@ from ..project import NbError
 from ..schedule import Task
 from ..stamp import Watched
 from .lockfiles import read_text
-from .places import require_places
+from .places import require_places, require_untracked
 from .repository import (
     FINGERPRINT_STAGE,
     commands,
@@ -121,6 +121,9 @@ def _plan(repo: Any, root: Path, targets: Sequence[str], force: bool, downstream
             )
             for stage, name in names.items()
         ]
+    if not repo.config["core"].get("no_scm"):
+        changed = {task.name for task in tasks if task.changed}
+        require_untracked(root, [stage for stage, name in names.items() if name in changed])
     shown = [stage.addressing for stage in shown_stages(repo.index.graph)]
     made = {str(out.fs_path) for stage in stages for out in stage.outs}
     return Plan(tasks, shown, [stage.addressing for stage in order], made, watched)
