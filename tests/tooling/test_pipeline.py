@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import subprocess
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,9 +14,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nb.pipeline import hold_only, read_locks
+from nb.pipeline import comparison, hold_only, read_locks
+from nb.pipeline.apart import _link
 from nb.pipeline.lockfiles import Blocks, _sorted_lock
-from nb.pipeline.planning import _memory, _variables
+from nb.pipeline.planning import _memory, _persisted, _variables
 from nb.pipeline.repository import (
     FINGERPRINT_STAGE,
     _repair_path_locks,
@@ -22,7 +25,13 @@ from nb.pipeline.repository import (
     read_parameters,
     with_fingerprints,
 )
-from nb.pipeline.reproducing import _contract_error, _left_alone, _mark_times, _Messages
+from nb.pipeline.reproducing import (
+    _contract_error,
+    _left_alone,
+    _mark_times,
+    _Messages,
+    _not_computed,
+)
 from nb.pipeline.runcache import NAME, has_parameters
 from nb.pipeline.states import _command, _reasons
 from nb.pipeline.undocumented import RESTORED_MESSAGES, RUNNING_MESSAGE
@@ -294,6 +303,75 @@ def test_results_are_those_of_the_same_parameters() -> None:
     assert has_parameters(
         {"params": {"p": {"x": float("nan")}}}, {"params": {"p": {"x": float("nan")}}}
     )
+
+
+@pytest.mark.parametrize(
+    ("values", "pull", "says"),
+    [
+        ({}, False, "train has not been computed here for these inputs: nb task train"),
+        ({}, True, "train has not been computed and pushed for these inputs: nb task train --push"),
+        ({"cmd": "", "exists": True}, False, "raw is not what train says: dvc add raw, or "),
+        ({"cmd": ""}, True, "raw as train names it is not in the storage: make push where"),
+        ({"cmd": ""}, False, "raw as train names it is not here: make push where"),
+    ],
+)
+def test_who_was_not_computed_is_told_what_to_do(
+    values: dict[str, Any], pull: bool, says: str
+) -> None:
+    out = SimpleNamespace(def_path="raw", exists=values.get("exists", False))
+    assert _not_computed(stage(cmd=values.get("cmd", "x"), outs=[out]), pull).startswith(says)
+
+
+def test_only_outputs_of_commands_persist() -> None:
+    outs = [SimpleNamespace(fs_path=name, persist=name == "kept") for name in ("kept", "made")]
+    assert _persisted(stage(cmd="x", outs=outs)) == ("kept",)
+    assert _persisted(stage(cmd=None, outs=outs)) == ()
+
+
+def test_a_copy_links_to_what_is_read_and_to_nothing_that_is_written(tmp_path: Path) -> None:
+    data, copy = tmp_path / "data", tmp_path / "copy"
+    for name in ("raw/a.csv", "made/b.csv", "c.csv"):
+        (data / name).parent.mkdir(parents=True, exist_ok=True)
+        (data / name).write_text("1")
+    (copy / "there").mkdir(parents=True)
+    made = {data / "made"}
+    _link(data, copy / "data", made)
+    assert (copy / "data/raw").is_symlink() and (copy / "data/c.csv").is_symlink()
+    assert not (copy / "data").is_symlink() and not (copy / "data/made").exists()
+    for inside in (data / "made", data / "made/b.csv", data / "none"):
+        _link(inside, copy / "made", made)
+    assert not (copy / "made").exists()
+    _link(data / "raw", copy / "there", set())  # a folder of Git's is filled
+    assert (copy / "there/a.csv").is_symlink()
+    (copy / "c.csv").write_text("ours")
+    _link(data / "c.csv", copy / "c.csv", set())
+    assert (copy / "c.csv").read_text() == "ours"
+
+
+def test_metrics_and_parameters_are_compared_with_a_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def differs(path: str, name: str) -> Any:
+        found = {"diff": {path: {name: {"old": 1, "new": 2}, "gone": {"old": 1}}}}
+        return SimpleNamespace(diff=lambda **_: found)
+
+    project = SimpleNamespace(metrics=differs("m.json", "auc"), params=differs("p.yaml", "seed"))
+    monkeypatch.setattr(comparison, "open_project", lambda root: nullcontext(project))
+    subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
+    with pytest.raises(NbError, match="nothing is committed yet, so"):
+        comparison.compare(tmp_path, "HEAD")
+    commit = ["git", "commit", "--quiet", "--allow-empty", "--message", "x"]
+    subprocess.run(commit, cwd=tmp_path, check=True)
+    with pytest.raises(NbError, match="there is no commit typo, so"):
+        comparison.compare(tmp_path, "typo")
+    found = comparison.compare(tmp_path, "HEAD")
+    assert found == [
+        comparison.Change("metric", "m.json", "auc", 1, 2),
+        comparison.Change("metric", "m.json", "gone", 1, None),
+        comparison.Change("parameter", "p.yaml", "gone", 1, None),
+        comparison.Change("parameter", "p.yaml", "seed", 1, 2),
+    ]
+    assert len(comparison.compare(tmp_path, "HEAD", ["metric"])) == 2
 
 
 @pytest.mark.parametrize("name", [".x.tmp", "0" * 63, "0" * 65, "g" * 64, "A" * 64])
