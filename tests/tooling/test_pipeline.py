@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import subprocess
+import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -31,10 +32,11 @@ from nb.pipeline.reproducing import (
     _mark_times,
     _Messages,
     _not_computed,
+    _status,
 )
 from nb.pipeline.runcache import NAME, has_parameters
 from nb.pipeline.states import _command, _reasons
-from nb.pipeline.undocumented import RESTORED_MESSAGES, RUNNING_MESSAGE
+from nb.pipeline.undocumented import RESTORED_MESSAGES, RUNNING_MESSAGE, STATUS_MESSAGE
 from nb.project import NbError
 
 HEAD = "schema: '2.0'\nstages:\n"
@@ -320,6 +322,23 @@ def test_who_was_not_computed_is_told_what_to_do(
 ) -> None:
     out = SimpleNamespace(def_path="raw", exists=values.get("exists", False))
     assert _not_computed(stage(cmd=values.get("cmd", "x"), outs=[out]), pull).startswith(says)
+
+
+def test_the_status_of_a_command_is_read_from_the_error_of_dvc(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class StageCmdFailedError(Exception):
+        pass
+
+    fake = ModuleType("dvc.stage.exceptions")
+    fake.StageCmdFailedError = StageCmdFailedError  # type: ignore[attr-defined]
+    for name in ("dvc", "dvc.stage", "dvc.stage.exceptions"):
+        monkeypatch.setitem(sys.modules, name, fake)
+    said = f"failed to run: x, {STATUS_MESSAGE}"
+    assert _status(StageCmdFailedError(f"{said}-9")) == -9
+    assert _status(StageCmdFailedError(f"{said}3")) == 3
+    assert _status(StageCmdFailedError("failed to run: x")) is None
+    assert _status(ValueError(f"{said}3")) is None
 
 
 def test_only_outputs_of_commands_persist() -> None:
