@@ -57,7 +57,9 @@ def open_project(root: Path) -> Iterator[Any]:
             yield repo
     except (DvcException, OSError) as error:  # the latter of a link to what is gone
         raise NbError(f"DVC: {one_line(error)}") from None
-    except ImportError as error:  # of a path at an address
+    except ImportError as error:
+        if "is supported, but requires" not in str(error):  # the package for a path at an address
+            raise
         repair = "add it to pyproject.toml, then make setup"
         raise NbError(f"DVC: {one_line(error)}; {repair}") from None
     finally:
