@@ -250,3 +250,8 @@ def test_the_values_of_a_matrix_differ_in_some_parameters(tmp_path: Path) -> Non
     assert found.columns == ["auc", "f1"]
     assert [each["value"] for each in found.rows] == ["p", "q"]
     assert found.gallery == [[("p", "1.png"), ("q", "1.png")], [("q", "2.png")]]
+
+
+def test_a_pipeline_without_stages_is_an_empty_picture() -> None:
+    assert charts.layers({}) == []
+    assert charts.layers({"b": {"a"}, "a": set(), "c": {"b", "a"}}) == [["a"], ["b"], ["c"]]
