@@ -6,6 +6,7 @@ import json
 import os
 import re
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from nb.declared import Stage
@@ -255,3 +256,16 @@ def test_the_values_of_a_matrix_differ_in_some_parameters(tmp_path: Path) -> Non
 def test_a_pipeline_without_stages_is_an_empty_picture() -> None:
     assert charts.layers({}) == []
     assert charts.layers({"b": {"a"}, "a": set(), "c": {"b", "a"}}) == [["a"], ["b"], ["c"]]
+    assert charts.layers({"a": {"b"}, "b": {"a"}}) == [["a"], ["b"]]  # a circle is shown as well
+
+
+def test_charts_hold_any_number_of_lines_any_text_and_zeros() -> None:
+    flat = [(0.0, 0.0), (1.0, 0.0)]
+    series = {str(n): flat for n in range(charts.COLORS + 1)}
+    drawn = charts.lines(series, label='<"&>', x_title="<x>")
+    assert ">-1<" in drawn and ">1<" in drawn
+    assert drawn.count('class="c0"') == 2
+    assert f'class="c{charts.COLORS}"' not in drawn
+    picture = charts.graph([charts.Node("<a&b>", "<s>", "", '"#')], {})
+    for text in (drawn, picture):
+        assert ElementTree.fromstring(text).tag == "svg"
