@@ -318,6 +318,50 @@ def test_a_frozen_stage_stays_as_it_is(pipeline: Pipeline) -> None:
     assert pipeline.read("left.txt").startswith("1")
 
 
+def test_status_names_the_commands_that_bring_stages_up_to_date(pipeline: Pipeline) -> None:
+    pipeline.declare(**diamond())
+    pipeline.write("in.txt", "1\n")
+    pipeline.nb("run")
+    (pipeline.path / "sub").mkdir()
+    sub = {"apart": copy("apart.txt", "../top.txt")}
+    pipeline.write("sub/dvc.yaml", json.dumps({"stages": sub}))
+    said = pipeline.nb("status").splitlines()
+    assert said[-1] == "stale: 1 of 5 stages; bring them up to date: nb run sub/dvc.yaml"
+    pipeline.run("dvc", "freeze", "left")
+    pipeline.write("in.txt", "2\n")
+    said = pipeline.nb("status").splitlines()
+    wanted = "stale: 2 of 5 stages; bring them up to date: nb run && nb run sub/dvc.yaml"
+    assert said[-1] == wanted
+    assert [line.split() for line in said if line.startswith("left")] == [["left", "fresh"]]
+    for command in wanted.partition(": nb")[2].replace("nb ", "").split(" && "):
+        pipeline.nb(*command.split())
+    assert pipeline.nb("status").endswith("\nNothing to run.\n")
+    pipeline.is_settled()
+    pipeline.write("left.txt", "by hand\n")
+    *_, before, last = pipeline.nb("status").splitlines()
+    assert before == "stale: 1 of 5 stages"
+    assert last == "left is frozen, nb run leaves it as it is: dvc unfreeze left"
+
+
+def test_a_pipeline_without_notebooks_has_no_report_and_is_settled(pipeline: Pipeline) -> None:
+    for name in ("notebooks/production", "src"):
+        (pipeline.path / name).mkdir(parents=True, exist_ok=True)
+    pipeline.write("notebooks/production/README.md", "none yet\n")
+    fingerprints = {
+        "cmd": "nb fingerprint",
+        "wdir": "..",
+        "deps": ["notebooks/production", "src"],
+        "outs": [{".nb/fingerprints": {"cache": False, "persist": True}}],
+    }
+    pipeline.write("notebooks/dvc.yaml", json.dumps({"stages": {"fingerprints": fingerprints}}))
+    pipeline.declare(top=copy("top.txt", "in.txt"))
+    pipeline.write("in.txt", "1\n")
+    for arguments in ((), ("--force",), ()):
+        assert "report" not in pipeline.nb("run", *arguments)
+        assert "Data and pipelines are up to date" in pipeline.run("dvc", "status")
+        assert [stage["name"] for stage in pipeline.record()["stages"]] == ["top"]
+
+
 def test_a_callback_stage_runs_each_time(pipeline: Pipeline) -> None:
     pipeline.declare(
         now=step("echo once more >> log && echo 1 > now", out="now", always_changed=True),
@@ -375,6 +419,149 @@ def test_missing_data_is_pulled_on_request(pipeline: Pipeline, tmp_path: Path) -
     (pipeline.path / "end.txt").unlink()
     assert "ran" not in pipeline.states("--pull").values()
     assert pipeline.read("end.txt").startswith("1")
+
+
+def entries(pipeline: Pipeline) -> list[Path]:
+    """Return the entries of the run cache."""
+    runs = pipeline.path / ".dvc" / "cache" / "runs"
+    return [path for path in runs.rglob("*") if path.is_file()]
+
+
+def with_storage(pipeline: Pipeline, tmp_path: Path) -> Path:
+    """Run a diamond in a project with a folder as its storage; return the folder."""
+    pipeline.declare(**diamond())
+    pipeline.write("in.txt", "1\n")
+    pipeline.run("dvc", "remote", "add", "--default", "store", str(tmp_path / "store"))
+    pipeline.nb("run")
+    return tmp_path / "store"
+
+
+def test_a_push_of_what_is_nowhere_fails_and_says_so(pipeline: Pipeline, tmp_path: Path) -> None:
+    store = with_storage(pipeline, tmp_path)
+    shutil.rmtree(pipeline.path / ".dvc" / "cache")
+    (line,) = pipeline.nb("push", code=1).splitlines()
+    said = "sent 0 files; 4 files of dvc.lock are neither here nor in the storage: nb run here"
+    assert line.startswith(f"nb: {said}")
+    pipeline.nb("run", "--force", "top")
+    line = pipeline.nb("push", code=1).splitlines()[-1]
+    assert line.startswith("nb: sent 2 files; 3 files of dvc.lock are neither here")
+    pipeline.nb("run")
+    assert "Sent " in pipeline.nb("push")
+    assert "Everything is in the storage already." in pipeline.nb("push")
+    assert store.is_dir()
+
+
+def test_a_folder_that_is_nowhere_is_missed_by_a_push(pipeline: Pipeline, tmp_path: Path) -> None:
+    pipeline.run("dvc", "remote", "add", "--default", "store", str(tmp_path / "store"))
+    pipeline.declare(top=step("mkdir -p out && echo 1 > out/a", out="out"))
+    pipeline.nb("run")
+    shutil.rmtree(pipeline.path / ".dvc" / "cache")
+    assert "1 file of dvc.lock is neither here" in pipeline.nb("push", code=1)
+
+
+def test_torn_entries_of_the_storage_come_to_nobody_and_a_push_mends_them(
+    pipeline: Pipeline, tmp_path: Path
+) -> None:
+    store = with_storage(pipeline, tmp_path)
+    pipeline.nb("push")
+    shared = [path for path in store.rglob("*") if "runs" in path.parts and path.is_file()]
+    assert len(shared) == 4
+    shared[0].write_text("cmd: half\n")
+    shared[0].with_name(".draft.tmp").write_text("cmd: half\n")
+    kept = tmp_path / "kept"
+    (pipeline.path / ".dvc" / "cache").rename(kept)
+    told = "left out entries of the storage's run cache that are torn or were changed: 1"
+    assert told in pipeline.nb("pull")
+    assert len(entries(pipeline)) == 3
+    assert told in pipeline.nb("run", "--pull")
+    shutil.rmtree(pipeline.path / ".dvc" / "cache")
+    kept.rename(pipeline.path / ".dvc" / "cache")
+    assert "Sent 1 files." in pipeline.nb("push")
+    shutil.rmtree(pipeline.path / ".dvc" / "cache")
+    assert told not in pipeline.nb("pull")
+    assert len(entries(pipeline)) == 4
+
+
+def test_a_stage_whose_data_is_nowhere_runs_and_is_said_to_have_run(
+    pipeline: Pipeline, tmp_path: Path
+) -> None:
+    pipeline.declare(**diamond())
+    pipeline.write("in.txt", "1\n")
+    pipeline.run("dvc", "remote", "add", "--default", "store", str(tmp_path / "store"))
+    pipeline.nb("run")
+    shutil.rmtree(pipeline.path / ".dvc" / "cache")
+    (pipeline.path / "end.txt").unlink()
+    assert pipeline.states("--pull")["end"] == "ran"
+
+
+def tear(path: Path) -> None:
+    path.write_text(path.read_text().partition("deps:")[0])
+
+
+def tear_anywhere(path: Path) -> None:
+    path.write_text(path.read_text()[:-30])
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def name_another_object(path: Path) -> None:
+    """Have the entry of `top` name an object of another stage, which is in the cache."""
+    text = path.read_text()
+    other = path.parents[3] / "files" / "md5"
+    objects = ["".join(found.parts[-2:]) for found in other.rglob("*") if found.is_file()]
+    ours = text.rpartition("md5: ")[2].split()[0]
+    path.write_text(text.replace(ours, next(found for found in objects if found not in text)))
+
+
+@pytest.mark.parametrize("spoil", [tear, tear_anywhere, empty, name_another_object])
+def test_only_sound_entries_of_the_run_cache_are_used(
+    pipeline: Pipeline, spoil: Callable[[Path], None]
+) -> None:
+    pipeline.declare(top=copy("top.txt", "in.txt"), other=copy("other.txt"))
+    for content in ("1\n", "2\n"):
+        pipeline.write("in.txt", content)
+        pipeline.nb("run")
+    for path in entries(pipeline):
+        if "top.txt" in path.read_text():
+            spoil(path)
+    draft = entries(pipeline)[0].with_name(".draft.tmp")
+    draft.write_text("cmd: x\n")  # as a killed process leaves it
+    pipeline.write("in.txt", "1\n")
+    said = pipeline.nb("run", "top")
+    assert "an entry of the run cache that is torn or was changed" in said
+    assert pipeline.read("top.txt") == "1\ntop.txt\n"
+    pipeline.write("in.txt", "3\n")
+    pipeline.nb("run", "top")
+    pipeline.write("in.txt", "1\n")
+    assert pipeline.states("top") == {"top": "restored"}  # the sound entry that the run wrote
+    assert draft.exists()
+
+
+def test_an_entry_in_the_folder_of_another_stage_is_not_used(pipeline: Pipeline) -> None:
+    pipeline.declare(top=copy("top.txt", "in.txt"), other=copy("other.txt", "in.txt"))
+    pipeline.write("in.txt", "1\n")
+    pipeline.nb("run")
+    (top,) = [path for path in entries(pipeline) if "top.txt" in path.read_text()]
+    (other,) = [path for path in entries(pipeline) if path != top]
+    top.replace(other.with_name(top.name))
+    other.unlink()
+    shutil.copy(pipeline.path / "dvc.lock", pipeline.path / "kept")
+    (pipeline.path / "dvc.lock").unlink()
+    assert pipeline.states("other") == {"other": "ran"}
+    assert pipeline.read("other.txt") == "1\nother.txt\n"
+
+
+def test_parameters_of_any_name_tell_results_apart(pipeline: Pipeline) -> None:
+    """DVC leaves `size` and `nfiles` out of the hash of an entry, those of parameters too."""
+    command = "grep size params.yaml > top.txt"
+    pipeline.declare(top=step(command, out="top.txt", params=["size", "deep.nfiles"]))
+    for size in (1, 2, 1):
+        pipeline.write("params.yaml", f"size: {size}\ndeep: {{nfiles: 1}}\n")
+        pipeline.nb("run")
+        assert pipeline.read("top.txt") == f"size: {size}\n"
+    assert pipeline.stage("top")["state"] == "restored"
 
 
 # Nothing to do -----------------------------------------------------------------------------------
@@ -640,6 +827,47 @@ def test_wrong_parameters_are_refused_before_anything_is_removed(pipeline: Pipel
         assert line.startswith(f"nb: {says}")
         assert pipeline.read("a.txt") == "1"
     assert "config/a.yaml holds no" in pipeline.nb("status", code=2)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        '"../precious.csv"',
+        '"data/../../precious.csv"',
+        '{"../precious.csv": {"cache": false}}',
+        '{"../precious.csv": {"persist": true}}',
+        '"ABSOLUTE/precious.csv"',
+        '"linked/precious.csv"',
+        '"src"',
+        '{"src/": {"cache": false}}',
+    ],
+)
+def test_no_output_outside_the_project_is_touched(pipeline: Pipeline, entry: str) -> None:
+    outside = pipeline.path.parent
+    (pipeline.path / "src").mkdir(exist_ok=True)
+    (pipeline.path / "linked").symlink_to(outside)
+    precious = [outside / "precious.csv", pipeline.path / "src" / "module.py"]
+    for path in precious:
+        path.write_text("mine\n")
+    pipeline.write("in.txt", "1\n")
+    entry = entry.replace("ABSOLUTE", outside.as_posix())
+    pipeline.write(
+        "dvc.yaml",
+        f'{{"stages": {{"a": {{"cmd": "echo hi", "deps": ["in.txt"], "outs": [{entry}]}}}}}}',
+    )
+    for command in (["run", "-n"], ["run"], ["run", "-f"], ["status"], ["task", "a"]):
+        (line,) = pipeline.nb(*command, code=2).splitlines()
+        assert line.startswith("nb: dvc.yaml: stage a declares the output ")
+        assert "nothing was run or removed" in line
+    assert "NB107" in pipeline.nb("check", code=1)
+    assert [path.read_text() for path in precious] == ["mine\n"] * 2
+
+
+def test_outputs_of_every_value_are_looked_at_where_they_are(pipeline: Pipeline) -> None:
+    each = {"wdir": "sub", "cmd": "echo ${item}", "outs": ["../../${item}"]}
+    (pipeline.path / "sub").mkdir()
+    pipeline.declare(a={"foreach": ["precious.csv"], "do": each})
+    assert "stage a@precious.csv declares the output" in pipeline.nb("run", code=2)
 
 
 def test_a_file_of_parameters_that_a_stage_makes_is_judged_when_it_is_made(

@@ -67,7 +67,7 @@ def execute(root: Path, options: Options, view: View) -> Done | None:
 def _run_side_by_side(root: Path, options: Options, view: View, warm: Warm | None) -> Done | None:
     tidy(root)
     if options.pull:
-        storage.fetch_runs(root)
+        storage.fetch_runs(root, view.note)
     began = stamp.clock(root)
     plan = _plan(root, options, view.note)
     planned = stamp.clock(root)
@@ -118,7 +118,7 @@ def preview(root: Path, options: Options) -> list[StageState]:
         if task.changed and not reasons:
             reasons = ["forced"] if options.force else ["it is not what dvc.lock says"]
         if (reasons or after) and not task.hidden:
-            shown.append(StageState(task.name, reasons, after))
+            shown.append(StageState(task.name, reasons, after, state.command))
     return shown
 
 
@@ -176,6 +176,7 @@ def _tell_verified(root: Path, done: RunRecord, view: View) -> None:
 
 def _run_plainly(root: Path, options: Options, view: View, why: str) -> Done:
     """Leave all the work to `dvc repro`: one stage at a time, without the stages in the record."""
+    pipeline.check_places(root)
     stamp.forget(root)
     view.note(f"running one by one, with dvc repro: {why}")
     flags = {

@@ -9,17 +9,22 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import socket
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
+from importlib import import_module
 from pathlib import Path
+from queue import Empty, SimpleQueue
+from tempfile import TemporaryDirectory
 from threading import Thread
 from typing import Any
 
 from .credentials import storage_secrets
-from .pipeline import hold_lock, missing_data, open_project
+from .pipeline import hold_lock, missing_data, open_project, require_places
+from .pipeline.runcache import NAME, is_sound
 from .project import NbError, one_line
 
 RUNS = "runs"
@@ -27,6 +32,10 @@ RUNS = "runs"
 UNFINISHED = Path(".nb/push.unfinished")
 # The libraries of some kinds of storage go on trying for minutes.
 ANSWER_SECONDS = 10.0
+# Another number of seconds; on a busy machine also a healthy storage may need more.
+TIMEOUT = "NB_STORAGE_TIMEOUT"
+ATTEMPTS = 2
+LIBRARIES = {"s3": "s3fs", "gs": "gcsfs", "azure": "adlfs", "ssh": "sshfs"}
 LOGGERS = ("dvc", "dvc_data", "dvc_objects", "gcsfs", "azure", "asyncssh", "asyncio", "s3fs")
 
 
@@ -86,10 +95,17 @@ NO_ANSWER = {
 
 @dataclass(frozen=True)
 class Trouble:
-    """Why the storage cannot be used, and the next step."""
+    """Why the storage cannot be used, and the next step.
+
+    Attributes:
+        what: the problem.
+        repair: the next step.
+        is_passing: it may be gone at a second attempt.
+    """
 
     what: str
     repair: str
+    is_passing: bool = False
 
     def __str__(self) -> str:
         return f"{self.what}; {self.repair}"
@@ -101,11 +117,11 @@ class Heard(logging.Handler):
 
     Attributes:
         errors: what went wrong with single files.
-        missing: how many files are neither here nor in the storage.
+        missing: the hashes of files that are neither here nor in the storage.
     """
 
     errors: list[BaseException] = field(default_factory=list)
-    missing: int = 0
+    missing: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         super().__init__()
@@ -117,7 +133,7 @@ class Heard(logging.Handler):
         if record.exc_info and record.exc_info[1]:
             self.errors.append(record.exc_info[1])
         if "do not exist neither locally nor on remote" in str(record.msg):
-            self.missing += record.getMessage().count("\nname: ")
+            self.missing.update(re.findall(r"^name: .*, (\w+: \S+)$", record.getMessage(), re.M))
 
 
 def problem(root: Path) -> tuple[str, Trouble | None]:
@@ -147,15 +163,18 @@ def require(root: Path) -> None:
         pass
 
 
-def fetch_runs(root: Path) -> int:
+def fetch_runs(root: Path, tell: Callable[[str], None]) -> int:
     """Fetch what the storage's run cache has and this one has not; return how many entries.
+
+    Args:
+        root: the project's root.
+        tell: called with a line if entries are torn or were changed.
 
     Raises:
         NbError: if the storage cannot be used.
     """
     with _storage(root) as (repo, _):
-        remote = repo.cloud.get_remote_odb(hash_name="md5-dos2unix")
-        return _copy_runs(remote, repo.cache.legacy)
+        return _fetch_runs(repo, tell)
 
 
 def push(root: Path, tell: Callable[[str], None], names: Sequence[str] = ()) -> int:
@@ -163,14 +182,16 @@ def push(root: Path, tell: Callable[[str], None], names: Sequence[str] = ()) -> 
 
     Args:
         root: the project's root.
-        tell: called with a line if something that `dvc.lock` names is nowhere.
+        tell: called with a line while another DVC process is waited for.
         names: the stages whose results are sent; empty for all, and for tracked data.
 
     Raises:
-        NbError: if the storage cannot be used, or not everything could be sent.
+        NbError: if the storage cannot be used, or not everything could be sent. Files that are
+            here are sent also if others are nowhere.
     """
     with _storage(root) as (repo, heard):
         with hold_lock(repo, tell):
+            require_places(root, repo.index.stages)
             entries, objects = _results(repo, names)
         paths = [repo.stage_cache._get_cache_path(*entry) for entry in entries]
         repo.cloud.get_remote_odb(command="nb push")  # refuses versioned buckets
@@ -186,9 +207,9 @@ def push(root: Path, tell: Callable[[str], None], names: Sequence[str] = ()) -> 
                 count += len(sent.transferred)
                 if sent.failed:
                     raise heard.errors[0] if heard.errors else OSError("files were not sent")
-            count += _copy_runs(repo.cache.legacy, remote.legacy_odb, paths)
+            count += _send_runs(repo.cache.legacy, remote.legacy_odb, paths)
         if heard.missing:
-            tell(f"{heard.missing} files that dvc.lock names are neither here nor in the storage")
+            raise NbError(_nowhere(count, len(heard.missing)))
     return count
 
 
@@ -225,8 +246,8 @@ def pull(root: Path, tell: Callable[[str], None]) -> int:
     from dvc.exceptions import DvcException
 
     with _storage(root) as (repo, heard), hold_lock(repo, tell):
-        remote = repo.cloud.get_remote_odb(hash_name="md5-dos2unix")
-        count = _copy_runs(remote, repo.cache.legacy)
+        require_places(root, repo.index.stages)
+        count = _fetch_runs(repo, tell)
         try:
             stats = repo.pull()["stats"]
         except DvcException:
@@ -277,7 +298,7 @@ def explain(url: str, error: BaseException) -> Trouble:
 
 def _no_answer(url: str, text: str) -> Trouble:
     what = f"{url} cannot be reached: {text}"
-    return Trouble(what, "check the network and the address: dvc remote list")
+    return Trouble(what, "check the network and the address: dvc remote list", is_passing=True)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -359,27 +380,81 @@ def _address(repo: Any) -> tuple[str, Trouble | None]:
 
 def _look(repo: Any, url: str) -> Trouble | None:
     """Return why the storage cannot be used, within seconds; None if it can."""
-    found: list[Trouble | None] = []
+    seconds = answer_seconds()
+    _import_library(repo, url)
+    with _one_attempt_of_aws():
+        return ask(lambda: _list(repo, seconds), url, seconds)
 
-    def look() -> None:
+
+def ask(look: Callable[[], object], url: str, seconds: float) -> Trouble | None:
+    """Return why a storage cannot be used; None if it can. Passing trouble has a second attempt.
+
+    Args:
+        look: looks at the storage and raises an error if it cannot.
+        url: the storage's address.
+        seconds: the time that each attempt may take.
+    """
+    found: SimpleQueue[Trouble | None] = SimpleQueue()
+
+    def attempt() -> None:
         try:
-            _list(repo)
-            found.append(None)
+            look()
+            found.put(None)
         except Exception as error:
-            found.append(explain(url, error))
+            found.put(explain(url, error))
 
-    attempts = os.environ.get("AWS_MAX_ATTEMPTS")
-    os.environ["AWS_MAX_ATTEMPTS"] = "1"
-    thread = Thread(target=look, daemon=True)
-    thread.start()
-    thread.join(ANSWER_SECONDS)
-    os.environ.pop("AWS_MAX_ATTEMPTS")
-    if attempts:
-        os.environ["AWS_MAX_ATTEMPTS"] = attempts
-    return found[0] if found else _no_answer(url, f"no answer within {ANSWER_SECONDS:g} seconds")
+    trouble: Trouble | None = None
+    for _ in range(ATTEMPTS):
+        Thread(target=attempt, daemon=True).start()
+        try:
+            trouble = found.get(timeout=seconds)
+        except Empty:
+            trouble = _no_answer(url, f"no answer within {seconds:g} seconds ({TIMEOUT})")
+        if not trouble or not trouble.is_passing:
+            break
+    return trouble
 
 
-def _list(repo: Any) -> None:
+def answer_seconds() -> float:
+    """Return how long the storage may take to answer.
+
+    Raises:
+        NbError: if the environment variable for it holds no number above 0 (exit code 2).
+    """
+    text = os.environ.get(TIMEOUT) or str(ANSWER_SECONDS)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0
+    if not 0 < seconds < float("inf"):
+        raise NbError(f"{TIMEOUT} is {text}; it must be a number of seconds above 0", 2)
+    return seconds
+
+
+def _import_library(repo: Any, url: str) -> None:
+    """Import the library that speaks to the storage: on a busy machine that takes seconds."""
+    from dvc.fs import get_cloud_fs
+
+    with suppress(Exception):  # whoever looks says what is missing
+        get_cloud_fs(repo.config, name=repo.config["core"]["remote"])
+        import_module(LIBRARIES[url.partition("://")[0]])
+
+
+@contextmanager
+def _one_attempt_of_aws() -> Iterator[None]:
+    """Have the libraries of AWS try once."""
+    name = "AWS_MAX_ATTEMPTS"
+    before = os.environ.get(name)
+    os.environ[name] = "1"
+    try:
+        yield
+    finally:
+        os.environ.pop(name)
+        if before is not None:
+            os.environ[name] = before
+
+
+def _list(repo: Any, seconds: float) -> None:
     """List the top of the storage. An empty one has no folder yet, but always a bucket."""
     from dvc.fs import get_cloud_fs
 
@@ -391,7 +466,7 @@ def _list(repo: Any) -> None:
         if config.get(file) and not Path(config[file]).expanduser().is_file():
             raise PermissionError(f"{file} {config[file]} is no file")
     if cls.protocol == "s3":  # apart from the connection with which files are sent
-        config = {"connect_timeout": ANSWER_SECONDS / 2, **config}
+        config = {"connect_timeout": seconds / 2, **config}
     fs = cls(**config).fs
     try:
         fs.ls(path, detail=False)
@@ -408,16 +483,25 @@ def _require_writable(folder: Path) -> None:
         raise OSError(f"{existing} is not a folder that can be written to")
 
 
+def _nowhere(sent: int, missing: int) -> str:
+    """Say that files could not be sent, because nobody has them."""
+    subject = "1 file of dvc.lock is" if missing == 1 else f"{missing} files of dvc.lock are"
+    repair = "nb run here, or make push where they were computed"
+    what = f"{subject} neither here nor in the storage"
+    return f"sent {sent} file{'' if sent == 1 else 's'}; {what}: {repair}"
+
+
 def _results(repo: Any, names: Sequence[str]) -> tuple[list[tuple[str, str]], set[Any]]:
     """Return the entries in the run cache, and the files, of the results in `dvc.lock`."""
     from dvc.exceptions import CollectCacheError
 
     stages = [s for s in repo.index.stages if not names or s.addressing in names]
     entries = [entry for entry in map(partial(_entry, repo), stages) if entry]
-    used = [repo.stage_cache.get_used_objs(entries)]
-    for stage in stages:
-        with suppress(CollectCacheError):  # of a folder that was not pulled: nothing to send
-            used.append(stage.get_used_objs())
+    used = []
+    of_runs = partial(repo.stage_cache.get_used_objs, entries)
+    for collect in (of_runs, *(stage.get_used_objs for stage in stages)):
+        with suppress(CollectCacheError):  # of a folder that is nowhere, which DVC has told
+            used.append(collect())
     return entries, {item for found in used for items in found.values() for item in items}
 
 
@@ -431,22 +515,77 @@ def _entry(repo: Any, stage: Any) -> tuple[str, str] | None:
     content = to_single_stage_lockfile(stage)
     value = _get_cache_hash(content)
     key = _get_cache_hash(content, key=True)
-    return (key, value) if Path(repo.stage_cache._get_cache_path(key, value)).exists() else None
+    return (key, value) if repo.stage_cache._load_cache(key, value) else None
 
 
-def _copy_runs(source: Any, target: Any, paths: Sequence[str] | None = None) -> int:
-    """Copy entries of the run cache that the target lacks; return how many."""
+def _send_runs(here: Any, remote: Any, paths: Sequence[str]) -> int:
+    """Send entries of the run cache that the storage lacks or has half of; return how many."""
+    there = _run_sizes(remote)
+    pairs = [(path, _elsewhere(here, path, remote)) for path in paths]
+    chosen = [
+        (path, copy)
+        for path, copy in pairs
+        if copy not in there
+        or (there[copy] != Path(path).stat().st_size and not _is_sound_there(remote, copy))
+    ]
+    _copy(here.fs, remote.fs, chosen)
+    return len(chosen)
+
+
+def _fetch_runs(repo: Any, tell: Callable[[str], None]) -> int:
+    """Fetch the entries of the run cache that are sound and not here; return how many."""
+    here, remote = repo.cache.legacy, repo.cloud.get_remote_odb(hash_name="md5-dos2unix")
+    pairs = ((path, Path(_elsewhere(remote, path, here))) for path in _run_sizes(remote))
+    missing = [(path, copy) for path, copy in pairs if not _is_here(copy)]
+    folder = Path(here.path, RUNS)
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=folder) as drafts:  # where a rename is one step
+        names = [(path, copy, Path(drafts, str(n))) for n, (path, copy) in enumerate(missing)]
+        _copy(remote.fs, here.fs, [(path, str(draft)) for path, _, draft in names])
+        sound = [(copy, draft) for _, copy, draft in names if _is_entry(draft, copy)]
+        for copy, draft in sound:
+            here.makedirs(str(copy.parent))
+            draft.replace(copy)
+    if len(sound) < len(missing):
+        torn = "left out entries of the storage's run cache that are torn or were changed"
+        tell(f"{torn}: {len(missing) - len(sound)}")
+    return len(sound)
+
+
+def _run_sizes(odb: Any) -> dict[str, int]:
+    """Return the sizes of the entries of a run cache by their paths; drafts are left out."""
+    folder = odb.fs.join(odb.path, RUNS)
+    if not odb.fs.exists(folder):
+        return {}
+    if odb.fs.protocol == "local":
+        sizes = {path: Path(path).stat().st_size for path in odb.fs.find(folder)}
+    else:
+        sizes = {path: info["size"] for path, info in odb.fs.fs.find(folder, detail=True).items()}
+    names = {path: odb.fs.parts(path)[-2:] for path in sizes}
+    return {path: size for path, size in sizes.items() if all(map(NAME.fullmatch, names[path]))}
+
+
+def _is_here(path: Path) -> bool:
+    return path.exists() and _is_entry(path, path)
+
+
+def _is_entry(path: Path, name: Path) -> bool:
+    """Return whether a file holds the entry that is to have a name."""
+    return is_sound(path, name.parent.name, name.name)
+
+
+def _is_sound_there(remote: Any, path: str) -> bool:
+    with TemporaryDirectory() as folder:
+        draft = Path(folder, "entry")
+        remote.fs.get_file(path, str(draft))
+        return _is_entry(draft, Path(path))
+
+
+def _copy(source: Any, target: Any, pairs: Sequence[tuple[str, str]]) -> None:
     from dvc.fs import generic
 
-    folders = [odb.fs.join(odb.path, RUNS) for odb in (source, target)]
-    if paths is None:
-        paths = source.fs.find(folders[0]) if source.fs.exists(folders[0]) else []
-    there = set(target.fs.find(folders[1]) if target.fs.exists(folders[1]) else [])
-    pairs = [(path, _elsewhere(source, path, target)) for path in paths]
-    pairs = [(path, copy) for path, copy in pairs if copy not in there]
     if pairs:
-        generic.copy(source.fs, [a for a, _ in pairs], target.fs, [b for _, b in pairs])
-    return len(pairs)
+        generic.copy(source, [a for a, _ in pairs], target, [b for _, b in pairs])
 
 
 def _elsewhere(source: Any, path: str, target: Any) -> str:

@@ -49,7 +49,7 @@ def execute(root: Path, options: Options, view: View, *, push: bool) -> RunRecor
 
 def _execute(root: Path, options: Options, view: View, warm: Warm | None, push: bool) -> RunRecord:
     if options.pull:
-        storage.fetch_runs(root)
+        storage.fetch_runs(root, view.note)
     elif push:  # better known before hours of work than after
         storage.require(root)
     plan = _plan(root, options.stages, view)
@@ -87,7 +87,7 @@ def assemble(root: Path, view: View, *, pull: bool) -> dict[str, str]:
     _require_posix()
     with beside_tasks(root, view):
         if pull:
-            storage.fetch_runs(root)
+            storage.fetch_runs(root, view.note)
         plan = _plan(root, (), view)
         names = [task.name for task in plan.tasks if not task.hidden]
         states = pipeline.restore(root, names, pull=pull, tell=view.note)

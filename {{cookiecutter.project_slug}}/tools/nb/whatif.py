@@ -133,7 +133,11 @@ def make_copy(root: Path, settings: Sequence[Setting]) -> Path:
         shutil.copy2(root / path, target, follow_symlinks=False)
     for setting in settings:
         change_config(copy / setting.config, setting.name, setting.value)
-    pipeline.work_apart(root, copy)
+    try:
+        pipeline.work_apart(root, copy)
+    except NbError:
+        shutil.rmtree(copy)
+        raise
     return copy
 
 

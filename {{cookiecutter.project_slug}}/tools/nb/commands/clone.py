@@ -121,7 +121,8 @@ def push(root: Path) -> None:
     """Send results and tracked data to the DVC storage, and the run cache.
 
     With the run cache others can take results instead of computing them: nb run --pull. What is
-    there already is not sent again, so after an interruption a second push sends the rest.
+    there already is not sent again, so after an interruption a second push sends the rest. Exits
+    with 1 if files that dvc.lock names are neither here nor in the storage; the others are sent.
     """
     from ..storage import push as send
 

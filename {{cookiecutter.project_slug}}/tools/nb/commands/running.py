@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -166,7 +167,7 @@ def _print_end(done: RunRecord, index: Path | None, *, as_json: bool, where: Pat
         click.secho(f"Report: {index.as_posix()}", bold=True)
     if done.exit_code:
         raise NbError(done.problem(where), done.exit_code)
-    if not index and not as_json:
+    if not index and not as_json and any(stage.notebook for stage in done.stages):
         click.echo("There is no executed copy, so there is no report; `nb run --force` makes both.")
 
 
@@ -277,9 +278,23 @@ def status(root: Path, as_json: bool) -> None:
         click.echo(_nothing_yet(root), nl=False)
         return
     _print_states(states)
-    stale = sum(bool(state.reasons) for state in states)
-    summary = f"stale: {stale} of {len(states)} stages; bring them up to date: nb run"
-    click.echo(f"\n{summary if stale else 'Nothing to run.'}")
+    click.echo("\n" + "\n".join(_summary(states)))
+
+
+def _summary(states: Sequence[StageState]) -> Iterator[str]:
+    """Say how many stages are stale, and which commands bring them up to date."""
+    from ..pipeline import UNFREEZE
+
+    stale = [state for state in states if state.reasons]
+    frozen = [state for state in stale if state.command.startswith(UNFREEZE)]
+    commands = dict.fromkeys(state.command for state in stale if state not in frozen)
+    if not stale:
+        yield "Nothing to run."
+        return
+    advice = f"; bring them up to date: {' && '.join(commands)}" if commands else ""
+    yield f"stale: {len(stale)} of {len(states)} stages{advice}"
+    for state in frozen:
+        yield f"{state.name} is frozen, nb run leaves it as it is: {state.command}"
 
 
 @click.command()

@@ -24,14 +24,16 @@ from .lockfiles import (
     read_locks,
     sort_locks,
 )
+from .places import check_places, misplaced, require_places
 from .planning import Plan, plan, preview
 from .repository import FINGERPRINT_STAGE, hold_lock, open_project
 from .reproducing import NotComputedError, Outcome, reproduce, restore
-from .states import StageState, stage_states
+from .states import UNFREEZE, StageState, stage_states
 from .undocumented import missing_names
 
 __all__ = [
     "FINGERPRINT_STAGE",
+    "UNFREEZE",
     "Change",
     "Contract",
     "Definition",
@@ -41,6 +43,7 @@ __all__ = [
     "StageState",
     "Written",
     "check_pipeline",
+    "check_places",
     "compare",
     "contracts",
     "declared",
@@ -49,6 +52,7 @@ __all__ = [
     "hold_only",
     "lines_put_back_on_error",
     "mend_locks",
+    "misplaced",
     "missing_data",
     "missing_names",
     "open_project",
@@ -56,6 +60,7 @@ __all__ = [
     "preview",
     "read_locks",
     "reproduce",
+    "require_places",
     "restore",
     "sort_locks",
     "stage_states",

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Set
 from pathlib import Path
 
+from .places import require_places
 from .repository import open_project
 
 
@@ -21,6 +22,7 @@ def work_apart(root: Path, copy: Path) -> None:
     with open_project(root) as repo:
         cache, remotes = repo.cache.local_cache_dir, repo.config["remote"]
         stages = repo.index.stages
+        require_places(root, stages)
         made = {out.fs_path for stage in stages for out in stage.outs}
         inputs = {d.fs_path for s in stages for d in s.deps if d.protocol == "local"} - made
         uncached = {o.fs_path for s in stages for o in s.outs if not o.use_cache}

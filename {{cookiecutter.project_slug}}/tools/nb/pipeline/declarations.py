@@ -9,6 +9,7 @@ from typing import Any
 
 from ..project import NbError
 from ..schedule import Task
+from .places import require_places
 from .repository import FINGERPRINT_STAGE, folder_of, open_project, path_of, shown_stages
 from .stages_file import one_command
 
@@ -138,6 +139,7 @@ def _definition(root: Path, stage: Any, makers: Set[Any], shown: Sequence[Any]) 
 def missing_data(root: Path) -> list[str]:
     """Return the outputs that `dvc.lock` names and that are neither here nor in DVC's cache."""
     with open_project(root) as repo:
+        require_places(root, repo.index.stages)
         outs = [out for stage in repo.index.stages for out in stage.outs]
         outs = [out for out in outs if out.hash_info and out.use_cache]
         return [path_of(o, root) for o in outs if not o.exists and o.changed_cache()]

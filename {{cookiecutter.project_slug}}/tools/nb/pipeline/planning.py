@@ -17,6 +17,7 @@ from ..schedule import Task
 from ..stamp import Watched
 from .dvc_yaml import parse
 from .lockfiles import read_text
+from .places import require_places, require_untracked
 from .repository import (
     FINGERPRINT_STAGE,
     folder_of,
@@ -24,6 +25,7 @@ from .repository import (
     path_locks_read_once,
     read_parameters,
     shown_stages,
+    with_fingerprints,
 )
 from .stages_file import one_command
 from .states import StageState, find_states
@@ -98,7 +100,8 @@ def _plan(repo: Any, root: Path, targets: Sequence[str], force: bool, downstream
     from dvc.repo.reproduce import get_active_graph, plan_repro
 
     graph = get_active_graph(repo.index.graph)
-    whole = _collect(repo, ["dvc.yaml"])
+    require_places(root, repo.index.stages)
+    whole = with_fingerprints(repo, _collect(repo, ["dvc.yaml"]))
     chosen = _collect(repo, targets) if targets else whole
     stages = plan_repro(graph, chosen, downstream=downstream)
     order = plan_repro(graph, whole) if targets else stages
@@ -121,6 +124,9 @@ def _plan(repo: Any, root: Path, targets: Sequence[str], force: bool, downstream
             )
             for stage, name in names.items()
         ]
+    if not repo.config["core"].get("no_scm"):
+        changed = {task.name for task in tasks if task.changed}
+        require_untracked(root, [stage for stage, name in names.items() if name in changed])
     shown = [stage.addressing for stage in shown_stages(repo.index.graph)]
     made = {str(out.fs_path) for stage in stages for out in stage.outs}
     return Plan(tasks, shown, [stage.addressing for stage in order], made, watched)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..project import NbError, one_line
+from .runcache import guard_runs
 
 # The stage that writes the fingerprints: part of the machinery, not of anybody's pipeline.
 FINGERPRINT_STAGE = "notebooks/dvc.yaml:fingerprints"
@@ -52,9 +53,15 @@ def open_project(root: Path) -> Iterator[Any]:
     os.chdir(root)  # DVC names stages relative to the working directory
     try:
         with Repo(str(root)) as repo:
+            guard_runs(repo)
             yield repo
     except (DvcException, OSError) as error:  # the latter of a link to what is gone
         raise NbError(f"DVC: {one_line(error)}") from None
+    except ImportError as error:
+        if "is supported, but requires" not in str(error):  # the package for a path at an address
+            raise
+        repair = "add it to pyproject.toml, then make setup"
+        raise NbError(f"DVC: {one_line(error)}; {repair}") from None
     finally:
         os.chdir(before)
 
@@ -183,6 +190,16 @@ def path_of(item: Any, root: Path) -> str:
     if item.fs is None or item.protocol != "local" or Path(item.def_path).is_absolute():
         return str(item.def_path)
     return Path(os.path.relpath(item.fs_path, root)).as_posix()
+
+
+def with_fingerprints(repo: Any, stages: list[Any]) -> list[Any]:
+    """Add the stage of the fingerprints, if it can run: `dvc status` tells of it in any case.
+
+    Without stages none is added: DVC takes an empty list for the whole project.
+    """
+    found = [s for s in repo.index.stages if s.addressing == FINGERPRINT_STAGE]
+    can_run = [stage for stage in found if all(dep.exists for dep in stage.deps)]
+    return [*stages, *can_run] if stages else []
 
 
 def read_parameters(stage: Any) -> dict[str, Any]:

@@ -16,7 +16,8 @@ from ..project import NbError, one_line
 from ..schedule import BROKEN_CONTRACT, RAN, RESTORED, UNCHANGED
 from .lockfiles import Written, one_stage_at_a_time
 from .repository import BUSY_SECONDS, LOCK_SECONDS, locked_repository
-from .undocumented import RESTORED_MESSAGES, STATUS_MESSAGE
+from .runcache import guard_runs
+from .undocumented import RESTORED_MESSAGES, RUNNING_MESSAGE, STATUS_MESSAGE
 
 
 @dataclass(frozen=True)
@@ -86,29 +87,32 @@ def _reproduce(
         LockError: if another process works on what the stage reads or writes.
     """
     import dvc.lock
-    from dvc.exceptions import DvcException
+    from dvc.exceptions import ConfirmRemoveError, DvcException
     from dvc.output import OutputDoesNotExistError
     from dvc.repo import Repo
 
     dvc.lock.DEFAULT_TIMEOUT = LOCK_SECONDS
     try:
         with Repo(str(root), _wait_for_lock=True) as repo:
+            guard_runs(repo)
             repo.stage_cache.pull = lambda *_: []  # once for the run is enough: see `storage`
             before = _mark_times(repo, persisted)
             done = repo.reproduce(
                 name, single_item=True, force=force, pull=pull, no_commit=bool(persisted)
             )
             if done and persisted:
-                left = [] if messages.restored else _left_alone(before)
+                left = [] if messages.is_restored() else _left_alone(before)
                 if left:
                     _forget(repo, root, name)
                     return Outcome(BROKEN_CONTRACT, error=_contract_error(root, left))
                 repo.commit(name, force=True)
-        return Outcome(RESTORED if messages.restored else RAN if done else UNCHANGED)
+        return Outcome(RESTORED if messages.is_restored() else RAN if done else UNCHANGED)
     except DvcException as error:
         cause = error.__cause__ or error
         if isinstance(cause, dvc.lock.LockError):
             raise cause from None
+        if pull and isinstance(cause, ConfirmRemoveError):  # of what is here and not in the storage
+            return _reproduce(root, name, force, False, messages, persisted)
         if isinstance(cause, OutputDoesNotExistError):
             return Outcome(BROKEN_CONTRACT, error=f"{one_line(cause)} after its command ran")
         return Outcome(status=_status(cause), error=one_line(cause))
@@ -253,19 +257,25 @@ def _not_computed(stage: Any, pull: bool) -> str:
 
 
 class _Messages(logging.Handler):
-    """Passes on the commands and the warnings of DVC's log, and notes what was restored."""
+    """Passes on the commands and the warnings of DVC's log, and notes which messages came."""
 
     def __init__(self, tell: Callable[[str], None]) -> None:
         super().__init__()
         self.tell = tell
-        self.restored = False
+        self.heard: set[str] = set()
         logger = logging.getLogger("dvc")
         logger.setLevel(logging.INFO)
         logger.propagate = False
         logger.handlers = [self]  # DVC's own would show every message, too
 
+    def is_restored(self) -> bool:
+        """Return whether results were restored; DVC runs a stage whose data could not be pulled."""
+        return RUNNING_MESSAGE not in self.heard and bool(
+            self.heard & set(RESTORED_MESSAGES.values())
+        )
+
     def emit(self, record: logging.LogRecord) -> None:
-        self.restored |= record.msg in RESTORED_MESSAGES.values()
+        self.heard.add(str(record.msg))
         text = record.getMessage()
         if record.levelno >= logging.WARNING or text.startswith("> "):
             self.tell(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +10,10 @@ from typing import Any
 
 from .. import fingerprints
 from ..project import FINGERPRINTS, NbError
-from .repository import open_project, path_of, read_parameters, shown_stages
+from .places import require_places
+from .repository import open_project, path_of, read_parameters, shown_stages, with_fingerprints
+
+NB_RUN, UNFREEZE = "nb run", "dvc unfreeze"
 
 
 @dataclass
@@ -20,11 +24,14 @@ class StageState:
         name: its name as DVC addresses it, `train@forest` for a value of a matrix.
         reasons: what changed, in words; empty if nothing did.
         after: the stages before it that are stale: it runs, too, if their results change.
+        command: the command that brings it up to date; `dvc unfreeze` for a frozen stage, which
+            `nb run` leaves as it is.
     """
 
     name: str
     reasons: list[str] = field(default_factory=list)
     after: list[str] = field(default_factory=list)
+    command: str = NB_RUN
 
 
 def stage_states(root: Path) -> list[StageState]:
@@ -44,9 +51,13 @@ def stage_states(root: Path) -> list[StageState]:
 
 
 def find_states(repo: Any, root: Path) -> list[StageState]:
+    from dvc.repo.reproduce import get_active_graph, plan_repro
     from networkx import descendants
 
-    graph = repo.index.graph
+    require_places(root, repo.index.stages)
+    graph = get_active_graph(repo.index.graph)
+    own = [stage for stage in repo.index.stages if stage.relpath == "dvc.yaml"]
+    planned = {stage.addressing for stage in plan_repro(graph, with_fingerprints(repo, own))}
     stages = {s.addressing: s for s in shown_stages(graph)}
     try:
         changes = repo.status()
@@ -68,8 +79,14 @@ def find_states(repo: Any, root: Path) -> list[StageState]:
             awaited = makers.keys() - kept.keys()
             reasons = _reasons(root, changes[name], _locked_hashes(root, stage), kept, awaited)
         stale |= {name} if reasons else set()
-        states.append(StageState(name, reasons, after))
+        states.append(StageState(name, reasons, after, _command(stage, planned)))
     return states
+
+
+def _command(stage: Any, planned: Set[str]) -> str:
+    if stage.frozen:
+        return f"{UNFREEZE} {shlex.quote(stage.addressing)}"
+    return NB_RUN if stage.addressing in planned else f"{NB_RUN} {shlex.quote(stage.relpath)}"
 
 
 def _locked_hashes(root: Path, stage: Any) -> dict[str, str]:

@@ -33,11 +33,15 @@ UNDOCUMENTED = (
     "dvc.fs:get_cloud_fs",
     "dvc.stage.cache:StageCache._create_stage",
     "dvc.stage.cache:StageCache._get_cache_path",
+    "dvc.stage.cache:StageCache._get_cache_dir",
     "dvc.stage.cache:StageCache._load",
+    "dvc.stage.cache:StageCache._load_cache",
     "dvc.stage.cache:StageCache.get_used_objs",
     "dvc.stage.cache:StageCache.pull",
     "dvc.stage.cache:_can_hash",
     "dvc.stage.cache:_get_cache_hash",
+    "dvc.stage.cache:_get_stage_hash",
+    "dvc.schema:COMPILED_LOCK_FILE_STAGE_SCHEMA",
     "dvc.stage.serialize:to_lockfile",
     "dvc.stage.serialize:to_single_stage_lockfile",
     "dvc.stage.exceptions:StageCmdFailedError",
@@ -45,13 +49,17 @@ UNDOCUMENTED = (
     "dvc.stage:Stage.changed",
     "dvc.stage:Stage.params",
     "dvc.utils.serialize:dumps_yaml",
+    "dvc.utils.serialize:load_yaml",
     "dvc.utils.serialize:modify_yaml",
     "dvc.utils.strictyaml:validate",
 )
+# Messages of DVC's log that tell a stage that ran from one that was restored.
+RUNNING_MESSAGE = "Running stage '%s':"
 RESTORED_MESSAGES = {
     "dvc.stage.cache": "Stage '%s' is cached - skipping run, checking out outputs",
     "dvc.stage": "Pulling data for %s",
 }
+MESSAGES = {**RESTORED_MESSAGES, "dvc.stage.run": RUNNING_MESSAGE}
 STATUS_MESSAGE = "exited with "
 
 
@@ -63,7 +71,7 @@ def missing_names() -> list[str]:
     missing = [name for name in UNDOCUMENTED if not _exists(name)]
     if "_wait_for_lock" not in inspect.signature(Repo.__init__).parameters:
         missing.append("dvc.repo:Repo(_wait_for_lock)")
-    for module, message in RESTORED_MESSAGES.items():
+    for module, message in MESSAGES.items():
         if message not in inspect.getsource(importlib.import_module(module)):
             missing.append(f"{module}: the message {message!r}")
     if STATUS_MESSAGE not in inspect.getsource(exceptions):

@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite, isnan
 from pathlib import Path
 from typing import Any
 
@@ -87,11 +88,15 @@ def metrics(
         rows = []
         for name, value in numbers.items():
             known = [moment.metrics.get(path, {}).get(name) for moment in history]
-            earlier = [old for old in known if old is not None and old != value]
+            earlier = [old for old in known if old is not None and not _is_same(old, value)]
             rows.append((name, value, earlier[-1] if earlier else None))
         changed = any(before is not None for *_, before in rows)
         made.append({"path": path, "stage": makers.get(path, ""), "rows": rows, "changed": changed})
     return made
+
+
+def _is_same(old: float, new: float) -> bool:
+    return old == new or (isnan(old) and isnan(new))
 
 
 @dataclass(frozen=True)
@@ -115,7 +120,9 @@ def over_time(history: Sequence[Moment]) -> list[Series]:
     found = []
     for path, name in names:
         values = [moment.metrics.get(path, {}).get(name) for moment in history]
-        points = [(float(at), float(v)) for at, v in enumerate(values) if v is not None]
+        points = [
+            (float(at), float(v)) for at, v in enumerate(values) if v is not None and isfinite(v)
+        ]
         if len({value for _, value in points}) > 1:
             titles = [f"{shown.number(v)}, {_told(history[int(at)])}" for at, v in points]
             found.append(Series(path, name, points, titles))

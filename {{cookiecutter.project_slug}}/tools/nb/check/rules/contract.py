@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from ...parameters import TAG, Parameter, check
+from ...pipeline import misplaced
 from ...pipeline.stages_file import as_glob
 from ...project import PRODUCTION, NbError
 from ..model import PIPELINE, Found, Place, rule
@@ -193,6 +194,44 @@ def outputs_are_written(document: Document, facts: Facts) -> Found:
                 f"stage {stage.name} declares {path}, which no cell names; write it or remove it"
             )
             yield Place(1), message
+
+
+@rule(
+    "NB107",
+    "no stage declares an output outside the project, nor a folder of sources",
+    why="""DVC removes the outputs of a stage before the stage runs, also where they are outside
+    the project, behind a link, or the folder with the code. `nb run` refuses them; `dvc repro` does
+    not, and the files are gone.""",
+    good="""\
+# %%
+print(1)
+=== dvc.yaml
+stages:
+  example:
+    cmd: papermill notebooks/production/10-example.ipynb reports/notebooks/10-example.ipynb
+    outs:
+      - reports/notebooks/10-example.ipynb""",
+    bad="""\
+# %%
+print(1)
+=== dvc.yaml
+stages:
+  example:
+    cmd: papermill notebooks/production/10-example.ipynb reports/notebooks/10-example.ipynb
+    outs:
+      - reports/notebooks/10-example.ipynb
+  publish:
+    cmd: cp -r reports/notebooks ../published
+    outs:
+      - ../published""",
+    scope=PIPELINE,
+)
+def outputs_are_in_place(document: Document, facts: Facts) -> Found:
+    for stage in facts.stages:
+        for path in stage.outputs:
+            why = "" if "://" in path else misplaced(facts.root, path)
+            if why:
+                yield Place(None, stage.line), f"stage {stage.name} declares {path}, {why}"
 
 
 def _values(document: Document, facts: Facts) -> list[object]:

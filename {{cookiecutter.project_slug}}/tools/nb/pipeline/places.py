@@ -1,0 +1,105 @@
+"""Places of outputs: DVC removes an output before its stage runs, wherever that is.
+
+DVC refuses some places too, but only after the removal and a whole run.
+"""
+# Paths are text here: thousands of outputs are looked at.
+# ruff: noqa: PTH118
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from ..gitwiring import git
+from ..project import NbError
+from .repository import open_project
+
+# Folders that hold more than results: DVC would remove them with all their files.
+PROTECTED = (
+    ".venv", "config", "notebooks", "notebooks/exploratory", "notebooks/production", "src",
+    "tests", "tools", "tools/nb",
+)  # fmt: skip
+FOREIGN = (".dvc", ".git")
+ADVICE = "nothing was run or removed; name a path for results, such as data/processed/table.csv"
+
+
+def misplaced(root: Path, path: str) -> str:
+    """Return why no output may be at a path; empty if one may.
+
+    Args:
+        root: the project's root.
+        path: absolute, or relative to the root.
+    """
+    project = os.path.realpath(root)
+    folder, name = os.path.split(os.path.normpath(os.path.join(project, path)))
+    # An output that is a link itself, such as one to DVC's cache, is removed without its target.
+    place = Path(os.path.realpath(folder), name)
+    if place in (Path(project), *Path(project).parents):
+        return "which holds the project"
+    if not place.is_relative_to(project):
+        return f"which is outside the project, at {place.as_posix()}"
+    inside = place.relative_to(project).as_posix()
+    if inside.partition("/")[0] in FOREIGN:
+        return f"which is in {inside.partition('/')[0]}"
+    if inside in PROTECTED:
+        return "which holds more than results"
+    return ""
+
+
+def require_places(root: Path, stages: Iterable[Any]) -> None:
+    """Refuse stages with outputs that DVC would remove although they are no results.
+
+    Args:
+        root: the project's root.
+        stages: stages as DVC loads them.
+
+    Raises:
+        NbError: if there is such an output (exit code 2).
+    """
+    for stage in stages:
+        for out in stage.outs:
+            why = misplaced(root, out.fs_path) if out.protocol == "local" else _unstored(out)
+            if why:
+                what = f"stage {stage.addressing} declares the output {out.def_path}, {why}"
+                raise NbError(f"{stage.relpath}: {what}; {ADVICE}", 2)
+
+
+def _unstored(out: Any) -> str:
+    """Return why an output at an address cannot be declared; empty if it can."""
+    return "which DVC cannot store without cache: false" if out.use_cache else ""
+
+
+def require_untracked(root: Path, stages: Iterable[Any]) -> None:
+    """Refuse stages with outputs that DVC is to store and Git tracks: DVC would fail after the run.
+
+    Args:
+        root: the project's root.
+        stages: the stages that are to run, as DVC loads them.
+
+    Raises:
+        NbError: if there is such an output (exit code 2).
+    """
+    outs = [(stage, out) for stage in stages if stage.cmd for out in stage.outs if out.use_cache]
+    if not outs or not (root / ".git").exists():
+        return
+    files = git(root, "ls-files", "-z").split("\0")
+    tracked = {path for file in files if file for path in (file, *map(str, Path(file).parents))}
+    for stage, out in outs:
+        if os.path.relpath(out.fs_path, root) in tracked:
+            what = f"stage {stage.addressing} declares the output {out.def_path}, which Git tracks"
+            quoted = shlex.quote(os.path.relpath(out.fs_path, root))
+            repair = f"nothing was run or removed; git rm -r --cached {quoted}, or add cache: false"
+            raise NbError(f"{stage.relpath}: {what} and DVC would not store; {repair}", 2)
+
+
+def check_places(root: Path) -> None:
+    """Refuse a pipeline with misplaced outputs.
+
+    Raises:
+        NbError: as `require_places` does, or if the pipeline cannot be read.
+    """
+    with open_project(root) as repo:
+        require_places(root, repo.index.stages)

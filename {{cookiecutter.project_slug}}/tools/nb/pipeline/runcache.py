@@ -1,0 +1,91 @@
+"""DVC's run cache, each entry compared with its name and with the stage before it is used.
+
+An entry is named by the hash of its content, in a folder named by the hash of the content without
+the hashes of outputs. DVC compares neither: of half an entry it takes the half, and an entry that
+was changed restores whatever it names. Also, DVC leaves parameters called `size` or `nfiles` out of
+both hashes, like the sizes of files, and would restore the result of another value.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+# Other names in the run cache are drafts that a process writes, or left when it was killed.
+NAME = re.compile(r"[0-9a-f]{64}")
+# Passed on like DVC's own messages.
+logger = logging.getLogger("dvc.stage.cache")
+
+
+def guard_runs(repo: Any) -> None:
+    """Have an open project use only sound entries of the run cache."""
+    cache = repo.stage_cache
+    cache._load_cache = partial(_load_entry, cache)
+    cache._load = partial(_load_newest, cache)
+
+
+def is_sound(path: Path, key: str, value: str) -> bool:
+    """Return whether a file holds the whole entry of the run cache that its name stands for."""
+    return _read(path, key, value) is not None
+
+
+def _load_entry(cache: Any, key: str, value: str) -> dict[str, Any] | None:
+    """Return an entry; None if there is none. One that is not sound is removed."""
+    path = Path(cache._get_cache_path(key, value))
+    if not NAME.fullmatch(value) or not os.access(path, os.R_OK):
+        return None
+    entry = _read(path, key, value)
+    if entry is None:
+        logger.warning("left out an entry of the run cache that is torn or was changed: %s", path)
+        with suppress(OSError):  # of a cache that is shared with others
+            path.unlink()
+    return entry
+
+
+def _load_newest(cache: Any, stage: Any) -> dict[str, Any] | None:
+    """Return the newest entry for a stage with its inputs and parameters as they are."""
+    from dvc.stage.cache import _get_stage_hash
+    from dvc.stage.serialize import to_single_stage_lockfile
+
+    key = _get_stage_hash(stage)
+    wanted = to_single_stage_lockfile(stage)
+    names = _newest_first(Path(cache._get_cache_dir(key)))
+    entries = (cache._load_cache(key, name) for name in names)
+    return next((entry for entry in entries if entry and has_parameters(entry, wanted)), None)
+
+
+def _newest_first(folder: Path) -> Iterator[str]:
+    try:
+        with os.scandir(folder) as scan:
+            found = [(entry.stat().st_mtime_ns, entry.name) for entry in scan]
+    except FileNotFoundError:  # or a draft that has just become an entry
+        found = []
+    return (name for _, name in sorted(found, reverse=True))
+
+
+def has_parameters(entry: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """Return whether an entry was computed with the parameters of a stage."""
+    ours, theirs = (json.dumps(x.get("params"), sort_keys=True) for x in (wanted, entry))
+    return ours == theirs
+
+
+def _read(path: Path, key: str, value: str) -> dict[str, Any] | None:
+    from dvc.exceptions import DvcException
+    from dvc.schema import COMPILED_LOCK_FILE_STAGE_SCHEMA
+    from dvc.stage.cache import _get_cache_hash
+    from dvc.utils.serialize import load_yaml
+    from voluptuous import Invalid
+
+    try:
+        entry: dict[str, Any] = COMPILED_LOCK_FILE_STAGE_SCHEMA(load_yaml(str(path)))
+        hashes = [_get_cache_hash(dict(entry), key=is_key) for is_key in (True, False)]
+    except (DvcException, Invalid, OSError, ValueError, RecursionError):
+        return None
+    return entry if hashes == [key, value] else None
