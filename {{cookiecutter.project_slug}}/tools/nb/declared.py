@@ -15,7 +15,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from .project import FINGERPRINTS
+from .project import FINGERPRINTS, NbError
+from .yamlfile import read_as_dvc
 
 MAIN = "dvc.yaml"
 _PLACEHOLDER = re.compile(r"\$\{([^}]*)\}")
@@ -114,13 +115,9 @@ def _load(path: Path) -> Any:
 
 def _parse(text: str, suffix: str) -> Any:
     """Return what JSON or YAML says; None if it is neither."""
-    import yaml
-
     try:
-        if suffix == ".json":
-            return json.loads(text)
-        return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except (ValueError, yaml.YAMLError):
+        return json.loads(text) if suffix == ".json" else read_as_dvc(text, "")
+    except (ValueError, RecursionError, NbError):
         return None
 
 

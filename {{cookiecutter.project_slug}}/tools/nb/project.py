@@ -5,6 +5,7 @@ Standard library only.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from pathlib import Path
@@ -15,6 +16,8 @@ FINGERPRINTS = Path(".nb/fingerprints")
 EXECUTED = Path("reports/notebooks")
 SITE = Path("reports/site")
 INDEX = SITE / "index.html"
+# Levels of nesting in JSON and YAML: far more than anybody writes, far less than Python can visit.
+DEEPEST = 100
 
 
 class NbError(Exception):
@@ -47,6 +50,17 @@ def find_root(start: Path | None = None) -> Path:
         if (folder / "tools" / "nb").is_dir() and (folder / "pyproject.toml").is_file():
             return folder
     raise NbError(f"{start} is not inside a project: no folder above it holds tools/nb.", 2)
+
+
+def read_regular(path: Path) -> bytes:
+    """Return the content of a file.
+
+    Raises:
+        OSError: if the file cannot be read, or is none: reading a named pipe would wait for ever.
+    """
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "it is a folder" if path.is_dir() else "it is no regular file")
+    return path.read_bytes()
 
 
 def write_whole(path: Path, content: bytes | str, draft: Path | None = None) -> None:

@@ -104,13 +104,14 @@ def _plan(repo: Any, root: Path, targets: Sequence[str], force: bool, downstream
     watched = None if targets else _watched(repo, root, stages)
     if FINGERPRINT_STAGE in names.values():
         fingerprints.refresh(root)
+    made = {str(out.fs_path) for stage in stages for out in stage.outs}
     with path_locks_read_once(repo):
         tasks = [
             Task(
                 name=name,
                 command=" && ".join(commands(stage)),
                 after=frozenset(names[o] for o in graph.successors(stage) if o in names),
-                parameters=read_parameters(stage),  # first: it says what is wrong with them
+                parameters=read_parameters(stage, made),  # first: it says what is wrong with them
                 changed=force or _changed(stage),
                 memory=_memory(stage),
                 hidden=name == FINGERPRINT_STAGE,
@@ -119,7 +120,6 @@ def _plan(repo: Any, root: Path, targets: Sequence[str], force: bool, downstream
             for stage, name in names.items()
         ]
     shown = [stage.addressing for stage in shown_stages(repo.index.graph)]
-    made = {str(out.fs_path) for stage in stages for out in stage.outs}
     return Plan(tasks, shown, [stage.addressing for stage in order], made, watched)
 
 

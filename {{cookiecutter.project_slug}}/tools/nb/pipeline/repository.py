@@ -6,11 +6,12 @@ import json
 import logging
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from ..config import read_config
 from ..project import NbError, one_line
 
 # The stage that writes the fingerprints: part of the machinery, not of anybody's pipeline.
@@ -177,14 +178,22 @@ def commands(stage: Any) -> list[str]:
     return list(stage.cmd) if isinstance(stage.cmd, list) else (stage.cmd or "").splitlines()
 
 
-def read_parameters(stage: Any) -> dict[str, Any]:
+def read_parameters(stage: Any, made: Set[str]) -> dict[str, Any]:
     """Return the parameters that a stage depends on, by name.
 
+    Args:
+        stage: the stage.
+        made: the absolute paths of what stages write: a file of parameters among them is judged
+            when it is made.
+
     Raises:
-        NbError: if a file of them does not hold names and values.
+        NbError: if a file of them does not hold names and values, or has two readings.
     """
     found: dict[str, Any] = {}
     for params in stage.params:
+        is_yaml = str(params.fs_path).endswith((".yaml", ".yml"))
+        if is_yaml and params.fs_path not in made:
+            read_config(Path(params.fs_path))
         values = params.read_params()
         if not isinstance(values, dict):
             raise NbError(
