@@ -89,7 +89,7 @@ def test_a_notebook_gets_its_values_in_the_types_that_it_names(
         "[folder, when, rate, size, limit, name]",
     )
     (tmp_path / "n.yaml").write_text(
-        "folder: data/raw\nwhen: 2024-01-31\nrate: 1\nsize: [3, 4]\nlimit: .inf\nname: 'no \"7\"'\n"
+        "folder: data/raw\nwhen: '2024-01-31'\nrate: 1\nsize: [3, 4]\nlimit: .inf\nname: 'no \"7\"'\n"
     )
     files = [f"{tmp_path}/{name}" for name in ("n.ipynb", "out.ipynb", "n.yaml")]
     assert STARTED in papermill(project, *files[:2], "-f", files[2])
@@ -186,7 +186,9 @@ def test_a_config_file_is_the_same_to_nb_to_papermill_and_to_dvc(
     project.run("python", "-c", code)
 
 
-def test_a_value_with_two_readings_is_refused_whoever_starts_the_run(project: Project) -> None:
+def test_a_value_with_two_readings_is_refused_whoever_starts_the_run(
+    project: Project, tmp_path: Path
+) -> None:
     before = project.read("config/30-train.yaml")
     project.write("config/30-train.yaml", before.replace("folds: 5", "folds: 012"))
     where = f"nb: config/30-train.yaml, line {before.split('folds: 5')[0].count(chr(10)) + 1}"
@@ -200,5 +202,6 @@ def test_a_value_with_two_readings_is_refused_whoever_starts_the_run(project: Pr
     ):
         assert project.run(*command, code=2).splitlines()[-1] == refused
     assert refused.removeprefix("nb: ") in project.run("nb", "check", code=1)
-    assert refused in papermill(project, "-f", "config/30-train.yaml", code=2)
+    copy = str(tmp_path / "copy.ipynb")
+    assert refused in papermill(project, NOTEBOOK, copy, "-f", "config/30-train.yaml", code=2)
     project.write("config/30-train.yaml", before)

@@ -39,9 +39,10 @@ def check_given(root: Path, tasks: Iterable[Task], made: Set[str]) -> None:
         words = causes.papermill_words(task.command)
         notebook = root / causes.notebook_of(task.command)[0]
         is_strict = ("--engine", "nb") in pairwise(words) and notebook.is_file()
+        parameters = read_parameters(read_notebook(notebook)) if is_strict else []
         for file in config_files(words):
             if made & {str(root / file), *map(str, (root / file).parents)}:
                 continue
             values = read_config(root / file)
             if is_strict:
-                check(read_parameters(read_notebook(notebook)), values, file, complete=False)
+                check(parameters, values, file, complete=False)

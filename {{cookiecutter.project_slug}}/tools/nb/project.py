@@ -10,6 +10,8 @@ import os
 import sys
 from pathlib import Path
 
+from .text import printable
+
 PRODUCTION = Path("notebooks/production")
 CONFIG = Path("config")
 FINGERPRINTS = Path(".nb/fingerprints")
@@ -31,6 +33,16 @@ class NbError(Exception):
     def __init__(self, message: str, exit_code: int = 1) -> None:
         super().__init__(message)
         self.exit_code = exit_code
+
+
+_warned: set[str] = set()
+
+
+def warn(message: str) -> None:
+    """Print a line on standard error, once per process: something was left out, the rest goes on."""
+    if message not in _warned:
+        _warned.add(message)
+        print(f"nb: {printable(message)}", file=sys.stderr)
 
 
 def one_line(error: BaseException) -> str:

@@ -15,6 +15,7 @@ from .. import lazy
 from ..causes import notebook_of
 from ..copies import ERROR_MARK, INJECTED, one_line
 from ..declared import Stage
+from ..notebook import load_json, parse_notebook, read_text
 from ..project import EXECUTED, SITE, NbError, write_whole
 from .files import NOTES, Files, environment
 from .outputs import Outputs, contents
@@ -188,7 +189,12 @@ def read(path: Path) -> Any:
         import nbformat
 
     try:
-        return nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)  # type: ignore[no-untyped-call]
+        content, text = read_text(path, lambda text: (load_json(path, text), text))
+        notebook = nbformat.reads(text, as_version=4)  # type: ignore[no-untyped-call]
+        parse_notebook(path, notebook)
+        return notebook
+    except NbError:
+        raise
     except Exception as error:  # nbformat has errors of its own for what is no notebook
         raise NbError(f"{path.name} cannot be shown: {one_line(str(error))}") from None
 
