@@ -31,6 +31,8 @@ def papermill(text: str) -> Any:
 
 
 def dvc(text: str) -> Any:
+    """Read as DVC does in a project, where ruamel.yaml has the parser in C; here it may have none."""
+    yaml.compose(text, getattr(yaml, "CBaseLoader", yaml.BaseLoader))
     return YAML(typ="safe").load(text)
 
 
