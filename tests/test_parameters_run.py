@@ -89,7 +89,8 @@ def test_a_notebook_gets_its_values_in_the_types_that_it_names(
         "[folder, when, rate, size, limit, name]",
     )
     (tmp_path / "n.yaml").write_text(
-        "folder: data/raw\nwhen: '2024-01-31'\nrate: 1\nsize: [3, 4]\nlimit: .inf\nname: 'no \"7\"'\n"
+        "folder: data/raw\nwhen: '2024-01-31'\nrate: 1\nsize: [3, 4]\nlimit: .inf\n"
+        "name: 'no \"7\"'\n"
     )
     files = [f"{tmp_path}/{name}" for name in ("n.ipynb", "out.ipynb", "n.yaml")]
     assert STARTED in papermill(project, *files[:2], "-f", files[2])

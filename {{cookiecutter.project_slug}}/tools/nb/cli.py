@@ -10,6 +10,7 @@ import click
 
 from . import gitwiring
 from .project import NbError, find_root
+from .terminal import echo, secho
 
 # Modules of `commands` are imported when one of their commands is called.
 MODULES = {
@@ -66,7 +67,7 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except NbError as error:
             for line in str(error).splitlines():
-                click.secho(f"nb: {line}", fg="red", err=True)
+                secho(f"nb: {line}", fg="red", err=True)
             ctx.exit(error.exit_code)
 
 
@@ -78,7 +79,7 @@ def main(ctx: click.Context) -> None:
     ctx.obj = find_root()
     if ctx.invoked_subcommand not in WITHOUT_REPAIR:
         for change in gitwiring.heal(ctx.obj):
-            click.echo(f"nb: {change}", err=True)
+            echo(f"nb: {change}", err=True)
 
 
 if __name__ == "__main__":

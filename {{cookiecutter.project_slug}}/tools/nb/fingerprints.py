@@ -61,7 +61,10 @@ def _write_changed(path: Path, text: str) -> bool:
 
 
 def _keep_history(root: Path, texts: Iterable[str]) -> None:
-    current = {hashlib.md5(t.encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest(): t for t in texts}
+    current = {
+        hashlib.md5(t.encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest(): t
+        for t in texts
+    }
     for digest, text in current.items():
         _write_changed(root / HISTORY / f"{digest}.txt", text)
     lock = root / "dvc.lock"

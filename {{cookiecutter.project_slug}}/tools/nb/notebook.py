@@ -78,7 +78,7 @@ def load_json(path: Path, text: str) -> Any:
 
     Raises:
         ValueError: if it is not JSON.
-        NbError: if it is nested so deeply that a visit of all parts would end in a `RecursionError`.
+        NbError: if it is nested too deeply: to visit it would end in a `RecursionError`.
     """
     content: Any = None
     level: list[Any] = []

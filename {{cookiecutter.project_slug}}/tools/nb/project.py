@@ -39,7 +39,7 @@ _warned: set[str] = set()
 
 
 def warn(message: str) -> None:
-    """Print a line on standard error, once per process: something was left out, the rest goes on."""
+    """Print a line on standard error, once per process: of what is left out while the rest goes on."""
     if message not in _warned:
         _warned.add(message)
         print(f"nb: {printable(message)}", file=sys.stderr)

@@ -24,7 +24,7 @@ _UNPRINTABLE.update({code: f"\\x{code - 0xDC00:02x}" for code in range(0xDC80, 0
 
 
 def printable(text: str) -> str:
-    """Return a text whose controls, also those of direction, a reader sees and no terminal obeys."""
+    """Return a text with its controls, also those of direction, as escapes that people can see."""
     return text.translate({**_VISIBLE, **_UNPRINTABLE})
 
 

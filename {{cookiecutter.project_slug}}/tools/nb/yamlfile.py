@@ -235,7 +235,9 @@ def _scalar(loader: Any, node: Node) -> Any:
 
 
 def _spelling(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else dump(value, flow=True)
+    return (
+        json.dumps(value, ensure_ascii=False) if isinstance(value, str) else dump(value, flow=True)
+    )
 
 
 def _said(value: Any) -> str:
@@ -251,7 +253,7 @@ def _papermill() -> Any:
     """Return the loader that is papermill's `NoDatesSafeLoader`."""
     import yaml
 
-    class Loader(yaml.SafeLoader):
+    class Loader(yaml.SafeLoader):  # type: ignore[misc]
         yaml_implicit_resolvers = _without(yaml.SafeLoader.yaml_implicit_resolvers, "timestamp")
 
     return Loader
@@ -262,7 +264,7 @@ def _dvc() -> Any:
     """Return a loader that reads as ruamel.yaml does for DVC, as fast as the parser in C."""
     import yaml
 
-    base = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
     class Loader(base):  # type: ignore[misc]
         yaml_implicit_resolvers = _without(
@@ -296,7 +298,7 @@ def _whole_number(text: str) -> int:
 def _writer() -> Any:
     import yaml
 
-    class Dumper(yaml.SafeDumper):
+    class Dumper(yaml.SafeDumper):  # type: ignore[misc]
         def ignore_aliases(self, data: Hashable) -> bool:
             return True
 
@@ -305,7 +307,7 @@ def _writer() -> Any:
             loader("").resolve(yaml.ScalarNode, value, (True, False)) == f"{_TAG}str"
             for loader in (_papermill(), _dvc())
         )
-        return dumper.represent_scalar(f"{_TAG}str", value, style=None if plain else '"')  # type: ignore[no-any-return]
+        return dumper.represent_scalar(f"{_TAG}str", value, style=None if plain else '"')
 
     Dumper.add_representer(str, text)
     Dumper.add_representer(tuple, lambda dumper, value: dumper.represent_list(value))

@@ -189,7 +189,7 @@ def read(path: Path) -> Any:
         import nbformat
 
     try:
-        content, text = read_text(path, lambda text: (load_json(path, text), text))
+        text = read_text(path, lambda text: load_json(path, text) and text)
         notebook = nbformat.reads(text, as_version=4)  # type: ignore[no-untyped-call]
         parse_notebook(path, notebook)
         return notebook
