@@ -27,6 +27,11 @@ CONSTANT_CALLS = {"re.compile", "Path", "pathlib.Path", "frozenset", "set", "tup
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
+# Characters of a cell that are parsed, again after each line of IPython: thousands of such lines
+# would take as long as their square.
+MOST_PARSED = 5_000_000
+
+
 @dataclass(frozen=True)
 class Masked:
     """Source in which lines of IPython are replaced by Python; `unmask` puts them back."""
@@ -60,16 +65,19 @@ def mask(source: str) -> Masked | None:
         return None
     lines = source.split("\n")
     hidden: list[str] = []
-    while True:
+    parsed = 0
+    while parsed <= MOST_PARSED:
         try:
             text = "\n".join(lines)
+            parsed += len(text)
             return Masked(text, tuple(hidden), ast.parse(text))
         except SyntaxError as error:
             number = (error.lineno or 0) - 1
-        except ValueError:  # a null byte
+        except (ValueError, RecursionError, MemoryError):  # a null byte; nested too deeply
             return None
         if not 0 <= number < len(lines) or not _hide(lines, number, hidden):
             return None
+    return None
 
 
 def _hide(lines: list[str], number: int, hidden: list[str]) -> bool:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import importlib
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
 
 from . import gitwiring
-from .project import NbError, find_root
+from .project import NbError, find_root, from_root
 from .terminal import echo, secho
 
 # Modules of `commands` are imported when one of their commands is called.
@@ -66,7 +67,8 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except NbError as error:
-            for line in str(error).splitlines():
+            root = ctx.obj or Path("no root")
+            for line in from_root(str(error), root).splitlines():
                 secho(f"nb: {line}", fg="red", err=True)
             ctx.exit(error.exit_code)
 

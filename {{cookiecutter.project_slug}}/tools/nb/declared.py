@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import product
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from .project import FINGERPRINTS, NbError
 from .yamlfile import read_as_dvc
 
 MAIN = "dvc.yaml"
+# Stages of a matrix: one of five rows with 40 values each would stand for a hundred million.
+MOST_STAGES = 10_000
 _PLACEHOLDER = re.compile(r"\$\{([^}]*)\}")
 
 
@@ -138,11 +141,23 @@ def _stages_in(path: Path) -> dict[str, dict[str, Any]]:
     return {name: spec for name, spec in found.items() if isinstance(spec, dict)}
 
 
+def stage_count(spec: Any) -> int:
+    """Return for how many stages an entry of `dvc.yaml` stands, as far as that is written in it."""
+    if not isinstance(spec, dict):
+        return 1
+    matrix, items = spec.get("matrix"), spec.get("foreach")
+    if isinstance(matrix, dict):
+        return prod(len(row) for row in matrix.values() if isinstance(row, list))
+    return len(items) if isinstance(items, dict | list) else 1
+
+
 def _expand(
     base: str, spec: Mapping[str, Any], locked: Iterable[str]
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the name of each stage that an entry stands for, and the values of its placeholders."""
     matrix, items = spec.get("matrix"), spec.get("foreach")
+    if stage_count(spec) > MOST_STAGES:
+        return
     if isinstance(matrix, dict) and all(isinstance(row, list) for row in matrix.values()):
         for row in product(*(list(enumerate(values)) for values in matrix.values())):
             words = [_word(key, *cell) for key, cell in zip(matrix, row, strict=True)]

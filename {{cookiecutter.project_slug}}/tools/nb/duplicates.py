@@ -18,7 +18,7 @@ from .cellcode import Definition, Function, first_line, mask, names_of, project_
 from .cellfile import Cell
 from .exports import GENERATED, exported_module, is_exported
 from .notebook import Sources, production_notebooks, read_notebook
-from .project import NbError, warn
+from .project import NbError, from_root, warn
 from .shapes import Shapes, Skeleton, is_docstring, parameters, shape
 
 NOTEBOOKS = Path("notebooks")
@@ -258,7 +258,7 @@ def read_sources(root: Path) -> list[Source]:
         try:
             read = read_notebook(path).cells
         except NbError as error:
-            warn(f"{error} It is left out.")
+            warn(f"{from_root(str(error), root)} It is left out.")
             continue
         cells = tuple(Cell(n, cell.source, cell.tags) for n, cell in enumerate(read, 1))
         sources.append(notebook_source(_relative(path, root), cells, package))

@@ -13,7 +13,7 @@ from difflib import SequenceMatcher
 from pathlib import Path
 
 from .notebook import CELL, MODULE, Sources, fingerprint, production_notebooks, read_notebook
-from .project import FINGERPRINTS, PRODUCTION, NbError, one_line, warn, write_whole
+from .project import FINGERPRINTS, PRODUCTION, NbError, from_root, one_line, warn, write_whole
 from .text import printable
 
 HISTORY = Path(".nb/history")
@@ -47,7 +47,7 @@ def _text(root: Path, path: Path, sources: Sources) -> str:
     try:
         return fingerprint(read_notebook(path), sources)
     except NbError as error:
-        reason = one_line(error).replace(f"{root}{os.sep}", "")
+        reason = from_root(one_line(error), root)
         warn(reason)
         return f"{UNREADABLE}{printable(reason)}\n"
 

@@ -25,7 +25,7 @@ from .strip import kernel_name
 CELL = "# %% code cell"
 MODULE = "# module"
 # Lines that IPython reads and Python does not: magics, shell escapes, questions.
-IPYTHON_LINE = re.compile(r"^(\s*)(%.*|!.*|[\w, ]+=\s*[%!].*|\?.*|[^#]*\?)$")
+IPYTHON_LINE = re.compile(r"^(\s*)(?!\s)(%.*|!.*|[\w, ]+=\s*[%!].*|\?.*|[^#]*\?)$")
 # Cell magics whose body is Python; the body of any other is another language.
 PYTHON_CELL_MAGICS = {"capture", "prun", "time", "timeit"}
 Parsed = TypeVar("Parsed")
@@ -84,8 +84,8 @@ def load_json(path: Path, text: str) -> Any:
     level: list[Any] = []
     with suppress(RecursionError):
         content = json.loads(text)
-        level = [content]
-    for _ in range(DEEPEST if level else 0):
+        level = [[content]]
+    for _ in range(DEEPEST + 1 if level else 0):
         held = (node.values() if isinstance(node, dict) else node for node in level)
         level = [part for parts in held for part in parts if isinstance(part, dict | list)]
         if not level:

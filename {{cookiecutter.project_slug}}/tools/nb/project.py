@@ -35,11 +35,16 @@ class NbError(Exception):
         self.exit_code = exit_code
 
 
+def from_root(message: str, root: Path) -> str:
+    """Return a message whose files of the project are named relative to the root."""
+    return message.replace(f"{root}{os.sep}", "")
+
+
 _warned: set[str] = set()
 
 
 def warn(message: str) -> None:
-    """Print a line on standard error, once per process: of what is left out while the rest goes on."""
+    """Print a line on standard error, once per process: the rest goes on without something."""
     if message not in _warned:
         _warned.add(message)
         print(f"nb: {printable(message)}", file=sys.stderr)

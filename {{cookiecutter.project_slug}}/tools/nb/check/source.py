@@ -17,8 +17,8 @@ from .model import Place
 
 # `!ls`, `%time f()`, `files = !ls`, `?name`, `name?`, and `pip install` without its sign.
 ESCAPE = re.compile(
-    r"""^(?P<indent>\s*)
-    (?:(?P<target>[\w.,\ ()*\[\]]+?)\s*=\s*(?P<assigned>!.*|%[A-Za-z_].*)
+    r"""^(?P<indent>\s*)(?!\s)
+    (?:(?P<target>[\w.,()*\[\]]+(?:\ +[\w.,()*\[\]]+)*)\s*=\s*(?P<assigned>!.*|%[A-Za-z_].*)
     |(?P<plain>!.*|%{1,2}[A-Za-z_].*|\?.*|(?:pip|conda|mamba)\ +install\ .*|[^#]*\?))$""",
     re.X,
 )

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from ..config import read_config
+from ..declared import MOST_STAGES, stage_count
 from ..project import NbError, one_line
+from ..yamlfile import read_as_dvc
 
 # The stage that writes the fingerprints: part of the machinery, not of anybody's pipeline.
 FINGERPRINT_STAGE = "notebooks/dvc.yaml:fingerprints"
@@ -49,6 +51,8 @@ def open_project(root: Path) -> Iterator[Any]:
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
+    for file in (root / "dvc.yaml", *root.glob("*/dvc.yaml")):
+        _require_bounds(file, file.relative_to(root).as_posix())
     before = Path.cwd()
     os.chdir(root)  # DVC names stages relative to the working directory
     try:
@@ -56,8 +60,33 @@ def open_project(root: Path) -> Iterator[Any]:
             yield repo
     except (DvcException, OSError) as error:  # the latter of a link to what is gone
         raise NbError(f"DVC: {one_line(error)}") from None
+    except RecursionError:
+        raise NbError("DVC: a file of the pipeline is nested too deeply") from None
     finally:
         os.chdir(before)
+
+
+def _require_bounds(file: Path, name: str) -> None:
+    """Refuse a `dvc.yaml` that stands for so much that DVC would not end to read it.
+
+    Raises:
+        NbError: if its matrices or its aliases do; what else is wrong with it DVC says.
+    """
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return
+    if not any(word in text for word in ("matrix", "foreach", "*")):
+        return
+    content = read_as_dvc(text, name)
+    stages = content.get("stages") if isinstance(content, dict) else None
+    for stage, spec in stages.items() if isinstance(stages, dict) else ():
+        count = stage_count(spec)
+        if count > MOST_STAGES:
+            reason = (
+                f"stage {stage} stands for {count:,} stages; at most {MOST_STAGES:,} can be run"
+            )
+            raise NbError(f"{name}: {reason}")
 
 
 @contextmanager
