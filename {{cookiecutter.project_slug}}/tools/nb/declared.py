@@ -6,7 +6,6 @@ parameters) are taken from `dvc.lock`, which holds them once a stage has run.
 
 from __future__ import annotations
 
-import json
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,7 +15,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from .project import FINGERPRINTS, NbError
+from .project import FINGERPRINTS, NbError, parse_json
 from .yamlfile import read_as_dvc
 
 MAIN = "dvc.yaml"
@@ -119,7 +118,7 @@ def _load(path: Path) -> Any:
 def _parse(text: str, suffix: str) -> Any:
     """Return what JSON or YAML says; None if it is neither."""
     try:
-        return json.loads(text) if suffix == ".json" else read_as_dvc(text, "")
+        return parse_json(text) if suffix == ".json" else read_as_dvc(text, "")
     except (ValueError, RecursionError, NbError):
         return None
 

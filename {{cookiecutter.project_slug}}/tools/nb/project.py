@@ -6,9 +6,11 @@ Standard library only.
 from __future__ import annotations
 
 import errno
+import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 from .text import printable
 
@@ -78,6 +80,18 @@ def read_regular(path: Path) -> bytes:
     if path.exists() and not path.is_file():
         raise OSError(errno.EINVAL, "it is a folder" if path.is_dir() else "it is no regular file")
     return path.read_bytes()
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Return what JSON from a file holds.
+
+    Raises:
+        ValueError: if it is not JSON, or nested more deeply than Python's parser goes.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 def write_whole(path: Path, content: bytes | str, draft: Path | None = None) -> None:

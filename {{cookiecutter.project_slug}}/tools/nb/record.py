@@ -17,7 +17,7 @@ from typing import Any
 
 from .declared import read_metrics, read_stages
 from .gitwiring import git
-from .project import EXECUTED, write_whole
+from .project import EXECUTED, parse_json, write_whole
 from .schedule import (
     BROKEN,
     BROKEN_CONTRACT,
@@ -262,7 +262,7 @@ def _read(paths: list[Path]) -> Iterator[RunRecord]:
     """Yield the records that this version understands."""
     for path in paths:
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = parse_json(path.read_text(encoding="utf-8"))
             stages = [StageRecord(**stage) for stage in content.pop("stages")]
             record = RunRecord(**content, stages=stages)
         except (OSError, ValueError, TypeError, KeyError, AttributeError):

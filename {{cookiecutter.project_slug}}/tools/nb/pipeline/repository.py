@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections import defaultdict
@@ -13,7 +12,7 @@ from typing import Any
 
 from ..config import read_config
 from ..declared import MOST_STAGES, stage_count
-from ..project import NbError, one_line
+from ..project import NbError, one_line, parse_json
 from ..yamlfile import read_as_dvc
 
 # The stage that writes the fingerprints: part of the machinery, not of anybody's pipeline.
@@ -60,6 +59,9 @@ def open_project(root: Path) -> Iterator[Any]:
             yield repo
     except (DvcException, OSError) as error:  # the latter of a link to what is gone
         raise NbError(f"DVC: {one_line(error)}") from None
+    except UnicodeEncodeError as error:
+        name = one_line(ValueError(error.object))
+        raise NbError(f"DVC: the name of {name} is not UTF-8; rename it") from None
     except RecursionError:
         raise NbError("DVC: a file of the pipeline is nested too deeply") from None
     finally:
@@ -187,7 +189,7 @@ def _repair_path_locks(path: Path) -> None:
     DVC writes it under its lock, which we hold: nobody is in the middle of writing it.
     """
     try:
-        json.loads(path.read_text(encoding="utf-8"))
+        parse_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         pass
     except ValueError:

@@ -16,7 +16,7 @@ from ..causes import notebook_of
 from ..copies import ERROR_MARK, INJECTED, one_line
 from ..declared import Stage
 from ..notebook import load_json, parse_notebook, read_text
-from ..project import EXECUTED, SITE, NbError, write_whole
+from ..project import EXECUTED, SITE, NbError, parse_json, write_whole
 from .files import NOTES, Files, environment
 from .outputs import Outputs, contents
 
@@ -92,7 +92,7 @@ def make(root: Path, copy: Path, stage: Stage | None) -> Note:
 def read_note(path: Path) -> Note | None:
     """Return what an earlier build noted of a page; None if there is nothing of this version."""
     try:
-        return Note(**json.loads(path.read_text(encoding="utf-8")))
+        return Note(**parse_json(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
 
