@@ -10,6 +10,7 @@ from typing import Any
 
 import hostile
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from nb import declared, duplicates, fingerprints, notebook
@@ -17,11 +18,13 @@ from nb.cellcode import mask
 from nb.cellfile import read_cells
 from nb.check.runner import check_paths, read_document
 from nb.check.source import ESCAPE
+from nb.cli import main
 from nb.config import read_config
 from nb.declared import MOST_STAGES, stage_count
 from nb.editing import readable
 from nb.parameters import read_parameters
 from nb.project import DEEPEST, NbError
+from nb.text import printable
 
 ON_POSIX = pytest.mark.skipif(os.name != "posix", reason="there are no named pipes")
 
@@ -154,3 +157,22 @@ def test_a_matrix_is_bounded(tmp_path: Path) -> None:
     assert [stage.name for stage in declared.read_stages(tmp_path)] == ["b"]
     assert stage_count({"foreach": row}) == 40
     assert stage_count({"cmd": "echo"}) == stage_count(5) == 1
+
+
+@pytest.mark.parametrize("command", ["params", "show", "duplicates", "check"])
+@pytest.mark.parametrize("name", hostile.NAMES)
+def test_a_command_names_a_file_from_the_root_and_sends_no_control(
+    root: Path, monkeypatch: pytest.MonkeyPatch, command: str, name: str
+) -> None:
+    (root / "tools" / "nb").mkdir(parents=True)
+    folder = root / "notebooks" / "production"
+    folder.mkdir(parents=True)
+    (folder / f"{name}.ipynb").write_text("<<<<<<< ours")
+    monkeypatch.chdir(root)
+    arguments = [name] if command in ("params", "show") else []
+    done = CliRunner().invoke(main, [command, *arguments], color=True)
+    said = re.sub(r"\x1b\[\d+m", "", done.output)  # our own colors
+    assert f"notebooks/production/{printable(name)}.ipynb" in said
+    assert str(root) not in said
+    assert not any(sign in said for sign in hostile.OBEYED)
+    assert "[31mred" not in said or "\\u001b[31mred" in said
