@@ -89,7 +89,8 @@ def test_a_notebook_gets_its_values_in_the_types_that_it_names(
         "[folder, when, rate, size, limit, name]",
     )
     (tmp_path / "n.yaml").write_text(
-        "folder: data/raw\nwhen: 2024-01-31\nrate: 1\nsize: [3, 4]\nlimit: .inf\nname: 'no \"7\"'\n"
+        "folder: data/raw\nwhen: '2024-01-31'\nrate: 1\nsize: [3, 4]\nlimit: .inf\n"
+        "name: 'no \"7\"'\n"
     )
     files = [f"{tmp_path}/{name}" for name in ("n.ipynb", "out.ipynb", "n.yaml")]
     assert STARTED in papermill(project, *files[:2], "-f", files[2])
@@ -168,16 +169,40 @@ def test_nb_params_checks_the_config_file(project: Project) -> None:
     assert output == "nb: there is no notebook 30-trian; did you mean 30-train?\n"
 
 
-def test_nb_params_reads_a_config_file_as_papermill_does(project: Project, tmp_path: Path) -> None:
+def test_a_config_file_is_the_same_to_nb_to_papermill_and_to_dvc(
+    project: Project, tmp_path: Path
+) -> None:
     path = tmp_path / "c.yaml"
     path.write_text(
-        "a: 2024-01-31\nb: 2024-01-31T10:00:00Z\nc: no\nd: 010\ne: 1e-3\nf: 12:30\ng: 0x1F\n"
-        "h: 1_000\ni: .inf\nj: ~\nk: [on, 'x', {y: 2001-01-01}]\n"
+        "a: '2024-01-31'\nb: false\nc: 'no'\nd: 10\ne: 1.0e-3\nf: '12:30'\ng: 0x1F\n"
+        "h: 1_000\ni: .inf\nj: ~\nk: [true, 'x', {y: .5e3}]\n"
     )
     code = (
         "from pathlib import Path; from nb.config import read_config; "
-        "from papermill.iorw import read_yaml_file; "
+        "from dvc.utils.serialize import load_yaml; from papermill.iorw import read_yaml_file; "
         f"path = {str(path)!r}; "
-        "assert repr(read_config(Path(path))) == repr(read_yaml_file(path))"
+        "read = repr(read_config(Path(path))); "
+        "assert read == repr(read_yaml_file(path)) == repr(load_yaml(path))"
     )
     project.run("python", "-c", code)
+
+
+def test_a_value_with_two_readings_is_refused_whoever_starts_the_run(
+    project: Project, tmp_path: Path
+) -> None:
+    before = project.read("config/30-train.yaml")
+    project.write("config/30-train.yaml", before.replace("folds: 5", "folds: 012"))
+    where = f"nb: config/30-train.yaml, line {before.split('folds: 5')[0].count(chr(10)) + 1}"
+    refused = f"{where}: parameter folds: 012 is 10 to papermill and 12 to DVC; write 10 or 12"
+    for command in (
+        ("nb", "params", "30-train"),
+        ("nb", "status"),
+        ("nb", "run", "-n"),
+        ("nb", "run"),
+        ("nb", "task", "train@forest"),
+    ):
+        assert project.run(*command, code=2).splitlines()[-1] == refused
+    assert refused.removeprefix("nb: ") in project.run("nb", "check", code=1)
+    copy = str(tmp_path / "copy.ipynb")
+    assert refused in papermill(project, NOTEBOOK, copy, "-f", "config/30-train.yaml", code=2)
+    project.write("config/30-train.yaml", before)

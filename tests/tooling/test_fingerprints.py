@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from nb import fingerprints
-from nb.project import FINGERPRINTS, NbError
+from nb.project import FINGERPRINTS
 
 TEN = FINGERPRINTS / "10-a.txt"
 
@@ -65,14 +65,22 @@ def test_the_fingerprint_of_a_removed_notebook_goes(root: Path) -> None:
     assert not (root / TEN).exists()
 
 
-def test_a_broken_notebook_changes_no_fingerprint(root: Path) -> None:
+def test_a_broken_notebook_is_named_and_the_others_have_their_fingerprints(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    twenty = root / "notebooks" / "production" / "20-b.ipynb"
+    twenty.write_bytes((root / "notebooks" / "production" / "10-a.ipynb").read_bytes())
     fingerprints.refresh(root)
+    broken = fingerprints.FINGERPRINTS / "20-b.txt"
+    before = hashlib.md5((root / broken).read_bytes()).hexdigest()
     save(root, "changed")
-    (root / "notebooks" / "production" / "20-b.ipynb").write_text("<<<<<<< ours")
-    before = (root / TEN).read_text()
-    with pytest.raises(NbError, match=r"20-b\.ipynb is not valid JSON"):
-        fingerprints.refresh(root)
-    assert (root / TEN).read_text() == before
+    twenty.write_text("<<<<<<< ours")
+    assert set(fingerprints.refresh(root)) == {TEN, broken}
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("nb: notebooks/production/20-b.ipynb is not valid JSON")
+    # Its stage is stale, and says why.
+    (reason,) = fingerprints.explain(root, broken, before)
+    assert reason == line.removeprefix("nb: ")
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import time
 
 import pytest
@@ -96,8 +97,7 @@ def test_the_summary_has_a_line_per_stage_and_per_failure() -> None:
     ]
     stages[1].seconds = 125
     shown = "\n".join(summary(RunRecord("i", {}, 1, "", stages=stages)))
-    for style in ("\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[0m"):
-        shown = shown.replace(style, "")
+    shown = re.sub(r"\x1b\w*\[\d+m", "", shown)  # colors
     assert shown.splitlines() == [
         "ok     ran               0.0 s",
         "bad    failed             2:05",

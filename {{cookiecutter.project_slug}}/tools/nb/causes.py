@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from pathlib import Path
 from . import copies
 from .copies import one_line, without_colors
 from .pipeline import Outcome
-from .project import FINGERPRINTS, PRODUCTION
+from .project import FINGERPRINTS, PRODUCTION, parse_json
 from .schedule import BROKEN_CONTRACT, FAILED, KILLED, OUT_OF_MEMORY, TIMED_OUT
 
 MEMORY_WORDS = ("MemoryError", "Cannot allocate memory")
@@ -104,7 +103,7 @@ def failed_cell(copy: Path, since: float) -> tuple[str, int] | None:
     if not _is_since(copy, since):
         return None
     try:
-        failure = copies.find_failure(json.loads(copy.read_text(encoding="utf-8")))
+        failure = copies.find_failure(parse_json(copy.read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     return (failure.error, failure.cell) if failure else None

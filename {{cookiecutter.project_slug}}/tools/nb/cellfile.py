@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .notebook import parse_notebook, read_text, source_text
+from .notebook import load_json, parse_notebook, read_text, source_text
 
 BLANKS = " \t\r\n"
 _DECODER = json.JSONDecoder()
@@ -121,7 +121,7 @@ def parse_cells(path: Path, text: str) -> CellFile:
         ValueError: if it is not JSON.
         NbError: if it is not a notebook of nbformat 4.
     """
-    parse_notebook(path, json.loads(text))
+    parse_notebook(path, load_json(path, text))
     return CellFile(path, text, tuple(_code_cells(text)))
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
 
 from . import gitwiring
-from .project import NbError, find_root
+from .project import NbError, find_root, from_root
+from .terminal import echo, secho
 
 # Modules of `commands` are imported when one of their commands is called.
 MODULES = {
@@ -65,8 +67,9 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except NbError as error:
-            for line in str(error).splitlines():
-                click.secho(f"nb: {line}", fg="red", err=True)
+            root = ctx.obj or Path("no root")
+            for line in from_root(str(error), root).splitlines():
+                secho(f"nb: {line}", fg="red", err=True)
             ctx.exit(error.exit_code)
 
 
@@ -78,7 +81,7 @@ def main(ctx: click.Context) -> None:
     ctx.obj = find_root()
     if ctx.invoked_subcommand not in WITHOUT_REPAIR:
         for change in gitwiring.heal(ctx.obj):
-            click.echo(f"nb: {change}", err=True)
+            echo(f"nb: {change}", err=True)
 
 
 if __name__ == "__main__":

@@ -7,12 +7,13 @@ none of them knows is compared byte by byte.
 from __future__ import annotations
 
 import filecmp
-import json
 import math
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from .project import parse_json
 
 # Relative: sums of the same numbers in another order differ by less.
 TOLERANCE = 1e-9
@@ -72,7 +73,7 @@ def tables_differ(old: Any, new: Any) -> str:
 
 def _json(old: Path, new: Path) -> str:
     texts = (path.read_text(encoding="utf-8") for path in (old, new))
-    return values_differ(*map(json.loads, texts))
+    return values_differ(*map(parse_json, texts))
 
 
 def values_differ(old: Any, new: Any, place: str = "") -> str:

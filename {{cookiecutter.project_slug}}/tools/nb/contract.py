@@ -19,7 +19,7 @@ from .causes import CONTRACT, CONTRACT_ERROR
 from .notebook import MODULE
 from .pipeline import Contract
 from .pipeline.papermill_command import papermill_commands
-from .project import FINGERPRINTS
+from .project import FINGERPRINTS, parse_json
 
 FOLDER = Path(".nb/verify")
 SHELL = FOLDER / "shell"
@@ -53,7 +53,7 @@ def prepare(
 def verified(root: Path) -> list[str]:
     """Return the names of the stages whose commands ran since `prepare`."""
     reports = (root / REPORTS).glob("*.json")
-    return sorted({json.loads(path.read_text(encoding="utf-8"))["stage"] for path in reports})
+    return sorted({parse_json(path.read_text(encoding="utf-8"))["stage"] for path in reports})
 
 
 def violations(
@@ -109,7 +109,7 @@ def main(arguments: list[str]) -> int:
     stage = os.environ.get("DVC_STAGE", "")
     shell = os.environ.pop("NB_VERIFY_SHELL", "/bin/sh")
     os.environ["SHELL"] = shell
-    declared = json.loads((root / CONTRACTS).read_text(encoding="utf-8")).get(stage)
+    declared = parse_json((root / CONTRACTS).read_text(encoding="utf-8")).get(stage)
     if declared is None:  # the stage that writes the fingerprints
         os.execvp(shell, [shell, *arguments[1:]])
     contract = Contract(**declared)

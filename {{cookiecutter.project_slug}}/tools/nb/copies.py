@@ -6,7 +6,6 @@ Standard library only: `nb run` reads them, too.
 from __future__ import annotations
 
 import html
-import json
 import os
 import re
 import tempfile
@@ -14,6 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from .project import parse_json
 
 # papermill's tags: for the cell that it adds after the parameters cell; for cells that mark an
 # error, which it removes when the copy is run again.
@@ -95,7 +96,7 @@ def settle(notebook: Any, source_ids: set[str] | None) -> None:
 def read_ids(path: Path) -> set[str] | None:
     """Return the ids of the cells of a notebook file; None if it cannot be read."""
     try:
-        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        cells = parse_json(path.read_text(encoding="utf-8"))["cells"]
         return {cell["id"] for cell in cells if "id" in cell}
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -137,7 +137,7 @@ def _notebook_lines(text: str) -> list[tuple[str, str]] | None:
             for part in (source_text(cell), *map(output_text, cell.get("outputs", ())))
             for line in part.splitlines()
         ]
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
 

@@ -19,6 +19,7 @@ from .cellfile import Cell
 from .exports import GENERATED, exported_module, is_exported
 from .magics import mask
 from .notebook import Sources, production_notebooks, read_notebook
+from .project import NbError, from_root, warn
 from .shapes import Shapes, Skeleton, is_docstring, parameters, shape
 
 NOTEBOOKS = Path("notebooks")
@@ -239,9 +240,6 @@ def find(root: Path, block_lines: int = BLOCK_LINES) -> list[Duplicate]:
 
     Returns:
         Most lines saved first.
-
-    Raises:
-        NbError: if a notebook cannot be read.
     """
     sources = read_sources(root)
     definitions = find_definitions(sources)
@@ -252,12 +250,17 @@ def find(root: Path, block_lines: int = BLOCK_LINES) -> list[Duplicate]:
 def read_sources(root: Path) -> list[Source]:
     """Return the modules below `src/`, then all notebooks.
 
-    Modules that nbdev wrote are left out: their notebooks are the originals.
+    Modules that nbdev wrote are left out: their notebooks are the originals. So is a notebook that
+    cannot be read, with a line on standard error.
     """
     sources = list(read_modules(root, Sources(root / "src")))
     package = project_package(root)
     for path in production_notebooks(root / NOTEBOOKS):
-        read = read_notebook(path).cells
+        try:
+            read = read_notebook(path).cells
+        except NbError as error:
+            warn(f"{from_root(str(error), root)} It is left out.")
+            continue
         cells = tuple(Cell(n, cell.source, cell.tags) for n, cell in enumerate(read, 1))
         sources.append(notebook_source(_relative(path, root), cells, package))
     return sources

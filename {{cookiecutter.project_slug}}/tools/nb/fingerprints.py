@@ -13,23 +13,24 @@ from difflib import SequenceMatcher
 from pathlib import Path
 
 from .notebook import CELL, MODULE, Sources, fingerprint, production_notebooks, read_notebook
-from .project import FINGERPRINTS, PRODUCTION, write_whole
+from .project import FINGERPRINTS, PRODUCTION, NbError, from_root, one_line, warn, write_whole
+from .text import printable
 
 HISTORY = Path(".nb/history")
+# How the fingerprint of a notebook that cannot be read begins.
+UNREADABLE = "# unreadable: "
 
 
 def refresh(root: Path) -> list[Path]:
     """Bring all fingerprints up to date and return those that changed, relative to the root.
 
-    A file whose content stays is not touched, so DVC does not hash it again.
-
-    Raises:
-        NbError: if a notebook cannot be read; no file is changed then.
+    A file whose content stays is not touched, so DVC does not hash it again. A notebook that cannot
+    be read is named on standard error. The reason is its fingerprint, so that its stage is stale.
     """
     sources = Sources(root / "src")
     texts = {
-        FINGERPRINTS / path.relative_to(root / PRODUCTION).with_suffix(".txt"): fingerprint(
-            read_notebook(path), sources
+        FINGERPRINTS / path.relative_to(root / PRODUCTION).with_suffix(".txt"): _text(
+            root, path, sources
         )
         for path in production_notebooks(root / PRODUCTION)
     }
@@ -42,8 +43,17 @@ def refresh(root: Path) -> list[Path]:
     return changed
 
 
+def _text(root: Path, path: Path, sources: Sources) -> str:
+    try:
+        return fingerprint(read_notebook(path), sources)
+    except NbError as error:
+        reason = from_root(one_line(error), root)
+        warn(reason)
+        return f"{UNREADABLE}{printable(reason)}\n"
+
+
 def _write_changed(path: Path, text: str) -> bool:
-    content = text.encode()
+    content = text.encode("utf-8", "surrogatepass")
     if path.exists() and path.read_bytes() == content:
         return False
     write_whole(path, content, path.with_suffix(f".{os.getpid()}.draft"))
@@ -51,7 +61,10 @@ def _write_changed(path: Path, text: str) -> bool:
 
 
 def _keep_history(root: Path, texts: Iterable[str]) -> None:
-    current = {hashlib.md5(t.encode(), usedforsecurity=False).hexdigest(): t for t in texts}
+    current = {
+        hashlib.md5(t.encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest(): t
+        for t in texts
+    }
     for digest, text in current.items():
         _write_changed(root / HISTORY / f"{digest}.txt", text)
     lock = root / "dvc.lock"
@@ -76,12 +89,19 @@ def explain(root: Path, path: Path, old_md5: str | None) -> list[str]:
     if not (root / path).exists():
         name = path.relative_to(FINGERPRINTS).with_suffix(".ipynb")
         return [f"{(PRODUCTION / name).as_posix()} is missing"]
+    now = _read(root / path)
+    if now.startswith(UNREADABLE):
+        return [now.removeprefix(UNREADABLE).strip()]
     old = root / HISTORY / f"{old_md5}.txt"
     if not old.exists():
         return ["its code, or a module that it imports, changed"]
-    before, after = (_parse(p.read_text(encoding="utf-8")) for p in (old, root / path))
+    before, after = _parse(_read(old)), _parse(now)
     kernel = ["its kernel changed"] if before[0] != after[0] else []
     return [*kernel, *_cell_changes(before[1], after[1]), *_module_changes(before[2], after[2])]
+
+
+def _read(path: Path) -> str:
+    return path.read_bytes().decode("utf-8", "surrogatepass")
 
 
 def _parse(text: str) -> tuple[str, list[str], dict[str, str]]:

@@ -31,9 +31,10 @@ def check_given(root: Path, tasks: Iterable[Task], made: Set[str]) -> None:
     for call in calls:
         notebook = root / call.notebook
         is_strict = call.engine == "nb" and notebook.is_file()
+        parameters = read_parameters(read_notebook(notebook)) if is_strict else []
         for file in call.files:
             if made & {str(root / file), *map(str, (root / file).parents)}:
                 continue
             values = read_config(root / file)
             if is_strict:
-                check(read_parameters(read_notebook(notebook)), values, file, complete=False)
+                check(parameters, values, file, complete=False)

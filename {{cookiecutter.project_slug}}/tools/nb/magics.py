@@ -14,6 +14,9 @@ from functools import lru_cache
 
 # Cell magics whose body is Python; the body of any other is another language.
 PYTHON_CELL_MAGICS = {"capture", "prun", "time", "timeit"}
+# Characters of a cell that are parsed, again after each group of lines of IPython: the time of a
+# cell with thousands of them would grow with their square.
+MOST_PARSED = 5_000_000
 _CELL_MAGIC = re.compile(r"\s*%%(\S*)")
 _COMMAND = re.compile(r"%|!|\?|(?:pip|conda|mamba) +install ")
 _TARGET = re.compile(r"[\w.,()*\[\]][\w.,()*\[\] ]*")
@@ -95,8 +98,10 @@ def mask(source: str) -> Masked | None:
         return None
     lines = source.split("\n")
     hidden: list[str] = []
-    while True:
+    parsed = 0
+    while parsed <= MOST_PARSED:
         text = "\n".join(lines)
+        parsed += len(text)
         try:
             return Masked(text, tuple(hidden), ast.parse(text))
         except SyntaxError as error:
@@ -105,6 +110,7 @@ def mask(source: str) -> Masked | None:
             return None
         if not 0 <= number < len(lines) or not _hide(lines, number, hidden):
             return None
+    return None
 
 
 def foreign_cell(source: str) -> Escape | None:

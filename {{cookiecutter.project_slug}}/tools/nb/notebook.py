@@ -10,7 +10,8 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from .magics import foreign_cell, mask
-from .project import PRODUCTION, NbError
+from .project import DEEPEST, PRODUCTION, NbError, read_regular
 from .strip import kernel_name
 
 CELL = "# %% code cell"
@@ -50,7 +51,7 @@ def read_notebook(path: Path) -> Notebook:
     Raises:
         NbError: if the file cannot be read or is not such a notebook.
     """
-    return read_text(path, lambda text: parse_notebook(path, json.loads(text)))
+    return read_text(path, lambda text: parse_notebook(path, load_json(path, text)))
 
 
 def read_text(path: Path, parse: Callable[[str], Parsed]) -> Parsed:
@@ -60,12 +61,32 @@ def read_text(path: Path, parse: Callable[[str], Parsed]) -> Parsed:
         NbError: if the file cannot be read, or a `ValueError` says that it is not JSON.
     """
     try:
-        return parse(path.read_bytes().decode("utf-8"))
+        return parse(read_regular(path).decode("utf-8"))
     except OSError as error:
         raise NbError(f"{path}: {error.strerror or error}") from None
     except ValueError as error:
         hint = "is a merge conflict left in it?"
         raise NbError(f"{path} is not valid JSON ({error}); {hint}") from None
+
+
+def load_json(path: Path, text: str) -> Any:
+    """Return what the JSON of a notebook file holds.
+
+    Raises:
+        ValueError: if it is not JSON.
+        NbError: if it is nested too deeply: to visit it would end in a `RecursionError`.
+    """
+    content: Any = None
+    level: list[Any] = []
+    with suppress(RecursionError):
+        content = json.loads(text)
+        level = [[content]]
+    for _ in range(DEEPEST + 1 if level else 0):
+        held = (node.values() if isinstance(node, dict) else node for node in level)
+        level = [part for parts in held for part in parts if isinstance(part, dict | list)]
+        if not level:
+            return content
+    raise NbError(f"{path} is nested more than {DEEPEST} levels deep.")
 
 
 def parse_notebook(path: Path, content: Any) -> Notebook:
@@ -84,9 +105,17 @@ def parse_notebook(path: Path, content: Any) -> Notebook:
             raise NbError(f"{path} is of nbformat {version}; save it from Jupyter to convert it.")
         cells = [cell for cell in content["cells"] if cell["cell_type"] == "code"]
         kernel = kernel_name(content["metadata"].get("kernelspec", {}).get("name", ""))
+        for number, cell in enumerate(content["cells"], 1):
+            _require_tags(path, number, cell["metadata"])
         return Notebook(path, kernel, tuple(CodeCell(*_source_and_tags(cell)) for cell in cells))
     except (KeyError, TypeError, AttributeError):
         raise NbError(f"{path} is not a notebook: its JSON is not what nbformat 4 holds.") from None
+
+
+def _require_tags(path: Path, number: int, metadata: Mapping[str, Any]) -> None:
+    tags = metadata.get("tags", [])
+    if not (isinstance(tags, list) and all(isinstance(tag, str) for tag in tags)):
+        raise NbError(f"{path}: the tags of cell {number} are no list of texts.")
 
 
 def source_text(cell: dict[str, Any]) -> str:
@@ -97,7 +126,7 @@ def source_text(cell: dict[str, Any]) -> str:
 
 def _source_and_tags(cell: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
     text = source_text(cell).replace("\r\n", "\n").rstrip()
-    return text, tuple(map(str, cell["metadata"].get("tags", ())))
+    return text, tuple(cell["metadata"].get("tags", ()))
 
 
 def python_source(source: str) -> str:

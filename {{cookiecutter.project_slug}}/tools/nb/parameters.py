@@ -113,6 +113,8 @@ def read_parameters(notebook: Notebook) -> list[Parameter]:
         raise _unreadable(notebook, numbers[0], error.lineno or 1, error.msg) from None
     except (ValueError, TypeError) as error:
         raise _unreadable(notebook, numbers[0], line, str(error)) from None
+    except (RecursionError, MemoryError):
+        raise _unreadable(notebook, numbers[0], line, "it is nested too deeply") from None
     return list(found.values())
 
 

@@ -5,11 +5,16 @@ Standard library only.
 
 from __future__ import annotations
 
+import errno
+import json
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+from .text import printable
 
 PRODUCTION = Path("notebooks/production")
 CONFIG = Path("config")
@@ -17,6 +22,8 @@ FINGERPRINTS = Path(".nb/fingerprints")
 EXECUTED = Path("reports/notebooks")
 SITE = Path("reports/site")
 INDEX = SITE / "index.html"
+# Levels of nesting in JSON and YAML: far more than anybody writes, far less than Python can visit.
+DEEPEST = 100
 # The projects whose lock for edits this process holds.
 _edited: set[Path] = set()
 
@@ -32,6 +39,21 @@ class NbError(Exception):
     def __init__(self, message: str, exit_code: int = 1) -> None:
         super().__init__(message)
         self.exit_code = exit_code
+
+
+def from_root(message: str, root: Path) -> str:
+    """Return a message whose files of the project are named relative to the root."""
+    return message.replace(f"{root}{os.sep}", "")
+
+
+_warned: set[str] = set()
+
+
+def warn(message: str) -> None:
+    """Print a line on standard error, once per process: the rest goes on without something."""
+    if message not in _warned:
+        _warned.add(message)
+        print(f"nb: {printable(message)}", file=sys.stderr)
 
 
 def one_line(error: BaseException) -> str:
@@ -51,6 +73,29 @@ def find_root(start: Path | None = None) -> Path:
         if (folder / "tools" / "nb").is_dir() and (folder / "pyproject.toml").is_file():
             return folder
     raise NbError(f"{start} is not inside a project: no folder above it holds tools/nb.", 2)
+
+
+def read_regular(path: Path) -> bytes:
+    """Return the content of a file.
+
+    Raises:
+        OSError: if the file cannot be read, or is none: reading a named pipe would wait for ever.
+    """
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "it is a folder" if path.is_dir() else "it is no regular file")
+    return path.read_bytes()
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Return what JSON from a file holds.
+
+    Raises:
+        ValueError: if it is not JSON, or nested more deeply than Python's parser goes.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 def write_whole(path: Path, content: bytes | str, draft: Path | None = None) -> None:

@@ -16,6 +16,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -30,6 +31,7 @@ from . import (
     propose,
     refactor,
     text,
+    yamlfile,
 )
 from .causes import failed_cell
 from .cellcode import names_of_notebook
@@ -305,7 +307,7 @@ class _Work:
         given = [p for p in declared if not p.required and not p.secret]
         self.found.parameters = [parameter.name for parameter in declared]
         values = {p.name: (p.default, p.help) for p in given}
-        return propose.config(values, _yaml)
+        return propose.config(values, partial(yamlfile.dump, flow=True))
 
     def _add_parameters(self, file: CellFile, proposed: Sequence[propose.Proposed]) -> CellFile:
         first = file.cells[0]
@@ -669,21 +671,6 @@ def _title(content: Mapping[str, Any]) -> str:
             if found:
                 return found[1].strip().strip("*")
     return ""
-
-
-def _yaml(value: Any) -> str:
-    import yaml
-
-    if isinstance(value, Path):
-        value = value.as_posix()
-    if isinstance(value, tuple):
-        value = list(value)
-    if hasattr(value, "isoformat"):
-        value = value.isoformat()
-    written: str = yaml.safe_dump(
-        [value], default_flow_style=True, allow_unicode=True, width=10_000
-    )
-    return written.strip()[1:-1]
 
 
 def _shown(executed: Path) -> list[Any]:

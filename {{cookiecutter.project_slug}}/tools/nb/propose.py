@@ -267,6 +267,6 @@ def parameters_cell(proposed: Iterable[Proposed]) -> str:
 def config(values: Mapping[str, tuple[Any, str]], written: Callable[[Any], str]) -> str:
     """Return the text of a config file: a comment and a value for each name."""
     return "".join(
-        (f"# {comment}\n" if comment else "") + f"{name}: {written(value)}\n"
+        (f"# {comment}\n" if comment else "") + f"{written(name)}: {written(value)}\n"
         for name, (value, comment) in values.items()
     )

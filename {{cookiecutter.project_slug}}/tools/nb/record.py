@@ -18,7 +18,7 @@ from typing import Any
 from .gitwiring import git
 from .pipeline.metrics import read_metrics
 from .pipeline.stages_file import read_stages
-from .project import EXECUTED, write_whole
+from .project import EXECUTED, parse_json, write_whole
 from .schedule import (
     BROKEN,
     BROKEN_CONTRACT,
@@ -263,7 +263,7 @@ def _read(paths: list[Path]) -> Iterator[RunRecord]:
     """Yield the records that this version understands."""
     for path in paths:
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = parse_json(path.read_text(encoding="utf-8"))
             stages = [StageRecord(**stage) for stage in content.pop("stages")]
             record = RunRecord(**content, stages=stages)
         except (OSError, ValueError, TypeError, KeyError, AttributeError):

@@ -6,12 +6,11 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
-from ruamel.yaml import YAML
-
+from .config import read_config
 from .pipeline.stages_file import undeclared_notebooks
 from .project import EXECUTED, program_environment
+from .yamlfile import dump
 
 __all__ = ["copy_project", "run_pipeline", "undeclared_notebooks"]
 
@@ -44,13 +43,8 @@ def _lay_over(small: Path, target: Path) -> None:
     if small.suffix not in (".yaml", ".yml") or not target.exists():
         shutil.copy2(small, target)
         return
-    values = _read_yaml(target) | _read_yaml(small)
-    with target.open("w", encoding="utf-8") as file:
-        YAML(typ="safe").dump(values, file)
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
-    return dict(YAML(typ="safe").load(path) or {})
+    values = read_config(target) | read_config(small)
+    target.write_text(dump(values), encoding="utf-8")
 
 
 def run_pipeline(folder: Path) -> subprocess.CompletedProcess[str]:

@@ -20,7 +20,7 @@ from pathlib import Path
 from stat import S_ISDIR, S_ISLNK
 from typing import Any
 
-from .project import write_whole
+from .project import parse_json, write_whole
 
 STAMP = Path(".nb/stamp.json")
 CLOCK = Path(".nb/clock")
@@ -86,7 +86,7 @@ def _seen(root: Path, watched: Watched) -> tuple[str, int]:
 def read(root: Path) -> dict[str, Any] | None:
     """Return what was recorded with the stamp; None if anything was touched since, or may be."""
     try:
-        stamp = json.loads((root / STAMP).read_bytes())
+        stamp = parse_json((root / STAMP).read_bytes())
         if stamp["schema"] != SCHEMA:
             return None
         return dict(stamp["content"]) if _digest(root, stamp)[0] == stamp["digest"] else None
@@ -327,6 +327,6 @@ def _objects(root: Path, watched: Watched) -> set[str]:
             if name.exists():
                 found.add(str(name))
                 if name.suffix:
-                    parts = {entry["md5"][:2] for entry in json.loads(name.read_bytes())}
+                    parts = {entry["md5"][:2] for entry in parse_json(name.read_bytes())}
                     found |= {str(Path(cache, part)) for part in parts}
     return found

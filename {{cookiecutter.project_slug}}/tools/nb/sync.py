@@ -21,7 +21,7 @@ from typing import Any
 from .gitfilter import clean
 from .gitwiring import git
 from .notebook import source_text
-from .project import NbError, write_whole
+from .project import NbError, parse_json, write_whole
 from .staged import filtered, index_ids
 from .strip import RefusedError
 
@@ -135,7 +135,7 @@ def _with_outputs(target: Path, copy: Path) -> bytes | None:
     if wanted and wanted == _stripped(target):
         return content
     try:
-        new, old = (json.loads(path.read_bytes()) for path in (target, copy))
+        new, old = (parse_json(path.read_bytes()) for path in (target, copy))
         moved = _move_outputs(_code_cells(old), _code_cells(new))
     except (ValueError, KeyError, TypeError):
         return None  # no notebook any more: it stays as Git left it

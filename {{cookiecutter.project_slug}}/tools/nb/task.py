@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from . import fingerprints, pipeline, storage
+from .given import check_given
 from .pipeline import Plan
 from .project import NbError
 from .record import RUNS, Options, RunRecord
@@ -54,6 +55,7 @@ def _execute(root: Path, options: Options, view: View, warm: Warm | None, push: 
         storage.require(root)
     plan = _plan(root, options.stages, view)
     *before, task = _one_stage(plan, *options.stages)
+    check_given(root, [task], plan.made)
     names = [other.name for other in before]
     states = pipeline.restore(root, names, pull=options.pull, tell=view.note)
     restored = [name for name, state in states.items() if state == RESTORED]

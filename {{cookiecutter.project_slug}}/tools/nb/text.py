@@ -18,6 +18,14 @@ if TYPE_CHECKING:
 # its order.
 _CONTROLS = {*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A)}
 _VISIBLE = {code: f"\\u{code:04x}" for code in _CONTROLS - {ord("\t"), ord("\n")}}
+# Half of a character, and bytes of file names that are not UTF-8: no terminal can show them.
+_UNPRINTABLE = {code: f"\\u{code:04x}" for code in range(0xD800, 0xE000)}
+_UNPRINTABLE.update({code: f"\\x{code - 0xDC00:02x}" for code in range(0xDC80, 0xDD00)})
+
+
+def printable(text: str) -> str:
+    """Return a text with its controls, also those of direction, as escapes that people can see."""
+    return text.translate({**_VISIBLE, **_UNPRINTABLE})
 
 
 def text(data: bytes) -> bytes:

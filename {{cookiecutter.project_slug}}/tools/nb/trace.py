@@ -19,13 +19,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePath
 from tempfile import TemporaryDirectory
 
 from . import syscalls, watch
-from .project import EXECUTED, SITE, NbError
+from .project import EXECUTED, SITE, NbError, parse_json
 
 HOOK = Path(__file__).parent / "hook"
 # The ways of looking at what Python cannot see; the first that works is taken.
@@ -202,16 +202,17 @@ def snapshot(root: Path) -> dict[str, tuple[int, int]]:
                     continue
                 if entry.is_dir(follow_symlinks=False):
                     waiting.append(Path(entry.path))
-                elif entry.is_file():
-                    status = entry.stat()
-                    found[path.as_posix()] = (status.st_mtime_ns, status.st_size)
+                with suppress(OSError):  # a link to itself
+                    if entry.is_file():
+                        status = entry.stat()
+                        found[path.as_posix()] = (status.st_mtime_ns, status.st_size)
     return found
 
 
 def _hook_log(path: Path) -> Iterator[tuple[str, str, Path]]:
     if path.exists():
         for line in path.read_text(encoding="utf-8").splitlines():
-            how, kind, name = json.loads(line)
+            how, kind, name = parse_json(line)
             yield how, kind, Path(name)
 
 

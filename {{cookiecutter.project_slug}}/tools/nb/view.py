@@ -12,10 +12,9 @@ from pathlib import Path
 from shutil import get_terminal_size
 from typing import TextIO
 
-import click
-
 from .record import RunRecord, StageRecord
 from .schedule import BROKEN, NOT_RUN, UNCHANGED
+from .terminal import colored, echo, sequence, style
 
 HEARTBEAT_SECONDS = 30.0
 REFRESH_SECONDS = 0.2
@@ -53,7 +52,7 @@ class View:
     def line(self, name: str, text: str) -> None:
         """Show a line that a stage printed."""
         color = self._colors.get(name) or self._colors.setdefault(name, next(self._next_color))
-        self._write(f"{click.style(f'{name:{self.width}} |', fg=color)} {text}")
+        self._write(f"{style(f'{name:{self.width}} |', fg=color)} {colored(text)}")
 
     def running(self, name: str, began: float, progress: str = "") -> None:
         """Note that a stage runs, since when, and at which of its cells it is."""
@@ -93,10 +92,10 @@ class View:
 
     def _put(self, text: str) -> None:
         """Write a text in place of the live lines."""
-        erase = f"\x1b[{self._drawn}F\x1b[J" if self._drawn else ""
+        erase = sequence(f"\x1b[{self._drawn}F\x1b[J") if self._drawn else ""
         self._drawn = 0
         try:
-            click.echo(f"{erase}{text}", file=self.stream, nl=False)
+            echo(f"{erase}{text}", file=self.stream, nl=False)
         except OSError as error:
             _go_quiet(self.stream, is_terminal=error.errno == errno.EIO)
 
@@ -144,7 +143,7 @@ def summary(run: RunRecord, where: Path = Path()) -> list[str]:
 
 def _state_line(stage: StageRecord, width: int) -> str:
     color = "red" if stage.state in BROKEN else "yellow" if stage.state == NOT_RUN else "green"
-    word = click.style(f"{stage.state:13}", fg=None if stage.state == UNCHANGED else color)
+    word = style(f"{stage.state:13}", fg=None if stage.state == UNCHANGED else color)
     if stage.state == NOT_RUN:
         return f"{stage.name:{width}}  {word}  {stage.cause}"
     took = duration(stage.seconds) if stage.seconds is not None else ""
@@ -155,4 +154,4 @@ def failure_line(stage: StageRecord, where: Path = Path()) -> str:
     """Return where a stage failed: `train · 30-train · cell 7 · NameError: … (see …)`."""
     parts = [stage.name, Path(stage.notebook).stem, f"cell {stage.cell}" if stage.cell else ""]
     seen = f" (see {(where / stage.executed).as_posix()})" if stage.cell else ""
-    return click.style(" · ".join([*filter(None, parts), stage.cause]), fg="red") + seen
+    return style(" · ".join([*filter(None, parts), stage.cause]), fg="red") + seen

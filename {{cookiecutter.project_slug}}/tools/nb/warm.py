@@ -173,7 +173,7 @@ def _sets_first(cells: Iterable[str]) -> bool:
         events = [(number, True) for number in magics]
         try:
             nodes = list(ast.walk(ast.parse(python_source(source))))
-        except SyntaxError:
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
             nodes = []
         events += [(n.lineno, True) for n in nodes if isinstance(n, ast.expr) and _is_set(n)]
         events += [(n.lineno, False) for n in nodes if isinstance(n, ast.stmt) and _is_library(n)]

@@ -19,8 +19,9 @@ def shown(findings: Sequence[Finding], style: str) -> str:
         style: one of `FORMATS`.
     """
     if style == "json":
-        return json.dumps([vars(finding) for finding in findings], indent=2, ensure_ascii=False)
-    return "\n".join(_annotation(f) if style == "github" else str(f) for f in findings)
+        return json.dumps([vars(finding) for finding in findings], indent=2)
+    lines = (_annotation(f) if style == "github" else str(f) for f in findings)
+    return "\n".join(line.replace("\n", "\\n") for line in lines)  # of the name of a file
 
 
 def _annotation(finding: Finding) -> str:

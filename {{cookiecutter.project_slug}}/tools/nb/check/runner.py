@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import json
 import re
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,7 +12,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from ..notebook import parse_notebook, production_notebooks
+from ..notebook import load_json, parse_notebook, production_notebooks, read_text
 from ..pipeline.stages_file import FILE
 from ..project import CONFIG, PRODUCTION, NbError
 from . import rules
@@ -204,20 +203,12 @@ def read_document(name: str, path: Path) -> Document:
         _UnreadableError: if it is none.
     """
     try:
-        data = path.read_bytes()
-        content = json.loads(data.decode("utf-8"))
-    except OSError as error:
-        raise _UnreadableError(error.strerror or str(error)) from None
-    except (ValueError, RecursionError) as error:
-        reason = " ".join(str(error).split())
-        raise _UnreadableError(
-            f"it is not valid JSON ({reason}); is a merge conflict left in it?"
-        ) from None
-    try:
+        text, content = read_text(path, lambda text: (text, load_json(path, text)))
         notebook = parse_notebook(path, content)
-        return Document(name, notebook, cells_of(content), data)
+        return Document(name, notebook, cells_of(content), text.encode("utf-8"))
     except NbError as error:
-        raise _UnreadableError(str(error).replace(str(path), "it").rstrip(".")) from None
+        reason = str(error).removeprefix(f"{path}: ").replace(str(path), "it")
+        raise _UnreadableError(reason.rstrip(".")) from None
     except (KeyError, TypeError, AttributeError) as error:
         raise _UnreadableError(f"it is no notebook: {type(error).__name__} {error}") from None
 

@@ -109,7 +109,7 @@ def cells_of(content: Any) -> tuple[Cell, ...]:
             number,
             cell["cell_type"],
             source_text(cell).replace("\r\n", "\n").rstrip(),
-            tuple(map(str, cell["metadata"].get("tags", ()))),
+            tuple(cell["metadata"].get("tags", ())),
             cell,
         )
         for number, cell in enumerate(content["cells"], 1)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import click
+from ..terminal import secho
 
 NO_NOTEBOOK = """\
 There is no production notebook yet. `nb new NAME --production` makes one that runs, its parameters
@@ -20,7 +20,7 @@ def print_table(table: Sequence[tuple[str, ...]], bold: Sequence[bool]) -> None:
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for cells, is_bold in zip(table, bold, strict=True):
         padded = (f"{cell:{width}}" for cell, width in zip(cells, widths, strict=True))
-        click.secho("  ".join(padded).rstrip(), bold=is_bold)
+        secho("  ".join(padded).rstrip(), bold=is_bold)
 
 
 def count(number: int, thing: str) -> str:

@@ -12,6 +12,7 @@ import click
 
 from .. import gitwiring
 from ..project import NbError, program_environment
+from ..terminal import echo, style
 
 if TYPE_CHECKING:
     from ..doctor import Finding
@@ -27,7 +28,7 @@ def setup(root: Path) -> None:
     from .. import fingerprints
 
     for change in gitwiring.wire(root) or ["nothing to do, the clone is wired"]:
-        click.echo(f"setup: {change}")
+        echo(f"setup: {change}")
     fingerprints.refresh(root)
 
 
@@ -41,7 +42,7 @@ def fingerprint(root: Path) -> None:
     from .. import fingerprints
 
     for path in fingerprints.refresh(root):
-        click.echo(path.as_posix())
+        echo(path.as_posix())
 
 
 @click.command()
@@ -58,10 +59,10 @@ def doctor(root: Path, fix: bool, as_json: bool) -> None:
     findings = list(examine(root))
     if fix:
         for command in repair(root, findings):
-            click.echo(f"doctor: {command}", err=True)
+            echo(f"doctor: {command}", err=True)
         findings = list(examine(root))
     if as_json:
-        click.echo(json.dumps([vars(finding) for finding in findings], indent=2))
+        echo(json.dumps([vars(finding) for finding in findings], indent=2))
     else:
         _print_findings(findings)
     if any(finding.problem for finding in findings):
@@ -70,14 +71,14 @@ def doctor(root: Path, fix: bool, as_json: bool) -> None:
 
 def _print_findings(findings: list[Finding]) -> None:
     for finding in findings:
-        mark = click.style("✗", fg="red") if finding.problem else click.style("✓", fg="green")
-        click.echo(f"{mark} {finding.name:17} {finding.problem or finding.detail}")
+        mark = style("✗", fg="red") if finding.problem else style("✓", fg="green")
+        echo(f"{mark} {finding.name:17} {finding.problem or finding.detail}")
         if finding.problem and finding.repair:
-            click.echo(f"  {'':17} → {finding.repair}")
+            echo(f"  {'':17} → {finding.repair}")
     wrong = [finding for finding in findings if finding.problem]
     safe = sum(finding.is_safe for finding in wrong)
     hint = f"; `nb doctor --fix` repairs {safe}" if safe else ""
-    click.echo(f"\n{len(wrong)} to repair{hint}." if wrong else "\nAll is well.")
+    echo(f"\n{len(wrong)} to repair{hint}." if wrong else "\nAll is well.")
 
 
 @click.command()
@@ -110,7 +111,7 @@ def credentials(root: Path, files: tuple[str, ...]) -> None:
 
 def _fail_with(problems: list[str]) -> None:
     for problem in problems:
-        click.echo(problem)
+        echo(problem)
     if problems:
         raise click.exceptions.Exit(1)
 
@@ -126,8 +127,8 @@ def push(root: Path) -> None:
     """
     from ..storage import push as send
 
-    count = send(root, lambda line: click.echo(f"nb: {line}"))
-    click.echo(f"Sent {count} files." if count else "Everything is in the storage already.")
+    count = send(root, lambda line: echo(f"nb: {line}"))
+    echo(f"Sent {count} files." if count else "Everything is in the storage already.")
 
 
 @click.command()
@@ -142,8 +143,8 @@ def pull(root: Path) -> None:
     from ..storage import pull as fetch
 
     fingerprints.refresh(root)
-    count = fetch(root, lambda line: click.echo(f"nb: {line}"))
-    click.echo(f"Fetched {count} files." if count else "Everything is here already.")
+    count = fetch(root, lambda line: echo(f"nb: {line}"))
+    echo(f"Fetched {count} files." if count else "Everything is here already.")
 
 
 @click.command()
@@ -178,9 +179,9 @@ def sync(root: Path, command: tuple[str, ...]) -> None:
 
     kept = run_git(root, command or ["pull"])
     if kept.restored:
-        click.echo(f"nb: kept the outputs of {', '.join(kept.restored)}")
+        echo(f"nb: kept the outputs of {', '.join(kept.restored)}")
     if kept.waiting:
-        click.echo(f"nb: outputs of {', '.join(kept.waiting)} wait for it in .nb/outputs")
+        echo(f"nb: outputs of {', '.join(kept.waiting)} wait for it in .nb/outputs")
 
 
 @click.command(hidden=True, context_settings={"ignore_unknown_options": True})
@@ -227,7 +228,7 @@ def resolve(root: Path) -> None:
     from ..locks import resolve as resolve_locks
 
     for name in resolve_locks(root):
-        click.echo(f"nb: {name} is resolved; after the merge, run: nb run")
+        echo(f"nb: {name} is resolved; after the merge, run: nb run")
 
 
 @click.command(hidden=True)

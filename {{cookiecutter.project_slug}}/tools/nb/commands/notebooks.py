@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..project import NbError, write_whole
+from ..terminal import colored, echo, secho, style
 from . import count
 
 if TYPE_CHECKING:
@@ -39,16 +40,14 @@ def new(root: Path, name: str, production: bool) -> None:
     from ..new import new_exploratory, new_production
 
     made = new_production(root, name) if production else new_exploratory(root, name)
-    click.echo(f"Made {made.notebook.as_posix()}")
+    echo(f"Made {made.notebook.as_posix()}")
     for file, what in made.others:
-        click.echo(f"     {file}: {what}")
+        echo(f"     {file}: {what}")
     if production:
-        click.echo("It runs as it is: nb run. Then name its inputs and outputs in the cell below")
-        click.echo(
-            "*Files* and as `deps` and `outs` of its stage in dvc.yaml; nb check compares them."
-        )
+        echo("It runs as it is: nb run. Then name its inputs and outputs in the cell below")
+        echo("*Files* and as `deps` and `outs` of its stage in dvc.yaml; nb check compares them.")
     else:
-        click.echo("Open it: make lab.")
+        echo("Open it: make lab.")
 
 
 @click.command()
@@ -99,10 +98,10 @@ def promote(
         return agreed
 
     found = run_promotion(
-        root, path, choices, tell=lambda line: click.echo(f"nb: {line}"), agree=agree, keep=keep
+        root, path, choices, tell=lambda line: echo(f"nb: {line}"), agree=agree, keep=keep
     )
     if dry_run:
-        click.echo(f"\n{found.diff}", nl=False)
+        echo(f"\n{found.diff}", nl=False)
     if found.differs and not keep:
         _print_promotion(found)
         raise NbError(
@@ -110,7 +109,7 @@ def promote(
             "(--keep goes on all the same)"
         )
     if agreed:
-        click.echo(
+        echo(
             "\nNothing is committed yet. Look at it with git status and git diff, then: "
             "git add --all && git commit"
         )
@@ -119,7 +118,7 @@ def promote(
 def _print_promotion(found: Promotion) -> None:
     """Print the contract, what moved, the proof, and what is left to do."""
     choices = found.choices
-    click.secho(f"\n{choices.notebook}, stage {choices.stage}", bold=True)
+    secho(f"\n{choices.notebook}, stage {choices.stage}", bold=True)
     facts = {
         "reads": found.reads,
         "writes": list(found.writes.values()),
@@ -129,19 +128,19 @@ def _print_promotion(found: Promotion) -> None:
     }
     for label, names in facts.items():
         if names:
-            click.echo(f"  {label}: {', '.join(names)}")
+            echo(f"  {label}: {', '.join(names)}")
     for name, reason in found.kept.items():
-        click.echo(f"  {name} stays in the notebook: {reason}")
+        echo(f"  {name} stays in the notebook: {reason}")
     for name, reason in found.untested.items():
-        click.echo(f"  {name} has no test: {reason}")
+        echo(f"  {name} has no test: {reason}")
     width = max(len(row.output) for row in found.rows)
-    click.echo()
+    echo()
     for row in found.rows:
         said = f"differs: {row.difference}" if row.difference else "same"
         color = "red" if row.difference else "green"
-        click.echo(f"  {row.output:{width}}  {click.style(said, fg=color)}  (by {row.by})")
+        echo(f"  {row.output:{width}}  {style(said, fg=color)}  (by {row.by})")
     for note in found.notes:
-        click.echo(f"\nnb: {note}")
+        echo(f"\nnb: {note}")
 
 
 @click.command()
@@ -179,19 +178,19 @@ def check(
 
     if explain is not None:
         texts = [RULES[code].explanation() for code in sorted(rules_of((explain,), "--explain"))]
-        click.echo("\n\n\n".join(texts))
+        echo("\n\n\n".join(texts))
         return
     if listed:
-        click.echo(formats.rule_table())
+        echo(formats.rule_table())
         return
     result = check_paths(root, paths, _codes(select), _codes(ignore))
     if result.findings or style == "json":
-        click.echo(formats.shown(result.findings, style))
+        echo(formats.shown(result.findings, style))
     if not result.findings:
-        click.echo(f"Nothing found in {count(result.notebooks, 'notebook')}.", err=True)
+        echo(f"Nothing found in {count(result.notebooks, 'notebook')}.", err=True)
         return
     hint = f"nb check --explain {result.findings[0].code} says why, and what to do"
-    click.echo(f"{count(len(result.findings), 'finding')}; {hint}.", err=True)
+    echo(f"{count(len(result.findings), 'finding')}; {hint}.", err=True)
     raise click.exceptions.Exit(1)
 
 
@@ -223,24 +222,24 @@ def duplicates(root: Path, check: bool, lines: int | None, as_json: bool) -> Non
     gc.disable()
     found = find(root, lines or BLOCK_LINES)
     if as_json:
-        click.echo(json.dumps([duplicate.as_json() for duplicate in found], indent=2))
+        echo(json.dumps([duplicate.as_json() for duplicate in found], indent=2))
     else:
         for duplicate in found:
             _print_duplicate(duplicate)
         saved = sum(duplicate.saved for duplicate in found)
         total = f"{count(len(found), 'duplicate')}; one copy of each would save {saved} lines."
-        click.echo(total if found else "No duplicates.")
+        echo(total if found else "No duplicates.")
     if check and found:
         raise click.exceptions.Exit(1)
 
 
 def _print_duplicate(duplicate: Duplicate) -> None:
     what = f"{duplicate.kind} {duplicate.name}".strip()
-    click.secho(f"{what}: {count(len(duplicate.places), 'place')}, saves {duplicate.saved} lines")
+    secho(f"{what}: {count(len(duplicate.places), 'place')}, saves {duplicate.saved} lines")
     for place in duplicate.places:
         also = place.name and place.name != duplicate.name and duplicate.kind != "block"
-        click.echo(f"  {place}" + (f" ({place.name})" if also else ""))
-    click.echo(f"  → {duplicate.repair}\n")
+        echo(f"  {place}" + (f" ({place.name})" if also else ""))
+    echo(f"  → {duplicate.repair}\n")
 
 
 @click.command()
@@ -270,21 +269,21 @@ def extract(
 
     found = prepare(root, name, to, origin)
     for reason in found.left:
-        click.secho(f"nb: {reason}", fg="yellow", err=True)
+        secho(f"nb: {reason}", fg="yellow", err=True)
     if dry_run:
-        click.echo(found.diff(root), nl=False)
+        echo(found.diff(root), nl=False)
         return
     carry_out(root, found, run=not no_run, keep=keep, show=_print_compared)
     for path in found.changes:
-        click.echo(f"changed {path.relative_to(root).as_posix()}")
-    click.echo(f"{name} is in {found.module} now. Give it a test, then commit.")
+        echo(f"changed {path.relative_to(root).as_posix()}")
+    echo(f"{name} is in {found.module} now. Give it a test, then commit.")
 
 
 def _print_compared(rows: Sequence[Compared]) -> None:
     width = max((len(row.path) for row in rows), default=0)
     for row in rows:
         color = "green" if row.verdict == "same" else "red"
-        click.echo(f"{row.path:{width}}  {click.style(row.verdict, fg=color)}")
+        echo(f"{row.path:{width}}  {style(row.verdict, fg=color)}")
 
 
 @click.command()
@@ -304,7 +303,7 @@ def show(root: Path, notebook: str) -> None:
     from ..notebook import find_notebook
 
     path = find_notebook(root, notebook)
-    click.echo(readable(path, color=sys.stdout.isatty()), nl=False)
+    echo(colored(readable(path, color=sys.stdout.isatty())), nl=False)
 
 
 @click.command()
@@ -328,7 +327,7 @@ def edit(root: Path, notebook: str) -> None:
     before = path.read_bytes()
     edited = click.edit(script(path), extension=".py")
     if edited is None:
-        click.echo("Nothing was changed.")
+        echo("Nothing was changed.")
         return
     if path.read_bytes() != before:
         aside = root / ".nb" / f"{path.stem}.py"
@@ -337,4 +336,4 @@ def edit(root: Path, notebook: str) -> None:
         raise NbError(f"{path} was saved by another program; your text is in {where}")
     content = with_script(before.decode("utf-8"), edited).encode("utf-8", "surrogatepass")
     write_whole(path, content)
-    click.echo(f"Wrote {path}.")
+    echo(f"Wrote {path}.")

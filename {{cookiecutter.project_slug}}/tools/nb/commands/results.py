@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..project import CONFIG, NbError
+from ..terminal import echo
 from . import print_table
 
 if TYPE_CHECKING:
@@ -70,11 +71,11 @@ def params(root: Path, notebook: str | None, commit: str, as_json: bool) -> None
     given = read_config(config)
     rows = describe(parameters, given)
     if as_json:
-        click.echo(json.dumps(rows, indent=2, default=str))
+        echo(json.dumps(rows, indent=2, default=str))
     elif rows:
         _print_parameters(rows)
     else:
-        click.echo(f"{path.name} has no parameters: no cell of it is tagged parameters.")
+        echo(f"{path.name} has no parameters: no cell of it is tagged parameters.")
     # A stage may pass some with -p, so that those missing here need not be missing in a run.
     check(parameters, given, f"{CONFIG.as_posix()}/{config.name}", complete=False)
 
@@ -82,10 +83,10 @@ def params(root: Path, notebook: str | None, commit: str, as_json: bool) -> None
 def _print_changes(changes: list[Change], commit: str, as_json: bool) -> None:
     """Print metrics and parameters, before and now; what differs is in bold."""
     if as_json:
-        click.echo(json.dumps([vars(change) for change in changes], indent=2, default=str))
+        echo(json.dumps([vars(change) for change in changes], indent=2, default=str))
         return
     if not changes:
-        click.echo("The pipeline has no metrics and no parameters yet.")
+        echo("The pipeline has no metrics and no parameters yet.")
         return
     table = [("file", "name", commit, "now", "change"), *map(_change_cells, changes)]
     bold = [True, *(change.before != change.now for change in changes)]
@@ -140,7 +141,7 @@ def trace(root: Path, notebook: str, as_json: bool) -> None:
     from ..notebook import find_notebook
 
     found = trace_notebook(root, find_notebook(root, notebook))
-    click.echo(found.trace.as_json() if as_json else table(found.trace))
+    echo(found.trace.as_json() if as_json else table(found.trace))
     if found.problem:
         raise NbError(found.problem)
 
@@ -165,7 +166,7 @@ def report(root: Path, and_open: bool) -> None:
     if index is None:
         what = "there is no executed copy to report on"
         raise NbError(f"{what}; nb run makes them, nb run --force even if nothing changed")
-    click.echo(f"Report: {index.relative_to(root).as_posix()}")
+    echo(f"Report: {index.relative_to(root).as_posix()}")
     if and_open:
         click.launch(index.as_uri())
 
@@ -203,4 +204,4 @@ def export(root: Path, notebook: str, kind: str, output: Path | None, no_input: 
     target = output or root / DOCUMENTS / f"{path.stem}.{SUFFIXES[kind]}"
     write_document(path, kind, target, no_input=no_input)
     shown = target.resolve()
-    click.echo(shown.relative_to(root).as_posix() if shown.is_relative_to(root) else str(target))
+    echo(shown.relative_to(root).as_posix() if shown.is_relative_to(root) else str(target))

@@ -14,6 +14,7 @@ import click
 
 from .. import gitwiring
 from ..project import EXECUTED, INDEX, PRODUCTION, SITE, NbError
+from ..terminal import echo, secho, style
 from . import NO_NOTEBOOK, print_table
 
 if TYPE_CHECKING:
@@ -93,11 +94,11 @@ def _print_plan(root: Path, options: Options, nothing: bool, *, as_json: bool) -
 
     states = [] if nothing else preview(root, options)
     if as_json:
-        click.echo(json.dumps([vars(state) for state in states], indent=2))
+        echo(json.dumps([vars(state) for state in states], indent=2))
     elif states:
         _print_states(states)
     else:
-        click.echo("Nothing would run.")
+        echo("Nothing would run.")
 
 
 def _run(root: Path, options: Options, *, as_json: bool, where: Path = Path()) -> None:
@@ -112,7 +113,7 @@ def _run(root: Path, options: Options, *, as_json: bool, where: Path = Path()) -
         _print_end(record.unchanged(root, vars(options), nothing), None, as_json=True)
         return
     if done is None:
-        click.echo(_nothing_yet(root), nl=False)
+        echo(_nothing_yet(root), nl=False)
         return
     if (root / ".git").exists():
         gitwiring.settle_lock(root)
@@ -140,7 +141,7 @@ def _run_apart(root: Path, options: Options, *, dry_run: bool, as_json: bool) ->
     for setting in settings:
         if setting.others:
             shared = f"{', '.join(setting.others)}, too: {setting.config} is shared"
-            click.echo(f"nb: {setting.name} is set for {shared}", err=True)
+            echo(f"nb: {setting.name} is set for {shared}", err=True)
     copy = whatif.make_copy(root, settings)
     if dry_run:
         _print_plan(copy, options, nothing=False, as_json=as_json)
@@ -152,7 +153,7 @@ def _run_apart(root: Path, options: Options, *, dry_run: bool, as_json: bool) ->
         _run(copy, options, as_json=as_json, where=where)
     finally:
         untouched = "dvc.lock and artifacts here are untouched"
-        click.echo(f"nb: the results are in {where.as_posix()}; {untouched}", err=True)
+        echo(f"nb: the results are in {where.as_posix()}; {untouched}", err=True)
 
 
 def _print_end(done: RunRecord, index: Path | None, *, as_json: bool, where: Path = Path()) -> None:
@@ -160,15 +161,15 @@ def _print_end(done: RunRecord, index: Path | None, *, as_json: bool, where: Pat
     from ..view import summary
 
     if as_json:
-        click.echo(json.dumps(vars(done) | {"stages": [vars(s) for s in done.stages]}, indent=2))
+        echo(json.dumps(vars(done) | {"stages": [vars(s) for s in done.stages]}, indent=2))
     else:
-        click.echo("\n".join(summary(done, where)))
+        echo("\n".join(summary(done, where)))
     if index and not as_json:
-        click.secho(f"Report: {index.as_posix()}", bold=True)
+        secho(f"Report: {index.as_posix()}", bold=True)
     if done.exit_code:
         raise NbError(done.problem(where), done.exit_code)
     if not index and not as_json and any(stage.notebook for stage in done.stages):
-        click.echo("There is no executed copy, so there is no report; `nb run --force` makes both.")
+        echo("There is no executed copy, so there is no report; `nb run --force` makes both.")
 
 
 @click.command()
@@ -209,13 +210,13 @@ def task(root: Path, /, stage: str, push: bool, as_json: bool, **chosen: Any) ->
         if as_json:
             state = "not sent" if isinstance(error, NotSentError) else "not run"
             found = {"stage": stage, "state": state, "exit_code": error.exit_code}
-            click.echo(json.dumps({**found, "cause": str(error)}, indent=2))
+            echo(json.dumps({**found, "cause": str(error)}, indent=2))
         raise
     found = outcome(root, done)
     if as_json:
-        click.echo(json.dumps(found, indent=2, default=str))
+        echo(json.dumps(found, indent=2, default=str))
     elif not done.exit_code:
-        click.echo(_task_line(found))
+        echo(_task_line(found))
     if done.broken():
         raise NbError(click.unstyle(failure_line(done.broken()[0])), done.exit_code or 1)
     if done.exit_code:
@@ -250,11 +251,11 @@ def assemble(root: Path, pull: bool, as_json: bool) -> None:
 
     states = restore_all(root, View(sys.stderr if as_json else sys.stdout), pull=pull)
     if as_json:
-        click.echo(json.dumps(states, indent=2))
+        echo(json.dumps(states, indent=2))
         return
     width = max(map(len, states), default=0)
     for name, state in states.items():
-        click.echo(f"{name:{width}}  {state}")
+        echo(f"{name:{width}}  {state}")
 
 
 @click.command()
@@ -272,13 +273,13 @@ def status(root: Path, as_json: bool) -> None:
         fingerprints.refresh(root)
         states = stage_states(root)
     if as_json:
-        click.echo(json.dumps([vars(state) for state in states], indent=2))
+        echo(json.dumps([vars(state) for state in states], indent=2))
         return
     if not states:
-        click.echo(_nothing_yet(root), nl=False)
+        echo(_nothing_yet(root), nl=False)
         return
     _print_states(states)
-    click.echo("\n" + "\n".join(_summary(states)))
+    echo("\n" + "\n".join(_summary(states)))
 
 
 def _summary(states: Sequence[StageState]) -> Iterator[str]:
@@ -315,30 +316,30 @@ def stages(root: Path, as_json: bool) -> None:
 
     found = listed(root)
     if as_json:
-        click.echo(json.dumps(found, indent=2, default=str))
+        echo(json.dumps(found, indent=2, default=str))
         return
     table: list[tuple[str, ...]] = [(stage["name"], stage["desc"]) for stage in found]
     if table:
         print_table(table, [False] * len(table))
     else:
-        click.echo(NO_NOTEBOOK, nl=False)
+        echo(NO_NOTEBOOK, nl=False)
 
 
 def _print_states(states: list[StageState]) -> None:
     width = max(len(state.name) for state in states)
     for state in states:
-        click.echo(_state_lines(state, width))
+        echo(_state_lines(state, width))
 
 
 def _state_lines(state: StageState, width: int) -> str:
     """Show a stage: its name, one word in color, and a line for each reason."""
     if state.reasons:
-        word, reasons = click.style("stale", fg="red"), state.reasons
+        word, reasons = style("stale", fg="red"), state.reasons
     elif state.after:
-        word = click.style("waits", fg="yellow")
+        word = style("waits", fg="yellow")
         reasons = [f"runs if the results of {', '.join(state.after)} change"]
     else:
-        word, reasons = click.style("fresh", fg="green"), []
+        word, reasons = style("fresh", fg="green"), []
     indent = "\n" + " " * (width + 9)
     return f"{state.name:{width}}  {word}  {indent.join(reasons)}".rstrip()
 
@@ -353,4 +354,4 @@ def clean(root: Path) -> None:
             if path.name != ".gitignore":
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
                 removed += 1
-    click.echo(f"Removed {removed} files and folders." if removed else "Nothing to remove.")
+    echo(f"Removed {removed} files and folders." if removed else "Nothing to remove.")

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import click
 from jupyter_client.kernelspec import NoSuchKernel, get_kernel_spec
 from nbformat import from_dict
 from papermill import inspection
@@ -17,6 +18,7 @@ from papermill.models import Parameter
 from papermill.translators import PythonTranslator, papermill_translators
 
 from .. import copies
+from ..config import read_config
 from ..copies import INJECTED, Failure
 from ..credentials import Mask, mask
 from ..notebook import Notebook, parse_notebook
@@ -119,6 +121,7 @@ class Engine(NBClientEngine):
             NotWritten: if that was not possible.
         """
         source, target = options.get("input_path"), nb.metadata.papermill.get("output_path")
+        _check_files()
         values = _apply_parameters(nb, source)
         settings = Settings(nb)
         _write_whole(target)
@@ -271,6 +274,23 @@ def _write_whole(target: Any) -> None:
         folder = Path(folder or Path.cwd())
         (folder / target).parent.mkdir(parents=True, exist_ok=True)
         papermill_io.register(target, AtomicFile(folder))
+
+
+def _check_files() -> None:
+    """Check the files of parameters of papermill's command line, where one runs.
+
+    papermill has read them, but DVC records them by other rules: see `yamlfile`.
+
+    Raises:
+        WrongParameters: if a file cannot be read, or has two readings.
+    """
+    context = click.get_current_context(silent=True)
+    for file in (context.params.get("parameters_file") or ()) if context else ():
+        try:
+            if "://" not in file:
+                read_config(Path(file))
+        except NbError as error:
+            raise WrongParameters(str(error)) from None
 
 
 def _apply_parameters(nb: Any, source: Any) -> dict[str, str]:

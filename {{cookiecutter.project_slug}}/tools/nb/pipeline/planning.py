@@ -15,7 +15,7 @@ from .. import fingerprints, stamp
 from ..project import NbError
 from ..schedule import Task
 from ..stamp import Watched
-from .dvc_yaml import parse
+from ..yamlfile import read_as_dvc
 from .lockfiles import read_text
 from .places import require_places, require_untracked
 from .repository import (
@@ -109,6 +109,7 @@ def _plan(repo: Any, root: Path, targets: Sequence[str], force: bool, downstream
     watched = None if targets else _watched(repo, root, stages)
     if FINGERPRINT_STAGE in names.values():
         fingerprints.refresh(root)
+    made = {str(out.fs_path) for stage in stages for out in stage.outs}
     with path_locks_read_once(repo):
         tasks = [
             Task(
@@ -116,7 +117,7 @@ def _plan(repo: Any, root: Path, targets: Sequence[str], force: bool, downstream
                 command=one_command(stage.cmd),
                 folder=folder_of(stage, root),
                 after=frozenset(names[o] for o in graph.successors(stage) if o in names),
-                parameters=read_parameters(stage),  # first: it says what is wrong with them
+                parameters=read_parameters(stage, made),  # first: it says what is wrong with them
                 changed=force or _changed(stage),
                 memory=_memory(stage),
                 hidden=name == FINGERPRINT_STAGE,
@@ -128,7 +129,6 @@ def _plan(repo: Any, root: Path, targets: Sequence[str], force: bool, downstream
         changed = {task.name for task in tasks if task.changed}
         require_untracked(root, [stage for stage, name in names.items() if name in changed])
     shown = [stage.addressing for stage in shown_stages(repo.index.graph)]
-    made = {str(out.fs_path) for stage in stages for out in stage.outs}
     return Plan(tasks, shown, [stage.addressing for stage in order], made, watched)
 
 
@@ -178,7 +178,7 @@ def _variables(path: Path) -> list[Path] | None:
     found = [path.with_name("params.yaml")]
     text = path.read_text(encoding="utf-8") if path.suffix == ".yaml" else ""
     if "vars" in text:
-        _, content = parse(text)
+        content = read_as_dvc(text, path.name) or {}
         # Those of a single stage are relative to where that one runs.
         if "vars" in str(content.get("stages")):
             return None

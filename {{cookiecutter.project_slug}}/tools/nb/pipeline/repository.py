@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from ..project import NbError, one_line
+from ..config import read_config
+from ..project import NbError, one_line, parse_json
 from .runcache import guard_runs
+from .stages_file import MOST_STAGES, read_entries, stage_count
 
 # The stage that writes the fingerprints: part of the machinery, not of anybody's pipeline.
 FINGERPRINT_STAGE = "notebooks/dvc.yaml:fingerprints"
@@ -49,6 +50,8 @@ def open_project(root: Path) -> Iterator[Any]:
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
+    for file in (root / "dvc.yaml", *root.glob("*/dvc.yaml")):
+        _require_bounds(root, file.relative_to(root).as_posix())
     before = Path.cwd()
     os.chdir(root)  # DVC names stages relative to the working directory
     try:
@@ -62,8 +65,32 @@ def open_project(root: Path) -> Iterator[Any]:
             raise
         repair = "add it to pyproject.toml, then make setup"
         raise NbError(f"DVC: {one_line(error)}; {repair}") from None
+    except UnicodeEncodeError as error:
+        name = one_line(ValueError(error.object))
+        raise NbError(f"DVC: the name of {name} is not UTF-8; rename it") from None
+    except RecursionError:
+        raise NbError("DVC: a file of the pipeline is nested too deeply") from None
     finally:
         os.chdir(before)
+
+
+def _require_bounds(root: Path, file: str) -> None:
+    """Refuse a `dvc.yaml` that stands for so much that DVC would not end to read it.
+
+    Raises:
+        NbError: if its matrices or its aliases do; what else is wrong with it DVC says.
+    """
+    try:
+        text = (root / file).read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return
+    if not any(word in text for word in ("matrix", "foreach", "*")):
+        return
+    for entry in read_entries(root, file):
+        count = stage_count(entry)
+        if count > MOST_STAGES:
+            limit = f"at most {MOST_STAGES:,} can be run"
+            raise NbError(f"{file}: stage {entry.name} stands for {count:,} stages; {limit}")
 
 
 @contextmanager
@@ -164,7 +191,7 @@ def _repair_path_locks(path: Path) -> None:
     DVC writes it under its lock, which we hold: nobody is in the middle of writing it.
     """
     try:
-        json.loads(path.read_text(encoding="utf-8"))
+        parse_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         pass
     except ValueError:
@@ -202,14 +229,22 @@ def with_fingerprints(repo: Any, stages: list[Any]) -> list[Any]:
     return [*stages, *can_run] if stages else []
 
 
-def read_parameters(stage: Any) -> dict[str, Any]:
+def read_parameters(stage: Any, made: Set[str]) -> dict[str, Any]:
     """Return the parameters that a stage depends on, by name.
 
+    Args:
+        stage: the stage.
+        made: the absolute paths of what stages write: a file of parameters among them is judged
+            when it is made.
+
     Raises:
-        NbError: if a file of them does not hold names and values.
+        NbError: if a file of them does not hold names and values, or has two readings.
     """
     found: dict[str, Any] = {}
     for params in stage.params:
+        is_yaml = str(params.fs_path).endswith((".yaml", ".yml"))
+        if is_yaml and params.fs_path not in made:
+            read_config(Path(params.fs_path))
         values = params.read_params()
         if not isinstance(values, dict):
             raise NbError(

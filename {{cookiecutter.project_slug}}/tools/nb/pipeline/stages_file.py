@@ -7,7 +7,6 @@ parameters) are taken from `dvc.lock`, which holds them once a stage has run.
 
 from __future__ import annotations
 
-import json
 import math
 import posixpath
 import re
@@ -20,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from ..notebook import production_notebooks
-from ..project import FINGERPRINTS, PRODUCTION, NbError, one_line
-from .dvc_yaml import parse
+from ..project import FINGERPRINTS, PRODUCTION, NbError, one_line, parse_json
+from ..yamlfile import parse_as_dvc, read_as_dvc
 from .papermill_command import (
     PapermillCommand,
     inside,
@@ -33,8 +32,8 @@ from .papermill_command import (
 FILE = "dvc.yaml"
 LOCK = "dvc.lock"
 PLACEHOLDER = re.compile(r"\$\{([^}]*)\}")
-# Of a larger matrix only the stages that ran are known: to list them all takes too long.
-LARGEST_MATRIX = 10_000
+# Stages of a matrix. Of a larger one only those that ran are known: to list all takes too long.
+MOST_STAGES = 10_000
 
 
 @dataclass(frozen=True)
@@ -222,14 +221,7 @@ def read_text(root: Path, file: str = FILE) -> str:
 
 
 def _entries(text: str, file: str, base: str) -> Iterator[Entry]:
-    import yaml
-
-    try:
-        node, content = parse(text)
-    except yaml.YAMLError as error:
-        raise broken(error, file) from None
-    except RecursionError:
-        raise NbError(f"{file} is nested too deeply.", 2) from None
+    node, content = parse_as_dvc(text, file)
     stages = content.get("stages") if isinstance(content, dict) else None
     if not isinstance(stages, dict):
         return
@@ -255,12 +247,11 @@ def read_stages(root: Path, files: Iterable[str] = (FILE,)) -> list[Stage]:
 
 def read_lock(root: Path, file: str = FILE) -> dict[str, Any]:
     """Return what `dvc.lock` holds of each stage of a `dvc.yaml`; nothing if it cannot be read."""
-    import yaml
-
+    path = (root / file).with_name(LOCK)
     try:
-        text = (root / file).with_name(LOCK).read_text(encoding="utf-8")
-        content = json.loads(text) if text[:1] == "{" else parse(text)[1]
-    except (OSError, ValueError, RecursionError, yaml.YAMLError):
+        text = path.read_text(encoding="utf-8")
+        content = parse_json(text) if text[:1] == "{" else read_as_dvc(text, path.name)
+    except (OSError, ValueError, NbError):
         return {}
     stages = content.get("stages") if isinstance(content, dict) else None
     found = stages if isinstance(stages, dict) else {}
@@ -299,12 +290,22 @@ def _expand(entry: Entry, locked: Iterable[str]) -> Iterator[tuple[str, dict[str
         yield from ((name, {}) for name in locked if name.startswith(f"{base}@"))
 
 
+def stage_count(entry: Entry) -> int:
+    """Return for how many stages an entry stands, as far as that is written in it."""
+    matrix, items = entry.spread.get("matrix"), entry.spread.get("foreach")
+    if isinstance(matrix, dict):
+        return _product(matrix)
+    return len(items) if isinstance(items, dict | list) else 1
+
+
+def _product(matrix: Mapping[str, Any]) -> int:
+    return math.prod(len(row) for row in matrix.values() if isinstance(row, list))
+
+
 def _lists_values(matrix: Mapping[str, Any]) -> bool:
     """Return whether a matrix lists its values, and not too many."""
     rows = list(matrix.values())
-    return all(isinstance(row, list) for row in rows) and (
-        math.prod(map(len, rows)) <= LARGEST_MATRIX
-    )
+    return all(isinstance(row, list) for row in rows) and _product(matrix) <= MOST_STAGES
 
 
 def _word(key: str, number: int, value: Any) -> str:

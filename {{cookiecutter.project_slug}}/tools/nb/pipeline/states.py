@@ -59,12 +59,10 @@ def find_states(repo: Any, root: Path) -> list[StageState]:
     own = [stage for stage in repo.index.stages if stage.relpath == "dvc.yaml"]
     planned = {stage.addressing for stage in plan_repro(graph, with_fingerprints(repo, own))}
     stages = {s.addressing: s for s in shown_stages(graph)}
-    try:
-        changes = repo.status()
-    except AttributeError:  # of what takes a file of parameters for a mapping
-        for stage in stages.values():
-            read_parameters(stage)
-        raise
+    made = {str(out.fs_path) for stage in graph for out in stage.outs}
+    for stage in stages.values():
+        read_parameters(stage, made)  # first: it says what is wrong with them
+    changes = repo.status()
     makers = {path_of(out, root): s.addressing for s in graph for out in s.outs}
     states: list[StageState] = []
     stale: set[str] = set()

@@ -13,8 +13,9 @@ from typing import Any
 
 from .. import lazy
 from ..copies import ERROR_MARK, INJECTED, one_line
+from ..notebook import load_json, parse_notebook, read_text
 from ..pipeline.stages_file import Stage
-from ..project import EXECUTED, SITE, NbError, write_whole
+from ..project import EXECUTED, SITE, NbError, parse_json, write_whole
 from .files import NOTES, Files, environment
 from .outputs import Outputs, contents
 
@@ -90,7 +91,7 @@ def make(root: Path, copy: Path, stage: Stage | None) -> Note:
 def read_note(path: Path) -> Note | None:
     """Return what an earlier build noted of a page; None if there is nothing of this version."""
     try:
-        return Note(**json.loads(path.read_text(encoding="utf-8")))
+        return Note(**parse_json(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
 
@@ -187,7 +188,12 @@ def read(path: Path) -> Any:
         import nbformat
 
     try:
-        return nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)  # type: ignore[no-untyped-call]
+        text = read_text(path, lambda text: load_json(path, text) and text)
+        notebook = nbformat.reads(text, as_version=4)  # type: ignore[no-untyped-call]
+        parse_notebook(path, notebook)
+        return notebook
+    except NbError:
+        raise
     except Exception as error:  # nbformat has errors of its own for what is no notebook
         raise NbError(f"{path.name} cannot be shown: {one_line(str(error))}") from None
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..pipeline.stages_file import Stage
+from ..project import parse_json
 from ..record import RunRecord
 from . import shown
 from .history import Moment
@@ -143,7 +143,7 @@ def read_table(path: Path) -> Table | None:
         if not path.is_file() or path.stat().st_size > PLOT_BYTES:
             return None
         if path.suffix == ".json":
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = parse_json(path.read_text(encoding="utf-8"))
             lists = [content, *(content.values() if isinstance(content, dict) else ())]
             table = next((rows for rows in lists if isinstance(rows, list)), None)
             return table if table and all(isinstance(row, dict) for row in table) else None

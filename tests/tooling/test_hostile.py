@@ -1,0 +1,178 @@
+"""Files of any quality: no traceback, no hang, and what is good beside them is read."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import hostile
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+from nb import declared, duplicates, fingerprints, notebook
+from nb.cellcode import mask
+from nb.cellfile import read_cells
+from nb.check.runner import check_paths, read_document
+from nb.check.source import ESCAPE
+from nb.cli import main
+from nb.config import read_config
+from nb.declared import MOST_STAGES, stage_count
+from nb.editing import readable
+from nb.parameters import read_parameters
+from nb.project import DEEPEST, NbError
+from nb.text import printable
+
+ON_POSIX = pytest.mark.skipif(os.name != "posix", reason="there are no named pipes")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "src").mkdir()
+    (tmp_path / "dvc.yaml").write_text("stages: {}\n")
+    (tmp_path / "pyproject.toml").write_text("[project]\nname = 'x'\n")
+    return tmp_path
+
+
+def saved(folder: Path, text: str) -> Path:
+    path = folder / "n.ipynb"
+    path.write_bytes(text.encode("utf-8"))
+    return path
+
+
+@pytest.mark.parametrize("text", hostile.UNREADABLE.values(), ids=hostile.UNREADABLE)
+def test_each_reader_says_which_file_is_no_notebook(tmp_path: Path, text: str) -> None:
+    path = saved(tmp_path, text)
+    for read in (notebook.read_notebook, read_cells, lambda path: readable(path, color=False)):
+        with pytest.raises(NbError) as caught:
+            read(path)
+        assert str(caught.value).startswith(str(path))
+        assert "\n" not in str(caught.value)
+    with pytest.raises(Exception, match=r"\w") as refused:
+        read_document("n.ipynb", path)
+    assert type(refused.value).__name__ == "_UnreadableError"
+
+
+@pytest.mark.parametrize("text", hostile.STRANGE.values(), ids=hostile.STRANGE)
+def test_a_strange_notebook_is_read(tmp_path: Path, text: str) -> None:
+    path = saved(tmp_path, text)
+    read = notebook.read_notebook(path)
+    sources = notebook.Sources(tmp_path / "src")
+    assert notebook.fingerprint(read, sources)
+    assert readable(path, color=False)
+    for cell in read.cells:
+        mask(cell.source)
+        notebook.python_source(cell.source)
+        for line in cell.source.split("\n"):
+            ESCAPE.match(line)
+    try:
+        read_parameters(read)
+    except NbError as error:
+        assert "\n" not in str(error)
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=5,
+)
+LIKE_CELLS = st.fixed_dictionaries(
+    {},
+    optional={
+        "cell_type": st.just("code") | VALUES,
+        "source": st.text(max_size=20) | VALUES,
+        "metadata": st.fixed_dictionaries({}, optional={"tags": VALUES}) | VALUES,
+        "outputs": VALUES,
+    },
+)
+LIKE_NOTEBOOKS = st.fixed_dictionaries(
+    {"nbformat": st.just(4) | VALUES},
+    optional={"metadata": st.just({}) | VALUES, "cells": st.lists(LIKE_CELLS | VALUES) | VALUES},
+)
+
+
+@given(LIKE_NOTEBOOKS | VALUES)
+def test_anything_is_read_or_refused(content: Any) -> None:
+    path = Path("n.ipynb")
+    try:
+        read = notebook.parse_notebook(path, content)
+    except NbError:
+        return
+    for cell in read.cells:
+        assert isinstance(cell.source, str)
+        assert all(isinstance(tag, str) for tag in cell.tags)
+
+
+@given(st.integers(1, 3 * DEEPEST), st.sampled_from(["[]", '{"a":}']))
+def test_nesting_is_bounded(depth: int, kind: str) -> None:
+    opening, closing = kind[:-1], kind[-1]
+    text = opening * depth + ("1" if kind != "[]" else "") + closing * depth
+    if depth <= DEEPEST:
+        assert notebook.load_json(Path("n.ipynb"), text) is not None
+    else:
+        with pytest.raises(NbError, match=f"n.ipynb is nested more than {DEEPEST} levels deep"):
+            notebook.load_json(Path("n.ipynb"), text)
+
+
+def test_commands_go_on_past_what_cannot_be_read(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hostile.write(root / "notebooks" / "production")
+    written = fingerprints.refresh(root)
+    assert fingerprints.FINGERPRINTS / "good-1.txt" in written
+    named = capsys.readouterr().err.splitlines()
+    for name in hostile.UNREADABLE:
+        assert any(f"production/{name}.ipynb" in line for line in named)
+    assert all(line.startswith("nb: notebooks/production/") for line in named)
+
+    (found,) = duplicates.find(root)
+    paths = {place.path for place in found.places}
+    assert {f"notebooks/production/good-{number}.ipynb" for number in (1, 2)} <= paths
+    left_out = capsys.readouterr().err.splitlines()
+    assert len(left_out) == len(named)
+
+    findings = check_paths(root).findings
+    unreadable = {f.path for f in findings if f.code == "NB001"}
+    assert {f"notebooks/production/{name}.ipynb" for name in hostile.UNREADABLE} <= unreadable
+    assert any(f.path.endswith("good-1.ipynb") for f in findings)
+    assert not any(sign in line for line in (*named, *left_out) for sign in hostile.OBEYED)
+
+
+@ON_POSIX
+def test_a_named_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    for path, read in [("n.ipynb", notebook.read_notebook), ("c.yaml", read_config)]:
+        os.mkfifo(tmp_path / path)
+        with pytest.raises(NbError, match=re.escape(path)):
+            read(tmp_path / path)  # type: ignore[operator]
+
+
+def test_a_matrix_is_bounded(tmp_path: Path) -> None:
+    row = list(range(40))
+    spec = {"matrix": dict.fromkeys("abcde", row), "cmd": "echo"}
+    assert stage_count(spec) == 40**5 > MOST_STAGES
+    (tmp_path / "dvc.yaml").write_text(json.dumps({"stages": {"a": spec, "b": {"cmd": "echo"}}}))
+    assert [stage.name for stage in declared.read_stages(tmp_path)] == ["b"]
+    assert stage_count({"foreach": row}) == 40
+    assert stage_count({"cmd": "echo"}) == stage_count(5) == 1
+
+
+@pytest.mark.parametrize("command", ["params", "show", "duplicates", "check"])
+@pytest.mark.parametrize("name", hostile.NAMES)
+def test_a_command_names_a_file_from_the_root_and_sends_no_control(
+    root: Path, monkeypatch: pytest.MonkeyPatch, command: str, name: str
+) -> None:
+    (root / "tools" / "nb").mkdir(parents=True)
+    folder = root / "notebooks" / "production"
+    folder.mkdir(parents=True)
+    (folder / f"{name}.ipynb").write_text("<<<<<<< ours")
+    monkeypatch.chdir(root)
+    arguments = [name] if command in ("params", "show") else []
+    done = CliRunner().invoke(main, [command, *arguments], color=True)
+    said = re.sub(r"\x1b\[\d+m", "", done.output)  # our own colors
+    assert f"notebooks/production/{printable(name)}.ipynb" in said
+    assert str(root) not in said
+    assert not any(sign in said for sign in hostile.OBEYED)
+    assert "[31mred" not in said or "\\u001b[31mred" in said

@@ -1,0 +1,237 @@
+"""YAML that papermill and DVC read alike: what is refused, and how it is said."""
+
+from __future__ import annotations
+
+import math
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+import yaml
+from hypothesis import example, given
+from hypothesis import strategies as st
+from nb.config import change_config, read_config
+from nb.project import NbError
+from nb.yamlfile import dump, read, read_as_dvc, read_value
+from ruamel.yaml import YAML
+
+
+class NoDatesSafeLoader(yaml.SafeLoader):
+    """papermill's loader of files of parameters (papermill.iorw)."""
+
+    yaml_implicit_resolvers: ClassVar = {
+        first: [each for each in known if each[0] != "tag:yaml.org,2002:timestamp"]
+        for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+def papermill(text: str) -> Any:
+    return yaml.load(text, NoDatesSafeLoader)
+
+
+def dvc(text: str) -> Any:
+    """Read as DVC does in a project, where ruamel.yaml has its parser in C."""
+    yaml.compose(text, getattr(yaml, "CBaseLoader", yaml.BaseLoader))
+    return YAML(typ="safe").load(text)
+
+
+def is_recordable(value: Any) -> bool:
+    """Whether DVC can write a value as JSON and compare it with what it wrote."""
+    if isinstance(value, dict):
+        return all(isinstance(key, str) for key in value) and all(
+            map(is_recordable, value.values())
+        )
+    if isinstance(value, list):
+        return all(map(is_recordable, value))
+    is_plain = value is None or isinstance(value, bool | int | float | str)
+    return is_plain and not (isinstance(value, float) and math.isnan(value))
+
+
+def outcome(reader: Any, text: str) -> Any:
+    try:
+        return reader(text)
+    except (yaml.YAMLError, ValueError, OverflowError, TypeError):
+        return NbError
+    except Exception as error:  # ruamel.yaml has errors of its own
+        assert "ruamel" in type(error).__module__
+        return NbError
+
+
+def config(text: str) -> Any:
+    return read(text, "config/n.yaml")
+
+
+def refusal(text: str) -> str:
+    with pytest.raises(NbError) as caught:
+        config(text)
+    assert caught.value.exit_code == 2
+    return str(caught.value)
+
+
+SCALARS = st.one_of(
+    st.text("0123456789_.:eExob+-~=<TZ ", max_size=12),
+    st.sampled_from(
+        [
+            "y",
+            "n",
+            "yes",
+            "No",
+            "ON",
+            "off",
+            "true",
+            "False",
+            "null",
+            "~",
+            ".inf",
+            "-.INF",
+            ".nan",
+            "=",
+            "<<",
+            "0o7",
+            "08",
+        ]
+    ),
+    st.from_regex(
+        r"[-+]?(0|0o|0b|0x)?[0-9_]{1,6}([.:][0-9_]{0,4})?([eE][-+]?[0-9]{1,2})?", fullmatch=True
+    ),
+    st.dates().map(str),
+    st.datetimes().map(str),
+    st.text(max_size=8),
+)
+DOCUMENTS = st.one_of(
+    SCALARS.map("x: {}".format),
+    st.lists(SCALARS, max_size=3).map(lambda items: f"x: [{', '.join(items)}]"),
+    st.tuples(SCALARS, SCALARS).map(lambda pair: f"{pair[0]}: {pair[1]}\nb: 1"),
+    st.tuples(SCALARS, SCALARS).map(lambda pair: f"x: {{a: {pair[0]}, {pair[1]}: 2}}"),
+)
+TEXTS = DOCUMENTS | st.text("ab:-[]{}&*!|>'\"#%,? \n\t01", max_size=40)
+
+
+@given(TEXTS)
+@example("flag: on")
+@example("a: 1\na: 2")
+@example("%YAML 1.1\n---\na: y")
+@example("%YAML 1.1\n---\na: [on, 012]")
+@example("a: &x {b: 1}\nc:\n  <<: *x\n  b: 2")
+def test_a_config_file_that_is_read_has_one_reading(text: str) -> None:
+    """What a notebook gets, what DVC records and what `${…}` stands for are equal."""
+    try:
+        content = config(text)
+    except NbError:
+        # Nothing is refused that both read alike.
+        first, second = outcome(papermill, text), outcome(dvc, text)
+        alike = first is not NbError and repr(first) == repr(second) and is_recordable(first)
+        assert not alike or text.startswith("%YAML")
+        return
+    assert repr(papermill(text)) == repr(dvc(text)) == repr(content)
+    assert is_recordable(content)
+
+
+@given(DOCUMENTS)
+@example("a: 012\nb: on\nc: 12:30\nd: 1e3\ne: 2024-01-31")
+def test_a_lock_file_is_read_as_dvc_reads_it(text: str) -> None:
+    expected = outcome(dvc, text)
+    if expected is NbError:
+        return
+    assert repr(read_as_dvc(text, "dvc.lock")) == repr(expected)
+
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.text(st.characters(codec="utf-8"))
+    | SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(SCALARS, inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.dictionaries(st.text(st.characters(codec="utf-8"), min_size=1), VALUES, max_size=4))
+@example({"a": "on", "b": "1e3", "c": "0o12", "on": "2024-01-31", "=": "<<"})
+def test_what_is_written_is_read_alike(values: dict[str, Any]) -> None:
+    written = dump(values)
+    assert repr(config(written) or {}) == repr(values) == repr(dvc(written) or {})
+    for value in values.values():
+        assert repr(config(f"[{dump(value, flow=True)}]")) == repr([value])
+
+
+def test_dates_paths_and_tuples_are_written_as_what_yaml_has() -> None:
+    values = {"a": date(2024, 1, 31), "b": datetime(2024, 1, 31, 9), "c": Path("x/y"), "d": (1, 2)}
+    read_back = {"a": "2024-01-31", "b": "2024-01-31T09:00:00", "c": "x/y", "d": [1, 2]}
+    assert config(dump(values)) == read_back
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: 1\nflag: on", 'line 2: parameter flag: on is true to papermill and the text "on" to'),
+        ("flag: on", 'to DVC; write true or "on"'),
+        ("n: 012", "line 1: parameter n: 012 is 10 to papermill and 12 to DVC; write 10 or 12"),
+        ("n: 0o12", 'parameter n: 0o12 is the text "0o12" to papermill and 10 to DVC'),
+        ("t: 12:30", 'is 750 to papermill and the text "12:30" to DVC; write 750 or "12:30"'),
+        ("d: 2024-01-31", 'parameter d: 2024-01-31 is text to papermill and a date to DVC'),
+        ("d: 2024-01-31", 'write "2024-01-31"'),
+        ("d: 2024-01-31 09:30:00", 'a date to DVC; write "2024-01-31 09:30:00"'),
+        ("d: 2024-02-31", 'parameter d: 2024-02-31 cannot be read; write "2024-02-31"'),
+        ("r: 1e-3", 'write "1e-3" or 0.001'),
+        ("a: =", 'parameter a: = cannot be read; write "="'),
+        ("w:\n  - {b: off}", 'line 2: parameter w[0]["b"]: off is false'),
+        ("a: 1\nb: 2\na: 3", "line 3: parameter a is given twice, also in line 1"),
+        ("w: {x: 1, x: 2}", 'parameter w["x"] is given twice, also in line 1'),
+        ("w: {1: 2}", 'parameter w["1"]: a name has to be text; write "1"'),
+        ("w: .nan", "equals nothing, so its stage is never up to date; write null"),
+        ("w: !!set {x}", "parameter w: "),
+        ("w: !!python/name:os.system x", "parameter w: "),
+        ("? [1]\n: 2", "line 1: a name is a list"),
+        ("a: &a [*a]", "line 1: *a stands for what holds it"),
+        (f"a:\n {'[' * 300}{']' * 300}", "line 2: nested more than 100 levels deep"),
+        (f"a: {'[' * 3000}{']' * 3000}", "config/n.yaml"),
+        ("a: {b: {" * 1500, "config/n.yaml"),
+        ("%YAML 1.1\n---\na: y", "line 1: remove the line %YAML"),
+    ],
+)  # fmt: skip
+def test_what_is_refused_is_named(text: str, message: str) -> None:
+    refused = refusal(text)
+    assert refused.startswith("config/n.yaml")
+    assert message in refused
+    assert "\n" not in refused
+
+
+def test_all_problems_are_said_at_once() -> None:
+    assert len(refusal("a: on\nb: 012\nc: {d: 12:30}\n").splitlines()) == 3
+
+
+def test_anchors_that_stand_for_billions_are_refused() -> None:
+    lines = ["a: &a [x, x, x, x, x, x, x, x, x, x]"]
+    for before, name in zip("abcdefgh", "bcdefghi", strict=True):
+        lines.append(f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]")
+    text = "\n".join(lines)
+    assert "aliases stand for more than 100,000 values" in refusal(text)
+    with pytest.raises(NbError, match="aliases stand for more"):
+        read_as_dvc(text, "dvc.yaml")
+
+
+@pytest.mark.parametrize(
+    ("typed", "value"),
+    [("7", 7), ("2024-01-31", "2024-01-31"), ("1e-3", 0.001), ("[1, a]", [1, "a"]), ("", None)],
+)
+def test_a_value_on_the_command_line(typed: str, value: Any) -> None:
+    assert repr(read_value(typed, "--set train.x")) == repr(value)
+
+
+@pytest.mark.parametrize("typed", ["on", "012", "12:30", "[1, off]"])
+def test_a_value_on_the_command_line_that_has_two_readings(typed: str) -> None:
+    with pytest.raises(NbError, match=r"--set train.x: .* to papermill and .* to DVC; write "):
+        read_value(typed, "--set train.x")
+
+
+def test_a_changed_config_file_keeps_its_values(tmp_path: Path) -> None:
+    path = tmp_path / "config" / "n.yaml"
+    path.parent.mkdir()
+    path.write_text('a: "on"\nb: "1e3"\nc: "0o7"\n')
+    change_config(path, "d", "2024-01-31")
+    values = {"a": "on", "b": "1e3", "c": "0o7", "d": "2024-01-31"}
+    assert read_config(path) == values == dvc(path.read_text())

@@ -1,0 +1,50 @@
+"""Texts on the terminal: all that `nb` prints goes through here.
+
+Names of files, messages of programs and lines of notebooks come from others. A terminal would obey
+the escape sequences in them, hide a line or reverse its order: they are made visible. Only what
+`style` and `sequence` make reaches the terminal as it is.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from typing import IO, Any
+
+import click
+
+from .text import printable
+
+# What stands for the escape character in sequences of our own: nobody else can know it.
+_OWN = f"\x1b{secrets.token_hex(8)}"
+_VISIBLE_OWN = printable(_OWN)
+_COLOR = re.compile(r"\x1b(?=\[[0-9;]*m)")
+
+
+def echo(
+    text: object = "", *, nl: bool = True, err: bool = False, file: IO[Any] | None = None
+) -> None:
+    """Print a text with all controls in it visible."""
+    shown = printable(str(text)).replace(_VISIBLE_OWN, "\x1b")
+    click.echo(shown, nl=nl, err=err, file=file)
+
+
+def secho(text: object = "", *, nl: bool = True, err: bool = False, **styles: Any) -> None:
+    """Print a text in color."""
+    echo(style(str(text), **styles), nl=nl, err=err)
+
+
+def style(text: str, **styles: Any) -> str:
+    """Return a text that `echo` prints in color; the styles are those of `click.style`."""
+    before, after = click.style("\0", **styles).split("\0")
+    return f"{sequence(before)}{text}{sequence(after)}"
+
+
+def sequence(codes: str) -> str:
+    """Return escape sequences that `echo` prints as they are."""
+    return codes.replace("\x1b", _OWN)
+
+
+def colored(text: str) -> str:
+    """Return a text of a program whose colors alone `echo` prints as they are."""
+    return _COLOR.sub(lambda _: _OWN, text)
