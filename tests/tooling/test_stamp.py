@@ -99,7 +99,11 @@ TOUCHES: dict[str, Callable[[Path], object]] = {
     "the lock changed": lambda root: (root / "dvc.lock").write_text("stages: {}\n"),
     "another pipeline appeared": lambda root: (root / "sub/dvc.yaml").touch(),
     "tracked data appeared": lambda root: (root / "data/raw.csv.dvc").touch(),
-    "a folder appeared": lambda root: (root / "sub/new").mkdir(),
+    "a pipeline appeared in a new folder": lambda root: (
+        (root / "sub/new/deep").mkdir(parents=True),
+        (root / "sub/new/deep/dvc.yaml").touch(),
+    ),
+    "a folder is gone": lambda root: shutil.rmtree(root / "sub"),
     "what DVC ignores changed": lambda root: (root / ".dvcignore").write_text("src\n"),
     "the report is gone": lambda root: (root / "report").unlink(),
     "the cache is gone": lambda root: shutil.rmtree(root / "cache"),
@@ -122,6 +126,8 @@ def test_what_nobody_depends_on_does_not_count(root: Path) -> None:
     (root / "src" / "pkg" / "__pycache__" / "a.pyc").touch()
     (root / "data" / "other.csv").touch()
     (root / "copy").hardlink_to(root / "tool")
+    (root / ".ruff_cache" / "0.12").mkdir(parents=True)  # as a hook of the first commit makes it
+    (root / ".ruff_cache" / "0.12" / "entry").touch()
     assert stamp.read(root)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import sys
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import click
 
 from . import gitwiring
-from .project import NbError, find_root
+from .project import FULL, NbError, find_root, unwritable
 
 # Modules of `commands` are imported when one of their commands is called.
 MODULES = {
@@ -33,6 +34,8 @@ MODULES = {
     ),
 }
 WHERE = {command: module for module, commands in MODULES.items() for command in commands}
+# What a person's disk may say to any command: full, read-only, not permitted.
+DISK_ERRORS = FULL | {errno.EROFS, errno.EACCES, errno.EPERM}
 # Commands that Git itself calls, or that report what is wrong, change nothing on the way.
 WITHOUT_REPAIR = (
     None,
@@ -68,6 +71,11 @@ class Commands(click.Group):
             for line in str(error).splitlines():
                 click.secho(f"nb: {line}", fg="red", err=True)
             ctx.exit(error.exit_code)
+        except OSError as error:
+            if error.errno not in DISK_ERRORS:
+                raise
+            click.secho(f"nb: {unwritable(error)}", fg="red", err=True)
+            ctx.exit(1)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -21,7 +21,7 @@ from . import causes, memory, pipeline, record, stamp, worker
 from .orphans import adopt_orphans
 from .pagemaker import PageMaker
 from .pipeline import Outcome
-from .project import cores, program_environment
+from .project import cores, program_environment, unwritable
 from .record import Options, RunRecord, StageRecord
 from .schedule import (
     BROKEN,
@@ -92,6 +92,7 @@ class Runner:
         self.workers: dict[int, Worker] = {}
         self.signals: list[tuple[int, float]] = []
         self.usage = False
+        self.is_unsaved = False
         self.written: pipeline.Written = {}
         self.ended: dict[str, int] = {}  # by the clock of the file system
         self.events = selectors.DefaultSelector()
@@ -301,7 +302,10 @@ class Runner:
         """Note what became of a stage, and why."""
         stage = self.stages[ended.task.name]
         stage.ended = record.now()
-        self.ended[stage.name] = stamp.clock(self.root)
+        try:
+            self.ended[stage.name] = stamp.clock(self.root)
+        except OSError:  # of a full disk; with this time, nothing is taken for untouched
+            self.ended[stage.name] = 0
         stage.seconds = round(time.monotonic() - ended.began, 3)
         outcome = outcome or Outcome(status=code)
         for path, lines in outcome.written.items():
@@ -327,9 +331,22 @@ class Runner:
                 self.view.line(stage.name, line)
 
     def _save(self) -> None:
-        """Write the record if the state of a stage changed."""
-        if self._note_states():
+        """Write the record if the state of a stage changed.
+
+        Raises:
+            OSError: if that is not possible and nothing was started. A run at work goes on, and
+                tells; the end of it tries again.
+        """
+        if not self._note_states():
+            return
+        try:
             self.record.save(self.root)
+        except OSError as error:
+            if not self.workers and not self.ended:
+                raise
+            if not self.is_unsaved:
+                self.view.note(f"the record of the run is behind: {unwritable(error)}")
+            self.is_unsaved = True
 
     def _note_states(self) -> bool:
         self.view.waiting = 0

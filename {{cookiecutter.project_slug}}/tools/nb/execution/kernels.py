@@ -68,12 +68,15 @@ class Provisioner(LocalProvisioner):
         folder = options.get("cwd") or Path.cwd()
         environment = options.get("env") or os.environ
         null = os.open(os.devnull, os.O_RDWR)
+        nothing, writer = os.pipe()  # an ordinary kernel reads from a pipe that ends at once
+        os.close(writer)
         silent = options.get("stdout") == DEVNULL
         try:
-            streams = [null, null, null] if silent else [null, 1, 2]
+            streams = [nothing, null, null] if silent else [nothing, 1, 2]
             fork = fork_kernel(launcher[3:], str(folder), environment, streams)
         finally:
             os.close(null)
+            os.close(nothing)
         if isinstance(fork, str):
             return fork
         forks.append(fork)
