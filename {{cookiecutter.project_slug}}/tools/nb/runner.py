@@ -138,7 +138,8 @@ class Runner:
         return True
 
     def _loop(self) -> None:
-        self._save()
+        self._note_states()
+        self.record.save(self.root)  # where that is not possible, nothing starts
         while True:
             self._heed_signals()
             ready = self.schedule.ready(memory.available())
@@ -333,17 +334,13 @@ class Runner:
     def _save(self) -> None:
         """Write the record if the state of a stage changed.
 
-        Raises:
-            OSError: if that is not possible and nothing was started. A run at work goes on, and
-                tells; the end of it tries again.
+        Where that is not possible any more, the run goes on; the end of the run tries again.
         """
         if not self._note_states():
             return
         try:
             self.record.save(self.root)
         except OSError as error:
-            if not self.workers and not self.ended:
-                raise
             if not self.is_unsaved:
                 self.view.note(f"the record of the run is behind: {unwritable(error)}")
             self.is_unsaved = True
