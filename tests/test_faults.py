@@ -149,6 +149,31 @@ def test_ctrl_c_while_a_command_starts_is_no_traceback(notebooks: Pipeline) -> N
     assert not {stage["state"] for stage in notebooks.record()["stages"]} & {"ran", "running"}
 
 
+# Leaves kernels as an interrupt in their first moments can: they run and say nothing.
+DEAF = """
+import time
+from ipykernel.kernelbase import Kernel
+def deaf(self, *_):
+    time.sleep(600)
+Kernel.{request}_request = deaf
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("request_", ["kernel_info", "execute"])
+def test_a_kernel_that_never_answers_ends_a_run(
+    notebooks: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request_: str
+) -> None:
+    (tmp_path / "deaf.py").write_text(DEAF.format(request=request_))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    notebooks.declare(a=notebook(notebooks, "import deaf", name="a"))
+    process = notebooks.begin("nb", "run")
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 137, output
+    assert "the kernel was lost outside of the cells" in output
+    notebooks.is_gone()
+
+
 def test_a_killed_runner_leaves_no_traceback(notebooks: Pipeline) -> None:
     process = notebooks.begin("nb", "run", "-j2")
     assert find(notebooks, process, "grandchild")

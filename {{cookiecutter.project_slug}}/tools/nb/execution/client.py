@@ -19,14 +19,14 @@ from nbformat import from_dict
 from papermill.clientwrap import PapermillNotebookClient
 
 from . import strict
-from .kernels import is_idle
+from .kernels import SILENT_SECONDS, is_idle
 from .limits import Limits
 from .outputs import CellOutputs
 from .problems import WrongParameters
 from .streams import LiveStream
 
 # How long the outputs of a cell may take to arrive after it ended.
-OUTPUT_SECONDS = 60
+OUTPUT_SECONDS = 30
 # How long a reply may take to arrive once the kernel is idle again; until the next look at whether
 # a kernel that does not reply is alive.
 REPLY_SECONDS = 5.0
@@ -101,7 +101,11 @@ class Client(PapermillNotebookClient):
         if self.strict:
             source = Path(strict.__file__).read_text(encoding="utf-8")
             code = f"exec({source!r}, {{'__name__': {strict.NAME!r}}})"
-            reply = (await self.async_wait_for_reply(self._ask(code)))["content"]
+            waiting = self.async_wait_for_reply(self._ask(code))
+            try:
+                reply = (await asyncio.wait_for(waiting, SILENT_SECONDS))["content"]
+            except asyncio.TimeoutError:
+                raise RuntimeError(f"it did not answer in {SILENT_SECONDS:g} seconds") from None
             if reply.get("ename") == "KeyboardInterrupt":
                 raise RuntimeError("it was interrupted")
         # A kernel drops outputs that nobody takes; 1,000 of them wait, if nothing is said.

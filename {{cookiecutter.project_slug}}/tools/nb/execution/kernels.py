@@ -37,6 +37,9 @@ PATIENCE_SECONDS, LOOK_SECONDS = 1.0, 0.005
 RECONNECT_MILLISECONDS = 5
 REPLY_SECONDS = 1.0
 SOCKETS_SECONDS = 30.0
+# How long a kernel that listens may be silent before its first cell: an interrupt in the first
+# moments of its life can leave it deaf.
+SILENT_SECONDS = 30.0
 
 # The kernels that this process had forked; they are not its children.
 forks: list[Fork] = []
@@ -117,7 +120,8 @@ class Client(AsyncKernelClient):
         Raises:
             RuntimeError: if it ended, or does not answer in time.
         """
-        end = time.monotonic() + (timeout or float("inf"))
+        timeout = min(timeout or float("inf"), SILENT_SECONDS)
+        end = time.monotonic() + timeout
         while not await self._answers():
             if not await self.is_alive():
                 raise RuntimeError("Kernel died before replying to kernel_info")
