@@ -206,6 +206,16 @@ def test_a_notebook_that_takes_too_long_ends(pipeline: Pipeline) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("leave", ["quit()", "exit", "import sys; sys.exit()"])
+def test_a_notebook_may_leave_before_its_last_cell(pipeline: Pipeline, leave: str) -> None:
+    papermill(pipeline, "print('before')", leave, "import time; time.sleep(0.5)\nprint('after')")
+    cells = executed(pipeline).cells
+    assert "before" in json.dumps([cell.get("outputs") for cell in cells])
+    assert cells[-1].outputs == []
+    papermill(pipeline, "print('before')", leave)
+    assert executed(pipeline).cells[-2].outputs[0].text == "before\n"
+
+
 def test_a_dead_kernel_leaves_a_copy_that_says_where(pipeline: Pipeline) -> None:
     output = papermill(pipeline, "print(1)", "import os\nos.kill(os.getpid(), 9)", code=138)
     assert "cell 3 · DeadKernelError: the kernel died" in output

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import os
 import random
+import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Container
+from collections.abc import Container, Iterator
 from pathlib import Path
 
 import pytest
@@ -118,6 +120,129 @@ def test_whatever_is_killed_the_next_run_is_right(
 
 def test_a_kernel_that_is_killed_is_told_and_leaves_nothing(notebooks: Pipeline) -> None:
     end_one(notebooks, "kernel", signal.SIGKILL, 0.1)
+
+
+@pytest.mark.parametrize("kind", ["papermill", "fork server"])
+def test_a_command_that_is_killed_is_told_from_a_failed_one(notebooks: Pipeline, kind: str) -> None:
+    process = notebooks.begin("nb", "run", "-j1")
+    victim = find(notebooks, process, "grandchild") and find(notebooks, process, kind)
+    assert victim
+    os.kill(victim, signal.SIGKILL)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 137, output
+    assert notebooks.stage("a")["state"] == "killed"
+    assert "Traceback" not in output
+    notebooks.is_gone()
+
+
+def test_ctrl_c_while_a_command_starts_is_no_traceback(notebooks: Pipeline) -> None:
+    run = "papermill notebooks/production/a.ipynb a.ipynb --engine nb"
+    # The stage's process group gets the signal while a shell, Python and papermill begin.
+    notebooks.declare(
+        **{
+            f"s{delay:03}": {"cmd": f"(sleep 0.{delay:03}; kill -INT 0) & exec {run}"}
+            for delay in range(0, 120, 8)
+        }
+    )
+    output = notebooks.nb("run", "-j1", "--keep-going", code=None)
+    assert "Traceback" not in output
+    assert not {stage["state"] for stage in notebooks.record()["stages"]} & {"ran", "running"}
+
+
+# Leaves kernels as an interrupt in their first moments can: they run and say nothing.
+DEAF = """
+import time
+from ipykernel.kernelbase import Kernel
+def deaf(self, *_):
+    time.sleep(600)
+Kernel.{request}_request = deaf
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("request_", ["kernel_info", "execute"])
+def test_a_kernel_that_never_answers_ends_a_run(
+    notebooks: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request_: str
+) -> None:
+    (tmp_path / "deaf.py").write_text(DEAF.format(request=request_))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    notebooks.declare(a=notebook(notebooks, "import deaf", name="a"))
+    process = notebooks.begin("nb", "run")
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 137, output
+    assert "the kernel was lost outside of the cells" in output
+    notebooks.is_gone()
+
+
+def test_a_killed_runner_leaves_no_traceback(notebooks: Pipeline) -> None:
+    process = notebooks.begin("nb", "run", "-j2")
+    assert find(notebooks, process, "grandchild")
+    found = {kind: find(notebooks, process, kind) for kind in ("warm process", "worker")}
+    warm, worker = (pid for pid in found.values() if pid)
+    os.kill(warm, signal.SIGSTOP)  # it learns of both ends at once
+    os.kill(worker, signal.SIGKILL)
+    process.kill()
+    os.kill(warm, signal.SIGCONT)
+    output, _ = process.communicate(timeout=60)
+    assert "Traceback" not in output
+    notebooks.is_gone()
+
+
+@pytest.fixture
+def small_disk(notebooks: Pipeline) -> Iterator[Path]:
+    """A disk of 200 kB at `reports`."""
+    folder = notebooks.path / "reports"
+    folder.mkdir(exist_ok=True)
+    command = ["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(folder)]
+    if subprocess.run(command, capture_output=True).returncode:
+        pytest.skip("needs the right to mount a file system")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_a_full_disk_is_named(notebooks: Pipeline, small_disk: Path) -> None:
+    big = notebook(notebooks, "print('0123456789' * 30_000)", name="big")
+    notebooks.declare(big={**big, "outs": []})
+    output = notebooks.nb("run", code=1)
+    copy = "reports/notebooks/big.ipynb"
+    assert f"{copy}: cannot be written: No space left on device" in output
+    assert re.search(rf"the disk of {small_disk}/notebooks: [\d,]+ bytes to write, ", output)
+    assert re.search(r"[\d,]+ free, \d+ kB are missing\)", output)
+    assert "Traceback" not in output
+    stage = notebooks.stage("big")
+    assert (stage["state"], notebooks.record()["exit_code"]) == ("failed", 1)
+    assert "No space left on device" in stage["cause"]
+
+
+def test_a_run_whose_record_cannot_be_written_does_not_start(
+    notebooks: Pipeline, small_disk: Path
+) -> None:
+    (small_disk / "rest").write_bytes(b"0" * (shutil.disk_usage(small_disk).free))
+    output = notebooks.nb("run", code=1)
+    assert re.search(r"nb: reports/runs/\S+.json: No space left on device \(the disk of ", output)
+    assert "Traceback" not in output
+    assert not notebooks.has("a.txt")
+    (small_disk / "rest").unlink()
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    output = notebooks.nb("run", code=1)
+    assert "Read-only file system" in output and "Traceback" not in output
+    assert not notebooks.has("a.txt")
+
+
+def test_a_run_at_work_goes_on_when_the_disk_of_its_record_is_full(
+    notebooks: Pipeline, small_disk: Path
+) -> None:
+    fill = "; cat /dev/zero > reports/zeros; echo > {0}"
+    notebooks.declare(
+        a={"cmd": f"true {fill.format('a')}", "outs": ["a"]},
+        b={"cmd": "cat a > b", "deps": ["a"], "outs": ["b"]},
+    )
+    output = notebooks.nb("run", code=1)
+    assert "the record of the run is behind: reports/runs/" in output
+    assert "Traceback" not in output
+    assert notebooks.has("b")
+    (small_disk / "zeros").unlink()
+    assert set(notebooks.states().values()) == {"unchanged"}
 
 
 def test_without_its_warm_process_a_run_goes_on(notebooks: Pipeline) -> None:

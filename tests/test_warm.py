@@ -202,6 +202,83 @@ result = [random.random(), np.random.random(), np.random.default_rng().random(),
           secrets.token_hex(8)]
 warm = "papermill" in sys.modules
 """
+# The interpreter's state after the imports: what an import, or who imports in advance, may change.
+STATE = """
+import asyncio, atexit, builtins, copyreg, decimal, faulthandler, gc, json, locale, logging
+import multiprocessing, os, random, re, resource, signal, socket, sys, threading, warnings
+import finds_stream, requests
+import matplotlib, numpy as np, pandas as pd, sklearn
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    options = {name: repr(pd.get_option(name)) for name in pd._config.config._registered_options}
+manager = logging.Logger.manager
+loggers = {n: l for n, l in manager.loggerDict.items() if isinstance(l, logging.Logger)}
+def described(l):
+    handlers = [(type(h).__name__, h.level, h.formatter and h.formatter._fmt) for h in l.handlers]
+    return [l.level, l.disabled, l.propagate, handlers, len(l.filters), l.getEffectiveLevel()]
+def plain(text):
+    return re.sub("0x[0-9a-f]+|/tmp/tmp[^']*", "", repr(text))
+files = [f"/proc/self/fd/{n}" for n in os.listdir("/proc/self/fd")]
+links = [(re.sub("[0-9]+", "", os.readlink(f)), os.get_inheritable(int(f.rpartition("/")[2])))
+         for f in files if os.path.lexists(f)]
+umask = os.umask(0); os.umask(umask)
+result = {
+    "loggers": {name: described(logger) for name, logger in sorted(loggers.items())},
+    "root": described(logging.getLogger()),
+    "logging": [manager.disable, logging.raiseExceptions, repr(logging.lastResort),
+                logging.getLoggerClass().__name__, logging.getLogRecordFactory().__name__,
+                sorted(logging._levelToName.items()), logging._warnings_showwarning is None],
+    "warnings": sorted(
+        (f[0], repr(f[1]), f[2].__name__, repr(f[3]), f[4]) for f in warnings.filters),
+    "shown": [plain(warnings.showwarning), plain(warnings.formatwarning)],
+    "environment": {k: v for k, v in os.environ.items() if k not in ("JPY_PARENT_PID", "_")},
+    "signals": {n.name: repr(signal.getsignal(n)) for n in signal.Signals},
+    "mask": sorted(signal.pthread_sigmask(0, [])),
+    "rcParams": {name: repr(value) for name, value in matplotlib.rcParams.items()},
+    "pandas": options,
+    "numpy": [repr(np.get_printoptions()), np.geterr(), np.getbufsize()],
+    "sklearn": sklearn.get_config(),
+    "sys": {name: plain(getattr(sys, name, None)) for name in (
+        "path", "argv", "orig_argv", "flags", "meta_path", "path_hooks", "excepthook",
+        "displayhook", "unraisablehook", "breakpointhook", "dont_write_bytecode", "warnoptions",
+        "_xoptions", "executable", "prefix", "ps1", "tracebacklimit", "pycache_prefix")},
+    "limits": [sys.getrecursionlimit(), sys.getswitchinterval(), repr(sys.gettrace()),
+               repr(sys.getprofile()), sys.get_asyncgen_hooks() == (None, None)],
+    "locale": [locale.setlocale(n) for n in (locale.LC_CTYPE, locale.LC_NUMERIC, locale.LC_TIME)],
+    "process": [umask, os.getcwd(), os.getpriority(0, 0), os.getsid(0) == os.getpid()],
+    "gc": [gc.isenabled(), gc.get_threshold(), gc.get_debug()],
+    "threads": [sorted(t.name for t in threading.enumerate()), threading.stack_size()],
+    "atexit": atexit._ncallbacks(),
+    "asyncio": type(asyncio.get_event_loop_policy()).__name__,
+    "decimal": [repr(decimal.getcontext()), repr(decimal.DefaultContext)],
+    "faulthandler": faulthandler.is_enabled(),
+    "files": sorted(links),
+    "multiprocessing": [multiprocessing.get_start_method(allow_none=True),
+                        multiprocessing.current_process().name],
+    "sockets": socket.getdefaulttimeout(),
+    "builtins": [sorted(vars(builtins)), repr(atexit.register)],
+    "shell": {m: sorted(v) for m, v in get_ipython().magics_manager.magics.items()},
+    "streams": [(type(s).__name__, s.encoding, s.isatty()) for s in (sys.stdout, sys.stderr)],
+}
+"""
+# What went wrong in the background: loggers tell, in the stream of errors.
+BACKGROUND = """
+import asyncio, gc, logging
+async def fail():
+    raise ValueError("nobody waits for this")
+task = asyncio.ensure_future(fail())
+await asyncio.sleep(0.01)
+del task
+gc.collect()
+logging.getLogger("aiohttp.client").error("a session was not closed")
+result = 1
+"""
+# A library that decides, as it is imported, by the stream that it finds.
+STREAMS = """
+import finds_stream, logging
+logging.getLogger("found").warning("a warning")
+result = finds_stream.found
+"""
 UNSEEDED_NAMES = [f"unseeded{number}" for number in range(3)]
 
 
@@ -286,6 +363,27 @@ def test_a_forked_kernel_is_as_an_ordinary_one(
     runs: dict[str, dict[str, dict[str, Any]]], name: str
 ) -> None:
     assert runs["warm"][name] == runs["cold"][name]
+
+
+def test_the_imports_of_programs_change_nothing_for_a_notebook(
+    ready: Project, tmp_path: Path
+) -> None:
+    (tmp_path / "finds_stream.py").write_text(
+        "import logging, sys\nfound = [sys.stderr.isatty(), sys.stderr.encoding]\n"
+        "logging.getLogger('found').addHandler(logging.StreamHandler())\n"
+    )
+    sources = {"state": STATE, "background": BACKGROUND, "streams": STREAMS}
+    project = make_project(tmp_path / "project", ready, sources)
+    found = []
+    for option in ((), ("--cold",)):
+        project.run("nb", "run", "--force", "-j1", *option, PYTHONPATH=str(tmp_path))
+        found.append({name: seen(project, name) for name in sources})
+    warm, cold = found
+    for name, state in warm["state"]["result"].items():
+        assert state == cold["state"]["result"][name], name
+    assert "nobody waits for this" in json.dumps(warm["background"])
+    assert "a session was not closed" in json.dumps(warm["background"])
+    assert warm == cold
 
 
 @pytest.mark.slow

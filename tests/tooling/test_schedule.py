@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from math import inf
 
+from hypothesis import given
+from hypothesis import strategies as st
 from nb.schedule import FAILED, NOT_RUN, RAN, RUNNING, UNCHANGED, Schedule, Task, width
 
 
@@ -24,12 +27,53 @@ def test_the_longest_way_comes_first_up_to_the_limit() -> None:
     assert names(schedule) == ["b"]
 
 
+NAMES = "abcdef"
+
+
+@given(
+    st.sets(st.sampled_from(list(combinations(NAMES, 2)))),
+    st.tuples(*[st.integers(1, 9) for _ in NAMES]),
+)
+def test_ready_stages_come_by_the_longest_way_to_the_end(
+    edges: set[tuple[str, str]], times: tuple[int, ...]
+) -> None:
+    seconds = dict(zip(NAMES, map(float, times), strict=True))
+
+    def longest(name: str) -> float:
+        after = [longest(other) for before, other in edges if before == name]
+        return seconds[name] + max(after, default=0)
+
+    plan = [Task(n, after=frozenset(before for before, o in edges if o == n)) for n in NAMES]
+    ready = names(Schedule(plan, len(NAMES), seconds))
+    assert set(ready) == {task.name for task in plan if not task.after}
+    assert ready == sorted(ready, key=lambda name: -longest(name))
+
+
 def test_nothing_starts_before_what_it_needs() -> None:
     schedule = Schedule(tasks(a="", b="", c="ab"), 9, {})
     for name in "ab":
         assert "c" not in names(schedule)
         schedule.set(name, RAN)
     assert names(schedule) == ["c"]
+
+
+def test_what_follows_the_machinery_alone_is_unchanged() -> None:
+    plan = [Task("a", hidden=True), Task("b", after=frozenset("a"), changed=False)]
+    schedule = Schedule(plan, 9, {})
+    schedule.set("a", RAN)
+    assert names(schedule) == []
+    assert schedule.states["b"] == UNCHANGED
+
+
+def test_memory_that_a_stage_has_taken_is_not_counted_twice() -> None:
+    schedule = Schedule([Task("a", memory=6), Task("b", memory=4)], 2, {"a": 9})
+    assert names(schedule, 9) == ["a"]
+    schedule.set("a", RUNNING)
+    assert names(schedule, 3) == []
+    another = Schedule([Task("a", memory=6), Task("b", memory=4), Task("c", memory=1)], 9, {"a": 9})
+    assert names(another, 10) == ["a", "b"]
+    another.set("a", RUNNING)
+    assert names(another, 4) == ["b"]
 
 
 def test_what_is_unchanged_is_not_started_unless_something_before_it_ran() -> None:
@@ -69,6 +113,7 @@ def test_the_width_of_a_plan() -> None:
     assert width(tasks(a="", b="a", c="b")) == 1
     assert width(tasks(a="", b="a", c="a", d="bc")) == 2
     assert width([]) == 1
+    assert width([Task("a", hidden=True), Task("b", hidden=True), Task("c")]) == 1
 
 
 def test_what_does_not_fit_into_memory_waits_and_others_go_first() -> None:

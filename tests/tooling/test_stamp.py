@@ -15,6 +15,7 @@ from nb import stamp
 from nb.stamp import Watched
 
 OBJECT = "00112233445566778899aabbccddeeff"
+IN_FOLDER = "11112233445566778899aabbccddeeff"
 FOLDER = "ffeeddccbbaa99887766554433221100.dir"
 
 
@@ -28,7 +29,9 @@ def root(tmp_path: Path) -> Path:
         (root / name).write_text("A = 1\n")
     (root / "cache" / "00" / OBJECT[2:]).write_text("A = 1\n")
     (root / "cache" / "ff").mkdir()
-    (root / "cache" / "ff" / FOLDER[2:]).write_text(json.dumps([{"md5": OBJECT}]))
+    (root / "cache" / "ff" / FOLDER[2:]).write_text(json.dumps([{"md5": IN_FOLDER}]))
+    (root / "cache" / "11").mkdir()
+    (root / "cache" / "11" / IN_FOLDER[2:]).touch()
     (root / "dvc.lock").write_text(f"    - path: out\n      md5: {FOLDER}\n      md5: {OBJECT}\n")
     (root / "data" / "elsewhere").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "elsewhere").write_text("A = 1\n")
@@ -99,11 +102,16 @@ TOUCHES: dict[str, Callable[[Path], object]] = {
     "the lock changed": lambda root: (root / "dvc.lock").write_text("stages: {}\n"),
     "another pipeline appeared": lambda root: (root / "sub/dvc.yaml").touch(),
     "tracked data appeared": lambda root: (root / "data/raw.csv.dvc").touch(),
-    "a folder appeared": lambda root: (root / "sub/new").mkdir(),
+    "a pipeline appeared in a new folder": lambda root: (
+        (root / "sub/new/deep").mkdir(parents=True),
+        (root / "sub/new/deep/dvc.yaml").touch(),
+    ),
+    "a folder is gone": lambda root: shutil.rmtree(root / "sub"),
     "what DVC ignores changed": lambda root: (root / ".dvcignore").write_text("src\n"),
     "the report is gone": lambda root: (root / "report").unlink(),
     "the cache is gone": lambda root: shutil.rmtree(root / "cache"),
     "an object of the cache is gone": lambda root: (root / "cache/00" / OBJECT[2:]).unlink(),
+    "an object of a folder is gone": lambda root: (root / "cache/11" / IN_FOLDER[2:]).unlink(),
     "the tooling is another": lambda root: rewrite_alike(root / "tool"),
     "the stamp is broken": lambda root: (root / stamp.STAMP).write_text("{"),
     "the stamp was forgotten": stamp.forget,
@@ -122,6 +130,8 @@ def test_what_nobody_depends_on_does_not_count(root: Path) -> None:
     (root / "src" / "pkg" / "__pycache__" / "a.pyc").touch()
     (root / "data" / "other.csv").touch()
     (root / "copy").hardlink_to(root / "tool")
+    (root / ".ruff_cache" / "0.12").mkdir(parents=True)  # as a hook of the first commit makes it
+    (root / ".ruff_cache" / "0.12" / "entry").touch()
     assert stamp.read(root)
 
 
@@ -150,6 +160,7 @@ DURING: dict[str, Callable[[Path], object]] = {
         (root / "away").rename(root / "src/pkg/a.py"),
     ),
     "an output changed after its stage": lambda root: (root / "out/one").write_text("2"),
+    "an output was rewritten alike": lambda root: rewrite_in_place(root / "out/one"),
 }
 
 
@@ -163,6 +174,12 @@ def test_what_changes_during_a_run_leaves_no_stamp(
     ended = {"one": later(root)}
     touch(root)
     assert not record(root, seen, began, ended)
+
+
+def test_what_changed_between_the_question_and_the_first_look_leaves_no_stamp(root: Path) -> None:
+    began = later(root)
+    (root / "src/pkg/a.py").write_text("A = 2\n")
+    assert not record(root, watched(root), began, {})
 
 
 def test_a_folder_made_during_a_run_must_declare_nothing(root: Path) -> None:
@@ -179,6 +196,8 @@ def test_what_stages_write_during_a_run_is_expected(root: Path) -> None:
     began = later(root)
     seen = watched(root)
     (root / "out" / "one").write_text("its stage ran")
+    with (root / "dvc.lock").open("a") as lock:
+        lock.write("# of this run\n")
     assert record(root, seen, began, {"one": later(root)})
 
 

@@ -20,7 +20,7 @@ USAGE, CONTRACT, LATE, DEAD_KERNEL = 2, 3, 124, 138
 # How the lines begin that say how a contract was broken.
 CONTRACT_ERROR = "ContractError: "
 FIRST_SIGNAL, LAST_SIGNAL = 128, 159
-# How the lines begin that papermill prints here for what it refuses.
+# How the lines begin in which papermill says here what it refuses, or could not do.
 REFUSAL = "nb: "
 # In what DVC says if a stage's notebook is gone: so is the fingerprint, on which the stage depends.
 _FINGERPRINT = re.compile(rf"'(?:.*/)?{FINGERPRINTS.as_posix()}/(.+)\.txt'")
@@ -71,7 +71,7 @@ def find(
     if error:
         return Cause(OUT_OF_MEMORY if _tells_of_memory(error) else FAILED, error, cell)
     if executed and status == USAGE and not _is_since(executed, since):
-        return Cause(FAILED, _refusal(lines, outcome), is_usage=True)
+        return Cause(FAILED, _last_words(lines, outcome), is_usage=True)
     cause = _last_words(lines, outcome)
     return Cause(OUT_OF_MEMORY if _tells_of_memory(cause) else FAILED, cause)
 
@@ -109,12 +109,6 @@ def failed_cell(copy: Path, since: float) -> tuple[str, int] | None:
     return (failure.error, failure.cell) if failure else None
 
 
-def _refusal(lines: list[str], outcome: Outcome) -> str:
-    if lines and lines[-1].startswith(REFUSAL):
-        return one_line(lines[-1].removeprefix(REFUSAL))
-    return _last_words(lines, outcome)
-
-
 def _is_since(copy: Path, since: float) -> bool:
     try:
         return copy.stat().st_mtime >= since
@@ -128,6 +122,8 @@ def _last_words(lines: list[str], outcome: Outcome) -> str:
         if missing := _FINGERPRINT.search(outcome.error):
             return f"{PRODUCTION.as_posix()}/{missing[1]}.ipynb is missing"
         return one_line(outcome.error)
+    if lines and lines[-1].startswith(REFUSAL):
+        return one_line(lines[-1].removeprefix(REFUSAL))
     for line in reversed(lines[-5:]):
         if _ERROR_LINE.fullmatch(without_colors(line).strip()):
             return one_line(line)

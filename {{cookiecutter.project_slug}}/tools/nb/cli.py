@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import click
 
 from . import gitwiring
-from .project import NbError, find_root, from_root
+from .project import FULL, NbError, find_root, from_root, unwritable
 from .terminal import echo, secho
 
 # Modules of `commands` are imported when one of their commands is called.
@@ -35,6 +36,8 @@ MODULES = {
     ),
 }
 WHERE = {command: module for module, commands in MODULES.items() for command in commands}
+# What a person's disk may say to any command: full, read-only, not permitted.
+DISK_ERRORS = FULL | {errno.EROFS, errno.EACCES, errno.EPERM}
 # Commands that Git itself calls, or that report what is wrong, change nothing on the way.
 WITHOUT_REPAIR = (
     None,
@@ -71,6 +74,11 @@ class Commands(click.Group):
             for line in from_root(str(error), root).splitlines():
                 secho(f"nb: {line}", fg="red", err=True)
             ctx.exit(error.exit_code)
+        except OSError as error:
+            if error.errno not in DISK_ERRORS:
+                raise
+            secho(f"nb: {unwritable(error)}", fg="red", err=True)
+            ctx.exit(1)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

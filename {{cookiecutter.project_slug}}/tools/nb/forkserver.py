@@ -15,7 +15,6 @@ from __future__ import annotations
 import atexit
 import importlib.util
 import json
-import logging
 import os
 import random
 import select
@@ -47,6 +46,8 @@ MATPLOTLIB_SETTINGS = "matplotlibrc"
 # What the server handles or ignores, and a process that starts in the ordinary way does not.
 OWN_SIGNALS = (signal.SIGCHLD, signal.SIGHUP, signal.SIGTERM)
 CONTROL_SECONDS = 2.0
+PAPERMILL, KERNEL, STARTED = "papermill", "kernel", "started"
+FIRST_SIGNAL = 128
 MOST_BYTES = 1 << 20
 MOST_FILES = 4
 
@@ -163,6 +164,9 @@ class Fork:
 
 # Environment variables that the imports of the warm process set, as those of a kernel would.
 set_by_imports: dict[str, str] = {}
+# Called first in a fork of each kind, and in a kernel before it executes code: the warm process has
+# imports for all.
+prepare: dict[str, Callable[[], None]] = {}
 # The channel to the fork server, in a papermill that was forked from one.
 _channel: socket.socket | None = None
 
@@ -185,7 +189,7 @@ def fork_kernel(
         return "this papermill was not forked"
     connection, other = socket.socketpair()
     request = {
-        "kind": "kernel",
+        "kind": KERNEL,
         "arguments": arguments,
         "folder": folder,
         "environment": dict(environment),
@@ -234,6 +238,7 @@ class _Server:
         self.listener = listener
         self.lifeline = lifeline
         self.forks: dict[int, socket.socket] = {}
+        self.is_interrupted = False
         self.sockets: set[socket.socket] = {listener, lifeline}
         self.events = selectors.DefaultSelector()
         self.wakeup = socket.socketpair()
@@ -242,8 +247,9 @@ class _Server:
 
     def serve(self) -> NoReturn:
         """Answer requests until the worker closes the lifeline."""
-        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGHUP, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)  # what they are meant for is in the same group
+        signal.signal(signal.SIGINT, self._note_interrupt)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self.wakeup[1].fileno(), warn_on_full_buffer=False)
         actions: dict[socket.socket, Callable[[socket.socket], None]] = {
@@ -259,6 +265,10 @@ class _Server:
                 # The end of a fork, told of before, may have closed it.
                 if isinstance(connection, socket.socket) and connection.fileno() >= 0:
                     key.data(connection)
+
+    def _note_interrupt(self, *_: object) -> None:
+        """Note Ctrl-C, to which a papermill that is not forked yet cannot answer."""
+        self.is_interrupted = True
 
     def _accept(self) -> None:
         connection, _ = self.listener.accept()
@@ -281,15 +291,24 @@ class _Server:
         self, request: dict[str, Any], files: list[int], connection: socket.socket, why: str = ""
     ) -> None:
         refusal = why or _refusal(request)
-        if refusal:
+        is_papermill = request["kind"] == PAPERMILL
+        if is_papermill and self.is_interrupted:
+            _tell(connection, {"exit": -signal.SIGINT})
+            connection.close()
+        elif refusal:
             _tell(connection, {"refused": refusal})
             connection.close()
         else:
             channel, other = socket.socketpair()
+            # Python forgets a signal that comes while it forks; one that is blocked waits.
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
             pid = os.fork()
             if pid == 0:
                 _exit(lambda: self._become(request, files, other, (channel, connection)))
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
             self.forks[pid] = connection
+            if is_papermill and self.is_interrupted:  # it came between
+                os.kill(pid, signal.SIGINT)
             _tell(connection, {"pid": pid})
             self._watch(connection, lambda gone: self._client_gone(pid, gone))
             self._watch(channel, self._kernel_wanted)
@@ -318,7 +337,7 @@ class _Server:
         self.events.close()
         for source in {*self.sockets, *self.wakeup, *private}:
             source.close()
-        _become(request, files, channel)
+        _become(request, files, channel, lambda: self.is_interrupted)
 
     def _client_gone(self, pid: int, connection: socket.socket) -> None:
         """End a process that nobody waits for: papermill with a chance to end its kernel."""
@@ -399,12 +418,18 @@ def _kill_tree(pid: int) -> None:
                 member.kill()
 
 
-def _become(request: dict[str, Any], files: list[int], channel: socket.socket) -> None:
+def _become(
+    request: dict[str, Any],
+    files: list[int],
+    channel: socket.socket,
+    is_interrupted: Callable[[], bool],
+) -> None:
     """Be the process that was asked for, in a new fork.
 
-    A kernel goes on ignoring interrupts, as the server does, until it executes code.
+    A kernel ignores interrupts until it executes code.
     """
     global _channel
+    prepare[request["kind"]]()
     for number in OWN_SIGNALS:
         signal.signal(number, signal.SIG_DFL)
     for target, file in enumerate(files):
@@ -413,11 +438,16 @@ def _become(request: dict[str, Any], files: list[int], channel: socket.socket) -
     os.chdir(request["folder"])
     os.environ.clear()
     os.environ.update(request["environment"])
-    if request["kind"] == "papermill":
+    if request["kind"] == PAPERMILL:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+        if is_interrupted():
+            raise KeyboardInterrupt
         _channel = channel
         _run_papermill(request["arguments"])
     else:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
         channel.close()
         os.setsid()
         _make_fresh()
@@ -431,11 +461,7 @@ def _make_fresh() -> None:
     KernelProvisionerFactory.clear_instance()
     os.environ.pop("JUPYTER_DEFAULT_PROVISIONER_NAME")
     os.environ.update({k: v for k, v in set_by_imports.items() if k not in os.environ})
-    logging.captureWarnings(False)  # detect-secrets turned it on
-    for name in (
-        "tqdm.auto",
-        "tqdm.autonotebook",
-    ):  # they found no notebook when they were imported
+    for name in ("tqdm.auto", "tqdm.autonotebook"):  # they found no notebook as they were imported
         sys.modules.pop(name, None)
     random.seed()
     if "numpy.random" in sys.modules:
@@ -455,12 +481,16 @@ def _run_kernel(arguments: list[str]) -> None:
 
     launcher = importlib.util.find_spec("ipykernel_launcher")
     sys.argv = [str(launcher.origin if launcher else ""), *arguments]
+    sys.orig_argv = [sys.executable, "-m", "ipykernel_launcher", *arguments]
     # The kernel ends when its parent does, which is the fork server and not who asked for it.
     os.environ["JPY_PARENT_PID"] = str(os.getppid())
-    kernelapp.launch_new_instance(argv=arguments, parent_handle=os.getppid())
+    kernel = kernelapp.IPKernelApp.instance(parent_handle=os.getppid())
+    kernel.initialize(arguments)
+    prepare[STARTED]()
+    kernel.start()
     # At exit ipykernel stops the thread of outputs first; that of control may wait for it then,
     # until the kernel's manager loses patience after 2.5 s.
-    control = kernelapp.IPKernelApp.instance().control_thread
+    control = kernel.control_thread
     if control and control.is_alive():
         control.stop()
         control.join(CONTROL_SECONDS)
@@ -474,6 +504,8 @@ def _exit(run: Callable[[], None]) -> NoReturn:
         code = 0
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else int(error.code is not None)
+    except KeyboardInterrupt:
+        code = FIRST_SIGNAL + signal.SIGINT
     except BaseException:
         sys.excepthook(*sys.exc_info())
     finally:

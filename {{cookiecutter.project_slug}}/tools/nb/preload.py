@@ -20,25 +20,27 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import IPython
 
 from . import forkserver, lazy, pagemaker, worker
+from .interpreter import (
+    Imports,
+    Programs,
+    State,
+    count_threads,
+    number_threads,
+    put_filters_first,
+)
 from .pipeline.repository import MODULES as DVC_MODULES
 from .pipeline.repository import rehearse
 from .worker import Order
 
-# What every stage needs: its command, with what looks for credentials, and its kernel, with the
-# debugger that every kernel loads. tqdm comes before IPython, which it would ask for a notebook.
-PROGRAMS = (
-    "tqdm.auto",
-    "papermill.cli",
-    "papermill.execute",
-    "nb.execution.engine",
-    "detect_secrets.core.scan",
-    "psutil",
+# What every kernel imports by itself, with the debugger.
+KERNEL = (
     "ipykernel.kernelapp",
     "ipykernel.kernelspec",
     "ipykernel.debugger",
@@ -50,6 +52,16 @@ PROGRAMS = (
     "IPython.core.pylabtools",
     "IPython.extensions.storemagic",
 )
+# What every stage needs besides: its command, with what looks for credentials.
+PROGRAMS = (
+    *DVC_MODULES,
+    "papermill.cli",
+    "papermill.execute",
+    "nb.execution.engine",
+    "detect_secrets.core.scan",
+    "psutil",
+)
+KERNEL_SHELL = "ipykernel.zmqshell"
 # Their state on a GPU does not survive a fork.
 GPU_LIBRARIES = {"cudf", "cupy", "jax", "mxnet", "paddle", "tensorflow", "torch"}
 # Threads of a memory allocator that minds forks: jemalloc, in pyarrow.
@@ -72,20 +84,57 @@ def main(connection: socket.socket, kept: Iterable[int]) -> None:
     gc.disable()  # imports are done sooner
     before = dict(os.environ)
     with lazy.put_off():
-        for name in (*DVC_MODULES, *PROGRAMS):
-            with suppress(ModuleNotFoundError):  # of another version: stages import what they need
-                importlib.import_module(name)
-        _rehearse()
-    forkserver.set_by_imports.update(os.environ.items() - before.items())
+        _import(KERNEL)
+        forkserver.set_by_imports.update(os.environ.items() - before.items())
+        ordinary, imports = State(), Imports()
+        with imports:
+            _import_progress_bars()
+            _import(PROGRAMS)
+            _rehearse()
+    programs = Programs(ordinary, imports)
     request, _ = forkserver.receive(connection)
     if not request:
         return
-    problem = _preload(request["environment"], request["modules"])
+    threads = count_threads()
+    with imports:
+        problem = _preload(request["environment"], request["modules"])
+    threads = count_threads() - threads
     connection.sendall(forkserver.line(problem or {"ready": True}))
     if not problem:
+        filters = programs.keep_for(request["modules"])
+        forkserver.prepare[forkserver.PAPERMILL] = programs.call_at_exit
+        forkserver.prepare[forkserver.KERNEL] = partial(_prepare_kernel, State(), programs)
+        forkserver.prepare[forkserver.STARTED] = partial(_follow_libraries, filters, threads)
         gc.freeze()  # no pass of the collector touches, and so copies, pages that forks share
         gc.enable()
-        _serve(connection, kept)
+        _serve(connection, kept, programs)
+
+
+def _import(modules: Iterable[str]) -> None:
+    for name in modules:
+        with suppress(ModuleNotFoundError):  # of another version: stages import what they need
+            importlib.import_module(name)
+
+
+def _import_progress_bars() -> None:
+    """Import tqdm for programs: with the shell of kernels imported, it takes them for notebooks."""
+    shell = sys.modules.pop(KERNEL_SHELL, None)
+    _import(["tqdm.auto"])
+    if shell:
+        sys.modules[KERNEL_SHELL] = shell
+
+
+def _prepare_kernel(state: State, programs: Programs) -> None:
+    """Have a fork begin as if only kernels and the libraries of notebooks had been imported."""
+    state.put_back()
+    programs.hide()
+    number_threads()
+
+
+def _follow_libraries(filters: list[Any], threads: int) -> None:
+    """Have a kernel that has started go on as after the imports of a notebook's libraries."""
+    put_filters_first(filters)
+    number_threads(after=count_threads() + threads)
 
 
 def _rehearse() -> None:
@@ -124,6 +173,30 @@ def _preload(environment: dict[str, str], modules: Iterable[str]) -> dict[str, s
     return {}
 
 
+class _Stream:
+    """Stands for a stream of a kernel while modules are imported, and passes on to that later.
+
+    A module may keep the stream that it finds, for its log, or note whether that is a terminal.
+
+    Args:
+        name: that of the stream in `sys`.
+    """
+
+    encoding = "UTF-8"
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._real = getattr(sys, name)
+
+    def isatty(self) -> bool:
+        """Return False: the streams of kernels are no terminals."""
+        return False
+
+    def __getattr__(self, name: str) -> Any:
+        stream = getattr(sys, self._name)
+        return getattr(self._real if stream is self else stream, name)
+
+
 class _StandIn:
     """Stands for IPython's shell while modules are imported: none is running yet.
 
@@ -138,12 +211,15 @@ class _StandIn:
         self._ask = IPython.get_ipython
         for module in (IPython, builtins):
             vars(module)["get_ipython"] = self._get_ipython
+        self._streams = {name: getattr(sys, name) for name in ("stdout", "stderr")}
+        vars(sys).update({name: _Stream(name) for name in self._streams})
         return self
 
     def __exit__(self, *_: object) -> None:
         self._is_on = False
         IPython.get_ipython = self._ask
         del vars(builtins)["get_ipython"]
+        vars(sys).update(self._streams)
 
     def _get_ipython(self) -> Any:
         if not self._is_on:  # a module has kept this function
@@ -179,7 +255,7 @@ def _threads() -> int:
     return sum(name not in HARMLESS_THREADS for name in names)
 
 
-def _serve(connection: socket.socket, kept: Iterable[int]) -> None:
+def _serve(connection: socket.socket, kept: Iterable[int], programs: Programs) -> None:
     """Fork workers and tell when they end."""
     wakeup = socket.socketpair()
     for end in wakeup:
@@ -209,6 +285,7 @@ def _serve(connection: socket.socket, kept: Iterable[int]) -> None:
                     events.close()
                     for source in (connection, *wakeup):
                         source.close()
+                    programs.resume()
                     if pagemaker.ROOT in order:
                         pagemaker.work(Path(order[pagemaker.ROOT]), files[0])
                     worker.work(Order(**order), files, kept)
@@ -226,4 +303,5 @@ def _ended(workers: set[int]) -> Iterator[tuple[int, int, float]]:
 
 
 if __name__ == "__main__":
-    main(socket.socket(fileno=int(sys.argv[1])), list(map(int, sys.argv[2:])))
+    with suppress(ConnectionError):  # the runner is gone: there is nobody to work for
+        main(socket.socket(fileno=int(sys.argv[1])), list(map(int, sys.argv[2:])))

@@ -10,7 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,8 @@ INDEX = SITE / "index.html"
 DEEPEST = 100
 # The projects whose lock for edits this process holds.
 _edited: set[Path] = set()
+# Errors of a full disk and of a used up quota.
+FULL = {getattr(errno, name) for name in ("ENOSPC", "EDQUOT") if hasattr(errno, name)}
 
 
 class NbError(Exception):
@@ -108,16 +110,43 @@ def write_whole(path: Path, content: bytes | str, draft: Path | None = None) -> 
             file at the same time names one of their own.
 
     Raises:
-        OSError: if that is not possible, the disk full, for example; what was there stays.
+        OSError: if that is not possible, with the reason in words; what was there stays.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     draft = draft or path.with_name(f".{path.name}.draft")
+    content = content.encode() if isinstance(content, str) else content
     try:
-        draft.write_bytes(content.encode() if isinstance(content, str) else content)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_bytes(content)
         draft.replace(path)
+    except OSError as error:
+        with suppress(OSError):  # of a folder that is read-only or missing
+            draft.unlink()
+        raise OSError(error.errno, _why_not(error, path.parent, len(content)), str(path)) from None
+
+
+def _why_not(error: OSError, folder: Path, size: int) -> str:
+    """Return why a file cannot be written; of a full disk, which it is and how much is missing."""
+    import shutil
+
+    why = error.strerror or str(error)
+    if error.errno not in FULL:
+        return why
+    try:
+        free = shutil.disk_usage(folder).free
     except OSError:
-        draft.unlink(missing_ok=True)
-        raise
+        return why
+    missing = f", {-(-(size - free) // 1000)} kB are missing" if size > free else ""
+    return f"{why} (the disk of {folder}: {size:,} bytes to write, {free:,} free{missing})"
+
+
+def unwritable(error: OSError) -> str:
+    """Return an error about a file, of a full or a read-only disk for example, in one line."""
+    if not isinstance(error.filename, str):
+        return one_line(error)
+    path = Path(error.filename)
+    with suppress(ValueError):
+        path = path.relative_to(Path.cwd())
+    return f"{path.as_posix()}: {error.strerror}"
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from .orphans import adopt_orphans
 from .pagemaker import PageMaker
 from .pipeline import Outcome
 from .pipeline.papermill_command import PapermillCommand, papermill_command
-from .project import cores, program_environment
+from .project import cores, program_environment, unwritable
 from .record import Options, RunRecord, StageRecord
 from .schedule import (
     BROKEN,
@@ -93,6 +93,7 @@ class Runner:
         self.workers: dict[int, Worker] = {}
         self.signals: list[tuple[int, float]] = []
         self.usage = False
+        self.is_unsaved = False
         self.written: pipeline.Written = {}
         self.ended: dict[str, int] = {}  # by the clock of the file system
         self.events = selectors.DefaultSelector()
@@ -138,7 +139,8 @@ class Runner:
         return True
 
     def _loop(self) -> None:
-        self._save()
+        self._note_states()
+        self.record.save(self.root)  # where that is not possible, nothing starts
         while True:
             self._heed_signals()
             ready = self.schedule.ready(memory.available())
@@ -302,7 +304,10 @@ class Runner:
         """Note what became of a stage, and why."""
         stage = self.stages[ended.task.name]
         stage.ended = record.now()
-        self.ended[stage.name] = stamp.clock(self.root)
+        try:
+            self.ended[stage.name] = stamp.clock(self.root)
+        except OSError:  # of a full disk; with this time, nothing is taken for untouched
+            self.ended[stage.name] = 0
         stage.seconds = round(time.monotonic() - ended.began, 3)
         outcome = outcome or Outcome(status=code)
         for path, lines in outcome.written.items():
@@ -328,9 +333,18 @@ class Runner:
                 self.view.line(stage.name, line)
 
     def _save(self) -> None:
-        """Write the record if the state of a stage changed."""
-        if self._note_states():
+        """Write the record if the state of a stage changed.
+
+        Where that is not possible any more, the run goes on; the end of the run tries again.
+        """
+        if not self._note_states():
+            return
+        try:
             self.record.save(self.root)
+        except OSError as error:
+            if not self.is_unsaved:
+                self.view.note(f"the record of the run is behind: {unwritable(error)}")
+            self.is_unsaved = True
 
     def _note_states(self) -> bool:
         self.view.waiting = 0

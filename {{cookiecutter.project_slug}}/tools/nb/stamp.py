@@ -24,7 +24,7 @@ from .project import parse_json, write_whole
 
 STAMP = Path(".nb/stamp.json")
 CLOCK = Path(".nb/clock")
-SCHEMA = 1
+SCHEMA = 2
 # Where a file with such a name appears, changes or goes, DVC may see another pipeline.
 DECLARING = ("dvc.yaml", ".dvcignore", ".gitignore")
 DECLARING_SUFFIX = ".dvc"
@@ -95,7 +95,7 @@ def read(root: Path) -> dict[str, Any] | None:
 
 
 def _digest(root: Path, stamp: Mapping[str, Any]) -> tuple[str, int]:
-    seen = _Look(root, stamp["ignored"], {*stamp["ignored"], *stamp["left"]})
+    seen = _Look(root, stamp["ignored"], {*stamp["ignored"], *stamp["left"], *stamp["searched"]})
     return seen.digest(stamp["paths"], stamp["searched"], stamp["objects"]), seen.newest
 
 
@@ -224,18 +224,16 @@ class _Look:
     Args:
         root: the project's root.
         ignored: folders that do not count.
-        left: if given, any other folder among those searched counts; else only declarations do.
+        known: if given, what is declared in any other folder below those searched counts, too.
 
     Attributes:
         newest: the latest time at which one of them was changed, in ns.
     """
 
-    def __init__(
-        self, root: Path, ignored: Iterable[str], left: Iterable[str] | None = None
-    ) -> None:
+    def __init__(self, root: Path, ignored: Iterable[str], known: set[str] | None = None) -> None:
         self.root = str(root)
         self.ignored = set(ignored)
-        self.left = left
+        self.known = known
         self.newest = 0
 
     def digest(
@@ -301,11 +299,11 @@ class _Look:
         """Yield what is declared in a folder; a lock changes with each stage that runs."""
         with os.scandir(folder) as scan:
             entries = sorted(scan, key=lambda entry: entry.name)
-        yield f"{folder} searched\n"
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
-                if self.left is not None and entry.path not in self.left:
-                    yield f"{entry.path} folder\n"
+                # A cache that a tool made, for example: a folder counts by what is declared in it.
+                if self.known is not None and entry.path not in self.known:
+                    yield from self._declarations(entry.path)
             elif entry.name != LOCK and _declares(entry.name):
                 yield self._file(entry.path, entry.stat(follow_symlinks=False))
 

@@ -19,14 +19,14 @@ from nbformat import from_dict
 from papermill.clientwrap import PapermillNotebookClient
 
 from . import strict
-from .kernels import is_idle
+from .kernels import SILENT_SECONDS, is_idle
 from .limits import Limits
 from .outputs import CellOutputs
 from .problems import WrongParameters
 from .streams import LiveStream
 
 # How long the outputs of a cell may take to arrive after it ended.
-OUTPUT_SECONDS = 60
+OUTPUT_SECONDS = 30
 # How long a reply may take to arrive once the kernel is idle again; until the next look at whether
 # a kernel that does not reply is alive.
 REPLY_SECONDS = 5.0
@@ -81,13 +81,15 @@ class Client(PapermillNotebookClient):
     ) -> None:
         if not limits.is_active:
             options["timeout"] = cell_seconds
-        super().__init__(nb_man, on_notebook_start=self._begin, **options)
+        hooks = {"on_notebook_start": self._begin, "on_cell_executed": self._note_exit}
+        super().__init__(nb_man, **hooks, **options)
         self.limits = limits
         self.cell_seconds = cell_seconds or math.inf
         self.strict = settings.strict and language_of(nb_man.nb) == "python"
         self.live = live
         self.outputs = CellOutputs()
         self.has_left = False
+        self.is_kernel_leaving = False
         self.is_reply_lost = False
 
     async def _begin(self, notebook: Any) -> None:
@@ -99,11 +101,21 @@ class Client(PapermillNotebookClient):
         if self.strict:
             source = Path(strict.__file__).read_text(encoding="utf-8")
             code = f"exec({source!r}, {{'__name__': {strict.NAME!r}}})"
-            reply = (await self.async_wait_for_reply(self._ask(code)))["content"]
+            waiting = self.async_wait_for_reply(self._ask(code))
+            try:
+                reply = (await asyncio.wait_for(waiting, SILENT_SECONDS))["content"]
+            except asyncio.TimeoutError:
+                raise RuntimeError(f"it did not answer in {SILENT_SECONDS:g} seconds") from None
             if reply.get("ename") == "KeyboardInterrupt":
                 raise RuntimeError("it was interrupted")
         # A kernel drops outputs that nobody takes; 1,000 of them wait, if nothing is said.
         self.kc.iopub_channel.socket.rcvhwm = MOST_WAITING
+
+    def _note_exit(self, execute_reply: Any, **_: Any) -> None:
+        """Note that a cell called `quit()`: its kernel ends a moment after the reply."""
+        payload = execute_reply["content"].get("payload") or ()
+        self.is_kernel_leaving |= any(each.get("source") == "ask_exit" for each in payload)
+        self.has_left |= self.is_kernel_leaving
 
     def _ask(self, code: str) -> str:
         """Have code executed in silence: no cell's number changes, no name is left."""
@@ -154,7 +166,8 @@ class Client(PapermillNotebookClient):
         """Execute the cells; then see what has failed in the background since the last one."""
         super().papermill_execute_cells()
         code_cells = [cell for cell in self.nb.cells if cell.cell_type == "code"]
-        if self.strict and code_cells and not self.nb.metadata.papermill.get("exception"):
+        is_over = self.is_kernel_leaving or self.nb.metadata.papermill.get("exception")
+        if self.strict and code_cells and not is_over:
             code = f"__import__('sys').modules[{strict.NAME!r}].finish()"
             reply = self.wait_for_reply(self._ask(code))["content"]
             if reply["status"] == "error" and strict.NAME not in reply["evalue"]:

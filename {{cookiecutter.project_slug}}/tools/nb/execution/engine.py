@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from pathlib import Path
@@ -85,8 +86,12 @@ class AtomicFile(LocalHandler):
             else:
                 write_whole(target, text)
         except OSError as error:
-            problem = f"{path}: cannot be written: {error.strerror or error}"
-            raise NotWritten(f"{problem}; the copy of the last run is as it was") from None
+            raise _not_written(path, error) from None
+
+
+def _not_written(path: Any, error: OSError) -> NotWritten:
+    problem = f"{path}: cannot be written: {error.strerror or error}"
+    return NotWritten(f"{problem}; the copy of the last run is as it was")
 
 
 class Engine(NBClientEngine):
@@ -266,13 +271,22 @@ def _write_whole(target: Any) -> None:
     """Have papermill write a local file as a whole; its folder is made.
 
     papermill chooses who writes by what a path begins with, and takes who was registered last.
+
+    Raises:
+        NotWritten: if the folder cannot be made, or nothing can be written there.
     """
     handler = papermill_io.get_handler(target)
     if type(handler) is LocalHandler:
         folder = handler.cwd(None)
         handler.cwd(folder)
         folder = Path(folder or Path.cwd())
-        (folder / target).parent.mkdir(parents=True, exist_ok=True)
+        parent = (folder / target).parent
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+            if not os.access(parent, os.W_OK):
+                raise PermissionError(errno.EACCES, f"{parent} is read-only")
+        except OSError as error:
+            raise _not_written(target, error) from None
         papermill_io.register(target, AtomicFile(folder))
 
 

@@ -37,6 +37,9 @@ PATIENCE_SECONDS, LOOK_SECONDS = 1.0, 0.005
 RECONNECT_MILLISECONDS = 5
 REPLY_SECONDS = 1.0
 SOCKETS_SECONDS = 30.0
+# How long a kernel that listens may be silent before its first cell: an interrupt in the first
+# moments of its life can leave it deaf.
+SILENT_SECONDS = 30.0
 
 # The kernels that this process had forked; they are not its children.
 forks: list[Fork] = []
@@ -68,12 +71,15 @@ class Provisioner(LocalProvisioner):
         folder = options.get("cwd") or Path.cwd()
         environment = options.get("env") or os.environ
         null = os.open(os.devnull, os.O_RDWR)
+        nothing, writer = os.pipe()  # an ordinary kernel reads from a pipe that ends at once
+        os.close(writer)
         silent = options.get("stdout") == DEVNULL
         try:
-            streams = [null, null, null] if silent else [null, 1, 2]
+            streams = [nothing, null, null] if silent else [nothing, 1, 2]
             fork = fork_kernel(launcher[3:], str(folder), environment, streams)
         finally:
             os.close(null)
+            os.close(nothing)
         if isinstance(fork, str):
             return fork
         forks.append(fork)
@@ -114,7 +120,8 @@ class Client(AsyncKernelClient):
         Raises:
             RuntimeError: if it ended, or does not answer in time.
         """
-        end = time.monotonic() + (timeout or float("inf"))
+        timeout = min(timeout or float("inf"), SILENT_SECONDS)
+        end = time.monotonic() + timeout
         while not await self._answers():
             if not await self.is_alive():
                 raise RuntimeError("Kernel died before replying to kernel_info")

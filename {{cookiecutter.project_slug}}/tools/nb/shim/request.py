@@ -3,6 +3,7 @@
 This starts for every stage, so it imports next to nothing. The protocol is that of `nb.forkserver`.
 """
 
+import io
 import json
 import os
 import signal
@@ -35,17 +36,29 @@ def main() -> None:
         answer = json.loads(answers.readline() or "{}")
     except OSError as error:
         answer = {"refused": str(error)}
-    if "pid" not in answer:
+    if not answer.keys() & {"pid", "exit"}:
         os.chdir(here)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         print(f"nb: papermill starts anew: {answer.get('refused', 'no answer')}", file=sys.stderr)
         program = os.path.join(os.path.dirname(sys.executable), "papermill")
         os.execv(program, [program, *sys.argv[1:]])
     # Ctrl-C reaches papermill as it reaches this process; its answer to it is waited for.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    answer = json.loads(answers.readline() or '{"exit": 1}')
-    code = answer["exit"]
+    end_as(answer["exit"] if "exit" in answer else last_answer(answers))
+
+
+def last_answer(answers: io.TextIOWrapper) -> int:
+    """Return papermill's exit code; it was killed with its fork server if that does not answer."""
+    try:
+        return int(json.loads(answers.readline())["exit"])
+    except (OSError, ValueError):
+        return -signal.SIGKILL
+
+
+def end_as(code: int) -> None:
+    """Exit with a code; by the same signal, if that is negative."""
     if code < 0:
-        signal.signal(-code, signal.SIG_DFL)
+        if -code not in (signal.SIGKILL, signal.SIGSTOP):  # which nobody can handle
+            signal.signal(-code, signal.SIG_DFL)
         os.kill(os.getpid(), -code)
     sys.exit(code)
 
