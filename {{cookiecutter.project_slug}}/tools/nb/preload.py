@@ -30,14 +30,13 @@ from .pipeline.repository import MODULES as DVC_MODULES
 from .pipeline.repository import rehearse
 from .worker import Order
 
-# What every stage needs: its command, with what looks for credentials, and its kernel, with the
-# debugger that every kernel loads. tqdm comes before IPython, which it would ask for a notebook.
+# What every stage needs: its command, and its kernel, with the debugger that every kernel loads.
+# tqdm comes before IPython, which it would ask for a notebook.
 PROGRAMS = (
     "tqdm.auto",
     "papermill.cli",
     "papermill.execute",
     "nb.execution.engine",
-    "detect_secrets.core.scan",
     "psutil",
     "ipykernel.kernelapp",
     "ipykernel.kernelspec",
@@ -93,11 +92,8 @@ def _rehearse() -> None:
     import nbformat
     from jupyter_client.provisioning import KernelProvisionerFactory
 
-    from . import credentials
-
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("x")])  # type: ignore[no-untyped-call]
     nbformat.validate(notebook)
-    credentials.mask("x")
     KernelProvisionerFactory.instance()  # looks for entry points in all packages
     rehearse(Path.cwd())
 

@@ -15,6 +15,7 @@ from .. import lazy
 from ..causes import notebook_of
 from ..copies import ERROR_MARK, INJECTED, one_line
 from ..declared import Stage
+from ..masking import Mask
 from ..project import EXECUTED, SITE, NbError, write_whole
 from .files import NOTES, Files, environment
 from .outputs import Outputs, contents
@@ -179,7 +180,7 @@ def _source(root: Path, stage: Stage | None) -> Path | None:
 
 
 def read(path: Path) -> Any:
-    """Read a notebook.
+    """Read a notebook, without credentials: whoever made an executed copy may not have masked it.
 
     Raises:
         NbError: if it cannot be read.
@@ -188,7 +189,8 @@ def read(path: Path) -> Any:
         import nbformat
 
     try:
-        return nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)  # type: ignore[no-untyped-call]
+        notebook = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)  # type: ignore[no-untyped-call]
+        return nbformat.from_dict(Mask({}).tree(notebook))  # type: ignore[no-untyped-call]
     except Exception as error:  # nbformat has errors of its own for what is no notebook
         raise NbError(f"{path.name} cannot be shown: {one_line(str(error))}") from None
 
