@@ -19,6 +19,7 @@ CREDENTIAL = "[credential removed]"
 _DEFAULTS = {"admin", "airflow", "minio", "minioadmin", "postgres", "public", "guest", "mysql"}
 _SHORTEST = 6
 _SHORTEST_BASE64 = 8
+_KEY_LINE = re.compile(r"\s*[A-Za-z0-9+/]{24,}={0,2}\r?\n")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_=-]*")
 # Pieces of a line are kept back until the line is whole; longer ones are let go in parts.
 _LONGEST_HELD = 1_000_000
@@ -282,6 +283,12 @@ class MaskedFile:
 
 def _before_key(text: str, end: int) -> int:
     """Return where a text that ends at a place ends without the private key that begins in it."""
+    # Lines that look like those of a key: the one that says so may come after them.
+    while end:
+        start = text.rfind("\n", 0, end - 1) + 1
+        if not _KEY_LINE.fullmatch(text, start, end):
+            break
+        end = start
     begin = text.rfind("-BEGIN ", 0, end)
     if begin < 0 or text.find("-END ", begin, end) >= 0:
         return end
