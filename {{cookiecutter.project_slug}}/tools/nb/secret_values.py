@@ -24,6 +24,7 @@ _WORD = re.compile(
 )
 _REGULAR_EXPRESSION = re.compile(r"\[\^?[\w\\]+-|\(\?|\\[wds]")
 _TURN = re.compile(r"(?<=[A-Za-z])(?=\d)|(?<=\d)(?=[A-Za-z])")  # from letters to digits and back
+_VOWEL = re.compile(r"[aeiouy]|^\d", re.I)
 _PATH = re.compile(r"(?:~|\.{1,2}|[A-Za-z]:)?[/\\][\w.@ -]+(?:[/\\][\w.@ -]*)*")
 _CONSIDERED = 512
 
@@ -49,6 +50,8 @@ def _is_words(value: str) -> bool:
         return False
     ascii_only = re.sub(r"[^A-Za-z0-9]+", " ", value)
     words = _WORD.findall(ascii_only)
+    if sum(len(word) >= 3 and not _VOWEL.search(word) for word in words) >= 2 and " " not in value:
+        return bool(re.fullmatch(r"[A-Z0-9_-]+|[a-z0-9_.-]+", value))  # abbreviations
     rest = len("".join(_WORD.sub("", ascii_only).split()))
     lengths = [len(word) for word in words if word[0].isalpha()]
     return rest * 8 <= len(value) and (sum(lengths) < 4 or sum(lengths) >= 3 * len(lengths))
