@@ -8,6 +8,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from conftest import Project
+from secret_kinds import KINDS
 
 NOTEBOOK = "notebooks/production/30-train.ipynb"
 # What papermill says once it has started a kernel.
@@ -135,6 +136,40 @@ def test_a_secret_is_in_no_file_and_no_log(
     # at the top.
     assert copy.count("[MY_KEY removed]") == 11
     assert "ValueError: not [MY_KEY removed]" in output
+
+
+SHOW_CREDENTIALS = """\
+import html, json, logging, pathlib, subprocess, sys
+from IPython.display import HTML, JSON, Markdown, display
+path = pathlib.Path("KINDS")
+kinds = json.loads(path.read_text())
+for text in kinds:
+    print(text)
+    print(text[:-4], end="", file=sys.stderr, flush=True)
+    print(text[-4:], file=sys.stderr, flush=True)
+    logging.warning("%s", text)
+    display(HTML(html.escape(text)), Markdown(text), JSON([text]), metadata={"note": text})
+    display({"application/vnd.vega.v5+json": {"data": {"values": [text]}}}, raw=True)
+subprocess.run(["cat", str(path)])
+raise ValueError("\\n".join(kinds))
+"""
+
+
+def test_a_run_leaves_no_credential(project: Project, tmp_path: Path) -> None:
+    (tmp_path / "kinds.json").write_text(json.dumps([text for text, _ in KINDS.values()]))
+    code = SHOW_CREDENTIALS.replace("KINDS", str(tmp_path / "kinds.json"))
+    save_notebook(tmp_path / "n.ipynb", "import os", "seed: int = 1", code)
+    logs = [tmp_path / "stdout.txt", tmp_path / "stderr.txt"]
+    output = project.run(
+        *("papermill", f"{tmp_path}/n.ipynb", f"{tmp_path}/out.ipynb", "--engine", "nb"),
+        *("--log-output", "--stdout-file", str(logs[0]), "--stderr-file", str(logs[1])),
+        code=1,
+    )
+    copy = (tmp_path / "out.ipynb").read_text()
+    for text in (output, copy, *(log.read_text() for log in logs)):
+        assert "[credential removed]" in text
+        readable = [k for k, (_, s) in KINDS.items() if s[:12] in text or s[-12:] in text]
+        assert readable == []
 
 
 def test_a_secret_is_neither_given_nor_missing(project: Project, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from nb.config import read_config
-from nb.credentials import Mask
+from nb.masking import Mask
 from nb.notebook import CodeCell, Notebook, find_notebook
 from nb.parameters import Parameter, assignments, check, describe, read_parameters, secret_values
 from nb.project import NbError
@@ -362,7 +362,7 @@ def test_a_mask_finds_a_value_however_it_is_written(value: str) -> None:
 
 
 def test_a_mask_of_nothing_changes_nothing() -> None:
-    assert Mask({}).tree({"a": ["text", 1, (True, None)]}) == {"a": ["text", 1, [True, None]]}
+    assert Mask({}).tree({"a": ["text", 1, (True, None)]}) == {"a": ["text", 1, (True, None)]}
 
 
 def test_of_two_values_the_longer_is_masked_first() -> None:

@@ -1,22 +1,32 @@
-"""Find credentials in files and notebooks, kept outputs included, with detect-secrets, offline."""
+"""Credentials in files as Git is about to store them, notebooks and their kept outputs included.
+
+`secret_text` decides; in configuration files, where passwords stand without quotes and may be
+words, detect-secrets does, too, because it reads the kind of a file from its name.
+"""
 
 from __future__ import annotations
 
-import html
-import json
-import logging
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager
+import tempfile
+from bisect import bisect_right
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
 from typing import Any
-from urllib.parse import quote
 
-from .notebook import source_text
+from .masking import is_named_secret, is_picture
+from .notebook import load_json
+from .project import NbError
+from .secret_text import find
+from .secret_values import is_placeholder
 
-# Left out: entropy and addresses, which flag the hashes and numbers that outputs are full of.
-LEFT_OUT = {"Base64HighEntropyString", "HexHighEntropyString", "IPPublicDetector"}
-# Minified files and embedded pictures: no person wrote a credential into such a line.
-LONGEST_LINE = 5_000
+ALLOWED = re.compile(r"pragma: ?(?:allowlist|whitelist)[ -]secret")
+# detect-secrets reads these in its own way. Its detectors that go by chance are left to others:
+# they flag the hashes and numbers that files are full of.
+CONFIGURATION = (".cfg", ".cnf", ".conf", ".env", ".ini", ".properties", ".toml", ".yaml", ".yml")
+DETECTOR = {"plugins_used": [{"name": "KeywordDetector"}]}
+# A line without any of these is none that the detector would flag.
+KEYWORDS = re.compile(r"key|pass|pwd|secret|token|contrase", re.I)
+LONGEST_LINE = 1_000
 # Options of a DVC storage that belong into .dvc/config.local, which Git ignores.
 STORAGE_CONFIG = ".dvc/config"
 STORAGE_SECRET = re.compile(
@@ -31,17 +41,17 @@ def find_in_file(name: str, content: bytes) -> list[str]:
     A line that ends with the comment `pragma: allowlist secret` is passed over.
     """
     text = content.decode("utf-8", errors="replace")
-    places = _notebook_lines(text) if name.endswith(".ipynb") else None
-    if places is None:
-        places = [(str(number), line) for number, line in enumerate(text.splitlines(), 1)]
-    found = [f"{name}:{place}: {kind}" for place, kind, _ in _scan(places)]
+    found = _in_notebook(text) if name.endswith(".ipynb") else None
+    if found is None:
+        lines = _in_text(text) | dict.fromkeys(_in_configuration(name, text), "Password")
+        found = [(str(number), kind) for number, kind in sorted(lines.items())]
+    phrases = [f"{name}:{place}: {kind}" for place, kind in found]
     if name == STORAGE_CONFIG:
-        secrets = storage_secrets(text).items()
-        found += [
+        phrases += [
             f"{name}:{number}: {option}: use dvc remote modify --local"
-            for number, option in secrets
+            for number, option in storage_secrets(text).items()
         ]
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(phrases))
 
 
 def storage_secrets(text: str) -> dict[int, str]:
@@ -50,101 +60,74 @@ def storage_secrets(text: str) -> dict[int, str]:
     return {number: found[1] for number, line in lines if (found := STORAGE_SECRET.match(line))}
 
 
-def mask(text: str) -> str:
-    """Replace the credentials in a text by a remark."""
-    found = [value for _, _, value in _scan(("", line) for line in text.splitlines())]
-    for value in found:
-        text = re.sub(rf"[^\s\"'`]*{re.escape(value)}[^\s\"'`]*", "[credential removed]", text)
-    return text
+def _in_text(text: str) -> dict[int, str]:
+    """Return the kinds of the credentials in a text, by the number of the line."""
+    found = find(text)
+    if not found:
+        return {}
+    starts = [0, *(match.end() for match in re.finditer("\n", text)), len(text) + 1]
+    numbered = ((bisect_right(starts, each.start), each.kind) for each in found)
+    return {
+        number: kind
+        for number, kind in numbered
+        if not ALLOWED.search(text, starts[number - 1], starts[number])
+    }
 
 
-class Mask:
-    """Replaces the values of secrets, whatever they look like, by the names of their variables.
+def _in_configuration(name: str, text: str) -> list[int]:
+    """Return the lines of a configuration file in which detect-secrets finds a password.
 
-    Found are also the forms that a value takes in Python, JSON, HTML and addresses.
-
-    Args:
-        secrets: the values by name; empty ones are not allowed.
+    The library reads files, and knows their kind by the name: it gets one with these lines.
     """
-
-    def __init__(self, secrets: Mapping[str, str]) -> None:
-        # The longest first: a value may be part of another.
-        ordered = sorted(secrets.items(), key=lambda item: len(item[1]), reverse=True)
-        self._names = [name for name, _ in ordered]
-        patterns = (f"({''.join(map(_any_form, value))})" for _, value in ordered)
-        self._pattern = re.compile("|".join(patterns) or r"(?!)")
-
-    def text(self, text: str) -> str:
-        """Return a text without the values."""
-        return self._pattern.sub(self._replacement, text)
-
-    def _replacement(self, found: re.Match[str]) -> str:
-        return f"[{self._names[(found.lastindex or 0) - 1]} removed]"
-
-    def tree(self, node: Any) -> Any:
-        """Return what JSON can hold, without the values: in its texts and in its keys."""
-        if isinstance(node, str):
-            return self.text(node)
-        if isinstance(node, dict):
-            return {self.tree(key): self.tree(value) for key, value in node.items()}
-        return [self.tree(each) for each in node] if isinstance(node, list | tuple) else node
-
-    def record(self, record: logging.LogRecord) -> bool:
-        """Remove the values from a log record: a filter for a logger, which keeps them all."""
-        record.msg, record.args = self.text(record.getMessage()), ()
-        return True
-
-
-def _any_form(character: str) -> str:
-    """Return a pattern for a character as it is and as it is escaped, also more than once."""
-    if character.isascii() and character.isalnum():
-        return character
-    if character == "\\":
-        return r"(?:\\+|%5C)"
-    escapes = {repr(character)[1:-1], json.dumps(character)[1:-1]}
-    forms = {character, html.escape(character), quote(character, safe="")}
-    patterns = [r"\\+" + re.escape(escape[1:]) for escape in escapes if escape.startswith("\\")]
-    patterns += [r"\\*" + re.escape(form) for form in forms]
-    return f"(?:{'|'.join(patterns)})"
-
-
-def _scan(places: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str, str]]:
-    """Yield the place, the kind and the value of each credential."""
-    from detect_secrets.core.scan import scan_line
-
-    with _settings():
-        for place, line in places:
-            if len(line) <= LONGEST_LINE:
-                yield from ((place, s.type, s.secret_value) for s in scan_line(line))
-
-
-def _settings() -> AbstractContextManager[Any]:
-    from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class
+    path = PurePosixPath(name)
+    if path.suffix not in CONFIGURATION and not path.name.startswith(".env"):
+        return []
+    lines = {
+        number: line
+        for number, line in enumerate(text.split("\n"), 1)
+        if len(line) <= LONGEST_LINE and KEYWORDS.search(line) and not ALLOWED.search(line)
+    }
+    if not lines:
+        return []
+    from detect_secrets.core.scan import scan_file
     from detect_secrets.settings import transient_settings
 
-    names = {plugin.__name__ for plugin in get_mapping_from_secret_type_to_class().values()}
-    plugins = [{"name": name} for name in sorted(names - LEFT_OUT)]
-    settings: AbstractContextManager[Any] = transient_settings({"plugins_used": plugins})
-    return settings
+    numbers = list(lines)
+    with tempfile.TemporaryDirectory() as folder, transient_settings(DETECTOR):
+        file = Path(folder, "lines.cfg")
+        file.write_text("\n".join(map(str.strip, lines.values())) + "\n", encoding="utf-8")
+        found = list(scan_file(str(file)))
+    return [
+        numbers[each.line_number - 1]
+        for each in found
+        if not is_placeholder(each.secret_value or "")
+    ]
 
 
-def _notebook_lines(text: str) -> list[tuple[str, str]] | None:
-    """Return each line of source and output with its cell; None if the text is not a notebook."""
+def _in_notebook(text: str) -> list[tuple[str, str]] | None:
+    """Return the place and kind of each credential in a notebook; None if the text is none."""
     try:
-        return [
-            (f"cell {number}", line)
-            for number, cell in enumerate(json.loads(text)["cells"], 1)
-            for part in (source_text(cell), *map(output_text, cell.get("outputs", ())))
-            for line in part.splitlines()
-        ]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        notebook = load_json(Path("notebook"), text)
+        cells = [(f"cell {number}", cell) for number, cell in enumerate(notebook["cells"], 1)]
+        rest = {key: value for key, value in notebook.items() if key != "cells"}
+    except (NbError, ValueError, KeyError, TypeError, AttributeError):
         return None
+    return [(place, kind) for place, part in [*cells, ("metadata", rest)] for kind in _kinds(part)]
 
 
-def output_text(output: dict[str, Any]) -> str:
-    """Return all that is text in an output: a stream, an error, data of any textual kind."""
-    data = output.get("data", {})
-    parts = [output.get("text", ""), output.get("traceback", []), *data.values()]
-    return "\n".join(
-        "".join(map(str, part)) if isinstance(part, list) else str(part) for part in parts
-    )
+def _kinds(node: Any) -> Iterator[str]:
+    """Yield the kinds of the credentials in a part of a notebook: source, outputs, metadata."""
+    if isinstance(node, str):
+        yield from _in_text(node).values()
+    elif isinstance(node, dict):
+        for key, value in node.items():
+            yield from _in_text(key).values()
+            if is_named_secret(node, key):
+                yield "Secret"
+            elif not is_picture(key):
+                yield from _kinds(value)
+    elif isinstance(node, list):
+        if node and all(isinstance(each, str) for each in node):
+            node = [("" if node[0].endswith("\n") else "\n").join(node)]
+        for each in node:
+            yield from _kinds(each)

@@ -52,13 +52,12 @@ KERNEL = (
     "IPython.core.pylabtools",
     "IPython.extensions.storemagic",
 )
-# What every stage needs besides: its command, with what looks for credentials.
+# What every stage needs besides, for its command.
 PROGRAMS = (
     *DVC_MODULES,
     "papermill.cli",
     "papermill.execute",
     "nb.execution.engine",
-    "detect_secrets.core.scan",
     "psutil",
 )
 KERNEL_SHELL = "ipykernel.zmqshell"
@@ -142,11 +141,8 @@ def _rehearse() -> None:
     import nbformat
     from jupyter_client.provisioning import KernelProvisionerFactory
 
-    from . import credentials
-
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("x")])  # type: ignore[no-untyped-call]
     nbformat.validate(notebook)
-    credentials.mask("x")
     KernelProvisionerFactory.instance()  # looks for entry points in all packages
     rehearse(Path.cwd())
 

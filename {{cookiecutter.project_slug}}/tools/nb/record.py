@@ -12,10 +12,12 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
 from .gitwiring import git
+from .masking import Mask, environment_secrets
 from .pipeline.metrics import read_metrics
 from .pipeline.stages_file import read_stages
 from .project import EXECUTED, parse_json, write_whole
@@ -112,8 +114,8 @@ class RunRecord:
 
     def _json(self) -> str:
         """Return it as JSON with a line per stage: of a thousand stages that takes milliseconds."""
-        head = json.dumps({**vars(self), "stages": None}, indent=2, default=str)
-        stages = ",\n".join(f"    {_encode(vars(stage))}" for stage in self.stages)
+        head = json.dumps(_mask().tree({**vars(self), "stages": None}), indent=2, default=str)
+        stages = ",\n".join(f"    {_masked(_encode(vars(stage)))}" for stage in self.stages)
         return head.replace('\n  "stages": null', f'\n  "stages": [\n{stages}\n  ]') + "\n"
 
     def finish(self, root: Path, exit_code: int, seconds: float) -> None:
@@ -150,6 +152,17 @@ class RunRecord:
     def broken(self) -> list[StageRecord]:
         """Return the stages that failed, were killed or timed out."""
         return [stage for stage in self.stages if stage.state in BROKEN]
+
+
+@cache
+def _mask() -> Mask:
+    return Mask(environment_secrets(os.environ))
+
+
+@lru_cache(maxsize=10_000)
+def _masked(line: str) -> str:
+    """Return the JSON of a stage without secrets; most are as they were when last written."""
+    return _encode(_mask().tree(json.loads(line)))
 
 
 def now() -> str:

@@ -18,6 +18,7 @@ from nbclient.util import run_sync
 from nbformat import from_dict
 from papermill.clientwrap import PapermillNotebookClient
 
+from ..masking import MaskedFile
 from . import strict
 from .kernels import SILENT_SECONDS, is_idle
 from .limits import Limits
@@ -66,7 +67,7 @@ class Client(PapermillNotebookClient):
         limits: what may end the kernel early.
         settings: how the notebook is run.
         cell_seconds: how long a cell may take; None for as long as it likes.
-        live: streams that show what the cells print.
+        logs: where standard output and standard error are logged, if they are.
         options: nbclient's.
     """
 
@@ -76,7 +77,7 @@ class Client(PapermillNotebookClient):
         limits: Limits,
         settings: Settings,
         cell_seconds: float | None,
-        live: list[LiveStream],
+        logs: list[MaskedFile],
         **options: Any,
     ) -> None:
         if not limits.is_active:
@@ -86,7 +87,7 @@ class Client(PapermillNotebookClient):
         self.limits = limits
         self.cell_seconds = cell_seconds or math.inf
         self.strict = settings.strict and language_of(nb_man.nb) == "python"
-        self.live = live
+        self.logs = dict(zip(("stdout", "stderr"), logs, strict=True))
         self.outputs = CellOutputs()
         self.has_left = False
         self.is_kernel_leaving = False
@@ -182,8 +183,9 @@ class Client(PapermillNotebookClient):
         """
         if self.has_left or cell.cell_type != "code":
             return cell
-        for stream in self.live:
-            stream.begin()
+        for stream in self._streams():
+            if isinstance(stream.file, LiveStream):
+                stream.file.begin()
         self.outputs.begin()
         try:
             self._stop_if_ended(cell)
@@ -214,9 +216,25 @@ class Client(PapermillNotebookClient):
             raise
         finally:
             self.limits.begin()
+            for stream in self._streams():
+                stream.finish()
             self.outputs.settle()
             if self.limits.signals:
                 self._fail(cell, *self.limits.reason())
+
+    def _streams(self) -> list[MaskedFile]:
+        files = (self.stdout_file, self.stderr_file, *self.logs.values())
+        return [file for file in files if isinstance(file, MaskedFile)]
+
+    def log_output_message(self, output: Any) -> None:
+        """Log an output, and write it to the files for what the cells print."""
+        if output.output_type != "stream":
+            super().log_output_message(output)
+            return
+        log = self.logs[output.name] if self.log_output else None
+        for file in filter(None, (log, getattr(self, f"{output.name}_file"))):
+            file.write(output.text)
+            file.flush()
 
     def _stop_if_ended(self, cell: Any) -> None:
         if self.limits.signals:

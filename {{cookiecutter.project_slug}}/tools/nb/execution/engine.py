@@ -21,12 +21,12 @@ from papermill.translators import PythonTranslator, papermill_translators
 from .. import copies
 from ..config import read_config
 from ..copies import INJECTED, Failure
-from ..credentials import Mask, mask
+from ..masking import Mask, MaskedFile, environment_secrets
 from ..notebook import Notebook, parse_notebook
 from ..parameters import assignments, check, read_parameters, secret_values
 from ..project import NbError, write_whole
 from .client import LOOK_SECONDS, OUTPUT_SECONDS, Client, Settings, language_of
-from .kernels import KernelManager, SilentKernelManager
+from .kernels import KernelManager
 from .limits import kernel_ends_with_signals
 from .problems import (
     DEAD_KERNEL,
@@ -36,7 +36,7 @@ from .problems import (
     NotWritten,
     WrongParameters,
 )
-from .streams import LiveStream, MaskedFile
+from .streams import LiveStream, LogStream
 
 
 class Translator(PythonTranslator):
@@ -130,21 +130,21 @@ class Engine(NBClientEngine):
         values = _apply_parameters(nb, source)
         settings = Settings(nb)
         _write_whole(target)
-        secrets = Mask(values)
-        manager = SilentKernelManager if values else KernelManager
-        options.setdefault("kernel_manager_class", manager)
-        live = []
+        secrets = Mask(environment_secrets(os.environ) | values)
+        options.setdefault("kernel_manager_class", KernelManager)
         if os.environ.get("NB_STREAM"):  # set by `nb run`, which shows what stages print
-            live = [LiveStream(sys.stdout), LiveStream(sys.stderr)]
-            options["stdout_file"] = options.get("stdout_file") or live[0]
-            options["stderr_file"] = options.get("stderr_file") or live[1]
+            options["stdout_file"] = options.get("stdout_file") or LiveStream(sys.stdout)
+            options["stderr_file"] = options.get("stderr_file") or LiveStream(sys.stderr)
         for name in ("stdout_file", "stderr_file"):
             if options.get(name):
                 options[name] = MaskedFile(options[name], secrets)
+        options["logs"] = [
+            MaskedFile(LogStream(write), secrets) for write in (logger.info, logger.warning)
+        ]
         logger.addFilter(secrets.record)
         try:
             with kernel_ends_with_signals(settings.seconds) as limits:
-                options |= {"limits": limits, "settings": settings, "live": live}
+                options |= {"limits": limits, "settings": settings}
                 code = _execute(super().execute_notebook, nb, kernel_name, options)
         finally:
             logger.removeFilter(secrets.record)
@@ -224,12 +224,25 @@ def _settled(nb: Any, source: Any, secrets: Mask, target: Any) -> Any:
     _mark_error(nb)
     ids = copies.read_ids(Path(source)) if isinstance(source, str) else None
     copies.settle(nb, ids)
-    executed = from_dict(secrets.tree(nb))  # type: ignore[no-untyped-call]
-    removed = sum(_mask_outputs(cell) for cell in executed.cells)
+    executed, removed = _masked(nb, secrets)
     if removed:
         where = target or "the executed copy"
         print(f"nb: masked credentials in {removed} of the outputs of {where}", file=sys.stderr)
     return executed
+
+
+def _masked(nb: Any, secrets: Mask) -> tuple[Any, int]:
+    """Return a notebook without secrets, and in how many of the outputs there were any."""
+    rest = secrets.tree({key: value for key, value in nb.items() if key != "cells"})
+    cells, removed = [], 0
+    for cell in nb.cells:
+        masked = secrets.tree({key: value for key, value in cell.items() if key != "outputs"})
+        if "outputs" in cell:
+            outputs = [secrets.tree(output) for output in cell.outputs]
+            removed += sum(a is not b for a, b in zip(outputs, cell.outputs, strict=True))
+            masked = {**masked, "outputs": outputs}
+        cells.append(masked)
+    return from_dict({**rest, "cells": cells}), removed  # type: ignore[no-untyped-call]
 
 
 def _mark_error(nb: Any) -> None:
@@ -337,21 +350,3 @@ def _apply_parameters(nb: Any, source: Any) -> dict[str, str]:
 def _notebook(path: Path, cells: list[Any]) -> Notebook:
     cells = [cell for cell in cells if cell.cell_type == "code"]
     return parse_notebook(path, {"nbformat": 4, "metadata": {}, "cells": cells})
-
-
-def _mask_outputs(cell: Any) -> int:
-    """Mask credentials in the outputs of a cell; return in how many there were any."""
-    return sum(_mask_output(output) for output in cell.get("outputs", ()))
-
-
-def _mask_output(output: Any) -> bool:
-    before = repr(output)
-    if "text" in output:
-        output.text = mask(output.text)
-    if "traceback" in output:
-        output.evalue = mask(output.evalue)
-        output.traceback = [mask(line) for line in output.traceback]
-    for kind, content in output.get("data", {}).items():
-        if isinstance(content, str) and (kind.startswith("text/") or kind == "image/svg+xml"):
-            output.data[kind] = mask(content)
-    return repr(output) != before

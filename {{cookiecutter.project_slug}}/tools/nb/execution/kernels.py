@@ -154,7 +154,11 @@ def is_idle(message: dict[str, Any], request: str) -> bool:
 
 
 class KernelManager(AsyncKernelManager):
-    """Starts a kernel whose sockets are files in a private folder; on Windows, on TCP ports."""
+    """Starts a kernel whose sockets are files in a private folder; on Windows, on TCP ports.
+
+    The kernel has no terminal: all it says is in its outputs. ipykernel copies what child processes
+    print to its own terminal or log, where nobody masks it.
+    """
 
     @default("client_factory")
     def _default_client_factory(self) -> type[Client]:
@@ -180,7 +184,9 @@ class KernelManager(AsyncKernelManager):
         """
         arguments = [*options.pop("extra_arguments", []), *ARGUMENTS]
         self.context.RECONNECT_IVL = RECONNECT_MILLISECONDS
-        await super().start_kernel(extra_arguments=arguments, **options)
+        await super().start_kernel(
+            extra_arguments=arguments, stdout=DEVNULL, stderr=DEVNULL, **options
+        )
         await self._sockets_are_there()
 
     async def _sockets_are_there(self) -> None:
@@ -190,14 +196,3 @@ class KernelManager(AsyncKernelManager):
             if all(Path(f"{self.ip}-{port}").exists() for port in self.ports):
                 return
             await asyncio.sleep(LOOK_SECONDS)
-
-
-class SilentKernelManager(KernelManager):
-    """Starts a kernel that has no terminal: all it says is in its outputs.
-
-    ipykernel copies what child processes print to its own terminal or log, where nobody masks it.
-    """
-
-    async def start_kernel(self, **options: Any) -> None:
-        """Start the kernel; the options are those of the kernel manager it derives from."""
-        await super().start_kernel(stdout=DEVNULL, stderr=DEVNULL, **options)

@@ -1,17 +1,16 @@
-"""Where what the cells print goes while they run, without secrets and credentials."""
+"""Where what the cells print goes while they run."""
 
 from __future__ import annotations
 
-from typing import IO, TextIO
-
-from ..credentials import Mask, mask
+from collections.abc import Callable
+from typing import TextIO
 
 # Characters of what a cell prints that are shown while it runs; the executed copy has the end, too.
 SHOWN = 100_000
 
 
 class LiveStream:
-    """Passes on what the cells print, without credentials, and not without end."""
+    """Passes on what the cells print, and not without end."""
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
@@ -22,27 +21,27 @@ class LiveStream:
         self.left = SHOWN
 
     def write(self, text: str) -> None:
+        """Write a text, or the part of it that may still be shown."""
         if self.left > 0:
-            self.stream.write(mask(text[: self.left]))
+            self.stream.write(text[: self.left])
             self.left -= len(text)
             if self.left <= 0:
                 self.stream.write("\n[… more in the executed copy …]\n")
 
     def flush(self) -> None:
+        """Write out what is buffered."""
         self.stream.flush()
 
 
-class MaskedFile:
-    """A text file that never gets the values of secrets."""
+class LogStream:
+    """Writes what the cells print to a log, a record for all the lines that come at once.
 
-    def __init__(self, file: IO[str], secrets: Mask) -> None:
-        self._file = file
-        self._secrets = secrets
+    Args:
+        log: writes a record.
+    """
 
-    def write(self, text: str) -> None:
-        """Write a text without the values."""
-        self._file.write(self._secrets.text(text))
+    def __init__(self, log: Callable[[str], None]) -> None:
+        self.write = log
 
     def flush(self) -> None:
-        """Write out what is buffered."""
-        self._file.flush()
+        """Do nothing: a log is never behind."""

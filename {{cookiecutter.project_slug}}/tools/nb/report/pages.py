@@ -13,6 +13,7 @@ from typing import Any
 
 from .. import lazy
 from ..copies import ERROR_MARK, INJECTED, one_line
+from ..masking import Mask
 from ..notebook import load_json, parse_notebook, read_text
 from ..pipeline.stages_file import Stage
 from ..project import EXECUTED, SITE, NbError, parse_json, write_whole
@@ -179,7 +180,7 @@ def _source(root: Path, stage: Stage | None) -> Path | None:
 
 
 def read(path: Path) -> Any:
-    """Read a notebook.
+    """Read a notebook, without credentials: whoever made an executed copy may not have masked it.
 
     Raises:
         NbError: if it cannot be read.
@@ -191,7 +192,7 @@ def read(path: Path) -> Any:
         text = read_text(path, lambda text: load_json(path, text) and text)
         notebook = nbformat.reads(text, as_version=4)  # type: ignore[no-untyped-call]
         parse_notebook(path, notebook)
-        return notebook
+        return nbformat.from_dict(Mask({}).tree(notebook))  # type: ignore[no-untyped-call]
     except NbError:
         raise
     except Exception as error:  # nbformat has errors of its own for what is no notebook

@@ -4,25 +4,14 @@ from __future__ import annotations
 
 import ast
 import json
-import re
 from typing import TYPE_CHECKING
 
+from ...secret_names import is_secret_name
 from ..model import EVERY, Found, Place, rule
 
 if TYPE_CHECKING:
     from ..facts import Facts
     from ..source import Document
-
-SECRET = re.compile(
-    r"(?:^|_)(?:password|passwd|passphrase|pwd|secret|token|credentials?|(?:api|access|private|secret|auth)_?key)"
-    r"_?\d*$",
-    re.I,
-)
-# Tokens of texts, not of accounts.
-MARKS = re.compile(
-    r"^(pad|eos|bos|unk|sep|cls|mask|start|end|stop|special|first|last|next|prev|current|sub)_token$",
-    re.I,
-)
 
 
 @rule(
@@ -38,18 +27,18 @@ MARKS = re.compile(
 def secrets(document: Document, facts: Facts) -> Found:
     for cell, node in document.nodes():
         for name in _texts_given_to(node):
-            if _is_secret(name):
+            if is_secret_name(name):
                 variable = name.upper()
                 advice = f'write {name}: str = os.environ["{variable}"] and set {variable}'
                 yield cell.at(node), f"{name} looks like a secret; {advice}"
     contract = facts.contract(document)
     if not contract.cell or not any(
-        _is_secret(p.name) and not p.secret for p in contract.parameters
+        is_secret_name(p.name) and not p.secret for p in contract.parameters
     ):
         return
     name, values = facts.config(document)
     for key, value in values.items():
-        if _is_secret(str(key)) and isinstance(value, str) and value:
+        if is_secret_name(str(key)) and isinstance(value, str) and value:
             place = Place(contract.cell.number, contract.line_of(str(key)))
             yield place, f"{key} in {name} looks like a secret; remove it there"
 
@@ -62,10 +51,6 @@ def _texts_given_to(node: ast.AST) -> list[str]:
         case ast.AnnAssign(target=ast.Name(id=name), value=ast.Constant(value=str(text))):
             return [name] if text.strip() else []
     return []
-
-
-def _is_secret(name: str) -> bool:
-    return bool(SECRET.search(name)) and not MARKS.match(name)
 
 
 @rule(

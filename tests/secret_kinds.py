@@ -1,0 +1,206 @@
+"""Made-up credentials of many kinds, put together at run time so that no scanner minds them."""
+
+from __future__ import annotations
+
+import base64
+import json
+import random
+import re
+import string
+
+LETTERS = string.ascii_letters + string.digits
+HEX = "0123456789abcdef"
+BASE64 = LETTERS + "+/"
+
+
+def some(name: str, count: int, alphabet: str = LETTERS) -> str:
+    """Return characters drawn by chance, the same for the same name."""
+    generator = random.Random(f"made up {name}")
+    return "".join(generator.choice(alphabet) for _ in range(count))
+
+
+def _key(name: str, lines: int = 5) -> str:
+    """Return a private key of this kind; its lines are chance."""
+    body = "\n".join(some(f"{name}{line}", 64, BASE64) for line in range(lines))
+    kind = f"{name} PRIVATE".strip()
+    return f"-----BEGIN {kind} KEY-----\n{body}\n{some(name, 30)}==\n-----END {kind} KEY-----"
+
+
+def _parts(*parts: str) -> str:
+    return "".join(parts)
+
+
+# Each with the part that must not be readable.
+KINDS: dict[str, tuple[str, str]] = {}
+
+
+def _add(name: str, text: str, secret: str = "") -> None:
+    KINDS[name] = (text, secret or text)
+
+
+def _add_tokens() -> None:
+    for name, prefix, count, alphabet in (
+        ("aws key id", "AK+IA", 16, string.ascii_uppercase),
+        ("aws temporary key id", "AS+IA", 16, string.ascii_uppercase),
+        ("google api key", "AI+za", 35, LETTERS),
+        ("google oauth secret", "GOC+SPX-", 28, LETTERS),
+        ("google access token", "ya+29.", 60, LETTERS),
+        ("github classic", "gh+p_", 36, LETTERS),
+        ("github oauth", "gh+o_", 36, LETTERS),
+        ("github user", "gh+u_", 36, LETTERS),
+        ("github server", "gh+s_", 36, LETTERS),
+        ("github refresh", "gh+r_", 36, LETTERS),
+        ("github fine grained", "github+_pat_", 82, LETTERS + "_"),
+        ("gitlab", "gl+pat-", 20, LETTERS),
+        ("gitlab runner", "gl+rt-", 20, LETTERS),
+        ("gitlab deploy", "gl+dt-", 20, LETTERS),
+        ("slack bot", "xo+xb-123456789012-1234567890123-", 24, LETTERS),
+        ("slack user", "xo+xp-123456789012-1234567890123-", 32, LETTERS),
+        ("slack app", "xa+pp-1-A0123456789-1234567890123-", 64, HEX),
+        ("slack webhook", "https://hooks.slack+.com/services/T0ABCDEF1/B0ABCDEF2/", 24, LETTERS),
+        ("discord webhook", "https://discord+.com/api/webhooks/123456789012345678/", 68, LETTERS),
+        ("sendgrid", "S+G.ngeVfQFYQlKU0ufo8x5d1A.", 43, LETTERS),
+        ("twilio key", "S+K", 32, HEX),
+        ("mailgun", "ke+y-", 32, HEX),
+        ("pypi", "py+pi-AgEIcHlwaS5vcmc", 90, LETTERS),
+        ("docker hub", "dckr+_pat_", 27, LETTERS),
+        ("digitalocean", "dop+_v1_", 64, HEX),
+        ("heroku", "HRK+U-", 60, LETTERS),
+        ("shopify", "shp+at_", 32, HEX),
+        ("square", "sq0+atp-", 22, LETTERS),
+        ("square secret", "sq0+csp-", 43, LETTERS),
+        ("openai project", "s+k-proj-", 74, LETTERS),
+        ("openai legacy", "s+k-", 48, LETTERS),
+        ("anthropic", "s+k-ant-api03-", 93, LETTERS),
+        ("hugging face", "h+f_", 34, string.ascii_letters),
+        ("stripe", "s+k_live_", 24, LETTERS),
+        ("stripe restricted", "r+k_test_", 24, LETTERS),
+        ("npm", "n+pm_", 36, LETTERS),
+        ("databricks", "da+pi", 32, HEX),
+        ("atlassian", "ATA+TT3xFfGF0", 170, LETTERS),
+        ("linear", "lin+_api_", 40, LETTERS),
+        ("notion", "nt+n_", 46, LETTERS),
+        ("notion old", "sec+ret_", 43, LETTERS),
+        ("grafana", "gl+sa_", 41, LETTERS),
+        ("vault", "hv+s.", 95, LETTERS),
+        ("terraform", "1a2B3c4D5e6F7g.atlas+v1.", 67, LETTERS),
+        ("new relic", "NR+AK-", 27, string.ascii_uppercase),
+        ("postman", "PM+AK-" + some("pm", 24, HEX) + "-", 34, HEX),
+        ("telegram", "1234567890:A+A", 33, LETTERS),
+        ("mailchimp", some("mc", 32, HEX) + "-+us", 2, "12"),
+        ("discord bot", "M" + some("db", 23) + ".+" + some("dc", 6) + ".", 27, LETTERS),
+        ("azure client secret", some("az", 3) + "8Q+~", 34, LETTERS),
+        ("aws session token", "IQoJ+b3JpZ2lu", 300, BASE64),
+    ):
+        text = prefix.replace("+", "") + some(name, count, alphabet)
+        _add(name, text, text[-count:] if count > 2 else text)
+
+
+def _add_structured() -> None:
+    jwt = _parts("ey", "JhbGciOiJIUzI1NiJ9.", "eyJzdWIiOiIxMjM0In0.", some("jwt", 43))
+    _add("jwt", jwt, some("jwt", 43))
+    for kind in ("RSA", "EC", "OPENSSH", "ENCRYPTED", "DSA", ""):
+        _add(f"private key {kind}", _key(kind), some(f"{kind}2", 64, BASE64))
+    pgp = _key("PGP").replace("KEY-----", "KEY BLOCK-----")
+    _add("private key PGP", pgp, some("PGP2", 64, BASE64))
+    _add("key without end", _key("RSA").rpartition("\n")[0], some("RSA2", 64, BASE64))
+    _add("key without begin", _key("RSA").partition("\n")[2], some("RSA2", 64, BASE64))
+    bare = _parts("MIIEpA", "IBAAKCAQEA", some("bare", 46, BASE64), "\n", some("bare2", 64, BASE64))
+    _add("key body", bare, some("bare2", 64, BASE64))
+    ssh = _parts("b3BlbnNz", "aC1rZXktdjEAAAAABG5vbmU", some("ssh", 41), "\n", some("ssh2", 64))
+    _add("openssh body", ssh, some("ssh2", 64))
+    account = {"type": "service_account", "private_key": _key(""), "client_email": "a@b.iam"}
+    _add("google service account", json.dumps(account), some("2", 64, BASE64))
+    for scheme in ("postgresql", "mysql+pymysql", "mongodb+srv", "amqp", "redshift", "snowflake"):
+        _add(
+            f"{scheme} url",
+            f"{scheme}://admin:{some(scheme, 12)}@db.example.org/sales",
+            some(scheme, 12),
+        )
+    _add("redis url", f"redis://:{some('redis', 16)}@cache.example.org:6379/0", some("redis", 16))
+    _add("https url", f"https://me:{some('https', 14)}@example.org/x.csv", some("https", 14))
+    _add("token in url", f"https://{some('git', 40)}@example.org/x.git", some("git", 40))
+    sas = some("sas", 43) + "%3D"
+    _add("azure sas", f"https://acct.blob.core.windows.net/c?sv=2022-11-02&sp=rl&sig={sas}", sas)
+    account_key = some("acct", 86, BASE64) + "=="
+    azure = (
+        f"DefaultEndpointsProtocol=https;AccountName=x;AccountKey={account_key};EndpointSuffix=x"
+    )
+    _add("azure storage", azure, account_key)
+    bus_key = some("bus", 43, BASE64) + "="
+    bus = f"Endpoint=sb://x.net/;SharedAccessKeyName=Root;SharedAccessKey={bus_key}"
+    _add("azure service bus", bus, bus_key)
+    _add(
+        "signed url",
+        f"https://b.s3.amazonaws.com/x?X-Amz-Signature={some('sig', 64, HEX)}",
+        some("sig", 64, HEX),
+    )
+
+
+def _add_named() -> None:
+    for name, text in (
+        ("aws secret", "aws_secret_access_key = <40>"),
+        ("aws secret json", '"SecretAccessKey": "<40>"'),
+        ("env", "DB_PASSWORD=<12>"),
+        ("env quoted", 'export API_KEY="<32>"'),
+        ("pgpassword", "PGPASSWORD=<12> psql -h db"),
+        ("yaml", "password: <12>"),
+        ("yaml quoted", "password: '<12>'"),
+        ("toml", 'client_secret = "<24>"'),
+        ("ini", "passwd = <12>"),
+        ("json", '{"username": "a", "password": "<12>"}'),
+        ("python keyword", 'connect(user="a", password="<12>")'),
+        ("python annotation", 'api_key: str = "<24>"'),
+        ("python item", 'os.environ["HF_TOKEN"] = "<24>"'),
+        ("python call", 'os.environ.setdefault("DB_PASSWORD", "<24>")'),
+        ("python object", 'password=SecretStr("<14>")'),
+        ("dsn", "host=db port=5432 user=me password=<14> dbname=x"),
+        ("jdbc", "jdbc:postgresql://db/x?user=me&password=<14>&ssl=true"),
+        ("command line", "tool --password <14> run"),
+        ("command line equals", "tool --token=<24> run"),
+        ("curl", "curl -s -u admin:<14> https://example.org"),
+        ("curl header", 'curl -H "X-Api-Key: <32>" https://example.org'),
+        ("mysql", "mysql -u root -p<14> sales"),
+        ("bearer", "Authorization: Bearer <40>"),
+        ("bearer dict", '{"Authorization": "Bearer <40>"}'),
+        ("token header", "Authorization: token <40>"),
+        ("private token", "PRIVATE-TOKEN: <20>"),
+        ("cookie", "Cookie: sessionid=<32>; path=/"),
+        ("set-cookie", "Set-Cookie: session=<40>; HttpOnly"),
+        ("netrc", "machine api.example.org login me password <14>"),
+        ("netrc lines", "machine api.example.org\n  login me\n  password <14>"),
+        ("pgpass", "db.example.org:5432:sales:me:<14>"),
+        ("npmrc", "//registry.npmjs.org/:_authToken=<36>"),
+        ("pip", "index-url = https://me:<20>@pypi.example.org/simple"),
+        ("sql", "CREATE USER me IDENTIFIED BY '<12>'"),
+        ("sql password", "ALTER ROLE me WITH PASSWORD '<12>'"),
+        ("kubernetes", "- name: DB_PASSWORD\n  value: <14>"),
+        ("mlflow", "MLFLOW_TRACKING_PASSWORD=<16>"),
+        ("snowflake", 'snowflake.connector.connect(account="x", user="me", password="<14>")'),
+        ("django", "SECRET_KEY = '<50>'"),
+        ("camel case", "accessToken: '<32>'"),
+        ("go", 'password := "<14>"'),
+        ("ruby", ':password => "<14>"'),
+        ("shell", "$ export TOKEN=<32>"),
+    ):
+        place = re.search(r"<(\d+)>", text)
+        secret = some(name, int(place[1])) if place else ""
+        _add(name, re.sub(r"<\d+>", secret, text), secret)
+    for name, text, count in (
+        ("wandb", "WANDB_API_KEY={}", 40),
+        ("wandb login", "wandb login --relogin {}", 40),
+        ("kaggle", '{{"username":"me","key":"{}"}}', 32),
+        ("heroku uuid", "HEROKU_API_KEY={}", 32),
+        ("datadog", "DD_API_KEY={}", 32),
+        ("twilio token", "TWILIO_AUTH_TOKEN={}", 32),
+    ):
+        secret = some(name, count, HEX)
+        _add(name, text.format(secret), secret)
+    login = base64.b64encode(f"me:{some('basic', 14)}".encode()).decode()
+    _add("basic header", f"Authorization: Basic {login}", login)
+    _add("docker config", f'{{"auths": {{"r.example.org": {{"auth": "{login}"}}}}}}', login)
+
+
+_add_tokens()
+_add_structured()
+_add_named()
