@@ -95,7 +95,8 @@ def test_a_replaced_attachment_is_seen() -> None:
     def picture(content: str) -> dict[str, Any]:
         return cell("![](a.png)", "markdown", attachments={"a.png": {"image/png": content}})
 
-    assert "# attachment: a.png (image/png, 4 characters)\n![](a.png)" in show(picture("AAAA"))
+    shown = show(picture("AAAA"))
+    assert "# attachment: a.png (image/png, 4 characters, 9b0d08f1)\n![](a.png)" in shown
     assert show(picture("AAAA")) != show(picture("AAAAAAAA"))
 
 

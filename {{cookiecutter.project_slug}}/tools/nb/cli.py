@@ -26,7 +26,6 @@ MODULES = {
         "pull",
         "unpushed",
         "sync",
-        "diff",
         "resolve",
         "hook",
         "merge-lock",
