@@ -5,8 +5,8 @@ conflict that shows both sides in plain marks in the source of a cell. The resul
 filter strips it. Only the standard library and Git are used, from Python 3.8 on, so that a merge
 needs no environment.
 
-`git-notebook merge` writes both versions whole, as one conflict, over the file before it starts
-this program. So a merge that dies or is refused ends with that conflict.
+`git-notebook merge` writes both versions whole, as one conflict, to where Git looks for the merge,
+before it starts this program. So a merge that dies or is refused ends with that conflict.
 """
 
 from __future__ import annotations
@@ -271,10 +271,10 @@ def main(arguments: list[str]) -> int:
     """Merge notebooks for Git.
 
     Args:
-        arguments: ``merge``, the files of the base, of the result, and of theirs, the notebook's
-            path, and the file of ours.
+        arguments: ``merge``, the files of the base, of ours and of theirs, the notebook's path, and
+            where to write the result.
     """
-    _, base, result, theirs, name, ours = arguments
+    _, base, ours, theirs, name, result = arguments
     try:
         texts = [Path(file).read_bytes() for file in (base, ours, theirs)]
         merged, has_conflict = merge(*texts, name=name)
