@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 from nb import gitfilter
-from nb.strip import strip
+from nb.strip import RefusedError, strip
 
 TOOLS = Path(gitfilter.__file__).parent.parent
 ATTRIBUTES = "*.ipynb filter=nbstripout diff=notebook\nreports/*.ipynb !filter !diff\n"
@@ -329,6 +329,32 @@ def test_nbstripout_on_the_path_will_do(repository: Repository, programs: Path) 
     repository.write("a.ipynb", odd_notebook())
     repository.git("add", "--all")
     assert repository.staged("a.ipynb") == b"stripped\n"
+
+
+@pytest.mark.parametrize("source", ["x = 1", ""], ids=["cells", "empty"])
+@pytest.mark.parametrize("how", ["process", "clean"])
+def test_blame_raises_no_alarm(repository: Repository, source: str, how: str) -> None:
+    if how == "clean":
+        repository.git("config", "--unset", "filter.nbstripout.process")
+    repository.write("a.ipynb", notebook(source))
+    repository.write(
+        "none.ipynb", b'{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}'
+    )
+    repository.commit()
+    for name in ("a.ipynb", "none.ipynb"):
+        assert repository.run("git", "blame", name).stderr == b""
+
+
+def test_a_cell_that_cannot_be_stripped_is_named() -> None:
+    data = json.loads(notebook())
+    contradiction = {
+        **data["cells"][0],
+        "id": "2",
+        "metadata": {"tags": ["keep_output"], "keep_output": False},
+    }
+    data["cells"].append(contradiction)
+    with pytest.raises(RefusedError, match=r"^cell 2: its metadata and tags disagree"):
+        strip(json.dumps(data).encode())
 
 
 @posix

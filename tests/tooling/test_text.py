@@ -100,6 +100,29 @@ def test_a_replaced_attachment_is_seen() -> None:
     assert show(picture("AAAA")) != show(picture("AAAAAAAA"))
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (notebook(cell("x"), title="Sales"), notebook(cell("x"), title="Costs")),
+        (notebook(cell("x")), notebook(cell("x", slides=1) | {"metadata": {"slides": {"a": 1}}})),
+        (
+            notebook(cell("x", attachments={"a": {"text/plain": "A"}})),
+            notebook(cell("x", attachments={"a": {"text/plain": "B"}})),
+        ),
+        (
+            notebook(cell("x", tags=["keep_output"])),
+            notebook(
+                cell("x", tags=["keep_output"])
+                | {"outputs": [{"output_type": "stream", "name": "stdout", "text": "x"}]}
+            ),
+        ),
+    ],
+    ids=["notebook metadata", "cell metadata", "attachment of one size", "kept output"],
+)
+def test_a_change_of_anything_that_git_stores_is_seen(before: bytes, after: bytes) -> None:
+    assert text(before) != text(after)
+
+
 def test_nothing_hides_from_a_reviewer() -> None:
     shown = show(cell("ok()\r evil()\x1b[2K\u202e # \x9b\tx"))
     assert "ok()\\u000d evil()\\u001b[2K\\u202e # \\u009b\tx" in shown
