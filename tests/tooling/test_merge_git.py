@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from nb import gitfilter, staged
+from nb import gitfilter, gitwiring, staged
 from test_merge import (
     ALL,
     SHAPES,
@@ -284,6 +284,23 @@ def test_what_is_no_notebook_ends_as_one_conflict(clone: Clone, odd: bytes) -> N
     assert text.endswith("}\n>>>>>>> theirs\n")
     clone.git("add", NAME)
     assert "is not a notebook that can be read: finish its merge" in clone.problems()[0]
+
+
+def test_a_lock_that_cannot_be_merged_is_marked(clone: Clone) -> None:
+    driver = gitwiring.WIRING["merge.dvc-lock.driver"]
+    clone.git("config", "merge.dvc-lock.driver", driver)  # and there is no tools/in-env
+    (clone.path / ".gitattributes").write_text("dvc.lock merge=dvc-lock\n")
+    lock = clone.path / "dvc.lock"
+    lock.write_text("a: 1\n")
+    clone.commit()
+    clone.git("checkout", "--quiet", "-b", "theirs")
+    lock.write_text("a: 2\n")
+    clone.commit()
+    clone.git("checkout", "--quiet", "main")
+    lock.write_text("a: 3\n")
+    clone.commit()
+    clone.git("merge", "theirs", code=1)
+    assert lock.read_text() == "<<<<<<< ours\na: 3\n=======\na: 2\n>>>>>>> theirs\n"
 
 
 @pytest.mark.parametrize("name", ["merge", "align", "__init__"])

@@ -9,6 +9,7 @@ Only the standard library is used, from Python 3.8 on (see `nb.gitfilter`).
 
 from __future__ import annotations
 
+import re
 from difflib import SequenceMatcher
 
 TYPE_CHECKING = False
@@ -25,10 +26,11 @@ if TYPE_CHECKING:
 
 # How much of two cells must be equal before they count as versions of one.
 _LIKE = 0.6
-# Comparing characters takes quadratic time; beyond this only lines are compared.
+# Comparing words takes quadratic time; in texts with more characters only lines are compared.
 _SHORT = 2_000
+_WORDS = re.compile(r"\w+|\W")
 # How far apart, in cells that have no partner yet, two cells may be to be compared.
-_NEAR = 10
+_NEAR = 5
 
 
 def align(base: list[Cell], ours: list[Cell], theirs: list[Cell]) -> list[Versions]:
@@ -104,16 +106,14 @@ def source(cell: Cell) -> str:
 
 
 def likeness(first: Cell, second: Cell) -> float:
-    """Share of the lines, or of the characters, that two cells of one type have in common."""
+    """Share of the lines, or of the words, that two cells of one type have in common."""
     a, b = source(first), source(second)
     lines = shared_lines(first, second)
-    if (
-        lines >= _LIKE
-        or len(a) + len(b) > _SHORT
-        or first.get("cell_type") != second.get("cell_type")
-    ):
+    is_comparable = first.get("cell_type") == second.get("cell_type") and len(a) + len(b) <= _SHORT
+    if lines >= _LIKE or not is_comparable:
         return lines
-    return SequenceMatcher(None, a, b, autojunk=False).ratio()
+    words = SequenceMatcher(None, _WORDS.findall(a), _WORDS.findall(b), autojunk=False)
+    return words.ratio() if words.quick_ratio() >= _LIKE else lines
 
 
 def shared_lines(first: Cell, second: Cell) -> float:
