@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import nbformat
 import pytest
 from nb import gitfilter, gitwiring, staged
 from test_merge import (
@@ -164,6 +165,8 @@ def test_what_is_unmerged_or_marked_is_refused_until_it_is_resolved(clone: Clone
     clone.branches({"a": base}, {"a": ours}, {"a": theirs})
     clone.git("merge", "theirs", code=1)
     assert clone.problems() == [f"{NAME} is unmerged: edit the marked cells, then git add it."]
+    jupyter = nbformat.writes(nbformat.reads(clone.read(), as_version=4))  # open and save
+    (clone.path / NAME).write_text(jupyter, encoding="utf-8")
     clone.git("add", NAME)
     assert clone.problems() == [
         f"{NAME}: cell 1 holds a merge conflict: edit it, then git add it again."

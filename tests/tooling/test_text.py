@@ -104,6 +104,13 @@ def test_a_replaced_attachment_is_seen() -> None:
     ("before", "after"),
     [
         (notebook(cell("x"), title="Sales"), notebook(cell("x"), title="Costs")),
+        (
+            notebook(cell("x"), kernelspec={"name": "a", "display_name": "a"}),
+            notebook(
+                cell("x"), kernelspec={"name": "a", "display_name": "a", "language": "python"}
+            ),
+        ),
+        (notebook(cell("x")), notebook(cell("x")).replace(b"5}", b"4}")),
         (notebook(cell("x")), notebook(cell("x", slides=1) | {"metadata": {"slides": {"a": 1}}})),
         (
             notebook(cell("x", attachments={"a": {"text/plain": "A"}})),
@@ -117,7 +124,14 @@ def test_a_replaced_attachment_is_seen() -> None:
             ),
         ),
     ],
-    ids=["notebook metadata", "cell metadata", "attachment of one size", "kept output"],
+    ids=[
+        "notebook metadata",
+        "kernel",
+        "format",
+        "cell metadata",
+        "attachment of one size",
+        "kept output",
+    ],
 )
 def test_a_change_of_anything_that_git_stores_is_seen(before: bytes, after: bytes) -> None:
     assert text(before) != text(after)

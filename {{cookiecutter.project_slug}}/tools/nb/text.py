@@ -36,7 +36,7 @@ def text(data: bytes) -> bytes:
     try:
         notebook = json.loads(_stored(data).decode("utf-8"))
         parts = [_cell(cell) for cell in notebook["cells"]]
-        head = _head(notebook["metadata"])
+        head = _head(notebook)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return data
     if head:
@@ -47,7 +47,8 @@ def text(data: bytes) -> bytes:
 
 def is_text_view(data: bytes) -> bool:
     """Tell whether data can be a text view: `git blame` sends such through the filter."""
-    return data.startswith((b"# kernel: ", b"# metadata: ", b"# %%")) or not data.strip()
+    heads = (b"# format: ", b"# kernel: ", b"# metadata: ", b"# %%")
+    return data.startswith(heads) or not data.strip()
 
 
 def _stored(data: bytes) -> bytes:
@@ -58,9 +59,19 @@ def _stored(data: bytes) -> bytes:
         return data
 
 
-def _head(metadata: dict[str, Any]) -> list[str]:
-    kernel = metadata.get("kernelspec", {}).get("name")
-    return ([f"# kernel: {kernel}"] if kernel else []) + _metadata(metadata, but="kernelspec")
+def _head(notebook: dict[str, Any]) -> list[str]:
+    """Lines for the format, if it is not the usual one, the kernel and other metadata."""
+    metadata = notebook["metadata"]
+    version = f"{notebook.get('nbformat')}.{notebook.get('nbformat_minor')}"
+    kernel = dict(metadata.get("kernelspec", {}))
+    name = kernel.pop("name", None)
+    kernel.pop("display_name", None)  # the filter makes the name of it
+    more = f" {json.dumps(kernel, ensure_ascii=False, sort_keys=True)}" if kernel else ""
+    return [
+        *([f"# format: {version}"] if version != "4.5" else []),
+        *([f"# kernel: {name}{more}"] if name or more else []),
+        *_metadata(metadata, but="kernelspec"),
+    ]
 
 
 def _metadata(metadata: dict[str, Any], *, but: str) -> list[str]:
