@@ -66,7 +66,7 @@ jsonschema_specifications jupyter jupyter_builder jupyter_client jupyter_core ju
 jupyter_lsp jupyter_server jupyter_server_terminals jupyterlab jupyterlab_pygments jupyterlab_server
 jupyterlab_widgets jupytext jwt kiwisolver knack kombu lark libcst markdown_it markdown_it_py
 markupsafe matplotlib matplotlib_inline mdit_py_plugins mdurl mistune mpl_toolkits msal
-msal_extensions multidict multipart narwhals nb_tools nbclient nbconvert nbdime nbformat nbstripout
+msal_extensions multidict multipart narwhals nb_tools nbclient nbconvert nbformat nbstripout
 nest_asyncio2 networkx nodeenv notebook_shim numpy oauthlib omegaconf opentelemetry
 opentelemetry_api orjson overrides packaging pandas pandas_gbq pandocfilters papermill parso parsy
 pathspec pexpect pil pillow pip platformdirs pluggy pre_commit pre_commit_hooks prometheus_client

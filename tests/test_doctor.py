@@ -78,6 +78,14 @@ def block_storage(project: Project) -> None:
     project.edit(".dvc/config", "../../ready-storage", "../blocked/storage")
 
 
+def leave_marks(project: Project) -> None:
+    name = "notebooks/production/10-ingest.ipynb"
+    notebook = json.loads(project.read(name))
+    notebook["cells"][0]["source"] = "<<<<<<< ours\na\n=======\nb\n>>>>>>> theirs"
+    project.write(name, json.dumps(notebook))
+    project.git("add", name)
+
+
 def add_undeclared(project: Project) -> None:
     shutil.copy(
         project.path / "notebooks/production/10-ingest.ipynb",
@@ -122,6 +130,7 @@ BREAKAGES: dict[str, tuple[Break, str, str, bool]] = {
         "filter and the diff",
         False,
     ),
+    "conflict in Git": (leave_marks, "notebook merges", "cell 1 holds a merge conflict", False),
     "outputs in Git": (commit_outputs, "notebooks in Git", "holds outputs", False),
     "Windows lines in Git": (commit_windows_lines, "line endings", "notes.md", False),
     "broken pipeline": (append("dvc.yaml", "  oops: [\n"), "pipeline", "dvc.yaml", False),

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 from nb import gitfilter
-from nb.strip import strip
+from nb.strip import RefusedError, strip
 
 TOOLS = Path(gitfilter.__file__).parent.parent
 ATTRIBUTES = "*.ipynb filter=nbstripout diff=notebook\nreports/*.ipynb !filter !diff\n"
@@ -331,13 +331,40 @@ def test_nbstripout_on_the_path_will_do(repository: Repository, programs: Path) 
     assert repository.staged("a.ipynb") == b"stripped\n"
 
 
+@pytest.mark.parametrize("source", ["x = 1", ""], ids=["cells", "empty"])
+@pytest.mark.parametrize("how", ["process", "clean"])
+def test_blame_raises_no_alarm(repository: Repository, source: str, how: str) -> None:
+    if how == "clean":
+        repository.git("config", "--unset", "filter.nbstripout.process")
+    repository.write("a.ipynb", notebook(source))
+    repository.write(
+        "none.ipynb", b'{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}'
+    )
+    repository.commit()
+    for name in ("a.ipynb", "none.ipynb"):
+        assert repository.run("git", "blame", name).stderr == b""
+
+
+def test_a_cell_that_cannot_be_stripped_is_named() -> None:
+    data = json.loads(notebook())
+    contradiction = {
+        **data["cells"][0],
+        "id": "2",
+        "metadata": {"tags": ["keep_output"], "keep_output": False},
+    }
+    data["cells"].append(contradiction)
+    with pytest.raises(RefusedError, match=r"^cell 2: its metadata and tags disagree"):
+        strip(json.dumps(data).encode())
+
+
 @posix
 def test_what_nbstripout_fails_on_is_not_added(repository: Repository) -> None:
     repository.make_environment("echo 'Traceback\n  line\nMetadataError: why' >&2; exit 1")
     repository.write("a.ipynb", odd_notebook())
     repository.write("b.ipynb", notebook())
     message = repository.fails("add", "a.ipynb")
-    assert '"a.ipynb" cannot be stripped: nbstripout fails (MetadataError: why)' in message
+    said = "cell 1: it has unknown fields; nbstripout fails (MetadataError: why)"
+    assert f'"a.ipynb" cannot be stripped: {said}' in message
     assert "Traceback" not in message
     repository.git("add", "b.ipynb")
     assert repository.staged("b.ipynb") == strip(notebook())

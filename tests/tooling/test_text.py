@@ -95,8 +95,46 @@ def test_a_replaced_attachment_is_seen() -> None:
     def picture(content: str) -> dict[str, Any]:
         return cell("![](a.png)", "markdown", attachments={"a.png": {"image/png": content}})
 
-    assert "# attachment: a.png (image/png, 4 characters)\n![](a.png)" in show(picture("AAAA"))
+    shown = show(picture("AAAA"))
+    assert "# attachment: a.png (image/png, 4 characters, 9b0d08f1)\n![](a.png)" in shown
     assert show(picture("AAAA")) != show(picture("AAAAAAAA"))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (notebook(cell("x"), title="Sales"), notebook(cell("x"), title="Costs")),
+        (
+            notebook(cell("x"), kernelspec={"name": "a", "display_name": "a"}),
+            notebook(
+                cell("x"), kernelspec={"name": "a", "display_name": "a", "language": "python"}
+            ),
+        ),
+        (notebook(cell("x")), notebook(cell("x")).replace(b"5}", b"4}")),
+        (notebook(cell("x")), notebook(cell("x", slides=1) | {"metadata": {"slides": {"a": 1}}})),
+        (
+            notebook(cell("x", attachments={"a": {"text/plain": "A"}})),
+            notebook(cell("x", attachments={"a": {"text/plain": "B"}})),
+        ),
+        (
+            notebook(cell("x", tags=["keep_output"])),
+            notebook(
+                cell("x", tags=["keep_output"])
+                | {"outputs": [{"output_type": "stream", "name": "stdout", "text": "x"}]}
+            ),
+        ),
+    ],
+    ids=[
+        "notebook metadata",
+        "kernel",
+        "format",
+        "cell metadata",
+        "attachment of one size",
+        "kept output",
+    ],
+)
+def test_a_change_of_anything_that_git_stores_is_seen(before: bytes, after: bytes) -> None:
+    assert text(before) != text(after)
 
 
 def test_nothing_hides_from_a_reviewer() -> None:

@@ -29,7 +29,6 @@ MODULES = {
         "pull",
         "unpushed",
         "sync",
-        "diff",
         "resolve",
         "hook",
         "merge-lock",

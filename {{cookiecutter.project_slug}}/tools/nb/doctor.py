@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -222,8 +223,19 @@ def _hooks(root: Path) -> Finding:
     return Finding("hooks", problem, repair=WIRE, is_safe=True)
 
 
+def _conflicts(root: Path) -> Finding:
+    conflicts = staged.find_conflicts(root, staged.index_ids(root))
+    for name, problem in conflicts.items():
+        command = f"git add {shlex.quote(name)}  # after the edit"
+        return Finding("notebook merges", problem, repair=command)
+    return Finding("notebook merges", detail="no notebook holds a conflict")
+
+
 def _stripped(root: Path) -> Finding:
-    problems = staged.verify_notebooks(root, staged.index_ids(root))
+    ids = staged.index_ids(root)
+    conflicts = staged.find_conflicts(root, ids)
+    whole = {name: digest for name, digest in ids.items() if name not in conflicts}
+    problems = staged.verify_notebooks(root, whole)
     if problems:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         command = "git add --renormalize ."
@@ -290,6 +302,6 @@ def _disk(root: Path) -> Finding:
 
 CHECKS: tuple[Check, ...] = (
     *(_python, _environment, _kernel, _git_repository, _identity, _attributes, _notebook_filter),
-    *(_notebook_diff, _merge_drivers, _hooks, _stripped, _line_endings, _pipeline, _storage),
-    *(_data, _disk),
+    *(_notebook_diff, _merge_drivers, _hooks, _conflicts, _stripped, _line_endings, _pipeline),
+    *(_storage, _data, _disk),
 )

@@ -13,6 +13,7 @@ import os
 import sys
 
 from nb.strip import EXTRA_KEYS, NotJsonError, RefusedError, load, settle, strip
+from nb.text import is_text_view
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,13 +21,23 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import IO
 
-# The files that filter and text view consist of, relative to tools/.
-RUNTIME = ("git-notebook", "nb/__init__.py", "nb/gitfilter.py", "nb/strip.py", "nb/text.py")
+# The files that filter, text view and merge consist of, relative to tools/.
+RUNTIME = (
+    *("nb/__init__.py", "nb/strip.py", "nb/text.py", "nb/gitfilter.py"),
+    *("nb/git/__init__.py", "nb/git/align.py", "nb/git/merge.py"),
+    "git-notebook",  # last: an older launcher does not know of newer files
+)
 
 # A clone runs its own copy of them, like a hook. The files in the work tree come and go: while Git
 # writes a linked worktree or an older commit they are absent, and during a rebase or a merge they
 # may be half of something else.
 LAUNCHER = 'sh "$(git rev-parse --git-common-dir)/nb/git-notebook"'
+# Without its own copy of the files a clone merges lines. That is never taken for the end of it.
+_MERGE = (
+    'f="$(git rev-parse --git-common-dir)/nb/git-notebook"; if [ -f "$f" ]; '
+    'then sh "$f" merge %O %A %B %P; '
+    "else git merge-file -L ours -L base -L theirs %A %O %B; exit 1; fi"
+)
 WIRING = {
     "filter.nbstripout.process": f"{LAUNCHER} filter",
     "filter.nbstripout.clean": f"{LAUNCHER} clean %f",
@@ -34,6 +45,8 @@ WIRING = {
     "filter.nbstripout.required": "true",
     "diff.notebook.textconv": f"{LAUNCHER} textconv",
     "diff.notebook.xfuncname": "^[[:space:]]*(((async )?def|class) .*|#{2,6} .*|# %% .+)$",
+    "merge.notebook.name": "notebooks, cell by cell",
+    "merge.notebook.driver": _MERGE,
 }
 
 _MAX_PACKET = 65516
@@ -52,7 +65,7 @@ def is_installed(git_dir: Path) -> bool:
 
 
 def install(git_dir: Path) -> None:
-    """Copy filter and text view into a clone, for the commands of `WIRING` to find.
+    """Copy filter, text view and merge into a clone, for the commands of `WIRING` to find.
 
     Args:
         git_dir: the common Git directory (``git rev-parse --git-common-dir``).
@@ -90,6 +103,8 @@ def clean(data: bytes, name: str) -> bytes:
     try:
         return strip(data)
     except NotJsonError:
+        if is_text_view(data):
+            return data
         _say(f"{_quoted(name)} is not valid JSON, so it goes to Git as it is, with any outputs.")
         return data
     except RefusedError as reason:
@@ -116,7 +131,8 @@ def _nbstripout(data: bytes, reason: str) -> bytes:
             return done.stdout.replace(b"\r\n", b"\n")  # nbstripout on Windows
         error = done.stderr.decode(errors="replace").strip()
         if "No module named" not in error:
-            raise RefusedError(f"nbstripout fails ({error.splitlines()[-1] if error else reason})")
+            last = error.splitlines()[-1] if error else "without a word"
+            raise RefusedError(f"{reason}; nbstripout fails ({last})")
     raise RefusedError(f"{reason}, so nbstripout is needed, and it is not installed: make setup")
 
 

@@ -11,20 +11,17 @@ from pathlib import Path
 from . import gitfilter
 from .project import NbError
 
-# nbdime merges cell by cell. Without the environment (127: no such command) lines are merged, so
-# that a conflict is seen and neither side is lost.
-MERGE_NOTEBOOK = (
-    "sh tools/in-env git-nbmergedriver merge %O %A %B %L %P"
-    " || { [ $? = 127 ] && git merge-file -L ours -L base -L theirs %A %O %B; }"
+# Without an environment, or if it fails, lines are merged, and Git is told of a conflict.
+MERGE_LOCK = (
+    "sh tools/in-env nb merge-lock %O %A %B"
+    " || { git merge-file -L ours -L base -L theirs %A %O %B; exit 1; }"
 )
 # git config, by key. Commands are relative: Git runs them at the top of the work tree.
 WIRING = {
     **gitfilter.WIRING,
     "filter.empty-lock.clean": "echo \"schema: '2.0'\"",
-    "merge.notebook.name": "notebooks, cell by cell (nbdime)",
-    "merge.notebook.driver": MERGE_NOTEBOOK,
     "merge.dvc-lock.name": "dvc.lock, stage by stage",
-    "merge.dvc-lock.driver": "sh tools/in-env nb merge-lock %O %A %B",
+    "merge.dvc-lock.driver": MERGE_LOCK,
 }
 HOOKS = ("pre-commit", "pre-push")
 # The environment is found when the hook runs, so it may move, go and come back.
@@ -99,11 +96,11 @@ def git_dir(root: Path) -> Path:
 
 def _connect(root: Path) -> list[str]:
     missing = missing_wiring(root)
-    for key in missing:
-        git(root, "config", "--local", key, WIRING[key])
     outdated = not gitfilter.is_installed(git_dir(root))
     if outdated:
         gitfilter.install(git_dir(root))
+    for key in missing:  # after the files that they name
+        git(root, "config", "--local", key, WIRING[key])
     return ["connected Git's filter, diff and merge for notebooks"] if missing or outdated else []
 
 

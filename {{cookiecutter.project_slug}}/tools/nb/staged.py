@@ -73,6 +73,12 @@ def filtered(root: Path, names: Iterable[str]) -> list[str]:
     return [name for name, value in zip(fields[::3], fields[2::3], strict=False) if value == FILTER]
 
 
+def unmerged(root: Path) -> set[str]:
+    """Return the files that a merge, rebase, cherry-pick or stash left in conflict in the index."""
+    entries = git(root, "ls-files", "--unmerged", "-z").split("\0")
+    return {entry.split("\t", 1)[1] for entry in entries if entry}
+
+
 def verify_notebooks(root: Path, ids: Mapping[str, str]) -> list[str]:
     """Return a sentence for each notebook that holds outputs or a conflict, is huge, or is none.
 
@@ -81,20 +87,42 @@ def verify_notebooks(root: Path, ids: Mapping[str, str]) -> list[str]:
         ids: the files to look at, with their ids in the index; only notebooks are.
     """
     notebooks = {name: ids[name] for name in filtered(root, ids)}
-    found = (_problem(name, content) for name, content in blobs(root, notebooks))
-    return [problem for problem in found if problem]
+    conflicts = find_conflicts(root, notebooks)
+    whole = {name: digest for name, digest in notebooks.items() if name not in conflicts}
+    found = (_problem(name, content) for name, content in blobs(root, whole))
+    return [*conflicts.values(), *(problem for problem in found if problem)]
+
+
+def find_conflicts(root: Path, ids: Mapping[str, str]) -> dict[str, str]:
+    """Return a sentence for each notebook that is unmerged or holds a conflict, by name.
+
+    Args:
+        root: the project's root.
+        ids: the files to look at, with their ids in the index; only notebooks are.
+    """
+    notebooks = {name: ids[name] for name in filtered(root, ids)}
+    open_merges = unmerged(root)
+    found = {
+        name: f"{name} is unmerged: edit the marked cells, then git add it."
+        if name in open_merges
+        else _conflict(name, content)
+        for name, content in blobs(root, notebooks)
+    }
+    return {name: sentence for name, sentence in found.items() if sentence}
+
+
+def _conflict(name: str, content: bytes) -> str | None:
+    try:
+        cells = load(content)["cells"] if content else []
+        marked = [n for n, cell in enumerate(cells, 1) if CONFLICT.search(source_text(cell))]
+    except (ValueError, KeyError, TypeError):  # the filter lets it pass, outputs and all
+        return f"{name} is not a notebook that can be read: finish its merge, or repair it."
+    if marked:
+        return f"{name}: cell {marked[0]} holds a merge conflict: edit it, then git add it again."
+    return None
 
 
 def _problem(name: str, content: bytes) -> str | None:
-    try:
-        cells = load(content)["cells"] if content else []
-        conflicts = [n for n, cell in enumerate(cells, 1) if CONFLICT.search(source_text(cell))]
-    except (ValueError, KeyError, TypeError):  # the filter lets it pass, outputs and all
-        return f"{name} is not a notebook that can be read: finish its merge, or repair it."
-    if conflicts:
-        return (
-            f"{name}: cell {conflicts[0]} holds a merge conflict: edit it, then git add it again."
-        )
     try:
         if clean(content, name) != content:
             return f"{name} holds outputs: run `nb setup`, then `git add --renormalize {name}`."

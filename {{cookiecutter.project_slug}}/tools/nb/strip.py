@@ -198,28 +198,31 @@ def _strip_notebook(
     keep_outputs = bool(metadata.get("keep_output"))
     for key in notebook_keys:
         _pop(metadata, key)
-    for cell in cells:
-        _strip_cell(cell, cell_keys, keep_outputs)
+    for number, cell in enumerate(cells, 1):
+        try:
+            _strip_cell(cell, cell_keys, keep_outputs)
+        except RefusedError as error:
+            raise RefusedError(f"cell {number}: {error}") from error
     _strip_ids(cells, minor >= 5, keep_id)
 
 
 def _strip_cell(cell: Any, keys: list[str], keep_by_default: bool) -> None:
-    _require(type(cell) is dict, "a cell is no JSON object")
-    _require(cell.keys() <= _CELL_FIELDS, "a cell has unknown fields")
+    _require(type(cell) is dict, "it is no JSON object")
+    _require(cell.keys() <= _CELL_FIELDS, "it has unknown fields")
     kind, metadata = cell.get("cell_type"), cell.get("metadata")
-    _require(kind in ("code", "markdown", "raw"), "a cell has an unknown type")
-    _require(type(metadata) is dict, "a cell has no metadata")
+    _require(kind in ("code", "markdown", "raw"), "it has an unknown type")
+    _require(type(metadata) is dict, "it has no metadata")
     if kind == "code":
-        _strip_outputs(cell, _keeps_output(metadata, keep_by_default))
+        _strip_outputs(cell, keeps_output(metadata, keep_by_default))
     else:
-        _require("outputs" not in cell, "a cell that is no code has outputs")
-        _keeps_output(metadata, keep_by_default)
+        _require("outputs" not in cell, "it is no code and has outputs")
+        keeps_output(metadata, keep_by_default)
     if "execution_count" in cell:
         cell["execution_count"] = None
     if "source" in cell:
         cell["source"] = _joined(cell["source"]).splitlines(True)
     if "attachments" in cell:
-        _require(type(cell["attachments"]) is dict, "a cell's attachments are no JSON object")
+        _require(type(cell["attachments"]) is dict, "its attachments are no JSON object")
         for bundle in cell["attachments"].values():
             _split_bundle(bundle)
     if metadata:
@@ -240,22 +243,31 @@ def _strip_ids(cells: list[dict[str, Any]], required: bool, keep: bool) -> None:
             cell["id"] = str(number)
 
 
-def _keeps_output(metadata: dict[str, Any], default: bool) -> bool:
+def keeps_output(metadata: dict[str, Any], default: bool) -> bool:
+    """Tell whether the outputs of a cell are stored.
+
+    Args:
+        metadata: the cell's.
+        default: whether the notebook's metadata keeps all outputs.
+
+    Raises:
+        RefusedError: the metadata contradicts itself, or is not as the format wants it.
+    """
     tags = metadata.get("tags", [])
-    _require(type(tags) is list, "a cell's tags are no list")
+    _require(type(tags) is list, "its tags are no list")
     if "init_cell" in metadata:
         return bool(metadata["init_cell"])
     if "keep_output" in metadata:
         by_metadata = bool(metadata["keep_output"])
         agreed = by_metadata or "keep_output" not in tags
-        _require(agreed, "a cell's metadata and tags disagree on keep_output")
+        _require(agreed, "its metadata and tags disagree on keep_output")
         return by_metadata
     return default or "keep_output" in tags
 
 
 def _strip_outputs(cell: dict[str, Any], keep: bool) -> None:
     outputs = cell.get("outputs")
-    _require(type(outputs) is list, "a code cell has no list of outputs")
+    _require(type(outputs) is list, "it has no list of outputs")
     for output in outputs or ():
         _normalise_output(output, keep)
     if not keep:

@@ -22,10 +22,14 @@ from .gitfilter import clean
 from .gitwiring import git
 from .notebook import source_text
 from .project import NbError, parse_json, write_whole
-from .staged import filtered, index_ids
+from .staged import filtered, index_ids, unmerged
 from .strip import RefusedError
 
 ASIDE = Path(".nb/outputs")
+# Outputs of cells that are gone with their edits, into a stash or another branch.
+LATER = Path(".nb/outputs-of-edits")
+# Commands after which cells that are gone have been replaced for good.
+REPLACING = ("pull", "merge", "rebase", "cherry-pick")
 
 
 @dataclass
@@ -35,10 +39,14 @@ class Kept:
     Attributes:
         restored: the notebooks that have them back.
         waiting: the notebooks that are not there, or in conflict; theirs wait in `.nb/outputs`.
+        later: the notebooks whose edited cells are not there; their outputs wait for the edits.
+        dropped: the notebooks with cells that were replaced, and their outputs with them.
     """
 
     restored: list[str] = field(default_factory=list)
     waiting: list[str] = field(default_factory=list)
+    later: list[str] = field(default_factory=list)
+    dropped: list[str] = field(default_factory=list)
 
 
 def run_git(root: Path, command: Sequence[str]) -> Kept:
@@ -51,7 +59,7 @@ def run_git(root: Path, command: Sequence[str]) -> Kept:
     Raises:
         NbError: if Git fails. What could be put back is back then.
     """
-    with outputs_kept(root) as kept:
+    with outputs_kept(root, edits_return=command[0] not in REPLACING) as kept:
         # Git takes these for changed by hand, and would refuse to replace them.
         unchanged = _only_outputs_differ(root)
         if unchanged:
@@ -64,8 +72,13 @@ def run_git(root: Path, command: Sequence[str]) -> Kept:
 
 
 @contextmanager
-def outputs_kept(root: Path) -> Iterator[Kept]:
-    """Copy the outputs of all notebooks aside, and put them back when the block ends."""
+def outputs_kept(root: Path, *, edits_return: bool = True) -> Iterator[Kept]:
+    """Copy the outputs of all notebooks aside, and put them back when the block ends.
+
+    Args:
+        root: the project's root.
+        edits_return: keep the outputs of cells that are not there then, until they are again.
+    """
     for name in _differing(root):
         copy = root / ASIDE / name
         copy.parent.mkdir(parents=True, exist_ok=True)
@@ -74,7 +87,8 @@ def outputs_kept(root: Path) -> Iterator[Kept]:
     try:
         yield kept
     finally:
-        _put_all_back(root, kept)
+        _put_all_back(root, kept, edits_return=edits_return)
+        _put_later_back(root, kept)
 
 
 def _differing(root: Path) -> list[str]:
@@ -96,8 +110,8 @@ def _only_outputs_differ(root: Path) -> list[str]:
     return [name for name in _differing(root) if name not in changed]
 
 
-def _put_all_back(root: Path, kept: Kept) -> None:
-    conflicts = set(git(root, "diff", "--name-only", "--diff-filter=U", "-z").split("\0"))
+def _put_all_back(root: Path, kept: Kept, *, edits_return: bool) -> None:
+    conflicts = unmerged(root)
     for copy in sorted((root / ASIDE).rglob("*.ipynb")):
         name = copy.relative_to(root / ASIDE).as_posix()
         target = root / name if (root / name).is_file() else _renamed(root, copy)
@@ -108,7 +122,46 @@ def _put_all_back(root: Path, kept: Kept) -> None:
         if restored is not None:
             write_whole(target, restored)
             kept.restored.append(target.relative_to(root).as_posix())
+        if gone := _gone(target, copy):
+            (kept.later if edits_return else kept.dropped).append(name)
+            if edits_return:
+                _keep_for_later(root / LATER / name, gone)
         copy.unlink()
+
+
+def _gone(target: Path, copy: Path) -> list[dict[str, Any]]:
+    """Return the cells of a copy that have outputs and are not in the notebook."""
+    try:
+        new, old = (_code_cells(json.loads(path.read_bytes())) for path in (target, copy))
+        there = {source_text(cell) for cell in new}
+        return [cell for cell in old if cell["outputs"] and source_text(cell) not in there]
+    except (ValueError, KeyError, TypeError):
+        return []
+
+
+def _keep_for_later(path: Path, cells: list[dict[str, Any]]) -> None:
+    """Add cells to those whose outputs wait for their edits; a newer output takes the place."""
+    known = _code_cells(json.loads(path.read_bytes())) if path.exists() else []
+    latest = {source_text(cell): cell for cell in (*known, *cells)}
+    write_whole(path, json.dumps({"cells": list(latest.values())}))
+
+
+def _put_later_back(root: Path, kept: Kept) -> None:
+    """Give edited cells that are there again the outputs that were kept for them."""
+    conflicts = unmerged(root)
+    for path in sorted((root / LATER).rglob("*.ipynb")):
+        name = path.relative_to(root / LATER).as_posix()
+        is_there = (root / name).is_file() and name not in conflicts
+        restored = _with_moved_outputs(root / name, path) if is_there else None
+        if restored is None:
+            continue
+        write_whole(root / name, restored)
+        left = _gone(root / name, path)
+        path.unlink()
+        if left:
+            _keep_for_later(path, left)
+        kept.later = [later for later in kept.later if later != name or left]
+        kept.restored = sorted({*kept.restored, name})
 
 
 def _renamed(root: Path, copy: Path) -> Path | None:
@@ -134,6 +187,11 @@ def _with_outputs(target: Path, copy: Path) -> bytes | None:
     wanted = _stripped(copy)
     if wanted and wanted == _stripped(target):
         return content
+    return _with_moved_outputs(target, copy)
+
+
+def _with_moved_outputs(target: Path, copy: Path) -> bytes | None:
+    """Return the notebook with the outputs of a copy's equal cells; None if there are none."""
     try:
         new, old = (parse_json(path.read_bytes()) for path in (target, copy))
         moved = _move_outputs(_code_cells(old), _code_cells(new))

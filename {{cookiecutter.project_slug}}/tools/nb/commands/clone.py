@@ -182,6 +182,10 @@ def sync(root: Path, command: tuple[str, ...]) -> None:
         echo(f"nb: kept the outputs of {', '.join(kept.restored)}")
     if kept.waiting:
         echo(f"nb: outputs of {', '.join(kept.waiting)} wait for it in .nb/outputs")
+    if kept.later:
+        echo(f"nb: outputs of edited cells wait for the edits: {', '.join(kept.later)}")
+    if kept.dropped:
+        echo(f"nb: dropped outputs of cells that were replaced: {', '.join(kept.dropped)}")
 
 
 @click.command(hidden=True, context_settings={"ignore_unknown_options": True})
@@ -198,24 +202,6 @@ def hook(root: Path, kind: str, arguments: tuple[str, ...]) -> None:
     with outputs_kept(root):
         code = subprocess.call(command, cwd=root, env=program_environment())
     raise click.exceptions.Exit(code)
-
-
-@click.command(context_settings={"ignore_unknown_options": True})
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-@click.pass_obj
-def diff(root: Path, arguments: tuple[str, ...]) -> None:
-    """Show changed notebooks side by side in the browser (nbdime).
-
-    ARGUMENTS are those of nbdiff-web: commits, and paths. `git diff` shows text in the terminal.
-
-    \b
-    Examples:
-      nb diff                 what is not committed yet
-      nb diff main HEAD
-    """
-    raise click.exceptions.Exit(
-        subprocess.call(["nbdiff-web", *arguments], cwd=root, env=program_environment())
-    )
 
 
 @click.command()

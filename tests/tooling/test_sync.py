@@ -1,0 +1,109 @@
+"""Outputs stay in notebooks while Git changes the work tree."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from nb.project import NbError
+from nb.sync import LATER, Kept, run_git
+from test_merge import KEPT, PRINTED, Notebook, cell, notebook
+from test_merge_git import NAME, Clone, isolated, make
+
+FIRST, LAST = cell("code", "x = 1", "a1"), cell("code", "print(x)", "d4")
+
+
+def printed(made: dict[str, Any], text: str, **fields: Any) -> dict[str, Any]:
+    return {**made, "execution_count": 1, "outputs": [{**PRINTED, "text": [text]}], **fields}
+
+
+@pytest.fixture
+def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Clone:
+    for name, value in isolated().items():
+        monkeypatch.setenv(name, value)
+    clone = make(tmp_path / "clone")
+    (clone.path / ".git/info").mkdir(exist_ok=True)
+    (clone.path / ".git/info/exclude").write_text(".nb/\n")
+    clone.commit(a=notebook(FIRST, LAST))
+    return clone
+
+
+def write(clone: Clone, version: Notebook) -> None:
+    (clone.path / NAME).write_text(json.dumps(version), encoding="utf-8")
+
+
+def texts(clone: Clone) -> dict[str, str]:
+    """The output of each cell, by its source."""
+    return {
+        "".join(c["source"]): "".join(t for output in c["outputs"] for t in output["text"])
+        for c in json.loads(clone.read())["cells"]
+    }
+
+
+def sync(clone: Clone, *command: str) -> Kept:
+    return run_git(clone.path, command)
+
+
+def upstream(clone: Clone, version: Notebook) -> None:
+    """Let somebody push a version, for the clone to pull."""
+    shared, other = clone.path.with_name("shared.git"), Clone(clone.path.with_name("other"))
+    clone.git("clone", "--quiet", "--bare", ".", str(shared))
+    clone.git("remote", "add", "origin", str(shared))
+    clone.git("fetch", "--quiet")
+    clone.git("branch", "--quiet", "--set-upstream-to=origin/main")
+    clone.git("clone", "--quiet", str(shared), str(other.path))
+    other.wire()
+    other.commit(a=version)
+    other.git("push", "--quiet")
+
+
+def test_a_stash_that_is_popped_brings_the_output_of_an_edited_cell_back(clone: Clone) -> None:
+    edited = {**LAST, "source": "print(x + 1)"}
+    before = notebook(printed(FIRST, "first"), printed(edited, "2"))
+    write(clone, before)
+    assert sync(clone, "stash").later == [NAME]
+    assert texts(clone) == {"x = 1": "first", "print(x)": ""}
+    kept = sync(clone, "stash", "pop")
+    assert kept.restored == [NAME] and not kept.later
+    assert texts(clone) == {"x = 1": "first", "print(x + 1)": "2"}
+    assert not list((clone.path / LATER).rglob("*.ipynb"))
+
+
+def test_outputs_wait_for_cells_of_another_branch(clone: Clone) -> None:
+    clone.git("checkout", "--quiet", "-b", "side")
+    clone.commit(a=notebook(FIRST, LAST, cell("code", "side()", "e5")))
+    write(clone, notebook(FIRST, LAST, printed(cell("code", "side()", "e5"), "from the side")))
+    assert sync(clone, "checkout", "--quiet", "main").later == [NAME]
+    assert "side()" not in texts(clone)
+    assert sync(clone, "status").later == []  # said once
+    sync(clone, "checkout", "--quiet", "side")
+    assert texts(clone)["side()"] == "from the side"
+
+
+def test_a_pull_that_replaces_a_cell_says_that_its_output_is_gone(clone: Clone) -> None:
+    upstream(clone, notebook(FIRST, {**LAST, "source": "print(x, x)"}))
+    write(clone, notebook(printed(FIRST, "mine"), printed(LAST, "1")))
+    kept = sync(clone, "pull", "--quiet")
+    assert (kept.dropped, kept.later) == ([NAME], [])
+    assert texts(clone) == {"x = 1": "mine", "print(x, x)": ""}
+
+
+def test_an_output_that_git_keeps_is_not_replaced_by_an_older_one(clone: Clone) -> None:
+    clone.commit(a=notebook(printed(FIRST, "old", metadata=KEPT), LAST))
+    upstream(clone, notebook(printed(FIRST, "new", metadata=KEPT), LAST))
+    write(clone, notebook(printed(FIRST, "old", metadata=KEPT), printed(LAST, "mine")))
+    sync(clone, "pull", "--quiet")
+    assert texts(clone) == {"x = 1": "new", "print(x)": "mine"}
+    assert clone.git("diff") == ""
+
+
+def test_a_kept_output_that_was_made_anew_is_a_change_that_git_guards(clone: Clone) -> None:
+    clone.commit(a=notebook(printed(FIRST, "old", metadata=KEPT), LAST))
+    upstream(clone, notebook(printed(FIRST, "new", metadata=KEPT), LAST))
+    write(clone, notebook(printed(FIRST, "mine", metadata=KEPT), LAST))
+    with pytest.raises(NbError, match="No output was lost"):
+        sync(clone, "pull", "--quiet")
+    assert texts(clone)["x = 1"] == "mine"
+    assert "kept output: stream" in clone.git("diff")

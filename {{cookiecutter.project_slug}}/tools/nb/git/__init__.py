@@ -1,0 +1,1 @@
+"""Notebooks in Git: the merge of three versions."""
