@@ -19,7 +19,7 @@ from typing import NoReturn
 ROOT = Path(__file__).resolve().parent.parent
 # A second signal is one that comes later than this: make and a terminal may both pass one on.
 SAME_SIGNAL_SECONDS = 0.5
-sys.path.insert(0, str(ROOT / "tools"))
+sys.path.append(str(ROOT / "tools"))
 
 import bootstrap  # noqa: E402
 
@@ -36,7 +36,7 @@ def make(manager: str, group: str) -> Path:
     # It may be unfinished, or name its interpreter by a path of before the project was moved.
     if folder.exists() and not (ready.exists() and ready.read_text("utf-8") == str(ROOT)):
         shutil.rmtree(folder)
-    os.environ.pop("VIRTUAL_ENV", None)
+    bootstrap.surroundings.forget_installers(os.environ)
     if manager == "uv":
         _with_uv(folder, group)
     else:
@@ -64,7 +64,7 @@ def _with_pip(folder: Path, group: str) -> None:
         return
     if not folder.exists():
         bootstrap.make_venv(folder, _project_python())
-    pip = (python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet")
+    pip = (python, "-I", "-m", "pip", "--disable-pip-version-check", "install", "--quiet")
     held = ("--constraint", lock) if lock.exists() else ()
     hint = "pip could not make the environment; its message is above."
     bootstrap.run(*pip, "--upgrade", "pip>=25.1", hint=hint)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from typing import Any
 
 import click
 
-from . import gitwiring
+from . import gitwiring, surroundings
 from .project import NbError, find_root
 
 # Modules of `commands` are imported when one of their commands is called.
@@ -76,6 +77,7 @@ class Commands(click.Group):
 def main(ctx: click.Context) -> None:
     """Run, check and version the notebooks of this project."""
     ctx.obj = find_root()
+    surroundings.forget_repository(os.environ, ctx.obj)
     if ctx.invoked_subcommand not in WITHOUT_REPAIR:
         for change in gitwiring.heal(ctx.obj):
             click.echo(f"nb: {change}", err=True)

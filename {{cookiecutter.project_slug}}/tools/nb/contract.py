@@ -18,7 +18,7 @@ from . import causes, trace
 from .causes import CONTRACT, CONTRACT_ERROR
 from .notebook import MODULE
 from .pipeline import Contract
-from .project import FINGERPRINTS
+from .project import FINGERPRINTS, module
 
 FOLDER = Path(".nb/verify")
 SHELL = FOLDER / "shell"
@@ -43,7 +43,7 @@ def prepare(
     texts = {name: asdict(contract) for name, contract in contracts.items()}
     (root / CONTRACTS).write_text(json.dumps(texts), encoding="utf-8")
     shell = folder / SHELL.name
-    run = f"{shlex.quote(sys.executable)} -m nb.contract {shlex.quote(str(root))}"
+    run = shlex.join([*module("nb.contract"), str(root)])
     shell.write_text(f'#!/bin/sh\nexec {run} "$@"\n', encoding="utf-8")
     shell.chmod(0o755)
     return {"SHELL": str(shell), "NB_VERIFY_SHELL": environment.get("SHELL") or "/bin/sh"}

@@ -6,7 +6,6 @@ What a stage gave is compared by the hashes in `dvc.lock`, before and after.
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from . import fingerprints
-from .project import FINGERPRINTS, PRODUCTION, NbError, program_environment
+from .project import FINGERPRINTS, PRODUCTION, NbError, program, program_environment
 
 LOCK = Path("dvc.lock")
 # The stage that fingerprints the notebooks has one of its own.
@@ -105,7 +104,7 @@ def run(root: Path, stages: Iterable[str]) -> None:
     Raises:
         NbError: if one fails; what it printed says why.
     """
-    command = [sys.executable, "-m", "nb.cli", "run", *stages]
+    command = [program("nb"), "run", *stages]
     code = subprocess.call(command, cwd=root, env=program_environment())
     if code:
         raise NbError(f"nb run ended with exit code {code}", code)
@@ -129,7 +128,7 @@ def all_or_nothing(root: Path, paths: Iterable[Path]) -> Iterator[None]:
         for path, content in before.items():
             _put_back(path, content)
         if ran or not all((root / path).exists() for path in _all_outputs(root)):
-            command = [sys.executable, "-m", "dvc", "checkout", "--force", "--quiet"]
+            command = [program("dvc"), "checkout", "--force", "--quiet"]
             subprocess.call(command, cwd=root, env=program_environment())
         fingerprints.refresh(root)
         raise

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 
 from .notebook import production_notebooks
-from .project import EXECUTED, PRODUCTION, program_environment
+from .project import EXECUTED, PRODUCTION, program, program_environment
 
 SMALL = Path("tests/smoke")
 DVC_CONFIG = "[core]\n    analytics = false\n    no_scm = true\n"
@@ -54,7 +53,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 def run_pipeline(folder: Path) -> subprocess.CompletedProcess[str]:
     """Run the pipeline in a copy of the project; return its exit code and its whole output."""
     return subprocess.run(
-        [sys.executable, "-m", "dvc", "repro"],
+        [program("dvc"), "repro"],
         cwd=folder,
         env=program_environment(),
         stdout=subprocess.PIPE,
