@@ -1,10 +1,10 @@
 """Make the environment in `.venv`, then hand over to `nb setup`: what `make setup` runs.
 
-    python3 tools/bootstrap.py uv|pip|conda
+    python3 -I tools/bootstrap.py uv|pip|conda
 
 The only tool that runs before anything is installed: standard library, any Python from 3.8 on.
 The environment's own Python is the one that runs this file if it is new enough for the project,
-else one that can be found.
+else one that can be found. With -I no file beside this one stands for a module of Python.
 """
 
 from __future__ import annotations
@@ -21,11 +21,16 @@ from typing import NoReturn
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 SCRIPTS = "Scripts" if os.name == "nt" else "bin"
-
-
+# The first uv that reads dependency groups and, for schedulers, which of them exclude each other.
+OLDEST_UV = (0, 5, 3)
 # Of pyproject.toml, what decides which versions a lock file holds.
 ASKED_FOR = r"^requires-python[^\n]*|^dependencies = \[.*?\]$|^\[dependency-groups\]$.*?(?=^\[|\Z)"
 LOCK_HINT = "Run `make setup` on your machine and commit the lock file."
+
+sys.path.insert(0, str(ROOT / "tools"))  # before any other `nb` that this Python may have
+from nb import surroundings  # noqa: E402
+
+sys.path.pop(0)
 
 
 def is_locked() -> bool:
@@ -45,13 +50,16 @@ def run(*command: str | Path, hint: str, hide: str = "\0") -> None:
     """
     print("setup: " + " ".join(str(part) for part in command), flush=True)
     words = [str(part) for part in command]
-    with subprocess.Popen(
-        words, cwd=ROOT, stderr=subprocess.PIPE, encoding="utf-8", errors="replace"
-    ) as process:
-        for line in process.stderr or ():
-            if not line.startswith(hide):
-                sys.stderr.write(line)
-                sys.stderr.flush()
+    try:
+        with subprocess.Popen(
+            words, cwd=ROOT, stderr=subprocess.PIPE, encoding="utf-8", errors="replace"
+        ) as process:
+            for line in process.stderr or ():
+                if not line.startswith(hide):
+                    sys.stderr.write(line)
+                    sys.stderr.flush()
+    except OSError as error:
+        fail(f"{words[0]} does not start ({error.strerror}): {hint}")
     if process.returncode:
         fail(hint)
 
@@ -65,55 +73,76 @@ def required_python() -> tuple[int, int]:
     return int(found[1]), int(found[2])
 
 
+def said(*command: str | Path) -> str:
+    """Return what a command prints; nothing if it does not run."""
+    words = [str(part) for part in command]
+    try:
+        done = subprocess.run(words, cwd=ROOT, capture_output=True, encoding="utf-8")
+    except (OSError, UnicodeError):
+        return ""
+    return done.stdout if done.returncode == 0 else ""
+
+
 def version_of(python: str | Path) -> tuple[int, ...]:
     """Return an interpreter's version, or an empty tuple if it does not run."""
-    code = "import sys; print(*sys.version_info[:2])"
-    try:
-        done = subprocess.run([str(python), "-c", code], capture_output=True, text=True)
-    except OSError:
-        return ()
-    return tuple(map(int, done.stdout.split())) if done.returncode == 0 else ()
+    numbers = said(python, "-I", "-c", "import sys; print(*sys.version_info[:2])").split()
+    return tuple(map(int, numbers)) if all(map(str.isdigit, numbers)) else ()
 
 
-def has_pip(python: Path) -> bool:
-    """Tell whether an environment is whole: an interrupted set-up leaves one without pip."""
-    try:
-        return (
-            subprocess.run([str(python), "-m", "pip", "--version"], capture_output=True).returncode
-            == 0
-        )
-    except OSError:
-        return False
+def has(python: Path, module: str) -> bool:
+    """Tell whether an interpreter finds a module: an interrupted set-up leaves none of pip."""
+    return bool(said(python, "-I", "-c", f"import {module}; print('yes')"))
 
 
-def find_python() -> str | None:
-    """Find an interpreter that is new enough for the project; None if there is none."""
-    wanted = required_python()
-    candidates = [os.environ.get("UV_PYTHON"), sys.executable, "python3", "python"]
+def is_ours(path: str | Path) -> bool:
+    """Tell whether a program is part of the environment, which may be about to be made anew."""
+    return VENV in Path(path).absolute().parents
+
+
+def find_python(wanted: tuple[int, ...] | None = None) -> str | None:
+    """Find an interpreter outside of the environment, new enough; None if there is none.
+
+    Args:
+        wanted: the oldest version that will do; by default that of the project.
+    """
+    wanted = wanted or required_python()
+    # The environment's Python leads to the one that it was made from: by a link, or on Windows.
+    base = getattr(sys, "_base_executable", "")
+    candidates = [os.environ.get("UV_PYTHON"), sys.executable, os.path.realpath(sys.executable)]
+    candidates += [base, "python3", "python"]
     candidates += [f"python{wanted[0]}.{minor}" for minor in range(wanted[1], wanted[1] + 5)]
-    paths = (shutil.which(candidate) for candidate in candidates if candidate)
-    return next((path for path in paths if path and version_of(path) >= wanted), None)
+    folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    outside = os.pathsep.join(folder for folder in folders if not is_ours(f"{folder}/python"))
+    paths = (shutil.which(candidate, path=outside) for candidate in candidates if candidate)
+    return next((p for p in paths if p and not is_ours(p) and version_of(p) >= wanted), None)
 
 
 def make_venv(folder: Path, python: str) -> Path:
     """Make a virtual environment with the standard library; return its interpreter."""
     run(
-        *(python, "-m", "venv", "--clear", folder),
+        *(python, "-I", "-m", "venv", "--clear", folder),
         hint="no virtual environment could be made; on Debian and Ubuntu, install python3-venv.",
     )
     return folder / SCRIPTS / "python"
 
 
 def find_uv() -> str | Path:
-    """Find uv; where it is not installed, install it into `.uv`, for this project alone."""
+    """Find uv; where there is none that is new enough, install it for this project alone."""
     own = ROOT / ".uv" / SCRIPTS / ("uv.exe" if os.name == "nt" else "uv")
     installed = shutil.which("uv")
-    if installed or own.exists():
-        return installed or own
-    python = make_venv(ROOT / ".uv", sys.executable)
+    candidates: list[str | Path] = [installed, own] if installed else [own]
+    for uv in candidates:
+        version = re.match(r"uv (\d+)\.(\d+)\.(\d+)", said(uv, "--version"))
+        if version and tuple(map(int, version.groups())) >= OLDEST_UV:
+            return uv
+    oldest = ".".join(map(str, OLDEST_UV))
+    if installed:
+        print(f"setup: {installed} is no uv {oldest} or newer: one goes into .uv", flush=True)
+    python = make_venv(ROOT / ".uv", find_python((3, 8)) or sys.executable)
     run(
-        *(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "uv"),
-        hint="uv could not be installed; install it by hand, then run this again.",
+        *(python, "-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
+        f"uv>={oldest}",
+        hint=f"uv could not be installed; install {oldest} or newer, then run this again.",
     )
     return own
 
@@ -122,7 +151,7 @@ def with_uv() -> None:
     """Install what `uv.lock` says, writing it first where there is none."""
     command: list[str | Path] = [find_uv(), "sync", *(["--locked"] if is_locked() else [])]
     if not version_of(VENV / SCRIPTS / "python") >= required_python():
-        python = find_python()
+        python = None if os.environ.get("UV_PYTHON") else find_python()
         command += ["--python", python] if python else []
     hint = "uv could not make the environment; its message is above."
     if is_locked():
@@ -133,7 +162,7 @@ def with_uv() -> None:
 def pip_install(python: Path) -> None:
     """Install with pip what `requirements.lock` says, checked by its hashes, and the project."""
     lock = ROOT / "requirements.lock"
-    pip = (python, "-m", "pip", "--disable-pip-version-check")
+    pip = (python, "-I", "-m", "pip", "--disable-pip-version-check")
     hint = (
         "pip could not install the project; its message is above. If it is about versions or "
         "hashes, delete requirements.lock, run this again and commit the new one."
@@ -161,7 +190,7 @@ def make_lock(group: str, lock: Path, python: Path) -> None:
         return
     if is_locked():
         fail(f"{lock.name} does not fit pyproject.toml. {LOCK_HINT}")
-    pip = [str(python), "-m", "pip", "config", "get", "global.index-url"]
+    pip = [str(python), "-I", "-m", "pip", "config", "get", "global.index-url"]
     index = subprocess.run(pip, capture_output=True, text=True).stdout.strip()
     if index:
         os.environ.setdefault("UV_DEFAULT_INDEX", index)
@@ -187,7 +216,7 @@ def _asked_for() -> str:
 def with_pip() -> None:
     """Install into a virtual environment with nothing but Python's own tools."""
     python = VENV / SCRIPTS / "python"
-    if not version_of(python) >= required_python() or not has_pip(python):
+    if not version_of(python) >= required_python() or not has(python, "pip"):
         base = find_python()
         if base is None:
             wanted = ".".join(map(str, required_python()))
@@ -198,8 +227,12 @@ def with_pip() -> None:
 
 def with_conda() -> None:
     """Install Python and binary packages with conda, the project itself with pip."""
-    # Where CONDA is set, on some CI machines, conda itself is not on PATH.
-    names = ("conda", "mamba", "micromamba", f"{os.environ.get('CONDA')}/bin/conda")
+    # conda and micromamba may be functions of the shell, which say in a variable where they are. On
+    # some CI machines only CONDA is set, the folder.
+    variables = [os.environ[name] for name in ("CONDA_EXE", "MAMBA_EXE") if os.environ.get(name)]
+    names = [*variables, "conda", "mamba", "micromamba"]
+    if os.environ.get("CONDA"):
+        names.append(str(Path(os.environ["CONDA"], SCRIPTS, "conda")))
     conda = next(filter(None, map(shutil.which, names)), None)
     if conda is None:
         fail("none of conda, mamba and micromamba was found; install one, then run this again.")
@@ -208,24 +241,53 @@ def with_conda() -> None:
         *(conda, "env", *verb, "--prefix", VENV, "--file", "environment.yml"),
         hint=f"{Path(conda).name} could not make the environment; its message is above.",
     )
-    pip_install(VENV / ("python.exe" if os.name == "nt" else "bin/python"))
+    python = VENV / ("python.exe" if os.name == "nt" else "bin/python")
+    if not version_of(python) >= required_python():
+        fail(f"{Path(conda).name} ended well, but made no Python for the project in .venv.")
+    pip_install(python)
+
+
+def require_repository() -> None:
+    """End if Git is missing, or the project can have no repository: better now than in minutes."""
+    if not shutil.which("git"):
+        fail(surroundings.NO_GIT)
+    outer = surroundings.outer_repository(ROOT)
+    if outer:
+        fail(surroundings.INSIDE.format(root=ROOT, outer=outer))
+
+
+def remove_moved() -> None:
+    """Remove the environment of a project that was moved or copied.
+
+    Its programs name their interpreter by its path, so they do not start, or start another's.
+    """
+    ready = VENV / ".ready"
+    if not ready.exists() or ready.read_text(encoding="utf-8") == str(ROOT):
+        return
+    if is_ours(os.__file__):  # conda: this Python would remove its own modules
+        python = find_python((3, 8))
+        if python is None:
+            fail("the project was moved: run make setup with another Python, PYTHON=/path/to/it.")
+        raise SystemExit(subprocess.call([python, "-I", __file__, *sys.argv[1:]]))
+    print("setup: the project was moved, so its environment is made anew", flush=True)
+    VENV.unlink() if VENV.is_symlink() else shutil.rmtree(VENV)
 
 
 def main(arguments: list[str]) -> None:
     """Make the environment with the manager named on the command line, then wire the clone."""
     managers = {"uv": with_uv, "pip": with_pip, "conda": with_conda}
     if len(arguments) != 1 or arguments[0] not in managers:
-        fail("usage: python3 tools/bootstrap.py uv|pip|conda")
-    # An environment that is active in the caller's shell must not be taken for the project's own.
-    os.environ.pop("VIRTUAL_ENV", None)
-    ready = VENV / ".ready"
-    # The programs of an environment name their interpreter by its path: moved, they do not start.
-    if ready.exists() and ready.read_text(encoding="utf-8") != str(ROOT):
-        print("setup: the project was moved, so its environment is made anew", flush=True)
-        VENV.unlink() if VENV.is_symlink() else shutil.rmtree(VENV)
+        fail("usage: python3 -I tools/bootstrap.py uv|pip|conda")
+    surroundings.forget_installers(os.environ)
+    require_repository()
+    remove_moved()
     managers[arguments[0]]()
+    python = VENV / ("python.exe" if (VENV / "python.exe").exists() else f"{SCRIPTS}/python")
+    if not version_of(python) >= required_python() or not has(python, "nb"):
+        wanted = ".".join(map(str, required_python()))
+        fail(f"{arguments[0]} ended well, but .venv holds no Python {wanted} with the command nb.")
     run(VENV / SCRIPTS / "nb", "setup", hint="the clone is not wired yet; the reason is above.")
-    ready.write_text(str(ROOT), encoding="utf-8")
+    (VENV / ".ready").write_text(str(ROOT), encoding="utf-8")
 
 
 if __name__ == "__main__":

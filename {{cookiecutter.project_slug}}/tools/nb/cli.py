@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import errno
 import importlib
+import os
 import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from . import gitwiring
+from . import gitwiring, surroundings
 from .project import FULL, NbError, find_root, from_root, unwritable
 from .terminal import echo, secho
 
@@ -86,6 +87,7 @@ class Commands(click.Group):
 def main(ctx: click.Context) -> None:
     """Run, check and version the notebooks of this project."""
     ctx.obj = find_root()
+    surroundings.forget_repository(os.environ, ctx.obj)
     if ctx.invoked_subcommand not in WITHOUT_REPAIR:
         for change in gitwiring.heal(ctx.obj):
             echo(f"nb: {change}", err=True)

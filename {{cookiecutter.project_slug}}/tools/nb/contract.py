@@ -19,7 +19,7 @@ from .causes import CONTRACT, CONTRACT_ERROR
 from .notebook import MODULE
 from .pipeline import Contract
 from .pipeline.papermill_command import papermill_commands
-from .project import FINGERPRINTS, parse_json
+from .project import FINGERPRINTS, module, parse_json
 
 FOLDER = Path(".nb/verify")
 SHELL = FOLDER / "shell"
@@ -44,7 +44,7 @@ def prepare(
     texts = {name: asdict(contract) for name, contract in contracts.items()}
     (root / CONTRACTS).write_text(json.dumps(texts), encoding="utf-8")
     shell = folder / SHELL.name
-    run = f"{shlex.quote(sys.executable)} -m nb.contract {shlex.quote(str(root))}"
+    run = shlex.join([*module("nb.contract"), str(root)])
     shell.write_text(f'#!/bin/sh\nexec {run} "$@"\n', encoding="utf-8")
     shell.chmod(0o755)
     return {"SHELL": str(shell), "NB_VERIFY_SHELL": environment.get("SHELL") or "/bin/sh"}

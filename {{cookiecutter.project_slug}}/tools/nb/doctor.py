@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -15,12 +16,23 @@ from pathlib import Path
 
 from . import gitfilter, gitwiring, staged
 from .gitwiring import git
-from .project import NbError
+from .notebook import production_notebooks
+from .project import PRODUCTION, NbError, program
 
 # Below this, a run of the pipeline is likely to end half-way.
 LEAST_FREE_BYTES = 1_000_000_000
 SETUP = "make setup"
 WIRE = "nb setup"
+PIPELINE, LOCK = "dvc.yaml", "dvc.lock"
+# Files of the kinds that a clone must be able to add.
+NEVER_IGNORED = (
+    *(PIPELINE, LOCK, "uv.lock", "requirements.lock", "pyproject.toml", ".gitattributes"),
+    *(".dvc/config", "config/any.yaml", "data/raw/any.csv.dvc", "models/any.bin.dvc"),
+    *("notebooks/exploratory/any.ipynb", "notebooks/production/any.ipynb", "src/any.py"),
+    *("reports/metrics/any.json", "tests/test_any.py"),
+)
+# The attributes of notebooks, as .gitattributes has them.
+ATTRIBUTES = {"filter": "nbstripout", "diff": "notebook", "merge": "notebook"}
 
 
 @dataclass(frozen=True)
@@ -67,7 +79,7 @@ def repair(root: Path, findings: list[Finding]) -> list[str]:
     commands = dict.fromkeys(f.repair for f in findings if f.problem and f.is_safe)
     for command in commands:
         if command == WIRE:
-            gitwiring.heal(root)
+            gitwiring.wire(root)
         elif subprocess.call(_portable(root, command), cwd=root):
             raise NbError(f"{command} failed; its message is above.")
     return list(commands)
@@ -76,10 +88,11 @@ def repair(root: Path, findings: list[Finding]) -> list[str]:
 def _portable(root: Path, command: str) -> list[str]:
     """Return what a task of the Makefile runs, for machines without make."""
     if command != SETUP:
-        return [sys.executable, "-m", *command.split()]
+        name, *arguments = command.split()
+        return [program(name), *arguments]
     found = re.search(r"^ENVIRONMENT := (\w+)", (root / "Makefile").read_text("utf-8"), re.M)
     base = getattr(sys, "_base_executable", sys.executable)
-    return [base, "tools/bootstrap.py", found[1] if found else "uv"]
+    return [base, "-I", "tools/bootstrap.py", found[1] if found else "uv"]
 
 
 def _python(root: Path) -> Finding:
@@ -161,7 +174,7 @@ def _programs() -> Path:
 
 def _git_repository(root: Path) -> Finding:
     if not (root / ".git").exists():
-        return Finding("Git repository", "there is none here", repair=SETUP, is_safe=True)
+        return Finding("Git repository", "there is none here", repair=WIRE, is_safe=True)
     return Finding("Git repository", detail=git(root, "rev-parse", "--git-dir").strip())
 
 
@@ -176,16 +189,109 @@ def _identity(root: Path) -> Finding:
     return Finding("Git identity", detail=git(root, "config", "user.email", check=False).strip())
 
 
+def _git_locks(root: Path) -> Finding:
+    """Look for lock files of Git: each stops every command that writes what it locks."""
+    folders = {Path(git(root, "rev-parse", "--absolute-git-dir").strip()), gitwiring.git_dir(root)}
+    paths = (p for f in folders for p in (*f.glob("*.lock"), *(f / "refs").rglob("*.lock")))
+    found = sorted({path.resolve() for path in paths})
+    if not found:
+        return Finding("Git's lock files", detail="none is left behind")
+    names = " ".join(shlex.quote(os.path.relpath(path, root)) for path in found)
+    problem = f"{names} is there: a Git command runs at this moment, or one was killed"
+    return Finding("Git's lock files", problem, repair=f"rm {names}")
+
+
+def _edits_seen(root: Path) -> Finding:
+    """Look for files whose edits Git was told to overlook."""
+    # Of a sparse checkout, the files that are not to be here have the mark, too.
+    entries = git(root, "ls-files", "-v", "-z").split("\0")
+    tagged = (entry[2:] for entry in entries if entry[:1] == "S" or entry[:1].islower())
+    hidden = [name for name in tagged if (root / name).exists()]
+    if not hidden:
+        return Finding("edits", detail="Git sees those of every file")
+    more = f" and {len(hidden) - 1} more" if len(hidden) > 1 else ""
+    problem = f"Git overlooks edits of {hidden[0]}{more} (skip-worktree or assume-unchanged)"
+    names = shlex.join(hidden)
+    command = f"git update-index --no-skip-worktree -- {names}"
+    return Finding(
+        "edits", problem, repair=f"{command} && git update-index --no-assume-unchanged -- {names}"
+    )
+
+
+def _ignored(root: Path) -> Finding:
+    """Look for settings, most often of this person, that keep files of the project out of Git."""
+    listed = "".join(f"{name}\0" for name in NEVER_IGNORED)
+    options = ("--no-index", "--verbose", "-z", "--stdin")
+    fields = git(root, "check-ignore", *options, check=False, stdin=listed).split("\0")
+    rows = zip(fields[::4], fields[1::4], fields[2::4], fields[3::4], strict=False)
+    for source, line, pattern, name in rows:
+        # Which other files it ignores is for the team to say.
+        is_teams = Path(source).name == ".gitignore" and name not in (PIPELINE, LOCK)
+        if is_teams or pattern.startswith("!"):
+            continue
+        problem = f"{source}, line {line} ({pattern}), keeps files such as {name} out of Git"
+        # DVC takes the person's file for the last word: no line in another file helps.
+        command = 'git config --local core.excludesFile ""'
+        if _is_below(root, source):
+            command = f"edit {source}: delete line {line}"
+        return Finding("ignored files", problem, repair=command)
+    return Finding("ignored files", detail="none but those of the project's .gitignore")
+
+
+def _is_below(root: Path, source: str) -> bool:
+    return root.resolve() in (root / source).resolve().parents
+
+
 def _attributes(root: Path) -> Finding:
-    wanted = {"filter": "nbstripout", "diff": "notebook", "merge": "notebook"}
-    name = "notebooks/production/any.ipynb"
-    fields = git(root, "check-attr", "-z", *wanted, "--", name).split("\0")
-    found = dict(zip(fields[1::3], fields[2::3], strict=False))
-    lost = [key for key, value in wanted.items() if found.get(key) != value]
-    if lost:
-        problem = f".gitattributes no longer names the {' and the '.join(lost)} of notebooks"
+    """Ask Git which attributes notebooks have; name the file that gives them others."""
+    tracked = [name for name in git(root, "ls-files", "-z").split("\0") if _is_source(name)]
+    names = [f"{PRODUCTION}/any.ipynb", *tracked]
+    listed = "".join(f"{name}\0" for name in names)
+    fields = git(root, "check-attr", "-z", "--stdin", *ATTRIBUTES, stdin=listed).split("\0")
+    rows = zip(fields[::3], fields[1::3], fields[2::3], strict=False)
+    lost = [(name, key) for name, key, value in rows if ATTRIBUTES[key] != value]
+    if not lost:
+        return Finding(".gitattributes", detail="notebooks are filtered, diffed and merged as such")
+    name = lost[0][0]
+    keys = " and the ".join(key for other, key in lost if other == name)
+    for path in (gitwiring.local_attributes(root), *_nested_attributes(root, name)):
+        line = _overruling_line(path)
+        if line:
+            shown = Path(os.path.relpath(path, root)).as_posix()
+            problem = f"{shown}, line {line}, takes the {keys} from {name}"
+            is_nbstripouts = gitwiring.NBSTRIPOUT_LINES & set(map(str.strip, _lines(path)))
+            if is_nbstripouts and path == gitwiring.local_attributes(root):
+                return Finding(".gitattributes", problem, repair=WIRE, is_safe=True)
+            return Finding(".gitattributes", problem, repair=f"edit {shown}: delete line {line}")
+    problem = f".gitattributes no longer names the {keys} of notebooks"
+    wanted = "*.ipynb " + " ".join(f"{key}={value}" for key, value in ATTRIBUTES.items())
+    if wanted in git(root, "show", "HEAD:.gitattributes", check=False).splitlines():
         return Finding(".gitattributes", problem, repair="git checkout HEAD -- .gitattributes")
-    return Finding(".gitattributes", detail="notebooks are filtered, diffed and merged as such")
+    return Finding(".gitattributes", problem, repair=f"edit .gitattributes: add the line {wanted}")
+
+
+def _is_source(name: str) -> bool:
+    """Tell whether a file is a notebook that people write; executed copies keep their outputs."""
+    return name.endswith(".ipynb") and not name.startswith("reports/")
+
+
+def _nested_attributes(root: Path, name: str) -> list[Path]:
+    """Return the `.gitattributes` that may overrule the project's for a file, the nearest first."""
+    folders = Path(name).parents
+    return [root / folder / ".gitattributes" for folder in folders if folder != Path()]
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text("utf-8", errors="replace").splitlines() if path.is_file() else []
+
+
+def _overruling_line(path: Path) -> int | None:
+    """Return the number of the last line that gives notebooks other attributes."""
+    for number, line in reversed(list(enumerate(_lines(path), 1))):
+        attributes = [re.sub(r"^[-!]", "", word).partition("=")[0] for word in line.split()[1:]]
+        if not line.startswith("#") and {*ATTRIBUTES, "binary"} & set(attributes):
+            return number
+    return None
 
 
 def _wired(root: Path, name: str, prefix: str, consequence: str) -> Finding:
@@ -214,13 +320,34 @@ def _merge_drivers(root: Path) -> Finding:
 
 def _hooks(root: Path) -> Finding:
     missing = gitwiring.missing_hooks(root)
-    if not missing:
-        return Finding("hooks", detail="pre-commit and pre-push")
-    problem = f"the {' and the '.join(missing)} hook is not installed"
-    if git(root, "config", "core.hooksPath", check=False).strip():
-        command = "git config --unset core.hooksPath"
-        return Finding("hooks", f"{problem}: core.hooksPath points elsewhere", repair=command)
-    return Finding("hooks", problem, repair=WIRE, is_safe=True)
+    if missing and gitwiring.hooks_are_elsewhere(root):
+        where = git(root, "config", "core.hooksPath", check=False).strip()
+        problem = f"core.hooksPath points elsewhere, to {where}, so the project's hooks do not run"
+        command = f"{gitwiring.hooks_path_command(root)} && {WIRE}"
+        return Finding("hooks", problem, repair=command)
+    if missing:
+        problem = f"the {' and the '.join(missing)} hook is not installed as nb setup does"
+        return Finding("hooks", problem, repair=WIRE, is_safe=True)
+    return Finding("hooks", detail="pre-commit and pre-push")
+
+
+def _production(root: Path) -> Finding:
+    """Read every production notebook: a write that was cut short leaves half of one."""
+    notebooks = production_notebooks(root / PRODUCTION)
+    for path in notebooks:
+        try:
+            is_notebook = isinstance(json.loads(path.read_bytes())["cells"], list)
+        except (ValueError, KeyError, TypeError, RecursionError):
+            is_notebook = False
+        if not is_notebook:
+            name = path.relative_to(root).as_posix()
+            problem = f"{name} is not a notebook that can be read"
+            stored = git(root, "ls-files", "--", name).strip()
+            command = f"git checkout HEAD -- {shlex.quote(name)}"
+            return Finding(
+                "notebooks", problem, repair=command if stored else f"repair or delete {name}"
+            )
+    return Finding("notebooks", detail=f"{len(notebooks)} for production can be read")
 
 
 def _conflicts(root: Path) -> Finding:
@@ -255,18 +382,33 @@ def _line_endings(root: Path) -> Finding:
 
 
 def _pipeline(root: Path) -> Finding:
+    from .locks import marked
     from .pipeline import check_pipeline
     from .pipeline.stages_file import undeclared_notebooks
 
+    in_conflict = marked(root)
+    if in_conflict:
+        problem = f"{in_conflict[0]} holds the marks of a merge conflict"
+        return Finding("pipeline", problem, repair="nb resolve", is_safe=True)
     try:
         count = check_pipeline(root)
         lost = undeclared_notebooks(root)
     except NbError as error:
-        return Finding("pipeline", str(error), repair="edit dvc.yaml")
+        if "git-ignored" in str(error):  # DVC reads none that are; `_ignored` says by which line
+            return Finding("pipeline", detail="not known while Git ignores its files")
+        return Finding("pipeline", str(error), repair=_pipeline_repair(root, str(error)))
     if lost:
         problem = f"no stage of dvc.yaml runs {lost[0]}"
         return Finding("pipeline", problem, repair="edit dvc.yaml")
     return Finding("pipeline", detail=f"{count} stages")
+
+
+def _pipeline_repair(root: Path, problem: str) -> str:
+    """Return how the file that is broken is repaired: the lock is DVC's, dvc.yaml a person's."""
+    if LOCK not in problem:
+        return "edit dvc.yaml"
+    stored = git(root, "show", f"HEAD:{LOCK}", check=False)
+    return f"git checkout HEAD -- {LOCK}" if stored else f"rm {LOCK}"
 
 
 def _storage(root: Path) -> Finding:
@@ -301,7 +443,7 @@ def _disk(root: Path) -> Finding:
 
 
 CHECKS: tuple[Check, ...] = (
-    *(_python, _environment, _kernel, _git_repository, _identity, _attributes, _notebook_filter),
-    *(_notebook_diff, _merge_drivers, _hooks, _conflicts, _stripped, _line_endings, _pipeline),
-    *(_storage, _data, _disk),
+    *(_python, _environment, _kernel, _git_repository, _git_locks, _identity, _attributes),
+    *(_notebook_filter, _notebook_diff, _merge_drivers, _hooks, _ignored, _edits_seen),
+    *(_conflicts, _stripped, _line_endings, _production, _pipeline, _storage, _data, _disk),
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 from . import trace
 from .causes import failed_cell
-from .project import CONFIG, PRODUCTION, program_environment
+from .project import CONFIG, PRODUCTION, program, program_environment
 
 
 @dataclass(frozen=True)
@@ -69,8 +68,8 @@ def run(
         environment: its variables; by default those in which programs of the project are found.
         forbidden: a folder in which nothing may be written.
     """
-    words = ["papermill", str(notebook), str(executed), "--engine", "nb", "-k", "python3"]
-    command = [sys.executable, "-m", *words, "--cwd", str(cwd), "--no-progress-bar", *options]
+    words = [str(notebook), str(executed), "--engine", "nb", "-k", "python3"]
+    command = [program("papermill"), *words, "--cwd", str(cwd), "--no-progress-bar", *options]
     variables = {**(environment or program_environment()), "NB_STREAM": ""}
     found = trace.run(command, root, environment=variables, forbidden=forbidden, quiet=True)
     own = Path(os.path.relpath(notebook, root)).as_posix()

@@ -7,6 +7,7 @@ it from its run cache.
 
 from __future__ import annotations
 
+import re
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,9 @@ from ruamel.yaml import YAML
 
 from .gitwiring import git
 from .project import NbError, write_whole
+
+# One line of a conflict that is always there.
+MARK = re.compile(rb"^(<{7}|>{7})( |$)", re.M)
 
 
 def merge(base: str, ours: str, theirs: str) -> str:
@@ -47,6 +51,29 @@ def _read(text: str) -> Any:
     return _yaml().load(text) or {}
 
 
+def marked(root: Path) -> list[str]:
+    """Return the tracked lock files that hold the marks of a merge conflict."""
+    names = git(root, "ls-files", "-z", "--", "dvc.lock", "*/dvc.lock").split("\0")
+    files = (name for name in dict.fromkeys(names) if (root / name).is_file())
+    return [name for name in files if MARK.search((root / name).read_bytes())]
+
+
+def sides(text: str) -> tuple[str, str, str]:
+    """Return base, ours and theirs of a text in conflict; a base that is not shown is empty."""
+    parts: list[list[str]] = [[], [], []]
+    shown, has_base = {0, 1, 2}, False
+    for line in text.splitlines(keepends=True):
+        mark = re.match(r"(<{7}|\|{7}|={7}|>{7})( .*)?$", line.rstrip("\r\n"))
+        if mark is None:
+            for side in shown:
+                parts[side].append(line)
+            continue
+        shown = {"<": {1}, "|": {0}, "=": {2}, ">": {0, 1, 2}}[line[0]]
+        has_base |= line[0] == "|"
+    base, ours, theirs = map("".join, parts)
+    return base if has_base else "", ours, theirs
+
+
 def resolve(root: Path) -> list[str]:
     """Merge every lock file that is in conflict, add it to the index, and return their names.
 
@@ -54,11 +81,15 @@ def resolve(root: Path) -> list[str]:
         NbError: if none is in conflict.
     """
     listed = git(root, "diff", "--name-only", "--diff-filter=U", "-z").split("\0")
-    names = [name for name in listed if Path(name).name == "dvc.lock"]
+    unmerged = {name for name in listed if Path(name).name == "dvc.lock"}
+    names = sorted({*unmerged, *marked(root)})
     if not names:
         raise NbError("no dvc.lock is in conflict.")
     for name in names:
-        base, ours, theirs = (git(root, "show", f":{n}:{name}", check=False) for n in (1, 2, 3))
-        write_whole(root / name, merge(base, ours, theirs))
+        if name in unmerged:
+            versions = [git(root, "show", f":{n}:{name}", check=False) for n in (1, 2, 3)]
+        else:  # the marks were added, or committed
+            versions = [*sides((root / name).read_text(encoding="utf-8"))]
+        write_whole(root / name, merge(*versions))
         git(root, "add", name)
     return names

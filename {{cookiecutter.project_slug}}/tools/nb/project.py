@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -184,6 +185,21 @@ def program_environment() -> dict[str, str]:
     # Containers often set this; every stage would then compile all that it imports anew.
     kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     return {**kept, "PATH": path}
+
+
+def program(name: str) -> str:
+    """Return the path of a program of the project's environment.
+
+    `python -m` would import what lies in the working directory: a `yaml.py` there would run.
+    """
+    return shutil.which(name, path=str(Path(sys.executable).parent)) or name
+
+
+def module(name: str) -> list[str]:
+    """Return the words that run a module of the environment, as `python -P -m` of Python 3.11."""
+    code = f"import sys; sys.path[:] = filter(None, sys.path); import runpy; \
+runpy.run_module({name!r}, run_name='__main__', alter_sys=True)"
+    return [sys.executable, "-c", code]
 
 
 def cores() -> int:

@@ -13,7 +13,6 @@ import os
 import re
 import shlex
 import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -43,7 +42,7 @@ from .notebook import read_notebook, source_text
 from .parameters import TAG, read_parameters
 from .pipeline.stages_editor import add_stage
 from .pipeline.stages_file import FILE, read_entries
-from .project import CONFIG, EXECUTED, PRODUCTION, NbError, program_environment
+from .project import CONFIG, EXECUTED, PRODUCTION, NbError, module, program, program_environment
 from .smoke import COPIED, SMALL
 from .strip import strip
 
@@ -192,7 +191,7 @@ def _record(root: Path, choices: Choices) -> None:
         NbError: if it refuses.
     """
     fingerprints.refresh(root)
-    command = [sys.executable, "-m", "dvc", "commit", "--force", "--quiet"]
+    command = [program("dvc"), "commit", "--force", "--quiet"]
     done = subprocess.run(
         [*command, pipeline.FINGERPRINT_STAGE, choices.stage],
         cwd=root,
@@ -483,7 +482,7 @@ class _Work:
             variables |= contract.prepare(self.copy, contracts, os.environ)
             if self.choices.module:
                 variables |= {calls.MODULE: self.choices.module, calls.FOLDER: str(self.calls)}
-        command = [sys.executable, "-m", "dvc", "repro", "--single-item", self.choices.stage]
+        command = [program("dvc"), "repro", "--single-item", self.choices.stage]
         done = subprocess.run(command, cwd=self.copy, env=variables, capture_output=True, text=True)
         if done.returncode:
             raise NbError(self._why(done.stdout + done.stderr))
@@ -500,7 +499,7 @@ class _Work:
 
     def _write_tests(self) -> None:
         """Write a test whose expected values come from the run, and run it."""
-        command = [sys.executable, "-m", "nb.calls", self.choices.module, str(self.calls)]
+        command = [*module("nb.calls"), self.choices.module, str(self.calls)]
         variables = {**cleancopy.environment(self.copy), "PYTHONDONTWRITEBYTECODE": "1"}
         done = subprocess.run(
             [*command, self.source.as_posix()],
@@ -524,7 +523,7 @@ class _Work:
         (self.copy / path).write_text(written["text"], encoding="utf-8")
         run_ruff(self.copy, ["check", "--fix", "--exit-zero", "--quiet", str(self.copy / path)])
         run_ruff(self.copy, ["format", "--quiet", str(self.copy / path)])
-        check = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", path.as_posix()]
+        check = [program("pytest"), "-q", "-p", "no:cacheprovider", path.as_posix()]
         passed = subprocess.run(check, cwd=self.copy, env=variables, capture_output=True)
         if passed.returncode:
             self.found.untested = dict.fromkeys(self.found.moved, "the test written did not pass")
@@ -563,7 +562,7 @@ def _lines(path: Path) -> list[str]:
 def run_ruff(root: Path, arguments: Sequence[str]) -> str:
     """Run ruff in a folder and return what it prints; nothing where there is none."""
     environment = program_environment()
-    command = [sys.executable, "-m", "ruff", *arguments, "--no-cache"]
+    command = [program("ruff"), *arguments, "--no-cache"]
     done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
     return done.stdout
 

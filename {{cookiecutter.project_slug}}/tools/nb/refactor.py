@@ -32,7 +32,7 @@ from .cellcode import (
 )
 from .cellfile import CellFile, parse_cells
 from .magics import Masked, mask
-from .project import NbError, program_environment
+from .project import NbError, program
 
 if TYPE_CHECKING:
     import libcst as cst
@@ -497,12 +497,12 @@ def _sorted_imports(text: str, path: Path) -> str:
 
 def _ruff(command: list[str], text: str, path: Path) -> str:
     """Return what ruff makes of a source; the source where there is no ruff, or it finds no way."""
-    program = shutil.which("ruff", path=program_environment()["PATH"])
-    if not program or not text.strip():
+    ruff = shutil.which(program("ruff"))
+    if not ruff or not text.strip():
         return text
     name = str(path.with_suffix(".py"))  # the project's settings are found through it
     done = subprocess.run(
-        [program, *command, "--no-cache", "--stdin-filename", name, "-"],
+        [ruff, *command, "--no-cache", "--stdin-filename", name, "-"],
         input=text.encode(),
         capture_output=True,
     )

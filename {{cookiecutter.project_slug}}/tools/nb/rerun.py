@@ -16,7 +16,7 @@ from typing import Any
 from . import fingerprints
 from .pipeline import FINGERPRINT_STAGE, lines_put_back_on_error
 from .pipeline.stages_file import read_lock
-from .project import FINGERPRINTS, PRODUCTION, NbError, program_environment, write_whole
+from .project import FINGERPRINTS, PRODUCTION, NbError, program, program_environment, write_whole
 
 LOCK = Path("dvc.lock")
 SAME, DIFFERS = "same", "differs"
@@ -97,7 +97,7 @@ def run(root: Path, stages: Iterable[str]) -> None:
     Raises:
         NbError: if one fails; what it printed says why.
     """
-    command = [sys.executable, "-m", "nb.cli", "run", *stages]
+    command = [program("nb"), "run", *stages]
     code = subprocess.call(command, cwd=root, env=program_environment())
     if code:
         raise NbError(f"nb run ended with exit code {code}", code)
@@ -133,7 +133,7 @@ def all_or_nothing(
         for path, content in before.items():
             _put_back(root, path, content, written.get(path))
         if ran or not all((root / path).exists() for path in _outputs_of(root, names)):
-            command = [sys.executable, "-m", "dvc", "checkout", "--force", "--quiet", *names]
+            command = [program("dvc"), "checkout", "--force", "--quiet", *names]
             subprocess.call(command, cwd=root, env=program_environment())
         fingerprints.refresh(root)
         raise

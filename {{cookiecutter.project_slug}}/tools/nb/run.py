@@ -19,7 +19,7 @@ from .given import check_given
 from .notebook import production_notebooks
 from .orphans import adopt_orphans
 from .pipeline import Plan, StageState
-from .project import PRODUCTION, NbError, program_environment
+from .project import PRODUCTION, NbError, program, program_environment
 from .record import Options, RunRecord
 from .runner import ENDING, Runner, stage_record
 from .schedule import DONE, UNCHANGED
@@ -186,7 +186,7 @@ def _run_plainly(root: Path, options: Options, view: View, why: str) -> Done:
         "--pull": options.pull,
     }
     chosen = [flag for flag, given in flags.items() if given]
-    command = [sys.executable, "-m", "dvc", "repro", *chosen, *options.stages]
+    command = [program("dvc"), "repro", *chosen, *options.stages]
     report = record.begin(root, asdict(options), 1)
     report.engine = "dvc repro"
     report.save(root)

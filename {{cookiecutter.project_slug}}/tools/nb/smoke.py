@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 from .config import read_config
 from .pipeline.stages_file import undeclared_notebooks
-from .project import EXECUTED, program_environment
+from .project import EXECUTED, program, program_environment
 from .yamlfile import dump
 
 __all__ = ["copy_project", "run_pipeline", "undeclared_notebooks"]
@@ -50,7 +49,7 @@ def _lay_over(small: Path, target: Path) -> None:
 def run_pipeline(folder: Path) -> subprocess.CompletedProcess[str]:
     """Run the pipeline in a copy of the project; return its exit code and its whole output."""
     return subprocess.run(
-        [sys.executable, "-m", "dvc", "repro"],
+        [program("dvc"), "repro"],
         cwd=folder,
         env=program_environment(),
         stdout=subprocess.PIPE,

@@ -16,7 +16,7 @@ from typing import Any
 
 from . import forkserver
 from .notebook import Sources, python_source, read_notebook
-from .project import NbError, program_environment
+from .project import NbError, module, program_environment
 
 # With this variable set every kernel starts in the ordinary way, as with `nb run --cold`.
 COLD = "NB_COLD"
@@ -49,7 +49,7 @@ class Warm:
     def _start(self) -> None:
         self.socket, other = socket.socketpair()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "nb.preload", *map(str, (other.fileno(), *self.kept))],
+            [*module("nb.preload"), *map(str, (other.fileno(), *self.kept))],
             cwd=self.root,
             env=program_environment(),
             stdin=subprocess.DEVNULL,

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from .. import gitwiring
-from ..project import NbError, program_environment
+from ..project import NbError, program, program_environment
 from ..terminal import echo, style
 
 if TYPE_CHECKING:
@@ -196,9 +196,13 @@ def hook(root: Path, kind: str, arguments: tuple[str, ...]) -> None:
     """Run the checks of a Git hook, with outputs set aside: pre-commit resets unstaged changes."""
     from ..sync import outputs_kept
 
+    if "PRE_COMMIT_RUNNING_LEGACY" in os.environ:
+        # `pre-commit install` set this hook aside for its own, which runs the checks after it.
+        click.echo("nb: pre-commit install replaced the hook; nb setup puts it back", err=True)
+        return
     folder = gitwiring.hooks_folder(root)
     options = ["--config=.pre-commit-config.yaml", f"--hook-type={kind}", f"--hook-dir={folder}"]
-    command = [sys.executable, "-m", "pre_commit", "hook-impl", *options, "--", *arguments]
+    command = [program("pre-commit"), "hook-impl", *options, "--", *arguments]
     with outputs_kept(root):
         code = subprocess.call(command, cwd=root, env=program_environment())
     raise click.exceptions.Exit(code)

@@ -1,0 +1,26 @@
+"""Starts the command `nb`, whatever PYTHONPATH holds.
+
+A module of its own: a folder on PYTHONPATH may hold another module named `nb`, or a `click`, and
+comes before those of the environment.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import sysconfig
+from pathlib import Path
+
+
+def main() -> None:
+    """Import `nb` from beside this file, leave out what would hide its libraries, and run it."""
+    here = str(Path(__file__).parent)
+    sys.path.insert(0, here)
+    from nb import surroundings
+
+    sys.path.remove(here)
+    for sentence in surroundings.forget_modules(os.environ, Path(sysconfig.get_path("purelib"))):
+        print(f"nb: {sentence}", file=sys.stderr)
+    from nb.cli import main as run
+
+    run()
