@@ -28,7 +28,7 @@ from statistics import median
 TOOLS = Path(__file__).parent.parent / "{{cookiecutter.project_slug}}" / "tools"
 sys.path.insert(0, str(TOOLS))
 
-from nb import gitfilter  # noqa: E402  (the path is set one line above)
+from nb.git import filter  # noqa: E402  (the path is set one line above)
 
 OURS = "this project"
 SLOW_LIMIT = 100
@@ -76,8 +76,8 @@ def set_up_nothing(folder: Path) -> None:
 
 
 def set_up_ours(folder: Path) -> None:
-    gitfilter.install(folder / ".git")
-    for key, value in gitfilter.WIRING.items():
+    filter.install(folder / ".git")
+    for key, value in filter.WIRING.items():
         git(folder, "config", key, value)
     (folder / ".git/info/attributes").write_text("*.ipynb filter=nbstripout\n")
     git(folder, "hash-object", "notebooks/0000.ipynb")  # Python compiles at the first start only

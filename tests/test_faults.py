@@ -70,11 +70,11 @@ class Processes:
 
     def find(self, kind: str) -> int | None:
         """Return a process of a kind, if there is one."""
-        warm = self._below({self.runner}, "nb.preload")
+        warm = self._below({self.runner}, "nb.commands.warm_process")
         below = self._below({self.runner, *warm}, "")
         workers = {pid for pid in below if self.sessions[pid] == pid} - warm
-        servers = self._below(workers, "nb.preload")
-        forks = self._below(servers, "nb.preload")
+        servers = self._below(workers, "nb.commands.warm_process")
+        forks = self._below(servers, "nb.commands.warm_process")
         kinds = {
             "runner": {self.runner} & self.parents.keys(),
             "page maker": below - workers - warm,

@@ -334,7 +334,7 @@ def test_a_document_of_a_name_is_made_of_its_executed_copy(ready: Project) -> No
 
 
 def test_without_a_browser_a_pdf_is_refused_in_one_sentence(ready: Project) -> None:
-    script = "import nb.export as e; e.find_browser = lambda: None; e._print('', None)"
+    script = "import nb.report.export as e; e.find_browser = lambda: None; e._print('', None)"
     assert "a PDF needs Chromium, Chrome or Edge" in ready.run("python", "-c", script, code=1)
 
 

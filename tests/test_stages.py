@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from conftest import Project
-from nb.pipeline.papermill_command import OPTIONS
+from nb.declaration.papermill_command import OPTIONS
 
 PARAMETRISED = """
   score:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from nb import syscalls, trace, watch
+from nb.tracing import inotify, strace, trace
 
 from tests.conftest import Project
 
@@ -85,8 +85,8 @@ WAYS = {
     ),
 }
 VIEWS = [
-    pytest.param(trace.STRACE, marks=pytest.mark.skipif(not syscalls.available(), reason="strace")),
-    pytest.param(trace.EVENTS, marks=pytest.mark.skipif(not watch.available(), reason="inotify")),
+    pytest.param(trace.STRACE, marks=pytest.mark.skipif(not strace.available(), reason="strace")),
+    pytest.param(trace.EVENTS, marks=pytest.mark.skipif(not inotify.available(), reason="inotify")),
     trace.ARGUMENTS,
 ]
 

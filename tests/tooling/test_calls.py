@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from nb import calls
+from nb.authoring import recorded_calls
+from nb.tracing import call_recorder
 
 SOURCE = """
 import itertools
@@ -46,7 +47,7 @@ def test_calls_become_asserts(module: ModuleType, tmp_path: Path) -> None:
     keep(tmp_path, "half", 5)
     keep(tmp_path, "double", "a")
     keep(tmp_path, "both", 1, b=2)
-    written = calls.write_tests("examplemodule", tmp_path, "a.ipynb")
+    written = recorded_calls.write_tests("examplemodule", tmp_path, "a.ipynb")
     assert (
         written.text
         == """\
@@ -90,15 +91,15 @@ VALUES = st.recursive(
 
 @given(VALUES)
 def test_code_gives_the_value_that_it_was_written_for(value: Any) -> None:
-    assert repr(eval(calls.code_of(value))) == repr(value)
+    assert repr(eval(recorded_calls.code_of(value))) == repr(value)
 
 
 @given(VALUES)
 @example([[float("nan")]])
 def test_what_is_asserted_holds(value: Any) -> None:
     try:
-        lines = calls.asserts("result", value)
-    except calls.NotPlain:
+        lines = recorded_calls.asserts("result", value)
+    except recorded_calls.NotPlain:
         return
     for line in lines:
         exec(line, {"result": value, "pytest": pytest})
@@ -117,7 +118,7 @@ def test_what_is_asserted_holds(value: Any) -> None:
     ],
 )
 def test_asserts_are_what_a_person_would_write(value: Any, line: str) -> None:
-    assert calls.asserts("result", value) == [line]
+    assert recorded_calls.asserts("result", value) == [line]
 
 
 @pytest.mark.parametrize(
@@ -135,14 +136,14 @@ def test_what_gives_no_example_is_named(
 ) -> None:
     if name != "unused":
         keep(tmp_path, name, 1)
-    written = calls.write_tests("examplemodule", tmp_path, "a.ipynb")
+    written = recorded_calls.write_tests("examplemodule", tmp_path, "a.ipynb")
     assert reason in written.untested[name]
     assert written.text == ""
 
 
 def test_a_value_that_nobody_would_read_is_not_written() -> None:
-    with pytest.raises(calls.NotPlain):
-        calls.code_of(list(range(10_000)))
+    with pytest.raises(recorded_calls.NotPlain):
+        recorded_calls.code_of(list(range(10_000)))
 
 
 def test_the_first_calls_of_a_module_are_kept(
@@ -151,7 +152,7 @@ def test_the_first_calls_of_a_module_are_kept(
     (tmp_path / "recordedmodule.py").write_text(SOURCE)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
-    calls.install("recordedmodule", str(tmp_path))
+    call_recorder.install("recordedmodule", str(tmp_path))
     recorded = importlib.import_module("recordedmodule")
     assert [recorded.half(n) for n in range(5)] == [0, 0.5, 1, 1.5, 2]
     kept = [pickle.loads(p.read_bytes()) for p in sorted(tmp_path.glob("half-*"))]
@@ -171,9 +172,12 @@ class Series(list[int]):
 
 
 def test_a_series_is_written_with_what_is_not_given_anyway() -> None:
-    assert calls.code_of(Series([4, 5], [0, 1])) == "pd.Series([4, 5])"
-    assert calls.code_of(Series([4, 5], [2, 3], "x")) == "pd.Series([4, 5], index=[2, 3], name='x')"
-    assert calls.asserts("result", Series([4], [0])) == ["assert result.tolist() == [4]"]
-    for many in ([], [1] * (3 * calls.ROWS + 1)):
-        with pytest.raises(calls.NotPlain):
-            calls.asserts("result", Series(many, []))
+    assert recorded_calls.code_of(Series([4, 5], [0, 1])) == "pd.Series([4, 5])"
+    assert (
+        recorded_calls.code_of(Series([4, 5], [2, 3], "x"))
+        == "pd.Series([4, 5], index=[2, 3], name='x')"
+    )
+    assert recorded_calls.asserts("result", Series([4], [0])) == ["assert result.tolist() == [4]"]
+    for many in ([], [1] * (3 * recorded_calls.ROWS + 1)):
+        with pytest.raises(recorded_calls.NotPlain):
+            recorded_calls.asserts("result", Series(many, []))

@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nb import credentials
-from nb.masking import Mask, MaskedFile, environment_secrets
-from nb.secret_text import find
+from nb.git import credentials
+from nb.secrets.masking import Mask, MaskedFile, environment_secrets
+from nb.secrets.text import find
 from secret_kinds import HEX, KINDS, some
 
 TEMPLATE = Path(__file__).parents[2]

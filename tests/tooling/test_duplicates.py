@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from nb.duplicates import Duplicate, find
+from nb.refactoring.duplicates import Duplicate, find
 
 CLEAN = """\
 import numpy as np

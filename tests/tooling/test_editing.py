@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nb.authoring.editing import readable, script, with_script
 from nb.commands import notebooks
-from nb.editing import readable, script, with_script
 from nb.project import NbError
 from test_refactor import SOURCES, notebook
 

@@ -10,8 +10,8 @@ import types
 from pathlib import Path
 
 import pytest
-from nb.extract import Extraction, prepare
 from nb.project import NbError
+from nb.refactoring.extract import Extraction, prepare
 from test_duplicates import CLEAN, RENAMED, project, write
 
 __all__ = ["project"]

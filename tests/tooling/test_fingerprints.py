@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
-from nb import fingerprints
+from nb.notebook import fingerprints
 from nb.project import FINGERPRINTS
 
 TEN = FINGERPRINTS / "10-a.txt"

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from nb import gitfilter
-from nb.strip import RefusedError, strip
+from nb.git import filter
+from nb.notebook.strip import RefusedError, strip
 
-TOOLS = Path(gitfilter.__file__).parent.parent
+TOOLS = Path(filter.__file__).parents[2]
 ATTRIBUTES = "*.ipynb filter=nbstripout diff=notebook\nreports/*.ipynb !filter !diff\n"
 SECRET = "an output that must not get into Git"
 posix = pytest.mark.skipif(os.name == "nt", reason="signals and symbolic links")
@@ -104,7 +104,7 @@ class Repository:
 
     def sabotage(self, module: str, lines: str) -> None:
         """Append code to a module of the installed filter."""
-        with (self.path / f".git/nb/nb/{module}.py").open("a") as file:
+        with (self.path / f".git/nb/{module}").open("a") as file:
             file.write(f"\n{lines}\n")
 
     def make_environment(self, python: str) -> None:
@@ -144,9 +144,9 @@ def wired(tmp_path_factory: pytest.TempPathFactory) -> Path:
     repository = Repository(path, isolated(PATH=os.environ["PATH"], HOME=str(path)))
     repository.git("init", "--quiet", "--initial-branch=main", "--template=")
     settings = {"user.name": "A", "user.email": "a@example.org", "commit.gpgsign": "false"}
-    for key, value in {**settings, **gitfilter.WIRING}.items():
+    for key, value in {**settings, **filter.WIRING}.items():
         repository.git("config", key, value)
-    gitfilter.install(path / ".git")
+    filter.install(path / ".git")
     repository.write(".gitattributes", ATTRIBUTES.encode())
     repository.write(".gitignore", b".venv/\n")
     repository.commit("first")
@@ -221,7 +221,7 @@ def test_any_file_name_will_do(repository: Repository, name: str, how: str) -> N
 def test_one_process_serves_a_git_command(repository: Repository) -> None:
     for number in range(20):
         repository.write(f"{number}.ipynb", notebook())
-    repository.sabotage("gitfilter", "with open('starts', 'a') as file: file.write('x')")
+    repository.sabotage("nb/git/filter.py", "with open('starts', 'a') as file: file.write('x')")
     repository.git("add", "*.ipynb")
     assert repository.read("starts") == b"x"
     assert len(repository.index().splitlines()) == 22
@@ -242,16 +242,16 @@ def test_clients_that_start_a_filter_per_file_get_the_same(repository: Repositor
 def test_packets_carry_any_amount_of_data(size: int, end: bytes) -> None:
     data = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
     sent = io.BytesIO()
-    gitfilter._write_list(sent, b"git-filter-client" + end, b"version=2" + end)
-    gitfilter._write_list(sent, b"capability=clean" + end, b"capability=smudge" + end)
-    gitfilter._write_list(sent, b"command=smudge" + end, b"pathname=a" + end)
-    gitfilter._write_list(sent, *(data[i : i + 65516] for i in range(0, size, 65516)))
+    filter._write_list(sent, b"git-filter-client" + end, b"version=2" + end)
+    filter._write_list(sent, b"capability=clean" + end, b"capability=smudge" + end)
+    filter._write_list(sent, b"command=smudge" + end, b"pathname=a" + end)
+    filter._write_list(sent, *(data[i : i + 65516] for i in range(0, size, 65516)))
     sent.seek(0)
     answer = io.BytesIO()
     with pytest.raises(EOFError):
-        gitfilter.serve(sent, answer)
+        filter.serve(sent, answer)
     answer.seek(0)
-    lists = [gitfilter._read_list(answer) for _ in range(5)]
+    lists = [filter._read_list(answer) for _ in range(5)]
     assert lists[0] == [b"git-filter-server\n", b"version=2\n"]
     assert lists[2] == [b"status=success\n"]
     assert b"".join(lists[3]) == data
@@ -504,14 +504,14 @@ def test_nothing_of_the_project_or_the_user_is_imported(repository: Repository) 
     assert repository.staged("a.ipynb") == strip(notebook())
 
 
-@pytest.mark.parametrize("name", ["gitfilter", "strip", "text"])
+@pytest.mark.parametrize("name", ["git/filter", "notebook/strip", "git/text_view", "printable"])
 def test_old_pythons_can_read_the_filter(name: str) -> None:
     source = (TOOLS / f"nb/{name}.py").read_text(encoding="utf-8")
     imported = set()
     for node in ast.walk(ast.parse(source, feature_version=(3, 8))):
         if isinstance(node, ast.Import):
             imported |= {alias.name.partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
+        elif isinstance(node, ast.ImportFrom) and not node.level:
             imported.add(str(node.module).partition(".")[0])
     assert imported <= {*sys.stdlib_module_names, "nb"}
 
@@ -542,13 +542,13 @@ def test_a_filter_that_dies_leaves_no_trace(repository: Repository, blow: str, h
     before, stored = repository.index(), len(repository.everything_stored())
     if how == "clean":
         repository.git("config", "--unset", "filter.nbstripout.process")
-    repository.sabotage("gitfilter", blow)
+    repository.sabotage("nb/git/filter.py", blow)
     repository.write("a.ipynb", notebook("y = 2"))
     repository.write("b.ipynb", notebook("z = 3"))
     repository.fails("add", "--all")
     assert repository.index() == before
     assert len(repository.everything_stored()) == stored
-    gitfilter.install(repository.path / ".git")
+    filter.install(repository.path / ".git")
     repository.git("add", "--all")
     assert repository.staged("a.ipynb") == strip(notebook("y = 2"))
 
@@ -567,7 +567,7 @@ def clean(data, name):
 @posix
 @pytest.mark.parametrize("victim", ["filter", "git"])
 def test_killing_a_git_add_leaves_no_trace(repository: Repository, victim: str) -> None:
-    repository.sabotage("gitfilter", SLEEPY)
+    repository.sabotage("nb/git/filter.py", SLEEPY)
     before = repository.index()
     for number in range(3):
         repository.write(f"{number}.ipynb", notebook(f"x = {number}"))
@@ -620,10 +620,10 @@ def launcher(repository: Repository, *arguments: str) -> subprocess.Popen[bytes]
 
 def greet(filter_process: subprocess.Popen[bytes]) -> None:
     assert filter_process.stdin and filter_process.stdout
-    gitfilter._write_list(filter_process.stdin, b"git-filter-client\n", b"version=2\n")
-    assert gitfilter._read_list(filter_process.stdout)
-    gitfilter._write_list(filter_process.stdin, b"capability=clean\n", b"capability=smudge\n")
-    assert gitfilter._read_list(filter_process.stdout)
+    filter._write_list(filter_process.stdin, b"git-filter-client\n", b"version=2\n")
+    assert filter._read_list(filter_process.stdout)
+    filter._write_list(filter_process.stdin, b"capability=clean\n", b"capability=smudge\n")
+    assert filter._read_list(filter_process.stdout)
 
 
 @posix
@@ -646,17 +646,17 @@ def test_the_filter_survives_ctrl_c_and_still_answers(repository: Repository) ->
     greet(process)
     os.killpg(process.pid, signal.SIGINT)
     assert process.stdin and process.stdout
-    gitfilter._write_list(process.stdin, b"command=clean\n", b"pathname=a.ipynb\n")
-    gitfilter._write_list(process.stdin, notebook())
-    assert gitfilter._read_list(process.stdout) == [b"status=success\n"]
-    assert gitfilter._read_list(process.stdout) == [strip(notebook())]
-    assert gitfilter._read_list(process.stdout) == []
+    filter._write_list(process.stdin, b"command=clean\n", b"pathname=a.ipynb\n")
+    filter._write_list(process.stdin, notebook())
+    assert filter._read_list(process.stdout) == [b"status=success\n"]
+    assert filter._read_list(process.stdout) == [strip(notebook())]
+    assert filter._read_list(process.stdout) == []
     assert process.communicate(timeout=20) == (b"", b"")
 
 
 @posix
 def test_ctrl_c_ends_a_one_shot_clean_without_a_traceback(repository: Repository) -> None:
-    repository.sabotage("gitfilter", SLEEPY)
+    repository.sabotage("nb/git/filter.py", SLEEPY)
     process = launcher(repository, "clean")
     assert process.stdin and process.stdout and process.stderr
     process.stdin.write(notebook("sleep"))
@@ -678,8 +678,8 @@ def test_a_reader_that_goes_away_is_no_error_to_talk_about(
         greet(process)
     process.stdout.close()
     if mode == "filter":
-        gitfilter._write_list(process.stdin, b"command=smudge\n", b"pathname=a.ipynb\n")
-        gitfilter._write_list(process.stdin, b"x" * 60_000)
+        filter._write_list(process.stdin, b"command=smudge\n", b"pathname=a.ipynb\n")
+        filter._write_list(process.stdin, b"x" * 60_000)
     else:
         process.stdin.write(notebook("x" * 100_000))
     process.stdin.close()
@@ -717,15 +717,15 @@ def test_installing_twice_changes_nothing_and_repairs_what_differs(
     repository: Repository,
 ) -> None:
     git_dir = repository.path / ".git"
-    assert gitfilter.is_installed(git_dir)
-    repository.sabotage("strip", "raise SystemExit")
-    assert not gitfilter.is_installed(git_dir)
-    gitfilter.install(git_dir)
-    assert gitfilter.is_installed(git_dir)
-    (git_dir / "nb/nb/text.py").unlink()
-    assert not gitfilter.is_installed(git_dir)
-    gitfilter.install(git_dir)
-    gitfilter.install(git_dir)
-    assert gitfilter.is_installed(git_dir)
+    assert filter.is_installed(git_dir)
+    repository.sabotage("nb/notebook/strip.py", "raise SystemExit")
+    assert not filter.is_installed(git_dir)
+    filter.install(git_dir)
+    assert filter.is_installed(git_dir)
+    (git_dir / "nb/nb/git/text_view.py").unlink()
+    assert not filter.is_installed(git_dir)
+    filter.install(git_dir)
+    filter.install(git_dir)
+    assert filter.is_installed(git_dir)
     copies = [path for path in (git_dir / "nb").rglob("*") if "__pycache__" not in str(path)]
-    assert sum(path.is_file() for path in copies) == len(gitfilter.RUNTIME)
+    assert sum(path.is_file() for path in copies) == len(filter.RUNTIME)

@@ -13,18 +13,18 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
-from nb import declared, duplicates, fingerprints, notebook
-from nb.cellcode import mask
-from nb.cellfile import read_cells
+from nb.authoring.editing import readable
 from nb.check.runner import check_paths, read_document
-from nb.check.source import ESCAPE
 from nb.cli import main
-from nb.config import read_config
-from nb.declared import MOST_STAGES, stage_count
-from nb.editing import readable
-from nb.parameters import read_parameters
+from nb.declaration import reader
+from nb.notebook import content, fingerprints
+from nb.notebook.config import read_config
+from nb.notebook.file import read_cells
+from nb.notebook.magics import mask
+from nb.notebook.parameters import read_parameters
+from nb.printable import printable
 from nb.project import DEEPEST, NbError
-from nb.text import printable
+from nb.refactoring import duplicates
 
 ON_POSIX = pytest.mark.skipif(os.name != "posix", reason="there are no named pipes")
 
@@ -46,7 +46,7 @@ def saved(folder: Path, text: str) -> Path:
 @pytest.mark.parametrize("text", hostile.UNREADABLE.values(), ids=hostile.UNREADABLE)
 def test_each_reader_says_which_file_is_no_notebook(tmp_path: Path, text: str) -> None:
     path = saved(tmp_path, text)
-    for read in (notebook.read_notebook, read_cells, lambda path: readable(path, color=False)):
+    for read in (content.read_notebook, read_cells, lambda path: readable(path, color=False)):
         with pytest.raises(NbError) as caught:
             read(path)
         assert str(caught.value).startswith(str(path))
@@ -59,15 +59,14 @@ def test_each_reader_says_which_file_is_no_notebook(tmp_path: Path, text: str) -
 @pytest.mark.parametrize("text", hostile.STRANGE.values(), ids=hostile.STRANGE)
 def test_a_strange_notebook_is_read(tmp_path: Path, text: str) -> None:
     path = saved(tmp_path, text)
-    read = notebook.read_notebook(path)
-    sources = notebook.Sources(tmp_path / "src")
-    assert notebook.fingerprint(read, sources)
+    read = content.read_notebook(path)
+    sources = content.Sources(tmp_path / "src")
+    assert content.fingerprint(read, sources)
     assert readable(path, color=False)
     for cell in read.cells:
-        mask(cell.source)
-        notebook.python_source(cell.source)
-        for line in cell.source.split("\n"):
-            ESCAPE.match(line)
+        masked = mask(cell.source)
+        assert masked is None or len(list(masked.escapes())) <= len(masked.hidden)
+        content.python_source(cell.source)
     try:
         read_parameters(read)
     except NbError as error:
@@ -98,7 +97,7 @@ LIKE_NOTEBOOKS = st.fixed_dictionaries(
 def test_anything_is_read_or_refused(content: Any) -> None:
     path = Path("n.ipynb")
     try:
-        read = notebook.parse_notebook(path, content)
+        read = content.parse_notebook(path, content)
     except NbError:
         return
     for cell in read.cells:
@@ -111,10 +110,10 @@ def test_nesting_is_bounded(depth: int, kind: str) -> None:
     opening, closing = kind[:-1], kind[-1]
     text = opening * depth + ("1" if kind != "[]" else "") + closing * depth
     if depth <= DEEPEST:
-        assert notebook.load_json(Path("n.ipynb"), text) is not None
+        assert content.load_json(Path("n.ipynb"), text) is not None
     else:
         with pytest.raises(NbError, match=f"n.ipynb is nested more than {DEEPEST} levels deep"):
-            notebook.load_json(Path("n.ipynb"), text)
+            content.load_json(Path("n.ipynb"), text)
 
 
 def test_commands_go_on_past_what_cannot_be_read(
@@ -143,7 +142,7 @@ def test_commands_go_on_past_what_cannot_be_read(
 
 @ON_POSIX
 def test_a_named_pipe_is_not_waited_for(tmp_path: Path) -> None:
-    for path, read in [("n.ipynb", notebook.read_notebook), ("c.yaml", read_config)]:
+    for path, read in [("n.ipynb", content.read_notebook), ("c.yaml", read_config)]:
         os.mkfifo(tmp_path / path)
         with pytest.raises(NbError, match=re.escape(path)):
             read(tmp_path / path)  # type: ignore[operator]
@@ -152,11 +151,13 @@ def test_a_named_pipe_is_not_waited_for(tmp_path: Path) -> None:
 def test_a_matrix_is_bounded(tmp_path: Path) -> None:
     row = list(range(40))
     spec = {"matrix": dict.fromkeys("abcde", row), "cmd": "echo"}
-    assert stage_count(spec) == 40**5 > MOST_STAGES
-    (tmp_path / "dvc.yaml").write_text(json.dumps({"stages": {"a": spec, "b": {"cmd": "echo"}}}))
-    assert [stage.name for stage in declared.read_stages(tmp_path)] == ["b"]
-    assert stage_count({"foreach": row}) == 40
-    assert stage_count({"cmd": "echo"}) == stage_count(5) == 1
+    each = {"foreach": row, "do": {"cmd": "echo"}}
+    stages = {"a": spec, "b": {"cmd": "echo"}, "c": each}
+    (tmp_path / "dvc.yaml").write_text(json.dumps({"stages": stages}))
+    counts = [reader.stage_count(entry) for entry in reader.read_entries(tmp_path)]
+    assert counts == [40**5, 1, 40]
+    names = [stage.name for stage in reader.read_stages(tmp_path)]
+    assert names == ["b", *(f"c@{number}" for number in row)]
 
 
 @pytest.mark.parametrize("command", ["params", "show", "duplicates", "check"])

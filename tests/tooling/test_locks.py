@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from nb.locks import merge, sides
+from nb.git.merge_lock import merge, sides
 
 
 def lock(**stages: int) -> str:

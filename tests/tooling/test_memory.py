@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nb.memory import left_in_groups
+from nb.processes.memory import left_in_groups
 
 
 def group(folder: Path, limit: str, used: int, cached: int = 0, *, version: int = 2) -> None:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from nb.git.merge import merge
-from nb.strip import strip
+from nb.notebook.strip import strip
 
 Notebook = dict[str, Any]
 MARK = re.compile(r"^(<{7}|={7}|>{7})( |$)", re.M)

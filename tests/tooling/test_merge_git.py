@@ -14,7 +14,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from nb import gitfilter, gitwiring, staged
+from nb.git import filter, verify, wiring
 from test_merge import (
     ALL,
     SHAPES,
@@ -53,9 +53,9 @@ class Clone:
 
     def wire(self) -> None:
         settings = {"user.name": "A", "user.email": "a@example.org", "commit.gpgsign": "false"}
-        for key, value in {**settings, **gitfilter.WIRING}.items():
+        for key, value in {**settings, **filter.WIRING}.items():
             self.git("config", key, value)
-        gitfilter.install(self.path / ".git")
+        filter.install(self.path / ".git")
 
     def read(self, name: str = NAME) -> str:
         return (self.path / name).read_text(encoding="utf-8")
@@ -81,14 +81,14 @@ class Clone:
 
     def problems(self) -> list[str]:
         """What the commit hook and CI say of the notebooks in the index."""
-        return staged.verify_notebooks(self.path, staged.index_ids(self.path))
+        return verify.verify_notebooks(self.path, verify.index_ids(self.path))
 
     def objects(self) -> list[bytes]:
         """Every blob that Git has, reachable or not."""
         check = "--batch-check=%(objecttype) %(objectname)"
         listed = self.git("cat-file", "--batch-all-objects", check).splitlines()
         names = {line[5:]: line[5:] for line in listed if line.startswith("blob ")}
-        return [content for _, content in staged.blobs(self.path, names)]
+        return [content for _, content in verify.blobs(self.path, names)]
 
 
 Versions = dict[str, "Notebook | bytes | None"]
@@ -153,7 +153,7 @@ def test_git_has_both_sides_of_every_shape(integrated: Clone, shape: str) -> Non
     text = integrated.read(f"{shape}.ipynb")
     assert holds(text, words)
     assert is_marked(text) == is_conflict
-    assert (f"{shape}.ipynb" in staged.unmerged(integrated.path)) == is_conflict
+    assert (f"{shape}.ipynb" in verify.unmerged(integrated.path)) == is_conflict
 
 
 def test_git_stores_no_output_that_is_not_kept(integrated: Clone) -> None:
@@ -270,7 +270,7 @@ def test_a_clone_without_the_files_merges_lines_and_does_not_take_that_for_done(
     shutil.rmtree(clone.path / ".git/nb")
     clone.git("merge", "theirs", code=1)
     assert holds(clone.read(), "alice bob")
-    assert staged.unmerged(clone.path) == {NAME}
+    assert verify.unmerged(clone.path) == {NAME}
 
 
 @pytest.mark.parametrize(
@@ -290,7 +290,7 @@ def test_what_is_no_notebook_ends_as_one_conflict(clone: Clone, odd: bytes) -> N
 
 
 def test_a_lock_that_cannot_be_merged_is_marked(clone: Clone) -> None:
-    driver = gitwiring.WIRING["merge.dvc-lock.driver"]
+    driver = wiring.WIRING["merge.dvc-lock.driver"]
     clone.git("config", "merge.dvc-lock.driver", driver)  # and there is no tools/in-env
     (clone.path / ".gitattributes").write_text("dvc.lock merge=dvc-lock\n")
     lock = clone.path / "dvc.lock"
@@ -310,9 +310,11 @@ def test_a_lock_that_cannot_be_merged_is_marked(clone: Clone) -> None:
 def test_old_pythons_can_merge(name: str) -> None:
     import ast
 
-    file = Path(gitfilter.__file__).parent / f"git/{name}.py"
+    file = Path(filter.__file__).parent / f"{name}.py"
     tree = ast.parse(file.read_text(encoding="utf-8"), feature_version=(3, 8))
-    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    imports = [
+        node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and not node.level
+    ]
     plain = [n for node in ast.walk(tree) if isinstance(node, ast.Import) for n in node.names]
     roots = {str(node.module).partition(".")[0] for node in imports} | {n.name for n in plain}
     assert roots <= {*sys.stdlib_module_names, "nb"}
@@ -362,7 +364,7 @@ def test_three_people_who_edit_one_notebook_lose_nothing(tmp_path: Path, rounds:
         for clone in clones:
             how = "--rebase" if turn % 2 and clone is clones[0] else "--no-rebase"
             clone.git("pull", "--no-edit", how, code=None)
-            while staged.unmerged(clone.path):
+            while verify.unmerged(clone.path):
                 take_both(clone)
                 if how == "--rebase":
                     clone.git("-c", "core.editor=true", "rebase", "--continue", code=None)

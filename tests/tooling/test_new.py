@@ -10,10 +10,10 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from nb.naming import slug_of, title_of
-from nb.new import Made, new_exploratory, new_production
+from nb.authoring.new import Made, new_exploratory, new_production
+from nb.authoring.promote import proposal
+from nb.declaration.naming import slug_of, title_of
 from nb.project import NbError
-from nb.promote import proposal
 
 
 def make(root: Path, name: str, production: bool) -> Made:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from nb.notebook import (
+from nb.notebook.content import (
     Notebook,
     Sources,
     fingerprint,

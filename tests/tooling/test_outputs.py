@@ -6,8 +6,8 @@ import random
 from typing import Any
 
 import pytest
-from nb.copies import find_failure, settle
 from nb.execution import outputs
+from nb.execution.executed_copy import find_failure, settle
 from nb.execution.outputs import BoundedText, CellOutputs, without_overwritten
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook, new_output

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nb.pipeline.papermill_command import PapermillCommand, papermill_command, papermill_commands
+from nb.declaration.papermill_command import PapermillCommand, papermill_command, papermill_commands
 
 PLAIN = "papermill a.ipynb b.ipynb"
 

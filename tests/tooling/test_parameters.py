@@ -9,11 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from nb.config import read_config
-from nb.masking import Mask
-from nb.notebook import CodeCell, Notebook, find_notebook
-from nb.parameters import Parameter, assignments, check, describe, read_parameters, secret_values
+from nb.notebook.config import read_config
+from nb.notebook.content import CodeCell, Notebook, find_notebook
+from nb.notebook.parameters import (
+    Parameter,
+    assignments,
+    check,
+    describe,
+    read_parameters,
+    secret_values,
+)
 from nb.project import NbError
+from nb.secrets.masking import Mask
 
 INF = float("inf")
 
@@ -428,7 +435,7 @@ def test_reading_imports_the_standard_library_only() -> None:
 
     tools = Path(__file__).parents[2] / "{{cookiecutter.project_slug}}" / "tools"
     command = [sys.executable, "-B", "-I", "-S", "-c"]
-    code = f"import sys; sys.path.append({str(tools)!r}); import nb.parameters"
+    code = f"import sys; sys.path.append({str(tools)!r}); import nb.notebook.parameters"
     assert subprocess.run([*command, code]).returncode == 0
 
 

@@ -15,14 +15,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from nb.declaration.reader import split_commands
 from nb.pipeline import comparison, hold_only, read_locks
-from nb.pipeline.apart import _link
+from nb.pipeline.isolated import _link
 from nb.pipeline.lockfiles import Blocks, _sorted_lock
 from nb.pipeline.planning import _memory, _persisted, _variables
 from nb.pipeline.repository import (
     FINGERPRINT_STAGE,
     _repair_path_locks,
-    commands,
     read_parameters,
     with_fingerprints,
 )
@@ -34,7 +34,7 @@ from nb.pipeline.reproducing import (
     _not_computed,
     _status,
 )
-from nb.pipeline.runcache import NAME, has_parameters
+from nb.pipeline.run_cache import NAME, has_parameters
 from nb.pipeline.states import _command, _reasons
 from nb.pipeline.undocumented import RESTORED_MESSAGES, RUNNING_MESSAGE, STATUS_MESSAGE
 from nb.project import NbError
@@ -182,17 +182,20 @@ def test_files_of_variables_are_those_of_the_whole_file(tmp_path: Path) -> None:
 
 
 def test_commands_are_lines() -> None:
-    assert commands(stage(cmd="a\nb")) == ["a", "b"]
-    assert commands(stage(cmd=["a", "b"])) == ["a", "b"]
-    assert commands(stage(cmd=None)) == []
+    assert split_commands("a\nb") == ["a", "b"]
+    assert split_commands(["a", "b"]) == ["a", "b"]
+    assert split_commands(None) == []
 
 
 def test_parameters_of_all_files_count() -> None:
-    read = [SimpleNamespace(def_path="p", read_params=lambda v=v: v) for v in ({"a": 1}, {"b": 2})]
-    assert read_parameters(stage(params=read)) == {"a": 1, "b": 2}
-    read.append(SimpleNamespace(def_path="list.yaml", read_params=lambda: [1]))
+    read = [
+        SimpleNamespace(def_path="p", fs_path="p", read_params=lambda v=v: v)
+        for v in ({"a": 1}, {"b": 2})
+    ]
+    assert read_parameters(stage(params=read), set()) == {"a": 1, "b": 2}
+    read.append(SimpleNamespace(def_path="list.yaml", fs_path="list.yaml", read_params=lambda: [1]))
     with pytest.raises(NbError, match=r"list.yaml holds no names and values, which train reads"):
-        read_parameters(stage(params=read))
+        read_parameters(stage(params=read), set())
 
 
 def test_fingerprints_are_planned_with_the_rest_if_they_can_be_made() -> None:

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
-from nb import propose
-from nb.cellcode import names_of_notebook
-from nb.cellfile import CellFile, read_cells
+from nb.authoring import propose
+from nb.notebook.code import names_of_notebook
+from nb.notebook.file import CellFile, read_cells
 
 
 def notebook(path: Path, *sources: str) -> CellFile:

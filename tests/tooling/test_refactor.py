@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nb import refactor
-from nb.cellcode import mask, names_of_module, names_of_notebook
-from nb.cellfile import read_cells
+from nb.notebook.code import mask, names_of_module, names_of_notebook
+from nb.notebook.file import read_cells
 from nb.project import NbError
+from nb.refactoring import relocate
 
 
 def notebook(*sources: str, **layout: Any) -> str:
@@ -40,10 +40,10 @@ def move(tmp_path: Path, text: str, *wanted: str, module_text: str = "") -> tupl
     path.write_text(text, encoding="utf-8", newline="")
     file = read_cells(path)
     names = names_of_notebook(file)
-    plan = refactor.plan(names, wanted, "a.ipynb")
-    module = refactor.add_to_module(module_text, plan, "pkg.data", tmp_path / "data.py")
+    plan = relocate.plan(names, wanted, "a.ipynb")
+    module = relocate.add_to_module(module_text, plan, "pkg.data", tmp_path / "data.py")
     taken = {name: name for name in plan.names}
-    return refactor.take_out(file, names, taken, "pkg.data"), module
+    return relocate.take_out(file, names, taken, "pkg.data"), module
 
 
 def sources(text: str) -> list[str]:

@@ -9,13 +9,13 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from nb.declared import Stage
-from nb.record import RunRecord, StageRecord
-from nb.report import charts, shown, tables
+from nb.declaration.reader import Stage
+from nb.report import charts, format, tables
 from nb.report.files import PUBLISHED_BYTES, Files, is_published, slug
 from nb.report.history import Moment
 from nb.report.pages import Note
-from nb.report.rows import LATER_SECONDS, Row, read_rows
+from nb.report.stages import LATER_SECONDS, Row, read_rows
+from nb.run.record import RunRecord, StageRecord
 
 NAN = float("nan")
 
@@ -39,18 +39,18 @@ NAN = float("nan")
     ],
 )
 def test_durations(seconds: float | None, text: str) -> None:
-    assert shown.seconds(seconds) == text
+    assert format.seconds(seconds) == text
 
 
 def test_values_are_written_as_people_write_them() -> None:
-    assert shown.moment("2026-11-22T12:34:56.789+01:00") == "22 Nov 2026, 11:34"
-    assert shown.moment("2026-11-22T11:34:56Z") == "22 Nov 2026, 11:34"
-    assert shown.moment(None) == shown.moment("soon") == ""
-    assert [shown.number(n) for n in (None, 3, 0.1234567, 1e-9)] == ["", "3", "0.123457", "1e-09"]
-    assert [shown.value(v) for v in (True, None, 1.5, "a")] == ["true", "null", "1.5", "a"]
-    assert shown.value("x" * 200) == "x" * 200
-    assert shown.value("x" * 201) == "x" * 199 + "…"
-    sizes = [shown.size(n) for n in (0, 999, 1000, 10_500_000, 2e9, 3e12)]
+    assert format.moment("2026-11-22T12:34:56.789+01:00") == "22 Nov 2026, 11:34"
+    assert format.moment("2026-11-22T11:34:56Z") == "22 Nov 2026, 11:34"
+    assert format.moment(None) == format.moment("soon") == ""
+    assert [format.number(n) for n in (None, 3, 0.1234567, 1e-9)] == ["", "3", "0.123457", "1e-09"]
+    assert [format.value(v) for v in (True, None, 1.5, "a")] == ["true", "null", "1.5", "a"]
+    assert format.value("x" * 200) == "x" * 200
+    assert format.value("x" * 201) == "x" * 199 + "…"
+    sizes = [format.size(n) for n in (0, 999, 1000, 10_500_000, 2e9, 3e12)]
     assert sizes == ["0 B", "999 B", "1 kB", "10.5 MB", "2 GB", "3e+03 GB"]
     assert slug("a b/c.ipynb") == "a-b-c-ipynb"
 
@@ -141,7 +141,7 @@ def test_a_later_copy_corrects_the_record(
     copy = tmp_path / COPY
     copy.parent.mkdir(parents=True)
     copy.write_text("{}")
-    when = shown.datetime.fromisoformat(ENDED).timestamp() + LATER_SECONDS * (2 if later else 0.5)
+    when = format.datetime.fromisoformat(ENDED).timestamp() + LATER_SECONDS * (2 if later else 0.5)
     os.utime(copy, (when, when))
     found = row(tmp_path, run(*states), {COPY: Note("", "a", "A", error)})
     assert (found.state, found.last is not None) == (state, keeps_record)

@@ -6,8 +6,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from nb.record import RunRecord
 from nb.report.history import read_history
+from nb.run.record import RunRecord
 
 METRICS = "metrics [1].json"
 MORE = "more.yaml"

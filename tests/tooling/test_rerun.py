@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from nb.extract import Extraction
 from nb.project import NbError
-from nb.rerun import all_or_nothing
+from nb.refactoring.extract import Extraction
+from nb.refactoring.rerun import all_or_nothing
 
 
 @pytest.fixture

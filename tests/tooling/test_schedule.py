@@ -7,7 +7,8 @@ from math import inf
 
 from hypothesis import given
 from hypothesis import strategies as st
-from nb.schedule import FAILED, NOT_RUN, RAN, RUNNING, UNCHANGED, Schedule, Task, width
+from nb.declaration.tasks import FAILED, NOT_RUN, RAN, RUNNING, UNCHANGED, Task
+from nb.runtime.scheduler import Schedule, width
 
 
 def tasks(**needs: str) -> list[Task]:

@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from nb.pipeline import stages_editor as declaring
-from nb.pipeline.stages_editor import add_stage
-from nb.pipeline.stages_file import read_entries
+from nb.declaration import editor as declaring
+from nb.declaration.editor import add_stage
+from nb.declaration.reader import read_entries
 from nb.project import NbError
 
 NOTEBOOK = Path("notebooks/production/50-sales.ipynb")
@@ -135,7 +135,7 @@ def test_a_link_to_the_file_stays_a_link(tmp_path: Path) -> None:
 def test_stages_that_are_added_at_once_are_all_there(tmp_path: Path) -> None:
     (tmp_path / "dvc.yaml").write_text("stages: {}\n")
     code = (
-        "import sys; from pathlib import Path; from nb.pipeline.stages_editor import add_stage\n"
+        "import sys; from pathlib import Path; from nb.declaration.editor import add_stage\n"
         "sys.stdin.read()\n"
         "for n in range(5):\n"
         "    name = f'{sys.argv[2]}{n}'\n"

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from nb.pipeline.metrics import read_metrics
-from nb.pipeline.stages_file import read_entries, read_stages, undeclared_notebooks
+from nb.declaration.metrics import read_metrics
+from nb.declaration.reader import read_entries, read_stages, undeclared_notebooks
 from nb.project import NbError
 from nb.report.charts import layers
 
@@ -207,7 +207,7 @@ def test_values_are_those_of_yaml_as_dvc_reads_it(tmp_path: Path, value: str, na
 
 def test_a_key_that_is_there_twice_is_refused_as_dvc_does(tmp_path: Path) -> None:
     (tmp_path / "dvc.yaml").write_text("stages:\n  a:\n    cmd: x\n  a:\n    cmd: y\n")
-    with pytest.raises(NbError, match=r"the key a is there twice.*line 4") as error:
+    with pytest.raises(NbError, match="line 4: a is given twice, also in line 2") as error:
         read_entries(tmp_path)
     assert "\n" not in str(error.value)
 

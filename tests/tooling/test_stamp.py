@@ -11,8 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from nb import stamp
-from nb.stamp import Watched
+from nb.pipeline import uptodate
+from nb.pipeline.uptodate import Watched
 
 OBJECT = "00112233445566778899aabbccddeeff"
 IN_FOLDER = "11112233445566778899aabbccddeeff"
@@ -35,12 +35,12 @@ def root(tmp_path: Path) -> Path:
     (root / "dvc.lock").write_text(f"    - path: out\n      md5: {FOLDER}\n      md5: {OBJECT}\n")
     (root / "data" / "elsewhere").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "elsewhere").write_text("A = 1\n")
-    time.sleep(2 * stamp.TICK_SECONDS)
+    time.sleep(2 * uptodate.TICK_SECONDS)
     return root
 
 
 def watched(root: Path) -> Watched:
-    searched, ignored, left = stamp.search(
+    searched, ignored, left = uptodate.search(
         root, [str(root / "out")], lambda p: p.endswith("__pycache__"), lambda p: "cache" in p
     )
     made = Watched(
@@ -53,18 +53,18 @@ def watched(root: Path) -> Watched:
         caches=[str(root / "cache")],
         locks={"dvc.lock": (root / "dvc.lock").read_text()},
     )
-    return replace(made, before=stamp.look(root, made))
+    return replace(made, before=uptodate.look(root, made))
 
 
 def stamped(root: Path) -> bool:
-    began = stamp.clock(root)
+    began = uptodate.clock(root)
     return record(root, watched(root), began, {})
 
 
 def record(root: Path, seen: Watched, began: int, ended: dict[str, int]) -> bool:
     """Record a stamp and return whether it holds."""
-    stamp.record(root, seen, began, ended, {"stages": ["one"]}, ["report"], lambda: True)
-    return stamp.read(root) == {"stages": ["one"]}
+    uptodate.record(root, seen, began, ended, {"stages": ["one"]}, ["report"], lambda: True)
+    return uptodate.read(root) == {"stages": ["one"]}
 
 
 def rewrite_alike(path: Path) -> None:
@@ -113,8 +113,8 @@ TOUCHES: dict[str, Callable[[Path], object]] = {
     "an object of the cache is gone": lambda root: (root / "cache/00" / OBJECT[2:]).unlink(),
     "an object of a folder is gone": lambda root: (root / "cache/11" / IN_FOLDER[2:]).unlink(),
     "the tooling is another": lambda root: rewrite_alike(root / "tool"),
-    "the stamp is broken": lambda root: (root / stamp.STAMP).write_text("{"),
-    "the stamp was forgotten": stamp.forget,
+    "the stamp is broken": lambda root: (root / uptodate.STAMP).write_text("{"),
+    "the stamp was forgotten": uptodate.forget,
 }
 
 
@@ -122,7 +122,7 @@ TOUCHES: dict[str, Callable[[Path], object]] = {
 def test_what_is_touched_is_noticed(root: Path, touch: Callable[[Path], object]) -> None:
     assert stamped(root)
     touch(root)
-    assert stamp.read(root) is None
+    assert uptodate.read(root) is None
 
 
 def test_what_nobody_depends_on_does_not_count(root: Path) -> None:
@@ -132,24 +132,24 @@ def test_what_nobody_depends_on_does_not_count(root: Path) -> None:
     (root / "copy").hardlink_to(root / "tool")
     (root / ".ruff_cache" / "0.12").mkdir(parents=True)  # as a hook of the first commit makes it
     (root / ".ruff_cache" / "0.12" / "entry").touch()
-    assert stamp.read(root)
+    assert uptodate.read(root)
 
 
 def test_without_a_stamp_nothing_is_known(tmp_path: Path) -> None:
-    assert stamp.read(tmp_path) is None
+    assert uptodate.read(tmp_path) is None
 
 
 def test_a_copy_of_a_project_has_no_stamp(root: Path, tmp_path: Path) -> None:
     assert stamped(root)
     shutil.copytree(root, tmp_path / "copy", symlinks=True)
-    assert stamp.read(tmp_path / "copy") is None
+    assert uptodate.read(tmp_path / "copy") is None
 
 
 def later(root: Path) -> int:
     """Return the time, some ticks after what was done before and before what is done next."""
-    time.sleep(2 * stamp.TICK_SECONDS)
-    now = stamp.clock(root)
-    time.sleep(2 * stamp.TICK_SECONDS)
+    time.sleep(2 * uptodate.TICK_SECONDS)
+    now = uptodate.clock(root)
+    time.sleep(2 * uptodate.TICK_SECONDS)
     return now
 
 
@@ -188,7 +188,7 @@ def test_a_folder_made_during_a_run_must_declare_nothing(root: Path) -> None:
     (root / "results" / "deep").mkdir(parents=True)
     assert record(root, seen, began, {})
     (root / "results" / "deep" / "dvc.yaml").touch()
-    assert stamp.read(root) is None
+    assert uptodate.read(root) is None
     assert not record(root, seen, began, {})
 
 
@@ -202,6 +202,6 @@ def test_what_stages_write_during_a_run_is_expected(root: Path) -> None:
 
 
 def test_there_is_no_stamp_if_others_wrote_into_a_lock(root: Path) -> None:
-    seen, began = watched(root), stamp.clock(root)
-    stamp.record(root, seen, began, {}, {}, [], lambda: False)
-    assert stamp.read(root) is None
+    seen, began = watched(root), uptodate.clock(root)
+    uptodate.record(root, seen, began, {}, {}, [], lambda: False)
+    assert uptodate.read(root) is None

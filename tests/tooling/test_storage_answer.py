@@ -6,8 +6,8 @@ import threading
 from collections.abc import Callable, Iterator
 
 import pytest
+from nb.pipeline.storage import ANSWER_SECONDS, TIMEOUT, answer_seconds, ask
 from nb.project import NbError
-from nb.storage import ANSWER_SECONDS, TIMEOUT, answer_seconds, ask
 
 URL = "s3://bucket/path"
 

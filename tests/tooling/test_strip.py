@@ -17,7 +17,15 @@ import nbformat
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from nb.strip import EXTRA_KEYS, NBSTRIPOUT_KEYS, NotJsonError, RefusedError, load, settle, strip
+from nb.notebook.strip import (
+    EXTRA_KEYS,
+    NBSTRIPOUT_KEYS,
+    NotJsonError,
+    RefusedError,
+    load,
+    settle,
+    strip,
+)
 from nbstripout import strip_output
 
 logging.getLogger("traitlets").setLevel(logging.CRITICAL)

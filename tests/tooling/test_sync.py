@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from nb.git.sync import LATER, Kept, run_git
 from nb.project import NbError
-from nb.sync import LATER, Kept, run_git
 from test_merge import KEPT, PRINTED, Notebook, cell, notebook
 from test_merge_git import NAME, Clone, isolated, make
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from nb import terminal
-from nb.text import printable
+from nb.printable import printable
 
 NB = Path(terminal.__file__).parent
 # What a terminal obeys, and what changes the order of what it shows.
@@ -58,7 +58,7 @@ def test_what_people_write_is_printed_as_it_is() -> None:
 
 @pytest.mark.parametrize(
     "path",
-    [*sorted((NB / "commands").glob("*.py")), NB / "cli.py", NB / "view.py"],
+    [*sorted((NB / "commands").glob("*.py")), NB / "cli.py", NB / "run" / "view.py"],
     ids=lambda path: path.name,
 )
 def test_commands_print_nowhere_else(path: Path) -> None:

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nb import gitfilter
-from nb.text import text
+from nb.git import filter
+from nb.git.text_view import text
 
 
 def cell(source: Any, kind: str = "code", tags: Any = None, **fields: Any) -> dict[str, Any]:
@@ -193,9 +193,9 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
     git(tmp_path, "init", "--quiet", "--template=")
     settings = {"user.name": "A", "user.email": "a@example.org", "commit.gpgsign": "false"}
-    for key, value in {**settings, **gitfilter.WIRING}.items():
+    for key, value in {**settings, **filter.WIRING}.items():
         git(tmp_path, "config", key, value)
-    gitfilter.install(tmp_path / ".git")
+    filter.install(tmp_path / ".git")
     (tmp_path / ".gitattributes").write_text("*.ipynb filter=nbstripout diff=notebook\n")
     (tmp_path / "sub").mkdir()
     old = ["class Report:\n", "    def total(self):\n", *["        step()\n"] * 8]
@@ -244,8 +244,8 @@ def test_git_diff_works_in_the_middle_of_a_conflict(repository: Path) -> None:
 def test_a_reader_that_goes_away_is_no_error_to_talk_about(tmp_path: Path) -> None:
     file = tmp_path / "a.ipynb"
     file.write_bytes(notebook(cell("x" * 1_000_000)))
-    program = "from nb.text import main; raise SystemExit(main([]))"
-    tools = str(Path(gitfilter.__file__).parent.parent)
+    program = "from nb.git.text_view import main; raise SystemExit(main([]))"
+    tools = str(Path(filter.__file__).parents[2])
     with file.open("rb") as source:
         process = subprocess.Popen(
             [sys.executable, "-B", "-c", program],

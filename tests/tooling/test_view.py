@@ -7,10 +7,10 @@ import re
 import time
 
 import pytest
-from nb import view as module
-from nb.lines import LONGEST_LINE, Lines
-from nb.record import RunRecord, StageRecord
-from nb.view import View, duration, summary
+from nb.run import view as module
+from nb.run.record import RunRecord, StageRecord
+from nb.run.view import View, duration, summary
+from nb.runtime.lines import LONGEST_LINE, Lines
 
 BAR = "\rExecuting:  58%|█████▊    | 7/12 [00:13<00:08,  1.64s/cell]"
 

@@ -11,9 +11,9 @@ import pytest
 import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
-from nb.config import change_config, read_config
+from nb.notebook.config import change_config, read_config
+from nb.notebook.yaml_file import dump, read, read_as_dvc, read_value
 from nb.project import NbError
-from nb.yamlfile import dump, read, read_as_dvc, read_value
 from ruamel.yaml import YAML
 
 

@@ -6,7 +6,7 @@ samples of data under `tests/smoke/data`. A new stage in dvc.yaml is run without
 
 from pathlib import Path
 
-from nb import smoke
+from nb.workcopy import smoke
 
 ROOT = Path(__file__).parent.parent
 

@@ -11,9 +11,10 @@ from typing import Any
 
 import click
 
-from . import gitwiring, surroundings
-from .project import FULL, NbError, find_root, from_root, unwritable
-from .terminal import echo, secho
+from nb import surroundings
+from nb.git import wiring
+from nb.project import FULL, NbError, find_root, from_root, unwritable
+from nb.terminal import echo, secho
 
 # Modules of `commands` are imported when one of their commands is called.
 MODULES = {
@@ -89,7 +90,7 @@ def main(ctx: click.Context) -> None:
     ctx.obj = find_root()
     surroundings.forget_repository(os.environ, ctx.obj)
     if ctx.invoked_subcommand not in WITHOUT_REPAIR:
-        for change in gitwiring.heal(ctx.obj):
+        for change in wiring.heal(ctx.obj):
             echo(f"nb: {change}", err=True)
 
 

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from .text import printable
+from nb.printable import printable
 
 PRODUCTION = Path("notebooks/production")
 CONFIG = Path("config")

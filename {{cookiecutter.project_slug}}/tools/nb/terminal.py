@@ -13,7 +13,7 @@ from typing import IO, Any
 
 import click
 
-from .text import printable
+from nb.printable import printable
 
 # What stands for the escape character in sequences of our own: nobody else can know it.
 _OWN = f"\x1b{secrets.token_hex(8)}"

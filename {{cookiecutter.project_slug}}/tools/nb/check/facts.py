@@ -14,15 +14,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ..config import read_config
-from ..duplicates import Duplicate
-from ..notebook import Sources
-from ..parameters import TAG, CellError, Parameter, read_parameters
-from ..pipeline.stages_file import PLACEHOLDER, Entry, as_glob, read_entries
-from ..project import CONFIG, NbError
-from .elsewhere import duplicates_of
+from nb.declaration.reader import PLACEHOLDER, Entry, as_glob, read_entries
+from nb.notebook.config import read_config
+from nb.notebook.content import Sources
+from nb.notebook.parameters import TAG, CellError, Parameter, read_parameters
+from nb.project import CONFIG, NbError
+from nb.refactoring.duplicates import Duplicate
+
 from .model import rules_of
 from .names import bound_names
+from .repeated import duplicates_of
 from .source import Cell, Document, parse_python
 
 FILE = "pyproject.toml"

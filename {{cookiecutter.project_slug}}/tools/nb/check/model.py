@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..project import NbError
+from nb.project import NbError
 
 if TYPE_CHECKING:
     from .facts import Facts

@@ -8,7 +8,8 @@ import ast
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from ..pipeline.stages_file import PLACEHOLDER
+from nb.declaration.reader import PLACEHOLDER
+
 from .source import Document
 
 # Stands for what is known at run time only; in no path.

@@ -12,9 +12,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from ..notebook import load_json, parse_notebook, production_notebooks, read_text
-from ..pipeline.stages_file import FILE
-from ..project import CONFIG, PRODUCTION, NbError
+from nb.declaration.reader import FILE
+from nb.notebook.content import load_json, parse_notebook, production_notebooks, read_text
+from nb.project import CONFIG, PRODUCTION, NbError
+
 from . import rules
 from .facts import Facts
 from .model import EVERY, PIPELINE, RULES, UNREADABLE, Finding, Place, Rule, rule, rules_of

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from ..magics import Escape, foreign_cell, mask
-from ..notebook import Notebook, source_text
-from ..strip import RefusedError, strip
+from nb.notebook.content import Notebook, source_text
+from nb.notebook.magics import Escape, foreign_cell, mask
+from nb.notebook.strip import RefusedError, strip
+
 from .model import Place
 
 

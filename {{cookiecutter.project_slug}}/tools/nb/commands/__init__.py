@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..terminal import secho
+from nb.terminal import secho
 
 NO_NOTEBOOK = """\
 There is no production notebook yet. `nb new NAME --production` makes one that runs, its parameters

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .. import gitwiring
-from ..project import NbError, program, program_environment
-from ..terminal import echo, style
+from nb.git import wiring
+from nb.project import NbError, program, program_environment
+from nb.terminal import echo, style
 
 if TYPE_CHECKING:
-    from ..doctor import Finding
+    from nb.check.doctor import Finding
 
 
 @click.command()
@@ -25,9 +25,9 @@ def setup(root: Path) -> None:
 
     Safe to repeat. `make setup` makes the environment first and then calls this.
     """
-    from .. import fingerprints
+    from nb.notebook import fingerprints
 
-    for change in gitwiring.wire(root) or ["nothing to do, the clone is wired"]:
+    for change in wiring.wire(root) or ["nothing to do, the clone is wired"]:
         echo(f"setup: {change}")
     fingerprints.refresh(root)
 
@@ -39,7 +39,7 @@ def fingerprint(root: Path) -> None:
 
     DVC runs this as the first stage of the pipeline (notebooks/dvc.yaml).
     """
-    from .. import fingerprints
+    from nb.notebook import fingerprints
 
     for path in fingerprints.refresh(root):
         echo(path.as_posix())
@@ -54,7 +54,7 @@ def doctor(root: Path, fix: bool, as_json: bool) -> None:
 
     Each line says what was looked at; a wrong one names the command that repairs it.
     """
-    from ..doctor import examine, repair
+    from nb.check.doctor import examine, repair
 
     findings = list(examine(root))
     if fix:
@@ -90,7 +90,7 @@ def verify(root: Path, files: tuple[str, ...]) -> None:
     FILES are looked at as they are staged; without any, every tracked notebook is. The commit hook
     and CI call this.
     """
-    from ..staged import named, verify_notebooks
+    from nb.git.verify import named, verify_notebooks
 
     _fail_with(verify_notebooks(root, named(root, files)))
 
@@ -104,7 +104,7 @@ def credentials(root: Path, files: tuple[str, ...]) -> None:
     Without FILES every tracked file is looked at. A line that ends with the comment
     `pragma: allowlist secret` is passed over.
     """
-    from ..staged import find_credentials, named
+    from nb.git.verify import find_credentials, named
 
     _fail_with(find_credentials(root, named(root, files)))
 
@@ -125,7 +125,7 @@ def push(root: Path) -> None:
     there already is not sent again, so after an interruption a second push sends the rest. Exits
     with 1 if files that dvc.lock names are neither here nor in the storage; the others are sent.
     """
-    from ..storage import push as send
+    from nb.pipeline.storage import push as send
 
     count = send(root, lambda line: echo(f"nb: {line}"))
     echo(f"Sent {count} files." if count else "Everything is in the storage already.")
@@ -139,8 +139,8 @@ def pull(root: Path) -> None:
     The run cache comes, too: what anybody has computed and pushed is restored instead of computed
     when inputs and parameters are the same.
     """
-    from .. import fingerprints
-    from ..storage import pull as fetch
+    from nb.notebook import fingerprints
+    from nb.pipeline.storage import pull as fetch
 
     fingerprints.refresh(root)
     count = fetch(root, lambda line: echo(f"nb: {line}"))
@@ -151,7 +151,7 @@ def pull(root: Path) -> None:
 @click.pass_obj
 def unpushed(root: Path) -> None:
     """Name the data and models that the storage does not have yet; the push hook calls this."""
-    from ..storage import unpushed as artifacts
+    from nb.pipeline.storage import unpushed as artifacts
 
     names = artifacts(root)
     if names:
@@ -175,7 +175,7 @@ def sync(root: Path, command: tuple[str, ...]) -> None:
       nb sync checkout main
       nb sync rebase origin/main
     """
-    from ..sync import run_git
+    from nb.git.sync import run_git
 
     kept = run_git(root, command or ["pull"])
     if kept.restored:
@@ -194,13 +194,13 @@ def sync(root: Path, command: tuple[str, ...]) -> None:
 @click.pass_obj
 def hook(root: Path, kind: str, arguments: tuple[str, ...]) -> None:
     """Run the checks of a Git hook, with outputs set aside: pre-commit resets unstaged changes."""
-    from ..sync import outputs_kept
+    from nb.git.sync import outputs_kept
 
     if "PRE_COMMIT_RUNNING_LEGACY" in os.environ:
         # `pre-commit install` set this hook aside for its own, which runs the checks after it.
-        click.echo("nb: pre-commit install replaced the hook; nb setup puts it back", err=True)
+        echo("nb: pre-commit install replaced the hook; nb setup puts it back", err=True)
         return
-    folder = gitwiring.hooks_folder(root)
+    folder = wiring.hooks_folder(root)
     options = ["--config=.pre-commit-config.yaml", f"--hook-type={kind}", f"--hook-dir={folder}"]
     command = [program("pre-commit"), "hook-impl", *options, "--", *arguments]
     with outputs_kept(root):
@@ -215,7 +215,7 @@ def resolve(root: Path) -> None:
 
     Where both sides changed a stage, ours is kept; `nb run` then runs what does not fit.
     """
-    from ..locks import resolve as resolve_locks
+    from nb.git.merge_lock import resolve as resolve_locks
 
     for name in resolve_locks(root):
         echo(f"nb: {name} is resolved; after the merge, run: nb run")
@@ -227,7 +227,7 @@ def resolve(root: Path) -> None:
 @click.argument("theirs", type=click.Path(path_type=Path))
 def merge_lock(base: Path, ours: Path, theirs: Path) -> None:
     """Merge three versions of dvc.lock into OURS: Git's merge driver."""
-    from ..locks import merge
+    from nb.git.merge_lock import merge
 
     versions = (path.read_text(encoding="utf-8") for path in (base, ours, theirs))
     ours.write_text(merge(*versions), encoding="utf-8", newline="\n")

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..project import NbError, write_whole
-from ..terminal import colored, echo, secho, style
+from nb.project import NbError, write_whole
+from nb.terminal import colored, echo, secho, style
+
 from . import count
 
 if TYPE_CHECKING:
-    from ..duplicates import Duplicate
-    from ..promote import Promotion
-    from ..rerun import Compared
+    from nb.authoring.promote import Promotion
+    from nb.refactoring.duplicates import Duplicate
+    from nb.refactoring.rerun import Compared
 
 
 @click.command()
@@ -37,7 +38,7 @@ def new(root: Path, name: str, production: bool) -> None:
       nb new sales --production          notebooks/production/50-sales.ipynb
       nb new 25-weather --production     notebooks/production/25-weather.ipynb
     """
-    from ..new import new_exploratory, new_production
+    from nb.authoring.new import new_exploratory, new_production
 
     made = new_production(root, name) if production else new_exploratory(root, name)
     echo(f"Made {made.notebook.as_posix()}")
@@ -74,8 +75,8 @@ def promote(
       nb promote --yes --as prices notebooks/exploratory/02-am-prices.ipynb
       nb promote --dry-run notebooks/exploratory/02-am-prices.ipynb
     """
-    from ..promote import promote as run_promotion
-    from ..promote import proposal
+    from nb.authoring.promote import promote as run_promotion
+    from nb.authoring.promote import proposal
 
     path = Path(notebook)
     if not path.is_file():
@@ -172,9 +173,9 @@ def check(
       nb check --select NB1,NB301 notebooks/production
       nb check --explain NB301
     """
-    from ..check import formats
-    from ..check.model import RULES, rules_of
-    from ..check.runner import check_paths  # also loads the rules
+    from nb.check import formats
+    from nb.check.model import RULES, rules_of
+    from nb.check.runner import check_paths  # also loads the rules
 
     if explain is not None:
         texts = [RULES[code].explanation() for code in sorted(rules_of((explain,), "--explain"))]
@@ -216,7 +217,7 @@ def duplicates(root: Path, check: bool, lines: int | None, as_json: bool) -> Non
       nb duplicates --lines 10    only blocks of ten lines and more
       nb duplicates --check       for CI
     """
-    from ..duplicates import BLOCK_LINES, find
+    from nb.refactoring.duplicates import BLOCK_LINES, find
 
     # Syntax trees are many objects and no garbage: looking through them takes as long as the work.
     gc.disable()
@@ -265,7 +266,7 @@ def extract(
       nb extract clean --dry-run
       nb extract clean --from 02-dm-second-look.ipynb
     """
-    from ..extract import carry_out, prepare
+    from nb.refactoring.extract import carry_out, prepare
 
     found = prepare(root, name, to, origin)
     for reason in found.left:
@@ -299,8 +300,8 @@ def show(root: Path, notebook: str) -> None:
       nb show 20-features
       nb show notebooks/exploratory/01-dm-first-look.ipynb | less
     """
-    from ..editing import readable
-    from ..notebook import find_notebook
+    from nb.authoring.editing import readable
+    from nb.notebook.content import find_notebook
 
     path = find_notebook(root, notebook)
     echo(colored(readable(path, color=sys.stdout.isatty())), nl=False)
@@ -320,8 +321,8 @@ def edit(root: Path, notebook: str) -> None:
       nb edit 20-features
       EDITOR="code --wait" nb edit 20-features
     """
-    from ..editing import script, with_script
-    from ..notebook import find_notebook
+    from nb.authoring.editing import script, with_script
+    from nb.notebook.content import find_notebook
 
     path = find_notebook(root, notebook)
     before = path.read_bytes()

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..project import CONFIG, NbError
-from ..terminal import echo
+from nb.project import CONFIG, NbError
+from nb.terminal import echo
+
 from . import print_table
 
 if TYPE_CHECKING:
-    from ..pipeline import Change
+    from nb.pipeline import Change
 
 
 @click.command()
@@ -33,7 +34,7 @@ def metrics(root: Path, commit: str, as_json: bool) -> None:
       nb metrics main
       nb metrics --json HEAD~3
     """
-    from ..pipeline import compare
+    from nb.pipeline import compare
 
     found = compare(root, commit)
     _print_changes([c for c in found if c.kind == "metric" or c.before != c.now], commit, as_json)
@@ -57,10 +58,10 @@ def params(root: Path, notebook: str | None, commit: str, as_json: bool) -> None
       nb params --json notebooks/production/30-train.ipynb
       nb params --commit main
     """
-    from ..config import read_config
-    from ..notebook import find_notebook, read_notebook
-    from ..parameters import check, describe, read_parameters
-    from ..pipeline import compare
+    from nb.notebook.config import read_config
+    from nb.notebook.content import find_notebook, read_notebook
+    from nb.notebook.parameters import check, describe, read_parameters
+    from nb.pipeline import compare
 
     if notebook is None:
         _print_changes(compare(root, commit, ["parameter"]), commit, as_json)
@@ -113,7 +114,7 @@ def _print_parameters(rows: list[dict[str, Any]]) -> None:
 
 
 def _parameter_cells(row: dict[str, Any]) -> tuple[str, ...]:
-    from ..kinds import shown
+    from nb.notebook.types import shown
 
     default = "required" if row["required"] else shown(row["default"])
     if row["secret"]:
@@ -137,8 +138,8 @@ def trace(root: Path, notebook: str, as_json: bool) -> None:
       nb trace 20-features
       nb trace --json notebooks/exploratory/02-first-look.ipynb
     """
-    from ..footprint import table, trace_notebook
-    from ..notebook import find_notebook
+    from nb.notebook.content import find_notebook
+    from nb.tracing.footprint import table, trace_notebook
 
     found = trace_notebook(root, find_notebook(root, notebook))
     echo(found.trace.as_json() if as_json else table(found.trace))
@@ -160,7 +161,7 @@ def report(root: Path, and_open: bool) -> None:
       nb report
       nb report --open
     """
-    from ..report import build
+    from nb.report import build
 
     index = build(root)
     if index is None:
@@ -197,8 +198,8 @@ def export(root: Path, notebook: str, kind: str, output: Path | None, no_input: 
       nb export 40-evaluate --to pdf --no-input
       nb export notebooks/exploratory/01-dm-first-look.ipynb --to slides -o talk.html
     """
-    from ..export import DOCUMENTS, SUFFIXES, find
-    from ..export import export as write_document
+    from nb.report.export import DOCUMENTS, SUFFIXES, find
+    from nb.report.export import export as write_document
 
     path = find(root, notebook, kind)
     target = output or root / DOCUMENTS / f"{path.stem}.{SUFFIXES[kind]}"

@@ -6,20 +6,22 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from .. import gitwiring
-from ..project import EXECUTED, INDEX, PRODUCTION, SITE, NbError
-from ..terminal import echo, secho, style
+from nb.git import wiring
+from nb.project import EXECUTED, INDEX, PRODUCTION, SITE, NbError
+from nb.terminal import echo, secho, style
+
 from . import NO_NOTEBOOK, print_table
 
 if TYPE_CHECKING:
-    from ..pipeline import StageState
-    from ..record import Options, RunRecord
+    from nb.pipeline import StageState
+    from nb.run.page_process import Programs
+    from nb.run.record import Options, RunRecord
 
 LEFT_BY_RUNS = (
     "reports/site",
@@ -70,15 +72,16 @@ def run(root: Path, /, dry_run: bool, as_json: bool, jobs: int | None, **chosen:
       nb run --set train.seed=7 --set features.correlation_limit=0.9
       nb run --verify -f      everything, held to what dvc.yaml declares
     """
-    from .. import record, stamp
-    from ..project import cores
+    from nb.pipeline import uptodate
+    from nb.project import cores
+    from nb.run import record
 
     options = record.Options(jobs=jobs or cores(), **chosen)
     if options.settings:
         _run_apart(root, options, dry_run=dry_run, as_json=as_json)
         return
     asks_for_all = not (options.stages or options.force or options.downstream)
-    known = stamp.read(root) if asks_for_all else None
+    known = uptodate.read(root) if asks_for_all else None
     if dry_run:
         _print_plan(root, options, known is not None, as_json=as_json)
     elif known:
@@ -90,7 +93,7 @@ def run(root: Path, /, dry_run: bool, as_json: bool, jobs: int | None, **chosen:
 
 def _print_plan(root: Path, options: Options, nothing: bool, *, as_json: bool) -> None:
     """Say which of the chosen stages would run, and why."""
-    from ..run import preview
+    from nb.run.pipeline_run import preview
 
     states = [] if nothing else preview(root, options)
     if as_json:
@@ -103,11 +106,12 @@ def _print_plan(root: Path, options: Options, nothing: bool, *, as_json: bool) -
 
 def _run(root: Path, options: Options, *, as_json: bool, where: Path = Path()) -> None:
     """Run, make the report, and say what became of it; `where` is the root as the user sees it."""
-    from .. import record, report
-    from ..run import execute
-    from ..view import View
+    from nb import report
+    from nb.run import record
+    from nb.run.pipeline_run import execute
+    from nb.run.view import View
 
-    done = execute(root, options, View(sys.stderr if as_json else sys.stdout))
+    done = execute(root, options, View(sys.stderr if as_json else sys.stdout), _programs())
     if done is None and as_json:
         nothing: dict[str, Any] = {"stages": [], "metrics": {}}
         _print_end(record.unchanged(root, vars(options), nothing), None, as_json=True)
@@ -116,7 +120,7 @@ def _run(root: Path, options: Options, *, as_json: bool, where: Path = Path()) -
         echo(_nothing_yet(root), nl=False)
         return
     if (root / ".git").exists():
-        gitwiring.settle_lock(root)
+        wiring.settle_lock(root)
     index = report.build(root)
     done.remember([path.as_posix() for path in (EXECUTED, SITE)])
     _print_end(done.record, index and where / INDEX, as_json=as_json, where=where)
@@ -124,7 +128,7 @@ def _run(root: Path, options: Options, *, as_json: bool, where: Path = Path()) -
 
 def _nothing_yet(root: Path) -> str:
     """Return what to do where `dvc.yaml` declares no stage."""
-    from ..notebook import production_notebooks
+    from nb.notebook.content import production_notebooks
 
     notebooks = production_notebooks(root / PRODUCTION)
     if not notebooks:
@@ -135,14 +139,14 @@ def _nothing_yet(root: Path) -> str:
 
 def _run_apart(root: Path, options: Options, *, dry_run: bool, as_json: bool) -> None:
     """Run with other parameters in a copy of the project, and say where that is."""
-    from .. import whatif
+    from nb.run import what_if
 
-    settings = whatif.read_settings(root, options.settings)
+    settings = what_if.read_settings(root, options.settings)
     for setting in settings:
         if setting.others:
             shared = f"{', '.join(setting.others)}, too: {setting.config} is shared"
             echo(f"nb: {setting.name} is set for {shared}", err=True)
-    copy = whatif.make_copy(root, settings)
+    copy = what_if.make_copy(root, settings)
     if dry_run:
         _print_plan(copy, options, nothing=False, as_json=as_json)
         shutil.rmtree(copy)
@@ -158,7 +162,7 @@ def _run_apart(root: Path, options: Options, *, dry_run: bool, as_json: bool) ->
 
 def _print_end(done: RunRecord, index: Path | None, *, as_json: bool, where: Path = Path()) -> None:
     """Say what became of a run, and exit with its code."""
-    from ..view import summary
+    from nb.run.view import summary
 
     if as_json:
         echo(json.dumps(vars(done) | {"stages": [vars(s) for s in done.stages]}, indent=2))
@@ -199,13 +203,14 @@ def task(root: Path, /, stage: str, push: bool, as_json: bool, **chosen: Any) ->
       nb task train@forest --pull --push    on a machine of its own
       nb task train@forest --json           the outcome on standard output, the rest on the other
     """
-    from .. import record
-    from ..task import NotSentError, execute, outcome
-    from ..view import View, failure_line
+    from nb.run import record
+    from nb.run.task import NotSentError, execute, outcome
+    from nb.run.view import View, failure_line
 
     options = record.Options(stages=(stage,), **chosen)
     try:
-        done = execute(root, options, View(sys.stderr if as_json else sys.stdout), push=push)
+        view = View(sys.stderr if as_json else sys.stdout)
+        done = execute(root, options, view, _programs(), push=push)
     except NbError as error:
         if as_json:
             state = "not sent" if isinstance(error, NotSentError) else "not run"
@@ -225,7 +230,7 @@ def task(root: Path, /, stage: str, push: bool, as_json: bool, **chosen: Any) ->
 
 def _task_line(found: dict[str, Any]) -> str:
     """Say what became of a task: `train@forest  restored from the run cache`."""
-    from ..schedule import RAN, RESTORED
+    from nb.declaration.tasks import RAN, RESTORED
 
     words = {RAN: f"ran; see {found['executed']}", RESTORED: "restored from the run cache"}
     words[RAN] = words[RAN] if found["executed"] else "ran"
@@ -246,8 +251,8 @@ def assemble(root: Path, pull: bool, as_json: bool) -> None:
       nb assemble --pull      after tasks on several machines
       nb assemble             after tasks in this folder
     """
-    from ..task import assemble as restore_all
-    from ..view import View
+    from nb.run.task import assemble as restore_all
+    from nb.run.view import View
 
     states = restore_all(root, View(sys.stderr if as_json else sys.stdout), pull=pull)
     if as_json:
@@ -263,10 +268,10 @@ def assemble(root: Path, pull: bool, as_json: bool) -> None:
 @click.pass_obj
 def status(root: Path, as_json: bool) -> None:
     """Say which stages are stale, and why."""
-    from .. import fingerprints, stamp
-    from ..pipeline import StageState, stage_states
+    from nb.notebook import fingerprints
+    from nb.pipeline import StageState, stage_states, uptodate
 
-    known = (stamp.read(root) or {}).get("shown")
+    known = (uptodate.read(root) or {}).get("shown")
     if known:
         states = [StageState(name) for name in known]
     else:
@@ -284,7 +289,7 @@ def status(root: Path, as_json: bool) -> None:
 
 def _summary(states: Sequence[StageState]) -> Iterator[str]:
     """Say how many stages are stale, and which commands bring them up to date."""
-    from ..pipeline import UNFREEZE
+    from nb.pipeline import UNFREEZE
 
     stale = [state for state in states if state.reasons]
     frozen = [state for state in stale if state.command.startswith(UNFREEZE)]
@@ -312,7 +317,7 @@ def stages(root: Path, as_json: bool) -> None:
       nb stages
       nb stages --json
     """
-    from ..stages import listed
+    from nb.pipeline.scheduler_view import listed
 
     found = listed(root)
     if as_json:
@@ -355,3 +360,16 @@ def clean(root: Path) -> None:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
                 removed += 1
     echo(f"Removed {removed} files and folders." if removed else "Nothing to remove.")
+
+
+def _programs() -> Programs:
+    """Return the programs of a run, which know of the report and of DVC."""
+    from nb.run.page_process import Programs
+
+    return Programs(make_pages=_make_pages, warm_process="nb.commands.warm_process")
+
+
+def _make_pages(root: Path, connection: int, leave: Callable[[], None] | None = None) -> NoReturn:
+    from nb.report.page_maker import work  # late: only the page maker needs the report
+
+    work(root, connection, leave)

@@ -18,7 +18,8 @@ from nbclient.util import run_sync
 from nbformat import from_dict
 from papermill.clientwrap import PapermillNotebookClient
 
-from ..masking import MaskedFile
+from nb.secrets.masking import MaskedFile
+
 from . import strict
 from .kernels import SILENT_SECONDS, is_idle
 from .limits import Limits

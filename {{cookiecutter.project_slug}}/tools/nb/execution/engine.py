@@ -18,14 +18,15 @@ from papermill.log import logger
 from papermill.models import Parameter
 from papermill.translators import PythonTranslator, papermill_translators
 
-from .. import copies
-from ..config import read_config
-from ..copies import INJECTED, Failure
-from ..masking import Mask, MaskedFile, environment_secrets
-from ..notebook import Notebook, parse_notebook
-from ..parameters import assignments, check, read_parameters, secret_values
-from ..project import NbError, write_whole
+from nb.notebook.config import read_config
+from nb.notebook.content import Notebook, parse_notebook
+from nb.notebook.parameters import assignments, check, read_parameters, secret_values
+from nb.project import NbError, write_whole
+from nb.secrets.masking import Mask, MaskedFile, environment_secrets
+
+from . import executed_copy
 from .client import LOOK_SECONDS, OUTPUT_SECONDS, Client, Settings, language_of
+from .executed_copy import INJECTED, Failure
 from .kernels import KernelManager
 from .limits import kernel_ends_with_signals
 from .problems import (
@@ -149,7 +150,7 @@ class Engine(NBClientEngine):
         finally:
             logger.removeFilter(secrets.record)
         executed = _settled(nb, source, secrets, target)
-        failure = copies.find_failure(executed)
+        failure = executed_copy.find_failure(executed)
         if failure:
             raise _failed(executed, failure, source, target, code)
         return executed
@@ -211,7 +212,7 @@ def _execute(execute: Any, nb: Any, kernel_name: str, options: dict[str, Any]) -
         raise WrongParameters(f"there is no kernel {error.name}; give another with -k") from None
     except RuntimeError as error:
         if not nb.metadata.papermill.get("exception"):
-            why = copies.one_line(str(error))
+            why = executed_copy.one_line(str(error))
             raise LostKernel(f"the kernel was lost outside of the cells: {why}") from None
         code = DEAD_KERNEL
     if limits.is_late:
@@ -222,8 +223,8 @@ def _execute(execute: Any, nb: Any, kernel_name: str, options: dict[str, Any]) -
 def _settled(nb: Any, source: Any, secrets: Mask, target: Any) -> Any:
     """Return the executed copy: without secrets, credentials and what differs between runs."""
     _mark_error(nb)
-    ids = copies.read_ids(Path(source)) if isinstance(source, str) else None
-    copies.settle(nb, ids)
+    ids = executed_copy.read_ids(Path(source)) if isinstance(source, str) else None
+    executed_copy.settle(nb, ids)
     executed, removed = _masked(nb, secrets)
     if removed:
         where = target or "the executed copy"
@@ -268,13 +269,13 @@ def _failed(nb: Any, failure: Failure, source: Any, target: Any, code: int) -> N
     message = " · ".join(filter(None, parts))
     if target:
         message += f"; see {target}"
-    for index, text in zip((0, failure.index + 1), copies.error_marks(failure), strict=True):
+    for index, text in zip((0, failure.index + 1), executed_copy.error_marks(failure), strict=True):
         mark: dict[str, Any] = {
             "cell_type": "markdown",
             "id": f"error-mark-{index > 0:d}",
             "source": text,
         }
-        mark["metadata"] = {"tags": [copies.ERROR_MARK]}
+        mark["metadata"] = {"tags": [executed_copy.ERROR_MARK]}
         nb.cells.insert(index, from_dict(mark))  # type: ignore[no-untyped-call]
     write_ipynb(nb, target)
     return NotebookFailed(message, failure, cell.source, cell.execution_count, code)

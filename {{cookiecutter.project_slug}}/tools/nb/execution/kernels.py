@@ -21,7 +21,7 @@ from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning import LocalProvisioner
 from traitlets import default
 
-from ..forkserver import Fork, fork_kernel
+from nb.processes.fork_server import Fork, fork_kernel
 
 LAUNCHER = ["-m", "ipykernel_launcher"]
 ARGUMENTS = [

@@ -10,7 +10,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from ..orphans import adopt_orphans
+from nb.processes.subreaper import adopt_orphans
+
 from .kernels import forks
 
 # From the interrupt of a cell to the kill of its kernel.

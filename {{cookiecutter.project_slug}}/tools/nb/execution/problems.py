@@ -7,7 +7,7 @@ from typing import IO, Any
 from click import ClickException, echo
 from papermill.exceptions import PapermillExecutionError
 
-from ..copies import Failure
+from .executed_copy import Failure
 
 # What `timeout` has; what papermill has when its kernel dies.
 TIMED_OUT, DEAD_KERNEL = 124, 138

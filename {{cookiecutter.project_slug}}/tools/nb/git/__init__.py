@@ -1,1 +1,1 @@
-"""Notebooks in Git: the merge of three versions."""
+"""Git: the notebook filter, text view and merge, hooks, and verification of commits."""

@@ -4,7 +4,7 @@ Ids are the first evidence, and not enough: tools regenerate them, name cells af
 or write none. A pair that is missed or wrong costs a conflict or a cell that stands twice; it loses
 nothing, because the merge keeps whatever a side changed of a cell.
 
-Only the standard library is used, from Python 3.8 on (see `nb.gitfilter`).
+Only the standard library is used, from Python 3.8 on (see `nb.git.filter`).
 """
 
 from __future__ import annotations

@@ -17,9 +17,10 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from nb.git.align import align, source
-from nb.gitfilter import clean
-from nb.strip import RefusedError, keeps_output, load
+from nb.notebook.strip import RefusedError, keeps_output, load
+
+from .align import align, source
+from .filter import clean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,9 +5,8 @@ Only this package and `storage` import DVC, and only when they are asked somethi
 
 from __future__ import annotations
 
-from .apart import work_apart
 from .comparison import Change, compare
-from .declarations import (
+from .definitions import (
     Contract,
     Definition,
     check_pipeline,
@@ -16,6 +15,7 @@ from .declarations import (
     definitions,
     missing_data,
 )
+from .isolated import work_apart
 from .lockfiles import (
     Written,
     hold_only,
@@ -27,7 +27,7 @@ from .lockfiles import (
 from .places import check_places, misplaced, require_places
 from .planning import Plan, plan, preview
 from .repository import FINGERPRINT_STAGE, hold_lock, open_project
-from .reproducing import NotComputedError, Outcome, reproduce, restore
+from .reproducing import NotComputedError, reproduce, restore
 from .states import UNFREEZE, StageState, stage_states
 from .undocumented import missing_names
 
@@ -38,7 +38,6 @@ __all__ = [
     "Contract",
     "Definition",
     "NotComputedError",
-    "Outcome",
     "Plan",
     "StageState",
     "Written",

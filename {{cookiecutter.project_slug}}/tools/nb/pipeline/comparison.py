@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..gitwiring import git
-from ..project import NbError
+from nb.git.wiring import git
+from nb.project import NbError
+
 from .repository import open_project
 
 

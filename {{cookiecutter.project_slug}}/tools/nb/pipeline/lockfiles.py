@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..project import write_whole
+from nb.project import write_whole
+
 from .repository import locked_repository
 
 STAGES = "stages:\n"

@@ -13,8 +13,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ..gitwiring import git
-from ..project import NbError
+from nb.git.wiring import git
+from nb.project import NbError
+
 from .repository import open_project
 
 # Folders that hold more than results: DVC would remove them with all their files.

@@ -11,11 +11,13 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from .. import fingerprints, stamp
-from ..project import NbError
-from ..schedule import Task
-from ..stamp import Watched
-from ..yamlfile import read_as_dvc
+from nb.declaration.reader import one_command
+from nb.declaration.tasks import Task
+from nb.notebook import fingerprints
+from nb.notebook.yaml_file import read_as_dvc
+from nb.project import NbError
+
+from . import uptodate
 from .lockfiles import read_text
 from .places import require_places, require_untracked
 from .repository import (
@@ -27,8 +29,8 @@ from .repository import (
     shown_stages,
     with_fingerprints,
 )
-from .stages_file import one_command
 from .states import StageState, find_states
+from .uptodate import Watched
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,7 @@ def _watched(repo: Any, root: Path, stages: Sequence[Any]) -> Watched | None:
     written = {s.addressing: [out.fs_path for out in s.outs] for s in stages}
     made = {path for paths in written.values() for path in paths}
     declared = {Path(stage.path) for stage in repo.index.stages}
-    locks = {path.with_name(stamp.LOCK) for path in declared if path.suffix == ".yaml"}
+    locks = {path.with_name(uptodate.LOCK) for path in declared if path.suffix == ".yaml"}
     needed = {dep.fs_path for stage in stages if not stage.frozen for dep in stage.deps}
     read = {path for path in needed if not made & {path, *map(str, Path(path).parents)}}
     variables = [_variables(path) for path in declared]
@@ -150,7 +152,7 @@ def _watched(repo: Any, root: Path, stages: Sequence[Any]) -> Watched | None:
     read |= {str(path) for path in (*declared, *chain.from_iterable(filter(None, variables)))}
     read |= set(repo.config.files.values())
     tooling = [str(path) for path in (Path(dvc.__file__), *Path(__file__).parents[1].rglob("*.py"))]
-    searched, ignored, left = stamp.search(
+    searched, ignored, left = uptodate.search(
         root,
         made,
         repo.dvcignore.is_ignored_dir,
@@ -159,7 +161,7 @@ def _watched(repo: Any, root: Path, stages: Sequence[Any]) -> Watched | None:
     caches = [odb.path for odb in (repo.cache.local, repo.cache.legacy)]
     texts = {str(path): read_text(path) for path in sorted(locks)}
     watched = Watched(sorted(read), written, searched, ignored, left, tooling, caches, texts)
-    return replace(watched, before=stamp.look(root, watched))
+    return replace(watched, before=uptodate.look(root, watched))
 
 
 def _is_always_looked_at(stage: Any) -> bool:

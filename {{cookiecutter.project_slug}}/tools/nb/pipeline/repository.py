@@ -10,10 +10,11 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from ..config import read_config
-from ..project import NbError, one_line, parse_json
-from .runcache import guard_runs
-from .stages_file import MOST_STAGES, read_entries, stage_count
+from nb.declaration.reader import MOST_STAGES, read_entries, stage_count
+from nb.notebook.config import read_config
+from nb.project import NbError, one_line, parse_json
+
+from .run_cache import guard_runs
 
 # The stage that writes the fingerprints: part of the machinery, not of anybody's pipeline.
 FINGERPRINT_STAGE = "notebooks/dvc.yaml:fingerprints"

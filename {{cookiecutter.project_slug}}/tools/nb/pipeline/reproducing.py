@@ -8,34 +8,17 @@ import re
 import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..project import NbError, one_line
-from ..schedule import BROKEN_CONTRACT, RAN, RESTORED, UNCHANGED
-from .lockfiles import Written, one_stage_at_a_time
+from nb.declaration.tasks import BROKEN_CONTRACT, RAN, RESTORED, UNCHANGED, Outcome
+from nb.project import NbError, one_line
+
+from .lockfiles import one_stage_at_a_time
 from .repository import BUSY_SECONDS, LOCK_SECONDS, locked_repository
-from .runcache import guard_runs
+from .run_cache import guard_runs
 from .undocumented import RESTORED_MESSAGES, RUNNING_MESSAGE, STATUS_MESSAGE
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a stage that was reproduced.
-
-    Attributes:
-        state: ran, restored or unchanged; broken contract, if its command did not write what
-            dvc.yaml declares; empty if it failed.
-        status: the exit status of its command, if that is what failed; negative for a signal.
-        error: what failed, in one line.
-        written: what was written into lock files.
-    """
-
-    state: str = ""
-    status: int | None = None
-    error: str = ""
-    written: Written = field(default_factory=dict)
 
 
 def reproduce(

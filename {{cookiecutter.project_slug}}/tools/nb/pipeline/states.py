@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .. import fingerprints
-from ..project import FINGERPRINTS, NbError
+from nb.notebook import fingerprints
+from nb.project import FINGERPRINTS, NbError
+
 from .places import require_places
 from .repository import open_project, path_of, read_parameters, shown_stages, with_fingerprints
 

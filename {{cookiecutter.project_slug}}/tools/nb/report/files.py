@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from ..project import SITE, write_whole
+from nb.project import SITE, write_whole
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -85,7 +85,7 @@ def environment() -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
-    from . import shown
+    from . import format
 
     folder = Path(__file__).parent
     made = Environment(
@@ -102,11 +102,11 @@ def environment() -> Environment:
         script_hash=b64encode(sha256(script.encode()).digest()).decode(),
     )
     made.filters.update(
-        size=shown.size,
-        seconds=shown.seconds,
-        moment=shown.moment,
-        number=shown.number,
-        value=shown.value,
+        size=format.size,
+        seconds=format.seconds,
+        moment=format.moment,
+        number=format.number,
+        value=format.value,
         html=Markup,
         breakable=_breakable,
         slug=slug,

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 
-from ..gitwiring import git
-from ..pipeline.metrics import read_numbers
-from ..record import RunRecord, seconds_of
+from nb.declaration.metrics import read_numbers
+from nb.git.wiring import git
+from nb.run.record import RunRecord, seconds_of
 
 MOST_COMMITS = 50
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from html import escape, unescape
 from typing import Any
 
-from .shown import size
+from .format import size
 
 # What is larger is cut or left to the executed copy.
 TEXT_LIMIT = 20_000  # characters

@@ -11,12 +11,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from .. import lazy
-from ..copies import ERROR_MARK, INJECTED, one_line
-from ..masking import Mask
-from ..notebook import load_json, parse_notebook, read_text
-from ..pipeline.stages_file import Stage
-from ..project import EXECUTED, SITE, NbError, parse_json, write_whole
+from nb.declaration.reader import Stage
+from nb.execution.executed_copy import ERROR_MARK, INJECTED, one_line
+from nb.notebook.content import load_json, parse_notebook, read_text
+from nb.project import EXECUTED, SITE, NbError, parse_json, write_whole
+from nb.runtime import deferred_imports
+from nb.secrets.masking import Mask
+
 from .files import NOTES, Files, environment
 from .outputs import Outputs, contents
 
@@ -185,7 +186,7 @@ def read(path: Path) -> Any:
     Raises:
         NbError: if it cannot be read.
     """
-    with lazy.put_off():
+    with deferred_imports.put_off():
         import nbformat
 
     try:

@@ -10,20 +10,21 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from .. import record
-from ..copies import INJECTED
-from ..pipeline.metrics import read_metrics
-from ..pipeline.stages_file import FILE, Plot, Stage, read_stages
-from ..project import EXECUTED, INDEX, SITE, write_whole
-from ..record import RunRecord
-from ..schedule import NOT_RUN
+from nb.declaration.metrics import read_metrics
+from nb.declaration.reader import FILE, Plot, Stage, read_stages
+from nb.declaration.tasks import NOT_RUN
+from nb.execution.executed_copy import INJECTED
+from nb.project import EXECUTED, INDEX, SITE, write_whole
+from nb.run import record
+from nb.run.record import RunRecord
+
 from . import pages, tables
 from .charts import Node, graph, lines
 from .files import NOTES, Files, environment, is_published, published, slug
+from .format import seconds
 from .history import read_history
 from .pages import Note
-from .rows import Row, read_rows
-from .shown import seconds
+from .stages import Row, read_rows
 from .tables import Comparison, Series
 
 # A matrix of more values is one node of the graph.

@@ -10,12 +10,13 @@ from math import isfinite, isnan
 from pathlib import Path
 from typing import Any
 
-from ..pipeline.stages_file import Stage
-from ..project import parse_json
-from ..record import RunRecord
-from . import shown
+from nb.declaration.reader import Stage
+from nb.project import parse_json
+from nb.run.record import RunRecord
+
+from . import format
 from .history import Moment
-from .rows import Row
+from .stages import Row
 
 # More lines in a chart, or points in a line, say nothing any more.
 MOST_SERIES = 12
@@ -124,14 +125,14 @@ def over_time(history: Sequence[Moment]) -> list[Series]:
             (float(at), float(v)) for at, v in enumerate(values) if v is not None and isfinite(v)
         ]
         if len({value for _, value in points}) > 1:
-            titles = [f"{shown.number(v)}, {_told(history[int(at)])}" for at, v in points]
+            titles = [f"{format.number(v)}, {_told(history[int(at)])}" for at, v in points]
             found.append(Series(path, name, points, titles))
     return found
 
 
 def _told(at: Moment) -> str:
     what = "run" if at.run else "commit"
-    return f"{what} of {shown.moment(at.when)} UTC" + (f", {at.commit[:7]}" if at.commit else "")
+    return f"{what} of {format.moment(at.when)} UTC" + (f", {at.commit[:7]}" if at.commit else "")
 
 
 Table = list[dict[str, Any]]

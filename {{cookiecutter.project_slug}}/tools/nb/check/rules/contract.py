@@ -7,16 +7,16 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from ...parameters import TAG, Parameter, check
-from ...pipeline import misplaced
-from ...pipeline.stages_file import as_glob
-from ...project import PRODUCTION, NbError
-from ..model import PIPELINE, Found, Place, rule
-from ..paths import is_named, named_paths
+from nb.check.model import PIPELINE, Found, Place, rule
+from nb.check.paths import is_named, named_paths
+from nb.declaration.reader import as_glob
+from nb.notebook.parameters import TAG, Parameter, check
+from nb.pipeline import misplaced
+from nb.project import PRODUCTION, NbError
 
 if TYPE_CHECKING:
-    from ..facts import Facts
-    from ..source import Document
+    from nb.check.facts import Facts
+    from nb.check.source import Document
 
 
 @rule(

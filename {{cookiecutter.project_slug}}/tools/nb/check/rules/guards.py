@@ -6,12 +6,12 @@ import ast
 import json
 from typing import TYPE_CHECKING
 
-from ...secret_names import is_secret_name
-from ..model import EVERY, Found, Place, rule
+from nb.check.model import EVERY, Found, Place, rule
+from nb.secrets.names import is_secret_name
 
 if TYPE_CHECKING:
-    from ..facts import Facts
-    from ..source import Document
+    from nb.check.facts import Facts
+    from nb.check.source import Document
 
 
 @rule(

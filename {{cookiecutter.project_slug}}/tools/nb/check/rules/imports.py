@@ -6,12 +6,12 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ..model import Found, Place, rule
-from ..source import Cell
+from nb.check.model import Found, Place, rule
+from nb.check.source import Cell
 
 if TYPE_CHECKING:
-    from ..facts import Facts
-    from ..source import Document
+    from nb.check.facts import Facts
+    from nb.check.source import Document
 
 
 @rule(
@@ -43,7 +43,7 @@ def no_wildcard(document: Document, facts: Facts) -> Found:
     bad="# %%\nimport polars as pl",
 )
 def declared_dependencies(document: Document, facts: Facts) -> Found:
-    from ..facts import distributions_with
+    from nb.check.facts import distributions_with
 
     told: set[str] = set()
     for cell, node, module in _imports(document):

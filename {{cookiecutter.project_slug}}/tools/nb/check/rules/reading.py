@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from ..model import Found, Place, rule
+from nb.check.model import Found, Place, rule
 
 if TYPE_CHECKING:
-    from ..facts import Facts
-    from ..source import Document
+    from nb.check.facts import Facts
+    from nb.check.source import Document
 
 HEADING = re.compile(
     r"\s*(<!--.*?-->\s*)*(#{1,2}\s+\S|\S.*\n\s*(=|-){3,}\s*(\n|$)|<h1\b)", re.S | re.I

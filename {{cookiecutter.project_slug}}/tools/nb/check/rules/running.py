@@ -7,14 +7,14 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ...magics import Escape
-from ..model import Found, Place, rule
-from ..names import undefined_names
-from ..source import Cell
+from nb.check.model import Found, Place, rule
+from nb.check.names import undefined_names
+from nb.check.source import Cell
+from nb.notebook.magics import Escape
 
 if TYPE_CHECKING:
-    from ..facts import Facts
-    from ..source import Document
+    from nb.check.facts import Facts
+    from nb.check.source import Document
 
 # First folders of machines and of hosted notebooks. Other texts that begin with `/` may be parts
 # of addresses; they are looked at only where a call takes a path.

@@ -1,0 +1,1 @@
+"""From exploratory to production notebooks: new, edit, promote, tests from recorded calls."""

@@ -1,0 +1,231 @@
+"""Whether two files hold the same: tables by value, images by pixel, models by prediction.
+
+It runs in the project's environment and loads what the project's libraries can read; a file that
+none of them knows is compared byte by byte.
+"""
+
+from __future__ import annotations
+
+import filecmp
+import math
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from nb.project import parse_json
+
+# Relative: sums of the same numbers in another order differ by less.
+TOLERANCE = 1e-9
+ROWS_FOR_PREDICTION = 50
+
+
+def difference(old: Path, new: Path) -> str:
+    """Return how a file differs from another, in words; empty if it holds the same."""
+    if not new.exists():
+        return "it was not written"
+    if filecmp.cmp(old, new, shallow=False):
+        return ""
+    compare = _COMPARISONS.get(old.suffix.lower())
+    if compare is None:
+        return f"other bytes ({old.stat().st_size} and {new.stat().st_size})"
+    try:
+        return compare(old, new)
+    except Exception as error:  # each library has errors of its own
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:120]
+        return f"other bytes, and it cannot be read to compare values ({reason})"
+
+
+def how(path: Path) -> str:
+    """Return by what files of this kind are compared, in words."""
+    return _WORDS.get(path.suffix.lower(), "bytes")
+
+
+def _tables(read: str) -> Callable[[Path, Path], str]:
+    def compare(old: Path, new: Path) -> str:
+        import pandas as pd
+
+        reader = getattr(pd, read)
+        return tables_differ(reader(old), reader(new))
+
+    return compare
+
+
+def tables_differ(old: Any, new: Any) -> str:
+    """Return how a table of pandas differs from another; empty if it does not."""
+    if list(old.columns) != list(new.columns):
+        return f"columns {_shown(list(old.columns))} became {_shown(list(new.columns))}"
+    if len(old) != len(new):
+        return f"{len(old)} rows became {len(new)}"
+    if not old.index.equals(new.index):
+        return "the index differs"
+    for position, name in enumerate(old.columns):
+        left, right = old.iloc[:, position], new.iloc[:, position]
+        if left.dtype != right.dtype:
+            return f"column {name}: {left.dtype} became {right.dtype}"
+        pairs = list(zip(left.tolist(), right.tolist(), strict=True))
+        wrong = [(a, b) for a, b in pairs if values_differ(a, b)]
+        if wrong:
+            example = f"{_shown(wrong[0][0])} became {_shown(wrong[0][1])}"
+            return f"column {name}: {len(wrong)} of {len(pairs)} values, as {example}"
+    return ""
+
+
+def _json(old: Path, new: Path) -> str:
+    texts = (path.read_text(encoding="utf-8") for path in (old, new))
+    return values_differ(*map(parse_json, texts))
+
+
+def values_differ(old: Any, new: Any, place: str = "") -> str:
+    """Return where values differ, numbers by more than the tolerance; empty if they do not."""
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        if old.keys() != new.keys():
+            return f"{place or 'it'} has other keys"
+        pairs = [(f"{place}.{key}".lstrip("."), old[key], new[key]) for key in old]
+    elif _is_list(old) and _is_list(new):
+        if len(old) != len(new):
+            return f"{place or 'it'}: {len(old)} values became {len(new)}"
+        pairs = [(f"{place}[{n}]", *both) for n, both in enumerate(zip(old, new, strict=True))]
+    elif _is_number(old) and _is_number(new):
+        same = math.isclose(old, new, rel_tol=TOLERANCE, abs_tol=1e-12)
+        same = same or (math.isnan(old) and math.isnan(new))
+        return "" if same else f"{place or 'it'}: {_shown(old)} became {_shown(new)}"
+    else:
+        same = type(old) is type(new) and bool(old == new or (old != old and new != new))
+        return "" if same else f"{place or 'it'}: {_shown(old)} became {_shown(new)}"
+    return next((found for p, a, b in pairs if (found := values_differ(a, b, p))), "")
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:59]}…"
+
+
+def _images(old: Path, new: Path) -> str:
+    from matplotlib import image
+
+    left, right = image.imread(old), image.imread(new)
+    if left.shape != right.shape:
+        sizes = [f"{i.shape[1]}x{i.shape[0]}" for i in (left, right)]
+        return f"{sizes[0]} pixels became {sizes[1]}"
+    differs = left != right
+    count = int((differs.any(axis=-1) if differs.ndim == 3 else differs).sum())
+    return f"{count} of {left.shape[0] * left.shape[1]} pixels" if count else ""
+
+
+def _arrays(old: Path, new: Path) -> str:
+    import numpy as np
+
+    left, right = np.load(old, allow_pickle=True), np.load(new, allow_pickle=True)
+    if isinstance(left, np.ndarray):
+        return objects_differ(left, right)
+    if sorted(left.files) != sorted(right.files):
+        return "it holds other arrays"
+    found = (objects_differ(left[name], right[name]) for name in left.files)
+    return next(filter(None, found), "")
+
+
+def _pickles(old: Path, new: Path) -> str:
+    import joblib  # reads plain pickles, too
+
+    return objects_differ(joblib.load(old), joblib.load(new))
+
+
+def objects_differ(old: Any, new: Any) -> str:
+    """Return how objects of Python differ: tables, arrays, models and what holds them."""
+    if f"{type(old).__module__}.{type(old).__qualname__}" != (
+        f"{type(new).__module__}.{type(new).__qualname__}"
+    ) and not type(old).__module__.startswith("__main__"):
+        return f"{type(old).__name__} became {type(new).__name__}"
+    if hasattr(old, "columns") and hasattr(old, "iloc"):
+        return tables_differ(old, new)
+    if hasattr(old, "to_frame"):
+        return tables_differ(old.to_frame(), new.to_frame())
+    if hasattr(old, "predict"):
+        return _predictions(old, new)
+    if hasattr(old, "tolist"):
+        same = getattr(old, "dtype", None) == getattr(new, "dtype", None)
+        return values_differ(old.tolist(), new.tolist()) if same else "its type differs"
+    if isinstance(old, Mapping) and old.keys() == new.keys():
+        return next((f"{k}: {d}" for k in old if (d := objects_differ(old[k], new[k]))), "")
+    if _is_list(old) and len(old) == len(new):
+        pairs = zip(old, new, strict=True)
+        return next((d for a, b in pairs if (d := objects_differ(a, b))), "")
+    found = values_differ(old, new)
+    if found and hasattr(old, "__dict__"):  # without an __eq__ of its own, it equals only itself
+        return objects_differ(vars(old), vars(new))
+    return found
+
+
+def _predictions(old: Any, new: Any) -> str:
+    """Compare what two models say of the same random rows."""
+    import numpy as np
+
+    count = getattr(old, "n_features_in_", None)
+    if count != getattr(new, "n_features_in_", None):
+        return "it takes another number of columns"
+    if count is None:
+        return "the model cannot be asked: it does not say how many columns it takes"
+    rows = np.random.default_rng(0).normal(size=(ROWS_FOR_PREDICTION, count))
+    names = getattr(old, "feature_names_in_", None)
+    if names is not None:
+        import pandas as pd
+
+        rows = pd.DataFrame(rows, columns=list(names))
+    ask = "predict_proba" if hasattr(old, "predict_proba") else "predict"
+    answers = (np.asarray(getattr(model, ask)(rows)).tolist() for model in (old, new))
+    return "its predictions differ" if values_differ(*answers) else ""
+
+
+def _sqlite(old: Path, new: Path) -> str:
+    dumps = []
+    for path in (old, new):
+        database = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
+        dumps.append(list(database.iterdump()))
+        database.close()
+    return "" if dumps[0] == dumps[1] else "its tables differ"
+
+
+def _duckdb(old: Path, new: Path) -> str:
+    import duckdb
+
+    tables: list[Any] = []
+    for path in (old, new):
+        with duckdb.connect(str(path), read_only=True) as database:
+            names = sorted(row[0] for row in database.sql("show tables").fetchall())
+            tables.append({n: database.sql(f'select * from "{n}"').fetchall() for n in names})
+    return values_differ(tables[0], tables[1])
+
+
+def _databases(old: Path, new: Path) -> str:
+    is_sqlite = old.read_bytes()[:15] == b"SQLite format 3"
+    return _sqlite(old, new) if is_sqlite else _duckdb(old, new)
+
+
+_COMPARISONS: dict[str, Callable[[Path, Path], str]] = {
+    ".csv": _tables("read_csv"),
+    ".tsv": _tables("read_table"),
+    ".parquet": _tables("read_parquet"),
+    ".feather": _tables("read_feather"),
+    ".xlsx": _tables("read_excel"),
+    ".json": _json,
+    **dict.fromkeys((".png", ".jpg", ".jpeg", ".tif", ".tiff"), _images),
+    **dict.fromkeys((".npy", ".npz"), _arrays),
+    **dict.fromkeys((".joblib", ".pkl", ".pickle"), _pickles),
+    **dict.fromkeys((".db", ".sqlite", ".sqlite3", ".duckdb"), _databases),
+}
+_WORDS = {
+    **dict.fromkeys((".csv", ".tsv", ".parquet", ".feather", ".xlsx"), "values"),
+    **dict.fromkeys((".json", ".npy", ".npz"), "values"),
+    **dict.fromkeys((".png", ".jpg", ".jpeg", ".tif", ".tiff"), "pixels"),
+    **dict.fromkeys((".joblib", ".pkl", ".pickle"), "predictions or values"),
+    **dict.fromkeys((".db", ".sqlite", ".sqlite3", ".duckdb"), "tables"),
+}

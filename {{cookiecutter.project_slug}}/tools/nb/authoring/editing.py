@@ -1,0 +1,132 @@
+"""A notebook as text: to read in a terminal, and to edit and write back."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from pathlib import Path
+from typing import Any
+
+from nb.git.text_view import text
+from nb.notebook.content import source_text
+from nb.notebook.file import dumped, read_cells, source_lines
+from nb.project import NbError
+
+FORMAT = "py:percent"
+_HEADER = re.compile(r"^(?=# %%)", re.M)
+
+
+def readable(path: Path, *, color: bool) -> str:
+    """Return a notebook as text, without outputs.
+
+    Args:
+        path: the notebook.
+        color: highlight it for a terminal, if Pygments is installed.
+
+    Raises:
+        NbError: if it cannot be read.
+    """
+    shown = text(read_cells(path).text.encode()).decode()
+    return _highlighted(shown) if color else shown
+
+
+def _highlighted(shown: str) -> str:
+    try:
+        from pygments import highlight
+        from pygments.formatters import TerminalFormatter
+        from pygments.lexers import MarkdownLexer, PythonLexer, TextLexer
+    except ImportError:
+        return shown
+    lexers = {"": PythonLexer, "markdown": MarkdownLexer}
+    parts: list[str] = []
+    for part in _HEADER.split(shown):
+        header, newline, body = part.partition("\n")
+        kind = header.partition("[")[2].partition("]")[0] if header.startswith("# %% [") else ""
+        lexer = lexers.get(kind, TextLexer)(stripnl=False)
+        parts += [highlight(header + newline, PythonLexer(), TerminalFormatter())]
+        parts += [highlight(body, lexer, TerminalFormatter())] if body else []
+    return "".join(parts)
+
+
+def script(path: Path) -> str:
+    """Return a notebook as a script, as jupytext writes it.
+
+    Raises:
+        NbError: if it cannot be read, or jupytext is not installed.
+    """
+    jupytext = _jupytext()
+    return str(jupytext.writes(_parsed(jupytext, read_cells(path).text), fmt=FORMAT))
+
+
+def with_script(old: str, edited: str) -> str:
+    """Return the text of a notebook's file with the cells of an edited script.
+
+    Cells are matched as `jupytext --update` does. An unchanged cell stays as it is; a changed one
+    keeps its id and loses its outputs.
+
+    Args:
+        old: the text of the file.
+        edited: the script.
+    """
+    from jupytext.combine import combine_inputs_with_outputs
+
+    jupytext = _jupytext()
+    content = json.loads(old)
+    notebook = _parsed(jupytext, old)
+    for number, cell in enumerate(notebook.cells):
+        cell["origin"] = number  # jupytext copies what it does not know
+    unedited = jupytext.reads(jupytext.writes(_parsed(jupytext, old), fmt=FORMAT), fmt=FORMAT)
+    before, after = (
+        combine_inputs_with_outputs(script, notebook, fmt=FORMAT).cells
+        for script in (unedited, jupytext.reads(edited, fmt=FORMAT))
+    )
+    # What a script cannot hold, such as blank lines at a cell's end, is no change.
+    known = {cell["origin"]: cell for cell in before if "origin" in cell}
+    as_list = not any(isinstance(cell["source"], str) for cell in content["cells"])
+    has_ids = (content["nbformat"], content.get("nbformat_minor", 0)) >= (4, 5)
+    content["cells"] = [
+        _merged(content["cells"], cell, known, as_list=as_list)
+        if "origin" in cell
+        else _new(cell, as_list=as_list, has_id=has_ids)
+        for cell in after
+    ]
+    return dumped(content, old)
+
+
+def _merged(
+    cells: list[dict[str, Any]], cell: Any, known: dict[int, Any], *, as_list: bool
+) -> dict[str, Any]:
+    """Return a cell of the notebook with what was edited in it."""
+    old = cells[cell["origin"]]
+    unedited = known.get(cell["origin"])
+    merged = dict(old)
+    is_known = unedited is not None and cell.source == unedited.source
+    if not is_known and cell.source != source_text(old):
+        merged["source"] = source_lines(cell.source) if as_list else cell.source
+        merged |= {"execution_count": None, "outputs": []} if "outputs" in old else {}
+    if unedited is None or cell.metadata != unedited.metadata:
+        merged["metadata"] = dict(cell.metadata)
+    return merged
+
+
+def _new(cell: Any, *, as_list: bool, has_id: bool) -> dict[str, Any]:
+    made: dict[str, Any] = {"cell_type": cell.cell_type}
+    made |= {"execution_count": None} if cell.cell_type == "code" else {}
+    made |= {"id": uuid.uuid4().hex[:8]} if has_id else {}
+    made |= {"metadata": dict(cell.metadata)}
+    made |= {"outputs": []} if cell.cell_type == "code" else {}
+    return made | {"source": source_lines(cell.source) if as_list else cell.source}
+
+
+def _parsed(jupytext: Any, content: str) -> Any:
+    return jupytext.reads(content, fmt="ipynb")
+
+
+def _jupytext() -> Any:
+    try:
+        import jupytext
+    except ImportError:
+        hint = 'add { include-group = "editor" } to the group dev in pyproject.toml'
+        raise NbError(f"nb edit needs jupytext; {hint}, then run: make setup") from None
+    return jupytext

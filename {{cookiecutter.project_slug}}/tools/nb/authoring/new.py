@@ -1,0 +1,150 @@
+"""Make a notebook: its name, its first cells, and for production its stage and its parameters."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import unicodedata
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nb.declaration.editor import add_stage
+from nb.declaration.naming import numbers_in, production_name, slug_of, title_of
+from nb.declaration.reader import FILE
+from nb.git.wiring import git
+from nb.project import NbError, write_whole
+
+EXPLORATORY = Path("notebooks/exploratory")
+KERNEL = {"display_name": "python3", "language": "python", "name": "python3"}
+PARAMETERS = "# Seed of everything random.\nseed: int = 42"
+PURPOSE = "Which question this answers, from which inputs, and who uses its outputs."
+FILES = """\
+Inputs and outputs, each as it is declared in `dvc.yaml`: an input is
+`paths.ROOT / "data/raw/sales.csv"`, an output `paths.output("data/interim/sales.csv")`."""
+CONFIG_TEXT = "# Seed of everything random.\nseed: 42\n"
+
+
+@dataclass(frozen=True)
+class Made:
+    """What was made.
+
+    Attributes:
+        notebook: the notebook, relative to the root.
+        others: what else was made or changed, each with what it is.
+    """
+
+    notebook: Path
+    others: tuple[tuple[str, str], ...] = ()
+
+
+def new_exploratory(root: Path, name: str) -> Made:
+    """Make an exploratory notebook, `<number>-<initials>-<slug>.ipynb`.
+
+    Raises:
+        NbError: if the name cannot be used (exit code 2).
+    """
+    slug, who = slug_of(name), initials(root)
+    taken = numbers_in(root / EXPLORATORY)
+    for path in (root / EXPLORATORY).glob(f"*-{who}-{slug}.ipynb"):
+        raise NbError(f"{path.name} exists; choose another name.", 2)
+    notebook = EXPLORATORY / f"{max(taken, default=0) + 1:02}-{who}-{slug}.ipynb"
+    _save(root, notebook, _exploratory_cells(title_of(name), _paths_module(root)))
+    return Made(notebook)
+
+
+def new_production(root: Path, name: str) -> Made:
+    """Make a production notebook, `<two digits>-<slug>.ipynb`, with its parameters and stage.
+
+    Raises:
+        NbError: if the name cannot be used, or `dvc.yaml` cannot be edited (exit code 2); nothing
+            is made then.
+    """
+    made = production_name(root, name)
+    title = title_of(name)
+    add_stage(root, made.stage, made.notebook, desc=title)
+    _save(root, made.notebook, _production_cells(title, _paths_module(root)))
+    write_whole(root / made.config, CONFIG_TEXT)
+    others = ((made.config.as_posix(), "its parameters"), (FILE, f"its stage, {made.stage}"))
+    return Made(made.notebook, others)
+
+
+def initials(root: Path) -> str:
+    """Return the initials of who works here: of Git's `user.name`, else the login name.
+
+    Raises:
+        NbError: if neither is known (exit code 2).
+    """
+    import getpass
+
+    name = git(root, "config", "user.name", check=False).strip()
+    words = _ascii_words(name or os.environ.get("GIT_AUTHOR_NAME", ""))
+    if words:
+        return "".join(word[0] for word in words)
+    try:
+        login = "".join(_ascii_words(getpass.getuser()))
+    except (KeyError, OSError, ImportError):
+        login = ""
+    if not login:
+        raise NbError('whose notebook is it? Say so once: git config user.name "Dana Miller".', 2)
+    return login
+
+
+def _ascii_words(name: str) -> list[str]:
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return re.findall(r"[a-z]+", plain)
+
+
+def _paths_module(root: Path) -> str:
+    """Return the package under `src/` that has the project's paths; empty if none does."""
+    found = sorted((root / "src").glob("*/paths.py"))
+    return found[0].parent.name if found else ""
+
+
+Cells = list[tuple[str, str, str]]
+
+
+def _exploratory_cells(title: str, package: str) -> Cells:
+    imports = ["import matplotlib.pyplot as plt", "import pandas as pd"]
+    imports += ["", f"from {package} import paths"] if package else []
+    return [
+        ("title", "markdown", f"# {title}\n\n**Question.** What shall be known at the end?"),
+        ("imports", "code", "\n".join(imports)),
+        ("look", "markdown", "## A first look"),
+        ("learnt", "markdown", "## What was learnt\n\nAnd what goes on to production."),
+    ]
+
+
+def _production_cells(title: str, package: str) -> Cells:
+    """Return cells that run as they are, and declare nothing that they do not write."""
+    imported = f"from {package} import paths" if package else "from pathlib import Path"
+    root = "paths.ROOT" if package else "Path.cwd()"
+    return [
+        ("title", "markdown", f"# {title}\n\n{PURPOSE}"),
+        ("imports", "code", imported),
+        ("parameters", "code", PARAMETERS),
+        ("files-note", "markdown", f"## Files\n\n{FILES}"),
+        ("files", "code", f"root = {root}"),
+        ("work-note", "markdown", "## Work"),
+        ("work", "code", 'print(f"Runs in {root.name} with seed {seed}.")'),
+    ]
+
+
+def _save(root: Path, notebook: Path, cells: Cells) -> None:
+    """Write a notebook as Git stores it."""
+    content = {
+        "cells": [_cell(*cell) for cell in cells],
+        "metadata": {"kernelspec": KERNEL, "language_info": {"name": "python"}},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+    text = json.dumps(content, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+    write_whole(root / notebook, text)
+
+
+def _cell(name: str, kind: str, source: str) -> dict[str, Any]:
+    tags = {"tags": ["parameters"]} if name == "parameters" else {}
+    cell = {"cell_type": kind, "id": name, "metadata": tags}
+    cell["source"] = source.splitlines(keepends=True)
+    return {**cell, "execution_count": None, "outputs": []} if kind == "code" else cell

@@ -1,0 +1,272 @@
+"""What a production notebook takes from outside: its paths from the root, and its parameters."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nb.notebook.code import Names, needed_names
+from nb.notebook.file import CellFile
+from nb.notebook.magics import mask
+from nb.notebook.types import kind_of_default, literal
+
+# A path inside a longer text, such as a query: in quotes, or beginning with dots.
+_QUOTED = re.compile(r"'([^'\n]+)'|\"([^\"\n]+)\"")
+_DOTTED = re.compile(r"(?<![\w./])(?:\.\.?/)+[\w./*-]*")
+_CHANGING = {"append", "extend", "insert", "update", "pop", "remove", "sort", "add", "clear"}
+_CHANGING |= {"setdefault", "discard", "reverse", "popitem"}
+
+
+@dataclass(frozen=True)
+class Paths:
+    """How paths in a notebook are written for another working directory.
+
+    Attributes:
+        root: the project's root.
+        folder: the notebook's working directory until now.
+        target: what the root is called in the result; empty for paths relative to the root.
+        used: the files that the notebook uses, relative to the root, and what each is to be called.
+    """
+
+    root: Path
+    folder: Path
+    target: str = ""
+    used: Mapping[str, str] | None = None
+
+    def written(self, text: str) -> str:
+        """Return a text that is a path of the project as it has to be written; else the text."""
+        if not text or "\n" in text or len(text) > 500:
+            return text
+        name = self._relative(text)
+        if name is None:
+            return text
+        name = (self.used or {}).get(name, name)
+        if self.target:
+            name = f"{self.target}/{name}" if name != "." else self.target
+        return f"{name}/" if text.endswith("/") else name
+
+    def _relative(self, text: str) -> str | None:
+        path = Path(text).expanduser() if text.startswith("~/") else Path(text)
+        if path.is_absolute():
+            return self._inside(path) or self._foreign(path)
+        if self.target:  # paths that are relative stay what they are in a copy
+            return None
+        name = self._inside(self.folder / path)
+        if name is None:
+            return None
+        known = any(use == name or use.startswith(f"{name}/") for use in self.used or ())
+        dotted = re.match(r"\.\.?(/|$)", text) and (self.root / name).exists()
+        # A single dot is more often a separator than a folder.
+        return name if text not in (".", "./") and (known or dotted) else None
+
+    def _inside(self, path: Path) -> str | None:
+        path = Path(os.path.normpath(path))
+        if path.is_relative_to(self.root):
+            return path.relative_to(self.root).as_posix()
+        resolved = path.parent.resolve() / path.name
+        if resolved.is_relative_to(self.root):
+            return resolved.relative_to(self.root).as_posix()
+        return None
+
+    def _foreign(self, path: Path) -> str | None:
+        """Return the path of an absolute path of another machine, if its end is in the project."""
+        if path.exists():
+            return None
+        for start in range(1, len(path.parts) - 1):
+            tail = Path(*path.parts[start:])
+            if (self.root / tail).exists() or (
+                len(tail.parts) > 1 and (self.root / tail.parent).is_dir()
+            ):
+                return tail.as_posix()
+        return None
+
+
+def with_paths(file: CellFile, paths: Paths) -> dict[int, str]:
+    """Return the sources of the cells in which paths have to be written otherwise."""
+    changed = {cell.number: _rewritten(cell.source, paths) for cell in file.cells}
+    sources = {cell.number: cell.source for cell in file.cells}
+    return {number: text for number, text in changed.items() if text != sources[number]}
+
+
+def _rewritten(source: str, paths: Paths) -> str:
+    masked = mask(source)
+    if masked is None:
+        return _DOTTED.sub(lambda found: paths.written(found[0]), source)
+    hidden = tuple(
+        _DOTTED.sub(lambda found: paths.written(found[0]), line) for line in masked.hidden
+    )
+    text = masked.text
+    lines = [0]
+    for line in text.splitlines(keepends=True):
+        lines.append(lines[-1] + len(line.encode()))
+    content = text.encode()
+    for start, end, new in sorted(_edits(text, lines, paths), reverse=True):
+        content = content[:start] + new.encode() + content[end:]
+    return type(masked)(content.decode(), hidden).unmask(content.decode())
+
+
+def _edits(text: str, lines: list[int], paths: Paths) -> Iterator[tuple[int, int, str]]:
+    """Yield from where to where, in bytes, a literal is to be replaced, and by what."""
+    content = text.encode()
+    tree = ast.parse(text)
+    inner = {
+        id(part)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.JoinedStr)
+        for part in ast.walk(node)
+        if part is not node
+    }
+    # What follows another text, `root + "/data"`, is no path of its own.
+    added = (node for node in ast.walk(tree) if isinstance(node, ast.BinOp))
+    inner |= {id(node.right) for node in added if isinstance(node.op, ast.Add)}
+    for node in ast.walk(tree):
+        if id(node) in inner:
+            continue
+        match node:
+            case (
+                ast.Constant(value=str(value))
+                | ast.JoinedStr(values=[ast.Constant(value=str(value)), *_])
+            ):
+                start = lines[node.lineno - 1] + node.col_offset
+                end = lines[(node.end_lineno or node.lineno) - 1] + (node.end_col_offset or 0)
+            case _:
+                continue
+        old = content[start:end].decode()
+        new = old
+        for part, changed in _parts(value, paths):
+            new = new.replace(part, changed, 1)
+        if new != old:
+            yield start, end, new
+
+
+def _parts(value: str, paths: Paths) -> Iterator[tuple[str, str]]:
+    """Yield the paths in a literal that change, and their new form: all of it, or quoted parts."""
+    candidates = [value]
+    if any(mark in value for mark in "'\""):
+        candidates += [one or two for one, two in _QUOTED.findall(value)]
+    for text in candidates:
+        # The beginning of an f-string may end in the middle of a name.
+        folder, slash, rest = text.rpartition("/")
+        whole = paths.written(text)
+        if whole != text:
+            yield text, whole
+            return
+        if slash and rest and (start := paths.written(folder)) != folder and folder:
+            yield f"{folder}/", f"{start}/"
+            return
+
+
+@dataclass(frozen=True)
+class Proposed:
+    """A constant that becomes a parameter.
+
+    Attributes:
+        name: its name.
+        cell: the code cell that it is in.
+        lines: its lines in that cell, comments right above it included, from and to.
+        code: the annotated assignment.
+        value: its value, as a config file has it.
+        comment: what the notebook says of it.
+    """
+
+    name: str
+    cell: int
+    lines: tuple[int, int]
+    code: str
+    value: Any
+    comment: str
+
+
+def parameters(file: CellFile, names: Names) -> list[Proposed]:
+    """Return the constants at the top level that can become parameters.
+
+    Those are assigned once, to a literal, changed nowhere, and used by no function or class: what
+    a function uses moves with it to the module.
+    """
+    used = {
+        needed
+        for definitions in names.definitions.values()
+        for one in definitions
+        if not one.is_constant
+        for needed in needed_names(one.masked.text if one.has_magic else one.text)
+    }
+    fixed = used | set(_changed_names(file))
+    found: list[Proposed] = []
+    for name, definitions in names.definitions.items():
+        one = definitions[0]
+        fits = len(definitions) == 1 and one.is_constant and name not in fixed
+        if fits and not name.startswith("_") and (proposed := _proposed(name, one)):
+            found.append(proposed)
+    return sorted(found, key=lambda one: (one.cell, one.lines))
+
+
+def _proposed(name: str, definition: Any) -> Proposed | None:
+    node = definition.node
+    try:
+        value = literal(node.value)
+        kind = kind_of_default(node.value, value)
+    except ValueError:
+        return None
+    if value in (None, [], {}, ()) or (isinstance(value, str) and "\n" in value):
+        return None
+    lines = definition.masked.text.split("\n")
+    first = node.lineno - 1
+    while first and lines[first - 1].startswith("#"):
+        first -= 1
+    above = [line.lstrip("# ").strip() for line in lines[first : node.lineno - 1]]
+    _, _, beside = lines[node.end_lineno - 1].encode()[node.end_col_offset :].partition(b"#")
+    comment = " ".join(filter(None, [*above, beside.decode().strip()]))
+    code = f"{name}: {kind.text} = {ast.get_source_segment(definition.masked.text, node.value)}"
+    return Proposed(name, definition.cell, (first, node.end_lineno), code, value, comment)
+
+
+def _changed_names(file: CellFile) -> Iterator[str]:
+    """Yield names whose value is changed in place, item by item or by a method."""
+    for cell in file.cells:
+        masked = mask(cell.source)
+        for node in ast.walk(ast.parse(masked.text)) if masked else ():
+            match node:
+                case ast.Attribute(value=changed, attr=name) if name in _CHANGING:
+                    yield from _names(changed)
+                case ast.Subscript(value=changed, ctx=ast.Store() | ast.Del()):
+                    yield from _names(changed)
+                case ast.Global(names=names):
+                    yield from names
+
+
+def _names(node: ast.expr) -> Iterator[str]:
+    if isinstance(node, ast.Name):
+        yield node.id
+
+
+def without(source: str, proposed: Iterable[Proposed]) -> str:
+    """Return a cell's source without the constants that became parameters."""
+    lines: list[str | None] = list(source.split("\n"))
+    for one in proposed:
+        for number in range(*one.lines):
+            lines[number] = None
+    kept = "\n".join(line for line in lines if line is not None)
+    return re.sub(r"\n{3,}", "\n\n", kept).strip("\n")
+
+
+def parameters_cell(proposed: Iterable[Proposed]) -> str:
+    """Return the source of the parameters cell; there is one even if it has nothing to hold."""
+    lines = [
+        line
+        for one in proposed
+        for line in [*([f"# {one.comment}"] if one.comment else []), one.code]
+    ]
+    return "\n".join(lines) or "# It takes no parameters."
+
+
+def config(values: Mapping[str, tuple[Any, str]], written: Callable[[Any], str]) -> str:
+    """Return the text of a config file: a comment and a value for each name."""
+    return "".join(
+        (f"# {comment}\n" if comment else "") + f"{written(name)}: {written(value)}\n"
+        for name, (value, comment) in values.items()
+    )

@@ -1,0 +1,290 @@
+"""Tests written from calls that were recorded while a notebook ran (`nb.tracing.call_recorder`).
+
+`python -m nb.authoring.recorded_calls` calls the functions again, by themselves, and writes asserts
+about results that can be read and are the same every time.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import io
+import json
+import math
+import os
+import pickle
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import redirect_stdout
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nb.tracing.call_recorder import ROWS
+
+# Columns of a table in a test, and characters of a value: a person reads them.
+COLUMNS = 12
+LONGEST = 1200
+
+
+class NotPlain(ValueError):
+    """A value that cannot be written as Python that a person would read."""
+
+
+def code_of(value: Any) -> str:
+    """Return Python code for a value.
+
+    Raises:
+        NotPlain: if it is not a plain value, a small table or a small array.
+    """
+    code = _code(value)
+    if len(code) > LONGEST:
+        raise NotPlain("too long")
+    return code
+
+
+def _code(value: Any) -> str:
+    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
+        value = value.item()
+    kind = type(value).__name__
+    if isinstance(value, float) and not math.isfinite(value):
+        return f'float("{value}")'
+    if value is None or type(value) in (bool, int, float, str, bytes):
+        return repr(value)
+    if kind == "Timestamp":
+        return f'pd.Timestamp("{value}")'
+    if type(value) in (list, set, tuple):
+        inner = ", ".join(map(_code, value))
+        if isinstance(value, list):
+            return f"[{inner}]"
+        if isinstance(value, set):
+            return f"{{{inner}}}" if value else "set()"
+        return f"({inner},)" if len(value) == 1 else f"({inner})"
+    if type(value) is dict:
+        return "{" + ", ".join(f"{_code(k)}: {_code(v)}" for k, v in value.items()) + "}"
+    if kind == "DataFrame" and len(value.columns) <= COLUMNS:
+        columns = {name: value[name].tolist() for name in value.columns}
+        return f"pd.DataFrame({_code(columns)}{_index(value)})"
+    if kind == "Series":
+        name = f", name={value.name!r}" if value.name is not None else ""
+        return f"pd.Series({_code(value.tolist())}{_index(value)}{name})"
+    if kind == "ndarray":
+        return f"np.array({_code(value.tolist())})"
+    raise NotPlain(kind)
+
+
+def _index(table: Any) -> str:
+    index = table.index.tolist()
+    return "" if index == list(range(len(index))) else f", index={_code(index)}"
+
+
+def asserts(name: str, value: Any) -> list[str]:
+    """Return asserts, as lines of code, that a name stands for a value.
+
+    Raises:
+        NotPlain: if they could not be read.
+    """
+    kind = type(value).__name__
+    if kind == "DataFrame":
+        if not len(value) or len(value) > 3 * ROWS or len(value.columns) > COLUMNS:
+            raise NotPlain("no table of a few rows")
+        columns = [f"assert list({name}.columns) == {code_of(list(value.columns))}"]
+        lines = [
+            _equality(f"{name}[{column!r}].tolist()", value[column].tolist())
+            for column in value.columns
+        ]
+        return columns + lines
+    if kind == "Series" or kind == "ndarray":
+        if not 0 < len(value) <= 3 * ROWS:
+            raise NotPlain("not a few values")
+        return [_equality(f"{name}.tolist()", value.tolist())]
+    if value is None:
+        raise NotPlain("it returns nothing")
+    return [_equality(name, value)]
+
+
+def _equality(name: str, value: Any) -> str:
+    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
+        value = value.item()
+    if value is True or value is False or value is None:
+        return f"assert {name} is {value}"
+    code = code_of(value)
+    items = value.values() if isinstance(value, dict) else value
+    flat = list(items) if isinstance(value, list | tuple | dict) else [value]
+    if any(isinstance(item, float) for item in flat):
+        if not all(isinstance(item, int | float) for item in flat):
+            raise NotPlain("numbers among other things")
+        nan = ", nan_ok=True" if any(item != item for item in flat) else ""
+        return f"assert {name} == pytest.approx({code}{nan})"
+    if not _holds(value, code):  # tables in a list, NaN in a nested one
+        raise NotPlain("it cannot be compared")
+    return f"assert {name} == {code}"
+
+
+def _holds(value: Any, code: str) -> bool:
+    """Return whether a value is equal to its code, as a test would ask."""
+    try:
+        return bool(value == eval(code, _aliases([code])))
+    except Exception:  # equality is the user's, or that of a library
+        return False
+
+
+def _aliases(codes: Iterable[str]) -> dict[str, Any]:
+    """Return the libraries that code uses, by the names that it has for them."""
+    codes = list(codes)
+    return {
+        alias: importlib.import_module(library)
+        for alias, library in (("np", "numpy"), ("pd", "pandas"))
+        if any(f"{alias}." in code for code in codes)
+    }
+
+
+@dataclass
+class Written:
+    """Tests of a module's functions.
+
+    Attributes:
+        text: the test file; empty if no function gave an example.
+        untested: why a function has no test, by its name.
+    """
+
+    text: str = ""
+    untested: dict[str, str] = field(default_factory=dict)
+
+
+def write_tests(module: str, folder: Path, origin: str) -> Written:
+    """Return tests of the functions of a module, from the calls that were recorded.
+
+    Args:
+        module: its dotted name; it is imported.
+        folder: where the calls were kept.
+        origin: the notebook that it was made of, for the first line.
+    """
+    functions = {
+        name: value
+        for name, value in vars(importlib.import_module(module)).items()
+        if inspect.isfunction(value) and value.__module__ == module
+    }
+    written = Written()
+    bodies: dict[str, list[str]] = {}
+    for name, function in functions.items():
+        reason = "the notebook does not call it"
+        for path in sorted(folder.glob(f"{name}-*.pickle")):
+            try:
+                bodies.setdefault(name, []).extend(_body(name, function, path, bodies.get(name)))
+            except NotPlain as error:
+                reason = f"its arguments or results cannot be written as an example ({error})"
+            except Exception as error:  # the function is the user's
+                reason = f"it cannot be called by itself ({type(error).__name__})"
+        if not bodies.get(name):
+            bodies.pop(name, None)
+            written.untested[name] = reason
+    if bodies:
+        written.text = _file(module, origin, bodies)
+    return written
+
+
+def _body(
+    name: str, function: Callable[..., Any], path: Path, before: list[str] | None
+) -> list[str]:
+    """Return the lines of a test from one call; none if a test with many lines is there already."""
+    arguments, options = pickle.loads(path.read_bytes())
+    signature = inspect.signature(function)
+    codes = {key: code_of(value) for key, value in _named(signature, arguments, options)}
+    results = [_call(function, codes, signature) for _ in range(2)]
+    lines = asserts("result", results[0])
+    if lines != asserts("result", results[1]):
+        raise NotPlain("its results are not the same every time")
+    short = all(len(code) < 60 for code in codes.values())
+    call = f"{name}({_arguments(codes if short else {key: key for key in codes}, signature)})"
+    if short and len(lines) == 1:
+        line = lines[0].replace("assert result", f"assert {call}", 1)
+        return [] if line in (before or []) else [line]
+    if before:
+        return []
+    given = [] if short else [f"{key} = {code}" for key, code in codes.items()]
+    return [*given, f"result = {call}", *lines]
+
+
+def _named(signature: inspect.Signature, arguments: Any, options: Any) -> Iterator[tuple[str, Any]]:
+    bound = signature.bind(*arguments, **options)
+    for key, value in bound.arguments.items():
+        if signature.parameters[key].kind in (
+            inspect.Parameter.VAR_POSITIONAL,
+            inspect.Parameter.VAR_KEYWORD,
+        ):
+            raise NotPlain("it takes any number of arguments")
+        yield key, value
+
+
+def _arguments(codes: dict[str, str], signature: inspect.Signature) -> str:
+    words: list[str] = []
+    skipped = False
+    for key, parameter in signature.parameters.items():
+        if key not in codes:
+            skipped = True
+        elif parameter.kind is inspect.Parameter.KEYWORD_ONLY or skipped:
+            words.append(f"{key}={codes[key]}")
+        else:
+            words.append(codes[key])
+    return ", ".join(words)
+
+
+def _call(function: Callable[..., Any], codes: dict[str, str], signature: inspect.Signature) -> Any:
+    """Call a function with the values that the test will hold."""
+    known = {**_aliases(codes.values()), "function": function}
+    with redirect_stdout(io.StringIO()):
+        return eval(f"function({_arguments(codes, signature)})", known)
+
+
+def _file(module: str, origin: str, bodies: dict[str, list[str]]) -> str:
+    text = "\n".join(line for body in bodies.values() for line in body)
+    imports = [
+        f"import {library}\n"
+        for mark, library in (
+            ("np.", "numpy as np"),
+            ("pd.", "pandas as pd"),
+            ("pytest.", "pytest"),
+        )
+        if mark in text
+    ]
+    tests = "".join(
+        f"\n\ndef test_{name.lstrip('_')}() -> None:\n" + "".join(f"    {line}\n" for line in body)
+        for name, body in bodies.items()
+    )
+    names = ", ".join(sorted(bodies))
+    gap = "\n" if imports else ""
+    head = f'"""What the functions of {module} gave in {origin}."""\n\n'
+    return f"{head}{''.join(imports)}{gap}from {module} import {names}\n{tests}"
+
+
+def _forbid_files(root: str) -> None:
+    """Refuse this process to open files of the project that are no code."""
+
+    def hook(event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "open" and isinstance(arguments[0], str):
+            path = os.path.abspath(arguments[0])  # noqa: PTH100 - an audit hook opens nothing
+            writes = (arguments[2] or 0) & (os.O_WRONLY | os.O_RDWR)
+            if writes or (path.startswith(root + os.sep) and not path.endswith((".py", ".pyc"))):
+                raise PermissionError(f"{path}: an example uses no files")
+
+    sys.addaudithook(hook)
+
+
+def main(arguments: Iterable[str]) -> int:
+    """Print tests as JSON.
+
+    Args:
+        arguments: the module, the folder of the recorded calls, and the notebook that made them.
+    """
+    module, folder, origin = arguments
+    importlib.import_module(module)
+    calls = Path(folder)
+    sys.dont_write_bytecode = True
+    _forbid_files(str(Path.cwd()))
+    print(json.dumps(vars(write_tests(module, calls, origin))))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,96 @@
+"""Which functions and classes of notebooks stand elsewhere, too.
+
+What names stand for is found out only in notebooks and modules with a definition that has the
+outline of another one: for all of them it would cost more than the rest of the rules.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from nb.notebook.code import Function, first_line, project_package
+from nb.notebook.content import Sources
+from nb.notebook.file import Cell
+from nb.notebook.magics import mask
+from nb.refactoring.ast_hash import Outline, outline
+from nb.refactoring.duplicates import (
+    DEFINITION_LINES,
+    Duplicate,
+    Source,
+    find_definitions,
+    notebook_source,
+    read_modules,
+)
+
+from .source import Document
+
+DEFINITION = re.compile(r"^(async\s+def|def|class)\s", re.M)
+WORD = re.compile(r"\w+")
+
+
+def duplicates_of(
+    documents: Iterable[Document], root: Path, files: Sources
+) -> dict[str, list[Duplicate]]:
+    """Return the definitions that stand in several notebooks, or in one and in `src/`.
+
+    Cells have their numbers among all cells.
+
+    Args:
+        documents: the notebooks to compare with each other and with `src/`.
+        root: the project's root.
+        files: what is under `src/`.
+
+    Returns:
+        By the names of the notebooks that have them.
+    """
+    package = project_package(root)
+    found = [(document, _outlines_of(document)) for document in documents]
+    wanted = {one for _, outlines in found for one in outlines}
+    modules = read_modules(root, files) if wanted else ()
+    held = [(module, outlines) for module in modules if (outlines := _shared(module, wanted))]
+    counts = Counter(one for _, outlines in (*found, *held) for one in outlines)
+    repeated = {one for one, count in counts.items() if count > 1}
+    sources = [module for module, _ in held]
+    sources += [_source(document, package) for document, outlines in found if outlines & repeated]
+    duplicates: dict[str, list[Duplicate]] = {}
+    for duplicate in find_definitions(sources):
+        for path in {place.path for place in duplicate.places if place.cell}:
+            duplicates.setdefault(path, []).append(duplicate)
+    return duplicates
+
+
+def _outlines_of(document: Document) -> set[Outline]:
+    return _outlines(cell.tree for cell in document.code if DEFINITION.search(cell.source))
+
+
+def _shared(module: Source, wanted: set[Outline]) -> set[Outline]:
+    """Return the outlines among the wanted ones that a module has; most need not be parsed."""
+    text = module.cells[0].source
+    words = set(WORD.findall(text))
+    if not any(one.words <= words for one in wanted):
+        return set()
+    masked = mask(text)
+    return wanted & _outlines([masked.tree if masked else None])
+
+
+def _outlines(trees: Iterable[ast.Module | None]) -> set[Outline]:
+    """Return the outlines of definitions; none if one is nested too deeply to be compared."""
+    try:
+        return {
+            outline(node)
+            for tree in trees
+            for node in (tree.body if tree else ())
+            if isinstance(node, Function | ast.ClassDef)
+            and (node.end_lineno or 0) - first_line(node) + 1 >= DEFINITION_LINES
+        }
+    except RecursionError:
+        return set()
+
+
+def _source(document: Document, package: str) -> Source:
+    cells = tuple(Cell(cell.number, cell.source, cell.tags) for cell in document.code if cell.tree)
+    return notebook_source(document.name, cells, package)

@@ -1,0 +1,58 @@
+"""The program of the warm process: the runtime, with DVC, papermill and the page maker in it.
+
+The runner starts `python -m nb.commands.warm_process CONNECTION KEPT…` with numbers of open files.
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NoReturn
+
+from nb.pipeline import repository
+from nb.run import stage
+from nb.run.page_process import PAGES
+from nb.run.runner import STAGE
+from nb.runtime import warm_server, worker
+
+PAPERMILL = ("papermill.cli", "papermill.execute", "nb.execution.engine", "psutil")
+
+
+def main(arguments: list[str]) -> None:
+    """Be the warm process until the runner is gone."""
+    connection, *kept = map(int, arguments)
+    work = warm_server.Work(
+        modules=(*repository.MODULES, *PAPERMILL),
+        rehearse=_rehearse,
+        jobs={STAGE: _run_stage, PAGES: _make_pages},
+    )
+    with suppress(ConnectionError):  # the runner is gone: there is nobody to work for
+        warm_server.main(socket.socket(fileno=connection), kept, work)
+
+
+def _rehearse() -> None:
+    """Read `dvc.yaml` and compile the format of notebooks, as each stage would do first."""
+    import nbformat
+    from jupyter_client.provisioning import KernelProvisionerFactory
+
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("x")])  # type: ignore[no-untyped-call]
+    nbformat.validate(notebook)
+    KernelProvisionerFactory.instance()  # looks for entry points in all packages
+    repository.rehearse(Path.cwd())
+
+
+def _run_stage(order: dict[str, Any], files: list[int], kept: Iterable[int]) -> NoReturn:
+    worker.work(worker.Order(**order), files, stage.reproduce, kept)
+
+
+def _make_pages(order: dict[str, Any], files: list[int], kept: Iterable[int]) -> NoReturn:
+    from nb.report.page_maker import work
+
+    work(Path(order["root"]), files[0])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,1 @@
+"""The pipeline as dvc.yaml declares it, read and edited without DVC."""

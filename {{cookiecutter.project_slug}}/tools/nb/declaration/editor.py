@@ -1,0 +1,157 @@
+"""Edit `dvc.yaml`: a stage is added, and every byte of what is there stays.
+
+Comments, order and quotes are the user's. Edits wait for each other, and each begins with the file
+as it is then.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from nb.project import CONFIG, EXECUTED, FINGERPRINTS, PRODUCTION, NbError, edit_lock, write_whole
+
+from .reader import FILE, broken, read_text
+
+
+def add_stage(
+    root: Path,
+    name: str,
+    notebook: Path,
+    *,
+    desc: str = "",
+    deps: Sequence[str] = (),
+    params: bool = True,
+    outs: Sequence[str] = (),
+    metrics: Sequence[str] = (),
+    plots: Sequence[str] = (),
+) -> None:
+    """Declare the stage of a production notebook, after those that `dvc.yaml` has.
+
+    Args:
+        root: the project's root.
+        name: of the stage.
+        notebook: the notebook, below `notebooks/production`, relative to the root.
+        desc: what the stage is for, in one sentence.
+        deps: the files that it reads, relative to the root; its fingerprint is added.
+        params: whether it has parameters, in `config/<name of the notebook>.yaml`.
+        outs: the files that it writes, kept by DVC.
+        metrics: small files of numbers that it writes, kept by Git.
+        plots: figures and tables to be plotted, kept by DVC.
+
+    Raises:
+        NbError: if `dvc.yaml` cannot be read, or has a stage of that name (exit code 2).
+    """
+    body = _body(notebook, desc, deps, params, outs, metrics, plots)
+    stage = _stage_text(name, body, notebook, params)
+    with edit_lock(root):
+        text = read_text(root)
+        newline = "\r\n" if "\r\n" in text else "\n"
+        changed = _insert(text.replace("\r\n", "\n"), name, stage)
+        write_whole((root / FILE).resolve(), changed.replace("\n", newline))
+
+
+def _body(
+    notebook: Path,
+    desc: str,
+    deps: Sequence[str],
+    params: bool,
+    outs: Sequence[str],
+    metrics: Sequence[str],
+    plots: Sequence[str],
+) -> dict[str, Any]:
+    """Return the entry of a stage but for its command; what is empty is left out."""
+    inner = notebook.relative_to(PRODUCTION).with_suffix("")
+    entry: dict[str, Any] = {
+        "desc": desc,
+        "cmd": "",
+        "deps": [(FINGERPRINTS / f"{inner.as_posix()}.txt").as_posix(), *deps],
+        "params": [{config_of(notebook): None}] if params else [],
+        "outs": list(outs),
+        "metrics": [{path: {"cache": False}} for path in metrics],
+        "plots": list(plots),
+    }
+    return {key: value for key, value in entry.items() if value or key == "cmd"}
+
+
+def config_of(notebook: Path) -> str:
+    """Return the file that holds a notebook's parameters, relative to the root."""
+    return (CONFIG / f"{notebook.stem}.yaml").as_posix()
+
+
+def _stage_text(name: str, body: Mapping[str, Any], notebook: Path, params: bool) -> str:
+    """Write a stage as the others are written, its command folded over two lines."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.scalarstring import FoldedScalarString
+
+    inner = notebook.relative_to(PRODUCTION)
+    config = f" -f {shlex.quote(config_of(notebook))}" if params else ""
+    executed = shlex.quote((EXECUTED / inner).as_posix())
+    first = f"papermill {shlex.quote(notebook.as_posix())} {executed}"
+    command = FoldedScalarString(f"{first} --engine nb -k python3{config}")
+    command.fold_pos = [len(first)]
+    yaml = YAML()
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    yaml.width = 10_000
+    # `config/x.yaml:` without a value, as DVC's own documentation writes it.
+    yaml.representer.add_representer(
+        type(None), lambda dumper, _: dumper.represent_scalar("tag:yaml.org,2002:null", "")
+    )
+    stream = StringIO()
+    yaml.dump({name: {**body, "cmd": command}}, stream)
+    return stream.getvalue()
+
+
+def _insert(text: str, name: str, stage: str) -> str:
+    """Return the text of `dvc.yaml` with a stage added at the end of its stages."""
+    import yaml
+
+    try:
+        node = yaml.compose(text)
+    except yaml.YAMLError as error:
+        raise broken(error) from None
+    entries = node.value if isinstance(node, yaml.MappingNode) else []
+    stages = next((value for key, value in entries if key.value == "stages"), None)
+    if node is not None and not isinstance(node, yaml.MappingNode):
+        raise NbError(f"{FILE} is not a pipeline: it holds no `stages:`.", 2)
+    if stages is None:
+        start = text if not text or text.endswith("\n") else f"{text}\n"
+        return f"{start}\nstages:\n{_indented(stage, 2)}".lstrip("\n")
+    known = [key.value for key, _ in stages.value] if isinstance(stages, yaml.MappingNode) else []
+    if name in known:
+        raise NbError(f"{FILE} already has a stage {name}; choose another name.", 2)
+    if not known:
+        return _fill(text, stages, stage)
+    if stages.flow_style:
+        raise NbError(f"the stages of {FILE} are in braces; write them one below the other.", 2)
+    return _append(text, stages, stage)
+
+
+def _fill(text: str, stages: Any, stage: str) -> str:
+    """Put the first stage in the place of `{}` or of nothing."""
+    before, after = text[: stages.start_mark.index].rstrip(" "), text[stages.end_mark.index :]
+    comment, _, rest = after.partition("\n")
+    colon = "" if before.endswith(":") else ":"
+    return f"{before}{colon}{comment}\n{_indented(stage, 2)}{rest}"
+
+
+def _append(text: str, stages: Any, stage: str) -> str:
+    """Put a stage after the last one, before what follows the stages and its comments."""
+    lines = text.splitlines(keepends=True)
+    last = stages.end_mark.line if stages.end_mark.column == 0 else len(lines)
+    while lines[last - 1].strip() == "" or lines[last - 1].startswith("#"):
+        last -= 1
+    if not lines[last - 1].endswith("\n"):
+        lines[last - 1] += "\n"
+    added = f"\n{_indented(stage, stages.start_mark.column)}"
+    return "".join([*lines[:last], added, *lines[last:]])
+
+
+def _indented(text: str, columns: int) -> str:
+    return "".join(
+        f"{' ' * columns}{line}" if line.strip() else line
+        for line in text.splitlines(keepends=True)
+    )

@@ -1,0 +1,151 @@
+"""Names of new notebooks, stages and modules: one rule for all commands that make them."""
+
+from __future__ import annotations
+
+import keyword
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from nb.notebook.code import project_package
+from nb.project import CONFIG, PRODUCTION, NbError
+
+from .reader import read_entries
+
+LONGEST_SLUG = 60
+# The last production notebook that two digits can number.
+LAST_NUMBER = 99
+DEFAULT_MODULE = "shared"
+_MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
+
+
+@dataclass(frozen=True)
+class ProductionName:
+    """The name of a new production notebook.
+
+    Attributes:
+        number: its place in the folder.
+        stage: the name of its stage, which follows the number.
+    """
+
+    number: int
+    stage: str
+
+    @property
+    def stem(self) -> str:
+        """The name of its file, without the suffix."""
+        return f"{self.number:02}-{self.stage}"
+
+    @property
+    def notebook(self) -> Path:
+        """Its file, relative to the root."""
+        return PRODUCTION / f"{self.stem}.ipynb"
+
+    @property
+    def config(self) -> Path:
+        """The file of its parameters, relative to the root."""
+        return CONFIG / f"{self.stem}.yaml"
+
+
+def production_name(root: Path, name: str, *, numbered: bool = True) -> ProductionName:
+    """Return the name of a new production notebook.
+
+    Args:
+        root: the project's root.
+        name: as it was typed.
+        numbered: two digits at its beginning are its number; otherwise the next one is taken.
+
+    Raises:
+        NbError: if it cannot be used, is taken, or all numbers are (exit code 2).
+    """
+    slug = slug_of(name)
+    given = re.match(r"(\d\d)-(.*[a-z].*)", slug) if numbered else None
+    number = int(given[1]) if given else _next_number(numbers_in(root / PRODUCTION), slug)
+    made = ProductionName(number, given[2] if given else slug)
+    same = (root / PRODUCTION).rglob(f"[0-9]*-{made.stage}.ipynb")
+    others = [path for path in same if re.fullmatch(rf"\d+-{made.stage}", path.stem)]
+    for path in (*others, root / made.config):
+        if path.exists():
+            raise NbError(f"{path.relative_to(root).as_posix()} exists; choose another name.", 2)
+    if made.stage in [entry.name for entry in read_entries(root)]:
+        raise NbError(f"dvc.yaml already has a stage {made.stage}; choose another name.", 2)
+    return made
+
+
+def _next_number(taken: Iterable[int], slug: str) -> int:
+    """Return the number of a notebook that comes after all others: tens, while there are any."""
+    taken = set(taken)
+    last = max(taken, default=0)
+    number = last // 10 * 10 + 10 if last < LAST_NUMBER // 10 * 10 else last + 1
+    if number > LAST_NUMBER:
+        free = next((n for n in range(LAST_NUMBER, -1, -1) if n not in taken), LAST_NUMBER)
+        raise NbError(f"{last} is the last number; give a free one: {free:02}-{slug}.", 2)
+    return number
+
+
+def numbers_in(folder: Path) -> list[int]:
+    """Return the numbers with which the names of notebooks below a folder begin."""
+    found = (re.match(r"(\d+)-", path.name) for path in folder.rglob("*.ipynb"))
+    return [int(number[1]) for number in found if number]
+
+
+def slug_of(name: str) -> str:
+    """Return a name as it is written in file names: `Sales by day` is `sales-by-day`.
+
+    Raises:
+        NbError: if it is a path, or no letter of it is in ASCII (exit code 2).
+    """
+    name = name.strip().removesuffix(".ipynb")
+    if not name:
+        raise NbError('a notebook needs a name: nb new "sales by day".', 2)
+    if re.search(r"[/\\]|^\.", name):
+        raise NbError(f"{name!r} is a path; give a name alone, the folder is chosen for you.", 2)
+    slug = ascii_slug(name)
+    if not re.search(r"[a-z]", slug):
+        raise NbError(f"{name!r} has no letter from a to z, which file names are made of.", 2)
+    if len(slug) > LONGEST_SLUG:
+        raise NbError(f"the name is longer than {LONGEST_SLUG} characters; shorten it.", 2)
+    return slug
+
+
+def ascii_slug(text: str) -> str:
+    """Return the letters and digits of a text in ASCII, accents left out, with hyphens between."""
+    plain = unicodedata.normalize("NFKD", text.replace("ß", "ss"))
+    letters = plain.encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", letters).strip("-")
+
+
+def title_of(name: str) -> str:
+    """Return a name as a title: its words as typed, the first letter large."""
+    words = " ".join(re.sub(r"[-_]+", " ", name.strip().removesuffix(".ipynb")).split())
+    words = re.sub(r"^\d\d ", "", words)
+    return words[:1].upper() + words[1:]
+
+
+def module_of_stage(root: Path, stage: str) -> str:
+    """Return the module for the functions of a stage; empty where there is not one package."""
+    package, name = project_package(root), stage.replace("-", "_")
+    if not package:
+        return ""
+    usable = name.isidentifier() and not keyword.iskeyword(name)
+    return f"{package}.{name}" if usable else f"{package}.notebook_{name}"
+
+
+def module_name(root: Path, to: str) -> str:
+    """Return the dotted name of a module that was named on the command line.
+
+    Raises:
+        NbError: if it is no name of a module, or its package is not clear (exit code 2).
+    """
+    to = (to or DEFAULT_MODULE).removesuffix(".py").replace("/", ".")
+    if not _MODULE.fullmatch(to) or any(map(keyword.iskeyword, to.split("."))):
+        raise NbError(f"{to} is no name of a module; --to takes one such as data", 2)
+    package = project_package(root)
+    first = to.partition(".")[0]
+    if first == package or (root / "src" / first / "__init__.py").exists():
+        return to if "." in to else f"{to}.{DEFAULT_MODULE}"
+    if not package:
+        raise NbError("there is not one package under src; name it: --to package.module", 2)
+    return f"{package}.{to}"

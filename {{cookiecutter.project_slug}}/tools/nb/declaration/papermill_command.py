@@ -1,0 +1,237 @@
+"""The command line of papermill, as the commands of stages hold it, taken apart.
+
+Options are parsed by click, as papermill does it, from the table `OPTIONS`: to import papermill's
+own command would take a second. A test compares the table with the installed papermill.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import posixpath
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import PurePath
+from typing import Any
+
+from nb.notebook.config import read_value
+from nb.project import NbError
+
+NOTEBOOK = ".ipynb"
+# Each option with how many words follow it.
+OPTIONS: Mapping[tuple[str, ...], int] = {
+    ("--parameters", "-p"): 2,
+    ("--parameters_raw", "-r"): 2,
+    ("--parameters_file", "-f"): 1,
+    ("--parameters_yaml", "-y"): 1,
+    ("--parameters_base64", "-b"): 1,
+    ("--engine",): 1,
+    ("--autosave-cell-every",): 1,
+    ("--kernel", "-k"): 1,
+    ("--language", "-l"): 1,
+    ("--cwd",): 1,
+    ("--stdout-file",): 1,
+    ("--stderr-file",): 1,
+    ("--log-level",): 1,
+    ("--start-timeout", "--start_timeout"): 1,
+    ("--execution-timeout",): 1,
+    ("--request-save-on-cell-execute", "--no-request-save-on-cell-execute"): 0,
+    ("--prepare-only", "--prepare-execute"): 0,
+    ("--progress-bar", "--no-progress-bar"): 0,
+    ("--log-output", "--no-log-output"): 0,
+    ("--report-mode", "--no-report-mode"): 0,
+    ("--inject-input-path",): 0,
+    ("--inject-output-path",): 0,
+    ("--inject-paths",): 0,
+    ("--help-notebook",): 0,
+    ("--version",): 0,
+    ("--help", "-h"): 0,
+}
+# Parameters that papermill gives by itself where these options ask for it.
+INJECTED = {
+    "inject_input_path": ("PAPERMILL_INPUT_PATH",),
+    "inject_output_path": ("PAPERMILL_OUTPUT_PATH",),
+    "inject_paths": ("PAPERMILL_INPUT_PATH", "PAPERMILL_OUTPUT_PATH"),
+}
+_PLACEHOLDER = r"\$\{[^}]*\}"
+_TOKEN = re.compile(
+    rf"""(?P<blank>(?:[ \t\r]|\\\n)+(?:\#[^\n]*)?)
+    |(?P<end>&&|\|\||[;&|\n()])
+    |(?P<redirection>\d*(?:>>|[<>])[&|]?)
+    |(?P<word>(?:{_PLACEHOLDER}|\\.|'[^']*'|"(?:\\.|[^"\\])*"|[^\s;&|()<>'"\\])+)""",
+    re.X | re.S,
+)
+_PIECE = re.compile(
+    rf"""({_PLACEHOLDER})|\\(.)|'([^']*)'|"((?:\\.|[^"\\])*)\"""",
+    re.X | re.S,
+)
+
+
+@dataclass(frozen=True)
+class PapermillCommand:
+    """A call of papermill; local paths are relative to the project's root.
+
+    Attributes:
+        notebook: the notebook that it executes; empty for one that it reads from its input.
+        executed: the executed copy that it writes; empty if it writes to its output.
+        engine: the engine by name; empty for papermill's own.
+        files: the files of parameters (`-f`), the last one prevails.
+        given: the parameters that it gives itself, by name: text where papermill converts it.
+    """
+
+    notebook: str
+    executed: str = ""
+    engine: str = ""
+    files: tuple[str, ...] = ()
+    given: Mapping[str, Any] = field(default_factory=dict)
+
+
+def papermill_command(command: str, folder: str = "") -> PapermillCommand | None:
+    """Return the first call of papermill in the command of a stage that executes a notebook.
+
+    Args:
+        command: the command, as a shell reads it.
+        folder: its working directory, relative to the project's root.
+    """
+    return next((call for call in papermill_commands(command, folder) if call.notebook), None)
+
+
+def papermill_commands(command: str, folder: str = "") -> list[PapermillCommand]:
+    """Return the calls of papermill in the command of a stage, in order."""
+    calls = (_call(words, place) for words, place in _simple_commands(command, folder))
+    return [call for call in calls if call]
+
+
+def notebooks_run(command: str, folder: str = "") -> list[str]:
+    """Return the notebooks that the command of a stage runs, by papermill or any other program."""
+    found: list[str] = []
+    for words, place in _simple_commands(command, folder):
+        call = _call(words, place)
+        others = (inside(place, word) for word in words if word.endswith(NOTEBOOK))
+        found.append(call.notebook if call else next(others, ""))
+    return list(filter(None, found))
+
+
+def inside(folder: str, path: str) -> str:
+    """Return a path of a working directory relative to the root; what is not local stays."""
+    if not path or "://" in path:
+        return path
+    return posixpath.normpath(posixpath.join(folder, path))
+
+
+def _call(words: Sequence[str], folder: str) -> PapermillCommand | None:
+    programs = [PurePath(word).name.removesuffix(".exe") for word in words]
+    if "papermill" not in programs:  # `timeout 60 papermill …` runs it, too
+        return None
+    options, paths = _parsed(words[programs.index("papermill") + 1 :])
+    notebook, executed = ("" if path == "-" else path for path in [*paths, "", ""][:2])
+    return PapermillCommand(
+        inside(folder, notebook),
+        inside(folder, executed),
+        "".join(options.get("engine", ())[-1:]),
+        tuple(inside(folder, file) for file in options.get("parameters_file", ())),
+        _given(options),
+    )
+
+
+def _parsed(words: Sequence[str]) -> tuple[dict[str, list[Any]], list[str]]:
+    """Return the values of the options by name (`parameters_file`), and the arguments.
+
+    A line that papermill would refuse gives what can be told of it: only a run refuses it.
+    """
+    import click
+
+    command = _parser()
+    context = click.Context(command, resilient_parsing=True, ignore_unknown_options=True)
+    try:
+        values, paths, _ = command.make_parser(context).parse_args(list(words))
+    except click.UsageError:
+        return {}, [word for word in words if word.endswith(NOTEBOOK)]
+    return values, [path for path in paths if path == "-" or not path.startswith("-")]
+
+
+@lru_cache
+def _parser() -> Any:
+    """Return papermill's command line for click: every option may be given more than once."""
+    import click
+
+    return click.Command(
+        "papermill",
+        params=[
+            click.Option(names, nargs=count, multiple=True)
+            if count
+            else click.Option(names, count=True)
+            for names, count in OPTIONS.items()
+        ],
+        add_help_option=False,
+    )
+
+
+def _given(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters that options give; later ones prevail, as papermill reads them."""
+    given: dict[str, Any] = {}
+    for option, names in INJECTED.items():
+        given |= dict.fromkeys(names, "") if options.get(option) else {}
+    for text in options.get("parameters_base64", ()):
+        try:
+            given |= _read(base64.b64decode(text).decode("utf-8"))
+        except (binascii.Error, ValueError):
+            continue
+    for text in options.get("parameters_yaml", ()):
+        given |= _read(text)
+    for option in ("parameters", "parameters_raw"):
+        given |= dict(options.get(option, ()))
+    return given
+
+
+def _read(text: str) -> dict[str, Any]:
+    """Return the parameters in a YAML text; none if only DVC or a run can read it."""
+    try:
+        content = read_value(text, "papermill")
+    except NbError:
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _simple_commands(command: str, folder: str) -> Iterator[tuple[list[str], str]]:
+    """Yield the words of each command of a shell line, and its working directory (`cd`)."""
+    words: list[str] = []
+    for word in [*_shell_words(command), None]:
+        if word is not None:
+            words.append(word)
+        elif words[:1] == ["cd"] and len(words) == 2:
+            folder, words = inside(folder, words[1]), []
+        elif words:
+            yield words, folder
+            words = []
+
+
+def _shell_words(command: str) -> Iterator[str | None]:
+    """Yield the words of a shell line without its redirections; None where a command ends."""
+    position, is_target = 0, False
+    if command.lstrip().startswith("#"):
+        command = f" {command.lstrip()}"
+    while position < len(command):
+        found = _TOKEN.match(command, position)
+        if not found:  # a quote without its other
+            return
+        position = found.end()
+        if found["end"]:
+            yield None
+        elif found["word"]:
+            if not is_target:
+                yield _PIECE.sub(_unquoted, found["word"])
+            is_target = False
+        else:
+            is_target = bool(found["redirection"]) or is_target
+
+
+def _unquoted(piece: re.Match[str]) -> str:
+    placeholder, escaped, plain, quoted = piece.groups()
+    if placeholder:
+        return re.sub(r"\s", "", placeholder)
+    if quoted is not None:
+        return re.sub(r'\\([$`"\\\n])', lambda found: found[1].strip("\n"), quoted)
+    return plain if plain is not None else escaped.strip("\n")

@@ -1,0 +1,365 @@
+"""`dvc.yaml` and `dvc.lock`, read in milliseconds and without DVC.
+
+An *entry* is what `dvc.yaml` holds under one name: a stage, or a whole matrix of stages. A *stage*
+has the values of the matrix filled in. Values that only DVC can resolve (`vars`, imported
+parameters) are taken from `dvc.lock`, which holds them once a stage has run.
+"""
+
+from __future__ import annotations
+
+import math
+import posixpath
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from functools import cached_property
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from nb.notebook.content import production_notebooks
+from nb.notebook.yaml_file import parse_as_dvc, read_as_dvc
+from nb.project import FINGERPRINTS, PRODUCTION, NbError, one_line, parse_json
+
+from .papermill_command import (
+    PapermillCommand,
+    inside,
+    notebooks_run,
+    papermill_command,
+    papermill_commands,
+)
+
+FILE = "dvc.yaml"
+LOCK = "dvc.lock"
+PLACEHOLDER = re.compile(r"\$\{([^}]*)\}")
+# Stages of a matrix. Of a larger one only those that ran are known: to list all takes too long.
+MOST_STAGES = 10_000
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An entry of `dvc.yaml`; texts are templated as they are there, with `${…}`.
+
+    Attributes:
+        name: its name.
+        line: its line in the file, from 1.
+        body: its content; of a `foreach`, that below `do`.
+        spread: what makes it many stages: `matrix` or `foreach` and its value; empty for one stage.
+        base: the folder of its file, relative to the root.
+    """
+
+    name: str
+    line: int
+    body: Mapping[str, Any]
+    spread: Mapping[str, Any] = field(default_factory=dict)
+    base: str = ""
+
+    @property
+    def folder(self) -> str:
+        """The working directory of its command, relative to the root."""
+        return inside(self.base, str(self.body.get("wdir") or "."))
+
+    @property
+    def command(self) -> str:
+        """Its commands in one line."""
+        return one_command(self.body.get("cmd"))
+
+    @cached_property
+    def papermill(self) -> list[PapermillCommand]:
+        """The calls of papermill in its command."""
+        return papermill_commands(self.command, self.folder)
+
+    @cached_property
+    def notebooks(self) -> list[str]:
+        """The notebooks that its command runs, relative to the root; of a matrix those of all."""
+        found = notebooks_run(self.command, self.folder)
+        if not any("${" in notebook for notebook in found):
+            return found
+        each = [values for _, values in _expand(self, ())] or [{}]
+        lines = {(_fill(self.command, values), _fill(self.folder, values)) for values in each}
+        return sorted({notebook for line in lines for notebook in notebooks_run(*line)})
+
+    @property
+    def outputs(self) -> list[str]:
+        """What it declares to write: outputs, metrics and plots, relative to the root."""
+        kinds = ("outs", "metrics", "plots")
+        return [inside(self.folder, path) for kind in kinds for path, _ in self.artifacts(kind)]
+
+    def artifacts(self, kind: str) -> list[tuple[str, Mapping[str, Any]]]:
+        """Return the path and the settings of each entry of `deps`, `outs`, `metrics`, `plots`."""
+        entries = self.body.get(kind)
+        found: list[tuple[str, Mapping[str, Any]]] = []
+        for entry in entries if isinstance(entries, list) else [entries] if entries else []:
+            if isinstance(entry, dict):
+                found += [
+                    (str(path), settings if isinstance(settings, dict) else {})
+                    for path, settings in entry.items()
+                ]
+            else:
+                found.append((str(entry), {}))
+        return found
+
+    def runs(self, notebook: str) -> bool:
+        """Whether it runs a notebook, which is given relative to the root."""
+        return any(fnmatchcase(notebook, as_glob(run)) for run in self.notebooks)
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A file or folder that a stage reads or writes; its size in bytes, if DVC has seen it."""
+
+    path: str
+    size: int | None = None
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A plot of `dvc.yaml`: a figure, or a table with the columns to draw.
+
+    Attributes:
+        path: the file.
+        settings: what `dvc.yaml` says of it: x, y, title, template.
+    """
+
+    path: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage, one per value of a matrix.
+
+    Attributes:
+        name: as DVC addresses it, `train@forest` for a value of a matrix.
+        command: what it runs.
+        folder: the working directory of its command, relative to the root.
+        desc: its description.
+        reads: its inputs; fingerprints are left out.
+        writes: its outputs, metrics and plots included.
+        metrics: the outputs that hold metrics.
+        plots: the outputs that are plots.
+        parameters: their values when it last ran.
+    """
+
+    name: str
+    command: str
+    folder: str = ""
+    desc: str = ""
+    reads: tuple[Artifact, ...] = ()
+    writes: tuple[Artifact, ...] = ()
+    metrics: tuple[str, ...] = ()
+    plots: tuple[Plot, ...] = ()
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def group(self) -> str:
+        """The stage as `dvc.yaml` names it, without the value of the matrix."""
+        return self.name.partition("@")[0]
+
+    @cached_property
+    def papermill(self) -> PapermillCommand:
+        """The call of papermill in its command; one without a notebook if it runs none."""
+        return papermill_command(self.command, self.folder) or PapermillCommand("")
+
+
+def as_glob(path: str) -> str:
+    """Return a path of `dvc.yaml` as a pattern: anything may stand where it is templated."""
+    pieces = (re.sub(r"([*?[])", r"[\1]", piece) for piece in PLACEHOLDER.split(path)[::2])
+    return "*".join(pieces)
+
+
+def one_command(cmd: Any) -> str:
+    """Return the commands of a stage, a list or lines of text as DVC takes them, in one line."""
+    return " && ".join(split_commands(cmd))
+
+
+def split_commands(cmd: Any) -> list[str]:
+    """Return the commands of a stage one by one, as DVC gives them to the shell."""
+    return [str(each) for each in cmd] if isinstance(cmd, list) else str(cmd or "").splitlines()
+
+
+def undeclared_notebooks(root: Path) -> list[str]:
+    """Return the production notebooks that no entry of `dvc.yaml` runs, relative to the root.
+
+    Raises:
+        NbError: if `dvc.yaml` cannot be read (exit code 2).
+    """
+    entries = read_entries(root)
+    notebooks = production_notebooks(root / PRODUCTION)
+    names = (path.relative_to(root).as_posix() for path in notebooks)
+    return [name for name in names if not any(entry.runs(name) for entry in entries)]
+
+
+def read_entries(root: Path, file: str = FILE) -> list[Entry]:
+    """Return the entries of a `dvc.yaml`, in order.
+
+    Args:
+        root: the project's root.
+        file: the file, relative to the root.
+
+    Raises:
+        NbError: if it cannot be read or is not a pipeline (exit code 2).
+    """
+    base = posixpath.dirname(file)
+    return list(_entries(read_text(root, file), file, base))
+
+
+def read_text(root: Path, file: str = FILE) -> str:
+    """Return the text of a `dvc.yaml`, line ends as they are.
+
+    Raises:
+        NbError: if it cannot be read (exit code 2).
+    """
+    try:
+        return (root / file).read_bytes().decode("utf-8")
+    except FileNotFoundError:
+        raise NbError(
+            f"there is no {file} in {root.name}; git checkout HEAD -- {file} brings it back.", 2
+        ) from None
+    except (OSError, ValueError) as error:
+        raise NbError(f"{file} cannot be read: {one_line(error)}", 2) from None
+
+
+def _entries(text: str, file: str, base: str) -> Iterator[Entry]:
+    node, content = parse_as_dvc(text, file)
+    stages = content.get("stages") if isinstance(content, dict) else None
+    if not isinstance(stages, dict):
+        return
+    (mapping,) = (value for key, value in node.value if key.value == "stages")
+    lines = {key.value: key.start_mark.line + 1 for key, _ in mapping.value}
+    for name, spec in stages.items():
+        body = spec if isinstance(spec, dict) else {}
+        spread = {key: body[key] for key in ("matrix", "foreach") if body.get(key)}
+        inner = body.get("do")
+        body = {**body, **inner} if isinstance(inner, dict) else body
+        yield Entry(str(name), lines.get(str(name), 1), body, spread, base)
+
+
+def broken(error: Exception, file: str = FILE) -> NbError:
+    """Return the error of a file that is no YAML, in one line."""
+    return NbError(f"{file} is not valid YAML: {one_line(error)}", 2)
+
+
+def read_stages(root: Path, files: Iterable[str] = (FILE,)) -> list[Stage]:
+    """Return the stages of the given files, in their order; a file that cannot be read has none."""
+    return [stage for file in files for stage in _stages(root, file)]
+
+
+def read_lock(root: Path, file: str = FILE) -> dict[str, Any]:
+    """Return what `dvc.lock` holds of each stage of a `dvc.yaml`; nothing if it cannot be read."""
+    path = (root / file).with_name(LOCK)
+    try:
+        text = path.read_text(encoding="utf-8")
+        content = parse_json(text) if text[:1] == "{" else read_as_dvc(text, path.name)
+    except (OSError, ValueError, NbError):
+        return {}
+    stages = content.get("stages") if isinstance(content, dict) else None
+    found = stages if isinstance(stages, dict) else {}
+    return {str(name): entry for name, entry in found.items() if isinstance(entry, dict)}
+
+
+def _stages(root: Path, file: str) -> Iterator[Stage]:
+    try:
+        entries = read_entries(root, file)
+    except NbError:
+        return
+    locked = read_lock(root, file)
+    prefix = "" if file == FILE else f"{file}:"
+    for entry in entries:
+        for name, values in _expand(entry, locked):
+            yield _stage(prefix + name, entry, values, locked.get(name) or {})
+
+
+def _expand(entry: Entry, locked: Iterable[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the name of each stage that an entry stands for, and the values of its placeholders."""
+    base, matrix, items = entry.name, entry.spread.get("matrix"), entry.spread.get("foreach")
+    if not entry.spread:
+        yield base, {}
+    elif isinstance(matrix, dict) and _lists_values(matrix):
+        for row in product(*(list(enumerate(values)) for values in matrix.values())):
+            words = [_word(key, *cell) for key, cell in zip(matrix, row, strict=True)]
+            values = {key: cell[1] for key, cell in zip(matrix, row, strict=True)}
+            yield f"{base}@{'-'.join(words)}", {"item": values, "key": "-".join(words)}
+    elif isinstance(items, dict):
+        for key, item in items.items():
+            yield f"{base}@{key}", {"item": item, "key": key}
+    elif isinstance(items, list):
+        for number, item in enumerate(items):
+            yield f"{base}@{_word('', number, item)}", {"item": item}
+    else:  # DVC alone can tell the values: those that ran are known
+        yield from ((name, {}) for name in locked if name.startswith(f"{base}@"))
+
+
+def stage_count(entry: Entry) -> int:
+    """Return for how many stages an entry stands, as far as that is written in it."""
+    matrix, items = entry.spread.get("matrix"), entry.spread.get("foreach")
+    if isinstance(matrix, dict):
+        return _product(matrix)
+    return len(items) if isinstance(items, dict | list) else 1
+
+
+def _product(matrix: Mapping[str, Any]) -> int:
+    return math.prod(len(row) for row in matrix.values() if isinstance(row, list))
+
+
+def _lists_values(matrix: Mapping[str, Any]) -> bool:
+    """Return whether a matrix lists its values, and not too many."""
+    rows = list(matrix.values())
+    return all(isinstance(row, list) for row in rows) and _product(matrix) <= MOST_STAGES
+
+
+def _word(key: str, number: int, value: Any) -> str:
+    """Return how DVC names a value in the name of a stage."""
+    return f"{key}{number}" if isinstance(value, dict | list) else _shown(value)
+
+
+def _shown(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _fill(text: Any, values: Mapping[str, Any]) -> str:
+    """Put values in the place of `${item.name}`; what is not known stays as it is."""
+
+    def value(match: re.Match[str]) -> str:
+        found: Any = values
+        for part in match[1].strip().split("."):
+            found = found.get(part) if isinstance(found, dict) else None
+        return match[0] if found is None else _shown(found)
+
+    return PLACEHOLDER.sub(value, str(text))
+
+
+def _stage(name: str, entry: Entry, values: Mapping[str, Any], lock: Mapping[str, Any]) -> Stage:
+    folder = inside(entry.base, _fill(entry.body.get("wdir") or ".", values))
+
+    def declared(kind: str) -> dict[str, Mapping[str, Any]]:
+        return {inside(folder, _fill(path, values)): s for path, s in entry.artifacts(kind)}
+
+    def artifacts(kind: str, names: Iterable[str]) -> tuple[Artifact, ...]:
+        locked = [Artifact(inside(folder, e["path"]), e.get("size")) for e in lock.get(kind) or ()]
+        found = locked or [Artifact(name) for name in names]
+        return tuple(a for a in found if not a.path.startswith(FINGERPRINTS.as_posix()))
+
+    metrics, plots = declared("metrics"), declared("plots")
+    writes = artifacts("outs", [*declared("outs"), *metrics, *plots])
+    parameters = {k: v for file in (lock.get("params") or {}).values() for k, v in file.items()}
+    return Stage(
+        name,
+        one_command(lock.get("cmd")) or _fill(entry.command, values),
+        folder,
+        _fill(entry.body.get("desc", ""), values),
+        artifacts("deps", declared("deps")),
+        writes,
+        tuple(a.path for a in writes if _find(a.path, metrics) is not None),
+        tuple(Plot(a.path, s) for a in writes if (s := _find(a.path, plots)) is not None),
+        parameters,
+    )
+
+
+def _find(path: str, declared: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """Return the settings of a path; a placeholder that is not known stands for any text."""
+    for name, settings in declared.items():
+        if fnmatchcase(path, as_glob(name)):
+            return settings
+    return None

@@ -1,0 +1,171 @@
+"""Executed copies: the same results give the same bytes, and a failed run shows where it failed.
+
+Standard library only: `nb run` reads them, too.
+"""
+
+from __future__ import annotations
+
+import html
+import os
+import re
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nb.project import parse_json
+
+# papermill's tags: for the cell that it adds after the parameters cell; for cells that mark an
+# error, which it removes when the copy is run again.
+INJECTED = "injected-parameters"
+ERROR_MARK = "papermill-error-cell-tag"
+LONGEST = 200
+_ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_WIDGETS = "application/vnd.jupyter.widget-state+json"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Where and why a notebook failed.
+
+    Attributes:
+        index: which cell, counted from 0, as papermill counts them.
+        cell: which code cell of the notebook as its author knows it, counted from 1.
+        output: the error as the cell shows it: `ename`, `evalue`, `traceback`.
+    """
+
+    index: int
+    cell: int
+    output: Any
+
+    @property
+    def error(self) -> str:
+        """The error in one line, `NameError: …`."""
+        return one_line(f"{self.output.get('ename')}: {self.output.get('evalue')}")
+
+
+def find_failure(notebook: Any) -> Failure | None:
+    """Return what failed in an executed copy: the error of the cell that is marked; None if none.
+
+    An error in another cell was expected there.
+    """
+    number = 0
+    for index, cell in enumerate(notebook["cells"]):
+        if cell.get("cell_type") != "code":
+            continue
+        metadata = cell.get("metadata", {})
+        number += INJECTED not in metadata.get("tags", ())
+        if metadata.get("papermill", {}).get("exception"):
+            errors = [o for o in cell.get("outputs", ()) if o.get("output_type") == "error"]
+            return Failure(index, max(number, 1), errors[-1]) if errors else None
+    return None
+
+
+def settle(notebook: Any, source_ids: set[str] | None) -> None:
+    """Leave nothing in an executed notebook, in place, that differs between equal runs.
+
+    Of papermill's metadata the given parameters and the marks of a failure stay. Times and paths
+    are in the record of the run.
+
+    Args:
+        notebook: the notebook, of format 4.5 or later.
+        source_ids: the ids that cells have in the source; all others are made up anew by each run.
+            None if it cannot be read again.
+    """
+    papermill = notebook["metadata"].get("papermill", {})
+    kept = {"parameters": papermill.get("parameters", {})}
+    if papermill.get("exception"):
+        kept["exception"] = True
+    notebook["metadata"]["papermill"] = kept
+    for number, cell in enumerate(notebook["cells"]):
+        metadata = cell["metadata"]
+        failed = metadata.pop("papermill", {}).get("exception")
+        if failed:
+            metadata["papermill"] = {"exception": True}
+        if not metadata.get("tags", True):
+            del metadata["tags"]
+        if INJECTED in metadata.get("tags", ()):
+            cell["id"] = INJECTED
+        elif source_ids is not None and cell.get("id") not in source_ids:
+            cell["id"] = f"cell-{number}"
+    _number_widgets(notebook)
+    _edit_text(notebook, _without_process)
+
+
+def read_ids(path: Path) -> set[str] | None:
+    """Return the ids of the cells of a notebook file; None if it cannot be read."""
+    try:
+        cells = parse_json(path.read_text(encoding="utf-8"))["cells"]
+        return {cell["id"] for cell in cells if "id" in cell}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def error_marks(failure: Failure) -> tuple[str, str]:
+    """Return the text that goes to the top of a failed copy, and that before the failing cell."""
+    style = 'style="color:#c62828; font-size:1.2em"'
+    cell = f'<a href="#papermill-error-cell">cell {failure.cell}</a>'
+    return (
+        f"<div {style}>The run failed in {cell}: {html.escape(failure.error)}</div>",
+        f'<div id="papermill-error-cell" {style}>The run failed in this cell:</div>',
+    )
+
+
+def one_line(text: str) -> str:
+    """Return the first line of a text, without colors, cut where it is very long."""
+    line = next(iter(without_colors(text[: 10 * LONGEST]).strip().splitlines()), "").strip()
+    return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
+
+
+def without_colors(text: str) -> str:
+    """Return a text without the codes by which a terminal colors it."""
+    return _ANSI.sub("", text)
+
+
+def _without_process(text: str) -> str:
+    """Take out of a text what tells one process from another: its number, addresses in memory.
+
+    Warnings and reprs have them: `/tmp/ipykernel_7/1.py:2: UserWarning`, `<Line2D at 0x7f3ec766>`.
+    """
+    text = _CELL_PATH.sub("<cell>", text) if "ipykernel_" in text else text
+    return _ADDRESS.sub(" at 0x…", text) if " at 0x" in text else text
+
+
+_FOLDERS = {tempfile.gettempdir(), os.path.realpath(tempfile.gettempdir())}
+_CELL_PATH = re.compile(rf"(?:{'|'.join(map(re.escape, _FOLDERS))})[/\\]ipykernel_\d+[/\\]\d+\.py")
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]{8,16}\b")
+
+
+def _edit_text(notebook: Any, edit: Callable[[str], str]) -> None:
+    for cell in notebook["cells"]:
+        for output in cell.get("outputs", ()):
+            for key in {"text", "evalue"} & set(output):
+                output[key] = edit(output[key])
+            if "traceback" in output:
+                output["traceback"] = [edit(line) for line in output["traceback"]]
+            for kind, content in output.get("data", {}).items():
+                if kind.startswith("text/") and isinstance(content, str):
+                    output["data"][kind] = edit(content)
+
+
+def _number_widgets(notebook: Any) -> None:
+    """Replace the random ids of widgets by numbers, in the order in which they were made."""
+    state = notebook["metadata"].get("widgets", {}).get(_WIDGETS, {}).get("state")
+    if not state:
+        return
+    numbers = {model: f"widget-{number}" for number, model in enumerate(state)}
+    pattern = re.compile("|".join(map(re.escape, numbers)))
+
+    def renamed(node: Any) -> Any:
+        if isinstance(node, str):
+            return pattern.sub(lambda found: numbers[found[0]], node)
+        if isinstance(node, dict):
+            return type(node)({renamed(key): renamed(value) for key, value in node.items()})
+        return [renamed(each) for each in node] if isinstance(node, list) else node
+
+    notebook["metadata"]["widgets"] = renamed(notebook["metadata"]["widgets"])
+    for cell in notebook["cells"]:
+        for output in cell.get("outputs", ()):
+            if "data" in output:
+                output["data"] = renamed(output["data"])

@@ -1,0 +1,96 @@
+"""Merge `dvc.lock` stage by stage.
+
+An entry says "these inputs gave these outputs", which stays true whatever stands beside it. So any
+mix of entries is a valid lock file: DVC runs again what does not fit the merged project, or takes
+it from its run cache.
+"""
+
+from __future__ import annotations
+
+import re
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from nb.project import NbError, write_whole
+
+from .wiring import git
+
+# One line of a conflict that is always there.
+MARK = re.compile(rb"^(<{7}|>{7})( |$)", re.M)
+
+
+def merge(base: str, ours: str, theirs: str) -> str:
+    """Merge three versions of a lock file: a stage that only one side changed is taken from it.
+
+    Where both sides changed a stage, ours is kept.
+    """
+    versions = [_read(text) for text in (base, ours, theirs)]
+    stages = [version.get("stages") or {} for version in versions]
+    names = [*stages[1], *(name for name in stages[2] if name not in stages[1])]
+    merged = {name: _choose(*(version.get(name) for version in stages)) for name in names}
+    result = versions[1] or versions[2]
+    result["stages"] = {name: stage for name, stage in merged.items() if stage is not None}
+    text = StringIO()
+    _yaml().dump(result, text)
+    return text.getvalue()
+
+
+def _choose(base: Any, ours: Any, theirs: Any) -> Any:
+    return theirs if ours == base else ours
+
+
+def _yaml() -> YAML:
+    yaml = YAML()
+    yaml.width = 10_000  # DVC does not fold lines either
+    return yaml
+
+
+def _read(text: str) -> Any:
+    return _yaml().load(text) or {}
+
+
+def marked(root: Path) -> list[str]:
+    """Return the tracked lock files that hold the marks of a merge conflict."""
+    names = git(root, "ls-files", "-z", "--", "dvc.lock", "*/dvc.lock").split("\0")
+    files = (name for name in dict.fromkeys(names) if (root / name).is_file())
+    return [name for name in files if MARK.search((root / name).read_bytes())]
+
+
+def sides(text: str) -> tuple[str, str, str]:
+    """Return base, ours and theirs of a text in conflict; a base that is not shown is empty."""
+    parts: list[list[str]] = [[], [], []]
+    shown, has_base = {0, 1, 2}, False
+    for line in text.splitlines(keepends=True):
+        mark = re.match(r"(<{7}|\|{7}|={7}|>{7})( .*)?$", line.rstrip("\r\n"))
+        if mark is None:
+            for side in shown:
+                parts[side].append(line)
+            continue
+        shown = {"<": {1}, "|": {0}, "=": {2}, ">": {0, 1, 2}}[line[0]]
+        has_base |= line[0] == "|"
+    base, ours, theirs = map("".join, parts)
+    return base if has_base else "", ours, theirs
+
+
+def resolve(root: Path) -> list[str]:
+    """Merge every lock file that is in conflict, add it to the index, and return their names.
+
+    Raises:
+        NbError: if none is in conflict.
+    """
+    listed = git(root, "diff", "--name-only", "--diff-filter=U", "-z").split("\0")
+    unmerged = {name for name in listed if Path(name).name == "dvc.lock"}
+    names = sorted({*unmerged, *marked(root)})
+    if not names:
+        raise NbError("no dvc.lock is in conflict.")
+    for name in names:
+        if name in unmerged:
+            versions = [git(root, "show", f":{n}:{name}", check=False) for n in (1, 2, 3)]
+        else:  # the marks were added, or committed
+            versions = [*sides((root / name).read_text(encoding="utf-8"))]
+        write_whole(root / name, merge(*versions))
+        git(root, "add", name)
+    return names

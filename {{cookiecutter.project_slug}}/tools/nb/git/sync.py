@@ -1,0 +1,217 @@
+"""Run what changes the work tree without losing outputs: a pull, a checkout, a commit.
+
+Git refuses to pull over a notebook that was run, though nothing that it stores of it changed; a
+checkout, a stash, and pre-commit before a commit, drop outputs. Here they are copied aside first,
+to `.nb/outputs`, and put back where the code is unchanged. The copy stays until the notebook is
+there to take them, so an interruption loses nothing: the next call takes up what it finds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from difflib import SequenceMatcher
+from pathlib import Path
+from typing import Any
+
+from nb.notebook.content import source_text
+from nb.notebook.strip import RefusedError
+from nb.project import NbError, parse_json, write_whole
+
+from .filter import clean
+from .verify import filtered, index_ids, unmerged
+from .wiring import git
+
+ASIDE = Path(".nb/outputs")
+# Outputs of cells that are gone with their edits, into a stash or another branch.
+LATER = Path(".nb/outputs-of-edits")
+# Commands after which cells that are gone have been replaced for good.
+REPLACING = ("pull", "merge", "rebase", "cherry-pick")
+
+
+@dataclass
+class Kept:
+    """What became of the outputs that were set aside.
+
+    Attributes:
+        restored: the notebooks that have them back.
+        waiting: the notebooks that are not there, or in conflict; theirs wait in `.nb/outputs`.
+        later: the notebooks whose edited cells are not there; their outputs wait for the edits.
+        dropped: the notebooks with cells that were replaced, and their outputs with them.
+    """
+
+    restored: list[str] = field(default_factory=list)
+    waiting: list[str] = field(default_factory=list)
+    later: list[str] = field(default_factory=list)
+    dropped: list[str] = field(default_factory=list)
+
+
+def run_git(root: Path, command: Sequence[str]) -> Kept:
+    """Run a Git command that changes the work tree, and keep outputs.
+
+    Args:
+        root: the project's root.
+        command: the words after `git`, `["pull"]` for one.
+
+    Raises:
+        NbError: if Git fails. What could be put back is back then.
+    """
+    with outputs_kept(root, edits_return=command[0] not in REPLACING) as kept:
+        # Git takes these for changed by hand, and would refuse to replace them.
+        unchanged = _only_outputs_differ(root)
+        if unchanged:
+            git(root, "checkout", "--", *unchanged)
+        code = subprocess.run(["git", *command], cwd=root).returncode
+    if code:
+        words = " ".join(command)
+        raise NbError(f"git {words} failed; its message is above. No output was lost.", code)
+    return kept
+
+
+@contextmanager
+def outputs_kept(root: Path, *, edits_return: bool = True) -> Iterator[Kept]:
+    """Copy the outputs of all notebooks aside, and put them back when the block ends.
+
+    Args:
+        root: the project's root.
+        edits_return: keep the outputs of cells that are not there then, until they are again.
+    """
+    for name in _differing(root):
+        copy = root / ASIDE / name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(copy, (root / name).read_bytes())
+    kept = Kept()
+    try:
+        yield kept
+    finally:
+        _put_all_back(root, kept, edits_return=edits_return)
+        _put_later_back(root, kept)
+
+
+def _differing(root: Path) -> list[str]:
+    """Return the notebooks whose files are not, byte for byte, what the index holds."""
+    ids = index_ids(root)
+    names = [name for name in filtered(root, ids) if (root / name).is_file()]
+    return [name for name in names if ids[name] != _blob_id(root / name, len(ids[name]))]
+
+
+def _blob_id(path: Path, length: int) -> str:
+    """Return the id that Git would give to a file as it is, for its 40 or 64 digits."""
+    content = path.read_bytes()
+    new = hashlib.sha1 if length == 40 else hashlib.sha256
+    return new(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+
+
+def _only_outputs_differ(root: Path) -> list[str]:
+    changed = set(git(root, "diff", "--name-only", "-z").split("\0"))
+    return [name for name in _differing(root) if name not in changed]
+
+
+def _put_all_back(root: Path, kept: Kept, *, edits_return: bool) -> None:
+    conflicts = unmerged(root)
+    for copy in sorted((root / ASIDE).rglob("*.ipynb")):
+        name = copy.relative_to(root / ASIDE).as_posix()
+        target = root / name if (root / name).is_file() else _renamed(root, copy)
+        if target is None or name in conflicts:
+            kept.waiting.append(name)
+            continue
+        restored = _with_outputs(target, copy)
+        if restored is not None:
+            write_whole(target, restored)
+            kept.restored.append(target.relative_to(root).as_posix())
+        if gone := _gone(target, copy):
+            (kept.later if edits_return else kept.dropped).append(name)
+            if edits_return:
+                _keep_for_later(root / LATER / name, gone)
+        copy.unlink()
+
+
+def _gone(target: Path, copy: Path) -> list[dict[str, Any]]:
+    """Return the cells of a copy that have outputs and are not in the notebook."""
+    try:
+        new, old = (_code_cells(json.loads(path.read_bytes())) for path in (target, copy))
+        there = {source_text(cell) for cell in new}
+        return [cell for cell in old if cell["outputs"] and source_text(cell) not in there]
+    except (ValueError, KeyError, TypeError):
+        return []
+
+
+def _keep_for_later(path: Path, cells: list[dict[str, Any]]) -> None:
+    """Add cells to those whose outputs wait for their edits; a newer output takes the place."""
+    known = _code_cells(json.loads(path.read_bytes())) if path.exists() else []
+    latest = {source_text(cell): cell for cell in (*known, *cells)}
+    write_whole(path, json.dumps({"cells": list(latest.values())}))
+
+
+def _put_later_back(root: Path, kept: Kept) -> None:
+    """Give edited cells that are there again the outputs that were kept for them."""
+    conflicts = unmerged(root)
+    for path in sorted((root / LATER).rglob("*.ipynb")):
+        name = path.relative_to(root / LATER).as_posix()
+        is_there = (root / name).is_file() and name not in conflicts
+        restored = _with_moved_outputs(root / name, path) if is_there else None
+        if restored is None:
+            continue
+        write_whole(root / name, restored)
+        left = _gone(root / name, path)
+        path.unlink()
+        if left:
+            _keep_for_later(path, left)
+        kept.later = [later for later in kept.later if later != name or left]
+        kept.restored = sorted({*kept.restored, name})
+
+
+def _renamed(root: Path, copy: Path) -> Path | None:
+    """Return the notebook that holds what a copy held, under another name."""
+    wanted = _stripped(copy)
+    names = filtered(root, index_ids(root))
+    paths = (root / name for name in names if (root / name).is_file())
+    return next((path for path in paths if wanted and path.read_bytes() == wanted), None)
+
+
+def _stripped(path: Path) -> bytes | None:
+    try:
+        return clean(path.read_bytes(), path.name)
+    except RefusedError:
+        return None
+
+
+def _with_outputs(target: Path, copy: Path) -> bytes | None:
+    """Return the notebook with the outputs of the copy; None if there is nothing to put back."""
+    content = copy.read_bytes()
+    if target.read_bytes() == content:
+        return None
+    wanted = _stripped(copy)
+    if wanted and wanted == _stripped(target):
+        return content
+    return _with_moved_outputs(target, copy)
+
+
+def _with_moved_outputs(target: Path, copy: Path) -> bytes | None:
+    """Return the notebook with the outputs of a copy's equal cells; None if there are none."""
+    try:
+        new, old = (parse_json(path.read_bytes()) for path in (target, copy))
+        moved = _move_outputs(_code_cells(old), _code_cells(new))
+    except (ValueError, KeyError, TypeError):
+        return None  # no notebook any more: it stays as Git left it
+    text = json.dumps(new, indent=1, ensure_ascii=False, sort_keys=True)
+    return f"{text}\n".encode() if moved else None
+
+
+def _code_cells(notebook: Any) -> list[dict[str, Any]]:
+    return [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+
+
+def _move_outputs(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> bool:
+    sources = [[source_text(cell) for cell in cells] for cells in (old, new)]
+    matches = SequenceMatcher(a=sources[0], b=sources[1], autojunk=False).get_matching_blocks()
+    pairs = [(old[m.a + i], new[m.b + i]) for m in matches for i in range(m.size)]
+    for before, after in pairs:
+        if not after["outputs"]:
+            after["outputs"] = before["outputs"]
+            after["execution_count"] = before["execution_count"]
+    return any(before["outputs"] for before, _ in pairs)

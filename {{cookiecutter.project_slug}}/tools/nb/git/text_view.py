@@ -1,0 +1,125 @@
+"""A notebook as text for ``git diff``: its cells as a person reads them, without outputs.
+
+Only the standard library is used, from Python 3.8 on: Git starts this once for each version of
+each notebook that it shows.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from zlib import crc32
+
+from nb.notebook.strip import NotJsonError, RefusedError, strip
+from nb.printable import VISIBLE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+def text(data: bytes) -> bytes:
+    """Show a notebook's kernel, metadata and cells; return what is not a notebook as it is.
+
+    A cell's header names its type, unless it is code, and its tags. It holds no number and no id:
+    inserting a cell changes no other cell's text. Other metadata, attachments and kept outputs have
+    a line each, so that a change of them has a diff.
+
+    Args:
+        data: the notebook file, of any quality: a diff must always work.
+    """
+    try:
+        notebook = json.loads(_stored(data).decode("utf-8"))
+        parts = [_cell(cell) for cell in notebook["cells"]]
+        head = _head(notebook)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return data
+    if head:
+        parts.insert(0, "\n".join(head))
+    shown = "\n\n".join(parts).replace("\r\n", "\n").translate(VISIBLE)
+    return (shown + "\n").encode("utf-8", "backslashreplace")
+
+
+def is_text_view(data: bytes) -> bool:
+    """Tell whether data can be a text view: `git blame` sends such through the filter."""
+    heads = (b"# format: ", b"# kernel: ", b"# metadata: ", b"# %%")
+    return data.startswith(heads) or not data.strip()
+
+
+def _stored(data: bytes) -> bytes:
+    """A notebook as Git stores it; the file in the work tree may hold more."""
+    try:
+        return strip(data)
+    except (NotJsonError, RefusedError):
+        return data
+
+
+def _head(notebook: dict[str, Any]) -> list[str]:
+    """Lines for the format, if it is not the usual one, the kernel and other metadata."""
+    metadata = notebook["metadata"]
+    version = f"{notebook.get('nbformat')}.{notebook.get('nbformat_minor')}"
+    kernel = dict(metadata.get("kernelspec", {}))
+    name = kernel.pop("name", None)
+    kernel.pop("display_name", None)  # the filter makes the name of it
+    more = f" {json.dumps(kernel, ensure_ascii=False, sort_keys=True)}" if kernel else ""
+    return [
+        *([f"# format: {version}"] if version != "4.5" else []),
+        *([f"# kernel: {name}{more}"] if name or more else []),
+        *_metadata(metadata, but="kernelspec"),
+    ]
+
+
+def _metadata(metadata: dict[str, Any], *, but: str) -> list[str]:
+    """A line for each key that is not shown otherwise."""
+    return [
+        f"# metadata: {key}: {json.dumps(value, ensure_ascii=False, sort_keys=True)}"
+        for key, value in sorted(metadata.items())
+        if key != but
+    ]
+
+
+def _cell(cell: dict[str, Any]) -> str:
+    kind = cell["cell_type"]
+    header = "# %%" if kind == "code" else f"# %% [{kind}]"
+    tags = cell["metadata"].get("tags")
+    if tags:
+        header += f" tags: {', '.join(tags)}"
+    source = cell["source"]
+    body = source if isinstance(source, str) else "".join(source)
+    more = [*_metadata(cell["metadata"], but="tags"), *_attachments(cell), *_outputs(cell)]
+    return "\n".join([header, *more, *([body] if body else [])])
+
+
+def _attachments(cell: dict[str, Any]) -> list[str]:
+    """A line for each attached file, so that a replaced image does not go unnoticed."""
+    return [
+        f"# attachment: {name} ({mime}, {_size(content)})"
+        for name, bundle in cell.get("attachments", {}).items()
+        for mime, content in bundle.items()
+    ]
+
+
+def _outputs(cell: dict[str, Any]) -> list[str]:
+    """A line for each output that Git stores."""
+    return [
+        f"# kept output: {output['output_type']} ({_size(json.dumps(output, sort_keys=True))})"
+        for output in cell.get("outputs", [])
+    ]
+
+
+def _size(content: str | list[str]) -> str:
+    """Length of a text, and a checksum: another image may be as long."""
+    whole = "".join(content)
+    return f"{len(whole)} characters, {crc32(whole.encode('utf-8', 'backslashreplace')):08x}"
+
+
+def main(arguments: list[str]) -> int:
+    """Show the notebook on stdin; return the exit code."""
+    try:
+        sys.stdout.buffer.write(text(sys.stdin.buffer.read()))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Nobody reads on. The usual exit would flush into the closed pipe and complain.
+        os._exit(1)
+    return 0

@@ -1,0 +1,139 @@
+"""Check what is about to be committed, or all that is tracked: the second and third ring.
+
+The filter strips notebooks; this verifies that it did, and changes nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from nb.notebook.content import source_text
+from nb.notebook.strip import RefusedError, load
+from nb.project import NbError
+
+from .credentials import find_in_file
+from .filter import clean
+from .wiring import git
+
+FILTER = "nbstripout"  # as .gitattributes names it
+# Bytes of a notebook that a person may still review.
+LARGEST = 1_000_000
+CONFLICT = re.compile(r"^(<{7}|>{7})( |$)", re.M)
+
+
+def index_ids(root: Path) -> dict[str, str]:
+    """Return the id of each file in the index, by name; links and submodules are left out."""
+    entries = git(root, "ls-files", "--stage", "-z").split("\0")
+    pairs = (entry.split("\t", 1) for entry in entries if entry.startswith("100"))
+    return {name: fields.split()[1] for fields, name in pairs}
+
+
+def named(root: Path, files: Sequence[str]) -> dict[str, str]:
+    """Return the ids of the named files, or of all in the index if none is named.
+
+    Args:
+        root: the project's root.
+        files: paths as they are typed in the working directory.
+
+    Raises:
+        NbError: if one of them is not in the index: a check must not pass because it saw nothing.
+    """
+    ids = index_ids(root)
+    names = [os.path.relpath(Path.cwd() / file, root).replace(os.sep, "/") for file in files]
+    unknown = [name for name in names if name not in ids]
+    if unknown:
+        raise NbError(f"{unknown[0]} is not a file that Git tracks; git add it first.", 2)
+    return {name: ids[name] for name in names} if files else ids
+
+
+def blobs(root: Path, ids: Mapping[str, str]) -> Iterator[tuple[str, bytes]]:
+    """Yield each file with its content as the index holds it, all through one Git process."""
+    request = "".join(f"{digest}\n" for digest in ids.values()).encode()
+    done = subprocess.run(
+        ["git", "cat-file", "--batch"], cwd=root, input=request, capture_output=True
+    )
+    position = 0
+    for name in ids:
+        end = done.stdout.index(b"\n", position)
+        size = int(done.stdout[position:end].split()[2])
+        yield name, done.stdout[end + 1 : end + 1 + size]
+        position = end + 2 + size
+
+
+def filtered(root: Path, names: Iterable[str]) -> list[str]:
+    """Return the notebooks that Git's filter strips, by the attributes in the work tree."""
+    notebooks = [name for name in names if name.endswith(".ipynb")]
+    if not notebooks:
+        return []
+    listed = "".join(f"{name}\0" for name in notebooks)
+    fields = git(root, "check-attr", "-z", "--stdin", "filter", stdin=listed).split("\0")
+    return [name for name, value in zip(fields[::3], fields[2::3], strict=False) if value == FILTER]
+
+
+def unmerged(root: Path) -> set[str]:
+    """Return the files that a merge, rebase, cherry-pick or stash left in conflict in the index."""
+    entries = git(root, "ls-files", "--unmerged", "-z").split("\0")
+    return {entry.split("\t", 1)[1] for entry in entries if entry}
+
+
+def verify_notebooks(root: Path, ids: Mapping[str, str]) -> list[str]:
+    """Return a sentence for each notebook that holds outputs or a conflict, is huge, or is none.
+
+    Args:
+        root: the project's root.
+        ids: the files to look at, with their ids in the index; only notebooks are.
+    """
+    notebooks = {name: ids[name] for name in filtered(root, ids)}
+    conflicts = find_conflicts(root, notebooks)
+    whole = {name: digest for name, digest in notebooks.items() if name not in conflicts}
+    found = (_problem(name, content) for name, content in blobs(root, whole))
+    return [*conflicts.values(), *(problem for problem in found if problem)]
+
+
+def find_conflicts(root: Path, ids: Mapping[str, str]) -> dict[str, str]:
+    """Return a sentence for each notebook that is unmerged or holds a conflict, by name.
+
+    Args:
+        root: the project's root.
+        ids: the files to look at, with their ids in the index; only notebooks are.
+    """
+    notebooks = {name: ids[name] for name in filtered(root, ids)}
+    open_merges = unmerged(root)
+    found = {
+        name: f"{name} is unmerged: edit the marked cells, then git add it."
+        if name in open_merges
+        else _conflict(name, content)
+        for name, content in blobs(root, notebooks)
+    }
+    return {name: sentence for name, sentence in found.items() if sentence}
+
+
+def _conflict(name: str, content: bytes) -> str | None:
+    try:
+        cells = load(content)["cells"] if content else []
+        marked = [n for n, cell in enumerate(cells, 1) if CONFLICT.search(source_text(cell))]
+    except (ValueError, KeyError, TypeError):  # the filter lets it pass, outputs and all
+        return f"{name} is not a notebook that can be read: finish its merge, or repair it."
+    if marked:
+        return f"{name}: cell {marked[0]} holds a merge conflict: edit it, then git add it again."
+    return None
+
+
+def _problem(name: str, content: bytes) -> str | None:
+    try:
+        if clean(content, name) != content:
+            return f"{name} holds outputs: run `nb setup`, then `git add --renormalize {name}`."
+    except RefusedError as error:
+        return f"{name}: {error}"
+    if len(content) > LARGEST:
+        return f"{name} holds {len(content) / 1e6:.1f} MB besides outputs: keep data with DVC."
+    return None
+
+
+def find_credentials(root: Path, ids: Mapping[str, str]) -> list[str]:
+    """Return a phrase for each credential in the files as the index holds them."""
+    return [found for name, content in blobs(root, ids) for found in find_in_file(name, content)]

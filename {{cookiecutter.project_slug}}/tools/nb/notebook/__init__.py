@@ -1,0 +1,1 @@
+"""Notebooks: cells, files, parameters, types, config files and fingerprints."""

@@ -1,0 +1,268 @@
+"""The Python of a notebook's cells: parsed beside IPython's lines, and what each name stands for.
+
+Standard library only, fast to import. What changes code is in `refactor`.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import symtable
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .file import Cell, CellFile
+from .magics import Masked, mask
+
+# What IPython gives every notebook, and how a module gets it.
+IPYTHON_NAMES = {"display": "IPython.display"}
+# Calls that give a constant: they read nothing and always return the same.
+CONSTANT_CALLS = {"re.compile", "Path", "pathlib.Path", "frozenset", "set", "tuple", "dict", "list"}
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+# Characters of a cell that are parsed, again after each line of IPython: thousands of such lines
+# would take as long as their square.
+MOST_PARSED = 5_000_000
+
+
+@dataclass(frozen=True)
+class Import:
+    """An import of one name: `import module [as alias]` or `from module import name [as alias]`."""
+
+    module: str
+    name: str = ""
+    alias: str = ""
+
+    @property
+    def binds(self) -> str:
+        """The name that it makes known."""
+        return self.alias or self.name or self.module.partition(".")[0]
+
+    @property
+    def origin(self) -> str:
+        """What that name stands for, in full."""
+        if self.name:
+            return f"{self.module}.{self.name}"
+        return self.module if self.alias else self.binds
+
+
+def imports_of(statement: ast.stmt) -> list[Import]:
+    """Return what an import statement imports; nothing for a relative one or another statement."""
+    if isinstance(statement, ast.Import):
+        return [Import(alias.name, "", alias.asname or "") for alias in statement.names]
+    if isinstance(statement, ast.ImportFrom) and not statement.level and statement.module:
+        module = statement.module
+        return [Import(module, alias.name, alias.asname or "") for alias in statement.names]
+    return []
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A function, a class or a constant at the top level of a cell.
+
+    Attributes:
+        name: its name.
+        cell: the number of its code cell, from 1.
+        node: its syntax tree.
+        masked: the cell's source.
+    """
+
+    name: str
+    cell: int
+    node: ast.stmt = field(compare=False)
+    masked: Masked = field(compare=False)
+
+    @property
+    def line(self) -> int:
+        """Its first line in the cell, from 1: that of its first decorator, if it has any."""
+        return first_line(self.node)
+
+    @property
+    def text(self) -> str:
+        """Its lines, without the comments above it."""
+        lines = self.masked.text.split("\n")
+        return "\n".join(lines[self.line - 1 : self.node.end_lineno])
+
+    @property
+    def kind(self) -> str:
+        """`function`, `class` or `constant`."""
+        if isinstance(self.node, Function):
+            return "function"
+        return "class" if isinstance(self.node, ast.ClassDef) else "constant"
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether it is neither function nor class."""
+        return self.kind == "constant"
+
+    @property
+    def has_magic(self) -> bool:
+        """Whether it holds lines of IPython, which a module cannot."""
+        text = self.masked.unmask(self.text)
+        try:
+            ast.parse(text)
+        except SyntaxError:
+            return True
+        return False
+
+
+def first_line(node: ast.stmt) -> int:
+    """Return the first line of a statement: that of its first decorator, if it has any."""
+    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
+    return min([node.lineno, *(decorator.lineno for decorator in decorators)])
+
+
+@dataclass
+class Names:
+    """What the names at the top level of a notebook or a module stand for.
+
+    Attributes:
+        definitions: functions, classes, and constants that are assigned once, by name.
+        imports: by the name that they bind.
+        variables: all other names that are assigned, with the cells that do it.
+        unreadable: the cells that are no Python.
+    """
+
+    definitions: dict[str, list[Definition]] = field(default_factory=dict)
+    imports: dict[str, Import] = field(default_factory=dict)
+    variables: dict[str, list[int]] = field(default_factory=dict)
+    unreadable: list[int] = field(default_factory=list)
+
+    def function(self, name: str) -> Definition | None:
+        """Return the function or class of a name, if there is exactly one."""
+        found = [d for d in self.definitions.get(name, []) if not d.is_constant]
+        return found[0] if len(found) == 1 and name not in self.variables else None
+
+
+def names_of_notebook(file: CellFile) -> Names:
+    """Return what the names of a notebook stand for."""
+    return names_of(file.cells)
+
+
+def names_of_module(source: str) -> Names:
+    """Return what the names of a module stand for."""
+    return names_of([Cell(1, source, ())])
+
+
+def names_of(cells: Iterable[Cell]) -> Names:
+    """Return what the names at the top level of cells stand for, all cells taken together."""
+    names = Names()
+    constants: list[Definition] = []
+    for cell in cells:
+        masked = mask(cell.source)
+        if masked is None:
+            names.unreadable.append(cell.number)
+            continue
+        body = masked.tree.body
+        alone = Counter(node.lineno for node in body)
+        for node in body:
+            if isinstance(node, Function | ast.ClassDef):
+                found = Definition(node.name, cell.number, node, masked)
+                names.definitions.setdefault(node.name, []).append(found)
+                continue
+            names.imports.update({found.binds: found for found in imports_of(node)})
+            for name in assigned_names(node):
+                names.variables.setdefault(name, []).append(cell.number)
+            target = _constant_name(node)
+            if target and alone[node.lineno] == 1 and "parameters" not in cell.tags:
+                constants.append(Definition(target, cell.number, node, masked))
+    for constant in constants:
+        if len(names.variables.get(constant.name, [])) == 1:
+            del names.variables[constant.name]
+            names.definitions.setdefault(constant.name, []).append(constant)
+    return names
+
+
+def assigned_names(node: ast.stmt) -> Iterator[str]:
+    """Yield the names that a statement assigns in its own scope, imports left out."""
+    waiting: list[ast.AST] = [node]
+    while waiting:
+        current = waiting.pop()
+        if isinstance(current, Function | ast.ClassDef):
+            if current is not node:
+                yield current.name
+            continue
+        if isinstance(current, ast.Lambda):
+            continue
+        if isinstance(current, ast.Name) and isinstance(current.ctx, ast.Store | ast.Del):
+            yield current.id
+        elif isinstance(current, ast.ExceptHandler) and current.name:
+            yield current.name
+        elif isinstance(current, ast.comprehension):
+            waiting.append(current.iter)
+            continue
+        waiting.extend(ast.iter_child_nodes(current))
+
+
+def _constant_name(node: ast.stmt) -> str:
+    """Return the name that a statement assigns, if its value is a constant; or nothing."""
+    if isinstance(node, ast.Assign) and len(node.targets) == 1:
+        target: ast.expr = node.targets[0]
+    elif isinstance(node, ast.AnnAssign) and node.value:
+        target = node.target
+    else:
+        return ""
+    assert node.value
+    return target.id if isinstance(target, ast.Name) and _is_constant(node.value) else ""
+
+
+def _is_constant(value: ast.expr) -> bool:
+    for node in ast.walk(value):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) not in CONSTANT_CALLS:
+            return False
+        if isinstance(node, ast.Await | ast.Yield | ast.YieldFrom | ast.NamedExpr):
+            return False
+    return True
+
+
+def needed_names(source: str) -> set[str]:
+    """Return the names from outside that a piece of top-level source uses, builtins left out.
+
+    Raises:
+        SyntaxError: if it is no Python.
+    """
+    top = symtable.symtable(source, "cell", "exec")
+    own = {symbol.get_name() for symbol in top.get_symbols() if symbol.is_assigned()}
+    own |= {child.get_name() for child in top.get_children()}
+    used = {symbol.get_name() for symbol in top.get_symbols() if symbol.is_referenced()}
+    tables = list(top.get_children())
+    while tables:
+        table = tables.pop()
+        used |= {s.get_name() for s in table.get_symbols() if s.is_global()}
+        tables.extend(table.get_children())
+    return (used | set(quoted_names(source))) - own - set(dir(builtins)) - {"__class__"}
+
+
+def quoted_names(source: str) -> Iterator[str]:
+    """Yield the names in annotations that are written as strings."""
+    for node in ast.walk(ast.parse(source)):
+        for kind in ("annotation", "returns"):
+            annotation = getattr(node, kind, None)
+            if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
+                try:
+                    tree = ast.parse(annotation.value, mode="eval")
+                except SyntaxError:
+                    continue
+                yield from (name.id for name in ast.walk(tree) if isinstance(name, ast.Name))
+
+
+def changed_globals(source: str) -> set[str]:
+    """Return the names that a piece of source declares `global` and assigns."""
+    names: set[str] = set()
+    tables = list(symtable.symtable(source, "cell", "exec").get_children())
+    while tables:
+        table = tables.pop()
+        names |= {
+            s.get_name() for s in table.get_symbols() if s.is_declared_global() and s.is_assigned()
+        }
+        tables.extend(table.get_children())
+    return names
+
+
+def project_package(root: Path) -> str:
+    """Return the name of the package under `src/`; nothing if there is none or several."""
+    found = [path.parent.name for path in (root / "src").glob("*/__init__.py")]
+    return found[0] if len(found) == 1 else ""

@@ -1,0 +1,182 @@
+"""The file of a notebook, edited in place: what is not asked for keeps every byte.
+
+Standard library only. A notebook that is parsed and written again may lose its indentation, the
+order of its keys or the way its numbers are written. Here new text takes the place of single
+values.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .content import load_json, parse_notebook, read_text, source_text
+
+BLANKS = " \t\r\n"
+_DECODER = json.JSONDecoder()
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A code cell and where it is in the file.
+
+    Attributes:
+        number: counted from 1 among the code cells, as messages name it.
+        source: its text.
+        tags: its tags.
+        span: of its source, from and to, in the text of the file.
+        whole: of the cell, likewise.
+    """
+
+    number: int
+    source: str
+    tags: tuple[str, ...]
+    span: tuple[int, int] = (0, 0)
+    whole: tuple[int, int] = (0, 0)
+
+
+@dataclass(frozen=True)
+class CellFile:
+    """The text of a notebook file, with its code cells.
+
+    Attributes:
+        path: where it is from.
+        text: all of it, line ends as they are.
+        cells: the code cells, in order.
+    """
+
+    path: Path
+    text: str
+    cells: tuple[Cell, ...]
+
+    def edited(self, sources: Mapping[int, str | None]) -> str:
+        """Return the file's text with new sources.
+
+        Args:
+            sources: by the number of a code cell. None removes the cell; a source that is what it
+                was changes nothing.
+        """
+        text = self.text
+        for cell in reversed(self.cells):
+            source = sources.get(cell.number, cell.source)
+            if source is None:
+                text = _without(text, *cell.whole)
+            elif source != cell.source:
+                start, end = cell.span
+                text = text[:start] + self._written(source, text[start:end]) + text[end:]
+        return text
+
+    def _written(self, source: str, old: str) -> str:
+        """Write a source as JSON in the form of the old one: one string, or a list of lines."""
+        ascii_only = self.text.isascii() and "\\u" in self.text
+        if old.startswith('"'):
+            return json.dumps(source, ensure_ascii=ascii_only)
+        lines = [json.dumps(line, ensure_ascii=ascii_only) for line in source_lines(source)]
+        if not lines:
+            return "[]"
+        gap, closing = self._gaps(old)
+        return "[" + gap + ("," + gap).join(lines) + closing + "]"
+
+    def _gaps(self, old: str) -> tuple[str, str]:
+        """Return the blanks before a line of a source and those before the closing bracket."""
+        spans = [old, *(self.text[slice(*cell.span)] for cell in self.cells)]
+        for candidate in spans:
+            inside = candidate[1:-1]
+            if candidate.startswith("[") and inside.strip(BLANKS):
+                first = inside[: len(inside) - len(inside.lstrip(BLANKS))]
+                return first, inside[len(inside.rstrip(BLANKS)) :]
+        return ("\n    ", "\n   ") if "\n" in self.text else ("", "")
+
+
+def _without(text: str, start: int, end: int) -> str:
+    """Return a text without an element of an array, and without one of the commas around it."""
+    before, after = text[:start].rstrip(BLANKS), text[end:].lstrip(BLANKS)
+    if before.endswith(","):
+        return before[:-1] + text[end:]
+    return text[:start] + after[1:].lstrip(BLANKS) if after[:1] == "," else before + after
+
+
+def source_lines(source: str) -> list[str]:
+    """Return a source as nbformat writes it: split at newlines, and at no other line end."""
+    pieces = source.split("\n")
+    return [f"{piece}\n" for piece in pieces[:-1]] + ([pieces[-1]] if pieces[-1] else [])
+
+
+def read_cells(path: Path) -> CellFile:
+    """Read the file of a notebook of nbformat 4.
+
+    Raises:
+        NbError: if it cannot be read, or is not such a notebook.
+    """
+    return read_text(path, lambda text: parse_cells(path, text))
+
+
+def parse_cells(path: Path, text: str) -> CellFile:
+    """Return the code cells of the text of a notebook file.
+
+    Raises:
+        ValueError: if it is not JSON.
+        NbError: if it is not a notebook of nbformat 4.
+    """
+    parse_notebook(path, load_json(path, text))
+    return CellFile(path, text, tuple(_code_cells(text)))
+
+
+def _code_cells(text: str) -> Iterator[Cell]:
+    (cells,) = [start for key, start, _ in _members(text, _skip(text, 0)) if key == "cells"][-1:]
+    number = 0
+    for start in _elements(text, cells):
+        content: dict[str, Any]
+        content, end = _DECODER.raw_decode(text, start)
+        if content["cell_type"] == "code":
+            number += 1
+            # Of a key that is there twice JSON takes the last.
+            span = {key: (begin, end) for key, begin, end in _members(text, start)}["source"]
+            tags = tuple(map(str, content["metadata"].get("tags", ())))
+            yield Cell(number, source_text(content), tags, span, (start, end))
+
+
+def _skip(text: str, position: int) -> int:
+    while text[position] in BLANKS:
+        position += 1
+    return position
+
+
+def _members(text: str, start: int) -> Iterator[tuple[str, int, int]]:
+    """Yield key, begin and end of the value of each member of the object at a position."""
+    position = _skip(text, start + 1)
+    while text[position] != "}":
+        key, position = _DECODER.raw_decode(text, position)
+        begin = _skip(text, _skip(text, position) + 1)  # past the colon
+        _, end = _DECODER.raw_decode(text, begin)
+        yield key, begin, end
+        position = _skip(text, end)
+        if text[position] == ",":
+            position = _skip(text, position + 1)
+
+
+def _elements(text: str, start: int) -> Iterator[int]:
+    """Yield where each element of the array at a position begins."""
+    position = _skip(text, start + 1)
+    while text[position] != "]":
+        yield position
+        position = _skip(text, _DECODER.raw_decode(text, position)[1])
+        if text[position] == ",":
+            position = _skip(text, position + 1)
+
+
+def dumped(content: Any, like: str) -> str:
+    """Return content as JSON, laid out as the text of another notebook file is."""
+    old = json.loads(like)
+    end = like[len(like.rstrip(BLANKS)) :]
+    layouts: list[dict[str, Any]] = [
+        {"indent": indent, "ensure_ascii": ascii_only, "separators": separators}
+        for separators in (None, (",", ":"))
+        for ascii_only in (False, True)
+        for indent in (1, 2, 4, "\t", None)
+    ]
+    fitting = (one for one in layouts if json.dumps(old, **one) + end == like)
+    return json.dumps(content, **next(fitting, layouts[0])) + end

@@ -1,0 +1,145 @@
+"""Keep one fingerprint per production notebook in `.nb/fingerprints`, and tell what changed in it.
+
+Standard library only. DVC depends on these files; a copy of each state that `dvc.lock` names is
+kept in `.nb/history` under its MD5, so that a change can be explained cell by cell.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from difflib import SequenceMatcher
+from pathlib import Path
+
+from nb.printable import printable
+from nb.project import FINGERPRINTS, PRODUCTION, NbError, from_root, one_line, warn, write_whole
+
+from .content import CELL, MODULE, Sources, fingerprint, production_notebooks, read_notebook
+
+HISTORY = Path(".nb/history")
+# How the fingerprint of a notebook that cannot be read begins.
+UNREADABLE = "# unreadable: "
+
+
+def refresh(root: Path) -> list[Path]:
+    """Bring all fingerprints up to date and return those that changed, relative to the root.
+
+    A file whose content stays is not touched, so DVC does not hash it again. A notebook that cannot
+    be read is named on standard error. The reason is its fingerprint, so that its stage is stale.
+    """
+    sources = Sources(root / "src")
+    texts = {
+        FINGERPRINTS / path.relative_to(root / PRODUCTION).with_suffix(".txt"): _text(
+            root, path, sources
+        )
+        for path in production_notebooks(root / PRODUCTION)
+    }
+    (root / FINGERPRINTS).mkdir(parents=True, exist_ok=True)
+    changed = [path for path, text in texts.items() if _write_changed(root / path, text)]
+    for path in (root / FINGERPRINTS).rglob("*.txt"):
+        if path.relative_to(root) not in texts:
+            path.unlink(missing_ok=True)
+    _keep_history(root, texts.values())
+    return changed
+
+
+def _text(root: Path, path: Path, sources: Sources) -> str:
+    try:
+        return fingerprint(read_notebook(path), sources)
+    except NbError as error:
+        reason = from_root(one_line(error), root)
+        warn(reason)
+        return f"{UNREADABLE}{printable(reason)}\n"
+
+
+def _write_changed(path: Path, text: str) -> bool:
+    content = text.encode("utf-8", "surrogatepass")
+    if path.exists() and path.read_bytes() == content:
+        return False
+    write_whole(path, content, path.with_suffix(f".{os.getpid()}.draft"))
+    return True
+
+
+def _keep_history(root: Path, texts: Iterable[str]) -> None:
+    current = {
+        hashlib.md5(t.encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest(): t
+        for t in texts
+    }
+    for digest, text in current.items():
+        _write_changed(root / HISTORY / f"{digest}.txt", text)
+    lock = root / "dvc.lock"
+    named = lock.read_text(encoding="utf-8") if lock.exists() else ""
+    for path in (root / HISTORY).glob("*.txt"):
+        if path.stem not in current and path.stem not in named:
+            path.unlink(missing_ok=True)
+
+
+def explain(root: Path, path: Path, old_md5: str | None) -> list[str]:
+    """Say in words how a fingerprint differs from the one with the given MD5.
+
+    Args:
+        root: the project's root.
+        path: the fingerprint, relative to the root.
+        old_md5: what `dvc.lock` holds for it; None if it holds nothing.
+
+    Returns:
+        One phrase per change. Where the old state was never seen on this machine, one phrase that
+        says no more than that it changed.
+    """
+    if not (root / path).exists():
+        name = path.relative_to(FINGERPRINTS).with_suffix(".ipynb")
+        return [f"{(PRODUCTION / name).as_posix()} is missing"]
+    now = _read(root / path)
+    if now.startswith(UNREADABLE):
+        return [now.removeprefix(UNREADABLE).strip()]
+    old = root / HISTORY / f"{old_md5}.txt"
+    if not old.exists():
+        return ["its code, or a module that it imports, changed"]
+    before, after = _parse(_read(old)), _parse(now)
+    kernel = ["its kernel changed"] if before[0] != after[0] else []
+    return [*kernel, *_cell_changes(before[1], after[1]), *_module_changes(before[2], after[2])]
+
+
+def _read(path: Path) -> str:
+    return path.read_bytes().decode("utf-8", "surrogatepass")
+
+
+def _parse(text: str) -> tuple[str, list[str], dict[str, str]]:
+    """Split a fingerprint into kernel line, cells and hashes of files by their path."""
+    kernel, *lines = text.splitlines(keepends=True)
+    cells: list[str] = []
+    files: dict[str, str] = {}
+    for line in lines:
+        if line.startswith(CELL):
+            cells.append(line)
+        elif line.startswith(MODULE):
+            name, digest = line.removeprefix(MODULE).strip().rsplit(" ", 1)
+            files[name] = digest
+        else:
+            cells[-1] += line
+    return kernel, cells, files
+
+
+def _cell_changes(before: list[str], after: list[str]) -> Iterator[str]:
+    for kind, old_from, old_to, new_from, new_to in SequenceMatcher(
+        None, before, after, autojunk=False
+    ).get_opcodes():
+        if kind == "equal":
+            continue
+        common = min(old_to - old_from, new_to - new_from)
+        yield from (f"code cell {new_from + i + 1} changed" for i in range(common))
+        yield from (f"code cell {n + 1} was added" for n in range(new_from + common, new_to))
+        removed = old_to - old_from - common
+        if removed:
+            yield f"{removed} code cell{'s were' if removed > 1 else ' was'} removed"
+
+
+def _module_changes(before: dict[str, str], after: dict[str, str]) -> Iterator[str]:
+    for name in sorted(before.keys() | after.keys()):
+        if name not in before:
+            yield f"{name} is imported now"
+        elif name not in after:
+            yield f"{name} is no longer imported"
+        elif before[name] != after[name]:
+            yield f"{name} changed"

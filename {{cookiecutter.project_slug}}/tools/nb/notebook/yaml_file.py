@@ -1,0 +1,370 @@
+"""YAML with one reading: config files mean the same to papermill, to DVC and in `${…}`.
+
+papermill reads YAML 1.1 without dates, DVC reads YAML 1.2: `on` is true to the first and text to
+the second, `012` is 10 and 12. A value on which the two differ is refused, with the spelling that
+both read alike. So is a value that cannot be recorded: DVC writes parameters as YAML and as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Hashable, Iterator
+from datetime import date, datetime
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nb.project import DEEPEST, NbError, one_line
+
+if TYPE_CHECKING:
+    from yaml import Node
+
+# Values that aliases stand for: a dozen lines can stand for billions, and comparing visits them.
+MOST_REPEATED = 100_000
+# How DVC's parser resolves plain scalars, where that differs from YAML 1.1: tag, pattern, and the
+# characters that a match begins with.
+_DVC_SCALARS = (
+    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    (
+        "float",
+        r"[-+]?[0-9][0-9_]*\.[0-9_]*([eE][-+]?[0-9]+)?|[-+]?[0-9][0-9_]*[eE][-+]?[0-9]+"
+        r"|[-+]?\.[0-9_]+([eE][-+][0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+        "-+0123456789.",
+    ),
+    (
+        "int",
+        r"[-+]?0b[0-1_]+|[-+]?0o?[0-7_]+|[-+]?[0-9_]+|[-+]?0x[0-9a-fA-F_]+",
+        "-+0123456789",
+    ),
+)
+_TAG = "tag:yaml.org,2002:"
+# To YAML 1.1 these end a line, and PyYAML writes them as they are.
+_BREAKS = re.compile("[\x85\u2028\u2029]")
+
+
+def read(text: str, where: str) -> Any:
+    """Return the content of a YAML text that papermill and DVC read alike.
+
+    Args:
+        text: the text.
+        where: the file, for messages.
+
+    Raises:
+        NbError: with exit code 2 and one line per problem, if the text is not valid YAML, a name
+            is given twice, or a value is not the same to both.
+    """
+    first, second, content = _readings(text, where)
+    problems = list(_problems(first, second, "")) if first and second else []
+    if problems:
+        raise NbError("\n".join(f"{where}, {problem}" for problem in problems), 2)
+    return content()
+
+
+def read_value(text: str, where: str) -> Any:
+    """Return a value that a person typed; a date is text there, and `1e-3` a number.
+
+    Raises:
+        NbError: as `read` does.
+    """
+    first, second, content = _readings(text, where)
+    if first and second and first.id == "scalar":
+        ours, dvcs = _scalar(_papermill(), first), _scalar(_dvc(), second)
+        if isinstance(dvcs, date):
+            return ours
+        if isinstance(ours, str) and isinstance(dvcs, float) and math.isfinite(dvcs):
+            return dvcs
+    problems = list(_problems(first, second, "")) if first and second else []
+    if problems:
+        raise NbError("\n".join(f"{where}: {p.partition(': ')[2]}" for p in problems), 2)
+    return content()
+
+
+def read_as_dvc(text: str, where: str) -> Any:
+    """Return the content of `dvc.yaml` or `dvc.lock`, as DVC reads it.
+
+    Raises:
+        NbError: as `parse_as_dvc` does.
+    """
+    return parse_as_dvc(text, where)[1]
+
+
+def parse_as_dvc(text: str, where: str) -> tuple[Any, Any]:
+    """Return a YAML text as its node, which knows its lines, and as values; None if it is empty.
+
+    Args:
+        text: the text.
+        where: the file, for messages.
+
+    Raises:
+        NbError: with exit code 2, if the text is not valid YAML, too deep or too large, or a name
+            is given twice.
+    """
+    import yaml
+
+    try:
+        if "*" in text:  # no alias, no bomb: most files need not be read twice
+            _require_bounds(text, where)
+        loader = _dvc()(text)
+        node = loader.get_single_node()
+        if node is None:
+            return None, None
+        _require_plain_tree(node, where)
+        return node, loader.construct_document(node)
+    except (yaml.YAMLError, ValueError) as error:
+        raise NbError(f"{where} is not valid YAML: {one_line(error)}", 2) from None
+    except RecursionError:
+        raise NbError(f"{where} is nested more than {DEEPEST} levels deep", 2) from None
+
+
+def _require_plain_tree(root: Node, where: str) -> None:
+    """Raise if nodes are nested too deeply, or a name is given twice in one mapping."""
+    level, depth, seen = [root], 0, {id(root)}  # an alias is the node of its anchor
+    while level:
+        depth += 1
+        if depth > DEEPEST:
+            line = level[0].start_mark.line + 1
+            raise NbError(f"{where}, line {line}: nested more than {DEEPEST} levels deep", 2)
+        below: list[Node] = []
+        for node in level:
+            if node.id == "mapping":
+                _require_single_names(node, where)
+            parts = [v for _, v in node.value] if node.id == "mapping" else node.value
+            for part in parts if node.id != "scalar" else ():
+                if id(part) not in seen:
+                    seen.add(id(part))
+                    below.append(part)
+        level = below
+
+
+def _require_single_names(mapping: Node, where: str) -> None:
+    lines: dict[str, int] = {}
+    for key, _ in mapping.value:
+        if key.id == "scalar" and key.tag != f"{_TAG}merge":
+            line = key.start_mark.line + 1
+            if key.value in lines:
+                also = f"also in line {lines[key.value]}; remove one of them"
+                raise NbError(f"{where}, line {line}: {key.value} is given twice, {also}", 2)
+            lines[key.value] = line
+
+
+def dump(content: Any, *, flow: bool = False) -> str:
+    """Write values as YAML that papermill and DVC read alike; paths and dates become text.
+
+    Args:
+        content: names and values, or one value.
+        flow: on one line, as in a list in brackets.
+    """
+    import yaml
+
+    options: dict[str, Any] = {"sort_keys": False, "allow_unicode": True}
+    if flow:
+        options |= {"default_flow_style": True, "width": 10_000}
+        written: str = yaml.dump([content], Dumper=_writer(), **options)
+        return written.strip()[1:-1]
+    return str(yaml.dump(content, Dumper=_writer(), **options))
+
+
+def _readings(text: str, where: str) -> tuple[Node | None, Node | None, Any]:
+    """Return the trees of both readings, and a function that makes the values of the first."""
+    import yaml
+
+    try:
+        _require_bounds(text, where)
+        ours, dvcs = (loader(text) for loader in (_papermill(), _dvc()))
+        first, second = ours.get_single_node(), dvcs.get_single_node()
+    except (yaml.YAMLError, ValueError) as error:
+        raise NbError(f"{where} cannot be read: {one_line(error)}", 2) from None
+
+    def content() -> Any:
+        try:
+            return ours.construct_document(first) if first else None
+        except (yaml.YAMLError, ValueError) as error:
+            raise NbError(f"{where} cannot be read: {one_line(error)}", 2) from None
+
+    return first, second, content
+
+
+def _require_bounds(text: str, where: str) -> None:
+    """Raise if a text is nested too deeply, or its aliases stand for too much."""
+    import yaml
+
+    sizes: dict[str, int] = {}
+    opened: list[tuple[str | None, int]] = []
+    count = repeated = 0
+    for event in yaml.parse(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+        line = f"{where}, line {event.start_mark.line + 1}"
+        if isinstance(event, yaml.AliasEvent):
+            if event.anchor in (name for name, _ in opened):
+                raise NbError(f"{line}: *{event.anchor} stands for what holds it", 2)
+            count += sizes.get(event.anchor, 0)
+            repeated += sizes.get(event.anchor, 0)
+        elif isinstance(event, yaml.DocumentStartEvent) and event.version not in (None, (1, 2)):
+            raise NbError(f"{line}: remove the line %YAML, which DVC alone follows", 2)
+        elif isinstance(event, yaml.ScalarEvent):
+            count += 1
+            sizes[event.anchor] = 1
+        elif isinstance(event, yaml.CollectionStartEvent):
+            opened.append((event.anchor, count))
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchor, before = opened.pop()
+            sizes[anchor or ""] = count - before + 1
+        if len(opened) > DEEPEST:
+            raise NbError(f"{line}: nested more than {DEEPEST} levels deep", 2)
+        if repeated > MOST_REPEATED:
+            raise NbError(f"{line}: aliases stand for more than {MOST_REPEATED:,} values", 2)
+
+
+def _problems(first: Node, second: Node, name: str) -> Iterator[str]:
+    """Yield what is wrong with a node; the second tree is that of DVC's reading."""
+    line = f"line {first.start_mark.line + 1}"
+    about = f"{line}: parameter {name}" if name else line
+    kinds = {"mapping": "map", "sequence": "seq"}
+    if first.id == "scalar":
+        problem = _scalar_problem(first, second)
+        if problem:
+            yield f"{about}: {problem}"
+    elif first.tag != _TAG + kinds[first.id]:
+        yield f"{about}: {_short(first.tag)} is neither a list nor names with values; leave it away"
+    elif first.id == "sequence":
+        for number, pair in enumerate(zip(first.value, second.value, strict=True)):
+            yield from _problems(*pair, f"{name}[{number}]")
+    else:
+        yield from _mapping_problems(first, second, name)
+
+
+def _mapping_problems(first: Node, second: Node, name: str) -> Iterator[str]:
+    lines: dict[str, int] = {}
+    for (key, value), (other, others) in zip(first.value, second.value, strict=True):
+        line = key.start_mark.line + 1
+        if key.id != "scalar":
+            yield f"line {line}: a name is a list or holds names; write it as text"
+            continue
+        inner = f"{name}[{json.dumps(key.value, ensure_ascii=False)}]" if name else key.value
+        if key.value in lines:
+            lines_said = f"also in line {lines[key.value]}"
+            yield f"line {line}: parameter {inner} is given twice, {lines_said}; remove one of them"
+        lines[key.value] = line
+        if key.tag == other.tag == f"{_TAG}merge":
+            yield from _problems(value, others, name)
+            continue
+        if not key.tag == other.tag == f"{_TAG}str":
+            quoted = json.dumps(key.value, ensure_ascii=False)
+            yield f"line {line}: parameter {inner}: a name has to be text; write {quoted}"
+        yield from _problems(value, others, inner)
+
+
+def _scalar_problem(first: Node, second: Node) -> str:
+    """Return what is wrong with a value, and how to write it; empty if both read it alike."""
+    ours, dvcs = _scalar(_papermill(), first), _scalar(_dvc(), second)
+    source = _short(first.value)
+    quoted = _short(json.dumps(first.value, ensure_ascii=False))
+    if dvcs is _UNREADABLE or ours is _UNREADABLE:
+        return f"{source} cannot be read; write {quoted}"
+    if isinstance(dvcs, date):
+        return f"{source} is text to papermill and a date to DVC; write {quoted}"
+    if type(ours) is not type(dvcs) or (ours != dvcs and ours == ours):
+        spellings = " or ".join(dict.fromkeys(map(_spelling, (ours, dvcs))))
+        said = f"{source} is {_said(ours)} to papermill and {_said(dvcs)} to DVC"
+        return f"{said}; write {spellings}"
+    if isinstance(ours, float) and math.isnan(ours):
+        return f"{source} equals nothing, so its stage is never up to date; write null"
+    if ours is None or isinstance(ours, bool | int | float | str):
+        return ""
+    return f"{_short(first.tag)} cannot be recorded; write {quoted}"
+
+
+_UNREADABLE = object()
+
+
+def _scalar(loader: Any, node: Node) -> Any:
+    import yaml
+
+    try:
+        return loader("").construct_object(node)
+    except (yaml.YAMLError, ValueError, OverflowError):
+        return _UNREADABLE
+
+
+def _spelling(value: Any) -> str:
+    return (
+        json.dumps(value, ensure_ascii=False) if isinstance(value, str) else dump(value, flow=True)
+    )
+
+
+def _said(value: Any) -> str:
+    return f"the text {_spelling(value)}" if isinstance(value, str) else _spelling(value)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 40 else f"{text[:39]}…"
+
+
+@cache
+def _papermill() -> Any:
+    """Return the loader that is papermill's `NoDatesSafeLoader`."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):  # type: ignore[misc]
+        yaml_implicit_resolvers = _without(yaml.SafeLoader.yaml_implicit_resolvers, "timestamp")
+
+    return Loader
+
+
+@cache
+def _dvc() -> Any:
+    """Return a loader that reads as ruamel.yaml does for DVC, as fast as the parser in C."""
+    import yaml
+
+    base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+    class Loader(base):  # type: ignore[misc]
+        yaml_implicit_resolvers = _without(
+            base.yaml_implicit_resolvers, *(tag for tag, *_ in _DVC_SCALARS)
+        )
+
+    for tag, pattern, first in _DVC_SCALARS:
+        whole = re.compile(f"(?:{pattern})$")
+        Loader.add_implicit_resolver(_TAG + tag, whole, list(first))
+    Loader.add_constructor(f"{_TAG}int", lambda loader, node: _whole_number(node.value))
+    return Loader
+
+
+def _without(resolvers: Any, *tags: str) -> dict[str, list[tuple[str, Any]]]:
+    unwanted = {_TAG + tag for tag in tags}
+    return {
+        first: [(tag, pattern) for tag, pattern in known if tag not in unwanted]
+        for first, known in resolvers.items()
+    }
+
+
+def _whole_number(text: str) -> int:
+    """Return the number of YAML 1.2: `0o12` is octal, `012` is not."""
+    digits = text.replace("_", "").lstrip("+-")
+    base = {"0b": 2, "0o": 8, "0x": 16}.get(digits[:2], 10)
+    number = int(digits if base == 10 else digits[2:], base)
+    return -number if text.startswith("-") else number
+
+
+@cache
+def _writer() -> Any:
+    import yaml
+
+    class Dumper(yaml.SafeDumper):  # type: ignore[misc]
+        def ignore_aliases(self, data: Hashable) -> bool:
+            return True
+
+    def text(dumper: Any, value: str) -> Node:
+        plain = not _BREAKS.search(value) and all(
+            loader("").resolve(yaml.ScalarNode, value, (True, False)) == f"{_TAG}str"
+            for loader in (_papermill(), _dvc())
+        )
+        return dumper.represent_scalar(f"{_TAG}str", value, style=None if plain else '"')
+
+    Dumper.add_representer(str, text)
+    Dumper.add_representer(tuple, lambda dumper, value: dumper.represent_list(value))
+    Dumper.add_multi_representer(Path, lambda dumper, value: text(dumper, value.as_posix()))
+    for kind in (date, datetime):
+        Dumper.add_representer(kind, lambda dumper, value: text(dumper, value.isoformat()))
+    return Dumper

@@ -1,0 +1,146 @@
+"""What the `dvc.yaml` files declare: stages, their inputs and outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence, Set
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nb.declaration.reader import one_command
+from nb.declaration.tasks import Task
+from nb.project import NbError
+
+from .places import require_places
+from .repository import FINGERPRINT_STAGE, folder_of, open_project, path_of, shown_stages
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What a stage declares; paths are relative to the root.
+
+    Attributes:
+        inputs: files or folders that it reads, parameter files among them.
+        outputs: files or folders that it writes.
+        folder: the working directory of its command.
+    """
+
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    folder: str = ""
+
+
+def contracts(root: Path) -> dict[str, Contract]:
+    """Return what each stage declares that runs a command, by name.
+
+    Raises:
+        NbError: if `dvc.yaml` cannot be read or is not a pipeline.
+    """
+    with open_project(root) as repo:
+        return {
+            stage.addressing: Contract(
+                tuple(path_of(dep, root) for dep in stage.deps),
+                tuple(path_of(out, root) for out in stage.outs),
+                folder_of(stage, root),
+            )
+            for stage in repo.index.stages
+            if stage.cmd and stage.addressing != FINGERPRINT_STAGE
+        }
+
+
+def check_pipeline(root: Path) -> int:
+    """Return the number of stages.
+
+    Raises:
+        NbError: if `dvc.yaml` cannot be read or is not a pipeline.
+    """
+    with open_project(root) as repo:
+        return len(shown_stages(repo.index.graph))
+
+
+def declared(root: Path) -> list[Task]:
+    """Return all stages with their commands, as `dvc.yaml` files declare them.
+
+    Raises:
+        NbError: if the pipeline cannot be read (exit code 2).
+    """
+    try:
+        with open_project(root) as repo:
+            stages = shown_stages(repo.index.graph)
+    except NbError as error:
+        raise NbError(str(error), 2) from None
+    return [Task(s.addressing, one_command(s.cmd), folder_of(s, root)) for s in stages]
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A stage as the `dvc.yaml` files define it, with all values filled in.
+
+    Attributes:
+        name: as DVC addresses it, `train@forest` for a value of a matrix.
+        command: what it runs.
+        folder: the working directory of its command, relative to the root.
+        after: the stages that make what it reads.
+        desc: its description.
+        meta: what `dvc.yaml` says of it for others than DVC.
+        frozen: DVC never runs it.
+        inputs: what it reads, parameter files among them; files or folders.
+        outputs: what it writes, metrics and plots included.
+        metrics: the outputs that hold metrics.
+        plots: the outputs that are plots.
+    """
+
+    name: str
+    command: str
+    folder: str
+    after: list[str]
+    desc: str
+    meta: dict[str, Any]
+    frozen: bool
+    inputs: list[str]
+    outputs: list[str]
+    metrics: list[str]
+    plots: list[str]
+
+
+def definitions(root: Path) -> list[Definition]:
+    """Return all stages that run a command, each after those that it needs.
+
+    Raises:
+        NbError: if the pipeline cannot be read (exit code 2).
+    """
+    try:
+        with open_project(root) as repo:
+            graph = repo.index.graph
+            stages = shown_stages(graph)
+            return [
+                _definition(root, stage, set(graph.successors(stage)), stages) for stage in stages
+            ]
+    except NbError as error:
+        raise NbError(str(error), 2) from None
+
+
+def _definition(root: Path, stage: Any, makers: Set[Any], shown: Sequence[Any]) -> Definition:
+    outs = [out for out in stage.outs if out.protocol == "local"]
+    return Definition(
+        stage.addressing,
+        one_command(stage.cmd),
+        folder_of(stage, root),
+        [other.addressing for other in shown if other in makers],
+        stage.desc or "",
+        stage.meta if isinstance(stage.meta, dict) else {},
+        bool(stage.frozen),
+        [path_of(dep, root) for dep in stage.deps],
+        [path_of(out, root) for out in stage.outs],
+        [path_of(out, root) for out in outs if out.metric],
+        [path_of(out, root) for out in outs if out.plot],
+    )
+
+
+def missing_data(root: Path) -> list[str]:
+    """Return the outputs that `dvc.lock` names and that are neither here nor in DVC's cache."""
+    with open_project(root) as repo:
+        require_places(root, repo.index.stages)
+        outs = [out for stage in repo.index.stages for out in stage.outs]
+        outs = [out for out in outs if out.hash_info and out.use_cache]
+        return [path_of(o, root) for o in outs if not o.exists and o.changed_cache()]

@@ -1,0 +1,51 @@
+"""What a scheduler has to know of the pipeline: `nb stages --json`.
+
+The door for programs that cannot import DVC or this package (docs/schedulers.md of the template).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from nb import pipeline
+from nb.declaration.papermill_command import PapermillCommand, papermill_command
+from nb.notebook.config import read_config
+from nb.notebook.content import read_notebook
+from nb.notebook.parameters import describe, read_parameters
+
+
+def listed(root: Path) -> list[dict[str, Any]]:
+    """Return each stage that runs a command, after those that it needs.
+
+    Besides what `dvc.yaml` defines a stage has its `group` (its name without the value of a
+    matrix), its `notebook`, its `executed` copy and the `parameters` of the notebook as `nb params
+    --json` gives them, with the value in the stage's config file. `fixed` are the values that the
+    command itself gives.
+
+    Raises:
+        NbError: with exit code 2, if the pipeline, a notebook's parameters or a config file cannot
+            be read.
+    """
+    return [_listed(root, definition) for definition in pipeline.definitions(root)]
+
+
+def _listed(root: Path, definition: pipeline.Definition) -> dict[str, Any]:
+    command, folder = definition.command, definition.folder
+    call = papermill_command(command, folder) or PapermillCommand("")
+    config: dict[str, Any] = {}
+    for file in call.files:
+        config |= read_config(root / file)
+    return {
+        **vars(definition),
+        "group": definition.name.partition("@")[0],
+        "notebook": call.notebook,
+        "executed": call.executed,
+        "parameters": _parameters(root / call.notebook, config) if call.notebook else [],
+        "fixed": dict(call.given),
+    }
+
+
+def _parameters(notebook: Path, config: dict[str, Any]) -> list[dict[str, Any]]:
+    """Describe the parameters; a notebook that is not there fails when it runs, and says so."""
+    return describe(read_parameters(read_notebook(notebook)), config) if notebook.exists() else []

@@ -1,0 +1,610 @@
+"""What people and machines share through the DVC storage: results, and the run cache.
+
+The run cache says which results belong to which inputs. An entry of it is worth something only with
+the results that it names, so those are sent first. DVC's own `push --run-cache` leaves out results
+that Git keeps (`cache: false`), without which a stage cannot be restored elsewhere.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import socket
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from tempfile import TemporaryDirectory
+from threading import Thread
+from typing import Any
+
+from nb.git.credentials import storage_secrets
+from nb.project import NbError, one_line
+
+from . import hold_lock, missing_data, open_project, require_places
+from .run_cache import NAME, is_sound
+
+RUNS = "runs"
+# There from the begin of a push to its good end.
+UNFINISHED = Path(".nb/push.unfinished")
+# The libraries of some kinds of storage go on trying for minutes.
+ANSWER_SECONDS = 10.0
+# Another number of seconds; on a busy machine also a healthy storage may need more.
+TIMEOUT = "NB_STORAGE_TIMEOUT"
+ATTEMPTS = 2
+LIBRARIES = {"s3": "s3fs", "gs": "gcsfs", "azure": "adlfs", "ssh": "sshfs"}
+LOGGERS = ("dvc", "dvc_data", "dvc_objects", "gcsfs", "azure", "asyncssh", "asyncio", "s3fs")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of storage.
+
+    Attributes:
+        container: what an address begins with.
+        credentials: how to give them.
+    """
+
+    container: str
+    credentials: str
+
+
+KINDS = {
+    "s3": Kind("bucket", "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"),
+    "gs": Kind(
+        "bucket",
+        "set GOOGLE_APPLICATION_CREDENTIALS, or gcloud auth application-default login",
+    ),
+    "azure": Kind(
+        "container",
+        "set AZURE_STORAGE_CONNECTION_STRING, or AZURE_STORAGE_ACCOUNT and AZURE_STORAGE_KEY",
+    ),
+    "ssh": Kind("folder", "dvc remote modify --local storage keyfile ~/.ssh/id_ed25519"),
+}
+# Errors by the names of their types: each library has its own, and most are not installed.
+NOT_GIVEN = {
+    "AzureAuthError",
+    "CredentialRetrievalError",
+    "DefaultCredentialsError",
+    "NoCredentialsError",
+    "PartialCredentialsError",
+    "ProfileNotFound",
+}
+REFUSED = {"ClientAuthenticationError", "PermissionDenied", "PermissionError", "RefreshError"}
+REFUSED_CODES = (401, 403)
+NO_CONTAINER = {"FileNotFoundError", "NoSuchBucket", "ResourceNotFoundError"}
+NO_ANSWER = {
+    "ChannelOpenError",
+    "ClientConnectorError",
+    "ConnectTimeoutError",
+    "ConnectionClosedError",
+    "ConnectionLost",
+    "EndpointConnectionError",
+    "HTTPClientError",
+    "ReadTimeoutError",
+    "SFTPConnectionLost",
+    "SFTPNoConnection",
+    "ServerDisconnectedError",
+    "ServiceRequestError",
+    "ServiceResponseError",
+}
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Why the storage cannot be used, and the next step.
+
+    Attributes:
+        what: the problem.
+        repair: the next step.
+        is_passing: it may be gone at a second attempt.
+    """
+
+    what: str
+    repair: str
+    is_passing: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.what}; {self.repair}"
+
+
+@dataclass
+class Heard(logging.Handler):
+    """What libraries report while they work on many files.
+
+    Attributes:
+        errors: what went wrong with single files.
+        missing: the hashes of files that are neither here nor in the storage.
+    """
+
+    errors: list[BaseException] = field(default_factory=list)
+    missing: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    __hash__ = logging.Handler.__hash__
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Note a message; none is shown."""
+        if record.exc_info and record.exc_info[1]:
+            self.errors.append(record.exc_info[1])
+        if "do not exist neither locally nor on remote" in str(record.msg):
+            self.missing.update(re.findall(r"^name: .*, (\w+: \S+)$", record.getMessage(), re.M))
+
+
+def problem(root: Path) -> tuple[str, Trouble | None]:
+    """Return where DVC stores results, and why that cannot be used; None if it can."""
+    with open_project(root) as repo, _listening():
+        url, trouble = _address(repo)
+        return url, trouble or _look(repo, url)
+
+
+def exposed(root: Path) -> Trouble | None:
+    """Return which secret stands in `.dvc/config`, where Git keeps it; None if none does."""
+    found = storage_secrets((root / ".dvc" / "config").read_text(encoding="utf-8"))
+    if not found:
+        return None
+    name = next(iter(found.values()))
+    repair = f"dvc remote modify --unset storage {name}, then dvc remote modify --local storage"
+    return Trouble(f".dvc/config, which Git keeps, holds {name}", f"{repair} {name} VALUE")
+
+
+def require(root: Path) -> None:
+    """Make sure that the storage can be used.
+
+    Raises:
+        NbError: if it cannot.
+    """
+    with _storage(root):
+        pass
+
+
+def fetch_runs(root: Path, tell: Callable[[str], None]) -> int:
+    """Fetch what the storage's run cache has and this one has not; return how many entries.
+
+    Args:
+        root: the project's root.
+        tell: called with a line if entries are torn or were changed.
+
+    Raises:
+        NbError: if the storage cannot be used.
+    """
+    with _storage(root) as (repo, _):
+        return _fetch_runs(repo, tell)
+
+
+def push(root: Path, tell: Callable[[str], None], names: Sequence[str] = ()) -> int:
+    """Send results and their entries in the run cache; return how many files were sent.
+
+    Args:
+        root: the project's root.
+        tell: called with a line while another DVC process is waited for.
+        names: the stages whose results are sent; empty for all, and for tracked data.
+
+    Raises:
+        NbError: if the storage cannot be used, or not everything could be sent. Files that are
+            here are sent also if others are nowhere.
+    """
+    with _storage(root) as (repo, heard):
+        with hold_lock(repo, tell):
+            require_places(root, repo.index.stages)
+            entries, objects = _results(repo, names)
+        paths = [repo.stage_cache._get_cache_path(*entry) for entry in entries]
+        repo.cloud.get_remote_odb(command="nb push")  # refuses versioned buckets
+        remote = repo.cloud.get_remote()
+        count = 0
+        with _first_failure_ends(remote.fs.fs), _unfinished(root) as was_unfinished:
+            pairs = ((repo.cache.local, remote.odb), (repo.cache.legacy, remote.legacy_odb))
+            for cache, odb in pairs:
+                chosen = {o for o in objects if o.name == odb.hash_name}
+                if was_unfinished:
+                    _remove_torn(cache, odb, chosen)
+                sent = repo.cloud.push(chosen, odb=odb)
+                count += len(sent.transferred)
+                if sent.failed:
+                    raise heard.errors[0] if heard.errors else OSError("files were not sent")
+            count += _send_runs(repo.cache.legacy, remote.legacy_odb, paths)
+        if heard.missing:
+            raise NbError(_nowhere(count, len(heard.missing)))
+    return count
+
+
+@contextmanager
+def _unfinished(root: Path) -> Iterator[bool]:
+    """Mark a push as unfinished until the block ends well; give whether the last one was."""
+    mark = root / UNFINISHED
+    was_unfinished = mark.exists()
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    mark.touch()
+    yield was_unfinished
+    mark.unlink(missing_ok=True)
+
+
+def _remove_torn(cache: Any, odb: Any, objects: Iterable[Any]) -> None:
+    """Remove files from the storage that are not as large as here: some servers keep half of one.
+
+    DVC looks at names only, so it would leave them.
+    """
+    for found in objects:
+        here = Path(cache.oid_to_path(found.value))
+        there = odb.oid_to_path(found.value)
+        with suppress(FileNotFoundError):
+            if odb.fs.size(there) != here.stat().st_size:
+                odb.fs.remove(there)
+
+
+def pull(root: Path, tell: Callable[[str], None]) -> int:
+    """Fetch the results that `dvc.lock` names, and the run cache; return how many files came.
+
+    Raises:
+        NbError: if the storage cannot be used or lacks results, or a file here would be lost.
+    """
+    from dvc.exceptions import DvcException
+
+    with _storage(root) as (repo, heard), hold_lock(repo, tell):
+        require_places(root, repo.index.stages)
+        count = _fetch_runs(repo, tell)
+        try:
+            stats = repo.pull()["stats"]
+        except DvcException:
+            broken = [e for e in heard.errors if not isinstance(e, FileNotFoundError)]
+            if broken:
+                raise broken[-1] from None
+            raise _lacking(root) or _changed_here() from None
+        return count + int(stats.get("fetched") or 0)
+
+
+def unpushed(root: Path) -> list[str]:
+    """Return the artifacts of this commit that the storage does not have yet.
+
+    Raises:
+        NbError: if the storage cannot be used.
+    """
+    with _storage(root) as (repo, _):
+        return sorted(name for name, what in repo.status(cloud=True).items() if what == "new")
+
+
+def explain(url: str, error: BaseException) -> Trouble:
+    """Say what an error of a storage means: no credentials, no bucket, no network, or its text."""
+    scheme, _, rest = url.partition("://")
+    kind = KINDS.get(scheme, Kind("folder", "give yourself access to it"))
+    causes = list(_causes(error))
+    names = {cls.__name__ for cause in causes for cls in type(cause).__mro__}
+    text = one_line(causes[-1]).partition(". ")[0][:200]
+    if names & NOT_GIVEN:
+        return Trouble(f"{url}: no credentials were found", kind.credentials)
+    refused = names & REFUSED or {_status(cause) for cause in causes} & set(REFUSED_CODES)
+    if refused and scheme in KINDS:
+        return Trouble(f"{url} refuses these credentials ({text})", kind.credentials)
+    if names & NO_ANSWER or any(
+        isinstance(cause, ConnectionError | socket.gaierror | TimeoutError) for cause in causes
+    ):
+        return _no_answer(url, text)
+    if names & NO_CONTAINER and scheme in KINDS:
+        container = rest.partition("/")[0]
+        what = f"{url}: there is no {kind.container} {container}"
+        return Trouble(what, "make it, or correct the address: dvc remote modify storage url URL")
+    if "RemoteMissingDepsError" in names:
+        repair = f"write dvc[{scheme}] instead of dvc in pyproject.toml, then make setup"
+        return Trouble(f"{url}: DVC needs more packages for it", repair)
+    return Trouble(
+        f"{url} cannot be reached: {one_line(error)[:200]}", "check the address: dvc remote list"
+    )
+
+
+def _no_answer(url: str, text: str) -> Trouble:
+    what = f"{url} cannot be reached: {text}"
+    return Trouble(what, "check the network and the address: dvc remote list", is_passing=True)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    seen: BaseException | None = error
+    while seen is not None:
+        yield seen
+        seen = seen.__cause__ or seen.__context__
+
+
+def _status(error: BaseException) -> int | None:
+    """Return the HTTP status that an error of some library tells of."""
+    for name in ("status_code", "code", "status"):
+        with suppress(TypeError, ValueError):
+            return int(getattr(error, name, None))  # type: ignore[arg-type]
+    return None
+
+
+@contextmanager
+def _storage(root: Path) -> Iterator[tuple[Any, Heard]]:
+    """Open the project and its storage; whatever goes wrong with it becomes one sentence."""
+    with open_project(root) as repo, _listening() as heard:
+        url, trouble = _address(repo)
+        trouble = trouble or _look(repo, url)
+        if trouble:
+            raise NbError(str(trouble))
+        try:
+            yield repo, heard
+        except NbError:
+            raise
+        except Exception as error:  # each kind of storage has errors of its own
+            raise NbError(str(explain(url, error))) from None
+
+
+@contextmanager
+def _listening() -> Iterator[Heard]:
+    """Have libraries tell us, and nobody else, what they log."""
+    heard = Heard()
+    with ExitStack() as undo:
+        for logger in map(logging.getLogger, LOGGERS):
+            undo.callback(logger.__dict__.update, vars(logger).copy())
+            logger.handlers, logger.propagate = [heard], False
+        yield heard
+
+
+@contextmanager
+def _first_failure_ends(fs: Any) -> Iterator[None]:
+    """Have files refused at once after one has failed: each would try for up to a minute.
+
+    Args:
+        fs: a file system of fsspec; DVC sends many files at a time to one that is asynchronous.
+    """
+    send: Any = getattr(fs, "_put_file", None)
+    failures: list[Exception] = []
+
+    async def send_unless_failed(*arguments: Any, **options: Any) -> Any:
+        if failures:
+            raise failures[0]
+        try:
+            return await send(*arguments, **options)
+        except Exception as error:
+            failures.append(error)
+            raise
+
+    if send:
+        fs._put_file = send_unless_failed
+    try:
+        yield
+    finally:
+        if send:
+            del fs._put_file
+
+
+def _address(repo: Any) -> tuple[str, Trouble | None]:
+    name = repo.config["core"].get("remote")
+    if not name:
+        return "", Trouble("no storage is configured", "dvc remote add --default NAME URL")
+    return str(repo.config["remote"].get(name, {}).get("url", "")), None
+
+
+def _look(repo: Any, url: str) -> Trouble | None:
+    """Return why the storage cannot be used, within seconds; None if it can."""
+    seconds = answer_seconds()
+    _import_library(repo, url)
+    with _one_attempt_of_aws():
+        return ask(lambda: _list(repo, seconds), url, seconds)
+
+
+def ask(look: Callable[[], object], url: str, seconds: float) -> Trouble | None:
+    """Return why a storage cannot be used; None if it can. Passing trouble has a second attempt.
+
+    Args:
+        look: looks at the storage and raises an error if it cannot.
+        url: the storage's address.
+        seconds: the time that each attempt may take.
+    """
+    found: SimpleQueue[Trouble | None] = SimpleQueue()
+
+    def attempt() -> None:
+        try:
+            look()
+            found.put(None)
+        except Exception as error:
+            found.put(explain(url, error))
+
+    trouble: Trouble | None = None
+    for _ in range(ATTEMPTS):
+        Thread(target=attempt, daemon=True).start()
+        try:
+            trouble = found.get(timeout=seconds)
+        except Empty:
+            trouble = _no_answer(url, f"no answer within {seconds:g} seconds ({TIMEOUT})")
+        if not trouble or not trouble.is_passing:
+            break
+    return trouble
+
+
+def answer_seconds() -> float:
+    """Return how long the storage may take to answer.
+
+    Raises:
+        NbError: if the environment variable for it holds no number above 0 (exit code 2).
+    """
+    text = os.environ.get(TIMEOUT) or str(ANSWER_SECONDS)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0
+    if not 0 < seconds < float("inf"):
+        raise NbError(f"{TIMEOUT} is {text}; it must be a number of seconds above 0", 2)
+    return seconds
+
+
+def _import_library(repo: Any, url: str) -> None:
+    """Import the library that speaks to the storage: on a busy machine that takes seconds."""
+    from dvc.fs import get_cloud_fs
+
+    with suppress(Exception):  # whoever looks says what is missing
+        get_cloud_fs(repo.config, name=repo.config["core"]["remote"])
+        import_module(LIBRARIES[url.partition("://")[0]])
+
+
+@contextmanager
+def _one_attempt_of_aws() -> Iterator[None]:
+    """Have the libraries of AWS try once."""
+    name = "AWS_MAX_ATTEMPTS"
+    before = os.environ.get(name)
+    os.environ[name] = "1"
+    try:
+        yield
+    finally:
+        os.environ.pop(name)
+        if before is not None:
+            os.environ[name] = before
+
+
+def _list(repo: Any, seconds: float) -> None:
+    """List the top of the storage. An empty one has no folder yet, but always a bucket."""
+    from dvc.fs import get_cloud_fs
+
+    cls, config, path = get_cloud_fs(repo.config, name=repo.config["core"]["remote"])
+    if cls.protocol == "local":
+        _require_writable(Path(path))
+        return
+    for file in ("credentialpath", "keyfile"):
+        if config.get(file) and not Path(config[file]).expanduser().is_file():
+            raise PermissionError(f"{file} {config[file]} is no file")
+    if cls.protocol == "s3":  # apart from the connection with which files are sent
+        config = {"connect_timeout": seconds / 2, **config}
+    fs = cls(**config).fs
+    try:
+        fs.ls(path, detail=False)
+    except FileNotFoundError:
+        if cls.protocol != "ssh":
+            with suppress(PermissionError):  # one may see what is below only
+                fs.ls(path.partition("/")[0], detail=False)
+    fs.invalidate_cache()
+
+
+def _require_writable(folder: Path) -> None:
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        raise OSError(f"{existing} is not a folder that can be written to")
+
+
+def _nowhere(sent: int, missing: int) -> str:
+    """Say that files could not be sent, because nobody has them."""
+    subject = "1 file of dvc.lock is" if missing == 1 else f"{missing} files of dvc.lock are"
+    repair = "nb run here, or make push where they were computed"
+    what = f"{subject} neither here nor in the storage"
+    return f"sent {sent} file{'' if sent == 1 else 's'}; {what}: {repair}"
+
+
+def _results(repo: Any, names: Sequence[str]) -> tuple[list[tuple[str, str]], set[Any]]:
+    """Return the entries in the run cache, and the files, of the results in `dvc.lock`."""
+    from dvc.exceptions import CollectCacheError
+
+    stages = [s for s in repo.index.stages if not names or s.addressing in names]
+    entries = [entry for entry in map(partial(_entry, repo), stages) if entry]
+    used = []
+    of_runs = partial(repo.stage_cache.get_used_objs, entries)
+    for collect in (of_runs, *(stage.get_used_objs for stage in stages)):
+        with suppress(CollectCacheError):  # of a folder that is nowhere, which DVC has told
+            used.append(collect())
+    return entries, {item for found in used for items in found.values() for item in items}
+
+
+def _entry(repo: Any, stage: Any) -> tuple[str, str] | None:
+    """Return key and value of a stage's result in the run cache; None if that has none."""
+    from dvc.stage.cache import _get_cache_hash
+    from dvc.stage.serialize import to_single_stage_lockfile
+
+    if not stage.cmd or not all(item.hash_info for item in (*stage.deps, *stage.outs)):
+        return None
+    content = to_single_stage_lockfile(stage)
+    value = _get_cache_hash(content)
+    key = _get_cache_hash(content, key=True)
+    return (key, value) if repo.stage_cache._load_cache(key, value) else None
+
+
+def _send_runs(here: Any, remote: Any, paths: Sequence[str]) -> int:
+    """Send entries of the run cache that the storage lacks or has half of; return how many."""
+    there = _run_sizes(remote)
+    pairs = [(path, _elsewhere(here, path, remote)) for path in paths]
+    chosen = [
+        (path, copy)
+        for path, copy in pairs
+        if copy not in there
+        or (there[copy] != Path(path).stat().st_size and not _is_sound_there(remote, copy))
+    ]
+    _copy(here.fs, remote.fs, chosen)
+    return len(chosen)
+
+
+def _fetch_runs(repo: Any, tell: Callable[[str], None]) -> int:
+    """Fetch the entries of the run cache that are sound and not here; return how many."""
+    here, remote = repo.cache.legacy, repo.cloud.get_remote_odb(hash_name="md5-dos2unix")
+    pairs = ((path, Path(_elsewhere(remote, path, here))) for path in _run_sizes(remote))
+    missing = [(path, copy) for path, copy in pairs if not _is_here(copy)]
+    folder = Path(here.path, RUNS)
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=folder) as drafts:  # where a rename is one step
+        names = [(path, copy, Path(drafts, str(n))) for n, (path, copy) in enumerate(missing)]
+        _copy(remote.fs, here.fs, [(path, str(draft)) for path, _, draft in names])
+        sound = [(copy, draft) for _, copy, draft in names if _is_entry(draft, copy)]
+        for copy, draft in sound:
+            here.makedirs(str(copy.parent))
+            draft.replace(copy)
+    if len(sound) < len(missing):
+        torn = "left out entries of the storage's run cache that are torn or were changed"
+        tell(f"{torn}: {len(missing) - len(sound)}")
+    return len(sound)
+
+
+def _run_sizes(odb: Any) -> dict[str, int]:
+    """Return the sizes of the entries of a run cache by their paths; drafts are left out."""
+    folder = odb.fs.join(odb.path, RUNS)
+    if not odb.fs.exists(folder):
+        return {}
+    if odb.fs.protocol == "local":
+        sizes = {path: Path(path).stat().st_size for path in odb.fs.find(folder)}
+    else:
+        sizes = {path: info["size"] for path, info in odb.fs.fs.find(folder, detail=True).items()}
+    names = {path: odb.fs.parts(path)[-2:] for path in sizes}
+    return {path: size for path, size in sizes.items() if all(map(NAME.fullmatch, names[path]))}
+
+
+def _is_here(path: Path) -> bool:
+    return path.exists() and _is_entry(path, path)
+
+
+def _is_entry(path: Path, name: Path) -> bool:
+    """Return whether a file holds the entry that is to have a name."""
+    return is_sound(path, name.parent.name, name.name)
+
+
+def _is_sound_there(remote: Any, path: str) -> bool:
+    with TemporaryDirectory() as folder:
+        draft = Path(folder, "entry")
+        remote.fs.get_file(path, str(draft))
+        return _is_entry(draft, Path(path))
+
+
+def _copy(source: Any, target: Any, pairs: Sequence[tuple[str, str]]) -> None:
+    from dvc.fs import generic
+
+    if pairs:
+        generic.copy(source, [a for a, _ in pairs], target, [b for _, b in pairs])
+
+
+def _elsewhere(source: Any, path: str, target: Any) -> str:
+    """Return where a file of the run cache is in another one."""
+    parts = source.fs.relparts(path, source.path)
+    return str(target.fs.join(target.path, *parts))
+
+
+def _lacking(root: Path) -> NbError | None:
+    lacking = missing_data(root)
+    if not lacking:
+        return None
+    more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
+    what = f"{lacking[0]}{more} of dvc.lock is not in the storage"
+    return NbError(f"{what}: make push where it was computed, or nb run here")
+
+
+def _changed_here() -> NbError:
+    return NbError(
+        "files that differ from dvc.lock would be lost: dvc status, then dvc pull --force"
+    )

@@ -1,0 +1,330 @@
+"""Tell in milliseconds that nothing was touched since everything was up to date.
+
+Standard library only: to look at everything takes DVC half a second for 20 stages, four for 500.
+A stamp names what the pipeline reads and writes, and says how it looked. Trusted are type, size,
+inode and both times of change of each file; the second is one that no program can set. In doubt
+there is no stamp: it can be wrong only towards running.
+"""
+# Paths are text here, and thousands of them are looked at.
+# ruff: noqa: PTH112, PTH115, PTH116, PTH118, PTH120
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from stat import S_ISDIR, S_ISLNK
+from typing import Any
+
+from nb.project import parse_json, write_whole
+
+STAMP = Path(".nb/stamp.json")
+CLOCK = Path(".nb/clock")
+SCHEMA = 2
+# Where a file with such a name appears, changes or goes, DVC may see another pipeline.
+DECLARING = ("dvc.yaml", ".dvcignore", ".gitignore")
+DECLARING_SUFFIX = ".dvc"
+LOCK = "dvc.lock"
+# Clocks of file systems tick this slowly; a change within the same tick could go unseen.
+TICK_SECONDS = 0.02
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What a pipeline consists of; paths are absolute or relative to the project's root.
+
+    Attributes:
+        read: what is read and no stage writes; a folder stands for all that is in it.
+        written: what each stage writes, by its name.
+        searched: the folders in which DVC looks for declarations.
+        ignored: folders that DVC ignores.
+        left: folders in which it looks for no declarations.
+        tooling: the files of what looks at all this.
+        caches: the folders of DVC's cache, by hash.
+        locks: the files in which DVC notes the state of stages, with their texts.
+        before: how what is read looked when the plan was made.
+    """
+
+    read: list[str]
+    written: dict[str, list[str]]
+    searched: list[str]
+    ignored: list[str]
+    left: list[str]
+    tooling: list[str]
+    caches: list[str]
+    locks: dict[str, str]
+    before: str = ""
+
+
+class DoubtError(Exception):
+    """It cannot be told whether everything is up to date."""
+
+
+def clock(root: Path) -> int:
+    """Return the time, as the project's file system writes it, in ns."""
+    path = root / CLOCK
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"")
+    os.utime(path)
+    return path.stat().st_mtime_ns
+
+
+def look(root: Path, watched: Watched) -> str:
+    """Return a digest of how what is read looks."""
+    return _seen(root, watched)[0]
+
+
+def _seen(root: Path, watched: Watched) -> tuple[str, int]:
+    seen = _Look(root, watched.ignored)
+    return seen.digest(watched.read, watched.searched), seen.newest
+
+
+def read(root: Path) -> dict[str, Any] | None:
+    """Return what was recorded with the stamp; None if anything was touched since, or may be."""
+    try:
+        stamp = parse_json((root / STAMP).read_bytes())
+        if stamp["schema"] != SCHEMA:
+            return None
+        return dict(stamp["content"]) if _digest(root, stamp)[0] == stamp["digest"] else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _digest(root: Path, stamp: Mapping[str, Any]) -> tuple[str, int]:
+    seen = _Look(root, stamp["ignored"], {*stamp["ignored"], *stamp["left"], *stamp["searched"]})
+    return seen.digest(stamp["paths"], stamp["searched"], stamp["objects"]), seen.newest
+
+
+def record(
+    root: Path,
+    watched: Watched,
+    began: int,
+    ended: Mapping[str, int],
+    content: Mapping[str, Any],
+    made: Iterable[str],
+    locks_are_ours: Callable[[], bool],
+) -> None:
+    """Stamp that everything is up to date, unless something was touched while that came about.
+
+    Args:
+        root: the project's root.
+        watched: what the pipeline reads and writes.
+        began: when DVC was asked (`clock`).
+        ended: when stages that ran had ended, by name.
+        content: what `read` is to return.
+        made: what was made of the results.
+        locks_are_ours: tells whether nobody else wrote into locks: Git may bring another branch's.
+    """
+    try:
+        if _was_touched(root, watched, began, ended):
+            return
+        written = [path for outs in watched.written.values() for path in outs]
+        paths = [*watched.read, *written, *watched.locks, *made]
+        values = {
+            "schema": SCHEMA,
+            "paths": paths,
+            "searched": [*watched.searched, *_new_folders(watched)],
+            "objects": sorted({*_objects(root, watched), *watched.tooling}),
+            "ignored": watched.ignored,
+            "left": watched.left,
+            "content": content,
+        }
+        digest, newest = _digest(root, values)
+        if newest >= clock(root):
+            time.sleep(TICK_SECONDS)
+            if _digest(root, values)[0] != digest:
+                return
+        if not locks_are_ours():
+            return
+    except (OSError, ValueError, DoubtError):
+        return
+    draft = root / STAMP.with_suffix(f".{os.getpid()}.draft")
+    write_whole(root / STAMP, json.dumps({**values, "digest": digest}, default=str), draft)
+
+
+def _was_touched(root: Path, watched: Watched, began: int, ended: Mapping[str, int]) -> bool:
+    """Return whether anybody but a stage changed something since DVC was asked."""
+    digest, newest = _seen(root, watched)
+    if digest != watched.before or newest >= began:
+        return True
+    for stage, outs in watched.written.items():
+        seen = _Look(root, watched.ignored)
+        seen.digest(outs)
+        if seen.newest >= ended.get(stage, began):
+            return True
+    return False
+
+
+def _new_folders(watched: Watched) -> set[str]:
+    """Return folders that were made during a run.
+
+    Raises:
+        DoubtError: if something is declared in one.
+    """
+    known = {*watched.searched, *watched.ignored, *watched.left}
+    waiting = list(watched.searched)
+    new: set[str] = set()
+    while waiting:
+        with os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    if entry.path not in known:
+                        waiting.append(entry.path)
+                        new.add(entry.path)
+                elif os.path.dirname(entry.path) in new and _declares(entry.name):
+                    raise DoubtError
+    return new
+
+
+def _declares(name: str) -> bool:
+    return name == LOCK or name in DECLARING or name.endswith(DECLARING_SUFFIX)
+
+
+def forget(root: Path) -> None:
+    """Remove the stamp: the next run asks DVC."""
+    (root / STAMP).unlink(missing_ok=True)
+
+
+def search(
+    root: Path,
+    written: Iterable[str],
+    is_ignored: Callable[[str], bool],
+    is_left: Callable[[str], bool],
+) -> tuple[list[str], list[str], list[str]]:
+    """Return the folders in which DVC looks for declarations, those that it ignores, and others.
+
+    Args:
+        root: the project's root.
+        written: what stages write; DVC does not look into it.
+        is_ignored: tells of a folder whether DVC ignores it.
+        is_left: tells of a folder whether DVC looks for no declarations in it.
+    """
+    outs = {os.path.join(root, path) for path in written}
+    searched: list[str] = []
+    ignored: list[str] = []
+    left: list[str] = []
+    waiting = [str(root)]
+    while waiting:
+        folder = waiting.pop()
+        searched.append(folder)
+        with os.scandir(folder) as entries:
+            for path in [e.path for e in entries if e.is_dir(follow_symlinks=False)]:
+                kind = waiting if path not in outs and not is_left(path) else left
+                (ignored if is_ignored(path) else kind).append(path)
+    return sorted(searched), sorted(ignored), sorted(left)
+
+
+class _Look:
+    """One look at files.
+
+    Args:
+        root: the project's root.
+        ignored: folders that do not count.
+        known: if given, what is declared in any other folder below those searched counts, too.
+
+    Attributes:
+        newest: the latest time at which one of them was changed, in ns.
+    """
+
+    def __init__(self, root: Path, ignored: Iterable[str], known: set[str] | None = None) -> None:
+        self.root = str(root)
+        self.ignored = set(ignored)
+        self.known = known
+        self.newest = 0
+
+    def digest(
+        self,
+        paths: Iterable[str],
+        searched: Iterable[str] = (),
+        objects: Iterable[str] = (),
+    ) -> str:
+        """Return a digest of what can be seen of files, folders, and files with links elsewhere."""
+        total = hashlib.blake2b(self.root.encode(errors="surrogateescape"), digest_size=20)
+        for path in paths:
+            for line in self._path(os.path.join(self.root, path)):
+                total.update(line.encode(errors="surrogateescape"))
+        for folder in searched:
+            for line in self._declarations(folder):
+                total.update(line.encode(errors="surrogateescape"))
+        for path in objects:
+            # No ctime: other projects link to objects, and other environments to packages. What
+            # goes from a folder changes its mtime.
+            s = os.stat(path)
+            total.update(
+                f"{path} {s.st_size} {s.st_mtime_ns} {s.st_ino}\n".encode(errors="surrogateescape")
+            )
+        return total.hexdigest()
+
+    def _path(self, path: str) -> Iterator[str]:
+        try:
+            status = os.lstat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            yield f"{path} none\n"
+            return
+        if S_ISDIR(status.st_mode) or (S_ISLNK(status.st_mode) and os.path.isdir(path)):
+            yield from self._folder(path, frozenset())
+        else:
+            yield self._file(path, status)
+
+    def _file(self, path: str, status: os.stat_result) -> str:
+        line = f"{path} {self._status(status)}"
+        if S_ISLNK(status.st_mode):  # to an object of the cache, or elsewhere
+            line += f" {os.readlink(path)} {self._status(os.stat(path))}"
+        return f"{line}\n"
+
+    def _status(self, s: os.stat_result) -> str:
+        self.newest = max(self.newest, s.st_mtime_ns, s.st_ctime_ns)
+        return f"{s.st_mode} {s.st_size} {s.st_mtime_ns} {s.st_ctime_ns} {s.st_ino}"
+
+    def _folder(self, folder: str, above: frozenset[tuple[int, int]]) -> Iterator[str]:
+        """Of a folder only what is in it counts: its times change with files that are ignored."""
+        status = os.stat(folder)
+        identity = (status.st_dev, status.st_ino)
+        if identity in above:
+            raise OSError(f"{folder} is inside itself")
+        with os.scandir(folder) as scan:
+            entries = sorted((e for e in scan if e.path not in self.ignored), key=lambda e: e.name)
+        yield f"{folder} folder {len(entries)}\n"
+        for entry in entries:
+            if entry.is_dir():
+                yield from self._folder(entry.path, above | {identity})
+            else:
+                yield self._file(entry.path, entry.stat(follow_symlinks=False))
+
+    def _declarations(self, folder: str) -> Iterator[str]:
+        """Yield what is declared in a folder; a lock changes with each stage that runs."""
+        with os.scandir(folder) as scan:
+            entries = sorted(scan, key=lambda entry: entry.name)
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                # A cache that a tool made, for example: a folder counts by what is declared in it.
+                if self.known is not None and entry.path not in self.known:
+                    yield from self._declarations(entry.path)
+            elif entry.name != LOCK and _declares(entry.name):
+                yield self._file(entry.path, entry.stat(follow_symlinks=False))
+
+
+def _objects(root: Path, watched: Watched) -> set[str]:
+    """Return what is in DVC's cache of that which locks name; DVC misses what is not.
+
+    The files of a folder are not looked at one by one: the folders of the cache that hold them are.
+    """
+    import re
+
+    found: set[str] = set()
+    declared = [root / path for path in watched.locks]
+    declared += [path for folder in watched.searched for path in Path(folder).glob("*.dvc")]
+    texts = [path.read_text(encoding="utf-8") for path in declared if path.is_file()]
+    for digest in {d for text in texts for d in re.findall(r"md5: ([0-9a-f]{32}(?:\.dir)?)", text)}:
+        for cache in watched.caches:
+            name = Path(cache, digest[:2], digest[2:])
+            if name.exists():
+                found.add(str(name))
+                if name.suffix:
+                    parts = {entry["md5"][:2] for entry in parse_json(name.read_bytes())}
+                    found |= {str(Path(cache, part)) for part in parts}
+    return found

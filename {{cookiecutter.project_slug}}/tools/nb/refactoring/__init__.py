@@ -1,0 +1,1 @@
+"""Duplicated code, and definitions that move from notebooks to src."""

@@ -1,0 +1,247 @@
+"""The shape of Python code: what is left of it when names are numbered and comments are gone.
+
+Standard library only. Renamed copies have the same shape: local variables, parameters and functions
+are numbered in the order in which they appear. Comments, docstrings and annotations leave no trace;
+constants, attributes and what is imported do.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any, TypeGuard
+
+from nb.notebook.code import Definition, Function, Names, imports_of
+
+BUILTINS = frozenset(dir(builtins))
+# Of a syntax tree, what does not change what the code does.
+WITHOUT_EFFECT = {"annotation", "returns", "type_comment", "type_params", "ctx", "kind"}
+# The fields in which a syntax tree keeps a name that it binds.
+BINDING = {
+    ast.arg: "arg",
+    ast.AsyncFunctionDef: "name",
+    ast.ClassDef: "name",
+    ast.ExceptHandler: "name",
+    ast.FunctionDef: "name",
+    ast.MatchAs: "name",
+    ast.MatchStar: "name",
+}
+
+
+@dataclass(frozen=True)
+class Skeleton:
+    """A piece of code without the names that it may choose freely.
+
+    Attributes:
+        digest: of the code with a blank for each such name.
+        names: those names, in order, repetitions included.
+    """
+
+    digest: str
+    names: tuple[str, ...]
+
+
+def shape(skeletons: Iterable[Skeleton]) -> str:
+    """Return the shape of pieces of code that follow each other."""
+    numbers: dict[str, int] = {}
+    parts: list[str] = []
+    for skeleton in skeletons:
+        parts.append(skeleton.digest)
+        parts += [str(numbers.setdefault(name, len(numbers))) for name in skeleton.names]
+    return _digest(" ".join(parts))
+
+
+def _digest(text: str) -> str:
+    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:24]
+
+
+class Shapes:
+    """The shapes of the code of one notebook or module.
+
+    Args:
+        names: what the names at its top level stand for.
+    """
+
+    def __init__(self, names: Names) -> None:
+        self.names = names
+        self._meanings: dict[str, str] = {}
+        self._bound_names: dict[ast.AST, set[str]] = {}
+
+    def of_definition(self, definition: Definition) -> str:
+        """Return the shape of a function, class or constant."""
+        bound = self._bound(definition.node)
+        return shape([self._skeleton(definition.node, bound, free=False)])
+
+    def of_statements(self, body: Sequence[ast.stmt], scope: ast.AST) -> list[Skeleton]:
+        """Return the skeleton of each of the statements in a cell, or in the body of a function.
+
+        Args:
+            body: the statements.
+            scope: the function; or the cell's module, whose variables the notebook chose freely.
+        """
+        bound = self._bound(scope) if isinstance(scope, Function) else set()
+        return [self._skeleton(statement, bound, free=True) for statement in body]
+
+    def _bound(self, node: ast.AST) -> set[str]:
+        if node not in self._bound_names:
+            self._bound_names[node] = set(_bound_names(node))
+        return self._bound_names[node]
+
+    def _skeleton(self, node: ast.AST, bound: set[str], *, free: bool) -> Skeleton:
+        writer = _Writer(self, bound, free=free)
+        writer.write(node)
+        return Skeleton(_digest(" ".join(writer.tokens)), tuple(writer.names))
+
+    def meaning(self, name: str) -> str:
+        """Return what a name of the top level stands for; nothing for a variable."""
+        if name not in self._meanings:
+            self._meanings[name] = (
+                "itself"  # while it is found out: of a function that calls itself
+            )
+            self._meanings[name] = self._meaning(name)
+        return self._meanings[name]
+
+    def _meaning(self, name: str) -> str:
+        if name in self.names.variables:
+            return ""
+        if name in self.names.definitions:
+            return self.of_definition(self.names.definitions[name][-1])
+        if name in self.names.imports:
+            return self.names.imports[name].origin
+        return f"builtin {name}" if name in BUILTINS else ""
+
+
+class _Nameless(Shapes):
+    """Shapes for which no name stands for anything."""
+
+    def meaning(self, name: str) -> str:
+        return ""
+
+
+_NAMELESS = _Nameless(Names())
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What definitions of the same shape have in common; it is read off their own trees.
+
+    Attributes:
+        digest: of the code, whatever its names stand for.
+        words: that every copy holds: attributes, keywords, short texts.
+    """
+
+    digest: str
+    words: frozenset[str] = field(compare=False)
+
+
+def outline(node: ast.stmt) -> Outline:
+    """Return the outline of a function or class."""
+    writer = _Writer(_NAMELESS, set(), free=True)
+    writer.write(node)
+    texts = {token[5:-1] for token in writer.tokens if token.startswith("str:")}
+    return Outline(_digest(" ".join(writer.tokens)), frozenset(filter(str.isidentifier, texts)))
+
+
+class _Writer:
+    """Writes a syntax tree as tokens.
+
+    Args:
+        shapes: knows what names stand for.
+        bound: the names that the code binds itself.
+        free: whether a name that stands for nothing known was chosen freely, too.
+    """
+
+    def __init__(self, shapes: Shapes, bound: set[str], *, free: bool) -> None:
+        self.shapes = shapes
+        self.bound = bound
+        self.free = free
+        self.tokens: list[str] = []
+        self.names: list[str] = []
+        self.imported: dict[str, str] = {}
+        self.fixed: set[str] = set()  # the members of a class: others use them by their names
+
+    def write(self, node: Any) -> None:
+        if isinstance(node, ast.AST):
+            self._write_tree(node)
+        elif isinstance(node, list):
+            self.tokens.append("[")
+            for item in node:
+                if not is_docstring(item):
+                    self.write(item)
+            self.tokens.append("]")
+        else:
+            self.tokens.append(f"{type(node).__name__}:{node!r}")
+
+    def _write_tree(self, node: ast.AST) -> None:
+        if isinstance(node, ast.Name):
+            self._name(node.id)
+            return
+        if isinstance(node, ast.AnnAssign):
+            if isinstance(node.target, ast.Name) and node.target.id in self.fixed:
+                self.tokens.append(ast.dump(node.annotation))  # a field of a dataclass, say
+            node = ast.Assign([node.target], node.value or ast.Constant(...))
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            self.imported.update({found.binds: found.origin for found in imports_of(node)})
+        self.tokens.append(type(node).__name__)
+        if isinstance(node, ast.ClassDef):
+            self.fixed |= {name for statement in node.body for name in _members(statement)}
+        named = BINDING.get(type(node), "")
+        for key in node._fields:
+            value: Any = getattr(node, key, None)
+            if key == named and value is not None:
+                self._name(value)
+            elif key == "names" and isinstance(node, ast.Global | ast.Nonlocal):
+                for name in value:
+                    self._name(name)
+            elif key not in WITHOUT_EFFECT:
+                self.write(value)
+
+    def _name(self, name: str) -> None:
+        known = self.imported.get(name) or ("" if name in self.bound else self.shapes.meaning(name))
+        if name in self.fixed:
+            self.tokens.append(f"member {name}")
+        elif known:
+            self.tokens.append(known)
+        elif self.free or name in self.bound:
+            self.tokens.append("_")
+            self.names.append(name)
+        else:
+            self.tokens.append(f"variable {name}")
+
+
+def is_docstring(node: Any) -> TypeGuard[ast.Expr]:
+    """Whether something is a statement that is only a text."""
+    if not isinstance(node, ast.Expr) or not isinstance(node.value, ast.Constant):
+        return False
+    return isinstance(node.value.value, str)
+
+
+def _bound_names(node: ast.AST) -> Iterator[str]:
+    """Yield the names that a definition binds, its own and those of what is in it included."""
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Name):
+            if not isinstance(inner.ctx, ast.Load):
+                yield inner.id
+        elif type(inner) in BINDING and (name := getattr(inner, BINDING[type(inner)])):
+            yield name
+
+
+def _members(statement: ast.stmt) -> Iterator[str]:
+    if isinstance(statement, Function):
+        yield statement.name
+        yield from parameters(statement)
+    elif isinstance(statement, ast.ClassDef):
+        yield statement.name
+    else:
+        nodes = (node for node in ast.walk(statement) if isinstance(node, ast.Name))
+        yield from (node.id for node in nodes if isinstance(node.ctx, ast.Store))
+
+
+def parameters(function: Function) -> list[str]:
+    """Return the names of a function's parameters, in order."""
+    given = function.args
+    starred = [given.vararg, *given.kwonlyargs, given.kwarg]
+    return [one.arg for one in (*given.posonlyargs, *given.args, *starred) if one]

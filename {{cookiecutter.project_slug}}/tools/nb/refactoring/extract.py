@@ -1,0 +1,265 @@
+"""Move a function or class, with all its copies, from notebooks to a module of `src/`."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nb.declaration.naming import module_name
+from nb.git.text_view import text as shown
+from nb.notebook.code import Definition, names_of_module, names_of_notebook
+from nb.notebook.content import Sources
+from nb.notebook.file import parse_cells, read_cells
+from nb.project import NbError, edit_lock, write_whole
+
+from . import relocate, rerun
+from .ast_hash import Shapes
+from .duplicates import Place, Source, read_sources
+from .nbdev_cells import write_module
+
+
+@dataclass
+class Extraction:
+    """What an extraction changes.
+
+    Attributes:
+        name: what is extracted.
+        module: where to, as a dotted name.
+        changes: the new text of each file, by its path.
+        left: the copies that stay, with the reason.
+        exporting: the notebook from which nbdev writes the module, if there is one.
+        before: the content of each file when the change was worked out; None if there was none.
+    """
+
+    name: str
+    module: str
+    changes: dict[Path, str] = field(default_factory=dict)
+    left: list[str] = field(default_factory=list)
+    exporting: Path | None = None
+    before: dict[Path, bytes | None] = field(default_factory=dict)
+
+    def diff(self, root: Path) -> str:
+        """Return the changes as a unified diff; notebooks as text."""
+        parts: list[str] = []
+        for path, new in self.changes.items():
+            name = path.relative_to(root).as_posix()
+            old = path.read_bytes() if path.exists() else b""
+            sides = [old, new.encode("utf-8", "surrogatepass")]
+            if path.suffix == ".ipynb":
+                sides = [shown(side) for side in sides]
+            before, after = (
+                side.decode("utf-8", "replace").splitlines(keepends=True) for side in sides
+            )
+            source = f"a/{name}" if path.exists() else "/dev/null"
+            parts += difflib.unified_diff(before, after, source, f"b/{name}")
+        return "".join(parts)
+
+    def generated(self, root: Path) -> list[Path]:
+        """Return the files that nbdev writes besides."""
+        package = root / "src" / self.module.partition(".")[0]
+        names = ("_modidx.py", *self.module.split(".")[1:])
+        return [package / f"{n.removesuffix('.py')}.py" for n in names] if self.exporting else []
+
+    def write(self, root: Path) -> None:
+        """Write the files; nbdev writes the module where it is nbdev's.
+
+        Raises:
+            NbError: if somebody changed one of them since the change was worked out.
+        """
+        with edit_lock(root):
+            for path in self.changes:
+                if rerun.content_of(path) != self.before[path]:
+                    name = path.relative_to(root).as_posix()
+                    raise NbError(f"{name} was changed meanwhile and stays as it is; run it again")
+            if self.exporting:
+                write_module(self.exporting, root / "src" / self.module.partition(".")[0])
+            for path, content in self.contents().items():
+                write_whole(path, content)
+
+    def contents(self) -> dict[Path, bytes]:
+        """Return the new content of each file."""
+        return {path: new.encode("utf-8", "surrogatepass") for path, new in self.changes.items()}
+
+
+def prepare(root: Path, name: str, to: str = "", origin: str = "") -> Extraction:
+    """Find out what an extraction changes; nothing is written.
+
+    Args:
+        root: the project's root.
+        name: of a function or class at the top level of a notebook.
+        to: the module, `data` or `package.data`. By default the one that has it already, else
+            `shared`.
+        origin: the notebook that has the right one, if several have different ones.
+
+    Raises:
+        NbError: if there is no such definition, several that differ, or it cannot move.
+    """
+    sources = read_sources(root)
+    copies = _copies(sources, name, origin)
+    first = copies[0]
+    module = first.place.module or module_name(root, to)
+    if first.place.module and to and module_name(root, to) != module:
+        raise NbError(f"{name} is in {module} already; leave --to out", 2)
+    found = Extraction(name, module)
+    target = _module_file(root, module)
+    if first.place.cell and first.place.module:
+        found.exporting = root / first.place.path
+        text = "".join(cell.source + "\n\n\n" for cell in first.source.cells)
+    elif first.place.module:
+        target = root / first.place.path
+        text = target.read_text(encoding="utf-8")
+    else:
+        text = _with_definition(root, first, module, target, found)
+    there = Shapes(names_of_module(text))
+    for copy in copies:
+        if copy.place.module:
+            continue
+        try:
+            found.changes[root / copy.place.path] = _replaced(
+                root, copy, first, module, there, found.changes
+            )
+        except NbError as error:
+            if copy is first:
+                raise
+            found.left.append(str(error))
+    if not any(path.suffix == ".ipynb" for path in found.changes) and not found.left:
+        raise NbError(f"{name} is in {module} already, and no notebook has a copy of it")
+    found.before = {path: rerun.content_of(path) for path in found.changes}
+    return found
+
+
+def carry_out(
+    root: Path,
+    extraction: Extraction,
+    *,
+    run: bool,
+    keep: bool,
+    show: Callable[[Sequence[rerun.Compared]], None],
+) -> None:
+    """Write the changes, run the stages of the notebooks that changed, and compare their outputs.
+
+    Args:
+        root: the project's root.
+        extraction: what changes.
+        run: whether to run.
+        keep: leave the changes in place, whatever comes out.
+        show: called with the comparison.
+
+    Raises:
+        NbError: if a stage is stale before, fails, or gives other outputs; unless `keep`, all is
+            then as it was.
+    """
+    notebooks = [path.relative_to(root) for path in extraction.changes if path.suffix == ".ipynb"]
+    stages = rerun.stages_of(root, notebooks) if run else []
+    if stages:
+        rerun.require_fresh(root, stages)
+    before = rerun.outputs(root, stages)
+    written = {**dict.fromkeys(extraction.generated(root)), **extraction.contents()}
+    with nullcontext() if keep else rerun.all_or_nothing(root, written, stages):
+        extraction.write(root)
+        if not stages:
+            return
+        rerun.run(root, stages)
+        compared = rerun.compare(before, rerun.outputs(root, stages))
+        show(compared)
+        if any(one.verdict != rerun.SAME for one in compared):
+            end = "the changes are kept" if keep else "all is as it was (--keep keeps the changes)"
+            raise NbError(f"the outputs differ; {end}")
+
+
+@dataclass(frozen=True)
+class _Copy:
+    """A definition and where it stands."""
+
+    source: Source
+    definition: Definition
+    place: Place
+    shape: str
+
+
+def _copies(sources: Iterable[Source], name: str, origin: str) -> list[_Copy]:
+    """Return the definition of a name and its copies; one that can be imported first."""
+    every = [
+        _Copy(
+            source,
+            found,
+            source.place(found.cell, [found.node], found.name),
+            source.shapes.of_definition(found),
+        )
+        for source in sources
+        for found in source.definitions()
+    ]
+    named = [copy for copy in every if copy.definition.name == name]
+    chosen = [c for c in named if not origin or c.place.path.endswith(origin)]
+    in_notebooks = [copy for copy in chosen if copy.place.cell] or chosen
+    shapes = {copy.shape for copy in in_notebooks}
+    if not shapes:
+        where = f" in {origin}" if origin else ""
+        close = difflib.get_close_matches(name, {c.definition.name for c in every}, 1)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        raise NbError(f"there is no function or class {name} at the top of a cell{where}{hint}", 2)
+    if len(shapes) > 1:
+        places = ", ".join(str(copy.place) for copy in in_notebooks)
+        raise NbError(f"{name} differs between {places}; name one notebook with --from", 2)
+    same = [copy for copy in every if copy.shape in shapes]
+    return sorted(same, key=lambda c: (not c.place.module, c not in in_notebooks))
+
+
+def _module_file(root: Path, module: str) -> Path:
+    folder = root / "src" / Path(*module.split("."))
+    if folder.is_dir():
+        raise NbError(f"{module} is a package; name a module in it: --to {module}.name", 2)
+    if not (folder.parent / "__init__.py").exists():
+        where = folder.parent.relative_to(root).as_posix()
+        raise NbError(f"{where} is no package; make an empty {where}/__init__.py first", 2)
+    return folder.with_suffix(".py")
+
+
+def _with_definition(root: Path, first: _Copy, module: str, target: Path, found: Extraction) -> str:
+    """Note the module's new text, with the definition and all that it needs, and return it."""
+    file = read_cells(root / first.place.path)
+    where = first.place.path
+    move = relocate.plan(names_of_notebook(file), [first.definition.name], where)
+    needed = Sources(root / "src").closure(f"{one.module}.{one.name}" for one in move.imports)
+    if module in needed:
+        reason = f"{first.definition.name} needs a module that imports {module}"
+        raise NbError(f"{where}: {reason}; choose another one with --to")
+    old = target.read_bytes().decode("utf-8") if target.exists() else ""
+    text = relocate.add_to_module(old, move, module, target)
+    found.changes[target] = text
+    return text
+
+
+def _replaced(
+    root: Path,
+    copy: _Copy,
+    first: _Copy,
+    module: str,
+    there: Shapes,
+    changes: Mapping[Path, str],
+) -> str:
+    """Return the text of a notebook's file in which an import takes the place of a copy."""
+    path = root / copy.place.path
+    file = parse_cells(path, changes[path]) if path in changes else read_cells(path)
+    names = names_of_notebook(file)
+    if copy.definition.name not in names.definitions:
+        return file.text  # another copy in the same notebook brought it away
+    move = relocate.plan(names, [copy.definition.name], copy.place.path)
+    mine = Shapes(names)
+    taken = {copy.definition.name: first.definition.name}
+    known = {there.of_definition(d): d for found in there.names.definitions.values() for d in found}
+    for definition in move.definitions:
+        other = known.get(mine.of_definition(definition))
+        if other and (not definition.is_constant or other.name == definition.name):
+            taken.setdefault(definition.name, other.name)
+    keywords = {
+        old: new
+        for old, new in zip(copy.place.parameters, first.place.parameters, strict=False)
+        if old != new
+    }
+    if keywords:
+        file = relocate.rename_keywords(file, copy.definition.name, keywords, copy.place.path)
+    return relocate.take_out(file, names, taken, module)

@@ -1,0 +1,186 @@
+"""Change sources, run the stages that compute with them, and put everything back if that fails.
+
+What a stage gave is compared by the hashes in `dvc.lock`, before and after.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nb.declaration.reader import read_lock
+from nb.notebook import fingerprints
+from nb.pipeline import FINGERPRINT_STAGE, lines_put_back_on_error
+from nb.project import FINGERPRINTS, PRODUCTION, NbError, program, program_environment, write_whole
+
+LOCK = Path("dvc.lock")
+SAME, DIFFERS = "same", "differs"
+
+
+@dataclass(frozen=True)
+class Compared:
+    """An output of a stage, before and after.
+
+    Attributes:
+        stage: its stage.
+        path: its file, relative to the root.
+        verdict: same or differs.
+    """
+
+    stage: str
+    path: str
+    verdict: str
+
+
+def stages_of(root: Path, notebooks: Iterable[Path]) -> list[str]:
+    """Return the stages that ran the given production notebooks, by what `dvc.lock` says.
+
+    Args:
+        root: the project's root.
+        notebooks: relative to the root; others than production notebooks are in no stage.
+    """
+    wanted = {
+        (FINGERPRINTS / path.relative_to(PRODUCTION).with_suffix(".txt")).as_posix()
+        for path in notebooks
+        if path.is_relative_to(PRODUCTION)
+    }
+    stages = read_lock(root).items()
+    return [name for name, stage in stages if wanted & {d["path"] for d in stage.get("deps", [])}]
+
+
+def require_fresh(root: Path, stages: Iterable[str]) -> None:
+    """Make sure that what stages give now is what their sources give.
+
+    Raises:
+        NbError: if one is stale: its outputs say nothing about the sources.
+    """
+    from nb.pipeline import stage_states
+
+    fingerprints.refresh(root)
+    stale = {state.name for state in stage_states(root) if state.reasons or state.after}
+    if names := sorted(stale & set(stages)):
+        reason = f"{', '.join(names)} is stale, so its outputs cannot be compared"
+        raise NbError(f"{reason}; run `nb run` first, or go without: --no-run")
+
+
+def compare(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Compared]:
+    """Compare the outputs of stages.
+
+    Args:
+        before: the hashes of the outputs of each stage, as `outputs` returns them.
+        after: likewise.
+    """
+    return [
+        Compared(stage, path, SAME if after.get(stage, {}).get(path) == digest else DIFFERS)
+        for stage, hashes in before.items()
+        for path, digest in hashes.items()
+    ]
+
+
+def outputs(root: Path, stages: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Return the hash of each output of stages, by stage and path."""
+    lock = read_lock(root)
+    return {
+        name: {out["path"]: out.get("md5", "") for out in lock.get(name, {}).get("outs", [])}
+        for name in stages
+    }
+
+
+def run(root: Path, stages: Iterable[str]) -> None:
+    """Run stages, and what they depend on.
+
+    Raises:
+        NbError: if one fails; what it printed says why.
+    """
+    command = [program("nb"), "run", *stages]
+    code = subprocess.call(command, cwd=root, env=program_environment())
+    if code:
+        raise NbError(f"nb run ended with exit code {code}", code)
+
+
+@contextmanager
+def all_or_nothing(
+    root: Path, written: Mapping[Path, bytes | None], stages: Sequence[str]
+) -> Iterator[None]:
+    """Put files, the lines of stages in lock files and their outputs back if the block raises.
+
+    What somebody else writes meanwhile stays: a file with other content than the block gives it,
+    and the results of other stages.
+
+    Args:
+        root: the project's root.
+        written: the files that the block writes, whether they exist yet or not, and what it writes
+            to them; None where that is not known.
+        stages: the stages that it runs.
+    """
+    names = _with_upstream(read_lock(root), stages)
+    small = [root / path for path in _uncached_outputs(root, names)]
+    before = {path: content_of(path) for path in (*written, *small)}
+    lock, ran = content_of(root / LOCK), False
+    try:
+        with lines_put_back_on_error(root, [*names, FINGERPRINT_STAGE]):
+            try:
+                yield
+            except BaseException:
+                ran = content_of(root / LOCK) != lock
+                raise
+    except BaseException:
+        for path, content in before.items():
+            _put_back(root, path, content, written.get(path))
+        if ran or not all((root / path).exists() for path in _outputs_of(root, names)):
+            command = [program("dvc"), "checkout", "--force", "--quiet", *names]
+            subprocess.call(command, cwd=root, env=program_environment())
+        fingerprints.refresh(root)
+        raise
+
+
+def _with_upstream(lock: Mapping[str, Any], stages: Iterable[str]) -> list[str]:
+    """Return stages and those that they depend on, by what `dvc.lock` says."""
+    makers = {out["path"]: name for name, stage in lock.items() for out in stage.get("outs", [])}
+    found: dict[str, None] = {}
+    waiting = list(stages)
+    while waiting:
+        name = waiting.pop()
+        if name not in found and name in lock:
+            found[name] = None
+            needed = [dep["path"] for dep in lock[name].get("deps", [])]
+            waiting += [makers[path] for path in needed if path in makers]
+    return list(found)
+
+
+def content_of(path: Path) -> bytes | None:
+    """Return the content of a file; None if there is none."""
+    return path.read_bytes() if path.is_file() else None
+
+
+def _put_back(root: Path, path: Path, content: bytes | None, written: bytes | None) -> None:
+    now = content_of(path)
+    if now == content:
+        return
+    if written is not None and now != written:
+        name = path.relative_to(root).as_posix()
+        print(f"nb: {name} was changed meanwhile and stays as it is", file=sys.stderr)
+    elif content is None:
+        path.unlink(missing_ok=True)
+    else:
+        write_whole(path, content)
+
+
+def _outputs_of(root: Path, stages: Iterable[str]) -> list[str]:
+    return [path for hashes in outputs(root, stages).values() for path in hashes]
+
+
+def _uncached_outputs(root: Path, stages: Iterable[str]) -> list[str]:
+    """Return the outputs of stages that DVC does not keep a copy of: Git does."""
+    tracked = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=root,
+        capture_output=True,
+    ).stdout
+    files = set(tracked.decode().split("\0"))
+    return [path for path in _outputs_of(root, stages) if path in files]

@@ -1,0 +1,178 @@
+"""Documents from a notebook: HTML, PDF, slides, Markdown or a script, each one file to send.
+
+HTML and slides hold everything they show and load nothing. Outputs are shown as on the report's
+pages: no script of a notebook runs in a document.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from nb.notebook.content import find_notebook
+from nb.project import EXECUTED, NbError, write_whole
+
+from . import pages
+from .files import environment
+from .outputs import Outputs
+
+DOCUMENTS = Path("reports/documents")
+SUFFIXES = {"html": "html", "pdf": "pdf", "slides": "slides.html", "markdown": "md", "script": "py"}
+BROWSERS = (
+    *("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"),
+    *("chrome", "microsoft-edge", "msedge"),
+)
+BROWSER_PATHS = (
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    "/Applications/Chromium.app/Contents/MacOS/Chromium",
+    "/Applications/Microsoft Edge.app/Contents/MacOS/Microsoft Edge",
+    r"C:\Program Files\Google\Chrome\Application\chrome.exe",
+    r"C:\Program Files (x86)\Google\Chrome\Application\chrome.exe",
+    r"C:\Program Files (x86)\Microsoft\Edge\Application\msedge.exe",
+)
+PDF_SECONDS = 120
+
+
+def find(root: Path, name: str, kind: str) -> Path:
+    """Return the notebook to export: a path, or a name.
+
+    A name means the executed copy, which has the outputs; for a script, and where there is none, it
+    means the production notebook.
+
+    Raises:
+        NbError: if there is none (exit code 2).
+    """
+    copy = (root / EXECUTED / name).with_suffix(".ipynb") if "." not in name else None
+    if copy and copy.is_file() and kind != "script":
+        return copy
+    try:
+        return find_notebook(root, name)
+    except NbError:
+        if copy and copy.is_file():
+            return copy
+        raise
+
+
+def export(path: Path, kind: str, target: Path, *, no_input: bool) -> None:
+    """Write a document.
+
+    Args:
+        path: the notebook.
+        kind: html, pdf, slides, markdown or script.
+        target: the file to write.
+        no_input: leave out all code. Without it cells tagged hide-input or remove-input are shown
+            without code, and cells tagged remove-cell are left out.
+
+    Raises:
+        NbError: if the notebook cannot be read, or there is no browser to make a PDF with.
+    """
+    if kind == "script" and no_input:
+        raise NbError("a script without its input is empty; leave out --no-input.", 2)
+    code = pages.LEFT_OUT if no_input else pages.SHOWN
+    notebook = pages.read(path)
+    if kind in ("markdown", "script"):
+        _convert(notebook, kind, target, no_input=no_input)
+    elif kind == "slides":
+        write_whole(target, _slides(notebook, path, code))
+    elif kind == "pdf":
+        _print(_document(notebook, path, code), target)
+    else:
+        write_whole(target, _document(notebook, path, code))
+
+
+def _document(notebook: Any, path: Path, code: str) -> str:
+    page = pages.render(notebook, path, Outputs("", None), code=code)
+    template = environment().get_template("document.html.j2")
+    return template.render(page=page, project=path.stem)
+
+
+def _slides(notebook: Any, path: Path, code: str) -> str:
+    outputs = Outputs("", None)
+    bodies = []
+    pages.annotate(notebook, code)
+    for cells in _divide(notebook.cells):
+        slide = notebook.copy()
+        slide.cells = cells
+        bodies.append(pages.render_cells(slide, path, outputs))
+    title = outputs.headings[0][1] if outputs.headings else path.stem
+    template = environment().get_template("slides.html.j2")
+    return template.render(slides=[body for body in bodies if body.strip()], title=title)
+
+
+def _divide(cells: list[Any]) -> Iterator[list[Any]]:
+    """Yield the cells of each slide: as Jupyter's slide types say, else one per heading."""
+    types = [cell.metadata.get("slideshow", {}).get("slide_type", "") for cell in cells]
+    typed = any(kind in ("slide", "subslide") for kind in types)
+    slide: list[Any] = []
+    for cell, kind in zip(cells, types, strict=True):
+        heading = cell.cell_type == "markdown" and cell.source.lstrip().startswith(("# ", "## "))
+        if kind in ("skip", "notes"):
+            continue
+        if slide and (kind in ("slide", "subslide") if typed else heading):
+            yield slide
+            slide = []
+        slide.append(cell)
+    if slide:
+        yield slide
+
+
+def _convert(notebook: Any, kind: str, target: Path, *, no_input: bool) -> None:
+    """Write Markdown, with its figures in a folder beside it, or a script."""
+    import nbconvert
+    from traitlets.config import Config
+
+    config = Config()
+    config.TagRemovePreprocessor.enabled = True
+    config.TagRemovePreprocessor.remove_cell_tags = pages.REMOVED_CELL
+    config.TagRemovePreprocessor.remove_all_outputs_tags = pages.REMOVED_OUTPUT
+    if kind == "markdown":
+        hidden = pages.REMOVED_INPUT | pages.HIDDEN_INPUT
+        config.TagRemovePreprocessor.remove_input_tags = hidden
+    config.TemplateExporter.exclude_input = no_input
+    maker = nbconvert.MarkdownExporter if kind == "markdown" else nbconvert.PythonExporter
+    folder = f"{target.stem}_files"
+    resources = {"output_files_dir": folder, "unique_key": target.stem}
+    text, found = maker(config=config).from_notebook_node(notebook, resources=resources)
+    for name, content in found.get("outputs", {}).items():
+        write_whole(target.parent / name, content)
+    write_whole(target, text)
+
+
+def find_browser() -> str | None:
+    """Return a browser of the Chromium family; None if there is none."""
+    names = (shutil.which(name) for name in BROWSERS)
+    paths = (path for path in BROWSER_PATHS if Path(path).is_file())
+    return next((name for name in names if name), next(paths, None))
+
+
+def _print(html: str, target: Path) -> None:
+    browser = find_browser()
+    if not browser:
+        raise NbError(
+            "a PDF needs Chromium, Chrome or Edge, and none was found; install one, or make"
+            " --to html and print that from any browser."
+        )
+    with tempfile.TemporaryDirectory(prefix="nb-pdf-") as folder:
+        page, made = Path(folder) / "page.html", Path(folder) / "page.pdf"
+        page.write_text(html, encoding="utf-8")
+        # Chromium refuses its sandbox to root, as in containers; scripts of notebooks do not run.
+        is_root = sys.platform != "win32" and os.geteuid() == 0
+        command = [
+            *(browser, "--headless", "--disable-gpu", *(["--no-sandbox"] if is_root else [])),
+            *(f"--user-data-dir={folder}/profile", "--no-pdf-header-footer"),
+            *(f"--print-to-pdf={made}", page.as_uri()),
+        ]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=PDF_SECONDS)
+        except subprocess.TimeoutExpired:
+            raise NbError(f"{browser} made no PDF in {PDF_SECONDS} s; try --to html.") from None
+        if not made.is_file():
+            last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+            raise NbError(f"{browser} made no PDF: {last}")
+        write_whole(target, made.read_bytes())

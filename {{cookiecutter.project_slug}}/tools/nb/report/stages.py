@@ -1,0 +1,113 @@
+"""The stages as the index shows them: what is declared, beside what run records and copies tell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nb.declaration.reader import Artifact, Stage
+from nb.declaration.tasks import BROKEN, FAILED, RAN, RESTORED
+from nb.run.record import RunRecord, StageRecord, seconds_of
+
+from .files import Files
+from .pages import Note
+
+UNKNOWN = "not recorded"
+# A copy is written before its stage ends; times of files are coarse on some systems.
+LATER_SECONDS = 1.0
+
+
+@dataclass
+class Row:
+    """A stage as the index shows it.
+
+    Attributes:
+        stage: what `dvc.yaml` and `dvc.lock` say.
+        state: what became of it when it was last looked at.
+        last: the record of when it last ran or broke; None if no record tells.
+        run: the run of that record.
+        cause: why it failed or did not run.
+        is_restored: its results are of DVC's cache, not of what its page shows.
+        note: what is known of its page; None if there is none.
+        reads: its inputs, each with its link and whether that goes with the site.
+        writes: the same of its outputs.
+    """
+
+    stage: Stage
+    state: str = UNKNOWN
+    last: StageRecord | None = None
+    run: RunRecord | None = None
+    cause: str = ""
+    is_restored: bool = False
+    note: Note | None = None
+    reads: list[tuple[Artifact, str, bool]] = field(default_factory=list)
+    writes: list[tuple[Artifact, str, bool]] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        return self.stage.name
+
+    @property
+    def is_broken(self) -> bool:
+        return self.state in BROKEN
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        return dict((self.last.parameters if self.last else None) or self.stage.parameters)
+
+
+def read_rows(
+    root: Path, stages: list[Stage], runs: list[RunRecord], notes: dict[str, Note]
+) -> list[Row]:
+    """Return the stages, in their order; broken ones that no file declares come first.
+
+    Args:
+        root: the project's root.
+        stages: the declared stages.
+        runs: the records, the oldest first.
+        notes: what is known of the pages, by the path of their executed copy.
+    """
+    files = Files(root, "index.html")
+    newest: dict[str, tuple[StageRecord, RunRecord]] = {}
+    last: dict[str, tuple[StageRecord, RunRecord]] = {}
+    restored: set[str] = set()
+    for run in runs:
+        for stage in run.stages:
+            if stage.state == RESTORED:
+                restored.add(stage.name)
+            newest[stage.name] = (stage, run)
+            if stage.state == RAN or stage.state in BROKEN:
+                last[stage.name] = (stage, run)
+                restored.discard(stage.name)
+    declared = {stage.name for stage in stages}
+    # What failed before it could be declared, such as the fingerprints, is shown, too.
+    others = [s for s, _ in newest.values() if s.name not in declared and s.state in BROKEN]
+    rows = [Row(stage) for stage in [*(Stage(s.name, "") for s in others), *stages]]
+    for row in rows:
+        copy = row.stage.papermill.executed
+        row.note = notes.get(copy)
+        if row.name in newest:
+            row.state, row.cause = newest[row.name][0].state, newest[row.name][0].cause
+        if row.name in last:
+            row.last, row.run = last[row.name]
+        row.is_restored = row.name in restored
+        _heed_copy(row, root / copy if copy else None)
+        row.reads = [(a, *files.artifact(a.path)) for a in row.stage.reads]
+        row.writes = [(a, *files.artifact(a.path)) for a in row.stage.writes]
+    return rows
+
+
+def _heed_copy(row: Row, copy: Path | None) -> None:
+    """Correct a state by an executed copy that `dvc repro` wrote: no record tells of that."""
+    ended = row.last.ended if row.last else None
+    if copy is None or row.note is None:
+        return
+    if ended and copy.stat().st_mtime <= seconds_of(ended) + LATER_SECONDS:
+        return
+    if row.note.error:
+        row.state, row.cause = FAILED, row.note.error
+    elif row.is_broken or not ended:
+        row.state, row.cause = RAN, ""
+    row.last = row.run = None
+    row.is_restored = False

@@ -1,0 +1,1 @@
+"""Runs of the pipeline, of one task, or with other parameters; their records and view."""

@@ -1,0 +1,94 @@
+"""The process that makes pages of executed copies beside the stages. POSIX only."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn, Protocol
+
+# The job of the warm process that is a page maker.
+PAGES = "pages"
+
+
+class MakePages(Protocol):
+    """A function that is the page maker, in a new fork, until its connection is closed."""
+
+    def __call__(
+        self, root: Path, connection: int, leave: Callable[[], None] | None = None
+    ) -> NoReturn: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Programs:
+    """The programs that a run starts and that know of rooms above this one.
+
+    Attributes:
+        make_pages: makes pages, in a fork of the runner.
+        warm_process: the module that is the warm process.
+    """
+
+    make_pages: MakePages
+    warm_process: str
+
+
+class PageMaker:
+    """Makes a page as a stage ends; what it could not make, the end of the run makes.
+
+    Args:
+        root: the project's root.
+        fork: forks its process from the warm one, which has most of the imports, given the order
+            and its end of the connection; returns None if there is none, and this process forks.
+        leave: called first in a fork of this process, to close what is the runner's own.
+        work: makes the pages, in a fork of this process.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        fork: Callable[[Mapping[str, Any], list[int]], int | None],
+        leave: Callable[[], None],
+        work: MakePages,
+    ) -> None:
+        self.root = root
+        self.fork = fork
+        self.leave = leave
+        self.work = work
+        self.pid: int | None = None
+        self.orders: socket.socket | None = None
+
+    def start(self) -> None:
+        """Start the process, unless it was: it imports what pages need and waits for orders."""
+        if self.pid is not None:
+            return
+        self.orders, theirs = socket.socketpair()
+        self.orders.setblocking(False)
+        self.pid = self.fork({"root": str(self.root)}, [theirs.fileno()])
+        if self.pid is None:
+            self.pid = os.fork()
+            if self.pid == 0:
+                self.work(self.root, theirs.fileno(), self.leave)
+        theirs.close()
+
+    def make(self, executed: str) -> None:
+        """Order the page of an executed copy, if there is one."""
+        if self.orders and executed and (self.root / executed).is_file():
+            with suppress(OSError):  # it was killed, or is far behind
+                self.orders.send(f"{executed}\n".encode())
+
+    def wait(self) -> None:
+        """Wait for the pages that were ordered."""
+        if self.orders:
+            with suppress(OSError):  # it was killed
+                self.orders.shutdown(socket.SHUT_WR)
+                self.orders.setblocking(True)
+                self.orders.recv(1)
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection: in the end, and in a fork of this process."""
+        if self.orders:
+            self.orders.close()

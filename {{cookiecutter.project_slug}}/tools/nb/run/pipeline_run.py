@@ -1,0 +1,289 @@
+"""Run the pipeline: DVC decides what is stale and keeps the results, stages run side by side."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, TextIO
+
+from nb import pipeline
+from nb.declaration.tasks import DONE, UNCHANGED
+from nb.declaration.validation import check_given
+from nb.notebook.content import production_notebooks
+from nb.pipeline import Plan, StageState, storage, uptodate
+from nb.processes import fork_server
+from nb.processes.subreaper import adopt_orphans
+from nb.project import PRODUCTION, NbError, program, program_environment
+from nb.runtime import worker
+from nb.runtime.warm_client import COLD, Warm
+from nb.tracing import contract, trace
+
+from . import record
+from .page_process import Programs
+from .record import Options, RunRecord
+from .runner import ENDING, Runner, stage_record
+from .view import View
+
+RUN_LOCK = Path(".nb/run.lock")
+
+
+@dataclass(frozen=True)
+class Done:
+    """A run that has ended.
+
+    Attributes:
+        record: what became of it.
+        remember: stamps that everything is up to date, if so; the next run then asks DVC nothing
+            unless something was touched. Takes the files made of the results.
+    """
+
+    record: RunRecord
+    remember: Callable[[list[str]], None] = lambda made: None
+
+
+def execute(root: Path, options: Options, view: View, programs: Programs) -> Done | None:
+    """Bring stages up to date and return what became of it; None if the pipeline has no stage.
+
+    Raises:
+        NbError: if the pipeline cannot be read, or the run was interrupted before it began.
+    """
+    try:
+        if options.verify:
+            options = _verifying(options, view)
+        if os.name != "posix":
+            return _run_plainly(root, options, view, "this system cannot fork processes")
+        with only_run(root, view) as lock, warmth(root, options, programs, lock) as warm:
+            missing = pipeline.missing_names()
+            if missing:
+                lacks = f"this version of DVC has no {', no '.join(missing)}"
+                return _run_plainly(root, options, view, lacks)
+            return _run_side_by_side(root, options, view, programs, warm)
+    except KeyboardInterrupt:
+        raise NbError("interrupted before anything was started", 130) from None
+
+
+def _run_side_by_side(
+    root: Path, options: Options, view: View, programs: Programs, warm: Warm | None
+) -> Done | None:
+    tidy(root)
+    if options.pull:
+        storage.fetch_runs(root, view.note)
+    began = uptodate.clock(root)
+    plan = _plan(root, options, view.note)
+    planned = uptodate.clock(root)
+    if all(task.hidden for task in plan.tasks):
+        return None
+    check_given(root, (task for task in plan.tasks if task.changed), plan.made)
+    if any(task.changed for task in plan.tasks):
+        uptodate.forget(root)
+    shell, pages = _shell(root, options), programs.make_pages
+    runner = Runner(root, options, plan.tasks, view, shell, pages, warm)
+    done = runner.run()
+    if options.verify:
+        _tell_verified(root, done, view)
+    if runner.ended:
+        try:
+            pipeline.sort_locks(root, plan.order, view.note)
+        except KeyboardInterrupt:
+            view.note("interrupted; dvc.lock is complete, but not in order")
+    if plan.watched and runner.all_done():
+        # A plan is made with fingerprints that were brought up to date meanwhile.
+        ended = {pipeline.FINGERPRINT_STAGE: planned, **runner.ended}
+        seen = (root, plan.watched, began, ended, _content(plan, done))
+        ours = partial(pipeline.hold_only, plan.watched.locks, runner.written)
+        return Done(done, partial(uptodate.record, *seen, locks_are_ours=ours))
+    return Done(done)
+
+
+def _content(plan: Plan, done: RunRecord) -> dict[str, Any]:
+    """Return what the next run has to know if nothing was touched."""
+    tasks = [task for task in plan.tasks if not task.hidden]
+    whole = {task.name for task in tasks} >= set(plan.shown)
+    stages = [{**vars(stage_record(task)), "state": UNCHANGED} for task in tasks]
+    shown = plan.shown if whole else None
+    return {"stages": stages, "shown": shown, "metrics": done.metrics}
+
+
+def preview(root: Path, options: Options) -> list[StageState]:
+    """Return the stages that would run, or may, and why."""
+    tasks, found = pipeline.preview(
+        root, options.stages, force=options.force, downstream=options.downstream
+    )
+    names = {task.name for task in tasks}
+    states = {state.name: state for state in found}
+    shown: list[StageState] = []
+    for task in tasks:
+        state = states.get(task.name) or StageState(task.name)
+        after = [name for name in state.after if name in names]
+        reasons = state.reasons if task.changed else []
+        if task.changed and not reasons:
+            reasons = ["forced"] if options.force else ["it is not what dvc.lock says"]
+        if (reasons or after) and not task.hidden:
+            shown.append(StageState(task.name, reasons, after, state.command))
+    return shown
+
+
+def _plan(root: Path, options: Options, tell: Callable[[str], None]) -> Plan:
+    return pipeline.plan(
+        root, options.stages, force=options.force, downstream=options.downstream, tell=tell
+    )
+
+
+@contextmanager
+def warmth(root: Path, options: Options, programs: Programs, lock: int) -> Iterator[Warm | None]:
+    """Start the warm process, if there may be notebooks to run; end it after the block."""
+    is_cold = options.cold or os.environ.get(COLD, "0") not in ("", "0")
+    if is_cold or sys.platform != "linux" or not production_notebooks(root / PRODUCTION):
+        yield None
+        return
+    warm = Warm(root, programs.warm_process, [lock])
+    try:
+        yield warm
+    finally:
+        warm.close()
+
+
+def _verifying(options: Options, view: View) -> Options:
+    """Return options with which each stage can be held to its contract.
+
+    Raises:
+        NbError: if this system cannot.
+    """
+    if os.name != "posix":
+        raise NbError("nb run --verify needs Linux or macOS; nb trace NOTEBOOK runs here, too", 2)
+    seen = trace.best_view()
+    if seen != trace.STRACE and options.jobs > 1:
+        view.note(f"one stage at a time, to know whose a file is: {trace.VIEWS[seen]} do not tell")
+        options = replace(options, jobs=1)
+    # A warm process is none of the stage's own: nobody would see what its forks do.
+    return replace(options, cold=True)
+
+
+def _shell(root: Path, options: Options) -> dict[str, str]:
+    """Return variables with which DVC runs commands in a shell that looks on, if it is to."""
+    if not options.verify:
+        return {}
+    return contract.prepare(root, pipeline.contracts(root), os.environ)
+
+
+def _tell_verified(root: Path, done: RunRecord, view: View) -> None:
+    names = set(contract.verified(root))
+    rest = [stage.name for stage in done.stages if stage.state in DONE and stage.name not in names]
+    count = "one stage" if len(names) == 1 else f"{len(names) or 'no'} stages"
+    note = f"verified the contract of {count}, by {trace.VIEWS[trace.best_view()]}"
+    hint = f"; {len(rest)} did not run (nb run --verify --force runs all)" if rest else ""
+    view.note(f"{note}{hint}")
+
+
+def _run_plainly(root: Path, options: Options, view: View, why: str) -> Done:
+    """Leave all the work to `dvc repro`: one stage at a time, without the stages in the record."""
+    pipeline.check_places(root)
+    uptodate.forget(root)
+    view.note(f"running one by one, with dvc repro: {why}")
+    flags = {
+        "--force": options.force,
+        "--keep-going": options.keep_going,
+        "--downstream": options.downstream,
+        "--pull": options.pull,
+    }
+    chosen = [flag for flag, given in flags.items() if given]
+    command = [program("dvc"), "repro", *chosen, *options.stages]
+    report = record.begin(root, asdict(options), 1)
+    report.engine = "dvc repro"
+    report.save(root)
+    began = time.monotonic()
+    environment = {**program_environment(), **_shell(root, options)}
+    with _ends_descendants() as signals:
+        # With --json only that is for standard output.
+        process = subprocess.Popen(command, cwd=root, env=environment, stdout=view.stream.fileno())
+        code = process.wait()
+    code = min(code, 1) if code >= 0 else 128 - code
+    code = 128 + signals[0] if signals else code
+    report.finish(root, code, time.monotonic() - began)
+    return Done(report)
+
+
+@contextmanager
+def _ends_descendants() -> Iterator[list[int]]:
+    """Note signals in the block, and kill what was started at those that a terminal does not send.
+
+    The terminal sends Ctrl-C to DVC, too, which is to tidy up; after a second one nobody waits.
+    """
+    signals: list[int] = []
+
+    def heed(number: int, _frame: object) -> None:
+        signals.append(number)
+        if signals != [signal.SIGINT] and os.name == "posix":
+            worker.end_descendants()
+
+    adopt_orphans()
+    handlers = {number: signal.signal(number, heed) for number in ENDING}
+    try:
+        yield signals
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def only_run(root: Path, view: View) -> Iterator[int]:
+    """Wait until nobody else runs stages in this project; give the file that is locked.
+
+    Workers inherit the lock: after `kill -9` of a runner it is free when the last of them ended.
+    """
+    with _lock(root) as file:
+        _wait_for(file, view, exclusive=True)
+        yield file.fileno()
+
+
+@contextmanager
+def beside_tasks(root: Path, view: View) -> Iterator[int]:
+    """Wait until no `nb run` is at work in this project; others may run single stages meanwhile.
+
+    Who comes first removes what killed runs left.
+    """
+    import fcntl
+
+    with _lock(root) as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            tidy(root)
+        except BlockingIOError:
+            pass
+        _wait_for(file, view, exclusive=False)
+        yield file.fileno()
+
+
+def tidy(root: Path) -> None:
+    """Remove what killed runs left; to be called when nobody is at work."""
+    record.tidy(root)
+    fork_server.tidy(root)
+
+
+def _lock(root: Path) -> TextIO:
+    path = root / RUN_LOCK
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.open("a+", encoding="utf-8")
+
+
+def _wait_for(file: TextIO, view: View, *, exclusive: bool) -> None:
+    import fcntl
+
+    kind = fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.seek(0)
+        view.note(f"waiting for another nb run, process {file.read().strip()}")
+        fcntl.flock(file, kind)
+    file.truncate(0)
+    file.write(f"{os.getpid()}\n")
+    file.flush()

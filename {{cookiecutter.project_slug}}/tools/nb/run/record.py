@@ -1,0 +1,285 @@
+"""The record of a run, `reports/runs/<id>.json`: true at every moment, even after `kill -9`.
+
+The schema is documented in docs/run.md of the template; a change of meaning raises `SCHEMA`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any
+
+from nb.declaration.metrics import read_metrics
+from nb.declaration.reader import read_stages
+from nb.declaration.tasks import (
+    BROKEN,
+    BROKEN_CONTRACT,
+    FAILED,
+    KILLED,
+    NOT_RUN,
+    OUT_OF_MEMORY,
+    RAN,
+    RUNNING,
+    TIMED_OUT,
+    WAITING,
+)
+from nb.git.wiring import git
+from nb.project import EXECUTED, parse_json, write_whole
+from nb.secrets.masking import Mask, environment_secrets
+
+SCHEMA = 1
+RUNS = Path("reports/runs")
+KEPT = 50
+LOCK_FILES = ("uv.lock", "requirements.lock")
+# As many records in which something ran are searched for what stages took.
+RECENT = 10
+DIED = "the run was killed"
+INTERRUPTED_CODES = (129, 130, 143)
+_PROBLEMS = {
+    BROKEN_CONTRACT: "broke its contract",
+    FAILED: "failed",
+    KILLED: "died",
+    OUT_OF_MEMORY: "ran out of memory",
+    TIMED_OUT: "timed out",
+}
+
+_encode = json.JSONEncoder(default=str).encode
+
+
+@dataclass(frozen=True)
+class Options:
+    """What `nb run` was told; the command line explains each."""
+
+    stages: tuple[str, ...] = ()
+    jobs: int = 1
+    keep_going: bool = False
+    force: bool = False
+    downstream: bool = False
+    pull: bool = False
+    timeout: float | None = None
+    cold: bool = False
+    settings: tuple[str, ...] = ()
+    verify: bool = False
+
+
+@dataclass
+class StageRecord:
+    """What became of a stage; times are UTC, memory is in bytes."""
+
+    name: str
+    state: str = WAITING
+    cause: str = ""
+    notebook: str = ""
+    cell: int | None = None
+    executed: str = ""
+    started: str | None = None
+    ended: str | None = None
+    seconds: float | None = None
+    cpu_seconds: float | None = None
+    peak_memory: int | None = None
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class RunRecord:
+    """A run: what it was started with, on which state of the project, and what became of it."""
+
+    id: str
+    arguments: dict[str, Any]
+    jobs: int
+    started: str
+    commit: str | None = None
+    dirty: bool | None = None
+    environment: str | None = None
+    pid: int = field(default_factory=os.getpid)
+    engine: str = "nb"
+    state: str = RUNNING
+    ended: str | None = None
+    seconds: float | None = None
+    exit_code: int | None = None
+    stages: list[StageRecord] = field(default_factory=list)
+    metrics: dict[str, dict[str, float]] = field(default_factory=dict)
+    schema: int = SCHEMA
+
+    def save(self, root: Path) -> None:
+        """Write the record; who reads meanwhile sees the old one or the new one, whole."""
+        write_whole(root / RUNS / f"{self.id}.json", self._json())
+
+    def _json(self) -> str:
+        """Return it as JSON with a line per stage: of a thousand stages that takes milliseconds."""
+        head = json.dumps(_mask().tree({**vars(self), "stages": None}), indent=2, default=str)
+        stages = ",\n".join(f"    {_masked(_encode(vars(stage)))}" for stage in self.stages)
+        return head.replace('\n  "stages": null', f'\n  "stages": [\n{stages}\n  ]') + "\n"
+
+    def finish(self, root: Path, exit_code: int, seconds: float) -> None:
+        """Write the record of a run that has ended, with the metrics as they are then."""
+        self.metrics = read_metrics(root, read_stages(root))
+        self._end(root, exit_code, seconds)
+
+    def _end(self, root: Path, exit_code: int, seconds: float) -> None:
+        self.state = FAILED if exit_code else "done"
+        if exit_code in INTERRUPTED_CODES:
+            self.state = "interrupted"
+        self.exit_code = exit_code
+        self.ended = now()
+        self.seconds = round(seconds, 3)
+        self.save(root)
+
+    def problem(self, where: Path = Path()) -> str:
+        """Return what went wrong, in one sentence, and where to look.
+
+        Args:
+            where: the project that was run, as the user sees it.
+        """
+        if self.state == "interrupted":
+            return "the run was interrupted; nb run goes on with what is missing."
+        broken = self.broken()
+        states = {stage.state for stage in broken}
+        what = _PROBLEMS[states.pop()] if len(states) == 1 else "failed"
+        who = f"{len(broken)} stages" if len(broken) > 1 else "a stage"
+        copies = any(stage.notebook for stage in broken)
+        executed = (where / EXECUTED).as_posix()
+        seen = f"executed copies are in {executed}" if copies else "its output is above"
+        return f"{who} {what}; {seen}, the record is {(where / RUNS / self.id).as_posix()}.json."
+
+    def broken(self) -> list[StageRecord]:
+        """Return the stages that failed, were killed or timed out."""
+        return [stage for stage in self.stages if stage.state in BROKEN]
+
+
+@cache
+def _mask() -> Mask:
+    return Mask(environment_secrets(os.environ))
+
+
+@lru_cache(maxsize=10_000)
+def _masked(line: str) -> str:
+    """Return the JSON of a stage without secrets; most are as they were when last written."""
+    return _encode(_mask().tree(json.loads(line)))
+
+
+def now() -> str:
+    """Return the time, UTC, as records have it."""
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+
+
+def begin(root: Path, arguments: dict[str, Any], jobs: int) -> RunRecord:
+    """Return the record of a run that begins; it is not written yet."""
+    moment = datetime.now(timezone.utc)
+    head = _git(root, "rev-parse", "--quiet", "--verify", "HEAD")
+    changes = _git(root, "status", "--porcelain", "--untracked-files=no")
+    return RunRecord(
+        id=moment.strftime("%Y%m%dT%H%M%S.%fZ"),
+        arguments=arguments,
+        jobs=jobs,
+        started=moment.isoformat(timespec="milliseconds"),
+        commit=head or None,
+        dirty=bool(changes) if head else None,
+        environment=_environment_hash(root),
+    )
+
+
+def unchanged(root: Path, arguments: dict[str, Any], known: dict[str, Any]) -> RunRecord:
+    """Write and return the record of a run that had nothing to do.
+
+    Args:
+        root: the project's root.
+        arguments: what `nb run` was told.
+        known: stages and metrics, as the run before left them.
+    """
+    began = time.monotonic()
+    report = begin(root, arguments, arguments["jobs"])
+    report.stages = [StageRecord(**stage) for stage in known["stages"]]
+    report.metrics = known["metrics"]
+    report._end(root, 0, time.monotonic() - began)
+    _keep_newest(root)
+    return report
+
+
+def _git(root: Path, *arguments: str) -> str:
+    return git(root, *arguments, check=False).strip() if (root / ".git").exists() else ""
+
+
+def _environment_hash(root: Path) -> str | None:
+    for name in LOCK_FILES:
+        if (root / name).exists():
+            return f"{name} sha256:{hashlib.sha256((root / name).read_bytes()).hexdigest()}"
+    return None
+
+
+def tidy(root: Path) -> None:
+    """Close the records of runs that died, and remove all but the newest.
+
+    To be called when no other run is at work: a record that says "running" is then of a dead one.
+    """
+    for draft in (root / RUNS).glob("*.draft"):
+        draft.unlink()
+    for record in _read(_keep_newest(root, KEPT - 1)):
+        if record.state == RUNNING:
+            _close(record)
+            record.save(root)
+
+
+def _keep_newest(root: Path, count: int = KEPT) -> list[Path]:
+    """Remove older records and return the paths of those that stay."""
+    paths = sorted((root / RUNS).glob("*.json"))
+    for path in paths[:-count]:
+        path.unlink(missing_ok=True)
+    return paths[-count:]
+
+
+def _close(record: RunRecord) -> None:
+    record.state = KILLED
+    record.exit_code = 137
+    for stage in record.stages:
+        if stage.state in (RUNNING, WAITING):
+            stage.state = KILLED if stage.state == RUNNING else NOT_RUN
+            stage.cause = DIED
+
+
+def learnt(root: Path) -> tuple[dict[str, float], dict[str, int]]:
+    """Return seconds and peak memory of each stage when it last ran, as far as records tell."""
+    seconds: dict[str, float] = {}
+    memory: dict[str, int] = {}
+    useful = 0
+    for path in sorted((root / RUNS).glob("*.json"), reverse=True):
+        ran = [s for record in _read([path]) for s in record.stages if s.state == RAN]
+        for stage in ran:
+            if stage.seconds is not None:
+                seconds.setdefault(stage.name, stage.seconds)
+            if stage.peak_memory is not None:
+                memory.setdefault(stage.name, stage.peak_memory)
+        useful += bool(ran)
+        if useful == RECENT:
+            break
+    return seconds, memory
+
+
+def history(root: Path) -> list[RunRecord]:
+    """Return the records that are there, the oldest first."""
+    return list(_read(sorted((root / RUNS).glob("*.json"))))
+
+
+def seconds_of(moment: str) -> float:
+    """Return a time of a record in seconds since the epoch, to compare with times of files."""
+    return datetime.fromisoformat(moment).timestamp()
+
+
+def _read(paths: list[Path]) -> Iterator[RunRecord]:
+    """Yield the records that this version understands."""
+    for path in paths:
+        try:
+            content = parse_json(path.read_text(encoding="utf-8"))
+            stages = [StageRecord(**stage) for stage in content.pop("stages")]
+            record = RunRecord(**content, stages=stages)
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            continue
+        if record.schema == SCHEMA:
+            yield record

@@ -1,0 +1,440 @@
+"""The runner: one thread that waits for events, output of a stage, the end of one, a signal.
+
+It forks a worker per stage (`worker`), asks the schedule what comes next (`schedule`), and writes
+down each change (`record`). It holds no lock of DVC while stages run. POSIX only.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import selectors
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from nb import pipeline
+from nb.declaration.papermill_command import PapermillCommand, papermill_command
+from nb.declaration.tasks import (
+    BROKEN,
+    BROKEN_CONTRACT,
+    DONE,
+    KILLED,
+    NOT_RUN,
+    OUT_OF_MEMORY,
+    RUNNING,
+    TIMED_OUT,
+    WAITING,
+    Outcome,
+    Task,
+)
+from nb.execution import failures
+from nb.pipeline import uptodate
+from nb.processes import memory
+from nb.processes.subreaper import adopt_orphans
+from nb.project import cores, program_environment, unwritable
+from nb.runtime import worker
+from nb.runtime.scheduler import Schedule, width
+from nb.runtime.warm_client import Warm, sets_environment_first, third_party_modules
+from nb.runtime.worker import Order, Worker
+
+from . import record
+from .page_process import PAGES, MakePages, PageMaker
+from .record import Options, RunRecord, StageRecord
+from .stage import reproduce
+from .view import View
+
+# The job of the warm process that is a worker.
+STAGE = "stage"
+# From an interrupt to the kill of what does not heed it.
+GRACE_SECONDS = 10.0
+# A second Ctrl-C is one that comes later than this: make and a terminal may both pass one on.
+SAME_SIGNAL_SECONDS = 0.5
+ENDING = [
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+]
+# OpenBLAS waits for work in a busy loop: stages that each use all cores take many times as long.
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+class Runner:
+    """Runs a plan to its end.
+
+    Args:
+        root: the project's root.
+        options: what was asked for.
+        tasks: the plan.
+        view: where to show it.
+        environment: variables for the commands of stages, besides those of this process.
+        make_pages: makes pages of executed copies beside the stages.
+        warm: the process to fork stages from; without one they are forked from this process.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        options: Options,
+        tasks: list[Task],
+        view: View,
+        environment: Mapping[str, str],
+        make_pages: MakePages,
+        warm: Warm | None = None,
+    ) -> None:
+        self.root = root
+        self.options = options
+        self.view = view
+        seconds, peaks = record.learnt(root)
+        self.schedule = Schedule(
+            tasks, options.jobs, seconds, keep_going=options.keep_going, memory=peaks
+        )
+        self.record = record.begin(root, asdict(options), options.jobs)
+        self.stages = {task.name: stage_record(task) for task in tasks}
+        self.record.stages = [self.stages[task.name] for task in tasks if not task.hidden]
+        self.environment = {**_environment(min(options.jobs, width(tasks))), **environment}
+        self.cold: set[str] = set()
+        self.warm = warm if warm and self._warm_up(warm, tasks) else None
+        self.is_warming = self.warm is not None
+        self.pages = PageMaker(root, partial(self._fork_warm, PAGES), self._leave, make_pages)
+        self.locks = pipeline.read_locks(root, [task.name for task in tasks])
+        self.workers: dict[int, Worker] = {}
+        self.signals: list[tuple[int, float]] = []
+        self.usage = False
+        self.is_unsaved = False
+        self.written: pipeline.Written = {}
+        self.ended: dict[str, int] = {}  # by the clock of the file system
+        self.events = selectors.DefaultSelector()
+        self.view.expect([task.name for task in tasks if not task.hidden])
+
+    def run(self) -> RunRecord:
+        """Run, and return the record, which is also written to `reports/runs`."""
+        began = time.monotonic()
+        adopt_orphans()
+        gc.freeze()  # what was imported stays shared with the workers
+        with self._signals():
+            try:
+                self._loop()
+                if not self.signals:
+                    self.pages.wait()
+            finally:
+                worker.end_descendants()
+                self.view.close()
+        self._note_states()
+        self.record.finish(self.root, self._exit_code(), time.monotonic() - began)
+        return self.record
+
+    def all_done(self) -> bool:
+        """Return whether everything that was asked for is up to date."""
+        return all(state in DONE for state in self.schedule.states.values())
+
+    def _warm_up(self, warm: Warm, tasks: list[Task]) -> bool:
+        """Begin to import what the notebooks import that may run; return whether there are any."""
+        stale: set[str] = set()
+        for task in tasks:
+            if task.changed or stale & task.after:
+                stale.add(task.name)
+        notebooks = {name: self.root / self.stages[name].notebook for name in sorted(stale)}
+        for name, path in notebooks.items():
+            if path != self.root and sets_environment_first(self.root, path):
+                self.cold.add(name)
+                why = "it sets environment variables before it imports libraries"
+                self.view.note(f"{name} starts without warm imports: {why}")
+        warmed = {path for name, path in notebooks.items() if name not in self.cold} - {self.root}
+        if not warmed:
+            return False
+        warm.preload(self.environment, third_party_modules(self.root, warmed))
+        return True
+
+    def _loop(self) -> None:
+        self._note_states()
+        self.record.save(self.root)  # where that is not possible, nothing starts
+        while True:
+            self._heed_signals()
+            ready = self.schedule.ready(memory.available())
+            # What is part of the machinery runs no notebook, and need not wait for warm imports.
+            held = [task for task in ready if self.is_warming and not task.hidden]
+            for task in ready:
+                if task not in held:
+                    self._start(task)
+            self._save()
+            if not self.workers and not held:
+                return
+            if not self.is_warming and any(stage.executed for stage in self.stages.values()):
+                self.pages.start()
+            self._wait()
+            self._end_what_is_late()
+            for ended in self._reap():
+                self._save()
+                self.view.ended(ended.task.name)
+                self.pages.make(self.stages[ended.task.name].executed)
+            self.view.tick()
+
+    def _start(self, task: Task) -> None:
+        order = Order(
+            task.name,
+            str(self.root),
+            self.options.force,
+            self.options.pull,
+            self.stages[task.name].executed,
+            task.persisted,
+            self.environment,
+        )
+        started = worker.start(
+            task, order, fork=self._fork_worker, setup=self._leave, reproduce=reproduce
+        )
+        pid = started.pid
+        self.workers[pid] = started
+        self.events.register(started.output, selectors.EVENT_READ, pid)
+        self.schedule.set(task.name, RUNNING)
+        self.stages[task.name].started = record.now()
+        if not task.hidden:
+            self.view.running(task.name, started.began)
+
+    def _fork_worker(self, order: Mapping[str, Any], files: list[int]) -> int | None:
+        return None if order["stage"] in self.cold else self._fork_warm(STAGE, order, files)
+
+    def _fork_warm(self, job: str, order: Mapping[str, Any], files: list[int]) -> int | None:
+        """Fork a process from the warm one; return None if there is none, or not yet."""
+        if not self.warm or not self.warm.is_alive or self.is_warming:
+            return None
+        return self.warm.fork(job, order, files)
+
+    def _leave(self) -> None:
+        """Close, in a fork, what belongs to the runner.
+
+        A copy of its end of a pipe would keep others from seeing that the runner has ended.
+        """
+        signal.set_wakeup_fd(-1)
+        self.events.close()
+        if self.warm:
+            self.warm.socket.close()
+        self.pages.close()
+        pipes = (fd for running in self.workers.values() for fd in running.pipes())
+        for fd in (*self._wakeup, *pipes):
+            os.close(fd)
+
+    def _wait(self) -> None:
+        """Wait for output, the end of a stage, or a signal, and show the output."""
+        for key, _ in self.events.select(0.2):
+            if key.data is None:
+                os.read(key.fd, 512)
+            elif isinstance(key.data, Warm):
+                self._listen(key.data)
+            else:
+                self._show(self.workers[key.data])
+
+    def _listen(self, warm: Warm) -> None:
+        """Note the ends of workers, and that imports are done; without the warm process, go on."""
+        self.events.unregister(warm)
+        if not warm.listen():
+            if self.is_warming:
+                self.view.note("kernels start cold: the process with warm imports ended")
+            self.is_warming = False
+            return
+        if self.is_warming and warm.is_ready():
+            self.is_warming = False
+            for name, why in warm.excluded.items():
+                self.view.note(f"each notebook imports {name} by itself: {why}")
+        self.events.register(warm, selectors.EVENT_READ, warm)
+
+    def _show(self, running: Worker) -> None:
+        with suppress(BlockingIOError):
+            for line in running.lines.feed(os.read(running.output, 65_536)):
+                self._show_line(running, line)
+        if not running.task.hidden:
+            self.view.running(running.task.name, running.began, running.lines.progress)
+
+    def _show_rest(self, ended: Worker) -> None:
+        with suppress(BlockingIOError):
+            while content := os.read(ended.output, 65_536):
+                for line in ended.lines.feed(content):
+                    self._show_line(ended, line)
+        for line in ended.lines.feed(b"", final=True):
+            self._show_line(ended, line)
+
+    def _show_line(self, running: Worker, line: str) -> None:
+        running.tail.append(line)
+        if not running.task.hidden:
+            self.view.line(running.task.name, line)
+
+    def _end_what_is_late(self) -> None:
+        """Interrupt what runs longer than it may, and kill what does not heed an interrupt."""
+        now = time.monotonic()
+        for running in self.workers.values():
+            if running.interrupted is not None:
+                if now - running.interrupted > GRACE_SECONDS:
+                    running.order(worker.KILL)
+            elif self.options.timeout and now - running.began > self.options.timeout:
+                running.timed_out = True
+                self._interrupt(running)
+
+    def _interrupt(self, running: Worker) -> None:
+        running.interrupted = time.monotonic()
+        running.order(worker.INTERRUPT)
+
+    def _reap(self) -> list[Worker]:
+        """Return the workers that ended; their outcomes are noted."""
+        ended: list[Worker] = []
+        for pid in list(self.workers):
+            end = self._end_of(pid)
+            if end:
+                status, cpu = end
+                running = self.workers.pop(pid)
+                outcome, peak = running.outcome()
+                if outcome is None:
+                    # It was killed; what it had started is an orphan now, and ours.
+                    helpers = {self.warm.pid if self.warm else 0, self.pages.pid or 0}
+                    worker.end_descendants({*self.workers, *helpers})
+                    pipeline.mend_locks(self.root, self.locks, self.view.note)
+                self._show_rest(running)
+                self.events.unregister(running.output)
+                for fd in running.pipes():
+                    os.close(fd)
+                stage = self.stages[running.task.name]
+                stage.cpu_seconds = None if cpu is None else round(cpu, 3)
+                stage.peak_memory = peak
+                self._judge(running, outcome, os.waitstatus_to_exitcode(status))
+                ended.append(running)
+        return ended
+
+    def _end_of(self, pid: int) -> tuple[int, float | None] | None:
+        """Return a worker's exit status and CPU seconds, as far as known; None while it runs."""
+        if self.warm and pid in self.warm.workers:
+            end = self.warm.ends.get(pid)
+            if end or self.warm.is_alive:
+                return end
+        try:
+            found, status, usage = os.wait4(pid, os.WNOHANG)
+        except ChildProcessError:  # the warm process reaped it, and was killed before it said so
+            return signal.SIGKILL, None
+        return (status, usage.ru_utime + usage.ru_stime) if found else None
+
+    def _judge(self, ended: Worker, outcome: Outcome | None, code: int) -> None:
+        """Note what became of a stage, and why."""
+        stage = self.stages[ended.task.name]
+        stage.ended = record.now()
+        try:
+            self.ended[stage.name] = uptodate.clock(self.root)
+        except OSError:  # of a full disk; with this time, nothing is taken for untouched
+            self.ended[stage.name] = 0
+        stage.seconds = round(time.monotonic() - ended.began, 3)
+        outcome = outcome or Outcome(status=code)
+        for path, lines in outcome.written.items():
+            self.written.setdefault(path, {}).update(lines)
+        state = outcome.state
+        executed = self.root / stage.executed if stage.executed else None
+        if ended.timed_out and not state:
+            state, stage.cause = TIMED_OUT, f"ran longer than {self.options.timeout:g} s"
+            found = executed and failures.failed_cell(executed, ended.started)
+            stage.cell = found[1] if found else None
+        elif ended.interrupted is not None and not state:
+            state, stage.cause = KILLED, "interrupted"
+        elif state == BROKEN_CONTRACT:
+            stage.cause = outcome.error
+        elif not state:
+            cause = failures.find(outcome, executed, ended.started, ended.oom_kills, ended.tail)
+            state, stage.cause, stage.cell = cause.state, cause.cause, cause.cell
+            self.usage |= cause.is_usage and not self.schedule.any_broken()
+        self.schedule.set(stage.name, state)
+        if state in BROKEN and ended.task.hidden:
+            self.record.stages.insert(0, stage)
+            for line in ended.tail:
+                self.view.line(stage.name, line)
+
+    def _save(self) -> None:
+        """Write the record if the state of a stage changed.
+
+        Where that is not possible any more, the run goes on; the end of the run tries again.
+        """
+        if not self._note_states():
+            return
+        try:
+            self.record.save(self.root)
+        except OSError as error:
+            if not self.is_unsaved:
+                self.view.note(f"the record of the run is behind: {unwritable(error)}")
+            self.is_unsaved = True
+
+    def _note_states(self) -> bool:
+        self.view.waiting = 0
+        changed = False
+        for name, state in self.schedule.states.items():
+            stage = self.stages[name]
+            changed |= stage.state != state
+            stage.state = state
+            if state == NOT_RUN:
+                stage.cause = self.schedule.causes[name]
+            self.view.waiting += state == WAITING and not self.schedule.tasks[name].hidden
+        return changed
+
+    def _exit_code(self) -> int:
+        """Return the code of what went wrong first; docs/run.md of the template has the table."""
+        if self.signals:
+            return 128 + self.signals[0][0]
+        broken = self.record.broken()
+        if not broken:
+            return 0
+        first = min(broken, key=lambda stage: stage.ended or "")
+        codes = {TIMED_OUT: 124, KILLED: 137, OUT_OF_MEMORY: 137, BROKEN_CONTRACT: 3}
+        return codes.get(first.state, 1 + self.usage)
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """Note signals while the block runs; each one, and the end of a worker, ends a wait."""
+        self._wakeup = os.pipe()
+        for fd in self._wakeup:
+            os.set_blocking(fd, False)
+        self.events.register(self._wakeup[0], selectors.EVENT_READ)
+        if self.warm:
+            self.events.register(self.warm, selectors.EVENT_READ, self.warm)
+        handlers = {number: signal.signal(number, self._on_signal) for number in ENDING}
+        handlers[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(self._wakeup[1], warn_on_full_buffer=False)
+        try:
+            yield
+        finally:
+            signal.set_wakeup_fd(-1)
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+            self.events.close()
+            for fd in self._wakeup:
+                os.close(fd)
+
+    def _on_signal(self, number: int, _frame: object) -> None:
+        now = time.monotonic()
+        if not self.signals or now - self.signals[-1][1] > SAME_SIGNAL_SECONDS:
+            self.signals.append((number, now))
+
+    def _heed_signals(self) -> None:
+        """Interrupt everything after one signal, kill it after two."""
+        if self.signals:
+            self.schedule.stop("the run was interrupted")
+        for running in self.workers.values():
+            if len(self.signals) > 1:
+                running.order(worker.KILL)
+            elif self.signals and running.interrupted is None:
+                self._interrupt(running)
+
+
+def stage_record(task: Task) -> StageRecord:
+    """Return the record of a stage that was not looked at yet."""
+    call = papermill_command(task.command, task.folder) or PapermillCommand("")
+    return StageRecord(
+        task.name,
+        notebook=call.notebook,
+        executed=call.executed,
+        parameters=dict(task.parameters),
+    )
+
+
+def _environment(parallel: int) -> dict[str, str]:
+    """Return the stages' environment variables; the cores are shared out among them."""
+    environment = {**program_environment(), "NB_STREAM": "1"}
+    if parallel > 1 and not any(name in environment for name in THREADS):
+        threads = max(1, cores() // parallel)
+        environment.update(dict.fromkeys(THREADS, str(threads)))
+    return environment

@@ -1,0 +1,29 @@
+"""A stage of a run: reproduced by DVC in a worker of the runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from nb import pipeline
+from nb.declaration.tasks import Outcome
+from nb.runtime.worker import Order
+
+
+def reproduce(order: Order, *, tell: Callable[[str], None], stopped: Callable[[], bool]) -> Outcome:
+    """Have DVC bring the stage of an order up to date.
+
+    Args:
+        order: the stage, and how to run it.
+        tell: called with each line that DVC has to say.
+        stopped: whether to give up waiting for another process.
+    """
+    return pipeline.reproduce(
+        Path(order.root),
+        order.stage,
+        force=order.force,
+        pull=order.pull,
+        tell=tell,
+        stopped=stopped,
+        persisted=order.persisted,
+    )

@@ -1,0 +1,163 @@
+"""One stage as a task of a scheduler, on any machine that has the commit; `dvc.lock` from many.
+
+A task never runs another stage than its own: what comes before is taken from the run cache, which
+the storage shares between machines.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from nb import pipeline
+from nb.declaration.tasks import RESTORED, Task
+from nb.declaration.validation import check_given
+from nb.notebook import fingerprints
+from nb.pipeline import Plan, storage
+from nb.project import NbError
+from nb.runtime.warm_client import Warm
+
+from .page_process import Programs
+from .pipeline_run import beside_tasks, warmth
+from .record import RUNS, Options, RunRecord
+from .runner import Runner
+from .view import View
+
+
+class NotSentError(NbError):
+    """A stage is done, but its results are on this machine only."""
+
+
+def execute(
+    root: Path, options: Options, view: View, programs: Programs, *, push: bool
+) -> RunRecord:
+    """Bring the one stage that `options` name up to date, and return what became of it.
+
+    Args:
+        root: the project's root.
+        options: the stage; with `pull` what is missing comes from the storage.
+        view: where to show it.
+        push: send the results to the storage, with their entry in the run cache.
+
+    Raises:
+        NbError: if there is no such stage, one before it was not computed, or the storage cannot be
+            reached.
+    """
+    _require_posix()
+    try:
+        with beside_tasks(root, view) as lock, warmth(root, options, programs, lock) as warm:
+            return _execute(root, options, view, programs, warm, push)
+    except KeyboardInterrupt:
+        raise NbError("interrupted", 130) from None
+
+
+def _execute(
+    root: Path,
+    options: Options,
+    view: View,
+    programs: Programs,
+    warm: Warm | None,
+    push: bool,
+) -> RunRecord:
+    if options.pull:
+        storage.fetch_runs(root, view.note)
+    elif push:  # better known before hours of work than after
+        storage.require(root)
+    plan = _plan(root, options.stages, view)
+    *before, task = _one_stage(plan, *options.stages)
+    check_given(root, [task], plan.made)
+    names = [other.name for other in before]
+    states = pipeline.restore(root, names, pull=options.pull, tell=view.note)
+    restored = [name for name, state in states.items() if state == RESTORED]
+    if restored:
+        view.note(f"restored from the run cache: {', '.join(restored)}")
+    # The plan was made without what was restored or may be.
+    changed = task.changed or bool(restored) or options.pull or options.force
+    alone = replace(task, after=frozenset(), changed=changed)
+    runner = Runner(root, options, [alone], view, {}, programs.make_pages, warm)
+    done = runner.run()
+    if runner.ended:
+        pipeline.sort_locks(root, plan.order, view.note)
+    if push and not done.exit_code:
+        try:
+            count = storage.push(root, view.note, [task.name])
+        except NbError as error:
+            raise NotSentError(f"{task.name} is done, but not sent: {error}") from None
+        view.note(f"sent {count} file{'' if count == 1 else 's'} to the storage")
+    return done
+
+
+def assemble(root: Path, view: View, *, pull: bool) -> dict[str, str]:
+    """Bring the whole pipeline up to date from the run cache, and run nothing.
+
+    Returns:
+        The state of each stage, unchanged or restored, by name.
+
+    Raises:
+        NbError: if a stage was not computed; those before it are up to date.
+    """
+    _require_posix()
+    with beside_tasks(root, view):
+        if pull:
+            storage.fetch_runs(root, view.note)
+        plan = _plan(root, (), view)
+        names = [task.name for task in plan.tasks if not task.hidden]
+        states = pipeline.restore(root, names, pull=pull, tell=view.note)
+        pipeline.sort_locks(root, plan.order, view.note)
+    return states
+
+
+def outcome(root: Path, done: RunRecord) -> dict[str, Any]:
+    """Return what became of a task, for machines."""
+    from nb.declaration.reader import read_stages
+
+    (stage,) = done.stages
+    # A result that was computed elsewhere comes without its executed copy.
+    is_there = "://" in stage.executed or (root / stage.executed).is_file()
+    own = {
+        path for found in read_stages(root) if found.name == stage.name for path in found.metrics
+    }
+    return {
+        "stage": stage.name,
+        "state": stage.state,
+        "exit_code": done.exit_code,
+        "cause": stage.cause,
+        "cell": stage.cell,
+        "notebook": stage.notebook,
+        "executed": stage.executed if is_there else "",
+        "parameters": stage.parameters,
+        "metrics": {path: numbers for path, numbers in done.metrics.items() if path in own},
+        "seconds": stage.seconds,
+        "started": stage.started,
+        "ended": stage.ended,
+        "cpu_seconds": stage.cpu_seconds,
+        "peak_memory": stage.peak_memory,
+        "commit": done.commit,
+        "record": (RUNS / f"{done.id}.json").as_posix(),
+    }
+
+
+def _plan(root: Path, targets: tuple[str, ...], view: View) -> Plan:
+    missing = pipeline.missing_names()
+    if missing:
+        raise NbError(f"this version of DVC has no {', no '.join(missing)}: update the project", 2)
+    fingerprints.refresh(root)
+    return pipeline.plan(root, targets, force=False, downstream=False, tell=view.note)
+
+
+def _one_stage(plan: Plan, name: str) -> list[Task]:
+    """Return the stages before the one that is asked for, and it."""
+    group = [task.name for task in plan.tasks if task.name.partition("@")[0] == name != task.name]
+    if group:
+        raise NbError(f"{name} stands for {', '.join(group)}: name one of them", 2)
+    tasks = [task for task in plan.tasks if not task.hidden]
+    if not tasks or tasks[-1].name != name:
+        raise NbError(f"{name} is no stage that a task can run. All stages: nb stages", 2)
+    return tasks
+
+
+def _require_posix() -> None:
+    if os.name != "posix":
+        raise NbError("nb task needs Linux or macOS; nb run runs the pipeline here, too", 2)

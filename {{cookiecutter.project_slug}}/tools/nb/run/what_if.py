@@ -1,0 +1,160 @@
+"""Run the pipeline with other parameters in a copy of the project: `nb run --set train.seed=7`.
+
+The copy shares DVC's cache, so what the change does not touch is not run again.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from nb import pipeline
+from nb.declaration.papermill_command import PapermillCommand, papermill_command
+from nb.declaration.tasks import Task
+from nb.git import wiring
+from nb.notebook.config import change_config, read_value
+from nb.notebook.content import read_notebook
+from nb.notebook.parameters import check, read_parameters
+from nb.project import EXECUTED, NbError
+
+FOLDER = Path(".nb/what-if")
+# What a project without Git holds besides the work; `.dvc` comes with its configuration only.
+NOT_COPIED = {".dvc", ".git", ".nb", ".venv"}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Another value of a parameter.
+
+    Attributes:
+        stages: the stages that it was given for.
+        name: the parameter.
+        value: its value.
+        config: the file of `config/` that holds it for them, relative to the root.
+        others: stages that read the same file, so it holds for them, too.
+    """
+
+    stages: list[str]
+    name: str
+    value: Any
+    config: str
+    others: list[str]
+
+
+def read_settings(root: Path, given: Sequence[str]) -> list[Setting]:
+    """Return what `--set` was given, checked against the notebooks' parameters.
+
+    Raises:
+        NbError: with exit code 2, if a stage, a parameter or a value is not right.
+    """
+    tasks = {task.name: task for task in pipeline.declared(root)}
+    settings = [setting for text in given for setting in _read_setting(root, tasks, text)]
+    values: dict[tuple[str, str], Any] = {}
+    for setting in settings:
+        place = (setting.config, setting.name)
+        if values.setdefault(place, setting.value) != setting.value:
+            what = f"both are read from {setting.config}"
+            raise NbError(f"--set: {setting.name} cannot have two values; {what}", 2)
+    return settings
+
+
+def _read_setting(root: Path, tasks: dict[str, Task], text: str) -> list[Setting]:
+    left, equals, written = text.partition("=")
+    stage, _, name = left.rpartition(".")
+    if not (equals and stage and name):
+        raise NbError(f"--set {text}: write it as stage.parameter=value", 2)
+    chosen = [task for task in tasks.values() if stage in (task.name, _group(task.name))]
+    if not chosen:
+        groups = sorted({*tasks, *map(_group, tasks)})
+        nearest = get_close_matches(stage, groups, 1)
+        hint = f"; did you mean {nearest[0]}?" if nearest else ". All stages: nb status"
+        raise NbError(f"--set {text}: there is no stage {stage}{hint}", 2)
+    value = read_value(written, f"--set {text}")
+    by_config: dict[str, list[str]] = {}
+    for task in chosen:
+        config = _config_of(root, task, name, value, f"--set {left}")
+        by_config.setdefault(config, []).append(task.name)
+    return [
+        Setting(names, name, value, config, _readers(tasks.values(), config, names))
+        for config, names in by_config.items()
+    ]
+
+
+def _group(name: str) -> str:
+    return name.partition("@")[0]
+
+
+def _config_of(root: Path, task: Task, name: str, value: Any, where: str) -> str:
+    """Return the file that holds a parameter of a stage, once the value fits the notebook."""
+    call = _papermill(task)
+    if not call.notebook:
+        raise NbError(f"{where}: stage {task.name} runs no notebook", 2)
+    notebook = read_notebook(root / call.notebook)
+    check(read_parameters(notebook), {name: value}, where, complete=False)
+    if name in call.given:
+        raise NbError(
+            f"{where}: the command of {task.name} in dvc.yaml gives it; change it there", 2
+        )
+    if not call.files:
+        raise NbError(f"{where}: the command of {task.name} reads no config file (-f)", 2)
+    config = call.files[-1]
+    if Path(config).is_absolute() or config.startswith(os.pardir):
+        place = "write it relative to the project, so that a copy has its own"
+        raise NbError(f"{where}: the command of {task.name} reads {config}; {place}", 2)
+    return config
+
+
+def _papermill(task: Task) -> PapermillCommand:
+    return papermill_command(task.command, task.folder) or PapermillCommand("")
+
+
+def _readers(tasks: Iterable[Task], config: str, but: list[str]) -> list[str]:
+    return [
+        task.name for task in tasks if config in _papermill(task).files and task.name not in but
+    ]
+
+
+def make_copy(root: Path, settings: Sequence[Setting]) -> Path:
+    """Copy the project, apart from what DVC keeps, with other values; return the new root.
+
+    Files that belong to Git, or would if they were added, are copied, and the executed copies.
+    Inputs that are not among them are linked to. Artifacts come out of DVC's cache, as far as they
+    are there.
+    """
+    copy = root / FOLDER / datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S.%fZ")
+    for path in _files(root):
+        target = copy / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(root / path, target, follow_symlinks=False)
+    for setting in settings:
+        change_config(copy / setting.config, setting.name, setting.value)
+    try:
+        pipeline.work_apart(root, copy)
+    except NbError:
+        shutil.rmtree(copy)
+        raise
+    return copy
+
+
+def _files(root: Path) -> list[Path]:
+    if (root / ".git").exists():
+        names = wiring.git(root, "ls-files", "-z", "-co", "--exclude-standard").split("\0")
+        found = [Path(name) for name in names if name]
+    else:
+        found = list(_walk(root))
+    found += [Path(".dvc/config"), Path(".dvc/config.local")]
+    found += [path.relative_to(root) for path in (root / EXECUTED).rglob("*.ipynb")]
+    found = [path for path in dict.fromkeys(found) if os.path.lexists(root / path)]
+    return [path for path in found if not (root / path).is_dir()]
+
+
+def _walk(root: Path) -> Iterable[Path]:
+    for folder, folders, names in os.walk(root):
+        folders[:] = [name for name in folders if name not in NOT_COPIED]
+        yield from ((Path(folder) / name).relative_to(root) for name in names)

@@ -1,0 +1,229 @@
+"""The runner's handle on the warm process, from which stages are forked. Linux only."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import socket
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from nb.notebook.content import Sources, python_source, read_notebook
+from nb.processes import fork_server
+from nb.project import NbError, module, program_environment
+
+# With this variable set every kernel starts in the ordinary way, as with `nb run --cold`.
+COLD = "NB_COLD"
+ENV_MAGIC = re.compile(r"\s*%(set_)?env\s+\w+[\s=]")
+
+
+class Warm:
+    """The runner's handle on the warm process.
+
+    Args:
+        root: the project's root.
+        program: the module that is the warm process.
+        kept: files that it and what it forks keep open: the lock of the run.
+
+    Attributes:
+        excluded: the libraries that each notebook imports by itself, and why.
+        workers: the processes that it forked.
+        ends: the exit status and the CPU seconds of those that ended.
+        is_alive: it has not ended, as far as is known.
+    """
+
+    def __init__(self, root: Path, program: str, kept: Iterable[int] = ()) -> None:
+        self.root = root
+        self.program = program
+        self.kept = tuple(kept)
+        self.excluded: dict[str, str] = {}
+        self._wanted: tuple[dict[str, str], list[str]] = {}, []
+        self.workers: set[int] = set()
+        self.ends: dict[int, tuple[int, float]] = {}
+        self._start()
+
+    def _start(self) -> None:
+        self.socket, other = socket.socketpair()
+        self.process = subprocess.Popen(
+            [*module(self.program), *map(str, (other.fileno(), *self.kept))],
+            cwd=self.root,
+            env=program_environment(),
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C is the runner's to pass on
+            pass_fds=(other.fileno(), *self.kept),
+        )
+        other.close()
+        self.pid = self.process.pid
+        self.is_alive = True
+        self._rest = b""
+        self._answers: deque[dict[str, Any]] = deque()
+
+    def preload(self, environment: Mapping[str, str], modules: Iterable[str]) -> None:
+        """Begin to have modules imported; `is_ready` says when they are.
+
+        A module with which forks are not safe is left out, see `excluded`.
+
+        Args:
+            environment: the environment variables of the stages.
+            modules: dotted names; what is no module is passed over.
+        """
+        self._wanted = dict(environment), list(modules)
+        self._ask()
+
+    def is_ready(self) -> bool:
+        """Return whether stages can be forked, as far as was listened.
+
+        If forks would not be safe, the process starts again without the module; its file is
+        another one then.
+        """
+        if not self._answers:
+            return False
+        answer = self._answers.popleft()
+        if "unsafe" not in answer:
+            return True
+        self.close()
+        self.excluded[answer["unsafe"].partition(".")[0]] = answer["why"]
+        self._start()
+        self._ask()
+        return False
+
+    def _ask(self) -> None:
+        environment, modules = self._wanted
+        wanted = [name for name in modules if name.partition(".")[0] not in self.excluded]
+        self._send({"environment": environment, "modules": wanted})
+
+    def fork(self, job: str, order: Mapping[str, Any], files: Iterable[int]) -> int | None:
+        """Fork a worker; return its process, or None if the warm process is gone.
+
+        Args:
+            job: the name of the job.
+            order: what the worker is to do.
+            files: its pipes.
+        """
+        self._send({**order, "job": job}, files)
+        answer = self._receive()
+        if answer:
+            self.workers.add(answer["pid"])
+        return answer.get("pid")
+
+    def fileno(self) -> int:
+        """Return what becomes readable when a worker ended, for `listen`."""
+        return self.socket.fileno()
+
+    def listen(self) -> bool:
+        """Note what the warm process says; return whether it is still there."""
+        try:
+            content = self.socket.recv(65_536)
+        except OSError:
+            content = b""
+        *lines, self._rest = (self._rest + content).split(b"\n")
+        for answer in map(json.loads, lines):
+            if "ended" in answer:
+                self.ends[answer["ended"]] = (answer["status"], answer["cpu"])
+            else:
+                self._answers.append(answer)
+        self.is_alive = bool(content)
+        return self.is_alive
+
+    def close(self) -> None:
+        """End it, without the workers."""
+        self.socket.close()
+        self.process.kill()
+        self.process.wait()
+
+    def _send(self, content: Mapping[str, Any], files: Iterable[int] = ()) -> None:
+        with suppress(OSError):
+            socket.send_fds(self.socket, [fork_server.line(content)], list(files))
+
+    def _receive(self) -> dict[str, Any]:
+        """Wait for an answer; return an empty one if there will be none."""
+        while not self._answers:
+            if not self.listen():
+                return {}
+        return self._answers.popleft()
+
+
+def sets_environment_first(root: Path, notebook: Path) -> bool:
+    """Return whether a notebook sets environment variables before it imports libraries.
+
+    They may read them as they are imported, which was done before a fork. The modules of `src/`
+    that it uses are looked at one by one, too.
+
+    Args:
+        root: the project's root.
+        notebook: its path.
+    """
+    sources = Sources(root / "src")
+    try:
+        content = read_notebook(notebook)
+    except NbError:  # what is wrong with it comes up when it is run
+        return False
+    modules = [sources.modules[name] for name in sources.used_by(content)]
+    texts = [[path.read_text(encoding="utf-8", errors="replace")] for path in modules]
+    return any(map(_sets_first, [[cell.source for cell in content.cells], *texts]))
+
+
+def _sets_first(cells: Iterable[str]) -> bool:
+    has_set = False
+    for source in cells:
+        magics = [i for i, text in enumerate(source.split("\n"), 1) if ENV_MAGIC.match(text)]
+        events = [(number, True) for number in magics]
+        try:
+            nodes = list(ast.walk(ast.parse(python_source(source))))
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            nodes = []
+        events += [(n.lineno, True) for n in nodes if isinstance(n, ast.expr) and _is_set(n)]
+        events += [(n.lineno, False) for n in nodes if isinstance(n, ast.stmt) and _is_library(n)]
+        for _, is_set in sorted(events):
+            if has_set and not is_set:
+                return True
+            has_set |= is_set
+    return False
+
+
+def _is_set(node: ast.expr) -> bool:
+    """Return whether an expression sets variables: `os.environ["A"] =`, `os.environ.update(…)`."""
+    if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
+        return _name(node.value) == "environ"
+    if not isinstance(node, ast.Call):
+        return False
+    if isinstance(node.func, ast.Attribute) and _name(node.func.value) == "environ":
+        return node.func.attr in ("setdefault", "update")
+    return _name(node.func) in ("load_dotenv", "putenv")
+
+
+def _is_library(node: ast.stmt) -> bool:
+    if isinstance(node, ast.Import):
+        names = [alias.name for alias in node.names]
+    else:
+        names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+    return any(name.partition(".")[0] not in sys.stdlib_module_names for name in names)
+
+
+def _name(node: ast.expr) -> str:
+    """Return the last part of a dotted name."""
+    return getattr(node, "attr", "") or getattr(node, "id", "")
+
+
+def third_party_modules(root: Path, notebooks: Iterable[Path]) -> list[str]:
+    """Return the dotted names outside the project that notebooks import, also through `src/`.
+
+    A name that follows `from module import` may be no module.
+
+    Args:
+        root: the project's root.
+        notebooks: their paths.
+    """
+    sources = Sources(root / "src")
+    own = {name.partition(".")[0] for name in sources.modules} | sys.stdlib_module_names
+    names: set[str] = set()
+    for path in notebooks:
+        with suppress(NbError):  # what is wrong with it comes up when it is run
+            names |= sources.imported_by(read_notebook(path))
+    return sorted(name for name in names if name.partition(".")[0] not in own)

@@ -1,0 +1,294 @@
+"""The warm process: modules that the notebooks of a run import are imported once, then forked.
+
+It starts beside the planning of a run, imports Jupyter and the modules of its `Work`, then the
+third-party modules of the notebooks to be run, and forks a process for each job that the runner
+orders: the worker of a stage, with a fork server for papermill and kernels, or the page maker.
+Modules of the project are left out: they change between runs. Linux only: on other systems common
+frameworks break in forks.
+"""
+
+from __future__ import annotations
+
+import builtins
+import gc
+import importlib
+import os
+import selectors
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, NoReturn
+
+import IPython
+
+from nb.processes import fork_server
+from nb.processes.interpreter import (
+    Imports,
+    Programs,
+    State,
+    count_threads,
+    number_threads,
+    put_filters_first,
+)
+
+from . import deferred_imports
+
+# What every kernel imports by itself, with the debugger.
+KERNEL = (
+    "ipykernel.kernelapp",
+    "ipykernel.kernelspec",
+    "ipykernel.debugger",
+    "tornado.platform.asyncio",
+    "IPython.core.completerlib",
+    "IPython.core.oinspect",
+    "IPython.core.debugger",
+    "IPython.core.logger",
+    "IPython.core.pylabtools",
+    "IPython.extensions.storemagic",
+)
+KERNEL_SHELL = "ipykernel.zmqshell"
+# Their state on a GPU does not survive a fork.
+GPU_LIBRARIES = {"cudf", "cupy", "jax", "mxnet", "paddle", "tensorflow", "torch"}
+# Threads of a memory allocator that minds forks: jemalloc, in pyarrow.
+HARMLESS_THREADS = {"jemalloc_bg_thd"}
+# What ipykernel sets before a notebook can import matplotlib, which reads it then.
+INLINE_BACKEND = "matplotlib_inline.backend_inline"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """The work that forks of the warm process are for.
+
+    Attributes:
+        modules: the modules that this work needs, besides those of kernels and notebooks.
+        rehearse: does once, before any fork, the part of the work that is the same for each.
+        jobs: by name, the functions that do the work in a fork: they get the order, the files that
+            came with the order, and the files that workers keep open, and never return.
+    """
+
+    modules: Iterable[str]
+    rehearse: Callable[[], None]
+    jobs: Mapping[str, Callable[[dict[str, Any], list[int], Iterable[int]], NoReturn]]
+
+
+def main(connection: socket.socket, kept: Iterable[int], work: Work) -> None:
+    """Be the warm process: import what is asked for, then fork workers until the runner is gone.
+
+    Args:
+        connection: to the runner.
+        kept: files that the workers are to keep open, and what they start is not.
+        work: the work of the forks.
+    """
+    sys.path[:] = [path for path in sys.path if path not in ("", str(Path.cwd()))]
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # the kernels' debugger warns otherwise
+    gc.disable()  # imports are done sooner
+    before = dict(os.environ)
+    with deferred_imports.put_off():
+        _import(KERNEL)
+        fork_server.set_by_imports.update(os.environ.items() - before.items())
+        ordinary, imports = State(), Imports()
+        with imports:
+            _import_progress_bars()
+            _import(work.modules)
+            work.rehearse()
+    programs = Programs(ordinary, imports)
+    request, _ = fork_server.receive(connection)
+    if not request:
+        return
+    threads = count_threads()
+    with imports:
+        problem = _preload(request["environment"], request["modules"])
+    threads = count_threads() - threads
+    connection.sendall(fork_server.line(problem or {"ready": True}))
+    if not problem:
+        filters = programs.keep_for(request["modules"])
+        fork_server.prepare[fork_server.PAPERMILL] = programs.call_at_exit
+        fork_server.prepare[fork_server.KERNEL] = partial(_prepare_kernel, State(), programs)
+        fork_server.prepare[fork_server.STARTED] = partial(_follow_libraries, filters, threads)
+        gc.freeze()  # no pass of the collector touches, and so copies, pages that forks share
+        gc.enable()
+        _serve(connection, kept, programs, work)
+
+
+def _import(modules: Iterable[str]) -> None:
+    for name in modules:
+        with suppress(ModuleNotFoundError):  # of another version: stages import what they need
+            importlib.import_module(name)
+
+
+def _import_progress_bars() -> None:
+    """Import tqdm for programs: with the shell of kernels imported, it takes them for notebooks."""
+    shell = sys.modules.pop(KERNEL_SHELL, None)
+    _import(["tqdm.auto"])
+    if shell:
+        sys.modules[KERNEL_SHELL] = shell
+
+
+def _prepare_kernel(state: State, programs: Programs) -> None:
+    """Have a fork begin as if only kernels and the libraries of notebooks had been imported."""
+    state.put_back()
+    programs.hide()
+    number_threads()
+
+
+def _follow_libraries(filters: list[Any], threads: int) -> None:
+    """Have a kernel that has started go on as after the imports of a notebook's libraries."""
+    put_filters_first(filters)
+    number_threads(after=count_threads() + threads)
+
+
+def _preload(environment: dict[str, str], modules: Iterable[str]) -> dict[str, str]:
+    """Import modules; return which one makes forks unsafe, and why, if one does."""
+    before = {"MPLBACKEND": f"module://{INLINE_BACKEND}", **environment}
+    os.environ.clear()
+    os.environ.update(before)
+    with _StandIn() as shell:
+        for name in modules:
+            if name.partition(".")[0] in GPU_LIBRARIES:
+                continue
+            try:
+                importlib.import_module(name)
+            except ModuleNotFoundError:
+                continue
+            except Exception as error:
+                why = f"importing it fails: {type(error).__name__}: {error}"
+                return {"unsafe": name, "why": why}
+            if why := shell.why or _what_forks_would_break():
+                return {"unsafe": name, "why": why}
+    fork_server.set_by_imports.update(os.environ.items() - before.items())
+    return {}
+
+
+class _Stream:
+    """Stands for a stream of a kernel while modules are imported, and passes on to that later.
+
+    A module may keep the stream that it finds, for its log, or note whether that is a terminal.
+
+    Args:
+        name: that of the stream in `sys`.
+    """
+
+    encoding = "UTF-8"
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._real = getattr(sys, name)
+
+    def isatty(self) -> bool:
+        """Return False: the streams of kernels are no terminals."""
+        return False
+
+    def __getattr__(self, name: str) -> Any:
+        stream = getattr(sys, self._name)
+        return getattr(self._real if stream is self else stream, name)
+
+
+class _StandIn:
+    """Stands for IPython's shell while modules are imported: none is running yet.
+
+    A module that asks for the shell as it is imported would conclude that it is in no notebook.
+    """
+
+    kernel = None  # that there is one is all that pandas wants to know
+
+    def __enter__(self) -> _StandIn:
+        self.why = ""
+        self._is_on = True
+        self._ask = IPython.get_ipython
+        for module in (IPython, builtins):
+            vars(module)["get_ipython"] = self._get_ipython
+        self._streams = {name: getattr(sys, name) for name in ("stdout", "stderr")}
+        vars(sys).update({name: _Stream(name) for name in self._streams})
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._is_on = False
+        IPython.get_ipython = self._ask
+        del vars(builtins)["get_ipython"]
+        vars(sys).update(self._streams)
+
+    def _get_ipython(self) -> Any:
+        if not self._is_on:  # a module has kept this function
+            return self._ask()
+        asker = sys._getframe(1).f_globals.get("__name__", "")
+        if not asker.startswith("pandas."):
+            self.why = "it looks for a running IPython"
+        return self
+
+
+def _what_forks_would_break() -> str:
+    gpu = sorted(GPU_LIBRARIES & sys.modules.keys())
+    if gpu:
+        return f"it imports {gpu[0]}, which uses the GPU"
+    if INLINE_BACKEND in sys.modules:
+        return "it looks for a running IPython"
+    if threading.active_count() > 1:
+        return "it starts threads"
+    if _threads() > 1:
+        # A library that minds forks (OpenBLAS) ends its threads before one.
+        pid = os.fork()
+        if pid == 0:
+            os._exit(0)
+        os.waitpid(pid, 0)
+        if _threads() > 1:
+            return "it starts threads that do not mind forks"
+    return ""
+
+
+def _threads() -> int:
+    """Return how many threads this process has, native ones included."""
+    names = [path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")]
+    return sum(name not in HARMLESS_THREADS for name in names)
+
+
+def _serve(connection: socket.socket, kept: Iterable[int], programs: Programs, work: Work) -> None:
+    """Fork workers and tell when they end."""
+    wakeup = socket.socketpair()
+    for end in wakeup:
+        end.setblocking(False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(wakeup[1].fileno(), warn_on_full_buffer=False)
+    workers: set[int] = set()
+    with selectors.DefaultSelector() as events:
+        for source in (connection, wakeup[0]):
+            events.register(source, selectors.EVENT_READ)
+        while True:
+            ready = {key.fileobj for key, _ in events.select()}
+            if wakeup[0] in ready:
+                wakeup[0].recv(65_536)
+                for pid, status, cpu in _ended(workers):
+                    workers.remove(pid)
+                    connection.sendall(
+                        fork_server.line({"ended": pid, "status": status, "cpu": cpu})
+                    )
+            if connection in ready:
+                order, files = fork_server.receive(connection)
+                if not order:
+                    return
+                pid = os.fork()
+                if pid == 0:
+                    signal.set_wakeup_fd(-1)
+                    events.close()
+                    for source in (connection, *wakeup):
+                        source.close()
+                    programs.resume()
+                    work.jobs[order.pop("job")](order, files, kept)
+                for file in files:
+                    os.close(file)
+                workers.add(pid)
+                connection.sendall(fork_server.line({"pid": pid}))
+
+
+def _ended(workers: set[int]) -> Iterator[tuple[int, int, float]]:
+    for pid in list(workers):
+        found, status, usage = os.wait4(pid, os.WNOHANG)
+        if found:
+            yield pid, status, usage.ru_utime + usage.ru_stime

@@ -1,0 +1,314 @@
+"""Worker processes: one per stage, in which it is reproduced, and a sure end for all it starts.
+
+A worker is forked from the runner or the warm process, so its imports are done. It leads a session
+of its own: Ctrl-C in the terminal reaches the runner only. The runner holds one end of a pipe, the
+worker watches the other: an order to interrupt or to kill comes through the pipe, and when the
+runner is gone, in whatever way, the worker sees the end of the pipe and kills what it started.
+POSIX only.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from threading import Thread
+from typing import Any, NoReturn, Protocol
+
+from nb.declaration.tasks import Outcome, Task
+from nb.execution.failures import oom_kills
+from nb.processes import fork_server
+from nb.processes.subreaper import adopt_orphans
+
+from .lines import Lines
+
+INTERRUPT, KILL = b"i", b"k"
+# How long DVC may take to write down what it has once the command was killed.
+LAST_WORDS_SECONDS = 3.0
+
+
+@dataclass
+class Worker:
+    """The runner's end of a worker.
+
+    Attributes:
+        task: its stage.
+        pid: its process, which leads the process group and the session of the stage.
+        control: the pipe for orders; closing it means: end.
+        output: what the stage prints.
+        result: its outcome, as JSON; nothing if it was killed.
+        began: when it was started, on the monotonic clock.
+        started: the same in seconds since the epoch, to compare with times of files.
+        oom_kills: how often the system had killed for lack of memory by then.
+        lines: splits its output.
+        tail: the last lines of it.
+        ordered: the orders that it was given.
+        interrupted: when it was interrupted, on the monotonic clock.
+        timed_out: it was interrupted because it ran too long.
+    """
+
+    task: Task
+    pid: int
+    control: int
+    output: int
+    result: int
+    began: float
+    started: float
+    oom_kills: int
+    lines: Lines = field(default_factory=Lines)
+    tail: deque[str] = field(default_factory=lambda: deque(maxlen=20))
+    ordered: bytes = b""
+    interrupted: float | None = None
+    timed_out: bool = False
+
+    def order(self, order: bytes) -> None:
+        """Have the stage interrupted or killed; of no effect if it was already, or has ended."""
+        if order not in self.ordered:
+            self.ordered += order
+            with suppress(BrokenPipeError):
+                os.write(self.control, order)
+
+    def pipes(self) -> list[int]:
+        """Return the runner's ends of its pipes."""
+        return [self.control, self.output, self.result]
+
+    def outcome(self) -> tuple[Outcome | None, int | None]:
+        """Return what became of the stage and its peak memory in bytes, once the worker ended."""
+        content = _read_all(self.result)
+        if not content:
+            return None, None
+        values = json.loads(content)
+        return Outcome(**values["outcome"]), values["peak_memory"]
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a worker is to do.
+
+    Attributes:
+        stage: the stage to bring up to date.
+        root: the project's root.
+        force: run it even if nothing changed.
+        pull: fetch from the storage what is missing.
+        executed: the executed copy that its command writes; empty if it runs no notebook.
+        persisted: outputs that DVC does not remove before a run, as absolute paths.
+        environment: the environment variables of its command.
+    """
+
+    stage: str
+    root: str
+    force: bool
+    pull: bool
+    executed: str
+    persisted: Sequence[str]
+    environment: dict[str, str]
+
+
+class Reproduce(Protocol):
+    """A function that brings the stage of an order up to date, in the worker."""
+
+    def __call__(
+        self, order: Order, *, tell: Callable[[str], None], stopped: Callable[[], bool]
+    ) -> Outcome: ...
+
+
+def start(
+    task: Task,
+    order: Order,
+    *,
+    fork: Callable[[Mapping[str, Any], list[int]], int | None],
+    setup: Callable[[], None],
+    reproduce: Reproduce,
+) -> Worker:
+    """Start a worker for a stage.
+
+    Args:
+        task: the stage.
+        order: what to do with it.
+        fork: forks a worker from the warm process, given the order and its pipes; returns None if
+            there is none, and the worker is forked from this process.
+        setup: called first in a worker that is forked from this process, to close what is its own.
+        reproduce: brings the stage up to date, in a worker that is forked from this process.
+    """
+    control, output, result = os.pipe(), os.pipe(), os.pipe()
+    began, started = time.monotonic(), time.time()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    theirs = [control[0], output[1], result[1]]
+    pid = fork(asdict(order), theirs)
+    if pid is None:
+        pid = os.fork()
+        if pid == 0:
+            setup()
+            for fd in (control[1], output[0], result[0]):
+                os.close(fd)
+            work(order, theirs, reproduce)
+    for fd in theirs:
+        os.close(fd)
+    os.set_blocking(output[0], False)
+    return Worker(task, pid, control[1], output[0], result[0], began, started, oom_kills())
+
+
+def end_descendants(spared: Iterable[int] = ()) -> None:
+    """Kill every descendant of this process, except the given children and theirs."""
+    import psutil
+
+    spared = set(spared)
+    end = time.monotonic() + LAST_WORDS_SECONDS
+    while time.monotonic() < end:
+        alive = [child for child in psutil.Process().children() if child.pid not in spared]
+        alive += [grandchild for child in alive for grandchild in _children(child)]
+        alive = [process for process in alive if not _is_dead(process)]
+        if not alive:
+            return
+        for process in alive:
+            _signal(process.pid, signal.SIGKILL)
+        time.sleep(0.01)
+
+
+def _children(process: Any) -> list[Any]:
+    import psutil
+
+    try:
+        return list(process.children(recursive=True))
+    except psutil.Error:
+        return []
+
+
+def _is_dead(process: Any) -> bool:
+    import psutil
+
+    try:
+        return bool(process.status() == psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return True
+
+
+def _signal(pid: int, number: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+def work(
+    order: Order,
+    files: list[int],
+    reproduce: Reproduce,
+    warm_files: Iterable[int] | None = None,
+) -> NoReturn:
+    """Be the worker; never return into the code of the process that was forked.
+
+    Args:
+        order: what to do.
+        files: the pipes for orders, for what the stage prints, and for its outcome.
+        reproduce: brings the stage up to date.
+        warm_files: if this process is a fork of the warm one, what that keeps open for workers;
+            papermill and kernels are forks, too, then.
+    """
+    control, output, result = files
+    status = 1
+    os.environ.clear()
+    os.environ.update(order.environment)
+    root = Path(order.root)
+    _make_own_session(output)
+    try:
+        server = None
+        if warm_files is not None:
+            server = fork_server.start(root, [control, result, *warm_files])
+        if server:
+            os.environ.update(server.environment())
+        watch = _Watch(control)
+        outcome = reproduce(
+            order,
+            tell=lambda text: print(text, flush=True),
+            stopped=lambda: watch.stopping,
+        )
+        if server:
+            server.close()
+        end_descendants()
+        values = {"outcome": vars(outcome), "peak_memory": _peak_memory()}
+        _write_all(result, json.dumps(values).encode())
+        status = 0
+    except BaseException as error:
+        values = {"outcome": vars(Outcome(error=f"{type(error).__name__}: {error}"))}
+        _write_all(result, json.dumps({**values, "peak_memory": None}).encode())
+    finally:
+        os._exit(status)
+
+
+def _make_own_session(output: int) -> None:
+    os.setsid()
+    adopt_orphans()
+    # DVC's bookkeeping must not be torn; commands start with the default handlers again.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: None)
+    null = os.open(os.devnull, os.O_RDONLY)
+    for source, target in ((null, 0), (output, 1), (output, 2)):
+        os.dup2(source, target)
+    os.close(null)
+    os.close(output)
+
+
+class _Watch(Thread):
+    """Carries out the runner's orders, and ends the stage when the runner is gone."""
+
+    def __init__(self, control: int) -> None:
+        super().__init__(daemon=True)
+        self.control = control
+        self.stopping = False
+        self.start()
+
+    def run(self) -> None:
+        while self._next_order() == INTERRUPT:
+            self._interrupt()
+        self.stopping = True
+        Thread(target=self._give_up, daemon=True).start()
+        while True:  # DVC may be about to start a command yet
+            end_descendants()
+            time.sleep(0.02)
+
+    def _next_order(self) -> bytes:
+        return os.read(self.control, 1)
+
+    def _interrupt(self) -> None:
+        """Send Ctrl-C to the stage's process group, and to each command that starts after that."""
+        import psutil
+
+        self.stopping = True
+        seen = {child.pid for child in psutil.Process().children()}
+        os.killpg(0, signal.SIGINT)
+        while not select.select([self.control], [], [], 0.1)[0]:
+            for child in psutil.Process().children():
+                if child.pid not in seen:
+                    seen.add(child.pid)
+                    _signal(child.pid, signal.SIGINT)
+
+    def _give_up(self) -> None:
+        time.sleep(LAST_WORDS_SECONDS)
+        os._exit(128 + signal.SIGKILL)
+
+
+def _peak_memory() -> int:
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _write_all(fd: int, content: bytes) -> None:
+    while content:
+        content = content[os.write(fd, content) :]
+
+
+def _read_all(fd: int) -> bytes:
+    parts: list[bytes] = []
+    while part := os.read(fd, 65_536):
+        parts.append(part)
+    return b"".join(parts)

@@ -1,0 +1,1 @@
+"""Secrets in text: names, shapes, values, and masks for them."""

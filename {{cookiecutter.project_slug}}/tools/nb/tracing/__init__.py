@@ -1,0 +1,1 @@
+"""Files that a command opens, held against the contract of its stage."""

@@ -1,0 +1,132 @@
+"""Holds a stage to its contract: it reads what it declares, and writes its outputs and no more.
+
+`nb run --verify` makes this module the shell in which DVC runs the commands of stages. A command
+that breaks the contract ends with the exit code 3, so DVC records no result of it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+from nb.declaration.papermill_command import papermill_commands
+from nb.execution.failures import CONTRACT, CONTRACT_ERROR
+from nb.notebook.content import MODULE
+from nb.pipeline import Contract
+from nb.project import FINGERPRINTS, module, parse_json
+
+from . import trace
+
+FOLDER = Path(".nb/verify")
+SHELL = FOLDER / "shell"
+CONTRACTS = FOLDER / "contracts.json"
+REPORTS = FOLDER / "reports"
+
+
+def prepare(
+    root: Path, contracts: Mapping[str, Contract], environment: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the variables with which DVC runs the commands of stages under verification.
+
+    Args:
+        root: the project's root.
+        contracts: the contract of each stage.
+        environment: where to look for the shell that DVC would use.
+    """
+    folder = root / FOLDER
+    (root / REPORTS).mkdir(parents=True, exist_ok=True)
+    for old in (root / REPORTS).iterdir():
+        old.unlink()
+    texts = {name: asdict(contract) for name, contract in contracts.items()}
+    (root / CONTRACTS).write_text(json.dumps(texts), encoding="utf-8")
+    shell = folder / SHELL.name
+    run = shlex.join([*module("nb.tracing.contract"), str(root)])
+    shell.write_text(f'#!/bin/sh\nexec {run} "$@"\n', encoding="utf-8")
+    shell.chmod(0o755)
+    return {"SHELL": str(shell), "NB_VERIFY_SHELL": environment.get("SHELL") or "/bin/sh"}
+
+
+def verified(root: Path) -> list[str]:
+    """Return the names of the stages whose commands ran since `prepare`."""
+    reports = (root / REPORTS).glob("*.json")
+    return sorted({parse_json(path.read_text(encoding="utf-8"))["stage"] for path in reports})
+
+
+def violations(
+    stage: str, contract: Contract, traced: trace.Trace, command: str, root: Path
+) -> Iterator[str]:
+    """Yield one line for each file that a stage uses and does not declare.
+
+    Args:
+        stage: its name.
+        contract: what it declares.
+        traced: what its command did.
+        command: the command.
+        root: the project's root.
+    """
+    stands_for = _standing_for(contract, command, root)
+    declared = (*contract.inputs, *contract.outputs)
+    for access in traced.accesses:
+        path = access.path
+        if access.writes and not _covers(contract.outputs, path):
+            yield f"writes {path}, which {stage} does not declare; add to its outs in dvc.yaml: \
+- {path}"
+        elif access.reads and path not in stands_for and not _covers(declared, path):
+            yield f"reads {path}, which {stage} does not declare; add to its deps in dvc.yaml: \
+- {path}"
+
+
+def _covers(declared: Iterable[str], path: str) -> bool:
+    return any(path == name or path.startswith(f"{name.rstrip('/')}/") for name in declared)
+
+
+def _standing_for(contract: Contract, command: str, root: Path) -> set[str]:
+    """Return the notebook and the modules whose fingerprint is among the inputs."""
+    notebooks = {call.notebook for call in papermill_commands(command, contract.folder)}
+    files: set[str] = set()
+    for name in contract.inputs:
+        if name.startswith(FINGERPRINTS.as_posix()) and (root / name).exists():
+            lines = (root / name).read_text(encoding="utf-8").splitlines()
+            files |= {
+                line.split(" ", 2)[2].rpartition(" ")[0]
+                for line in lines
+                if line.startswith(MODULE)
+            }
+            files |= notebooks
+    return files
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command of a stage as a shell would (`-c COMMAND`), and hold it to its contract.
+
+    The stage is the one that DVC names in `DVC_STAGE`.
+    """
+    root, command = Path(arguments[0]), arguments[-1]
+    stage = os.environ.get("DVC_STAGE", "")
+    shell = os.environ.pop("NB_VERIFY_SHELL", "/bin/sh")
+    os.environ["SHELL"] = shell
+    declared = parse_json((root / CONTRACTS).read_text(encoding="utf-8")).get(stage)
+    if declared is None:  # the stage that writes the fingerprints
+        os.execvp(shell, [shell, *arguments[1:]])
+    contract = Contract(**declared)
+    traced = trace.run([shell, *arguments[1:]], root, cwd=Path.cwd())
+    lines = list(violations(stage, contract, traced, command, root))
+    report = {"stage": stage, "violations": lines, "trace": asdict(traced)}
+    path = root / REPORTS / f"{os.getpid()}.json"
+    path.write_text(json.dumps(report, indent=2), encoding="utf-8")
+    if traced.code:
+        return traced.code if traced.code > 0 else 128 - traced.code
+    for text in traced.unseen:
+        print(f"nb: not seen: {text}", flush=True)
+    for line in lines:
+        print(f"{CONTRACT_ERROR}{line}", flush=True)
+    return CONTRACT if lines else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

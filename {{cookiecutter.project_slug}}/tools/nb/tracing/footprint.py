@@ -1,0 +1,107 @@
+"""What a notebook reads and writes: run it by itself, under `trace`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from nb.execution.failures import failed_cell
+from nb.project import CONFIG, PRODUCTION, program, program_environment
+
+from . import trace
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """A traced run of a notebook.
+
+    Attributes:
+        trace: the files that it used, without the notebook itself and the modules that it reads.
+        problem: why it failed, in one line; empty if it did not.
+        cell: which of its code cells failed, counted from 1.
+    """
+
+    trace: trace.Trace
+    problem: str = ""
+    cell: int | None = None
+
+
+def trace_notebook(root: Path, notebook: Path) -> Footprint:
+    """Run a notebook and return what it did, also if it failed.
+
+    Args:
+        root: the project's root.
+        notebook: a production notebook runs in the root, with its config file; any other in its
+            own folder, as in Jupyter.
+    """
+    notebook = notebook.resolve()
+    options: list[str] = []
+    cwd = notebook.parent
+    if notebook.is_relative_to(root / PRODUCTION):
+        cwd = root
+        config = root / CONFIG / f"{notebook.stem}.yaml"
+        options = ["-f", str(config)] if config.exists() else []
+    with TemporaryDirectory(prefix="nb-run-") as folder:
+        return run(root, notebook, Path(folder) / notebook.name, cwd, options)
+
+
+def run(
+    root: Path,
+    notebook: Path,
+    executed: Path,
+    cwd: Path,
+    options: Sequence[str] = (),
+    *,
+    environment: Mapping[str, str] | None = None,
+    forbidden: Path | None = None,
+) -> Footprint:
+    """Run a notebook with papermill and return what it did.
+
+    Args:
+        root: the project's root.
+        notebook: the notebook.
+        executed: where the executed copy goes.
+        cwd: the working directory of its kernel.
+        options: more of papermill's.
+        environment: its variables; by default those in which programs of the project are found.
+        forbidden: a folder in which nothing may be written.
+    """
+    words = [str(notebook), str(executed), "--engine", "nb", "-k", "python3"]
+    command = [program("papermill"), *words, "--cwd", str(cwd), "--no-progress-bar", *options]
+    variables = {**(environment or program_environment()), "NB_STREAM": ""}
+    found = trace.run(command, root, environment=variables, forbidden=forbidden, quiet=True)
+    own = Path(os.path.relpath(notebook, root)).as_posix()
+    accesses = [
+        access for access in found.accesses if access.writes or not _is_code(access.path, own)
+    ]
+    traced = replace(found, accesses=accesses)
+    if not found.code:
+        return Footprint(traced)
+    failed = failed_cell(executed, 0) if executed.exists() else None
+    if failed is None:
+        return Footprint(traced, f"{own} could not be run: papermill exited with {found.code}")
+    return Footprint(traced, f"{own}: cell {failed[1]} failed: {failed[0]}", failed[1])
+
+
+def _is_code(path: str, notebook: str) -> bool:
+    return path == notebook or (path.startswith("src/") and path.endswith(".py"))
+
+
+def table(traced: trace.Trace) -> str:
+    """Show a trace: one line per file, and what could not be seen."""
+    return "\n".join(_lines(traced))
+
+
+def _lines(traced: trace.Trace) -> Iterator[str]:
+    words = {(True, False): "reads", (False, True): "writes", (True, True): "changes"}
+    width = max((len(access.path) for access in traced.accesses), default=0)
+    for access in traced.accesses:
+        seen = ", ".join(access.seen)
+        yield f"{words[access.reads, access.writes]:7}  {access.path:{width}}  {seen}"
+    if not traced.accesses:
+        yield "It uses no file of the project."
+    yield f"\nSeen by an audit hook in Python and by {trace.VIEWS[traced.view]}."
+    yield from (f"Not seen: {text}" for text in traced.unseen)

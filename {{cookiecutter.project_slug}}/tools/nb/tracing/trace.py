@@ -1,0 +1,272 @@
+"""Which files of the project a command reads and writes, whatever it and its children are.
+
+Four ways of looking are combined, because none sees everything everywhere:
+
+- an audit hook in every Python process (`hook/sitecustomize.py`);
+- system calls by strace, where that is installed and allowed: they see everything;
+- else file events (Linux), which also see native code and other programs, but not whose they are;
+- else the path arguments of the usual native readers and of started programs;
+- a comparison of the tree before and after, which settles what was written.
+
+Standard library only.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path, PurePath
+from tempfile import TemporaryDirectory
+
+from nb.project import EXECUTED, SITE, NbError, parse_json
+
+from . import inotify, strace
+
+HOOK = Path(__file__).parent / "hook"
+# The ways of looking at what Python cannot see; the first that works is taken.
+STRACE, EVENTS, ARGUMENTS = "strace", "events", "arguments"
+VIEWS = {
+    STRACE: "system calls (strace)",
+    EVENTS: "file events (inotify)",
+    ARGUMENTS: "the path arguments of functions and programs",
+}
+HOOKED, COMPARED = "hook", "comparison"
+# Never part of a contract: the machinery, and what programs keep for themselves.
+MACHINERY = ("tools", EXECUTED.as_posix(), "reports/runs", SITE.as_posix())
+CACHES = ("__pycache__", "node_modules")
+PIPELINE_FILES = ("dvc.yaml", "dvc.lock")
+NATIVE_UNSEEN = "what native code reads through other functions than those of pyarrow, DuckDB, \
+Polars and h5py"
+
+
+@dataclass(frozen=True)
+class Access:
+    """A file of the project that was used.
+
+    Attributes:
+        path: relative to the root, with slashes.
+        reads: what it held before was read.
+        writes: it was made, changed or removed.
+        seen: by which ways of looking.
+    """
+
+    path: str
+    reads: bool
+    writes: bool
+    seen: tuple[str, ...]
+
+
+@dataclass
+class Trace:
+    """What a command did to the files of the project.
+
+    Attributes:
+        code: its exit code.
+        view: the way of looking at what Python cannot see, a key of `VIEWS`.
+        accesses: the files, sorted by path.
+        unseen: what may have been missed, in words.
+    """
+
+    code: int
+    view: str
+    accesses: list[Access]
+    unseen: list[str] = field(default_factory=list)
+
+    @property
+    def reads(self) -> list[str]:
+        """The files whose earlier content was read."""
+        return [access.path for access in self.accesses if access.reads]
+
+    @property
+    def writes(self) -> list[str]:
+        """The files that were made, changed or removed."""
+        return [access.path for access in self.accesses if access.writes]
+
+    def as_json(self) -> str:
+        """Return it as JSON."""
+        return json.dumps(asdict(self), indent=2)
+
+
+def best_view() -> str:
+    """Return the most exact view that this machine has; `NB_TRACE_VIEW` overrides it.
+
+    Raises:
+        NbError: if `NB_TRACE_VIEW` names none.
+    """
+    chosen = os.environ.get("NB_TRACE_VIEW")
+    if chosen and chosen not in VIEWS:
+        raise NbError(f"NB_TRACE_VIEW is {chosen}; it may be {', '.join(VIEWS)}", 2)
+    if chosen:
+        return chosen
+    if strace.available():
+        return STRACE
+    return EVENTS if inotify.available() else ARGUMENTS
+
+
+def is_traced(path: PurePath) -> bool:
+    """Return whether a file or folder, relative to the root, can be part of a contract."""
+    name = path.as_posix()
+    if any(part.startswith(".") or part in CACHES for part in path.parts):
+        return False
+    if path.suffix in (".pyc", ".dvc") or ".egg-info" in name or name in PIPELINE_FILES:
+        return False
+    return not any(name == folder or name.startswith(f"{folder}/") for folder in MACHINERY)
+
+
+def run(
+    command: Sequence[str],
+    root: Path,
+    *,
+    cwd: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    view: str | None = None,
+    forbidden: Path | None = None,
+    quiet: bool = False,
+) -> Trace:
+    """Run a command to its end and return what it did to the files of the project.
+
+    Args:
+        command: the program and its arguments.
+        root: the project's root.
+        cwd: where it runs; by default the root.
+        environment: its environment variables; by default those of this process.
+        view: a key of `VIEWS`; by default the best.
+        forbidden: a folder in which Python processes are refused to write.
+        quiet: drop what it prints.
+    """
+    view = view or best_view()
+    cwd = cwd or root
+    before = snapshot(root)
+    with TemporaryDirectory(prefix="nb-trace-") as name:
+        folder = Path(name)
+        variables = _environment(environment or os.environ, root, folder, view, forbidden)
+        if view == STRACE:
+            command = strace.traced(command, folder / "calls")
+        watching = inotify.Watch(root, is_traced) if view == EVENTS else nullcontext()
+        with watching as events, _interrupts_passed_on():
+            output = subprocess.DEVNULL if quiet else None
+            code = subprocess.call(command, cwd=cwd, env=variables, stdout=output, stderr=output)
+        found = list(_hook_log(folder / "hook"))
+        if view == STRACE:
+            found += [(STRACE, kind, path) for kind, path in strace.read(folder / "calls", cwd)]
+    if events:
+        kinds = {True: "update", False: "read"}
+        found += [(EVENTS, kinds[written], path) for path, written in events.opened]
+    after = snapshot(root)
+    programs = [str(path) for _, kind, path in found if kind == "program"]
+    files = [entry for entry in found if entry[1] != "program"]
+    unseen = _unseen(view, programs, events.lost if events else "")
+    return Trace(code, view, _accesses(root, files, before, after, view), unseen)
+
+
+def _environment(
+    given: Mapping[str, str], root: Path, folder: Path, view: str, forbidden: Path | None
+) -> dict[str, str]:
+    """Return variables that make Python processes load the hook, and kernels start anew."""
+    path = os.pathsep.join(filter(None, [str(HOOK), given.get("PYTHONPATH", "")]))
+    return {
+        **given,
+        "PYTHONPATH": path,
+        "NB_COLD": "1",
+        "NB_TRACE_ROOT": str(root),
+        "NB_TRACE_LOG": str(folder / "hook"),
+        "NB_TRACE_ARGUMENTS": "1" if view == ARGUMENTS else "",
+        "NB_TRACE_FORBIDDEN": str(forbidden or ""),
+    }
+
+
+@contextmanager
+def _interrupts_passed_on() -> Iterator[None]:
+    """Leave Ctrl-C to the command, which gets it, too, and is waited for."""
+    before = signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def snapshot(root: Path) -> dict[str, tuple[int, int]]:
+    """Return time of change and size of each file that can be part of a contract."""
+    found: dict[str, tuple[int, int]] = {}
+    waiting = [root]
+    while waiting:
+        with os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                path = Path(entry.path).relative_to(root)
+                if not is_traced(path) or Path(entry.path) == Path(sys.prefix):
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(Path(entry.path))
+                with suppress(OSError):  # a link to itself
+                    if entry.is_file():
+                        status = entry.stat()
+                        found[path.as_posix()] = (status.st_mtime_ns, status.st_size)
+    return found
+
+
+def _hook_log(path: Path) -> Iterator[tuple[str, str, Path]]:
+    if path.exists():
+        for line in path.read_text(encoding="utf-8").splitlines():
+            how, kind, name = parse_json(line)
+            yield how, kind, Path(name)
+
+
+def _accesses(
+    root: Path,
+    found: Iterable[tuple[str, str, Path]],
+    before: Mapping[str, tuple[int, int]],
+    after: Mapping[str, tuple[int, int]],
+    view: str,
+) -> list[Access]:
+    """Put together, file by file, what each way of looking saw, in its order."""
+    kinds: dict[str, dict[str, list[str]]] = {}
+    for how, kind, path in found:
+        name = _relative(root, path)
+        if name:
+            kinds.setdefault(name, {}).setdefault(how, []).append(kind)
+    changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+    if view != STRACE:  # strace sees every write, and other stages may write at the same time
+        for name in changed:
+            kinds.setdefault(name, {})[COMPARED] = ["write"]
+    return [
+        access
+        for name, ways in sorted(kinds.items())
+        if name in before or name in after  # what came and went is nobody's input or output
+        for access in [_access(name, ways, name in before, name in changed)]
+        if access.reads or access.writes
+    ]
+
+
+def _access(name: str, ways: Mapping[str, list[str]], existed: bool, changed: bool) -> Access:
+    kinds = {kind for found in ways.values() for kind in found}
+    writes = "write" in kinds or (changed and bool(kinds & {"update", "delete"}))
+    exact = {how: found for how, found in ways.items() if how in (HOOKED, STRACE)}
+    inexact = {how: found for how, found in ways.items() if how in (EVENTS, ARGUMENTS)}
+    reads = existed and any(found[0] in ("read", "update") for found in (exact or inexact).values())
+    return Access(name, reads, writes, tuple(sorted(ways)))
+
+
+def _relative(root: Path, path: Path) -> str:
+    """Return the path relative to the root; empty if it is outside, or no part of contracts."""
+    for candidate in (Path(os.path.normpath(path)), path.parent.resolve() / path.name):
+        if candidate.is_relative_to(root):
+            relative = candidate.relative_to(root)
+            outside = candidate.is_relative_to(sys.prefix) or not is_traced(relative)
+            return "" if outside or candidate.is_dir() else relative.as_posix()
+    return ""
+
+
+def _unseen(view: str, programs: Sequence[str], lost: str) -> list[str]:
+    if view != ARGUMENTS:
+        return [lost] if lost else []
+    listed = [
+        f"files that a program opens without being told on its command line: {program}"
+        for program in dict.fromkeys(programs)
+    ]
+    return [*listed, NATIVE_UNSEEN]

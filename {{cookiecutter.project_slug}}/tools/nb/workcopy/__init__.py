@@ -1,0 +1,1 @@
+"""Private copies of the project, and results brought back as a whole."""

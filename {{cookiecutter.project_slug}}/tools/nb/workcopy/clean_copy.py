@@ -1,0 +1,196 @@
+"""A private copy of the project to try things in, and what was made there, brought back as a whole.
+
+Nothing but `apply` writes to the project. It refuses to replace a file that was changed since the
+copy, and puts everything back if any of it fails.
+"""
+
+from __future__ import annotations
+
+import filecmp
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import mkdtemp
+
+from nb.declaration.reader import FILE
+from nb.project import NbError, edit_lock, program_environment
+
+# What is no part of the project: machinery, caches, and pages that are made again.
+LEFT_OUT = {
+    *(".git", ".venv", ".nb", ".uv", "node_modules", "__pycache__", ".ipynb_checkpoints"),
+    *(".pytest_cache", ".ruff_cache", ".mypy_cache", "reports/site", "reports/runs"),
+    *(".dvc/cache", ".dvc/tmp", ".dvc/config", ".dvc/config.local"),
+}
+# The copy has a cache of its own, and no Git: nothing in it reaches the project's.
+DVC_CONFIG = "[core]\n    analytics = false\n    no_scm = true\n"
+FICLONE = 0x40049409
+
+
+# Time of change, size and number of a file: another one has another of them.
+State = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A private copy of the project.
+
+    Attributes:
+        origin: the project's root.
+        root: the copy's root.
+        states: the files of the project when they were copied, by their path from the root.
+    """
+
+    origin: Path
+    root: Path
+    states: Mapping[str, State]
+
+    def is_outdated(self, name: str) -> bool:
+        """Return whether a file of the project was made, changed or removed since the copy."""
+        path = self.origin / name
+        if any(folder.is_symlink() for folder in path.parents):
+            return False  # it is not in the copy but where the link leads
+        return _state(path) != self.states.get(name)
+
+
+def _state(path: Path) -> State | None:
+    try:
+        found = path.lstat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+@contextmanager
+def clean_copy(root: Path) -> Iterator[Copy]:
+    """Copy the project's files, data included, to a temporary folder.
+
+    Files share their blocks with the originals where the file system can do that. Links into
+    DVC's cache, which are read-only, stay links.
+
+    Raises:
+        NbError: if it does not fit on the disk.
+    """
+    folder = Path(mkdtemp(prefix="nb-copy-")).resolve()
+    try:
+        copy = folder / root.name
+        try:
+            states: dict[str, State] = {}
+            _copy_folder(root, copy, root, states)
+        except OSError as error:
+            raise NbError(f"the project cannot be copied to {folder}: {error.strerror}") from None
+        (copy / ".dvc").mkdir(exist_ok=True)
+        (copy / ".dvc" / "config").write_text(DVC_CONFIG, encoding="utf-8")
+        yield Copy(root, copy, states)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _copy_folder(source: Path, target: Path, root: Path, states: dict[str, State]) -> None:
+    target.mkdir(parents=True)
+    for entry in os.scandir(source):
+        path = Path(entry.path)
+        name = path.relative_to(root).as_posix()
+        if name in LEFT_OUT or entry.name in LEFT_OUT or path == Path(sys.prefix):
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            _copy_folder(path, target / entry.name, root, states)
+            continue
+        if state := _state(path):
+            states[name] = state
+        if entry.is_symlink():
+            (target / entry.name).symlink_to(path.resolve())
+        elif entry.is_file():
+            copy_file(path, target / entry.name)
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Copy a file with its times; share its blocks where the file system can."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)
+    if sys.platform == "linux":
+        import fcntl
+
+        with suppress(OSError), source.open("rb") as old, target.open("wb") as new:
+            fcntl.ioctl(new.fileno(), FICLONE, old.fileno())
+            shutil.copystat(source, target)
+            return
+    shutil.copy2(source, target)
+
+
+def environment(copy: Path) -> dict[str, str]:
+    """Return variables with which programs take the package from the copy, not from the project."""
+    variables = program_environment()
+    path = [str(copy / "src"), variables.get("PYTHONPATH", "")]
+    return {**variables, "PYTHONPATH": os.pathsep.join(filter(None, path))}
+
+
+def apply(
+    copy: Copy, paths: Iterable[str], finish: Callable[[], None], used: Iterable[str] = ()
+) -> None:
+    """Bring files of the copy to the project, and do what is left there; all of it or nothing.
+
+    Args:
+        copy: the copy.
+        paths: the files, relative to the root.
+        finish: called afterwards, to edit `dvc.yaml` and to tell DVC; if it raises, the project is
+            put back.
+        used: files on which the result depends.
+
+    Raises:
+        NbError: if somebody changed one of all these files meanwhile.
+    """
+    chosen = list(paths)
+    with edit_lock(copy.origin):
+        for path in (*chosen, *used):
+            if copy.is_outdated(path):
+                raise NbError(
+                    f"{path} was changed while this was at work, and stays as it is now; nothing "
+                    "is changed here. Run it again."
+                )
+        with _put_back_on_error(copy, chosen):
+            for path in chosen:
+                copy_file(copy.root / path, copy.origin / path)
+            finish()
+
+
+def _ignore_file(path: str) -> str:
+    """Return the `.gitignore` to which DVC may add an output."""
+    return (Path(path).parent / ".gitignore").as_posix()
+
+
+@contextmanager
+def _put_back_on_error(copy: Copy, brought: Iterable[str]) -> Iterator[None]:
+    """Restore files, and remove folders that were made, if the block raises anything."""
+    root, brought = copy.origin, set(brought)
+    backup = Path(mkdtemp(prefix="nb-backup-"))
+    paths = sorted({*brought, *map(_ignore_file, brought), FILE})
+    folders = {p for path in paths for p in (root / path).parents if p.is_relative_to(root)}
+    missing = sorted((folder for folder in folders if not folder.exists()), reverse=True)
+    try:
+        for path in paths:
+            if (root / path).exists():
+                copy_file(root / path, backup / path)
+        yield
+    except BaseException:
+        for path in paths:
+            if path in brought and not _is_same(root / path, copy.root / path):
+                continue  # somebody else wrote to it since
+            if (backup / path).exists():
+                copy_file(backup / path, root / path)
+            else:
+                (root / path).unlink(missing_ok=True)
+        for folder in missing:
+            with suppress(OSError):
+                folder.rmdir()
+        raise
+    finally:
+        shutil.rmtree(backup, ignore_errors=True)
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    """Return whether a file has the content of another; one that is not there stays away."""
+    return path.is_file() and filecmp.cmp(path, other, shallow=False)

@@ -1,0 +1,58 @@
+"""Run the whole pipeline on small inputs, in a copy of the project: what its tests use."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+from nb.declaration.reader import undeclared_notebooks
+from nb.notebook.config import read_config
+from nb.notebook.yaml_file import dump
+from nb.project import EXECUTED, program, program_environment
+
+__all__ = ["copy_project", "run_pipeline", "undeclared_notebooks"]
+
+SMALL = Path("tests/smoke")
+DVC_CONFIG = "[core]\n    analytics = false\n    no_scm = true\n"
+COPIED = (".dvcignore", "config", "dvc.yaml", "notebooks", "pyproject.toml", "src", "tools")
+
+
+def copy_project(root: Path, target: Path) -> None:
+    """Copy the project's sources to an empty folder and lay `tests/smoke` over them.
+
+    That folder mirrors the project. A YAML file in it overrides single values of the file that it
+    mirrors; any other file (a small sample of the data, say) takes the place of it.
+    """
+    for name in COPIED:
+        source = root / name
+        if source.is_dir():
+            shutil.copytree(source, target / name, ignore=shutil.ignore_patterns("__pycache__"))
+        elif source.exists():
+            shutil.copy2(source, target / name)
+    (target / EXECUTED).mkdir(parents=True)
+    (target / ".dvc").mkdir()
+    (target / ".dvc" / "config").write_text(DVC_CONFIG, encoding="utf-8")
+    for small in sorted(path for path in (root / SMALL).rglob("*") if path.is_file()):
+        _lay_over(small, target / small.relative_to(root / SMALL))
+
+
+def _lay_over(small: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if small.suffix not in (".yaml", ".yml") or not target.exists():
+        shutil.copy2(small, target)
+        return
+    values = read_config(target) | read_config(small)
+    target.write_text(dump(values), encoding="utf-8")
+
+
+def run_pipeline(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run the pipeline in a copy of the project; return its exit code and its whole output."""
+    return subprocess.run(
+        [program("dvc"), "repro"],
+        cwd=folder,
+        env=program_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
