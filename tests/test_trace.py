@@ -85,8 +85,12 @@ WAYS = {
     ),
 }
 VIEWS = [
-    pytest.param(trace.STRACE, marks=pytest.mark.skipif(not strace.available(), reason="strace")),
-    pytest.param(trace.EVENTS, marks=pytest.mark.skipif(not inotify.available(), reason="inotify")),
+    pytest.param(
+        trace.STRACE, marks=pytest.mark.skipif(not strace.strace_is_available(), reason="strace")
+    ),
+    pytest.param(
+        trace.EVENTS, marks=pytest.mark.skipif(not inotify.inotify_is_available(), reason="inotify")
+    ),
     trace.ARGUMENTS,
 ]
 
@@ -118,7 +122,9 @@ def test_each_way_of_reading_and_writing_is_seen(
     script = "\n".join(line for way in WAYS.values() for line in way)
     python = f"{ready.path}/.venv/bin/python"
     environment = {"PYTHONPATH": str(libraries), "PATH": "/usr/bin:/bin"}
-    traced = trace.run([python, "-c", script], inputs.path, environment=environment, view=view)
+    traced = trace.run_under_trace(
+        [python, "-c", script], inputs.path, environment=environment, view=view
+    )
     assert traced.code == 0
     assert set(traced.reads) == {f"in/{name}" for name in WAYS}
     assert set(traced.writes) == {f"out/{name}" for name in WAYS}
@@ -127,7 +133,7 @@ def test_each_way_of_reading_and_writing_is_seen(
 def test_what_the_hook_cannot_see(inputs: Project, view: str) -> None:
     (inputs.path / "out" / "hidden").unlink(missing_ok=True)
     script = "open('in/open').read(); open('out/hidden', 'w').write('x')"
-    traced = trace.run([sys.executable, "-I", "-c", script], inputs.path, view=view)
+    traced = trace.run_under_trace([sys.executable, "-I", "-c", script], inputs.path, view=view)
     assert traced.reads == ([] if view == trace.ARGUMENTS else ["in/open"])
     assert traced.writes == ["out/hidden"]
     (inputs.path / "out" / "hidden").unlink()
@@ -136,7 +142,7 @@ def test_what_the_hook_cannot_see(inputs: Project, view: str) -> None:
 def test_what_a_program_opens_by_itself(inputs: Project, view: str) -> None:
     (inputs.path / "list.txt").write_text("in/open")
     script = "import subprocess; subprocess.run('cat $(cat list.txt) > /dev/null', shell=True)"
-    traced = trace.run([sys.executable, "-c", script], inputs.path, view=view)
+    traced = trace.run_under_trace([sys.executable, "-c", script], inputs.path, view=view)
     assert ("in/open" in traced.reads) == (view != trace.ARGUMENTS)
     assert bool(traced.unseen) == (view == trace.ARGUMENTS)
     (inputs.path / "list.txt").unlink()
@@ -144,20 +150,20 @@ def test_what_a_program_opens_by_itself(inputs: Project, view: str) -> None:
 
 def test_what_is_written_first_is_no_input(inputs: Project, view: str) -> None:
     script = "open('in/open', 'w').write('text'); open('in/open').read()"
-    traced = trace.run([sys.executable, "-c", script], inputs.path, view=view)
+    traced = trace.run_under_trace([sys.executable, "-c", script], inputs.path, view=view)
     assert traced.writes == ["in/open"]
     assert traced.reads == []
 
 
 def test_what_comes_and_goes_is_no_output(inputs: Project, view: str) -> None:
     script = "import os; open('out/x', 'w').write('x'); os.remove('out/x')"
-    traced = trace.run([sys.executable, "-c", script], inputs.path, view=view)
+    traced = trace.run_under_trace([sys.executable, "-c", script], inputs.path, view=view)
     assert traced.accesses == []
 
 
 def test_a_copy_may_not_write_to_the_tree_it_was_made_of(inputs: Project, tmp_path: Path) -> None:
     script = f"open('{inputs.path}/in/open', 'w')"
-    traced = trace.run(
+    traced = trace.run_under_trace(
         [sys.executable, "-c", script], tmp_path, forbidden=inputs.path, view=trace.ARGUMENTS
     )
     assert traced.code == 1
@@ -167,7 +173,7 @@ def test_a_copy_may_not_write_to_the_tree_it_was_made_of(inputs: Project, tmp_pa
 def test_the_hook_leaves_the_sitecustomize_of_the_environment_alone(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text("import builtins; builtins.there = 1")
     command = [sys.executable, "-c", "assert there; import sys; assert 'HOOK' not in globals()"]
-    traced = trace.run(command, tmp_path, environment={"PYTHONPATH": str(tmp_path)})
+    traced = trace.run_under_trace(command, tmp_path, environment={"PYTHONPATH": str(tmp_path)})
     assert traced.code == 0
 
 

@@ -152,7 +152,7 @@ def test_the_first_calls_of_a_module_are_kept(
     (tmp_path / "recordedmodule.py").write_text(SOURCE)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
-    call_recorder.install("recordedmodule", str(tmp_path))
+    call_recorder.install_recorder("recordedmodule", str(tmp_path))
     recorded = importlib.import_module("recordedmodule")
     assert [recorded.half(n) for n in range(5)] == [0, 0.5, 1, 1.5, 2]
     kept = [pickle.loads(p.read_bytes()) for p in sorted(tmp_path.glob("half-*"))]

@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nb.git import credentials
 from nb.secrets.masking import Mask, MaskedFile, environment_secrets
-from nb.secrets.text import find
+from nb.secrets.text import find_secrets
 from secret_kinds import HEX, KINDS, some
 
 TEMPLATE = Path(__file__).parents[2]
@@ -162,7 +162,7 @@ def ordinary() -> dict[str, str]:
 @pytest.mark.parametrize("name", ordinary())
 def test_ordinary_text_is_left_alone(name: str) -> None:
     text = ordinary()[name]
-    assert [text[f.start - 20 : f.end] for f in find(text)] == []
+    assert [text[f.start - 20 : f.end] for f in find_secrets(text)] == []
     assert Mask({}).tree({"text": text})["text"] is text
 
 
@@ -172,7 +172,7 @@ def test_the_template_holds_no_credential() -> None:
     assert len(files) > 100
     for path in files:
         text = path.read_text(encoding="utf-8", errors="replace")
-        assert [text[f.start : f.end] for f in find(text)] == [], path
+        assert [text[f.start : f.end] for f in find_secrets(text)] == [], path
 
 
 VALUE = 'it\'s "5" <käse> & a/b+c=\\d s3cretword'

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from nb.project import NbError
-from nb.refactoring.extract import Extraction, prepare
+from nb.refactoring.extract import Extraction, prepare_extraction
 from test_duplicates import CLEAN, RENAMED, project, write
 
 __all__ = ["project"]
@@ -35,7 +35,7 @@ def test_every_copy_becomes_an_import(project: Path) -> None:
     write(project, "a.ipynb", CLEAN, CALL)
     write(project, "b.ipynb", "# First\n" + RENAMED, RENAMED_CALL)
     write(project, "c.ipynb", "other = 1")
-    found = prepare(project, "clean")
+    found = prepare_extraction(project, "clean")
     assert (found.module, found.left, len(found.changes)) == ("pkg.shared", [], 3)
     assert module(project, found).count("def ") == 1
     assert "import numpy as np\nimport pandas as pd\n" in module(project, found)
@@ -53,7 +53,7 @@ def test_what_is_in_the_package_already_is_imported_from_there(project: Path) ->
     write(project, "data.py", CLEAN)
     write(project, "b.ipynb", RENAMED, RENAMED_CALL)
     for name in ("clean", "tidy_up"):
-        found = prepare(project, name)
+        found = prepare_extraction(project, name)
         assert [path.name for path in found.changes] == ["b.ipynb"]
         assert "from pkg.data import clean as tidy_up" in sources(project, found, "b.ipynb")[0]
 
@@ -62,7 +62,7 @@ def test_helpers_go_along_in_every_notebook(project: Path) -> None:
     one = "LIMIT = 3\ndef {0}(x):\n    return x + LIMIT\n\ndef {1}(y):\n    return {0}({0}(y))"
     write(project, "a.ipynb", one.format("inc", "twice"), "twice(1)")
     write(project, "b.ipynb", one.format("plus", "double"), "double(1) + LIMIT")
-    found = prepare(project, "twice", "tools")
+    found = prepare_extraction(project, "twice", "tools")
     assert "LIMIT = 3" in module(project, found, "tools.py")
     assert sources(project, found, "a.ipynb") == ["from pkg.tools import twice", "twice(1)"]
     assert sources(project, found, "b.ipynb") == [
@@ -77,7 +77,7 @@ def test_helpers_go_along_in_every_notebook(project: Path) -> None:
 def test_a_copy_whose_calls_would_break_stays(project: Path, call: str) -> None:
     write(project, "a.ipynb", CLEAN, CALL)
     write(project, "b.ipynb", RENAMED, call)
-    found = prepare(project, "clean")
+    found = prepare_extraction(project, "clean")
     assert sources(project, found, "b.ipynb") == [RENAMED, call]
     (reason,) = found.left
     assert "b.ipynb: tidy_up stays" in reason and "code cell 2" in reason
@@ -111,7 +111,7 @@ def test_what_cannot_be_extracted_is_refused(
     write(project, "e.ipynb", "data = open('x')\ndef load():\n    return data", ONCE)
     write(project, "f.ipynb", "import pkg.data\ndef cycle():\n    return pkg.data.x", known)
     with pytest.raises(NbError, match=reason):
-        prepare(project, *arguments)
+        prepare_extraction(project, *arguments)
 
 
 def test_nbdev_writes_the_module_of_cells_that_it_exports(
@@ -119,7 +119,7 @@ def test_nbdev_writes_the_module_of_cells_that_it_exports(
 ) -> None:
     write(project, "core.ipynb", "#| default_exp core", "#| export\n" + CLEAN, CALL)
     write(project, "b.ipynb", RENAMED, RENAMED_CALL)
-    found = prepare(project, "tidy_up")
+    found = prepare_extraction(project, "tidy_up")
     assert [path.name for path in found.changes] == ["b.ipynb"]
     assert "from pkg.core import clean as tidy_up" in sources(project, found, "b.ipynb")[0]
     monkeypatch.setitem(sys.modules, "nbdev.export", None)
@@ -137,7 +137,7 @@ def test_nbdev_writes_the_module_of_cells_that_it_exports(
 
 def test_the_diff_shows_cells_as_text(project: Path) -> None:
     write(project, "a.ipynb", CLEAN, CALL)
-    diff = prepare(project, "clean").diff(project)
+    diff = prepare_extraction(project, "clean").diff(project)
     assert "--- /dev/null\n+++ b/src/pkg/shared.py\n" in diff
     assert "+++ b/notebooks/exploratory/a.ipynb\n" in diff
     assert "+from pkg.shared import clean\n" in diff
@@ -157,7 +157,7 @@ def test_the_notebooks_compute_the_same(project: Path, monkeypatch: pytest.Monke
     for name, cells in notebooks.items():
         write(project, name, *cells)
     before = {name: outcome(cells) for name, cells in notebooks.items()}
-    found = prepare(project, "total", "sums")
+    found = prepare_extraction(project, "total", "sums")
     found.write(project)
     monkeypatch.syspath_prepend(str(project / "src"))
     assert {name: outcome(sources(project, found, name)) for name in notebooks} == before

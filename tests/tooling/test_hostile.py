@@ -61,7 +61,7 @@ def test_a_strange_notebook_is_read(tmp_path: Path, text: str) -> None:
     path = saved(tmp_path, text)
     read = content.read_notebook(path)
     sources = content.Sources(tmp_path / "src")
-    assert content.fingerprint(read, sources)
+    assert content.fingerprint_text(read, sources)
     assert readable(path, color=False)
     for cell in read.cells:
         masked = mask(cell.source)
@@ -127,7 +127,7 @@ def test_commands_go_on_past_what_cannot_be_read(
         assert any(f"production/{name}.ipynb" in line for line in named)
     assert all(line.startswith("nb: notebooks/production/") for line in named)
 
-    (found,) = duplicates.find(root)
+    (found,) = duplicates.find_duplicates(root)
     paths = {place.path for place in found.places}
     assert {f"notebooks/production/good-{number}.ipynb" for number in (1, 2)} <= paths
     left_out = capsys.readouterr().err.splitlines()

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from nb.git.merge_lock import merge, sides
+from nb.git.merge_lock import merge_locks, sides
 
 
 def lock(**stages: int) -> str:
@@ -26,11 +26,11 @@ def test_a_lock_file_with_marks_is_merged_stage_by_stage(tmp_path: Path, style: 
     command = ["git", "merge-file", "-p", *filter(None, [style]), "ours", "base", "theirs"]
     marked = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True).stdout
     assert "<<<<<<<" in marked
-    merged = merge(*sides(marked))
+    merged = merge_locks(*sides(marked))
     assert all(f"  {name}:" in merged for name in "abcde") and "run 2" in merged
     assert "<<<<" not in merged
     if style == "--diff3":  # the base is known
-        assert merged == merge(BASE, OURS, THEIRS)
+        assert merged == merge_locks(BASE, OURS, THEIRS)
 
 
 def test_a_text_without_marks_is_all_sides() -> None:

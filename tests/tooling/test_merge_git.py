@@ -290,7 +290,7 @@ def test_what_is_no_notebook_ends_as_one_conflict(clone: Clone, odd: bytes) -> N
 
 
 def test_a_lock_that_cannot_be_merged_is_marked(clone: Clone) -> None:
-    driver = wiring.WIRING["merge.dvc-lock.driver"]
+    driver = wiring.WIRED["merge.dvc-lock.driver"]
     clone.git("config", "merge.dvc-lock.driver", driver)  # and there is no tools/in-env
     (clone.path / ".gitattributes").write_text("dvc.lock merge=dvc-lock\n")
     lock = clone.path / "dvc.lock"

@@ -10,7 +10,7 @@ import pytest
 from nb.notebook.content import (
     Notebook,
     Sources,
-    fingerprint,
+    fingerprint_text,
     imported_names,
     production_notebooks,
     python_source,
@@ -136,8 +136,8 @@ def variants() -> dict[str, dict[str, Any]]:
 def test_what_does_not_compute_does_not_count(
     sources: Sources, tmp_path: Path, content: dict[str, Any]
 ) -> None:
-    plain = fingerprint(read(tmp_path, code("x = 1")), sources)
-    assert fingerprint(read(tmp_path, content), sources) == plain
+    plain = fingerprint_text(read(tmp_path, code("x = 1")), sources)
+    assert fingerprint_text(read(tmp_path, content), sources) == plain
 
 
 @pytest.mark.parametrize(
@@ -151,24 +151,24 @@ def test_what_does_not_compute_does_not_count(
     ids=["source", "tags", "a cell", "kernel"],
 )
 def test_what_computes_counts(sources: Sources, tmp_path: Path, content: dict[str, Any]) -> None:
-    plain = fingerprint(read(tmp_path, code("x = 1")), sources)
-    assert fingerprint(read(tmp_path, content), sources) != plain
+    plain = fingerprint_text(read(tmp_path, code("x = 1")), sources)
+    assert fingerprint_text(read(tmp_path, content), sources) != plain
 
 
 @pytest.mark.parametrize("name", ["pkg/b.py", "pkg/__init__.py", "pkg/table.csv"])
 def test_a_change_of_what_is_imported_counts(sources: Sources, tmp_path: Path, name: str) -> None:
     notebook = read(tmp_path, code("import pkg.a"))
-    before = fingerprint(notebook, sources)
+    before = fingerprint_text(notebook, sources)
     (tmp_path / "src" / name).write_text("changed = True\n")
-    assert fingerprint(notebook, Sources(tmp_path / "src")) != before
+    assert fingerprint_text(notebook, Sources(tmp_path / "src")) != before
 
 
 def test_a_change_of_what_is_not_imported_does_not_count(sources: Sources, tmp_path: Path) -> None:
     notebook = read(tmp_path, code("import pkg.a"))
-    before = fingerprint(notebook, sources)
+    before = fingerprint_text(notebook, sources)
     (tmp_path / "src" / "pkg" / "c.py").write_text("changed = True\n")
     (tmp_path / "src" / "pkg" / "a.py").write_bytes(b"from . import b\r\n")
-    assert fingerprint(notebook, Sources(tmp_path / "src")) == before
+    assert fingerprint_text(notebook, Sources(tmp_path / "src")) == before
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from nb.execution import outputs
-from nb.execution.executed_copy import find_failure, settle
+from nb.execution.executed_copy import find_failure, normalise
 from nb.execution.outputs import BoundedText, CellOutputs, without_overwritten
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook, new_output
@@ -116,7 +116,7 @@ def test_widgets_are_numbered() -> None:
         state = {model: {"state": {"layout": f"IPY_MODEL_{model}"}}}
         widgets = {"application/vnd.jupyter.widget-state+json": {"state": state}}
         made.metadata["widgets"] = widgets
-        settle(made, set())
+        normalise(made, set())
         return made
 
     assert content("1f" * 16) == content("2e" * 16)

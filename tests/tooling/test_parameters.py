@@ -14,7 +14,7 @@ from nb.notebook.content import CodeCell, Notebook, find_notebook
 from nb.notebook.parameters import (
     Parameter,
     assignments,
-    check,
+    check_values,
     describe,
     read_parameters,
     secret_values,
@@ -39,7 +39,7 @@ def parameters(source: str) -> list[Parameter]:
 def problems(source: str, given: dict[str, Any], **options: Any) -> list[str]:
     """Return the lines that a check ends with."""
     with pytest.raises(NbError) as caught:
-        check(parameters(source), given, "n.ipynb", **options)
+        check_values(parameters(source), given, "n.ipynb", **options)
     assert caught.value.exit_code == 2
     return str(caught.value).splitlines()
 
@@ -147,7 +147,7 @@ WRONG = [
 @pytest.mark.parametrize(("kind", "given", "fitting"), RIGHT)
 def test_a_value_that_fits(kind: str, given: Any, fitting: Any) -> None:
     declared = parameters(f"x: {kind} = ...")
-    values = check(declared, {"x": given}, "n.ipynb")
+    values = check_values(declared, {"x": given}, "n.ipynb")
     assert repr(values) == repr({"x": fitting})
     # What is written to the notebook gives that value there.
     names = {"Path": Path, "date": date, "datetime": datetime}
@@ -167,7 +167,7 @@ def test_a_value_that_does_not_fit(kind: str, given: Any, message: str) -> None:
 def test_nan_is_a_float() -> None:
     declared = parameters('x: float = float("nan")\ny: list[float] = [float("-inf")]')
     assert math.isnan(declared[0].default)
-    values = check(declared, {"x": math.nan, "y": [math.nan]}, "n.ipynb")
+    values = check_values(declared, {"x": math.nan, "y": [math.nan]}, "n.ipynb")
     assert assignments(declared, values) == 'x = float("nan")\ny = [float("nan")]'
 
 
@@ -184,14 +184,14 @@ def test_all_problems_are_reported_together() -> None:
 def test_without_a_tagged_cell_no_parameter_is_known() -> None:
     untagged = Notebook(Path("n.ipynb"), "python3", (CodeCell("x = 1", ()),))
     assert read_parameters(untagged) == []
-    assert check([], {}, "n.ipynb") == {}
+    assert check_values([], {}, "n.ipynb") == {}
     with pytest.raises(NbError, match="unknown parameter x; no cell tagged parameters"):
-        check([], {"x": 1}, "n.ipynb")
+        check_values([], {"x": 1}, "n.ipynb")
 
 
 def test_a_config_file_need_not_be_complete() -> None:
     declared = parameters('model: str = ...\nkey: str = os.environ["NO_SUCH_VARIABLE"]\nn: int = 1')
-    assert check(declared, {"n": 2}, "config/n.yaml", complete=False) == {"n": 2}
+    assert check_values(declared, {"n": 2}, "config/n.yaml", complete=False) == {"n": 2}
 
 
 def test_a_long_value_is_shortened() -> None:
@@ -245,7 +245,7 @@ def test_a_cell_is_read_as_python_reads_it() -> None:
 def test_a_type_is_that_of_the_default_where_there_is_no_annotation() -> None:
     declared = parameters("seed = 1\nfolder = pathlib.Path('a')\nwhen = dt.date(2024, 1, 31)")
     given = {"seed": 2, "folder": "b", "when": "2024-02-01"}
-    assert assignments(declared, check(declared, given, "n.ipynb")) == (
+    assert assignments(declared, check_values(declared, given, "n.ipynb")) == (
         "seed = 2\nfolder = pathlib.Path('b')\nwhen = dt.date.fromisoformat('2024-02-01')"
     )
     assert problems("seed = 1", {"seed": "2"})
@@ -322,7 +322,7 @@ def test_a_secret_comes_from_the_environment_only(
 ) -> None:
     declared = parameters(cell)
     monkeypatch.setenv("MY_KEY", "s3cret")
-    assert check(declared, {}, "n.ipynb") == {}
+    assert check_values(declared, {}, "n.ipynb") == {}
     assert secret_values(declared) == {"MY_KEY": "s3cret"}
     assert "s3cret" not in json.dumps(describe(declared, {"key": "s3cret"}))
     for complete in (True, False):
@@ -336,7 +336,7 @@ def test_a_secret_comes_from_the_environment_only(
         message = "n.ipynb: parameter key is secret: set the environment variable MY_KEY"
         assert problems(cell, {}) == [message]
     else:
-        assert check(declared, {}, "n.ipynb") == {}
+        assert check_values(declared, {}, "n.ipynb") == {}
 
 
 @pytest.mark.parametrize(

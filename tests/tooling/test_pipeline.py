@@ -23,7 +23,7 @@ from nb.pipeline.planning import _memory, _persisted, _variables
 from nb.pipeline.repository import (
     FINGERPRINT_STAGE,
     _repair_path_locks,
-    read_parameters,
+    stage_parameters,
     with_fingerprints,
 )
 from nb.pipeline.reproducing import (
@@ -34,7 +34,7 @@ from nb.pipeline.reproducing import (
     _not_computed,
     _status,
 )
-from nb.pipeline.run_cache import NAME, has_parameters
+from nb.pipeline.run_cache import ENTRY_NAME, has_parameters
 from nb.pipeline.states import _command, _reasons
 from nb.pipeline.undocumented import RESTORED_MESSAGES, RUNNING_MESSAGE, STATUS_MESSAGE
 from nb.project import NbError
@@ -192,10 +192,10 @@ def test_parameters_of_all_files_count() -> None:
         SimpleNamespace(def_path="p", fs_path="p", read_params=lambda v=v: v)
         for v in ({"a": 1}, {"b": 2})
     ]
-    assert read_parameters(stage(params=read), set()) == {"a": 1, "b": 2}
+    assert stage_parameters(stage(params=read), set()) == {"a": 1, "b": 2}
     read.append(SimpleNamespace(def_path="list.yaml", fs_path="list.yaml", read_params=lambda: [1]))
     with pytest.raises(NbError, match=r"list.yaml holds no names and values, which train reads"):
-        read_parameters(stage(params=read), set())
+        stage_parameters(stage(params=read), set())
 
 
 def test_fingerprints_are_planned_with_the_rest_if_they_can_be_made() -> None:
@@ -381,22 +381,22 @@ def test_metrics_and_parameters_are_compared_with_a_commit(
     monkeypatch.setattr(comparison, "open_project", lambda root: nullcontext(project))
     subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
     with pytest.raises(NbError, match="nothing is committed yet, so"):
-        comparison.compare(tmp_path, "HEAD")
+        comparison.compare_with_commit(tmp_path, "HEAD")
     commit = ["git", "commit", "--quiet", "--allow-empty", "--message", "x"]
     subprocess.run(commit, cwd=tmp_path, check=True)
     with pytest.raises(NbError, match="there is no commit typo, so"):
-        comparison.compare(tmp_path, "typo")
-    found = comparison.compare(tmp_path, "HEAD")
+        comparison.compare_with_commit(tmp_path, "typo")
+    found = comparison.compare_with_commit(tmp_path, "HEAD")
     assert found == [
         comparison.Change("metric", "m.json", "auc", 1, 2),
         comparison.Change("metric", "m.json", "gone", 1, None),
         comparison.Change("parameter", "p.yaml", "gone", 1, None),
         comparison.Change("parameter", "p.yaml", "seed", 1, 2),
     ]
-    assert len(comparison.compare(tmp_path, "HEAD", ["metric"])) == 2
+    assert len(comparison.compare_with_commit(tmp_path, "HEAD", ["metric"])) == 2
 
 
 @pytest.mark.parametrize("name", [".x.tmp", "0" * 63, "0" * 65, "g" * 64, "A" * 64])
 def test_drafts_are_no_entries(name: str) -> None:
-    assert not NAME.fullmatch(name)
-    assert NAME.fullmatch("0f" * 32)
+    assert not ENTRY_NAME.fullmatch(name)
+    assert ENTRY_NAME.fullmatch("0f" * 32)

@@ -77,7 +77,7 @@ def test_for_a_copy_only_absolute_paths_change(root: Path) -> None:
 
 def names(tmp_path: Path, *sources: str) -> list[str]:
     file = notebook(tmp_path / "a.ipynb", *sources)
-    return [one.code for one in propose.parameters(file, names_of_notebook(file))]
+    return [one.code for one in propose.proposed_parameters(file, names_of_notebook(file))]
 
 
 def test_constants_become_annotated_parameters(tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_what_changes_or_belongs_to_a_function_is_no_parameter(
 def test_the_rest_of_a_cell_stays(tmp_path: Path) -> None:
     source = "import os\n\n# how many\nLIMIT = 3  # at most\nprint(LIMIT)"
     file = notebook(tmp_path / "a.ipynb", source)
-    (found,) = propose.parameters(file, names_of_notebook(file))
+    (found,) = propose.proposed_parameters(file, names_of_notebook(file))
     assert propose.without(source, [found]) == "import os\n\nprint(LIMIT)"
     assert found.comment == "how many at most"
-    assert propose.parameters_cell([found]) == "# how many at most\nLIMIT: int = 3"
+    assert propose.proposed_cell([found]) == "# how many at most\nLIMIT: int = 3"

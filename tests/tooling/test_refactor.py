@@ -40,7 +40,7 @@ def move(tmp_path: Path, text: str, *wanted: str, module_text: str = "") -> tupl
     path.write_text(text, encoding="utf-8", newline="")
     file = read_cells(path)
     names = names_of_notebook(file)
-    plan = relocate.plan(names, wanted, "a.ipynb")
+    plan = relocate.plan_relocation(names, wanted, "a.ipynb")
     module = relocate.add_to_module(module_text, plan, "pkg.data", tmp_path / "data.py")
     taken = {name: name for name in plan.names}
     return relocate.take_out(file, names, taken, "pkg.data"), module

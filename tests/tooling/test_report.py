@@ -171,7 +171,7 @@ def test_a_metric_is_set_beside_what_it_was_before_it_changed(
     history: tuple[float | None, ...], now: float, before: float | None
 ) -> None:
     stages = [Stage("a", COMMAND, metrics=("m.json",))]
-    (table,) = tables.metrics(stages, {"m.json": {"score": now}}, moments(*history))
+    (table,) = tables.metrics_tables(stages, {"m.json": {"score": now}}, moments(*history))
     assert repr(table["rows"]) == repr([("score", now, before)])
     assert (table["stage"], table["changed"]) == ("a", before is not None)
 
@@ -246,7 +246,9 @@ def test_the_values_of_a_matrix_differ_in_some_parameters(tmp_path: Path) -> Non
         parameters = {"model": value, "seed": 1}
         stage = Stage(f"t@{value}", "x", metrics=(f"{value}.json",), parameters=parameters)
         rows.append(Row(stage, note=Note("", value, value, figures=figures)))
-    found = tables.compare("t", rows, {"p.json": {"auc": 1.0}, "q.json": {"auc": NAN, "f1": 0.5}})
+    found = tables.matrix_table(
+        "t", rows, {"p.json": {"auc": 1.0}, "q.json": {"auc": NAN, "f1": 0.5}}
+    )
     assert found.parameters == ["model"]
     assert found.columns == ["auc", "f1"]
     assert [each["value"] for each in found.rows] == ["p", "q"]

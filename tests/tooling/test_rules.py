@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from nb.check.formats import markdown, shown
+from nb.check.formats import markdown, shown_findings
 from nb.check.model import PIPELINE, RULES, Finding
 from nb.check.runner import check_paths
 from nb.project import NbError
@@ -530,13 +530,13 @@ def test_paths_choose_the_notebooks(tmp_path: Path) -> None:
 def test_findings_are_written_for_people_machines_and_github() -> None:
     finding = Finding("a,b.ipynb", 3, 7, "NB301", "100% wrong")
     other = Finding("dvc.yaml", None, 7, "NB105", "no notebook")
-    assert shown([finding, other], "text") == (
+    assert shown_findings([finding, other], "text") == (
         "a,b.ipynb:3:7: NB301 100% wrong\ndvc.yaml:7: NB105 no notebook"
     )
-    assert json.loads(shown([finding], "json")) == [
+    assert json.loads(shown_findings([finding], "json")) == [
         {"path": "a,b.ipynb", "cell": 3, "line": 7, "code": "NB301", "message": "100% wrong"}
     ]
-    assert shown([finding, other], "github") == (
+    assert shown_findings([finding, other], "github") == (
         "::error file=a%2Cb.ipynb,line=1,title=NB301::cell 3, line 7: 100%25 wrong\n"
         "::error file=dvc.yaml,line=7,title=NB105::no notebook"
     )

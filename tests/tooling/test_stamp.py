@@ -64,7 +64,7 @@ def stamped(root: Path) -> bool:
 def record(root: Path, seen: Watched, began: int, ended: dict[str, int]) -> bool:
     """Record a stamp and return whether it holds."""
     uptodate.record(root, seen, began, ended, {"stages": ["one"]}, ["report"], lambda: True)
-    return uptodate.read(root) == {"stages": ["one"]}
+    return uptodate.read_stamp(root) == {"stages": ["one"]}
 
 
 def rewrite_alike(path: Path) -> None:
@@ -122,7 +122,7 @@ TOUCHES: dict[str, Callable[[Path], object]] = {
 def test_what_is_touched_is_noticed(root: Path, touch: Callable[[Path], object]) -> None:
     assert stamped(root)
     touch(root)
-    assert uptodate.read(root) is None
+    assert uptodate.read_stamp(root) is None
 
 
 def test_what_nobody_depends_on_does_not_count(root: Path) -> None:
@@ -132,17 +132,17 @@ def test_what_nobody_depends_on_does_not_count(root: Path) -> None:
     (root / "copy").hardlink_to(root / "tool")
     (root / ".ruff_cache" / "0.12").mkdir(parents=True)  # as a hook of the first commit makes it
     (root / ".ruff_cache" / "0.12" / "entry").touch()
-    assert uptodate.read(root)
+    assert uptodate.read_stamp(root)
 
 
 def test_without_a_stamp_nothing_is_known(tmp_path: Path) -> None:
-    assert uptodate.read(tmp_path) is None
+    assert uptodate.read_stamp(tmp_path) is None
 
 
 def test_a_copy_of_a_project_has_no_stamp(root: Path, tmp_path: Path) -> None:
     assert stamped(root)
     shutil.copytree(root, tmp_path / "copy", symlinks=True)
-    assert uptodate.read(tmp_path / "copy") is None
+    assert uptodate.read_stamp(tmp_path / "copy") is None
 
 
 def later(root: Path) -> int:
@@ -188,7 +188,7 @@ def test_a_folder_made_during_a_run_must_declare_nothing(root: Path) -> None:
     (root / "results" / "deep").mkdir(parents=True)
     assert record(root, seen, began, {})
     (root / "results" / "deep" / "dvc.yaml").touch()
-    assert uptodate.read(root) is None
+    assert uptodate.read_stamp(root) is None
     assert not record(root, seen, began, {})
 
 
@@ -204,4 +204,4 @@ def test_what_stages_write_during_a_run_is_expected(root: Path) -> None:
 def test_there_is_no_stamp_if_others_wrote_into_a_lock(root: Path) -> None:
     seen, began = watched(root), uptodate.clock(root)
     uptodate.record(root, seen, began, {}, {}, [], lambda: False)
-    assert uptodate.read(root) is None
+    assert uptodate.read_stamp(root) is None

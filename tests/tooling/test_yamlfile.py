@@ -12,7 +12,7 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 from nb.notebook.config import change_config, read_config
-from nb.notebook.yaml_file import dump, read, read_as_dvc, read_value
+from nb.notebook.yaml_file import dump, read_as_dvc, read_value, read_yaml
 from nb.project import NbError
 from ruamel.yaml import YAML
 
@@ -59,7 +59,7 @@ def outcome(reader: Any, text: str) -> Any:
 
 
 def config(text: str) -> Any:
-    return read(text, "config/n.yaml")
+    return read_yaml(text, "config/n.yaml")
 
 
 def refusal(text: str) -> str:

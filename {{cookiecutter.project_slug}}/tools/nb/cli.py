@@ -17,7 +17,7 @@ from nb.project import FULL, NbError, find_root, from_root, unwritable
 from nb.terminal import echo, secho
 
 # Modules of `commands` are imported when one of their commands is called.
-MODULES = {
+COMMAND_MODULES = {
     "running": ("run", "status", "stages", "task", "assemble", "clean"),
     "results": ("metrics", "params", "report", "export", "trace"),
     "notebooks": ("new", "promote", "check", "duplicates", "extract", "show", "edit"),
@@ -36,7 +36,7 @@ MODULES = {
         "merge-lock",
     ),
 }
-WHERE = {command: module for module, commands in MODULES.items() for command in commands}
+WHERE = {command: module for module, commands in COMMAND_MODULES.items() for command in commands}
 # What a person's disk may say to any command: full, read-only, not permitted.
 DISK_ERRORS = FULL | {errno.EROFS, errno.EACCES, errno.EPERM}
 # Commands that Git itself calls, or that report what is wrong, change nothing on the way.
@@ -64,7 +64,7 @@ class Commands(click.Group):
         if name not in WHERE:
             return None
         module = importlib.import_module(f"nb.commands.{WHERE[name]}")
-        found: click.Command = getattr(module, name.replace("-", "_"))
+        found: click.Command = getattr(module, f"{name.replace('-', '_')}_command")
         return found
 
     def invoke(self, ctx: click.Context) -> Any:

@@ -17,7 +17,7 @@ from nb.git.wiring import git
 from nb.project import NbError, write_whole
 
 EXPLORATORY = Path("notebooks/exploratory")
-KERNEL = {"display_name": "python3", "language": "python", "name": "python3"}
+KERNELSPEC = {"display_name": "python3", "language": "python", "name": "python3"}
 PARAMETERS = "# Seed of everything random.\nseed: int = 42"
 PURPOSE = "Which question this answers, from which inputs, and who uses its outputs."
 FILES = """\
@@ -135,7 +135,7 @@ def _save(root: Path, notebook: Path, cells: Cells) -> None:
     """Write a notebook as Git stores it."""
     content = {
         "cells": [_cell(*cell) for cell in cells],
-        "metadata": {"kernelspec": KERNEL, "language_info": {"name": "python"}},
+        "metadata": {"kernelspec": KERNELSPEC, "language_info": {"name": "python"}},
         "nbformat": 4,
         "nbformat_minor": 5,
     }

@@ -74,7 +74,7 @@ class Choices:
 
 
 @dataclass(frozen=True)
-class Row:
+class ProofRow:
     """An output in the proof: by what it was compared, and how it differs (empty: it does not)."""
 
     output: str
@@ -107,7 +107,7 @@ class Promotion:
     moved: list[str] = field(default_factory=list)
     kept: dict[str, str] = field(default_factory=dict)
     untested: dict[str, str] = field(default_factory=dict)
-    rows: list[Row] = field(default_factory=list)
+    rows: list[ProofRow] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     diff: str = ""
@@ -140,7 +140,7 @@ def proposal(root: Path, notebook: Path, name: str = "", module: str = "") -> Ch
     return Choices(made.stem, chosen)
 
 
-def promote(
+def promote_notebook(
     root: Path,
     notebook: Path,
     choices: Choices,
@@ -228,12 +228,12 @@ class _Work:
         paths = propose.Paths(self.root, folder, target=str(self.copy))
         private = file.edited(propose.with_paths(file, paths))
         (self.copy / self.source).write_text(private, encoding="utf-8", newline="")
-        done = footprint.run(
+        done = footprint.run_traced(
             self.copy,
             self.copy / self.source,
             self.executed,
             (self.copy / self.source).parent,
-            environment=clean_copy.environment(self.copy),
+            environment=clean_copy.copy_environment(self.copy),
             forbidden=self.root,
         )
         if done.problem:
@@ -295,7 +295,7 @@ class _Work:
         """Write the parameters cell, unless there is one; return the text of the config file."""
         file = read_cells(self.target)
         if not any(TAG in cell.tags for cell in file.cells):
-            proposed = propose.parameters(file, names_of_notebook(file))
+            proposed = propose.proposed_parameters(file, names_of_notebook(file))
             file = self._add_parameters(file, proposed)
         declared = read_parameters(read_notebook(self.target))
         given = [p for p in declared if not p.required and not p.secret]
@@ -322,7 +322,7 @@ class _Work:
         cells = content["cells"]
         place = next((n for n, cell in enumerate(cells) if cell["cell_type"] == "code"), len(cells))
         place += after_imports and 1 not in {n for n, s in sources.items() if s is None}
-        cells.insert(place, _cell(content, propose.parameters_cell(proposed), [TAG]))
+        cells.insert(place, _cell(content, propose.proposed_cell(proposed), [TAG]))
         return self._write(_dumped(content))
 
     def _move_functions(self) -> None:
@@ -333,14 +333,14 @@ class _Work:
         movable: list[str] = []
         for name in wanted if self.choices.module else []:
             try:
-                relocate.plan(names, [name], "it")
+                relocate.plan_relocation(names, [name], "it")
                 movable.append(name)
             except NbError as error:
                 self.found.kept[name] = str(error).removeprefix("it: ")
         if not movable:
             self.choices.module = ""
             return
-        move = relocate.plan(names, movable, self.source.name)
+        move = relocate.plan_relocation(names, movable, self.source.name)
         path = Path("src", *self.choices.module.split(".")).with_suffix(".py")
         old = (self.copy / path).read_text(encoding="utf-8") if (self.copy / path).exists() else ""
         code = relocate.add_to_module(old, move, self.choices.module, self.copy / path)
@@ -442,11 +442,11 @@ class _Work:
         for old, new in self.found.writes.items():
             if (self.stash / old).exists():
                 said = compare.difference(self.stash / old, self.copy / new)
-                self.found.rows.append(Row(new, compare.how(Path(new)), said))
+                self.found.rows.append(ProofRow(new, compare.how(Path(new)), said))
         if not self.found.rows:
             executed = self.copy / EXECUTED / f"{self.choices.name}.ipynb"
             said = "" if _shown(self.executed) == _shown(executed) else "other text or figures"
-            self.found.rows.append(Row("what it shows", "text and pixels", said))
+            self.found.rows.append(ProofRow("what it shows", "text and pixels", said))
         if self.choices.module and not self.found.differs:
             self._write_tests()
         self._check()
@@ -471,10 +471,10 @@ class _Work:
     def _run_stage(self) -> None:
         fingerprints.refresh(self.copy)
         self.calls.mkdir()
-        variables = clean_copy.environment(self.copy)
+        variables = clean_copy.copy_environment(self.copy)
         if os.name == "posix":
             contracts = pipeline.contracts(self.copy)
-            variables |= contract.prepare(self.copy, contracts, os.environ)
+            variables |= contract.prepare_verification(self.copy, contracts, os.environ)
             if self.choices.module:
                 variables |= {
                     call_recorder.MODULE: self.choices.module,
@@ -498,7 +498,7 @@ class _Work:
     def _write_tests(self) -> None:
         """Write a test whose expected values come from the run, and run it."""
         command = [*module("nb.authoring.recorded_calls"), self.choices.module, str(self.calls)]
-        variables = {**clean_copy.environment(self.copy), "PYTHONDONTWRITEBYTECODE": "1"}
+        variables = {**clean_copy.copy_environment(self.copy), "PYTHONDONTWRITEBYTECODE": "1"}
         done = subprocess.run(
             [*command, self.source.as_posix()],
             cwd=self.copy,

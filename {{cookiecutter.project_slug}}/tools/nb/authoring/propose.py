@@ -182,7 +182,7 @@ class Proposed:
     comment: str
 
 
-def parameters(file: CellFile, names: Names) -> list[Proposed]:
+def proposed_parameters(file: CellFile, names: Names) -> list[Proposed]:
     """Return the constants at the top level that can become parameters.
 
     Those are assigned once, to a literal, changed nowhere, and used by no function or class: what
@@ -254,7 +254,7 @@ def without(source: str, proposed: Iterable[Proposed]) -> str:
     return re.sub(r"\n{3,}", "\n\n", kept).strip("\n")
 
 
-def parameters_cell(proposed: Iterable[Proposed]) -> str:
+def proposed_cell(proposed: Iterable[Proposed]) -> str:
     """Return the source of the parameters cell; there is one even if it has nothing to hold."""
     lines = [
         line

@@ -24,7 +24,7 @@ from nb.tracing.call_recorder import ROWS
 
 # Columns of a table in a test, and characters of a value: a person reads them.
 COLUMNS = 12
-LONGEST = 1200
+LONGEST_CODE = 1200
 
 
 class NotPlain(ValueError):
@@ -38,7 +38,7 @@ def code_of(value: Any) -> str:
         NotPlain: if it is not a plain value, a small table or a small array.
     """
     code = _code(value)
-    if len(code) > LONGEST:
+    if len(code) > LONGEST_CODE:
         raise NotPlain("too long")
     return code
 
@@ -140,7 +140,7 @@ def _aliases(codes: Iterable[str]) -> dict[str, Any]:
 
 
 @dataclass
-class Written:
+class WrittenTests:
     """Tests of a module's functions.
 
     Attributes:
@@ -152,7 +152,7 @@ class Written:
     untested: dict[str, str] = field(default_factory=dict)
 
 
-def write_tests(module: str, folder: Path, origin: str) -> Written:
+def write_tests(module: str, folder: Path, origin: str) -> WrittenTests:
     """Return tests of the functions of a module, from the calls that were recorded.
 
     Args:
@@ -165,7 +165,7 @@ def write_tests(module: str, folder: Path, origin: str) -> Written:
         for name, value in vars(importlib.import_module(module)).items()
         if inspect.isfunction(value) and value.__module__ == module
     }
-    written = Written()
+    written = WrittenTests()
     bodies: dict[str, list[str]] = {}
     for name, function in functions.items():
         reason = "the notebook does not call it"

@@ -24,16 +24,16 @@ from nb.refactoring.duplicates import Duplicate
 from .model import rules_of
 from .names import bound_names
 from .repeated import duplicates_of
-from .source import Cell, Document, parse_python
+from .source import CheckedCell, Document, parse_python
 
-FILE = "pyproject.toml"
+PYPROJECT = "pyproject.toml"
 TABLE = "tool.nb.check"
 # Every kernel has it.
 ALWAYS_THERE = {"IPython", "__future__"}
 
 
 @dataclass(frozen=True)
-class Settings:
+class CheckSettings:
     """The table `tool.nb.check` of `pyproject.toml`.
 
     Attributes:
@@ -55,7 +55,7 @@ class Settings:
     max_file_kb: int = 1000
 
 
-def read_settings(project: dict[str, Any]) -> Settings:
+def read_check_settings(project: dict[str, Any]) -> CheckSettings:
     """Return the settings of the content of `pyproject.toml`.
 
     Raises:
@@ -65,14 +65,16 @@ def read_settings(project: dict[str, Any]) -> Settings:
     values: dict[str, Any] = {}
     for key, value in table.items():
         name = key.replace("-", "_")
-        default = getattr(Settings, name, None)
+        default = getattr(CheckSettings, name, None)
         if default is None:
-            known = ", ".join(field.replace("_", "-") for field in Settings.__dataclass_fields__)
-            raise NbError(f"{FILE}: {TABLE} has no setting {key}; known are {known}.", 2)
+            known = ", ".join(
+                field.replace("_", "-") for field in CheckSettings.__dataclass_fields__
+            )
+            raise NbError(f"{PYPROJECT}: {TABLE} has no setting {key}; known are {known}.", 2)
         values[name] = _setting(key, value, default)
-    settings = Settings(**values)
+    settings = CheckSettings(**values)
     for codes in (settings.select, settings.ignore, *(v for _, v in settings.per_file_ignores)):
-        rules_of(codes, FILE)
+        rules_of(codes, PYPROJECT)
     return settings
 
 
@@ -80,22 +82,22 @@ def _setting(key: str, value: Any, default: Any) -> Any:
     if key.replace("-", "_") == "per_file_ignores":
         if isinstance(value, dict):
             return tuple((pattern, _texts(key, codes)) for pattern, codes in value.items())
-        raise NbError(f"{FILE}: {key} of {TABLE} must be a table of lists of codes.", 2)
+        raise NbError(f"{PYPROJECT}: {key} of {TABLE} must be a table of lists of codes.", 2)
     if isinstance(default, tuple):
         return _texts(key, value)
     if type(value) is not int or value < 1:
-        raise NbError(f"{FILE}: {key} of {TABLE} must be a whole number above 0.", 2)
+        raise NbError(f"{PYPROJECT}: {key} of {TABLE} must be a whole number above 0.", 2)
     return value
 
 
 def _texts(key: str, value: Any) -> tuple[str, ...]:
     if isinstance(value, list) and all(isinstance(each, str) for each in value):
         return tuple(value)
-    raise NbError(f'{FILE}: {key} of {TABLE} must be a list of texts, such as ["NB201"].', 2)
+    raise NbError(f'{PYPROJECT}: {key} of {TABLE} must be a list of texts, such as ["NB201"].', 2)
 
 
 @dataclass(frozen=True)
-class Contract:
+class DeclaredContract:
     """What a notebook's parameters cell declares.
 
     Attributes:
@@ -105,7 +107,7 @@ class Contract:
         line: the line of the problem.
     """
 
-    cell: Cell | None = None
+    cell: CheckedCell | None = None
     parameters: tuple[Parameter, ...] = ()
     problem: str = ""
     line: int = 1
@@ -132,7 +134,7 @@ class Facts:
         self.root = root
         # The production notebooks that are looked at, for rules that compare them.
         self.documents: list[Document] = []
-        self._contracts: dict[str, Contract] = {}
+        self._contracts: dict[str, DeclaredContract] = {}
         self._configs: dict[Path, dict[str, Any]] = {}
         self._names: dict[str, set[str] | None] = {}
 
@@ -144,15 +146,17 @@ class Facts:
         else:
             import tomli as tomllib
         try:
-            content: dict[str, Any] = tomllib.loads((self.root / FILE).read_text("utf-8"))
+            content: dict[str, Any] = tomllib.loads((self.root / PYPROJECT).read_text("utf-8"))
             return content
         except (OSError, ValueError) as error:
-            raise NbError(f"{FILE} cannot be read: {' '.join(str(error).split())}", 2) from None
+            raise NbError(
+                f"{PYPROJECT} cannot be read: {' '.join(str(error).split())}", 2
+            ) from None
 
     @cached_property
-    def settings(self) -> Settings:
+    def settings(self) -> CheckSettings:
         """The settings of the rules."""
-        return read_settings(self.project)
+        return read_check_settings(self.project)
 
     @cached_property
     def stages(self) -> list[Entry]:
@@ -186,7 +190,7 @@ class Facts:
             self.root.glob(as_glob(path))
         )
 
-    def contract(self, document: Document) -> Contract:
+    def contract(self, document: Document) -> DeclaredContract:
         """Return what a notebook's parameters cell declares."""
         if document.name not in self._contracts:
             self._contracts[document.name] = _contract(document)
@@ -302,14 +306,14 @@ class Facts:
         return self._unknown_modules and not distributions_with(module)
 
 
-def _contract(document: Document) -> Contract:
+def _contract(document: Document) -> DeclaredContract:
     tagged = [cell for cell in document.code if TAG in cell.tags]
     if len(tagged) != 1:
-        return Contract()
+        return DeclaredContract()
     try:
-        return Contract(tagged[0], tuple(read_parameters(document.notebook)))
+        return DeclaredContract(tagged[0], tuple(read_parameters(document.notebook)))
     except CellError as error:
-        return Contract(tagged[0], problem=error.reason, line=error.line)
+        return DeclaredContract(tagged[0], problem=error.reason, line=error.line)
 
 
 def _distributions(entries: Iterable[Any]) -> list[str]:

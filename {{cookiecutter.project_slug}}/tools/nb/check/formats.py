@@ -11,7 +11,7 @@ from .model import EVERY, PIPELINE, PRODUCTION, RULES, Finding, Rule
 FORMATS = ("text", "json", "github")
 
 
-def shown(findings: Sequence[Finding], style: str) -> str:
+def shown_findings(findings: Sequence[Finding], style: str) -> str:
     """Write findings, one per line; JSON is one list.
 
     Args:

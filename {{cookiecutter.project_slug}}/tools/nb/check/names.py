@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from .model import Found, Place
-from .source import Cell
+from .source import CheckedCell
 
 KNOWN = {
     *dir(builtins),
@@ -28,7 +28,7 @@ KNOWN = {
     *("__loader__", "__package__", "__spec__", "__class__", "__file__"),
 }
 # The last results and inputs of IPython.
-HISTORY = re.compile(r"_+|_\d+|_i+\d*|_(oh|dh|ih|exit_code)")
+IPYTHON_HISTORY = re.compile(r"_+|_\d+|_i+\d*|_(oh|dh|ih|exit_code)")
 # Calls and magics after which any name may be defined.
 OPAQUE_CALLS = {"dir", "exec", "globals", "locals", "vars"}
 OPAQUE_METHODS = {"ex", "magic", "push", "run_cell", "run_cell_magic", "run_line_magic"}
@@ -41,7 +41,7 @@ COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 FORGIVING = {"NameError", "Exception", "BaseException"}
 
 
-def undefined_names(cells: Sequence[Cell], also_known: Iterable[str] = ()) -> Found:
+def undefined_names(cells: Sequence[CheckedCell], also_known: Iterable[str] = ()) -> Found:
     """Yield each name that is used before it is defined, once, with what to do."""
     if any(map(_is_opaque, cells)):
         return
@@ -57,7 +57,7 @@ def undefined_names(cells: Sequence[Cell], also_known: Iterable[str] = ()) -> Fo
     yield from flow.found.values()
 
 
-def _is_opaque(cell: Cell) -> bool:
+def _is_opaque(cell: CheckedCell) -> bool:
     """Whether what a cell defines cannot be told from its text."""
     if cell.tree is None or any(escape.magic in OPAQUE_MAGICS for escape in cell.escapes):
         return True
@@ -75,7 +75,9 @@ def _defines_anything(node: ast.AST) -> bool:
     return False
 
 
-def _first_definitions(cells: Sequence[Cell], bound: Mapping[ast.AST, set[str]]) -> dict[str, int]:
+def _first_definitions(
+    cells: Sequence[CheckedCell], bound: Mapping[ast.AST, set[str]]
+) -> dict[str, int]:
     """Return the cell that first defines each global name."""
     first: dict[str, int] = {}
     for cell in cells:
@@ -86,7 +88,7 @@ def _first_definitions(cells: Sequence[Cell], bound: Mapping[ast.AST, set[str]])
     return first
 
 
-def _globals_in(cell: Cell) -> set[str]:
+def _globals_in(cell: CheckedCell) -> set[str]:
     """Return what functions of a cell declare `global`: a call of them may define it."""
     return {name for node in cell.nodes if isinstance(node, ast.Global) for name in node.names}
 
@@ -157,9 +159,9 @@ class _Flow:
         self._later: list[tuple[str, Place]] = []
         self._branches = 0  # how many `if`, loops and the like it is in
         self._forgiven = 0  # how many `try` it is in that expect a missing name
-        self._cell: Cell
+        self._cell: CheckedCell
 
-    def run(self, cell: Cell) -> None:
+    def run(self, cell: CheckedCell) -> None:
         """Go through a cell."""
         self._cell = cell
         self._known.update(*(escape.names for escape in cell.escapes), _globals_in(cell))
@@ -353,7 +355,12 @@ class _Flow:
             self._eval(element, inner, now)
 
     def _use(self, name: str, place: Place, local: frozenset[str], now: bool) -> None:
-        if name in local or name in self.always or HISTORY.fullmatch(name) or self._forgiven:
+        if (
+            name in local
+            or name in self.always
+            or IPYTHON_HISTORY.fullmatch(name)
+            or self._forgiven
+        ):
             return
         if not now:
             self._later.append((name, place))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from nb.declaration.reader import FILE
-from nb.notebook.content import load_json, parse_notebook, production_notebooks, read_text
+from nb.notebook.content import load_json, parse_notebook, production_notebooks, read_notebook_text
 from nb.project import CONFIG, PRODUCTION, NbError
 
 from . import rules
@@ -21,7 +21,7 @@ from .facts import Facts
 from .model import EVERY, PIPELINE, RULES, UNREADABLE, Finding, Place, Rule, rule, rules_of
 from .source import Document, cells_of
 
-NOTEBOOKS = Path("notebooks")
+NOTEBOOK_FOLDERS = Path("notebooks")
 NOQA = re.compile(r"#\s*noqa\b(?::\s*(?P<codes>[A-Z]+\d+(?:[,\s]+[A-Z]+\d+)*))?", re.I)
 
 __all__ = ["Result", "check_paths", "rules"]
@@ -36,7 +36,7 @@ __all__ = ["Result", "check_paths", "rules"]
     bad="<<<<<<< ours",
     scope=EVERY,
 )
-def readable(document: Document, facts: Facts) -> Iterator[tuple[Place, str]]:
+def only_readable(document: Document, facts: Facts) -> Iterator[tuple[Place, str]]:
     yield from ()  # who reads the notebooks finds it
 
 
@@ -102,7 +102,7 @@ def _no_collection() -> Iterator[None]:
 def _choose(root: Path, paths: Sequence[Path]) -> tuple[list[Path], bool]:
     """Return the notebooks to look at, and whether `dvc.yaml` is looked at, too."""
     if not paths:
-        return _below(root / NOTEBOOKS), True
+        return _below(root / NOTEBOOK_FOLDERS), True
     found: dict[Path, None] = {}
     pipeline = False
     for given in paths:
@@ -113,7 +113,7 @@ def _choose(root: Path, paths: Sequence[Path]) -> tuple[list[Path], bool]:
             raise NbError(f"{given} is not in this project.", 2)
         if path.is_dir():
             # Executed copies are notebooks, too, and not meant.
-            below = (each for each in _below(root / NOTEBOOKS) if path in each.parents)
+            below = (each for each in _below(root / NOTEBOOK_FOLDERS) if path in each.parents)
             found.update(dict.fromkeys(below))
         elif path.suffix == ".ipynb":
             found[path] = None
@@ -204,7 +204,7 @@ def read_document(name: str, path: Path) -> Document:
         _UnreadableError: if it is none.
     """
     try:
-        text, content = read_text(path, lambda text: (text, load_json(path, text)))
+        text, content = read_notebook_text(path, lambda text: (text, load_json(path, text)))
         notebook = parse_notebook(path, content)
         return Document(name, notebook, cells_of(content), text.encode("utf-8"))
     except NbError as error:

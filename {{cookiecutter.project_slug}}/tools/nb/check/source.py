@@ -17,7 +17,7 @@ from .model import Place
 
 
 @dataclass(frozen=True)
-class Cell:
+class CheckedCell:
     """A cell.
 
     Attributes:
@@ -73,11 +73,11 @@ class Document:
 
     name: str
     notebook: Notebook
-    cells: tuple[Cell, ...]
+    cells: tuple[CheckedCell, ...]
     data: bytes
 
     @cached_property
-    def code(self) -> tuple[Cell, ...]:
+    def code(self) -> tuple[CheckedCell, ...]:
         """The code cells."""
         return tuple(cell for cell in self.cells if cell.kind == "code")
 
@@ -90,23 +90,23 @@ class Document:
             data = self.data
         return len(data), json.loads(data)["cells"]
 
-    def nodes(self) -> Iterator[tuple[Cell, ast.AST]]:
+    def nodes(self) -> Iterator[tuple[CheckedCell, ast.AST]]:
         """Yield all nodes of all cells, each with its cell."""
         return ((cell, node) for cell in self.code for node in cell.nodes)
 
-    def escapes(self) -> Iterator[tuple[Cell, Escape]]:
+    def escapes(self) -> Iterator[tuple[CheckedCell, Escape]]:
         """Yield the lines that Python does not read, each with its cell."""
         return ((cell, escape) for cell in self.code for escape in cell.escapes)
 
 
-def cells_of(content: Any) -> tuple[Cell, ...]:
+def cells_of(content: Any) -> tuple[CheckedCell, ...]:
     """Return the cells of a notebook's JSON.
 
     Raises:
         KeyError, TypeError, AttributeError: if it is not a notebook.
     """
     return tuple(
-        Cell(
+        CheckedCell(
             number,
             cell["cell_type"],
             source_text(cell).replace("\r\n", "\n").rstrip(),

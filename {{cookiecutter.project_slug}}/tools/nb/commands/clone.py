@@ -15,12 +15,12 @@ from nb.project import NbError, program, program_environment
 from nb.terminal import echo, style
 
 if TYPE_CHECKING:
-    from nb.check.doctor import Finding
+    from nb.check.doctor import Diagnosis
 
 
-@click.command()
+@click.command("setup")
 @click.pass_obj
-def setup(root: Path) -> None:
+def setup_command(root: Path) -> None:
     """Wire this clone: Git repository, notebook filter and diff, hooks.
 
     Safe to repeat. `make setup` makes the environment first and then calls this.
@@ -32,9 +32,9 @@ def setup(root: Path) -> None:
     fingerprints.refresh(root)
 
 
-@click.command()
+@click.command("fingerprint")
 @click.pass_obj
-def fingerprint(root: Path) -> None:
+def fingerprint_command(root: Path) -> None:
     """Write what each production notebook computes with to .nb/fingerprints.
 
     DVC runs this as the first stage of the pipeline (notebooks/dvc.yaml).
@@ -45,11 +45,11 @@ def fingerprint(root: Path) -> None:
         echo(path.as_posix())
 
 
-@click.command()
+@click.command("doctor")
 @click.option("--fix", is_flag=True, help="Repair what can be repaired safely.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @click.pass_obj
-def doctor(root: Path, fix: bool, as_json: bool) -> None:
+def doctor_command(root: Path, fix: bool, as_json: bool) -> None:
     """Check all that this clone needs; exit with 1 if anything is wrong.
 
     Each line says what was looked at; a wrong one names the command that repairs it.
@@ -69,7 +69,7 @@ def doctor(root: Path, fix: bool, as_json: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _print_findings(findings: list[Finding]) -> None:
+def _print_findings(findings: list[Diagnosis]) -> None:
     for finding in findings:
         mark = style("✗", fg="red") if finding.problem else style("✓", fg="green")
         echo(f"{mark} {finding.name:17} {finding.problem or finding.detail}")
@@ -81,10 +81,10 @@ def _print_findings(findings: list[Finding]) -> None:
     echo(f"\n{len(wrong)} to repair{hint}." if wrong else "\nAll is well.")
 
 
-@click.command()
+@click.command("verify")
 @click.argument("files", nargs=-1)
 @click.pass_obj
-def verify(root: Path, files: tuple[str, ...]) -> None:
+def verify_command(root: Path, files: tuple[str, ...]) -> None:
     """Verify that notebooks hold no outputs and no conflict, as Git has them; change nothing.
 
     FILES are looked at as they are staged; without any, every tracked notebook is. The commit hook
@@ -95,10 +95,10 @@ def verify(root: Path, files: tuple[str, ...]) -> None:
     _fail_with(verify_notebooks(root, named(root, files)))
 
 
-@click.command()
+@click.command("credentials")
 @click.argument("files", nargs=-1)
 @click.pass_obj
-def credentials(root: Path, files: tuple[str, ...]) -> None:
+def credentials_command(root: Path, files: tuple[str, ...]) -> None:
     """Look for credentials in files as they are staged, notebooks and their kept outputs included.
 
     Without FILES every tracked file is looked at. A line that ends with the comment
@@ -116,42 +116,42 @@ def _fail_with(problems: list[str]) -> None:
         raise click.exceptions.Exit(1)
 
 
-@click.command()
+@click.command("push")
 @click.pass_obj
-def push(root: Path) -> None:
+def push_command(root: Path) -> None:
     """Send results and tracked data to the DVC storage, and the run cache.
 
     With the run cache others can take results instead of computing them: nb run --pull. What is
     there already is not sent again, so after an interruption a second push sends the rest. Exits
     with 1 if files that dvc.lock names are neither here nor in the storage; the others are sent.
     """
-    from nb.pipeline.storage import push as send
+    from nb.pipeline.storage import push_results as send
 
     count = send(root, lambda line: echo(f"nb: {line}"))
     echo(f"Sent {count} files." if count else "Everything is in the storage already.")
 
 
-@click.command()
+@click.command("pull")
 @click.pass_obj
-def pull(root: Path) -> None:
+def pull_command(root: Path) -> None:
     """Fetch the results and the data that dvc.lock names from the DVC storage.
 
     The run cache comes, too: what anybody has computed and pushed is restored instead of computed
     when inputs and parameters are the same.
     """
     from nb.notebook import fingerprints
-    from nb.pipeline.storage import pull as fetch
+    from nb.pipeline.storage import pull_results as fetch
 
     fingerprints.refresh(root)
     count = fetch(root, lambda line: echo(f"nb: {line}"))
     echo(f"Fetched {count} files." if count else "Everything is here already.")
 
 
-@click.command()
+@click.command("unpushed")
 @click.pass_obj
-def unpushed(root: Path) -> None:
+def unpushed_command(root: Path) -> None:
     """Name the data and models that the storage does not have yet; the push hook calls this."""
-    from nb.pipeline.storage import unpushed as artifacts
+    from nb.pipeline.storage import unpushed_results as artifacts
 
     names = artifacts(root)
     if names:
@@ -160,10 +160,10 @@ def unpushed(root: Path) -> None:
         raise NbError(f"not in the DVC storage yet: {listed}; {hint}")
 
 
-@click.command(context_settings={"ignore_unknown_options": True})
+@click.command("sync", context_settings={"ignore_unknown_options": True})
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 @click.pass_obj
-def sync(root: Path, command: tuple[str, ...]) -> None:
+def sync_command(root: Path, command: tuple[str, ...]) -> None:
     """Pull, and keep the outputs in your notebooks.
 
     COMMAND is any Git command that changes the work tree; `pull` if it is left out. Outputs are put
@@ -188,11 +188,11 @@ def sync(root: Path, command: tuple[str, ...]) -> None:
         echo(f"nb: dropped outputs of cells that were replaced: {', '.join(kept.dropped)}")
 
 
-@click.command(hidden=True, context_settings={"ignore_unknown_options": True})
+@click.command("hook", hidden=True, context_settings={"ignore_unknown_options": True})
 @click.argument("kind")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @click.pass_obj
-def hook(root: Path, kind: str, arguments: tuple[str, ...]) -> None:
+def hook_command(root: Path, kind: str, arguments: tuple[str, ...]) -> None:
     """Run the checks of a Git hook, with outputs set aside: pre-commit resets unstaged changes."""
     from nb.git.sync import outputs_kept
 
@@ -208,26 +208,26 @@ def hook(root: Path, kind: str, arguments: tuple[str, ...]) -> None:
     raise click.exceptions.Exit(code)
 
 
-@click.command()
+@click.command("resolve")
 @click.pass_obj
-def resolve(root: Path) -> None:
+def resolve_command(root: Path) -> None:
     """Resolve a conflict in dvc.lock: merge it stage by stage and add it to the index.
 
     Where both sides changed a stage, ours is kept; `nb run` then runs what does not fit.
     """
-    from nb.git.merge_lock import resolve as resolve_locks
+    from nb.git.merge_lock import resolve_locks
 
     for name in resolve_locks(root):
         echo(f"nb: {name} is resolved; after the merge, run: nb run")
 
 
-@click.command(hidden=True)
+@click.command("merge-lock", hidden=True)
 @click.argument("base", type=click.Path(path_type=Path))
 @click.argument("ours", type=click.Path(path_type=Path))
 @click.argument("theirs", type=click.Path(path_type=Path))
-def merge_lock(base: Path, ours: Path, theirs: Path) -> None:
+def merge_lock_command(base: Path, ours: Path, theirs: Path) -> None:
     """Merge three versions of dvc.lock into OURS: Git's merge driver."""
-    from nb.git.merge_lock import merge
+    from nb.git.merge_lock import merge_locks
 
     versions = (path.read_text(encoding="utf-8") for path in (base, ours, theirs))
-    ours.write_text(merge(*versions), encoding="utf-8", newline="\n")
+    ours.write_text(merge_locks(*versions), encoding="utf-8", newline="\n")

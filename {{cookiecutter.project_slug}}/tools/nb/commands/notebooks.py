@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from nb.refactoring.rerun import Compared
 
 
-@click.command()
+@click.command("new")
 @click.argument("name")
 @click.option("--production", is_flag=True, help="With its parameters and its stage in dvc.yaml.")
 @click.pass_obj
-def new(root: Path, name: str, production: bool) -> None:
+def new_command(root: Path, name: str, production: bool) -> None:
     """Make a notebook from a short skeleton, named by the convention.
 
     NAME is in words. An exploratory notebook gets the next number and your initials (of Git's
@@ -51,7 +51,7 @@ def new(root: Path, name: str, production: bool) -> None:
         echo("Open it: make lab.")
 
 
-@click.command()
+@click.command("promote")
 @click.argument("notebook")
 @click.option("--as", "name", default="", help="What to call it; default: its name, numbered.")
 @click.option("--to", "module", default="", help="The module of src/ that its functions move to.")
@@ -59,7 +59,7 @@ def new(root: Path, name: str, production: bool) -> None:
 @click.option("-n", "--dry-run", is_flag=True, help="Prove it and show the diff; change nothing.")
 @click.option("--keep", is_flag=True, help="Change the project even if an output differs.")
 @click.pass_obj
-def promote(
+def promote_command(
     root: Path, notebook: str, name: str, module: str, yes: bool, dry_run: bool, keep: bool
 ) -> None:
     """Make a production notebook of an exploratory one, and prove that it does the same.
@@ -75,7 +75,7 @@ def promote(
       nb promote --yes --as prices notebooks/exploratory/02-am-prices.ipynb
       nb promote --dry-run notebooks/exploratory/02-am-prices.ipynb
     """
-    from nb.authoring.promote import promote as run_promotion
+    from nb.authoring.promote import promote_notebook as run_promotion
     from nb.authoring.promote import proposal
 
     path = Path(notebook)
@@ -144,7 +144,7 @@ def _print_promotion(found: Promotion) -> None:
         echo(f"\nnb: {note}")
 
 
-@click.command()
+@click.command("check")
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--select", metavar="CODES", help="Only these rules: NB301, or NB3 for all of NB3.")
 @click.option("--ignore", metavar="CODES", help="Not these rules; several with commas.")
@@ -152,7 +152,7 @@ def _print_promotion(found: Promotion) -> None:
 @click.option("--explain", metavar="CODE", help="Say what a rule is for, with examples.")
 @click.option("--rules", "listed", is_flag=True, help="List the rules.")
 @click.pass_obj
-def check(
+def check_command(
     root: Path,
     paths: tuple[Path, ...],
     select: str | None,
@@ -186,7 +186,7 @@ def check(
         return
     result = check_paths(root, paths, _codes(select), _codes(ignore))
     if result.findings or style == "json":
-        echo(formats.shown(result.findings, style))
+        echo(formats.shown_findings(result.findings, style))
     if not result.findings:
         echo(f"Nothing found in {count(result.notebooks, 'notebook')}.", err=True)
         return
@@ -199,12 +199,12 @@ def _codes(text: str | None) -> tuple[str, ...]:
     return tuple(code.strip() for code in text.split(",")) if text is not None else ()
 
 
-@click.command()
+@click.command("duplicates")
 @click.option("--check", is_flag=True, help="Exit with 1 if there are any.")
 @click.option("--lines", type=click.IntRange(2), help="Lines of code from which a block counts.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @click.pass_obj
-def duplicates(root: Path, check: bool, lines: int | None, as_json: bool) -> None:
+def duplicates_command(root: Path, check: bool, lines: int | None, as_json: bool) -> None:
     """Find code that stands in several notebooks, or in a notebook and in src.
 
     Functions, classes and blocks are compared without their comments, docstrings and annotations;
@@ -217,11 +217,11 @@ def duplicates(root: Path, check: bool, lines: int | None, as_json: bool) -> Non
       nb duplicates --lines 10    only blocks of ten lines and more
       nb duplicates --check       for CI
     """
-    from nb.refactoring.duplicates import BLOCK_LINES, find
+    from nb.refactoring.duplicates import BLOCK_LINES, find_duplicates
 
     # Syntax trees are many objects and no garbage: looking through them takes as long as the work.
     gc.disable()
-    found = find(root, lines or BLOCK_LINES)
+    found = find_duplicates(root, lines or BLOCK_LINES)
     if as_json:
         echo(json.dumps([duplicate.as_json() for duplicate in found], indent=2))
     else:
@@ -243,7 +243,7 @@ def _print_duplicate(duplicate: Duplicate) -> None:
     echo(f"  → {duplicate.repair}\n")
 
 
-@click.command()
+@click.command("extract")
 @click.argument("name")
 @click.option("--to", default="", help="The module, such as data; default: shared.")
 @click.option("--from", "origin", default="", help="The notebook, if several have a NAME.")
@@ -251,7 +251,7 @@ def _print_duplicate(duplicate: Duplicate) -> None:
 @click.option("--no-run", is_flag=True, help="Do not run the notebooks that changed.")
 @click.option("--keep", is_flag=True, help="Keep the changes even if outputs differ.")
 @click.pass_obj
-def extract(
+def extract_command(
     root: Path, name: str, to: str, origin: str, dry_run: bool, no_run: bool, keep: bool
 ) -> None:
     """Move a function or class from notebooks to a module of src.
@@ -266,9 +266,9 @@ def extract(
       nb extract clean --dry-run
       nb extract clean --from 02-dm-second-look.ipynb
     """
-    from nb.refactoring.extract import carry_out, prepare
+    from nb.refactoring.extract import carry_out, prepare_extraction
 
-    found = prepare(root, name, to, origin)
+    found = prepare_extraction(root, name, to, origin)
     for reason in found.left:
         secho(f"nb: {reason}", fg="yellow", err=True)
     if dry_run:
@@ -287,10 +287,10 @@ def _print_compared(rows: Sequence[Compared]) -> None:
         echo(f"{row.path:{width}}  {style(row.verdict, fg=color)}")
 
 
-@click.command()
+@click.command("show")
 @click.argument("notebook")
 @click.pass_obj
-def show(root: Path, notebook: str) -> None:
+def show_command(root: Path, notebook: str) -> None:
     """Print a notebook as text, without outputs.
 
     NOTEBOOK is a path, or the name of a production notebook.
@@ -307,10 +307,10 @@ def show(root: Path, notebook: str) -> None:
     echo(colored(readable(path, color=sys.stdout.isatty())), nl=False)
 
 
-@click.command()
+@click.command("edit")
 @click.argument("notebook")
 @click.pass_obj
-def edit(root: Path, notebook: str) -> None:
+def edit_command(root: Path, notebook: str) -> None:
     """Edit a notebook as a Python script in $VISUAL or $EDITOR (needs jupytext).
 
     Cells begin with `# %%`. Cells that you leave alone keep their outputs; all keep their ids.

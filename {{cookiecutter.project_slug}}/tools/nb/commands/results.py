@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from nb.pipeline import Change
 
 
-@click.command()
+@click.command("metrics")
 @click.argument("commit", default="HEAD")
 @click.option("--json", "as_json", is_flag=True, help="Print the comparison as JSON.")
 @click.pass_obj
-def metrics(root: Path, commit: str, as_json: bool) -> None:
+def metrics_command(root: Path, commit: str, as_json: bool) -> None:
     """Compare metrics and parameters with those of COMMIT.
 
     COMMIT is anything that Git knows: a hash, a branch, a tag; HEAD if it is left out. Every metric
@@ -34,18 +34,18 @@ def metrics(root: Path, commit: str, as_json: bool) -> None:
       nb metrics main
       nb metrics --json HEAD~3
     """
-    from nb.pipeline import compare
+    from nb.pipeline import compare_with_commit
 
-    found = compare(root, commit)
+    found = compare_with_commit(root, commit)
     _print_changes([c for c in found if c.kind == "metric" or c.before != c.now], commit, as_json)
 
 
-@click.command()
+@click.command("params")
 @click.argument("notebook", required=False)
 @click.option("--commit", default="HEAD", help="Without NOTEBOOK: what to compare with.")
 @click.option("--json", "as_json", is_flag=True, help="Print the parameters as JSON.")
 @click.pass_obj
-def params(root: Path, notebook: str | None, commit: str, as_json: bool) -> None:
+def params_command(root: Path, notebook: str | None, commit: str, as_json: bool) -> None:
     """Document the parameters of a notebook, or compare those of the pipeline with a commit.
 
     NOTEBOOK is a path, or the name of a production notebook. Its config file is checked, too: exits
@@ -60,11 +60,11 @@ def params(root: Path, notebook: str | None, commit: str, as_json: bool) -> None
     """
     from nb.notebook.config import read_config
     from nb.notebook.content import find_notebook, read_notebook
-    from nb.notebook.parameters import check, describe, read_parameters
-    from nb.pipeline import compare
+    from nb.notebook.parameters import check_values, describe, read_parameters
+    from nb.pipeline import compare_with_commit
 
     if notebook is None:
-        _print_changes(compare(root, commit, ["parameter"]), commit, as_json)
+        _print_changes(compare_with_commit(root, commit, ["parameter"]), commit, as_json)
         return
     path = find_notebook(root, notebook)
     parameters = read_parameters(read_notebook(path))
@@ -78,7 +78,7 @@ def params(root: Path, notebook: str | None, commit: str, as_json: bool) -> None
     else:
         echo(f"{path.name} has no parameters: no cell of it is tagged parameters.")
     # A stage may pass some with -p, so that those missing here need not be missing in a run.
-    check(parameters, given, f"{CONFIG.as_posix()}/{config.name}", complete=False)
+    check_values(parameters, given, f"{CONFIG.as_posix()}/{config.name}", complete=False)
 
 
 def _print_changes(changes: list[Change], commit: str, as_json: bool) -> None:
@@ -114,20 +114,20 @@ def _print_parameters(rows: list[dict[str, Any]]) -> None:
 
 
 def _parameter_cells(row: dict[str, Any]) -> tuple[str, ...]:
-    from nb.notebook.types import shown
+    from nb.notebook.types import shown_type
 
-    default = "required" if row["required"] else shown(row["default"])
+    default = "required" if row["required"] else shown_type(row["default"])
     if row["secret"]:
         default = f"${row['secret']}" + ("" if row["required"] else f" or {default}")
-    value = shown(row["value"]) if "value" in row else ""
+    value = shown_type(row["value"]) if "value" in row else ""
     return row["name"], row["type"], default, value, row["help"]
 
 
-@click.command()
+@click.command("trace")
 @click.argument("notebook")
 @click.option("--json", "as_json", is_flag=True, help="Print the files as JSON.")
 @click.pass_obj
-def trace(root: Path, notebook: str, as_json: bool) -> None:
+def trace_command(root: Path, notebook: str, as_json: bool) -> None:
     """Run a notebook and list the files of the project that it reads and writes.
 
     NOTEBOOK is a path, or the name of a production notebook, which runs with its config file. An
@@ -147,10 +147,10 @@ def trace(root: Path, notebook: str, as_json: bool) -> None:
         raise NbError(found.problem)
 
 
-@click.command()
+@click.command("report")
 @click.option("--open", "and_open", is_flag=True, help="Open it in the browser.")
 @click.pass_obj
-def report(root: Path, and_open: bool) -> None:
+def report_command(root: Path, and_open: bool) -> None:
     """Make the site of results: reports/site.
 
     An index of the pipeline, its metrics, plots and runs, and a page per executed copy. Only pages
@@ -172,7 +172,7 @@ def report(root: Path, and_open: bool) -> None:
         click.launch(index.as_uri())
 
 
-@click.command()
+@click.command("export")
 @click.argument("notebook")
 @click.option(
     "--to",
@@ -185,7 +185,9 @@ def report(root: Path, and_open: bool) -> None:
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The file to write.")
 @click.option("--no-input", is_flag=True, help="Leave out all code.")
 @click.pass_obj
-def export(root: Path, notebook: str, kind: str, output: Path | None, no_input: bool) -> None:
+def export_command(
+    root: Path, notebook: str, kind: str, output: Path | None, no_input: bool
+) -> None:
     """Make a document of a notebook, in reports/documents.
 
     NOTEBOOK is a path, or the name of an executed copy or a production notebook. Cells tagged
@@ -198,11 +200,13 @@ def export(root: Path, notebook: str, kind: str, output: Path | None, no_input: 
       nb export 40-evaluate --to pdf --no-input
       nb export notebooks/exploratory/01-dm-first-look.ipynb --to slides -o talk.html
     """
-    from nb.report.export import DOCUMENTS, SUFFIXES, find
-    from nb.report.export import export as write_document
+    from nb.report.export import DOCUMENTS, SUFFIXES, find_executed
+    from nb.report.export import export_document as write_document
 
-    path = find(root, notebook, kind)
+    path = find_executed(root, notebook, kind)
     target = output or root / DOCUMENTS / f"{path.stem}.{SUFFIXES[kind]}"
     write_document(path, kind, target, no_input=no_input)
-    shown = target.resolve()
-    echo(shown.relative_to(root).as_posix() if shown.is_relative_to(root) else str(target))
+    shown_type = target.resolve()
+    echo(
+        shown_type.relative_to(root).as_posix() if shown_type.is_relative_to(root) else str(target)
+    )

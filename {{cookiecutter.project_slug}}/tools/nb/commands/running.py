@@ -20,7 +20,7 @@ from . import NO_NOTEBOOK, print_table
 
 if TYPE_CHECKING:
     from nb.pipeline import StageState
-    from nb.run.page_process import Programs
+    from nb.run.page_process import RunPrograms
     from nb.run.record import Options, RunRecord
 
 LEFT_BY_RUNS = (
@@ -33,7 +33,7 @@ LEFT_BY_RUNS = (
 )
 
 
-@click.command()
+@click.command("run")
 @click.argument("stages", nargs=-1)
 @click.option("-j", "--jobs", type=click.IntRange(1), help="Stages at a time; default: cores.")
 @click.option("-k", "--keep-going", is_flag=True, help="After a failure, go on with the rest.")
@@ -53,7 +53,9 @@ LEFT_BY_RUNS = (
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the record of the run as JSON.")
 @click.pass_obj
-def run(root: Path, /, dry_run: bool, as_json: bool, jobs: int | None, **chosen: Any) -> None:
+def run_command(
+    root: Path, /, dry_run: bool, as_json: bool, jobs: int | None, **chosen: Any
+) -> None:
     """Run the production notebooks that are stale, side by side, then make the report.
 
     STAGES are names from dvc.yaml, of a matrix as a whole or of one value; without any, the whole
@@ -81,7 +83,7 @@ def run(root: Path, /, dry_run: bool, as_json: bool, jobs: int | None, **chosen:
         _run_apart(root, options, dry_run=dry_run, as_json=as_json)
         return
     asks_for_all = not (options.stages or options.force or options.downstream)
-    known = uptodate.read(root) if asks_for_all else None
+    known = uptodate.read_stamp(root) if asks_for_all else None
     if dry_run:
         _print_plan(root, options, known is not None, as_json=as_json)
     elif known:
@@ -93,9 +95,9 @@ def run(root: Path, /, dry_run: bool, as_json: bool, jobs: int | None, **chosen:
 
 def _print_plan(root: Path, options: Options, nothing: bool, *, as_json: bool) -> None:
     """Say which of the chosen stages would run, and why."""
-    from nb.run.pipeline_run import preview
+    from nb.run.pipeline_run import preview_run
 
-    states = [] if nothing else preview(root, options)
+    states = [] if nothing else preview_run(root, options)
     if as_json:
         echo(json.dumps([vars(state) for state in states], indent=2))
     elif states:
@@ -176,7 +178,7 @@ def _print_end(done: RunRecord, index: Path | None, *, as_json: bool, where: Pat
         echo("There is no executed copy, so there is no report; `nb run --force` makes both.")
 
 
-@click.command()
+@click.command("task")
 @click.argument("stage")
 @click.option("--pull", is_flag=True, help="Fetch what others computed from the storage.")
 @click.option("--push", is_flag=True, help="Send the results to the storage.")
@@ -185,7 +187,7 @@ def _print_end(done: RunRecord, index: Path | None, *, as_json: bool, where: Pat
 @click.option("--cold", is_flag=True, help="Start the kernel anew, without warm imports.")
 @click.option("--json", "as_json", is_flag=True, help="Print what became of it as JSON.")
 @click.pass_obj
-def task(root: Path, /, stage: str, push: bool, as_json: bool, **chosen: Any) -> None:
+def task_command(root: Path, /, stage: str, push: bool, as_json: bool, **chosen: Any) -> None:
     """Run one stage, as a task of a scheduler.
 
     STAGE is a name from dvc.yaml, `train@forest` for a value of a matrix. No other stage runs: what
@@ -204,13 +206,13 @@ def task(root: Path, /, stage: str, push: bool, as_json: bool, **chosen: Any) ->
       nb task train@forest --json           the outcome on standard output, the rest on the other
     """
     from nb.run import record
-    from nb.run.task import NotSentError, execute, outcome
+    from nb.run.task import NotSentError, execute_task, outcome
     from nb.run.view import View, failure_line
 
     options = record.Options(stages=(stage,), **chosen)
     try:
         view = View(sys.stderr if as_json else sys.stdout)
-        done = execute(root, options, view, _programs(), push=push)
+        done = execute_task(root, options, view, _programs(), push=push)
     except NbError as error:
         if as_json:
             state = "not sent" if isinstance(error, NotSentError) else "not run"
@@ -237,11 +239,11 @@ def _task_line(found: dict[str, Any]) -> str:
     return f"{found['stage']}  {words.get(found['state'], found['state'])}"
 
 
-@click.command()
+@click.command("assemble")
 @click.option("--pull", is_flag=True, help="Fetch what others computed from the storage.")
 @click.option("--json", "as_json", is_flag=True, help="Print the state of each stage as JSON.")
 @click.pass_obj
-def assemble(root: Path, pull: bool, as_json: bool) -> None:
+def assemble_command(root: Path, pull: bool, as_json: bool) -> None:
     """Make dvc.lock of results that were computed elsewhere, and run nothing.
 
     The same bytes as after a run on one machine. Exits with 1 if a stage was not computed.
@@ -251,7 +253,7 @@ def assemble(root: Path, pull: bool, as_json: bool) -> None:
       nb assemble --pull      after tasks on several machines
       nb assemble             after tasks in this folder
     """
-    from nb.run.task import assemble as restore_all
+    from nb.run.task import assemble_pipeline as restore_all
     from nb.run.view import View
 
     states = restore_all(root, View(sys.stderr if as_json else sys.stdout), pull=pull)
@@ -263,15 +265,15 @@ def assemble(root: Path, pull: bool, as_json: bool) -> None:
         echo(f"{name:{width}}  {state}")
 
 
-@click.command()
+@click.command("status")
 @click.option("--json", "as_json", is_flag=True, help="Print the states as JSON.")
 @click.pass_obj
-def status(root: Path, as_json: bool) -> None:
+def status_command(root: Path, as_json: bool) -> None:
     """Say which stages are stale, and why."""
     from nb.notebook import fingerprints
     from nb.pipeline import StageState, stage_states, uptodate
 
-    known = (uptodate.read(root) or {}).get("shown")
+    known = (uptodate.read_stamp(root) or {}).get("shown")
     if known:
         states = [StageState(name) for name in known]
     else:
@@ -303,10 +305,10 @@ def _summary(states: Sequence[StageState]) -> Iterator[str]:
         yield f"{state.name} is frozen, nb run leaves it as it is: {state.command}"
 
 
-@click.command()
+@click.command("stages")
 @click.option("--json", "as_json", is_flag=True, help="Print all that is known of them as JSON.")
 @click.pass_obj
-def stages(root: Path, as_json: bool) -> None:
+def stages_command(root: Path, as_json: bool) -> None:
     """List the stages of the pipeline, each after those that it needs.
 
     With --json, also what a scheduler needs: edges, commands, notebooks with their parameters,
@@ -349,9 +351,9 @@ def _state_lines(state: StageState, width: int) -> str:
     return f"{state.name:{width}}  {word}  {indent.join(reasons)}".rstrip()
 
 
-@click.command()
+@click.command("clean")
 @click.pass_obj
-def clean(root: Path) -> None:
+def clean_command(root: Path) -> None:
     """Remove executed copies, reports and caches; never data, models or notebooks."""
     removed = 0
     for pattern in LEFT_BY_RUNS:
@@ -362,14 +364,14 @@ def clean(root: Path) -> None:
     echo(f"Removed {removed} files and folders." if removed else "Nothing to remove.")
 
 
-def _programs() -> Programs:
+def _programs() -> RunPrograms:
     """Return the programs of a run, which know of the report and of DVC."""
-    from nb.run.page_process import Programs
+    from nb.run.page_process import RunPrograms
 
-    return Programs(make_pages=_make_pages, warm_process="nb.commands.warm_process")
+    return RunPrograms(make_pages=_make_pages, warm_process="nb.commands.warm_process")
 
 
 def _make_pages(root: Path, connection: int, leave: Callable[[], None] | None = None) -> NoReturn:
-    from nb.report.page_maker import work  # late: only the page maker needs the report
+    from nb.report.page_maker import make_pages  # late: only the page maker needs the report
 
-    work(root, connection, leave)
+    make_pages(root, connection, leave)

@@ -24,13 +24,13 @@ PAPERMILL = ("papermill.cli", "papermill.execute", "nb.execution.engine", "psuti
 def main(arguments: list[str]) -> None:
     """Be the warm process until the runner is gone."""
     connection, *kept = map(int, arguments)
-    work = warm_server.Work(
+    make_pages = warm_server.Work(
         modules=(*repository.MODULES, *PAPERMILL),
         rehearse=_rehearse,
         jobs={STAGE: _run_stage, PAGES: _make_pages},
     )
     with suppress(ConnectionError):  # the runner is gone: there is nobody to work for
-        warm_server.main(socket.socket(fileno=connection), kept, work)
+        warm_server.serve_forks(socket.socket(fileno=connection), kept, make_pages)
 
 
 def _rehearse() -> None:
@@ -45,13 +45,13 @@ def _rehearse() -> None:
 
 
 def _run_stage(order: dict[str, Any], files: list[int], kept: Iterable[int]) -> NoReturn:
-    worker.work(worker.Order(**order), files, stage.reproduce, kept)
+    worker.work(worker.Order(**order), files, stage.reproduce_stage, kept)
 
 
 def _make_pages(order: dict[str, Any], files: list[int], kept: Iterable[int]) -> NoReturn:
-    from nb.report.page_maker import work
+    from nb.report.page_maker import make_pages
 
-    work(Path(order["root"]), files[0])
+    make_pages(Path(order["root"]), files[0])
 
 
 if __name__ == "__main__":

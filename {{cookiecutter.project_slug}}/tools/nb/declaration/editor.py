@@ -14,7 +14,7 @@ from typing import Any
 
 from nb.project import CONFIG, EXECUTED, FINGERPRINTS, PRODUCTION, NbError, edit_lock, write_whole
 
-from .reader import FILE, broken, read_text
+from .reader import FILE, broken, read_dvc_yaml
 
 
 def add_stage(
@@ -48,7 +48,7 @@ def add_stage(
     body = _body(notebook, desc, deps, params, outs, metrics, plots)
     stage = _stage_text(name, body, notebook, params)
     with edit_lock(root):
-        text = read_text(root)
+        text = read_dvc_yaml(root)
         newline = "\r\n" if "\r\n" in text else "\n"
         changed = _insert(text.replace("\r\n", "\n"), name, stage)
         write_whole((root / FILE).resolve(), changed.replace("\n", newline))

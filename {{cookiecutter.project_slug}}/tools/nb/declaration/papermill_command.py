@@ -50,7 +50,7 @@ OPTIONS: Mapping[tuple[str, ...], int] = {
     ("--help", "-h"): 0,
 }
 # Parameters that papermill gives by itself where these options ask for it.
-INJECTED = {
+INJECTED_PARAMETERS = {
     "inject_input_path": ("PAPERMILL_INPUT_PATH",),
     "inject_output_path": ("PAPERMILL_OUTPUT_PATH",),
     "inject_paths": ("PAPERMILL_INPUT_PATH", "PAPERMILL_OUTPUT_PATH"),
@@ -172,7 +172,7 @@ def _parser() -> Any:
 def _given(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters that options give; later ones prevail, as papermill reads them."""
     given: dict[str, Any] = {}
-    for option, names in INJECTED.items():
+    for option, names in INJECTED_PARAMETERS.items():
         given |= dict.fromkeys(names, "") if options.get(option) else {}
     for text in options.get("parameters_base64", ()):
         try:

@@ -202,10 +202,10 @@ def read_entries(root: Path, file: str = FILE) -> list[Entry]:
         NbError: if it cannot be read or is not a pipeline (exit code 2).
     """
     base = posixpath.dirname(file)
-    return list(_entries(read_text(root, file), file, base))
+    return list(_entries(read_dvc_yaml(root, file), file, base))
 
 
-def read_text(root: Path, file: str = FILE) -> str:
+def read_dvc_yaml(root: Path, file: str = FILE) -> str:
     """Return the text of a `dvc.yaml`, line ends as they are.
 
     Raises:

@@ -8,7 +8,7 @@ from pathlib import Path
 from nb.declaration.tasks import Task
 from nb.notebook.config import read_config
 from nb.notebook.content import read_notebook
-from nb.notebook.parameters import check, read_parameters
+from nb.notebook.parameters import check_values, read_parameters
 
 from .papermill_command import papermill_commands
 
@@ -38,4 +38,4 @@ def check_given(root: Path, tasks: Iterable[Task], made: Set[str]) -> None:
                 continue
             values = read_config(root / file)
             if is_strict:
-                check(parameters, values, file, complete=False)
+                check_values(parameters, values, file, complete=False)

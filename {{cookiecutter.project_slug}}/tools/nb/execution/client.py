@@ -37,7 +37,7 @@ LOOK_SECONDS = 1
 MOST_WAITING = 100_000
 
 
-class Settings:
+class ClientSettings:
     """How a notebook is run, from its metadata (`nb`) or, before these, from the environment.
 
     Attributes:
@@ -76,7 +76,7 @@ class Client(PapermillNotebookClient):
         self,
         nb_man: Any,
         limits: Limits,
-        settings: Settings,
+        settings: ClientSettings,
         cell_seconds: float | None,
         logs: list[MaskedFile],
         **options: Any,
@@ -102,7 +102,7 @@ class Client(PapermillNotebookClient):
         """
         if self.strict:
             source = Path(strict.__file__).read_text(encoding="utf-8")
-            code = f"exec({source!r}, {{'__name__': {strict.NAME!r}}})"
+            code = f"exec({source!r}, {{'__name__': {strict.STRICT_NAME!r}}})"
             waiting = self.async_wait_for_reply(self._ask(code))
             try:
                 reply = (await asyncio.wait_for(waiting, SILENT_SECONDS))["content"]
@@ -170,9 +170,9 @@ class Client(PapermillNotebookClient):
         code_cells = [cell for cell in self.nb.cells if cell.cell_type == "code"]
         is_over = self.is_kernel_leaving or self.nb.metadata.papermill.get("exception")
         if self.strict and code_cells and not is_over:
-            code = f"__import__('sys').modules[{strict.NAME!r}].finish()"
+            code = f"__import__('sys').modules[{strict.STRICT_NAME!r}].finish()"
             reply = self.wait_for_reply(self._ask(code))["content"]
-            if reply["status"] == "error" and strict.NAME not in reply["evalue"]:
+            if reply["status"] == "error" and strict.STRICT_NAME not in reply["evalue"]:
                 self._fail(code_cells[-1], reply["ename"], reply["evalue"], reply["traceback"])
 
     def execute_cell(self, cell: Any, cell_index: int, **options: Any) -> Any:

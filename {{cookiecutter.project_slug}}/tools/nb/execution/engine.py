@@ -20,12 +20,12 @@ from papermill.translators import PythonTranslator, papermill_translators
 
 from nb.notebook.config import read_config
 from nb.notebook.content import Notebook, parse_notebook
-from nb.notebook.parameters import assignments, check, read_parameters, secret_values
+from nb.notebook.parameters import assignments, check_values, read_parameters, secret_values
 from nb.project import NbError, write_whole
 from nb.secrets.masking import Mask, MaskedFile, environment_secrets
 
 from . import executed_copy
-from .client import LOOK_SECONDS, OUTPUT_SECONDS, Client, Settings, language_of
+from .client import LOOK_SECONDS, OUTPUT_SECONDS, Client, ClientSettings, language_of
 from .executed_copy import INJECTED, Failure
 from .kernels import KernelManager
 from .limits import kernel_ends_with_signals
@@ -129,7 +129,7 @@ class Engine(NBClientEngine):
         source, target = options.get("input_path"), nb.metadata.papermill.get("output_path")
         _check_files()
         values = _apply_parameters(nb, source)
-        settings = Settings(nb)
+        settings = ClientSettings(nb)
         _write_whole(target)
         secrets = Mask(environment_secrets(os.environ) | values)
         options.setdefault("kernel_manager_class", KernelManager)
@@ -212,7 +212,7 @@ def _execute(execute: Any, nb: Any, kernel_name: str, options: dict[str, Any]) -
         raise WrongParameters(f"there is no kernel {error.name}; give another with -k") from None
     except RuntimeError as error:
         if not nb.metadata.papermill.get("exception"):
-            why = executed_copy.one_line(str(error))
+            why = executed_copy.first_line_of(str(error))
             raise LostKernel(f"the kernel was lost outside of the cells: {why}") from None
         code = DEAD_KERNEL
     if limits.is_late:
@@ -224,7 +224,7 @@ def _settled(nb: Any, source: Any, secrets: Mask, target: Any) -> Any:
     """Return the executed copy: without secrets, credentials and what differs between runs."""
     _mark_error(nb)
     ids = executed_copy.read_ids(Path(source)) if isinstance(source, str) else None
-    executed_copy.settle(nb, ids)
+    executed_copy.normalise(nb, ids)
     executed, removed = _masked(nb, secrets)
     if removed:
         where = target or "the executed copy"
@@ -340,7 +340,7 @@ def _apply_parameters(nb: Any, source: Any) -> dict[str, str]:
     given = nb.metadata.papermill.get("parameters", {}) if injected else {}
     try:
         declared = read_parameters(_notebook(path, [c for c in nb.cells if c not in injected]))
-        values = check(declared, given, path)
+        values = check_values(declared, given, path)
     except NbError as error:
         raise WrongParameters(str(error)) from None
     for cell in injected:

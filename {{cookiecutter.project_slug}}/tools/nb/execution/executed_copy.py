@@ -20,7 +20,7 @@ from nb.project import parse_json
 # error, which it removes when the copy is run again.
 INJECTED = "injected-parameters"
 ERROR_MARK = "papermill-error-cell-tag"
-LONGEST = 200
+LONGEST_ERROR = 200
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _WIDGETS = "application/vnd.jupyter.widget-state+json"
 
@@ -42,7 +42,7 @@ class Failure:
     @property
     def error(self) -> str:
         """The error in one line, `NameError: …`."""
-        return one_line(f"{self.output.get('ename')}: {self.output.get('evalue')}")
+        return first_line_of(f"{self.output.get('ename')}: {self.output.get('evalue')}")
 
 
 def find_failure(notebook: Any) -> Failure | None:
@@ -62,7 +62,7 @@ def find_failure(notebook: Any) -> Failure | None:
     return None
 
 
-def settle(notebook: Any, source_ids: set[str] | None) -> None:
+def normalise(notebook: Any, source_ids: set[str] | None) -> None:
     """Leave nothing in an executed notebook, in place, that differs between equal runs.
 
     Of papermill's metadata the given parameters and the marks of a failure stay. Times and paths
@@ -112,10 +112,10 @@ def error_marks(failure: Failure) -> tuple[str, str]:
     )
 
 
-def one_line(text: str) -> str:
+def first_line_of(text: str) -> str:
     """Return the first line of a text, without colors, cut where it is very long."""
-    line = next(iter(without_colors(text[: 10 * LONGEST]).strip().splitlines()), "").strip()
-    return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
+    line = next(iter(without_colors(text[: 10 * LONGEST_ERROR]).strip().splitlines()), "").strip()
+    return line if len(line) <= LONGEST_ERROR else f"{line[: LONGEST_ERROR - 1]}…"
 
 
 def without_colors(text: str) -> str:

@@ -11,7 +11,7 @@ from nb.declaration.tasks import BROKEN_CONTRACT, FAILED, KILLED, OUT_OF_MEMORY,
 from nb.project import FINGERPRINTS, PRODUCTION, parse_json
 
 from . import executed_copy
-from .executed_copy import one_line, without_colors
+from .executed_copy import first_line_of, without_colors
 
 MEMORY_WORDS = ("MemoryError", "Cannot allocate memory")
 # Exit codes: of a refused command line; of a broken contract; of `timeout`, and of papermill here,
@@ -44,7 +44,7 @@ class Cause:
     is_usage: bool = False
 
 
-def find(
+def find_cause(
     outcome: Outcome, executed: Path | None, since: float, oom_before: int, lines: Iterable[str]
 ) -> Cause:
     """Return why a stage failed.
@@ -121,10 +121,10 @@ def _last_words(lines: list[str], outcome: Outcome) -> str:
     if outcome.status is None:
         if missing := _FINGERPRINT.search(outcome.error):
             return f"{PRODUCTION.as_posix()}/{missing[1]}.ipynb is missing"
-        return one_line(outcome.error)
+        return first_line_of(outcome.error)
     if lines and lines[-1].startswith(REFUSAL):
-        return one_line(lines[-1].removeprefix(REFUSAL))
+        return first_line_of(lines[-1].removeprefix(REFUSAL))
     for line in reversed(lines[-5:]):
         if _ERROR_LINE.fullmatch(without_colors(line).strip()):
-            return one_line(line)
+            return first_line_of(line)
     return f"its command exited with {outcome.status}"

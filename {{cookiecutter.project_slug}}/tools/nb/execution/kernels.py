@@ -23,8 +23,8 @@ from traitlets import default
 
 from nb.processes.fork_server import Fork, fork_kernel
 
-LAUNCHER = ["-m", "ipykernel_launcher"]
-ARGUMENTS = [
+KERNEL_LAUNCHER = ["-m", "ipykernel_launcher"]
+KERNEL_ARGUMENTS = [
     # Kernels side by side would wait for each other's lock of the one database of history.
     "--HistoryManager.enabled=False",
     # Before its end a kernel is interrupted, and reports that as an error if it had just answered.
@@ -35,7 +35,7 @@ ARGUMENTS = [
 PATIENCE_SECONDS, LOOK_SECONDS = 1.0, 0.005
 # The manager connects before the kernel listens, and would try again only after 0.1 s.
 RECONNECT_MILLISECONDS = 5
-REPLY_SECONDS = 1.0
+KERNEL_REPLY_SECONDS = 1.0
 SOCKETS_SECONDS = 30.0
 # How long a kernel that listens may be silent before its first cell: an interrupt in the first
 # moments of its life can leave it deaf.
@@ -66,7 +66,7 @@ class Provisioner(LocalProvisioner):
     def _fork(self, cmd: list[str], options: dict[str, Any]) -> str:
         """Fork the kernel; return why not, or nothing."""
         launcher = [part for part in cmd if not part.startswith("-X")]
-        if launcher[0] != sys.executable or launcher[1:3] != LAUNCHER:
+        if launcher[0] != sys.executable or launcher[1:3] != KERNEL_LAUNCHER:
             return "it is not the project's kernel"
         folder = options.get("cwd") or Path.cwd()
         environment = options.get("env") or os.environ
@@ -105,7 +105,7 @@ class Provisioner(LocalProvisioner):
         return code
 
 
-class Client(AsyncKernelClient):
+class KernelClient(AsyncKernelClient):
     """A client that begins when the kernel says that it is idle.
 
     Jupyter's own then listens for another 0.2 s for messages of other clients; there are none.
@@ -132,12 +132,12 @@ class Client(AsyncKernelClient):
         """Ask for the kernel's description; return whether both its channels answer."""
         request = self.kernel_info()
         try:
-            reply = await self.get_shell_msg(timeout=REPLY_SECONDS)
+            reply = await self.get_shell_msg(timeout=KERNEL_REPLY_SECONDS)
             while reply["parent_header"].get("msg_id") != request:
-                reply = await self.get_shell_msg(timeout=REPLY_SECONDS)
+                reply = await self.get_shell_msg(timeout=KERNEL_REPLY_SECONDS)
             message: dict[str, Any] = {}
             while not is_idle(message, request):
-                message = await self.get_iopub_msg(timeout=REPLY_SECONDS)
+                message = await self.get_iopub_msg(timeout=KERNEL_REPLY_SECONDS)
         except Empty:
             return False
         self._handle_kernel_info_reply(reply)
@@ -161,8 +161,8 @@ class KernelManager(AsyncKernelManager):
     """
 
     @default("client_factory")
-    def _default_client_factory(self) -> type[Client]:
-        return Client
+    def _default_client_factory(self) -> type[KernelClient]:
+        return KernelClient
 
     @default("transport")
     def _default_transport(self) -> str:
@@ -182,7 +182,7 @@ class KernelManager(AsyncKernelManager):
         Args:
             options: those of the kernel manager it derives from.
         """
-        arguments = [*options.pop("extra_arguments", []), *ARGUMENTS]
+        arguments = [*options.pop("extra_arguments", []), *KERNEL_ARGUMENTS]
         self.context.RECONNECT_IVL = RECONNECT_MILLISECONDS
         await super().start_kernel(
             extra_arguments=arguments, stdout=DEVNULL, stderr=DEVNULL, **options

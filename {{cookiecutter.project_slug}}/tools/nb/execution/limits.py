@@ -15,7 +15,7 @@ from nb.processes.subreaper import adopt_orphans
 from .kernels import forks
 
 # From the interrupt of a cell to the kill of its kernel.
-GRACE_SECONDS = 5.0
+KERNEL_GRACE_SECONDS = 5.0
 
 
 class Limits:
@@ -54,7 +54,7 @@ class Limits:
         if len(self.signals) == 1:
             self.is_late = number == signal.SIGALRM
             _signal_kernels(signal.SIGINT)
-            signal.setitimer(signal.ITIMER_REAL, GRACE_SECONDS)
+            signal.setitimer(signal.ITIMER_REAL, KERNEL_GRACE_SECONDS)
         else:
             _signal_kernels(signal.SIGKILL)
 

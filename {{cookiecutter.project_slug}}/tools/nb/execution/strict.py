@@ -10,7 +10,7 @@ import sys
 import threading
 from typing import Any
 
-NAME = "_nb_strict"
+STRICT_NAME = "_nb_strict"
 
 
 class Strict:
@@ -59,12 +59,12 @@ class Strict:
             raise error
 
 
-def install() -> None:
+def install_strict() -> None:
     """Switch strict mode on."""
     from IPython import get_ipython
 
-    sys.modules[NAME] = Strict(get_ipython())  # type: ignore[assignment]
+    sys.modules[STRICT_NAME] = Strict(get_ipython())  # type: ignore[assignment]
 
 
-if __name__ == NAME:
-    install()
+if __name__ == STRICT_NAME:
+    install_strict()

@@ -16,7 +16,7 @@ from typing import Any
 from nb.notebook.content import load_json
 from nb.project import NbError
 from nb.secrets.masking import is_named_secret, is_picture
-from nb.secrets.text import find
+from nb.secrets.text import find_secrets
 from nb.secrets.values import is_placeholder
 
 ALLOWED = re.compile(r"pragma: ?(?:allowlist|whitelist)[ -]secret")
@@ -26,7 +26,7 @@ CONFIGURATION = (".cfg", ".cnf", ".conf", ".env", ".ini", ".properties", ".toml"
 DETECTOR = {"plugins_used": [{"name": "KeywordDetector"}]}
 # A line without any of these is none that the detector would flag.
 KEYWORDS = re.compile(r"key|pass|pwd|secret|token|contrase", re.I)
-LONGEST_LINE = 1_000
+LONGEST_SETTING = 1_000
 # Options of a DVC storage that belong into .dvc/config.local, which Git ignores.
 STORAGE_CONFIG = ".dvc/config"
 STORAGE_SECRET = re.compile(
@@ -62,7 +62,7 @@ def storage_secrets(text: str) -> dict[int, str]:
 
 def _in_text(text: str) -> dict[int, str]:
     """Return the kinds of the credentials in a text, by the number of the line."""
-    found = find(text)
+    found = find_secrets(text)
     if not found:
         return {}
     starts = [0, *(match.end() for match in re.finditer("\n", text)), len(text) + 1]
@@ -85,7 +85,7 @@ def _in_configuration(name: str, text: str) -> list[int]:
     lines = {
         number: line
         for number, line in enumerate(text.split("\n"), 1)
-        if len(line) <= LONGEST_LINE and KEYWORDS.search(line) and not ALLOWED.search(line)
+        if len(line) <= LONGEST_SETTING and KEYWORDS.search(line) and not ALLOWED.search(line)
     }
     if not lines:
         return []

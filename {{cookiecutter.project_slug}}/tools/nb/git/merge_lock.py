@@ -22,7 +22,7 @@ from .wiring import git
 MARK = re.compile(rb"^(<{7}|>{7})( |$)", re.M)
 
 
-def merge(base: str, ours: str, theirs: str) -> str:
+def merge_locks(base: str, ours: str, theirs: str) -> str:
     """Merge three versions of a lock file: a stage that only one side changed is taken from it.
 
     Where both sides changed a stage, ours is kept.
@@ -75,7 +75,7 @@ def sides(text: str) -> tuple[str, str, str]:
     return base if has_base else "", ours, theirs
 
 
-def resolve(root: Path) -> list[str]:
+def resolve_locks(root: Path) -> list[str]:
     """Merge every lock file that is in conflict, add it to the index, and return their names.
 
     Raises:
@@ -91,6 +91,6 @@ def resolve(root: Path) -> list[str]:
             versions = [git(root, "show", f":{n}:{name}", check=False) for n in (1, 2, 3)]
         else:  # the marks were added, or committed
             versions = [*sides((root / name).read_text(encoding="utf-8"))]
-        write_whole(root / name, merge(*versions))
+        write_whole(root / name, merge_locks(*versions))
         git(root, "add", name)
     return names

@@ -22,7 +22,7 @@ MERGE_LOCK = (
     " || { git merge-file -L ours -L base -L theirs %A %O %B; exit 1; }"
 )
 # git config, by key. Commands are relative: Git runs them at the top of the work tree.
-WIRING = {
+WIRED = {
     **filter.WIRING,
     "filter.empty-lock.clean": "echo \"schema: '2.0'\"",
     "merge.dvc-lock.name": "dvc.lock, stage by stage",
@@ -98,7 +98,7 @@ def missing_wiring(root: Path) -> list[str]:
     """Return the keys of Git's configuration that are not as `WIRING` has them."""
     entries = git(root, "config", "--local", "--list", "-z", check=False).split("\0")
     present = dict(entry.split("\n", 1) for entry in entries if "\n" in entry)
-    return [key for key, value in WIRING.items() if present.get(key.lower()) != value]
+    return [key for key, value in WIRED.items() if present.get(key.lower()) != value]
 
 
 def git_dir(root: Path) -> Path:
@@ -112,7 +112,7 @@ def _connect(root: Path) -> list[str]:
     if outdated:
         filter.install(git_dir(root))
     for key in missing:  # after the files that they name
-        git(root, "config", "--local", key, WIRING[key])
+        git(root, "config", "--local", key, WIRED[key])
     return ["connected Git's filter, diff and merge for notebooks"] if missing or outdated else []
 
 

@@ -23,11 +23,6 @@ CONSTANT_CALLS = {"re.compile", "Path", "pathlib.Path", "frozenset", "set", "tup
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-# Characters of a cell that are parsed, again after each line of IPython: thousands of such lines
-# would take as long as their square.
-MOST_PARSED = 5_000_000
-
-
 @dataclass(frozen=True)
 class Import:
     """An import of one name: `import module [as alias]` or `from module import name [as alias]`."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from nb.project import NbError, one_line, read_regular, write_whole
 
-from .yaml_file import dump, read, read_value
+from .yaml_file import dump, read_value, read_yaml
 
 __all__ = ["change_config", "read_config", "read_value"]
 
@@ -26,7 +26,7 @@ def read_config(path: Path) -> dict[str, Any]:
         return {}
     except (OSError, ValueError) as error:
         raise NbError(f"{where} cannot be read: {one_line(error)}", 2) from None
-    content = read(text, where) or {}
+    content = read_yaml(text, where) or {}
     if not isinstance(content, dict):
         raise NbError(f"{where} holds no parameters; write one `name: value` per line.", 2)
     return content

@@ -24,7 +24,7 @@ from .magics import foreign_cell, mask
 from .strip import kernel_name
 
 CELL = "# %% code cell"
-MODULE = "# module"
+MODULE_LINE = "# module"
 Parsed = TypeVar("Parsed")
 IGNORED_FOLDERS = {"__pycache__", ".ipynb_checkpoints"}
 
@@ -52,10 +52,10 @@ def read_notebook(path: Path) -> Notebook:
     Raises:
         NbError: if the file cannot be read or is not such a notebook.
     """
-    return read_text(path, lambda text: parse_notebook(path, load_json(path, text)))
+    return read_notebook_text(path, lambda text: parse_notebook(path, load_json(path, text)))
 
 
-def read_text(path: Path, parse: Callable[[str], Parsed]) -> Parsed:
+def read_notebook_text(path: Path, parse: Callable[[str], Parsed]) -> Parsed:
     """Return what the text of a notebook file, line endings as they are, is parsed to.
 
     Raises:
@@ -269,7 +269,7 @@ def _with_parents(name: str) -> Iterator[str]:
     return (".".join(parts[: count + 1]) for count in range(len(parts)))
 
 
-def fingerprint(notebook: Notebook, sources: Sources) -> str:
+def fingerprint_text(notebook: Notebook, sources: Sources) -> str:
     """Return the fingerprint of a notebook: equal texts promise equal computations."""
     used = sources.used_by(notebook)
     files = [sources.modules[name] for name in sorted(used)] + (sources.data_files if used else [])
@@ -277,7 +277,10 @@ def fingerprint(notebook: Notebook, sources: Sources) -> str:
         [
             f"# kernel {notebook.kernel}\n",
             *(_cell_text(cell) for cell in notebook.cells if cell.source),
-            *(f"{MODULE} {_relative(path, sources)} {sources.hash_of(path)}\n" for path in files),
+            *(
+                f"{MODULE_LINE} {_relative(path, sources)} {sources.hash_of(path)}\n"
+                for path in files
+            ),
         ]
     )
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .content import load_json, parse_notebook, read_text, source_text
+from .content import load_json, parse_notebook, read_notebook_text, source_text
 
 BLANKS = " \t\r\n"
 _DECODER = json.JSONDecoder()
@@ -111,7 +111,7 @@ def read_cells(path: Path) -> CellFile:
     Raises:
         NbError: if it cannot be read, or is not such a notebook.
     """
-    return read_text(path, lambda text: parse_cells(path, text))
+    return read_notebook_text(path, lambda text: parse_cells(path, text))
 
 
 def parse_cells(path: Path, text: str) -> CellFile:

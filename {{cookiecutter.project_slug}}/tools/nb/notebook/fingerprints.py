@@ -15,11 +15,18 @@ from pathlib import Path
 from nb.printable import printable
 from nb.project import FINGERPRINTS, PRODUCTION, NbError, from_root, one_line, warn, write_whole
 
-from .content import CELL, MODULE, Sources, fingerprint, production_notebooks, read_notebook
+from .content import (
+    CELL,
+    MODULE_LINE,
+    Sources,
+    fingerprint_text,
+    production_notebooks,
+    read_notebook,
+)
 
 HISTORY = Path(".nb/history")
 # How the fingerprint of a notebook that cannot be read begins.
-UNREADABLE = "# unreadable: "
+UNREADABLE_LINE = "# unreadable: "
 
 
 def refresh(root: Path) -> list[Path]:
@@ -46,11 +53,11 @@ def refresh(root: Path) -> list[Path]:
 
 def _text(root: Path, path: Path, sources: Sources) -> str:
     try:
-        return fingerprint(read_notebook(path), sources)
+        return fingerprint_text(read_notebook(path), sources)
     except NbError as error:
         reason = from_root(one_line(error), root)
         warn(reason)
-        return f"{UNREADABLE}{printable(reason)}\n"
+        return f"{UNREADABLE_LINE}{printable(reason)}\n"
 
 
 def _write_changed(path: Path, text: str) -> bool:
@@ -91,8 +98,8 @@ def explain(root: Path, path: Path, old_md5: str | None) -> list[str]:
         name = path.relative_to(FINGERPRINTS).with_suffix(".ipynb")
         return [f"{(PRODUCTION / name).as_posix()} is missing"]
     now = _read(root / path)
-    if now.startswith(UNREADABLE):
-        return [now.removeprefix(UNREADABLE).strip()]
+    if now.startswith(UNREADABLE_LINE):
+        return [now.removeprefix(UNREADABLE_LINE).strip()]
     old = root / HISTORY / f"{old_md5}.txt"
     if not old.exists():
         return ["its code, or a module that it imports, changed"]
@@ -113,8 +120,8 @@ def _parse(text: str) -> tuple[str, list[str], dict[str, str]]:
     for line in lines:
         if line.startswith(CELL):
             cells.append(line)
-        elif line.startswith(MODULE):
-            name, digest = line.removeprefix(MODULE).strip().rsplit(" ", 1)
+        elif line.startswith(MODULE_LINE):
+            name, digest = line.removeprefix(MODULE_LINE).strip().rsplit(" ", 1)
             files[name] = digest
         else:
             cells[-1] += line

@@ -221,7 +221,7 @@ def _comments(source: str) -> Iterator[tuple[int, str]]:
             yield token.start[0], token.string.lstrip("#").strip()
 
 
-def check(
+def check_values(
     parameters: Sequence[Parameter],
     given: Mapping[str, Any],
     where: Path | str,

@@ -50,7 +50,7 @@ class Kind:
     def expected(self) -> str:
         """What a value has to be, in words."""
         if self.name == "Literal":
-            return f"one of {', '.join(map(shown, self.choices))}"
+            return f"one of {', '.join(map(shown_type, self.choices))}"
         if self.name == "optional":
             return f"{self.inner[0].expected} or null"
         return f"{self.text}{_EXAMPLES.get(self.name, '')}"
@@ -72,11 +72,11 @@ class Mismatch(ValueError):
 
     def __init__(self, place: str, given: Any, expected: str, hint: str = "") -> None:
         hint = f"; {hint}" if hint else ""
-        super().__init__(f"given {shown(given)}, expected {expected}{hint}")
+        super().__init__(f"given {shown_type(given)}, expected {expected}{hint}")
         self.place = place
 
 
-def shown(value: Any) -> str:
+def shown_type(value: Any) -> str:
     """Write a value as YAML does, on one line and not too long."""
     bare = isinstance(value, date)
     text = str(value) if bare else json.dumps(value, ensure_ascii=False, default=str)
@@ -281,7 +281,7 @@ def _dict(kind: Kind, value: Any, place: str) -> dict[Any, Any]:
     for key in value:
         if kind.inner and not isinstance(key, str):
             raise Mismatch(place, key, "str as a key", "quote it in YAML")
-    return {key: coerce(inner, each, f"{place}[{shown(key)}]") for key, each in value.items()}
+    return {key: coerce(inner, each, f"{place}[{shown_type(key)}]") for key, each in value.items()}
 
 
 def _tuple(kind: Kind, value: Any, place: str) -> tuple[Any, ...]:

@@ -44,7 +44,7 @@ _TAG = "tag:yaml.org,2002:"
 _BREAKS = re.compile("[\x85\u2028\u2029]")
 
 
-def read(text: str, where: str) -> Any:
+def read_yaml(text: str, where: str) -> Any:
     """Return the content of a YAML text that papermill and DVC read alike.
 
     Args:

@@ -5,10 +5,10 @@ Only this package and `storage` import DVC, and only when they are asked somethi
 
 from __future__ import annotations
 
-from .comparison import Change, compare
+from .comparison import Change, compare_with_commit
 from .definitions import (
     Contract,
-    Definition,
+    StageDefinition,
     check_pipeline,
     contracts,
     declared,
@@ -36,14 +36,14 @@ __all__ = [
     "UNFREEZE",
     "Change",
     "Contract",
-    "Definition",
     "NotComputedError",
     "Plan",
+    "StageDefinition",
     "StageState",
     "Written",
     "check_pipeline",
     "check_places",
-    "compare",
+    "compare_with_commit",
     "contracts",
     "declared",
     "definitions",

@@ -32,7 +32,7 @@ class Change:
     now: Any
 
 
-def compare(
+def compare_with_commit(
     root: Path, commit: str, kinds: Iterable[str] = ("metric", "parameter")
 ) -> list[Change]:
     """Compare metrics and parameters of the work tree with those of a commit.

@@ -73,7 +73,7 @@ def declared(root: Path) -> list[Task]:
 
 
 @dataclass(frozen=True)
-class Definition:
+class StageDefinition:
     """A stage as the `dvc.yaml` files define it, with all values filled in.
 
     Attributes:
@@ -103,7 +103,7 @@ class Definition:
     plots: list[str]
 
 
-def definitions(root: Path) -> list[Definition]:
+def definitions(root: Path) -> list[StageDefinition]:
     """Return all stages that run a command, each after those that it needs.
 
     Raises:
@@ -120,9 +120,9 @@ def definitions(root: Path) -> list[Definition]:
         raise NbError(str(error), 2) from None
 
 
-def _definition(root: Path, stage: Any, makers: Set[Any], shown: Sequence[Any]) -> Definition:
+def _definition(root: Path, stage: Any, makers: Set[Any], shown: Sequence[Any]) -> StageDefinition:
     outs = [out for out in stage.outs if out.protocol == "local"]
-    return Definition(
+    return StageDefinition(
         stage.addressing,
         one_command(stage.cmd),
         folder_of(stage, root),

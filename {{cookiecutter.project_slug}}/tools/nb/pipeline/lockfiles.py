@@ -98,7 +98,7 @@ def _write_stages(lock: Any, stages: Sequence[Any], options: Mapping[str, Any]) 
     from dvc.utils.serialize import dumps_yaml
 
     path = Path(lock.path)
-    before = read_text(path)
+    before = lock_text(path)
     blocks = Blocks.read(before)
     if blocks is None:
         return False
@@ -130,7 +130,7 @@ def hold_only(before: Mapping[str, str], written: Written) -> bool:
 
 
 def _holds_only(path: str, before: str, written: Mapping[str, str]) -> bool:
-    text = read_text(Path(path))
+    text = lock_text(Path(path))
     if not written:
         return text == before
     new = Blocks.read(text)
@@ -143,7 +143,7 @@ def _holds_only(path: str, before: str, written: Mapping[str, str]) -> bool:
     return new.named() == {**old.named(), **written}
 
 
-def read_text(path: Path) -> str:
+def lock_text(path: Path) -> str:
     """Return the text of a lock file; an empty one, if it does not exist."""
     return path.read_text(encoding="utf-8") if path.exists() else ""
 
@@ -191,21 +191,21 @@ def lines_put_back_on_error(root: Path, names: Iterable[str]) -> Iterator[None]:
     for name in names:
         file, _, stage = name.rpartition(":")
         by_file[root / Path(file or "dvc.yaml").with_name("dvc.lock")].add(stage)
-    before = {path: read_text(path) for path in by_file}
+    before = {path: lock_text(path) for path in by_file}
     try:
         yield
     except BaseException:
-        if any(read_text(path) != text for path, text in before.items()):
+        if any(lock_text(path) != text for path, text in before.items()):
             with locked_repository(root, lambda line: None):
                 for path, text in before.items():
-                    _write_or_remove(path, put_back(text, read_text(path), by_file[path]))
+                    _write_or_remove(path, put_back(text, lock_text(path), by_file[path]))
         raise
 
 
 def _write_or_remove(path: Path, text: str) -> None:
     if not text:
         path.unlink(missing_ok=True)
-    elif text != read_text(path):
+    elif text != lock_text(path):
         write_whole(path, text)
 
 

@@ -18,15 +18,15 @@ from nb.notebook.yaml_file import read_as_dvc
 from nb.project import NbError
 
 from . import uptodate
-from .lockfiles import read_text
+from .lockfiles import lock_text
 from .places import require_places, require_untracked
 from .repository import (
     FINGERPRINT_STAGE,
     folder_of,
     locked_repository,
     path_locks_read_once,
-    read_parameters,
     shown_stages,
+    stage_parameters,
     with_fingerprints,
 )
 from .states import StageState, find_states
@@ -119,7 +119,7 @@ def _plan(repo: Any, root: Path, targets: Sequence[str], force: bool, downstream
                 command=one_command(stage.cmd),
                 folder=folder_of(stage, root),
                 after=frozenset(names[o] for o in graph.successors(stage) if o in names),
-                parameters=read_parameters(stage, made),  # first: it says what is wrong with them
+                parameters=stage_parameters(stage, made),  # first: it says what is wrong with them
                 changed=force or _changed(stage),
                 memory=_memory(stage),
                 hidden=name == FINGERPRINT_STAGE,
@@ -143,7 +143,7 @@ def _watched(repo: Any, root: Path, stages: Sequence[Any]) -> Watched | None:
     written = {s.addressing: [out.fs_path for out in s.outs] for s in stages}
     made = {path for paths in written.values() for path in paths}
     declared = {Path(stage.path) for stage in repo.index.stages}
-    locks = {path.with_name(uptodate.LOCK) for path in declared if path.suffix == ".yaml"}
+    locks = {path.with_name(uptodate.LOCK_NAME) for path in declared if path.suffix == ".yaml"}
     needed = {dep.fs_path for stage in stages if not stage.frozen for dep in stage.deps}
     read = {path for path in needed if not made & {path, *map(str, Path(path).parents)}}
     variables = [_variables(path) for path in declared]
@@ -159,7 +159,7 @@ def _watched(repo: Any, root: Path, stages: Sequence[Any]) -> Watched | None:
         lambda path: bool(repo.scm.is_ignored(f"{path}{os.sep}")),
     )
     caches = [odb.path for odb in (repo.cache.local, repo.cache.legacy)]
-    texts = {str(path): read_text(path) for path in sorted(locks)}
+    texts = {str(path): lock_text(path) for path in sorted(locks)}
     watched = Watched(sorted(read), written, searched, ignored, left, tooling, caches, texts)
     return replace(watched, before=uptodate.look(root, watched))
 

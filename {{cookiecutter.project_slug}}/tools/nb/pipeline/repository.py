@@ -230,7 +230,7 @@ def with_fingerprints(repo: Any, stages: list[Any]) -> list[Any]:
     return [*stages, *can_run] if stages else []
 
 
-def read_parameters(stage: Any, made: Set[str]) -> dict[str, Any]:
+def stage_parameters(stage: Any, made: Set[str]) -> dict[str, Any]:
     """Return the parameters that a stage depends on, by name.
 
     Args:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 # Other names in the run cache are drafts that a process writes, or left when it was killed.
-NAME = re.compile(r"[0-9a-f]{64}")
+ENTRY_NAME = re.compile(r"[0-9a-f]{64}")
 # Passed on like DVC's own messages.
 logger = logging.getLogger("dvc.stage.cache")
 
@@ -39,7 +39,7 @@ def is_sound(path: Path, key: str, value: str) -> bool:
 def _load_entry(cache: Any, key: str, value: str) -> dict[str, Any] | None:
     """Return an entry; None if there is none. One that is not sound is removed."""
     path = Path(cache._get_cache_path(key, value))
-    if not NAME.fullmatch(value) or not os.access(path, os.R_OK):
+    if not ENTRY_NAME.fullmatch(value) or not os.access(path, os.R_OK):
         return None
     entry = _read(path, key, value)
     if entry is None:

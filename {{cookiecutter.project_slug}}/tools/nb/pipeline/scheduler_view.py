@@ -30,7 +30,7 @@ def listed(root: Path) -> list[dict[str, Any]]:
     return [_listed(root, definition) for definition in pipeline.definitions(root)]
 
 
-def _listed(root: Path, definition: pipeline.Definition) -> dict[str, Any]:
+def _listed(root: Path, definition: pipeline.StageDefinition) -> dict[str, Any]:
     command, folder = definition.command, definition.folder
     call = papermill_command(command, folder) or PapermillCommand("")
     config: dict[str, Any] = {}

@@ -12,7 +12,7 @@ from nb.notebook import fingerprints
 from nb.project import FINGERPRINTS, NbError
 
 from .places import require_places
-from .repository import open_project, path_of, read_parameters, shown_stages, with_fingerprints
+from .repository import open_project, path_of, shown_stages, stage_parameters, with_fingerprints
 
 NB_RUN, UNFREEZE = "nb run", "dvc unfreeze"
 
@@ -62,7 +62,7 @@ def find_states(repo: Any, root: Path) -> list[StageState]:
     stages = {s.addressing: s for s in shown_stages(graph)}
     made = {str(out.fs_path) for stage in graph for out in stage.outs}
     for stage in stages.values():
-        read_parameters(stage, made)  # first: it says what is wrong with them
+        stage_parameters(stage, made)  # first: it says what is wrong with them
     changes = repo.status()
     makers = {path_of(out, root): s.addressing for s in graph for out in s.outs}
     states: list[StageState] = []

@@ -26,9 +26,9 @@ from nb.git.credentials import storage_secrets
 from nb.project import NbError, one_line
 
 from . import hold_lock, missing_data, open_project, require_places
-from .run_cache import NAME, is_sound
+from .run_cache import ENTRY_NAME, is_sound
 
-RUNS = "runs"
+RUN_CACHE = "runs"
 # There from the begin of a push to its good end.
 UNFINISHED = Path(".nb/push.unfinished")
 # The libraries of some kinds of storage go on trying for minutes.
@@ -41,7 +41,7 @@ LOGGERS = ("dvc", "dvc_data", "dvc_objects", "gcsfs", "azure", "asyncssh", "asyn
 
 
 @dataclass(frozen=True)
-class Kind:
+class StorageKind:
     """A kind of storage.
 
     Attributes:
@@ -54,16 +54,16 @@ class Kind:
 
 
 KINDS = {
-    "s3": Kind("bucket", "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"),
-    "gs": Kind(
+    "s3": StorageKind("bucket", "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"),
+    "gs": StorageKind(
         "bucket",
         "set GOOGLE_APPLICATION_CREDENTIALS, or gcloud auth application-default login",
     ),
-    "azure": Kind(
+    "azure": StorageKind(
         "container",
         "set AZURE_STORAGE_CONNECTION_STRING, or AZURE_STORAGE_ACCOUNT and AZURE_STORAGE_KEY",
     ),
-    "ssh": Kind("folder", "dvc remote modify --local storage keyfile ~/.ssh/id_ed25519"),
+    "ssh": StorageKind("folder", "dvc remote modify --local storage keyfile ~/.ssh/id_ed25519"),
 }
 # Errors by the names of their types: each library has its own, and most are not installed.
 NOT_GIVEN = {
@@ -74,7 +74,7 @@ NOT_GIVEN = {
     "PartialCredentialsError",
     "ProfileNotFound",
 }
-REFUSED = {"ClientAuthenticationError", "PermissionDenied", "PermissionError", "RefreshError"}
+REFUSALS = {"ClientAuthenticationError", "PermissionDenied", "PermissionError", "RefreshError"}
 REFUSED_CODES = (401, 403)
 NO_CONTAINER = {"FileNotFoundError", "NoSuchBucket", "ResourceNotFoundError"}
 NO_ANSWER = {
@@ -178,7 +178,7 @@ def fetch_runs(root: Path, tell: Callable[[str], None]) -> int:
         return _fetch_runs(repo, tell)
 
 
-def push(root: Path, tell: Callable[[str], None], names: Sequence[str] = ()) -> int:
+def push_results(root: Path, tell: Callable[[str], None], names: Sequence[str] = ()) -> int:
     """Send results and their entries in the run cache; return how many files were sent.
 
     Args:
@@ -238,7 +238,7 @@ def _remove_torn(cache: Any, odb: Any, objects: Iterable[Any]) -> None:
                 odb.fs.remove(there)
 
 
-def pull(root: Path, tell: Callable[[str], None]) -> int:
+def pull_results(root: Path, tell: Callable[[str], None]) -> int:
     """Fetch the results that `dvc.lock` names, and the run cache; return how many files came.
 
     Raises:
@@ -259,7 +259,7 @@ def pull(root: Path, tell: Callable[[str], None]) -> int:
         return count + int(stats.get("fetched") or 0)
 
 
-def unpushed(root: Path) -> list[str]:
+def unpushed_results(root: Path) -> list[str]:
     """Return the artifacts of this commit that the storage does not have yet.
 
     Raises:
@@ -269,16 +269,16 @@ def unpushed(root: Path) -> list[str]:
         return sorted(name for name, what in repo.status(cloud=True).items() if what == "new")
 
 
-def explain(url: str, error: BaseException) -> Trouble:
+def explain_failure(url: str, error: BaseException) -> Trouble:
     """Say what an error of a storage means: no credentials, no bucket, no network, or its text."""
     scheme, _, rest = url.partition("://")
-    kind = KINDS.get(scheme, Kind("folder", "give yourself access to it"))
+    kind = KINDS.get(scheme, StorageKind("folder", "give yourself access to it"))
     causes = list(_causes(error))
     names = {cls.__name__ for cause in causes for cls in type(cause).__mro__}
     text = one_line(causes[-1]).partition(". ")[0][:200]
     if names & NOT_GIVEN:
         return Trouble(f"{url}: no credentials were found", kind.credentials)
-    refused = names & REFUSED or {_status(cause) for cause in causes} & set(REFUSED_CODES)
+    refused = names & REFUSALS or {_status(cause) for cause in causes} & set(REFUSED_CODES)
     if refused and scheme in KINDS:
         return Trouble(f"{url} refuses these credentials ({text})", kind.credentials)
     if names & NO_ANSWER or any(
@@ -330,7 +330,7 @@ def _storage(root: Path) -> Iterator[tuple[Any, Heard]]:
         except NbError:
             raise
         except Exception as error:  # each kind of storage has errors of its own
-            raise NbError(str(explain(url, error))) from None
+            raise NbError(str(explain_failure(url, error))) from None
 
 
 @contextmanager
@@ -402,7 +402,7 @@ def ask(look: Callable[[], object], url: str, seconds: float) -> Trouble | None:
             look()
             found.put(None)
         except Exception as error:
-            found.put(explain(url, error))
+            found.put(explain_failure(url, error))
 
     trouble: Trouble | None = None
     for _ in range(ATTEMPTS):
@@ -538,7 +538,7 @@ def _fetch_runs(repo: Any, tell: Callable[[str], None]) -> int:
     here, remote = repo.cache.legacy, repo.cloud.get_remote_odb(hash_name="md5-dos2unix")
     pairs = ((path, Path(_elsewhere(remote, path, here))) for path in _run_sizes(remote))
     missing = [(path, copy) for path, copy in pairs if not _is_here(copy)]
-    folder = Path(here.path, RUNS)
+    folder = Path(here.path, RUN_CACHE)
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=folder) as drafts:  # where a rename is one step
         names = [(path, copy, Path(drafts, str(n))) for n, (path, copy) in enumerate(missing)]
@@ -555,7 +555,7 @@ def _fetch_runs(repo: Any, tell: Callable[[str], None]) -> int:
 
 def _run_sizes(odb: Any) -> dict[str, int]:
     """Return the sizes of the entries of a run cache by their paths; drafts are left out."""
-    folder = odb.fs.join(odb.path, RUNS)
+    folder = odb.fs.join(odb.path, RUN_CACHE)
     if not odb.fs.exists(folder):
         return {}
     if odb.fs.protocol == "local":
@@ -563,7 +563,9 @@ def _run_sizes(odb: Any) -> dict[str, int]:
     else:
         sizes = {path: info["size"] for path, info in odb.fs.fs.find(folder, detail=True).items()}
     names = {path: odb.fs.parts(path)[-2:] for path in sizes}
-    return {path: size for path, size in sizes.items() if all(map(NAME.fullmatch, names[path]))}
+    return {
+        path: size for path, size in sizes.items() if all(map(ENTRY_NAME.fullmatch, names[path]))
+    }
 
 
 def _is_here(path: Path) -> bool:

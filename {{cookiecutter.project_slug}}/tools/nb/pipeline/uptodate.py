@@ -24,11 +24,11 @@ from nb.project import parse_json, write_whole
 
 STAMP = Path(".nb/stamp.json")
 CLOCK = Path(".nb/clock")
-SCHEMA = 2
+STAMP_SCHEMA = 2
 # Where a file with such a name appears, changes or goes, DVC may see another pipeline.
 DECLARING = ("dvc.yaml", ".dvcignore", ".gitignore")
 DECLARING_SUFFIX = ".dvc"
-LOCK = "dvc.lock"
+LOCK_NAME = "dvc.lock"
 # Clocks of file systems tick this slowly; a change within the same tick could go unseen.
 TICK_SECONDS = 0.02
 
@@ -83,11 +83,11 @@ def _seen(root: Path, watched: Watched) -> tuple[str, int]:
     return seen.digest(watched.read, watched.searched), seen.newest
 
 
-def read(root: Path) -> dict[str, Any] | None:
+def read_stamp(root: Path) -> dict[str, Any] | None:
     """Return what was recorded with the stamp; None if anything was touched since, or may be."""
     try:
         stamp = parse_json((root / STAMP).read_bytes())
-        if stamp["schema"] != SCHEMA:
+        if stamp["schema"] != STAMP_SCHEMA:
             return None
         return dict(stamp["content"]) if _digest(root, stamp)[0] == stamp["digest"] else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -125,7 +125,7 @@ def record(
         written = [path for outs in watched.written.values() for path in outs]
         paths = [*watched.read, *written, *watched.locks, *made]
         values = {
-            "schema": SCHEMA,
+            "schema": STAMP_SCHEMA,
             "paths": paths,
             "searched": [*watched.searched, *_new_folders(watched)],
             "objects": sorted({*_objects(root, watched), *watched.tooling}),
@@ -181,7 +181,7 @@ def _new_folders(watched: Watched) -> set[str]:
 
 
 def _declares(name: str) -> bool:
-    return name == LOCK or name in DECLARING or name.endswith(DECLARING_SUFFIX)
+    return name == LOCK_NAME or name in DECLARING or name.endswith(DECLARING_SUFFIX)
 
 
 def forget(root: Path) -> None:
@@ -304,7 +304,7 @@ class _Look:
                 # A cache that a tool made, for example: a folder counts by what is declared in it.
                 if self.known is not None and entry.path not in self.known:
                     yield from self._declarations(entry.path)
-            elif entry.name != LOCK and _declares(entry.name):
+            elif entry.name != LOCK_NAME and _declares(entry.name):
                 yield self._file(entry.path, entry.stat(follow_symlinks=False))
 
 

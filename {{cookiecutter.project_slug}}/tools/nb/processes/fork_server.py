@@ -31,10 +31,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 SHIM = Path(__file__).parent / "shim"
-FOLDER = Path(".nb/forks")
+SOCKETS = Path(".nb/forks")
 # Variables that no library reads as it is imported. If another one differs from those of the warm
 # process, a fork may not be what an ordinary start is.
-HARMLESS = (
+HARMLESS_VARIABLES = (
     "DVC_", "JPY_", "JUPYTER_DEFAULT_PROVISIONER_NAME", "NB_", "OLDPWD=", "PATH=", "PS1=", "PS2=",
     "PWD=", "PYDEVD_DISABLE_FILE_VALIDATION", "SHLVL=", "_=",
 )  # fmt: skip
@@ -73,24 +73,24 @@ class Server:
         self.path.unlink(missing_ok=True)
 
 
-def tidy(root: Path) -> None:
+def remove_dead_sockets(root: Path) -> None:
     """Remove the sockets of servers that were killed, when no run is at work."""
-    for path in (root / FOLDER).glob("*"):
+    for path in (root / SOCKETS).glob("*"):
         path.unlink()
 
 
-def start(root: Path, private: Iterable[int]) -> Server | None:
+def start_server(root: Path, private: Iterable[int]) -> Server | None:
     """Fork a server from this process; None if its socket cannot be made here.
 
     Args:
         root: the project's root, also the working directory.
         private: files that are to be closed in the server.
     """
-    (root / FOLDER).mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = root / FOLDER / str(os.getpid())
+    (root / SOCKETS).mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = root / SOCKETS / str(os.getpid())
     listener = socket.socket(socket.AF_UNIX)
     try:
-        os.chdir(root / FOLDER)  # the path of a socket may have no more than about a hundred bytes
+        os.chdir(root / SOCKETS)  # the path of a socket may have no more than about a hundred bytes
         listener.bind(path.name)
     except OSError:
         return None
@@ -166,7 +166,7 @@ class Fork:
 set_by_imports: dict[str, str] = {}
 # Called first in a fork of each kind, and in a kernel before it executes code: the warm process has
 # imports for all.
-prepare: dict[str, Callable[[], None]] = {}
+preparations: dict[str, Callable[[], None]] = {}
 # The channel to the fork server, in a papermill that was forked from one.
 _channel: socket.socket | None = None
 
@@ -398,7 +398,7 @@ def _refusal(request: Mapping[str, Any]) -> str:
     names = sorted(
         name
         for name in ours.keys() | theirs.keys()
-        if not f"{name}=".startswith(HARMLESS) and ours.get(name) != theirs.get(name)
+        if not f"{name}=".startswith(HARMLESS_VARIABLES) and ours.get(name) != theirs.get(name)
     )
     if names:
         return f"it is to start with another value of {', '.join(names)}"
@@ -429,7 +429,7 @@ def _become(
     A kernel ignores interrupts until it executes code.
     """
     global _channel
-    prepare[request["kind"]]()
+    preparations[request["kind"]]()
     for number in OWN_SIGNALS:
         signal.signal(number, signal.SIG_DFL)
     for target, file in enumerate(files):
@@ -486,7 +486,7 @@ def _run_kernel(arguments: list[str]) -> None:
     os.environ["JPY_PARENT_PID"] = str(os.getppid())
     kernel = kernelapp.IPKernelApp.instance(parent_handle=os.getppid())
     kernel.initialize(arguments)
-    prepare[STARTED]()
+    preparations[STARTED]()
     kernel.start()
     # At exit ipykernel stops the thread of outputs first; that of control may wait for it then,
     # until the kernel's manager loses patience after 2.5 s.

@@ -76,7 +76,7 @@ SETTINGS: tuple[tuple[Callable[[], Any], Callable[[Any], Any]], ...] = (
 )
 
 
-class State:
+class InterpreterState:
     """The interpreter's state at the moment when this object was made."""
 
     def __init__(self) -> None:
@@ -177,7 +177,7 @@ class Imports:
         return reached
 
 
-class Programs:
+class ProgramImports:
     """Imports that a process has in advance and that kernels among its forks are not to notice.
 
     Args:
@@ -185,8 +185,8 @@ class Programs:
         imports: what was noted meanwhile, and goes on being noted.
     """
 
-    def __init__(self, before: State, imports: Imports) -> None:
-        self._state = State()
+    def __init__(self, before: InterpreterState, imports: Imports) -> None:
+        self._state = InterpreterState()
         self._before = before
         self._imports = imports
         self._at_exit, imports.at_exit = imports.at_exit or [], None

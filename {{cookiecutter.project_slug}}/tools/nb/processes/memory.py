@@ -8,7 +8,7 @@ CGROUPS = Path("/sys/fs/cgroup")
 OWN = Path("/proc/self/cgroup")
 
 
-def available() -> int:
+def available_memory() -> int:
     """Return how many bytes of memory new processes can have."""
     import psutil
 

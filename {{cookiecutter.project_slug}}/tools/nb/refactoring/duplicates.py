@@ -32,7 +32,7 @@ BREAKS = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast
 
 
 @dataclass(frozen=True)
-class Place:
+class CodePlace:
     """Where a piece of code stands.
 
     Attributes:
@@ -69,7 +69,7 @@ class Duplicate:
     """
 
     kind: str
-    places: tuple[Place, ...]
+    places: tuple[CodePlace, ...]
 
     @property
     def name(self) -> str:
@@ -133,13 +133,13 @@ class Source:
         for found in self.shapes.names.definitions.values():
             yield from (one for one in found if not one.is_constant)
 
-    def place(self, cell: int, nodes: Sequence[ast.stmt], name: str = "") -> Place:
+    def place(self, cell: int, nodes: Sequence[ast.stmt], name: str = "") -> CodePlace:
         """Return where statements that follow each other stand."""
         first, last = nodes[0], nodes[-1]
         start, end = first_line(first), last.end_lineno or last.lineno
         counts = self._code_lines[cell]
         one = first if len(nodes) == 1 and isinstance(first, Function) else None
-        return Place(
+        return CodePlace(
             path=self.path,
             cell=cell,
             line=start,
@@ -232,7 +232,7 @@ def _without_breaks(body: Sequence[ast.stmt], hidden: set[int]) -> Iterator[list
     yield part
 
 
-def find(root: Path, block_lines: int = BLOCK_LINES) -> list[Duplicate]:
+def find_duplicates(root: Path, block_lines: int = BLOCK_LINES) -> list[Duplicate]:
     """Return the code that stands in several notebooks, or in a notebook and in `src/`.
 
     Args:
@@ -293,7 +293,7 @@ def _relative(path: Path, root: Path) -> str:
 
 def find_definitions(sources: Iterable[Source]) -> list[Duplicate]:
     """Return the functions and classes that stand in several notebooks, or in one and in `src/`."""
-    groups: dict[str, list[Place]] = {}
+    groups: dict[str, list[CodePlace]] = {}
     for source in sources:
         for found in source.definitions():
             place = source.place(found.cell, [found.node], found.name)
@@ -307,12 +307,12 @@ def find_definitions(sources: Iterable[Source]) -> list[Duplicate]:
     ]
 
 
-def in_order(places: Iterable[Place]) -> tuple[Place, ...]:
+def in_order(places: Iterable[CodePlace]) -> tuple[CodePlace, ...]:
     """Return places in the order of a finding: what can be imported first."""
     return tuple(sorted(places, key=lambda p: (not p.module, p.path, p.cell, p.line)))
 
 
-def _is_shared(places: Sequence[Place]) -> bool:
+def _is_shared(places: Sequence[CodePlace]) -> bool:
     return any(place.cell for place in places) and len({place.path for place in places}) > 1
 
 
@@ -391,7 +391,7 @@ class _Blocks:
         )
 
 
-def _holds(outer: Place, inner: Place) -> bool:
+def _holds(outer: CodePlace, inner: CodePlace) -> bool:
     same = (outer.path, outer.cell) == (inner.path, inner.cell)
     return same and outer.line <= inner.line and inner.end <= outer.end
 
@@ -401,7 +401,7 @@ def _shape(part: Part) -> str:
     return shape(run.skeletons[start:end])
 
 
-def _place(part: Part) -> Place:
+def _place(part: Part) -> CodePlace:
     run, start, end = part
     return run.source.place(run.cell, run.nodes[start:end], run.name)
 

@@ -17,7 +17,7 @@ from nb.project import NbError, edit_lock, write_whole
 
 from . import relocate, rerun
 from .ast_hash import Shapes
-from .duplicates import Place, Source, read_sources
+from .duplicates import CodePlace, Source, read_sources
 from .nbdev_cells import write_module
 
 
@@ -84,7 +84,7 @@ class Extraction:
         return {path: new.encode("utf-8", "surrogatepass") for path, new in self.changes.items()}
 
 
-def prepare(root: Path, name: str, to: str = "", origin: str = "") -> Extraction:
+def prepare_extraction(root: Path, name: str, to: str = "", origin: str = "") -> Extraction:
     """Find out what an extraction changes; nothing is written.
 
     Args:
@@ -162,8 +162,8 @@ def carry_out(
         extraction.write(root)
         if not stages:
             return
-        rerun.run(root, stages)
-        compared = rerun.compare(before, rerun.outputs(root, stages))
+        rerun.run_stages(root, stages)
+        compared = rerun.compare_outputs(before, rerun.outputs(root, stages))
         show(compared)
         if any(one.verdict != rerun.SAME for one in compared):
             end = "the changes are kept" if keep else "all is as it was (--keep keeps the changes)"
@@ -176,7 +176,7 @@ class _Copy:
 
     source: Source
     definition: Definition
-    place: Place
+    place: CodePlace
     shape: str
 
 
@@ -222,7 +222,7 @@ def _with_definition(root: Path, first: _Copy, module: str, target: Path, found:
     """Note the module's new text, with the definition and all that it needs, and return it."""
     file = read_cells(root / first.place.path)
     where = first.place.path
-    move = relocate.plan(names_of_notebook(file), [first.definition.name], where)
+    move = relocate.plan_relocation(names_of_notebook(file), [first.definition.name], where)
     needed = Sources(root / "src").closure(f"{one.module}.{one.name}" for one in move.imports)
     if module in needed:
         reason = f"{first.definition.name} needs a module that imports {module}"
@@ -247,7 +247,7 @@ def _replaced(
     names = names_of_notebook(file)
     if copy.definition.name not in names.definitions:
         return file.text  # another copy in the same notebook brought it away
-    move = relocate.plan(names, [copy.definition.name], copy.place.path)
+    move = relocate.plan_relocation(names, [copy.definition.name], copy.place.path)
     mine = Shapes(names)
     taken = {copy.definition.name: first.definition.name}
     known = {there.of_definition(d): d for found in there.names.definitions.values() for d in found}

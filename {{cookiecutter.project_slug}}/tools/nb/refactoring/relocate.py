@@ -59,7 +59,7 @@ class Move:
         return [definition.name for definition in self.definitions]
 
 
-def plan(names: Names, wanted: Iterable[str], where: str = "the notebook") -> Move:
+def plan_relocation(names: Names, wanted: Iterable[str], where: str = "the notebook") -> Move:
     """Return what moves when some definitions move: those, all that they need, and the imports.
 
     Args:

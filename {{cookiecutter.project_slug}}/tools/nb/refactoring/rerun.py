@@ -18,7 +18,7 @@ from nb.notebook import fingerprints
 from nb.pipeline import FINGERPRINT_STAGE, lines_put_back_on_error
 from nb.project import FINGERPRINTS, PRODUCTION, NbError, program, program_environment, write_whole
 
-LOCK = Path("dvc.lock")
+DVC_LOCK = Path("dvc.lock")
 SAME, DIFFERS = "same", "differs"
 
 
@@ -68,7 +68,7 @@ def require_fresh(root: Path, stages: Iterable[str]) -> None:
         raise NbError(f"{reason}; run `nb run` first, or go without: --no-run")
 
 
-def compare(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Compared]:
+def compare_outputs(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Compared]:
     """Compare the outputs of stages.
 
     Args:
@@ -91,7 +91,7 @@ def outputs(root: Path, stages: Iterable[str]) -> dict[str, dict[str, str]]:
     }
 
 
-def run(root: Path, stages: Iterable[str]) -> None:
+def run_stages(root: Path, stages: Iterable[str]) -> None:
     """Run stages, and what they depend on.
 
     Raises:
@@ -121,13 +121,13 @@ def all_or_nothing(
     names = _with_upstream(read_lock(root), stages)
     small = [root / path for path in _uncached_outputs(root, names)]
     before = {path: content_of(path) for path in (*written, *small)}
-    lock, ran = content_of(root / LOCK), False
+    lock, ran = content_of(root / DVC_LOCK), False
     try:
         with lines_put_back_on_error(root, [*names, FINGERPRINT_STAGE]):
             try:
                 yield
             except BaseException:
-                ran = content_of(root / LOCK) != lock
+                ran = content_of(root / DVC_LOCK) != lock
                 raise
     except BaseException:
         for path, content in before.items():

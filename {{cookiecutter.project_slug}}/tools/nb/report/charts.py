@@ -9,7 +9,7 @@ from html import escape
 
 WIDTH, HEIGHT = 184, 52
 GAP_X, GAP_Y = 56, 20
-LONGEST = 22
+LONGEST_LABEL = 22
 COLORS = 6  # style.css has as many
 
 
@@ -99,7 +99,7 @@ def _edge(start: tuple[float, float], end: tuple[float, float]) -> str:
 
 
 def _box(node: Node, x: float, y: float) -> str:
-    name = node.name if len(node.name) <= LONGEST else f"{node.name[: LONGEST - 1]}…"
+    name = node.name if len(node.name) <= LONGEST_LABEL else f"{node.name[: LONGEST_LABEL - 1]}…"
     label = ", ".join(part for part in (node.name, node.state, node.detail) if part)
     return (
         f'<a href="{escape(node.href)}" aria-label="{escape(label)}">'

@@ -39,7 +39,7 @@ BROWSER_PATHS = (
 PDF_SECONDS = 120
 
 
-def find(root: Path, name: str, kind: str) -> Path:
+def find_executed(root: Path, name: str, kind: str) -> Path:
     """Return the notebook to export: a path, or a name.
 
     A name means the executed copy, which has the outputs; for a script, and where there is none, it
@@ -59,7 +59,7 @@ def find(root: Path, name: str, kind: str) -> Path:
         raise
 
 
-def export(path: Path, kind: str, target: Path, *, no_input: bool) -> None:
+def export_document(path: Path, kind: str, target: Path, *, no_input: bool) -> None:
     """Write a document.
 
     Args:
@@ -75,7 +75,7 @@ def export(path: Path, kind: str, target: Path, *, no_input: bool) -> None:
     if kind == "script" and no_input:
         raise NbError("a script without its input is empty; leave out --no-input.", 2)
     code = pages.LEFT_OUT if no_input else pages.SHOWN
-    notebook = pages.read(path)
+    notebook = pages.read_executed(path)
     if kind in ("markdown", "script"):
         _convert(notebook, kind, target, no_input=no_input)
     elif kind == "slides":

@@ -18,7 +18,7 @@ from typing import Any
 from .format import size
 
 # What is larger is cut or left to the executed copy.
-TEXT_LIMIT = 20_000  # characters
+SHOWN_TEXT_LIMIT = 20_000  # characters
 HTML_LIMIT = 300_000
 PAGE_LIMIT = 16_000_000  # plotly brings 5 MB of JavaScript with it
 IMAGE_LIMIT = 5_000_000  # bytes
@@ -33,7 +33,7 @@ INLINE = frozenset(
         *("tr", "tt", "u", "ul", "var"),
     )
 )
-ATTRIBUTES = ("colspan", "rowspan", "scope", "start", "title", "open")
+HTML_ATTRIBUTES = ("colspan", "rowspan", "scope", "start", "title", "open")
 _TAG = re.compile(r"<\s*/?\s*([a-zA-Z][^\s/>]*)")
 _SCRIPT = re.compile(r"<\s*script|\son\w+\s*=|javascript:", re.I)
 _SCRIPT_ELEMENT = re.compile(r"<script\b.*?</script\s*>", re.I | re.S)
@@ -90,7 +90,7 @@ class Outputs:
             self.headings.append((level, text, anchor))
             return f'<h{level} id="{escape(anchor)}">{inner}</h{level}>'
 
-        return _scrolling(_HEADING.sub(heading, clean(html)))
+        return _scrolling(_HEADING.sub(heading, harmless(html)))
 
     def _anchor(self, text: str) -> str:
         base = re.sub(r"\s+", "-", text) or "section"
@@ -120,7 +120,7 @@ class Outputs:
         for kind in IMAGES:
             if kind in data:
                 return self._image(kind, data[kind], output.get("metadata", {}))
-        if "text/markdown" in data and len(data["text/markdown"]) <= TEXT_LIMIT:
+        if "text/markdown" in data and len(data["text/markdown"]) <= SHOWN_TEXT_LIMIT:
             content = self.markdown(markdown(data["text/markdown"]), contents=False)
             return f'<div class="rich">{content}</div>'
         for kind in ("text/markdown", "text/latex", "text/plain"):
@@ -131,8 +131,8 @@ class Outputs:
 
     def _text(self, text: str, style: str, cell: int) -> str:
         note = ""
-        if len(text) > TEXT_LIMIT:
-            shown = text[:TEXT_LIMIT].rpartition("\n")[0] or text[:TEXT_LIMIT]
+        if len(text) > SHOWN_TEXT_LIMIT:
+            shown = text[:SHOWN_TEXT_LIMIT].rpartition("\n")[0] or text[:SHOWN_TEXT_LIMIT]
             note = self._note(f"The output has {size(len(text))}; this is the start of it.")
             text = shown
         if not text.strip():
@@ -142,8 +142,8 @@ class Outputs:
 
     def _error(self, output: Any, cell: int) -> str:
         text = "\n".join(output.get("traceback") or [f"{output.ename}: {output.evalue}"])
-        if len(text) > TEXT_LIMIT:  # the error itself is at the end
-            text = f"…\n{text[-TEXT_LIMIT:]}"
+        if len(text) > SHOWN_TEXT_LIMIT:  # the error itself is at the end
+            text = f"…\n{text[-SHOWN_TEXT_LIMIT:]}"
         shown = _region("pre", "traceback", f"Traceback of code cell {cell}", ansi(text))
         self.error = self.error or shown
         return shown
@@ -171,7 +171,7 @@ class Outputs:
         plain = _PANDAS_STYLE.sub("", html)
         has_scripts = bool(_SCRIPT.search(html))
         if len(plain) <= HTML_LIMIT and {tag.lower() for tag in _TAG.findall(plain)} <= INLINE:
-            return f'<div class="rich">{_scrolling(clean(plain))}</div>'
+            return f'<div class="rich">{_scrolling(harmless(plain))}</div>'
         title = f"Output of code cell {cell}"
         link = self._own_page(html, title) if has_scripts else ""
         if len(html) <= HTML_LIMIT:
@@ -203,7 +203,7 @@ class Outputs:
         return f'<p class="note">{escape(text)}{where if self.copy else ""}</p>'
 
 
-def clean(html: str) -> str:
+def harmless(html: str) -> str:
     """Return HTML reduced to harmless tags: no scripts, styles, forms, nothing from the network."""
     import bleach
 
@@ -225,7 +225,7 @@ def _is_harmless(tag: str, name: str, value: str) -> bool:
         return value.startswith("data:image/")
     if tag == "img" and name in ("alt", "width", "height"):
         return True
-    return name in ATTRIBUTES
+    return name in HTML_ATTRIBUTES
 
 
 def _scrolling(html: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 
-def work(root: Path, connection: int, leave: Callable[[], None] | None = None) -> NoReturn:
+def make_pages(root: Path, connection: int, leave: Callable[[], None] | None = None) -> NoReturn:
     """Be the page maker, in a new fork: make what is ordered until the runner orders no more.
 
     Args:

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from nb.declaration.reader import Stage
-from nb.execution.executed_copy import ERROR_MARK, INJECTED, one_line
-from nb.notebook.content import load_json, parse_notebook, read_text
+from nb.execution.executed_copy import ERROR_MARK, INJECTED, first_line_of
+from nb.notebook.content import load_json, parse_notebook, read_notebook_text
 from nb.project import EXECUTED, SITE, NbError, parse_json, write_whole
 from nb.runtime import deferred_imports
 from nb.secrets.masking import Mask
@@ -161,13 +161,13 @@ def _rendered(copy: Path, outputs: Outputs, source: Path | None) -> tuple[Render
     index must not suffer from it.
     """
     try:
-        notebook = read(copy)
+        notebook = read_executed(copy)
         rendered = render(notebook, copy, outputs, source=source)
         return rendered, _dict(notebook.metadata.get("papermill"))
     except NbError as error:
         problem = str(error)
     except Exception as error:
-        problem = one_line(f"{type(error).__name__}: {error}")
+        problem = first_line_of(f"{type(error).__name__}: {error}")
     return Rendered("", copy.stem, [], False, problem), {}
 
 
@@ -180,7 +180,7 @@ def _source(root: Path, stage: Stage | None) -> Path | None:
     return root / notebook if notebook else None
 
 
-def read(path: Path) -> Any:
+def read_executed(path: Path) -> Any:
     """Read a notebook, without credentials: whoever made an executed copy may not have masked it.
 
     Raises:
@@ -190,14 +190,14 @@ def read(path: Path) -> Any:
         import nbformat
 
     try:
-        text = read_text(path, lambda text: load_json(path, text) and text)
+        text = read_notebook_text(path, lambda text: load_json(path, text) and text)
         notebook = nbformat.reads(text, as_version=4)  # type: ignore[no-untyped-call]
         parse_notebook(path, notebook)
         return nbformat.from_dict(Mask({}).tree(notebook))  # type: ignore[no-untyped-call]
     except NbError:
         raise
     except Exception as error:  # nbformat has errors of its own for what is no notebook
-        raise NbError(f"{path.name} cannot be shown: {one_line(str(error))}") from None
+        raise NbError(f"{path.name} cannot be shown: {first_line_of(str(error))}") from None
 
 
 def render(
@@ -266,7 +266,7 @@ def annotate(notebook: Any, code: str) -> tuple[str, int | None, int | None]:
         label = "Parameters of this run" if INJECTED in tags else f"Code cell {known}"
         if errors and not found[0]:
             error = errors[0]
-            found = (one_line(f"{error.ename}: {error.evalue}"), known, number)
+            found = (first_line_of(f"{error.ename}: {error.evalue}"), known, number)
         if tags & REMOVED_OUTPUT:
             cell.outputs = []
         cell.metadata["transient"] = {"remove_source": _leaves_out(tags, code) and not errors}

@@ -139,7 +139,7 @@ def _write_index(
             waiting=[row for row in rows if row.state == NOT_RUN],
             graph=_graph(rows),
             comparisons=_comparisons(rows, metrics),
-            metrics=tables.metrics(stages, metrics, history),
+            metrics=tables.metrics_tables(stages, metrics, history),
             series=[_chart(s) for s in tables.over_time(history)],
             plots=[
                 p for row in rows for plot in row.stage.plots if (p := _plot(root, plot, files))
@@ -211,7 +211,7 @@ def _comparisons(rows: list[Row], metrics: dict[str, dict[str, float]]) -> list[
     for row in rows:
         if "@" in row.name:
             groups.setdefault(row.stage.group, []).append(row)
-    return [tables.compare(name, g, metrics) for name, g in groups.items() if len(g) > 1]
+    return [tables.matrix_table(name, g, metrics) for name, g in groups.items() if len(g) > 1]
 
 
 def _chart(series: Series) -> dict[str, Any]:

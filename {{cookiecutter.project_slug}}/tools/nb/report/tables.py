@@ -43,7 +43,7 @@ class Comparison:
     gallery: list[list[tuple[str, str]]]
 
 
-def compare(
+def matrix_table(
     name: str, values: Sequence[Row], metrics: Mapping[str, Mapping[str, float]]
 ) -> Comparison:
     """Set the values of a matrix side by side.
@@ -79,7 +79,7 @@ def counts(run: RunRecord) -> list[tuple[str, int]]:
     return list(Counter(stage.state for stage in run.stages).items())
 
 
-def metrics(
+def metrics_tables(
     stages: Iterable[Stage], now: Mapping[str, Mapping[str, float]], history: Sequence[Moment]
 ) -> list[dict[str, Any]]:
     """Return each metrics file with its numbers, and what they were before they last changed."""

@@ -23,7 +23,7 @@ class MakePages(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Programs:
+class RunPrograms:
     """The programs that a run starts and that know of rooms above this one.
 
     Attributes:

@@ -27,7 +27,7 @@ from nb.runtime.warm_client import COLD, Warm
 from nb.tracing import contract, trace
 
 from . import record
-from .page_process import Programs
+from .page_process import RunPrograms
 from .record import Options, RunRecord
 from .runner import ENDING, Runner, stage_record
 from .view import View
@@ -49,7 +49,7 @@ class Done:
     remember: Callable[[list[str]], None] = lambda made: None
 
 
-def execute(root: Path, options: Options, view: View, programs: Programs) -> Done | None:
+def execute(root: Path, options: Options, view: View, programs: RunPrograms) -> Done | None:
     """Bring stages up to date and return what became of it; None if the pipeline has no stage.
 
     Raises:
@@ -71,9 +71,9 @@ def execute(root: Path, options: Options, view: View, programs: Programs) -> Don
 
 
 def _run_side_by_side(
-    root: Path, options: Options, view: View, programs: Programs, warm: Warm | None
+    root: Path, options: Options, view: View, programs: RunPrograms, warm: Warm | None
 ) -> Done | None:
-    tidy(root)
+    remove_leftovers(root)
     if options.pull:
         storage.fetch_runs(root, view.note)
     began = uptodate.clock(root)
@@ -112,7 +112,7 @@ def _content(plan: Plan, done: RunRecord) -> dict[str, Any]:
     return {"stages": stages, "shown": shown, "metrics": done.metrics}
 
 
-def preview(root: Path, options: Options) -> list[StageState]:
+def preview_run(root: Path, options: Options) -> list[StageState]:
     """Return the stages that would run, or may, and why."""
     tasks, found = pipeline.preview(
         root, options.stages, force=options.force, downstream=options.downstream
@@ -138,7 +138,7 @@ def _plan(root: Path, options: Options, tell: Callable[[str], None]) -> Plan:
 
 
 @contextmanager
-def warmth(root: Path, options: Options, programs: Programs, lock: int) -> Iterator[Warm | None]:
+def warmth(root: Path, options: Options, programs: RunPrograms, lock: int) -> Iterator[Warm | None]:
     """Start the warm process, if there may be notebooks to run; end it after the block."""
     is_cold = options.cold or os.environ.get(COLD, "0") not in ("", "0")
     if is_cold or sys.platform != "linux" or not production_notebooks(root / PRODUCTION):
@@ -171,7 +171,7 @@ def _shell(root: Path, options: Options) -> dict[str, str]:
     """Return variables with which DVC runs commands in a shell that looks on, if it is to."""
     if not options.verify:
         return {}
-    return contract.prepare(root, pipeline.contracts(root), os.environ)
+    return contract.prepare_verification(root, pipeline.contracts(root), os.environ)
 
 
 def _tell_verified(root: Path, done: RunRecord, view: View) -> None:
@@ -255,17 +255,17 @@ def beside_tasks(root: Path, view: View) -> Iterator[int]:
     with _lock(root) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            tidy(root)
+            remove_leftovers(root)
         except BlockingIOError:
             pass
         _wait_for(file, view, exclusive=False)
         yield file.fileno()
 
 
-def tidy(root: Path) -> None:
+def remove_leftovers(root: Path) -> None:
     """Remove what killed runs left; to be called when nobody is at work."""
-    record.tidy(root)
-    fork_server.tidy(root)
+    record.close_dead_records(root)
+    fork_server.remove_dead_sockets(root)
 
 
 def _lock(root: Path) -> TextIO:

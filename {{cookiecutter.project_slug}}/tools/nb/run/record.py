@@ -34,7 +34,7 @@ from nb.git.wiring import git
 from nb.project import EXECUTED, parse_json, write_whole
 from nb.secrets.masking import Mask, environment_secrets
 
-SCHEMA = 1
+RECORD_SCHEMA = 1
 RUNS = Path("reports/runs")
 KEPT = 50
 LOCK_FILES = ("uv.lock", "requirements.lock")
@@ -106,7 +106,7 @@ class RunRecord:
     exit_code: int | None = None
     stages: list[StageRecord] = field(default_factory=list)
     metrics: dict[str, dict[str, float]] = field(default_factory=dict)
-    schema: int = SCHEMA
+    schema: int = RECORD_SCHEMA
 
     def save(self, root: Path) -> None:
         """Write the record; who reads meanwhile sees the old one or the new one, whole."""
@@ -214,7 +214,7 @@ def _environment_hash(root: Path) -> str | None:
     return None
 
 
-def tidy(root: Path) -> None:
+def close_dead_records(root: Path) -> None:
     """Close the records of runs that died, and remove all but the newest.
 
     To be called when no other run is at work: a record that says "running" is then of a dead one.
@@ -281,5 +281,5 @@ def _read(paths: list[Path]) -> Iterator[RunRecord]:
             record = RunRecord(**content, stages=stages)
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             continue
-        if record.schema == SCHEMA:
+        if record.schema == RECORD_SCHEMA:
             yield record

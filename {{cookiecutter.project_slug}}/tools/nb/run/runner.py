@@ -46,7 +46,7 @@ from nb.runtime.worker import Order, Worker
 from . import record
 from .page_process import PAGES, MakePages, PageMaker
 from .record import Options, RunRecord, StageRecord
-from .stage import reproduce
+from .stage import reproduce_stage
 from .view import View
 
 # The job of the warm process that is a worker.
@@ -154,7 +154,7 @@ class Runner:
         self.record.save(self.root)  # where that is not possible, nothing starts
         while True:
             self._heed_signals()
-            ready = self.schedule.ready(memory.available())
+            ready = self.schedule.ready(memory.available_memory())
             # What is part of the machinery runs no notebook, and need not wait for warm imports.
             held = [task for task in ready if self.is_warming and not task.hidden]
             for task in ready:
@@ -184,7 +184,7 @@ class Runner:
             self.environment,
         )
         started = worker.start(
-            task, order, fork=self._fork_worker, setup=self._leave, reproduce=reproduce
+            task, order, fork=self._fork_worker, setup=self._leave, reproduce=reproduce_stage
         )
         pid = started.pid
         self.workers[pid] = started
@@ -336,7 +336,9 @@ class Runner:
         elif state == BROKEN_CONTRACT:
             stage.cause = outcome.error
         elif not state:
-            cause = failures.find(outcome, executed, ended.started, ended.oom_kills, ended.tail)
+            cause = failures.find_cause(
+                outcome, executed, ended.started, ended.oom_kills, ended.tail
+            )
             state, stage.cause, stage.cell = cause.state, cause.cause, cause.cell
             self.usage |= cause.is_usage and not self.schedule.any_broken()
         self.schedule.set(stage.name, state)

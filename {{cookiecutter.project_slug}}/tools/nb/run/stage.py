@@ -10,7 +10,9 @@ from nb.declaration.tasks import Outcome
 from nb.runtime.worker import Order
 
 
-def reproduce(order: Order, *, tell: Callable[[str], None], stopped: Callable[[], bool]) -> Outcome:
+def reproduce_stage(
+    order: Order, *, tell: Callable[[str], None], stopped: Callable[[], bool]
+) -> Outcome:
     """Have DVC bring the stage of an order up to date.
 
     Args:

@@ -19,7 +19,7 @@ from nb.pipeline import Plan, storage
 from nb.project import NbError
 from nb.runtime.warm_client import Warm
 
-from .page_process import Programs
+from .page_process import RunPrograms
 from .pipeline_run import beside_tasks, warmth
 from .record import RUNS, Options, RunRecord
 from .runner import Runner
@@ -30,8 +30,8 @@ class NotSentError(NbError):
     """A stage is done, but its results are on this machine only."""
 
 
-def execute(
-    root: Path, options: Options, view: View, programs: Programs, *, push: bool
+def execute_task(
+    root: Path, options: Options, view: View, programs: RunPrograms, *, push: bool
 ) -> RunRecord:
     """Bring the one stage that `options` name up to date, and return what became of it.
 
@@ -57,7 +57,7 @@ def _execute(
     root: Path,
     options: Options,
     view: View,
-    programs: Programs,
+    programs: RunPrograms,
     warm: Warm | None,
     push: bool,
 ) -> RunRecord:
@@ -82,14 +82,14 @@ def _execute(
         pipeline.sort_locks(root, plan.order, view.note)
     if push and not done.exit_code:
         try:
-            count = storage.push(root, view.note, [task.name])
+            count = storage.push_results(root, view.note, [task.name])
         except NbError as error:
             raise NotSentError(f"{task.name} is done, but not sent: {error}") from None
         view.note(f"sent {count} file{'' if count == 1 else 's'} to the storage")
     return done
 
 
-def assemble(root: Path, view: View, *, pull: bool) -> dict[str, str]:
+def assemble_pipeline(root: Path, view: View, *, pull: bool) -> dict[str, str]:
     """Bring the whole pipeline up to date from the run cache, and run nothing.
 
     Returns:

@@ -19,7 +19,7 @@ from .record import RunRecord, StageRecord
 
 HEARTBEAT_SECONDS = 30.0
 REFRESH_SECONDS = 0.2
-COLORS = ("cyan", "magenta", "yellow", "blue", "bright_cyan", "bright_magenta")
+STATE_COLORS = ("cyan", "magenta", "yellow", "blue", "bright_cyan", "bright_magenta")
 
 
 class View:
@@ -35,7 +35,7 @@ class View:
         self.live = stream.isatty() and os.environ.get("TERM") != "dumb"
         self.live = self.live and not os.environ.get("CI")
         self.waiting = 0
-        self._next_color = cycle(COLORS)
+        self._next_color = cycle(STATE_COLORS)
         self._colors: dict[str, str] = {}
         self._running: dict[str, tuple[float, str]] = {}
         self._drawn = 0

@@ -20,10 +20,10 @@ from nb.declaration.tasks import Task
 from nb.git import wiring
 from nb.notebook.config import change_config, read_value
 from nb.notebook.content import read_notebook
-from nb.notebook.parameters import check, read_parameters
+from nb.notebook.parameters import check_values, read_parameters
 from nb.project import EXECUTED, NbError
 
-FOLDER = Path(".nb/what-if")
+WHAT_IF = Path(".nb/what-if")
 # What a project without Git holds besides the work; `.dvc` comes with its configuration only.
 NOT_COPIED = {".dvc", ".git", ".nb", ".venv"}
 
@@ -96,7 +96,7 @@ def _config_of(root: Path, task: Task, name: str, value: Any, where: str) -> str
     if not call.notebook:
         raise NbError(f"{where}: stage {task.name} runs no notebook", 2)
     notebook = read_notebook(root / call.notebook)
-    check(read_parameters(notebook), {name: value}, where, complete=False)
+    check_values(read_parameters(notebook), {name: value}, where, complete=False)
     if name in call.given:
         raise NbError(
             f"{where}: the command of {task.name} in dvc.yaml gives it; change it there", 2
@@ -127,7 +127,7 @@ def make_copy(root: Path, settings: Sequence[Setting]) -> Path:
     Inputs that are not among them are linked to. Artifacts come out of DVC's cache, as far as they
     are there.
     """
-    copy = root / FOLDER / datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S.%fZ")
+    copy = root / WHAT_IF / datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S.%fZ")
     for path in _files(root):
         target = copy / path
         target.parent.mkdir(parents=True, exist_ok=True)

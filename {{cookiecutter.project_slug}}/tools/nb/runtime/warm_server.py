@@ -30,8 +30,8 @@ import IPython
 from nb.processes import fork_server
 from nb.processes.interpreter import (
     Imports,
-    Programs,
-    State,
+    InterpreterState,
+    ProgramImports,
     count_threads,
     number_threads,
     put_filters_first,
@@ -40,7 +40,7 @@ from nb.processes.interpreter import (
 from . import deferred_imports
 
 # What every kernel imports by itself, with the debugger.
-KERNEL = (
+KERNEL_MODULES = (
     "ipykernel.kernelapp",
     "ipykernel.kernelspec",
     "ipykernel.debugger",
@@ -77,7 +77,7 @@ class Work:
     jobs: Mapping[str, Callable[[dict[str, Any], list[int], Iterable[int]], NoReturn]]
 
 
-def main(connection: socket.socket, kept: Iterable[int], work: Work) -> None:
+def serve_forks(connection: socket.socket, kept: Iterable[int], work: Work) -> None:
     """Be the warm process: import what is asked for, then fork workers until the runner is gone.
 
     Args:
@@ -92,14 +92,14 @@ def main(connection: socket.socket, kept: Iterable[int], work: Work) -> None:
     gc.disable()  # imports are done sooner
     before = dict(os.environ)
     with deferred_imports.put_off():
-        _import(KERNEL)
+        _import(KERNEL_MODULES)
         fork_server.set_by_imports.update(os.environ.items() - before.items())
-        ordinary, imports = State(), Imports()
+        ordinary, imports = InterpreterState(), Imports()
         with imports:
             _import_progress_bars()
             _import(work.modules)
             work.rehearse()
-    programs = Programs(ordinary, imports)
+    programs = ProgramImports(ordinary, imports)
     request, _ = fork_server.receive(connection)
     if not request:
         return
@@ -110,9 +110,11 @@ def main(connection: socket.socket, kept: Iterable[int], work: Work) -> None:
     connection.sendall(fork_server.line(problem or {"ready": True}))
     if not problem:
         filters = programs.keep_for(request["modules"])
-        fork_server.prepare[fork_server.PAPERMILL] = programs.call_at_exit
-        fork_server.prepare[fork_server.KERNEL] = partial(_prepare_kernel, State(), programs)
-        fork_server.prepare[fork_server.STARTED] = partial(_follow_libraries, filters, threads)
+        fork_server.preparations[fork_server.PAPERMILL] = programs.call_at_exit
+        fork_server.preparations[fork_server.KERNEL] = partial(
+            _prepare_kernel, InterpreterState(), programs
+        )
+        fork_server.preparations[fork_server.STARTED] = partial(_follow_libraries, filters, threads)
         gc.freeze()  # no pass of the collector touches, and so copies, pages that forks share
         gc.enable()
         _serve(connection, kept, programs, work)
@@ -132,7 +134,7 @@ def _import_progress_bars() -> None:
         sys.modules[KERNEL_SHELL] = shell
 
 
-def _prepare_kernel(state: State, programs: Programs) -> None:
+def _prepare_kernel(state: InterpreterState, programs: ProgramImports) -> None:
     """Have a fork begin as if only kernels and the libraries of notebooks had been imported."""
     state.put_back()
     programs.hide()
@@ -249,7 +251,9 @@ def _threads() -> int:
     return sum(name not in HARMLESS_THREADS for name in names)
 
 
-def _serve(connection: socket.socket, kept: Iterable[int], programs: Programs, work: Work) -> None:
+def _serve(
+    connection: socket.socket, kept: Iterable[int], programs: ProgramImports, work: Work
+) -> None:
     """Fork workers and tell when they end."""
     wakeup = socket.socketpair()
     for end in wakeup:

@@ -221,7 +221,7 @@ def work(
     try:
         server = None
         if warm_files is not None:
-            server = fork_server.start(root, [control, result, *warm_files])
+            server = fork_server.start_server(root, [control, result, *warm_files])
         if server:
             os.environ.update(server.environment())
         watch = _Watch(control)

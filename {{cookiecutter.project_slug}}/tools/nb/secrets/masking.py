@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 from urllib.parse import quote
 
 from .names import is_password_name, is_secret_name
-from .text import COLOR, find
+from .text import COLOR, find_secrets
 from .values import is_placeholder, is_secret_value
 
 CREDENTIAL = "[credential removed]"
@@ -66,7 +66,7 @@ def environment_secrets(environment: Mapping[str, str]) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for name, value in environment.items():
-        inner = [value[each.start : each.end] for each in find(value)]
+        inner = [value[each.start : each.end] for each in find_secrets(value)]
         if is_secret_name(name) and not value.startswith(("/", "~", "http:", "https:")):
             inner.insert(0, value)
         for number, secret in enumerate(dict.fromkeys(inner), 1):
@@ -124,7 +124,7 @@ class Mask:
     def _spans(self, text: str) -> list[Span]:
         """Return the stretches to replace, in order; none overlaps another."""
         found = [span for known in self._known for span in known.spans(text)]
-        found += [Span(each.start, each.end, CREDENTIAL) for each in find(text)]
+        found += [Span(each.start, each.end, CREDENTIAL) for each in find_secrets(text)]
         found.sort(key=lambda span: (span.start, -span.end))
         joined: list[Span] = []
         for span in found:

@@ -20,7 +20,7 @@ from .shapes import SHAPES
 from .values import is_code, is_placeholder, is_random, is_secret_value
 
 
-class Found(NamedTuple):
+class FoundSecret(NamedTuple):
     """A credential in a text: where it begins and ends, and of which kind it is."""
 
     start: int
@@ -36,21 +36,21 @@ _BEFORE = 64
 _LONGEST_KEY = 64_000
 
 
-def find(text: str) -> list[Found]:
+def find_secrets(text: str) -> list[FoundSecret]:
     """Return the credentials in a text, in order; none overlaps another."""
     plain, places = _without_colors(text)
     found = sorted(
         [*_shapes(plain), *_private_keys(plain), *_phrases(plain), *_assignments(plain)],
         key=lambda each: (each.start, -each.end),
     )
-    joined: list[Found] = []
+    joined: list[FoundSecret] = []
     for each in found:
         if joined and each.start < joined[-1].end:
             if each.end > joined[-1].end:
                 joined[-1] = joined[-1]._replace(end=each.end)
         else:
             joined.append(each)
-    return [Found(places(f.start), places(f.end - 1) + 1, f.kind) for f in joined]
+    return [FoundSecret(places(f.start), places(f.end - 1) + 1, f.kind) for f in joined]
 
 
 def _without_colors(text: str) -> tuple[str, Places]:
@@ -104,7 +104,7 @@ def _begins(text: str, at: int) -> bool:
 _KEY_BESIDE_ID = re.compile(r"(?<![\w/+-])[A-Za-z0-9/+]{40}(?![\w/+=-])")
 
 
-def _shapes(text: str) -> Iterator[Found]:
+def _shapes(text: str) -> Iterator[FoundSecret]:
     for shape in SHAPES:
         for at in _occurrences(text, shape.hint):
             start = at
@@ -115,11 +115,11 @@ def _shapes(text: str) -> Iterator[Found]:
                 start = before.start()
             matched = shape.pattern.match(text, at) if _begins(text, start) else None
             if matched and not is_placeholder(text[start : matched.end()]):
-                yield Found(start, matched.end(), shape.kind)
+                yield FoundSecret(start, matched.end(), shape.kind)
                 if shape.kind == "AWS Access Key":
                     key = _KEY_BESIDE_ID.search(text, at, at + 250)
                     if key and is_random(key[0]):
-                        yield Found(key.start(), key.end(), "AWS Secret Key")
+                        yield FoundSecret(key.start(), key.end(), "AWS Secret Key")
 
 
 # --- private keys ---------------------------------------------------------------------------------
@@ -134,7 +134,7 @@ _KEY_PART = re.compile(r"(?:\\+n)?[A-Za-z0-9+/]{16,}={0,2}")
 _BETWEEN = re.compile(r"(?:[\s\"',>|]|\\+[nrt\"'])*(?:[A-Za-z0-9+/]{1,64}={0,2}(?:\s|\\+[nr])*)?")
 
 
-def _private_keys(text: str) -> Iterator[Found]:
+def _private_keys(text: str) -> Iterator[FoundSecret]:
     """Yield keys with all their lines; the first or the last line may be missing."""
     if "PRIVATE KEY" not in text:
         return
@@ -149,14 +149,14 @@ def _private_keys(text: str) -> Iterator[Found]:
         if next_end < len(ends) and ends[next_end][0] - begin.end() <= _LONGEST_KEY:
             covered = ends[next_end][1]
         if _KEY_PART.search(text, begin.end(), covered):
-            yield Found(begin.start(), covered, "Private Key")
+            yield FoundSecret(begin.start(), covered, "Private Key")
     for start, end in ends:
         parts = list(_KEY_PART.finditer(text, max(0, start - _LONGEST_KEY), start))
         first = start
         while parts and _BETWEEN.fullmatch(text, parts[-1].end(), first):
             first = parts.pop().start()
         if first < start:
-            yield Found(first, end, "Private Key")
+            yield FoundSecret(first, end, "Private Key")
 
 
 def _key_end(text: str, at: int) -> int:
@@ -302,7 +302,7 @@ _PHRASES = (
 )
 
 
-def _phrases(text: str) -> Iterator[Found]:
+def _phrases(text: str) -> Iterator[FoundSecret]:
     for kind, hints, pattern, is_secret in _PHRASES:
         for hint in hints:
             for at in _occurrences(text, hint):
@@ -311,7 +311,7 @@ def _phrases(text: str) -> Iterator[Found]:
                     continue
                 group = found.lastindex or 0
                 if is_secret(found[group]):  # type: ignore[operator]
-                    yield Found(found.start(group), found.end(group), kind)
+                    yield FoundSecret(found.start(group), found.end(group), kind)
 
 
 # --- values of names ------------------------------------------------------------------------------
@@ -341,7 +341,7 @@ _VALUE = re.compile(
 _REST = re.compile(r"(?:[^\s\"'`<>,;&)}\]\\]|&amp;)*")
 
 
-def _assignments(text: str) -> Iterator[Found]:
+def _assignments(text: str) -> Iterator[FoundSecret]:
     """Yield values that are given to names of secrets: `password = "…"`, `API_KEY: …`."""
     # Of all letters, only this one has another length in lower case.
     lower = text.replace("\u0130", "i").lower()
@@ -356,7 +356,7 @@ def _assignments(text: str) -> Iterator[Found]:
                 yield found
 
 
-def _assignment(text: str, at: int) -> Found | None:
+def _assignment(text: str, at: int) -> FoundSecret | None:
     name_end = _NAME_END.match(text, at)
     separator = _SEPARATOR.match(text, name_end.end()) if name_end else None
     if not name_end or not separator:
@@ -384,4 +384,4 @@ def _assignment(text: str, at: int) -> Found | None:
     if not is_quoted:
         rest = _REST.match(text, end)
         end = rest.end() if rest else end
-    return Found(start, end, "Password" if password else "Secret")
+    return FoundSecret(start, end, "Password" if password else "Secret")

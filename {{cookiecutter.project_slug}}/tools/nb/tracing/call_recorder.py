@@ -24,7 +24,7 @@ ROWS, ITEMS, CALLS = 4, 8, 3
 MODULE, FOLDER = "NB_CALLS_MODULE", "NB_CALLS_FOLDER"
 
 
-def install(name: str, where: str) -> None:
+def install_recorder(name: str, where: str) -> None:
     """Record the calls of the functions of a module, from when it is imported, in a folder."""
     folder = Path(where)
 

@@ -16,19 +16,19 @@ from pathlib import Path
 
 from nb.declaration.papermill_command import papermill_commands
 from nb.execution.failures import CONTRACT, CONTRACT_ERROR
-from nb.notebook.content import MODULE
+from nb.notebook.content import MODULE_LINE
 from nb.pipeline import Contract
 from nb.project import FINGERPRINTS, module, parse_json
 
 from . import trace
 
-FOLDER = Path(".nb/verify")
-SHELL = FOLDER / "shell"
-CONTRACTS = FOLDER / "contracts.json"
-REPORTS = FOLDER / "reports"
+VERIFY = Path(".nb/verify")
+SHELL = VERIFY / "shell"
+CONTRACTS = VERIFY / "contracts.json"
+REPORTS = VERIFY / "reports"
 
 
-def prepare(
+def prepare_verification(
     root: Path, contracts: Mapping[str, Contract], environment: Mapping[str, str]
 ) -> dict[str, str]:
     """Return the variables with which DVC runs the commands of stages under verification.
@@ -38,7 +38,7 @@ def prepare(
         contracts: the contract of each stage.
         environment: where to look for the shell that DVC would use.
     """
-    folder = root / FOLDER
+    folder = root / VERIFY
     (root / REPORTS).mkdir(parents=True, exist_ok=True)
     for old in (root / REPORTS).iterdir():
         old.unlink()
@@ -95,7 +95,7 @@ def _standing_for(contract: Contract, command: str, root: Path) -> set[str]:
             files |= {
                 line.split(" ", 2)[2].rpartition(" ")[0]
                 for line in lines
-                if line.startswith(MODULE)
+                if line.startswith(MODULE_LINE)
             }
             files |= notebooks
     return files
@@ -114,7 +114,7 @@ def main(arguments: list[str]) -> int:
     if declared is None:  # the stage that writes the fingerprints
         os.execvp(shell, [shell, *arguments[1:]])
     contract = Contract(**declared)
-    traced = trace.run([shell, *arguments[1:]], root, cwd=Path.cwd())
+    traced = trace.run_under_trace([shell, *arguments[1:]], root, cwd=Path.cwd())
     lines = list(violations(stage, contract, traced, command, root))
     report = {"stage": stage, "violations": lines, "trace": asdict(traced)}
     path = root / REPORTS / f"{os.getpid()}.json"

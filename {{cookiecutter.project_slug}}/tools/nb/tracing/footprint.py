@@ -45,10 +45,10 @@ def trace_notebook(root: Path, notebook: Path) -> Footprint:
         config = root / CONFIG / f"{notebook.stem}.yaml"
         options = ["-f", str(config)] if config.exists() else []
     with TemporaryDirectory(prefix="nb-run-") as folder:
-        return run(root, notebook, Path(folder) / notebook.name, cwd, options)
+        return run_traced(root, notebook, Path(folder) / notebook.name, cwd, options)
 
 
-def run(
+def run_traced(
     root: Path,
     notebook: Path,
     executed: Path,
@@ -72,7 +72,9 @@ def run(
     words = [str(notebook), str(executed), "--engine", "nb", "-k", "python3"]
     command = [program("papermill"), *words, "--cwd", str(cwd), "--no-progress-bar", *options]
     variables = {**(environment or program_environment()), "NB_STREAM": ""}
-    found = trace.run(command, root, environment=variables, forbidden=forbidden, quiet=True)
+    found = trace.run_under_trace(
+        command, root, environment=variables, forbidden=forbidden, quiet=True
+    )
     own = Path(os.path.relpath(notebook, root)).as_posix()
     accesses = [
         access for access in found.accesses if access.writes or not _is_code(access.path, own)

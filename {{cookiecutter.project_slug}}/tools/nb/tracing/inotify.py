@@ -21,7 +21,7 @@ MASK = IN_CLOSE_WRITE | IN_CLOSE_NOWRITE | IN_CREATE | IN_MOVED_TO | IN_ONLYDIR
 HEADER = struct.Struct("iIII")
 
 
-def available() -> bool:
+def inotify_is_available() -> bool:
     """Return whether this system has file events."""
     return sys.platform == "linux" and hasattr(ctypes.CDLL(None), "inotify_init1")
 

@@ -18,7 +18,7 @@ _FLAGS = re.compile(r"\bO_[A-Z_]+(?:\|[A-Z_]+)*")
 
 
 @cache
-def available() -> bool:
+def strace_is_available() -> bool:
     """Return whether strace is here and may trace."""
     if sys.platform != "linux" or not shutil.which("strace"):
         return False
@@ -37,7 +37,7 @@ def traced(command: Sequence[str], prefix: Path) -> list[str]:
     return ["strace", *options, "-e", "signal=none", "-o", str(prefix), "--", *command]
 
 
-def read(prefix: Path, cwd: Path) -> list[tuple[str, Path]]:
+def read_strace(prefix: Path, cwd: Path) -> list[tuple[str, Path]]:
     """Return the accesses in order of time, as `read`, `write`, `update` or `delete` and a path."""
     found = [call for path in prefix.parent.glob(f"{prefix.name}.*") for call in _parse(path, cwd)]
     return [(kind, path) for _, kind, path in sorted(found, key=lambda call: call[0])]

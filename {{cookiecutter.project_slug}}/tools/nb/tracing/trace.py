@@ -28,7 +28,7 @@ from nb.project import EXECUTED, SITE, NbError, parse_json
 
 from . import inotify, strace
 
-HOOK = Path(__file__).parent / "hook"
+HOOK_FOLDER = Path(__file__).parent / "hook"
 # The ways of looking at what Python cannot see; the first that works is taken.
 STRACE, EVENTS, ARGUMENTS = "strace", "events", "arguments"
 VIEWS = {
@@ -104,9 +104,9 @@ def best_view() -> str:
         raise NbError(f"NB_TRACE_VIEW is {chosen}; it may be {', '.join(VIEWS)}", 2)
     if chosen:
         return chosen
-    if strace.available():
+    if strace.strace_is_available():
         return STRACE
-    return EVENTS if inotify.available() else ARGUMENTS
+    return EVENTS if inotify.inotify_is_available() else ARGUMENTS
 
 
 def is_traced(path: PurePath) -> bool:
@@ -119,7 +119,7 @@ def is_traced(path: PurePath) -> bool:
     return not any(name == folder or name.startswith(f"{folder}/") for folder in MACHINERY)
 
 
-def run(
+def run_under_trace(
     command: Sequence[str],
     root: Path,
     *,
@@ -154,7 +154,9 @@ def run(
             code = subprocess.call(command, cwd=cwd, env=variables, stdout=output, stderr=output)
         found = list(_hook_log(folder / "hook"))
         if view == STRACE:
-            found += [(STRACE, kind, path) for kind, path in strace.read(folder / "calls", cwd)]
+            found += [
+                (STRACE, kind, path) for kind, path in strace.read_strace(folder / "calls", cwd)
+            ]
     if events:
         kinds = {True: "update", False: "read"}
         found += [(EVENTS, kinds[written], path) for path, written in events.opened]
@@ -169,7 +171,7 @@ def _environment(
     given: Mapping[str, str], root: Path, folder: Path, view: str, forbidden: Path | None
 ) -> dict[str, str]:
     """Return variables that make Python processes load the hook, and kernels start anew."""
-    path = os.pathsep.join(filter(None, [str(HOOK), given.get("PYTHONPATH", "")]))
+    path = os.pathsep.join(filter(None, [str(HOOK_FOLDER), given.get("PYTHONPATH", "")]))
     return {
         **given,
         "PYTHONPATH": path,

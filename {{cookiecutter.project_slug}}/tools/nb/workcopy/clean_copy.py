@@ -31,7 +31,7 @@ FICLONE = 0x40049409
 
 
 # Time of change, size and number of a file: another one has another of them.
-State = tuple[int, int, int]
+CopyState = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Copy:
 
     origin: Path
     root: Path
-    states: Mapping[str, State]
+    states: Mapping[str, CopyState]
 
     def is_outdated(self, name: str) -> bool:
         """Return whether a file of the project was made, changed or removed since the copy."""
@@ -56,7 +56,7 @@ class Copy:
         return _state(path) != self.states.get(name)
 
 
-def _state(path: Path) -> State | None:
+def _state(path: Path) -> CopyState | None:
     try:
         found = path.lstat()
     except OSError:
@@ -78,7 +78,7 @@ def clean_copy(root: Path) -> Iterator[Copy]:
     try:
         copy = folder / root.name
         try:
-            states: dict[str, State] = {}
+            states: dict[str, CopyState] = {}
             _copy_folder(root, copy, root, states)
         except OSError as error:
             raise NbError(f"the project cannot be copied to {folder}: {error.strerror}") from None
@@ -89,7 +89,7 @@ def clean_copy(root: Path) -> Iterator[Copy]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _copy_folder(source: Path, target: Path, root: Path, states: dict[str, State]) -> None:
+def _copy_folder(source: Path, target: Path, root: Path, states: dict[str, CopyState]) -> None:
     target.mkdir(parents=True)
     for entry in os.scandir(source):
         path = Path(entry.path)
@@ -121,7 +121,7 @@ def copy_file(source: Path, target: Path) -> None:
     shutil.copy2(source, target)
 
 
-def environment(copy: Path) -> dict[str, str]:
+def copy_environment(copy: Path) -> dict[str, str]:
     """Return variables with which programs take the package from the copy, not from the project."""
     variables = program_environment()
     path = [str(copy / "src"), variables.get("PYTHONPATH", "")]

@@ -14,7 +14,7 @@ from nb.project import EXECUTED, program, program_environment
 __all__ = ["copy_project", "run_pipeline", "undeclared_notebooks"]
 
 SMALL = Path("tests/smoke")
-DVC_CONFIG = "[core]\n    analytics = false\n    no_scm = true\n"
+SMOKE_DVC_CONFIG = "[core]\n    analytics = false\n    no_scm = true\n"
 COPIED = (".dvcignore", "config", "dvc.yaml", "notebooks", "pyproject.toml", "src", "tools")
 
 
@@ -32,7 +32,7 @@ def copy_project(root: Path, target: Path) -> None:
             shutil.copy2(source, target / name)
     (target / EXECUTED).mkdir(parents=True)
     (target / ".dvc").mkdir()
-    (target / ".dvc" / "config").write_text(DVC_CONFIG, encoding="utf-8")
+    (target / ".dvc" / "config").write_text(SMOKE_DVC_CONFIG, encoding="utf-8")
     for small in sorted(path for path in (root / SMALL).rglob("*") if path.is_file()):
         _lay_over(small, target / small.relative_to(root / SMALL))
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from nb.check.model import PIPELINE, Found, Place, rule
 from nb.check.paths import is_named, named_paths
 from nb.declaration.reader import as_glob
-from nb.notebook.parameters import TAG, Parameter, check
+from nb.notebook.parameters import TAG, Parameter, check_values
 from nb.pipeline import misplaced
 from nb.project import PRODUCTION, NbError
 
@@ -95,7 +95,7 @@ def config_agrees(document: Document, facts: Facts) -> Found:
         # Only a run knows whether a secret's variable is set.
         absent = {p.name for p in contract.parameters if p.secret and p.name not in values} | passed
         known = [p for p in contract.parameters if p.name not in absent]
-        check(known, {k: v for k, v in values.items() if k not in passed}, name)
+        check_values(known, {k: v for k, v in values.items() if k not in passed}, name)
     except NbError as error:
         for message in str(error).splitlines():
             found = re.search(r"parameter (\w+)", message)

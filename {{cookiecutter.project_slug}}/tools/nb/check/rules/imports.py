@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from nb.check.model import Found, Place, rule
-from nb.check.source import Cell
+from nb.check.source import CheckedCell
 
 if TYPE_CHECKING:
     from nb.check.facts import Facts
@@ -57,7 +57,7 @@ def declared_dependencies(document: Document, facts: Facts) -> Found:
         yield cell.at(node), f"{name} is no dependency of the project; {advice}"
 
 
-def _imports(document: Document) -> Iterator[tuple[Cell, ast.AST, str]]:
+def _imports(document: Document) -> Iterator[tuple[CheckedCell, ast.AST, str]]:
     """Yield each module that is imported and need not be optional."""
     for cell in document.code:
         optional = {
@@ -155,5 +155,5 @@ def _dotted(node: ast.Import) -> list[str]:
     return [alias.name for alias in node.names]
 
 
-def _place(cell: Cell, node: ast.AST) -> Place:
+def _place(cell: CheckedCell, node: ast.AST) -> Place:
     return cell.at(node)

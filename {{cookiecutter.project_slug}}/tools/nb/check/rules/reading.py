@@ -48,7 +48,7 @@ def cell_length(document: Document, facts: Facts) -> Found:
             yield Place(cell.number), f"{count} lines, more than {limit}; split the cell"
 
 
-MODULE = """
+MODULE_NAME = """
 === src/example_package/data.py
 def clean(table):
     kept = table.dropna()
@@ -64,10 +64,10 @@ def clean(table):
     are looked at in the same run, which are all of them if none is named. `nb extract` puts an
     import in the place of each copy; copies in exploratory notebooks are shown by `nb duplicates`.
     """,
-    good=f"# %%\nfrom example_package.data import clean{MODULE}",
+    good=f"# %%\nfrom example_package.data import clean{MODULE_NAME}",
     bad=f"""# %%\ndef without_gaps(df):
     rows = df.dropna()
-    return rows[rows["n"] > 0]{MODULE}""",
+    return rows[rows["n"] > 0]{MODULE_NAME}""",
 )
 def copies(document: Document, facts: Facts) -> Found:
     for duplicate in facts.duplicates.get(document.name, ()):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from nb.check.model import Found, Place, rule
 from nb.check.names import undefined_names
-from nb.check.source import Cell
+from nb.check.source import CheckedCell
 from nb.notebook.magics import Escape
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def portable_paths(document: Document, facts: Facts) -> Found:
             yield _at(cell, escape), f"{_short(found[1])} leads out of the project; {advice}"
 
 
-def _not_paths(cell: Cell) -> set[ast.AST]:
+def _not_paths(cell: CheckedCell) -> set[ast.AST]:
     """Return the texts that are no paths: those that stand alone, and what follows other text."""
     skipped: set[ast.AST] = set()
     for node in cell.nodes:
@@ -130,7 +130,7 @@ def _short(text: object) -> str:
     return shown if len(shown) <= 60 else f"{shown[:59]}…"
 
 
-def _at(cell: Cell, escape: Escape) -> Place:
+def _at(cell: CheckedCell, escape: Escape) -> Place:
     return Place(cell.number, escape.line, escape.line + escape.text.count("\n"))
 
 

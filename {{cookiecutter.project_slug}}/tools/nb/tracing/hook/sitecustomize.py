@@ -251,4 +251,4 @@ if ARGUMENTS:
 if os.environ.get("NB_CALLS_MODULE"):
     from nb.tracing import call_recorder
 
-    call_recorder.install(os.environ["NB_CALLS_MODULE"], os.environ["NB_CALLS_FOLDER"])
+    call_recorder.install_recorder(os.environ["NB_CALLS_MODULE"], os.environ["NB_CALLS_FOLDER"])
