@@ -94,10 +94,10 @@ LIKE_NOTEBOOKS = st.fixed_dictionaries(
 
 
 @given(LIKE_NOTEBOOKS | VALUES)
-def test_anything_is_read_or_refused(content: Any) -> None:
+def test_anything_is_read_or_refused(anything: Any) -> None:
     path = Path("n.ipynb")
     try:
-        read = content.parse_notebook(path, content)
+        read = content.parse_notebook(path, anything)
     except NbError:
         return
     for cell in read.cells:

@@ -85,7 +85,9 @@ def test_the_editor_is_that_of_the_environment(path: Path, tmp_path: Path) -> No
         command = f'"{sys.executable}" "{tmp_path / "editor.py"}"'
         (tmp_path / "editor.py").write_text(f"import sys\np = sys.argv[-1]\n{editor}")
         environment = {"VISUAL": command, "EDITOR": "false"}
-        done = CliRunner().invoke(notebooks.edit, [str(path)], obj=tmp_path, env=environment)
+        done = CliRunner().invoke(
+            notebooks.edit_command, [str(path)], obj=tmp_path, env=environment
+        )
         return f"{done.output}{done.exception}"
 
     before = path.read_bytes()
