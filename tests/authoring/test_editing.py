@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from nb.authoring.editing import readable, script, with_script
 from nb.commands import notebooks
 from nb.project import NbError
-from test_refactor import SOURCES, notebook
+from test_relocate import SOURCES, notebook
 
 OUTPUT = {"name": "stdout", "output_type": "stream", "text": ["1\n"]}
 
