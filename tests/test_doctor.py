@@ -307,7 +307,7 @@ def test_a_clone_after_setup_is_well(member: Project) -> None:
 
 
 # Repairs that need a new environment, a network or a person's knowledge.
-BY_HAND = ("make setup", "edit dvc.yaml", "nb pull", "check the address")
+BY_HAND = ("make setup", "edit dvc.yaml", "edit notebooks/", "nb pull", "check the address")
 
 
 def follow(project: Project, repair: str) -> None:

@@ -567,11 +567,24 @@ def test_parameters_of_any_name_tell_results_apart(pipeline: Pipeline) -> None:
 # Nothing to do -----------------------------------------------------------------------------------
 
 
+WITHOUT_DVC = """
+import sys
+
+class Finder:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name == "dvc":
+            raise ImportError("DVC was imported")
+
+sys.meta_path.insert(0, Finder)
+"""
+
+
 def without_dvc(pipeline: Pipeline, *arguments: str, code: int | None = 0) -> str:
     """Run nb where DVC cannot be imported."""
     broken = pipeline.path.parent / "broken"
-    (broken / "dvc").mkdir(parents=True, exist_ok=True)
-    (broken / "dvc" / "__init__.py").write_text("raise ImportError('DVC was imported')")
+    broken.mkdir(exist_ok=True)
+    (broken / "sitecustomize.py").write_text(WITHOUT_DVC)
     return pipeline.nb(*arguments, code=code, PYTHONPATH=str(broken))
 
 

@@ -359,7 +359,7 @@ def _production(root: Path) -> Diagnosis:
 def _conflicts(root: Path) -> Diagnosis:
     conflicts = verify.find_conflicts(root, verify.index_ids(root))
     for name, problem in conflicts.items():
-        command = f"git add {shlex.quote(name)}  # after the edit"
+        command = f"edit {name}: keep a side of each conflict, then git add {shlex.quote(name)}"
         return Diagnosis("notebook merges", problem, repair=command)
     return Diagnosis("notebook merges", detail="no notebook holds a conflict")
 

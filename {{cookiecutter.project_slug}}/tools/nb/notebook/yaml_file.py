@@ -44,6 +44,10 @@ _TAG = "tag:yaml.org,2002:"
 _BREAKS = re.compile("[\x85\u2028\u2029]")
 
 
+class TooLargeError(NbError):
+    """A text that stands for more, or is nested more deeply, than can be read in time."""
+
+
 def read_yaml(text: str, where: str) -> Any:
     """Return the content of a YAML text that papermill and DVC read alike.
 
@@ -115,7 +119,7 @@ def parse_as_dvc(text: str, where: str) -> tuple[Any, Any]:
     except (yaml.YAMLError, ValueError) as error:
         raise NbError(f"{where} is not valid YAML: {one_line(error)}", 2) from None
     except RecursionError:
-        raise NbError(f"{where} is nested more than {DEEPEST} levels deep", 2) from None
+        raise TooLargeError(f"{where} is nested more than {DEEPEST} levels deep", 2) from None
 
 
 def _require_plain_tree(root: Node, where: str) -> None:
@@ -125,7 +129,7 @@ def _require_plain_tree(root: Node, where: str) -> None:
         depth += 1
         if depth > DEEPEST:
             line = level[0].start_mark.line + 1
-            raise NbError(f"{where}, line {line}: nested more than {DEEPEST} levels deep", 2)
+            raise TooLargeError(f"{where}, line {line}: nested more than {DEEPEST} levels deep", 2)
         below: list[Node] = []
         for node in level:
             if node.id == "mapping":
@@ -197,11 +201,11 @@ def _require_bounds(text: str, where: str) -> None:
         line = f"{where}, line {event.start_mark.line + 1}"
         if isinstance(event, yaml.AliasEvent):
             if event.anchor in (name for name, _ in opened):
-                raise NbError(f"{line}: *{event.anchor} stands for what holds it", 2)
+                raise TooLargeError(f"{line}: *{event.anchor} stands for what holds it", 2)
             count += sizes.get(event.anchor, 0)
             repeated += sizes.get(event.anchor, 0)
         elif isinstance(event, yaml.DocumentStartEvent) and event.version not in (None, (1, 2)):
-            raise NbError(f"{line}: remove the line %YAML, which DVC alone follows", 2)
+            raise TooLargeError(f"{line}: remove the line %YAML, which DVC alone follows", 2)
         elif isinstance(event, yaml.ScalarEvent):
             count += 1
             sizes[event.anchor] = 1
@@ -211,9 +215,9 @@ def _require_bounds(text: str, where: str) -> None:
             anchor, before = opened.pop()
             sizes[anchor or ""] = count - before + 1
         if len(opened) > DEEPEST:
-            raise NbError(f"{line}: nested more than {DEEPEST} levels deep", 2)
+            raise TooLargeError(f"{line}: nested more than {DEEPEST} levels deep", 2)
         if repeated > MOST_REPEATED:
-            raise NbError(f"{line}: aliases stand for more than {MOST_REPEATED:,} values", 2)
+            raise TooLargeError(f"{line}: aliases stand for more than {MOST_REPEATED:,} values", 2)
 
 
 def _problems(first: Node, second: Node, name: str) -> Iterator[str]:

@@ -194,10 +194,9 @@ def read_executed(path: Path) -> Any:
         notebook = nbformat.reads(text, as_version=4)  # type: ignore[no-untyped-call]
         parse_notebook(path, notebook)
         return nbformat.from_dict(Mask({}).tree(notebook))  # type: ignore[no-untyped-call]
-    except NbError:
-        raise
     except Exception as error:  # nbformat has errors of its own for what is no notebook
-        raise NbError(f"{path.name} cannot be shown: {first_line_of(str(error))}") from None
+        reason = first_line_of(str(error)).replace(str(path), "it")
+        raise NbError(f"{path.name} cannot be shown: {reason}") from None
 
 
 def render(
