@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from nb.check.findings import PIPELINE, Finding
 from nb.check.formats import markdown, shown_findings
-from nb.check.model import PIPELINE, RULES, Finding
+from nb.check.model import RULES
 from nb.check.runner import check_paths
 from nb.project import NbError
 

@@ -21,7 +21,6 @@ from nb.notebook.parameters import TAG, CellError, Parameter, read_parameters
 from nb.project import CONFIG, NbError
 from nb.refactoring.duplicates import Duplicate
 
-from .model import rules_of
 from .names import bound_names
 from .repeated import duplicates_of
 from .source import CheckedCell, Document, parse_python
@@ -59,7 +58,7 @@ def read_check_settings(project: dict[str, Any]) -> CheckSettings:
     """Return the settings of the content of `pyproject.toml`.
 
     Raises:
-        NbError: if one is unknown, of a wrong type, or names no rule (exit code 2).
+        NbError: if one is unknown or of a wrong type (exit code 2).
     """
     table = project.get("tool", {}).get("nb", {}).get("check", {})
     values: dict[str, Any] = {}
@@ -72,10 +71,7 @@ def read_check_settings(project: dict[str, Any]) -> CheckSettings:
             )
             raise NbError(f"{PYPROJECT}: {TABLE} has no setting {key}; known are {known}.", 2)
         values[name] = _setting(key, value, default)
-    settings = CheckSettings(**values)
-    for codes in (settings.select, settings.ignore, *(v for _, v in settings.per_file_ignores)):
-        rules_of(codes, PYPROJECT)
-    return settings
+    return CheckSettings(**values)
 
 
 def _setting(key: str, value: Any, default: Any) -> Any:

@@ -6,7 +6,8 @@ import json
 import textwrap
 from collections.abc import Sequence
 
-from .model import EVERY, PIPELINE, PRODUCTION, RULES, Finding, Rule
+from .findings import EVERY, PIPELINE, PRODUCTION, Finding
+from .model import RULES, Rule
 
 FORMATS = ("text", "json", "github")
 

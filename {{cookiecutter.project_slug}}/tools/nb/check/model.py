@@ -1,62 +1,16 @@
-"""What a rule and a finding are, and the list of all rules."""
+"""Rules: their texts, the functions that look for breaches, and the list of all rules."""
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from nb.project import NbError
 
-if TYPE_CHECKING:
-    from .facts import Facts
-    from .source import Document
-
-UNREADABLE = "NB001"
-
-
-@dataclass(frozen=True)
-class Place:
-    """Lines of a cell.
-
-    Attributes:
-        cell: the number of the cell among all cells, from 1; None in a file that is no notebook.
-        line: the first line, from 1.
-        end: the last line; 0 stands for the first.
-    """
-
-    cell: int | None
-    line: int = 1
-    end: int = 0
-
-
-@dataclass(frozen=True)
-class Finding:
-    """A place that breaks a rule.
-
-    Attributes:
-        path: the file, relative to the root, with slashes.
-        cell: the number of the cell among all cells, from 1; None in a file that is no notebook.
-        line: the line in the cell, from 1.
-        code: of the rule.
-        message: what is wrong and what to do, in one line.
-    """
-
-    path: str
-    cell: int | None
-    line: int
-    code: str
-    message: str
-
-    def __str__(self) -> str:
-        cell = "" if self.cell is None else f"{self.cell}:"
-        return f"{self.path}:{cell}{self.line}: {self.code} {self.message}"
-
-
-Found = Iterator[tuple[Place, str]]
-# What a rule looks at: production notebooks, all notebooks, or dvc.yaml.
-PRODUCTION, EVERY, PIPELINE = "production", "every", "pipeline"
+from .facts import Facts
+from .findings import EVERY, PIPELINE, PRODUCTION, Found
+from .source import Document
 
 
 @dataclass(frozen=True)

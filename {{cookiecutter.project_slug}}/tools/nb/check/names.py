@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from .model import Found, Place
+from .findings import Found, Place
 from .source import CheckedCell
 
 KNOWN = {

@@ -17,8 +17,9 @@ from nb.notebook.content import load_json, parse_notebook, production_notebooks,
 from nb.project import CONFIG, PRODUCTION, NbError
 
 from . import rules
-from .facts import Facts
-from .model import EVERY, PIPELINE, RULES, UNREADABLE, Finding, Place, Rule, rule, rules_of
+from .facts import PYPROJECT, CheckSettings, Facts
+from .findings import EVERY, PIPELINE, UNREADABLE, Finding, Place
+from .model import RULES, Rule, rule, rules_of
 from .source import Document, cells_of
 
 NOTEBOOK_FOLDERS = Path("notebooks")
@@ -48,6 +49,12 @@ class Result:
     findings: list[Finding]
 
 
+def _require_known(settings: CheckSettings) -> None:
+    """Raise an NbError if a setting names no rule."""
+    for codes in (settings.select, settings.ignore, *(v for _, v in settings.per_file_ignores)):
+        rules_of(codes, PYPROJECT)
+
+
 def check_paths(
     root: Path,
     paths: Sequence[Path] = (),
@@ -69,6 +76,7 @@ def check_paths(
     """
     facts = Facts(root)
     settings = facts.settings
+    _require_known(settings)
     codes = rules_of(select or settings.select, "--select" if select else "select")
     codes -= rules_of(ignore, "--ignore") | rules_of(settings.ignore, "ignore")
     chosen = [RULES[code] for code in sorted(codes)]

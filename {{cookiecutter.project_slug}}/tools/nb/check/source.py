@@ -13,7 +13,7 @@ from nb.notebook.content import Notebook, source_text
 from nb.notebook.magics import Escape, foreign_cell, mask
 from nb.notebook.strip import RefusedError, strip
 
-from .model import Place
+from .findings import Place
 
 
 @dataclass(frozen=True)

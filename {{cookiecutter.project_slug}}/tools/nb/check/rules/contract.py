@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from nb.check.model import PIPELINE, Found, Place, rule
+from nb.check.findings import PIPELINE, Found, Place
+from nb.check.model import rule
 from nb.check.paths import is_named, named_paths
 from nb.declaration.reader import as_glob
 from nb.notebook.parameters import TAG, Parameter, check_values

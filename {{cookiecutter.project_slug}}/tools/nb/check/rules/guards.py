@@ -6,7 +6,8 @@ import ast
 import json
 from typing import TYPE_CHECKING
 
-from nb.check.model import EVERY, Found, Place, rule
+from nb.check.findings import EVERY, Found, Place
+from nb.check.model import rule
 from nb.secrets.names import is_secret_name
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from nb.check.model import Found, Place, rule
+from nb.check.findings import Found, Place
+from nb.check.model import rule
 from nb.check.source import CheckedCell
 
 if TYPE_CHECKING:

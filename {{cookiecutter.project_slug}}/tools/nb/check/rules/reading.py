@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from nb.check.model import Found, Place, rule
+from nb.check.findings import Found, Place
+from nb.check.model import rule
 
 if TYPE_CHECKING:
     from nb.check.facts import Facts

@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from nb.check.model import Found, Place, rule
+from nb.check.findings import Found, Place
+from nb.check.model import rule
 from nb.check.names import undefined_names
 from nb.check.source import CheckedCell
 from nb.notebook.magics import Escape

@@ -1,0 +1,51 @@
+"""Findings of rules: places in notebooks and in dvc.yaml, each with the rule that it breaks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+UNREADABLE = "NB001"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Lines of a cell.
+
+    Attributes:
+        cell: the number of the cell among all cells, from 1; None in a file that is no notebook.
+        line: the first line, from 1.
+        end: the last line; 0 stands for the first.
+    """
+
+    cell: int | None
+    line: int = 1
+    end: int = 0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A place that breaks a rule.
+
+    Attributes:
+        path: the file, relative to the root, with slashes.
+        cell: the number of the cell among all cells, from 1; None in a file that is no notebook.
+        line: the line in the cell, from 1.
+        code: of the rule.
+        message: what is wrong and what to do, in one line.
+    """
+
+    path: str
+    cell: int | None
+    line: int
+    code: str
+    message: str
+
+    def __str__(self) -> str:
+        cell = "" if self.cell is None else f"{self.cell}:"
+        return f"{self.path}:{cell}{self.line}: {self.code} {self.message}"
+
+
+Found = Iterator[tuple[Place, str]]
+# What a rule looks at: production notebooks, all notebooks, or dvc.yaml.
+PRODUCTION, EVERY, PIPELINE = "production", "every", "pipeline"
