@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from nb import surroundings
+from nb.exit_codes import ExitCode
 from nb.git import wiring
 from nb.project import FULL, NbError, find_root, from_root, unwritable
 from nb.terminal import echo, secho
@@ -79,7 +80,7 @@ class Commands(click.Group):
             if error.errno not in DISK_ERRORS:
                 raise
             secho(f"nb: {unwritable(error)}", fg="red", err=True)
-            ctx.exit(1)
+            ctx.exit(ExitCode.FAILED)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from nb.exit_codes import ExitCode
 from nb.printable import printable
 
 PRODUCTION = Path("notebooks/production")
@@ -39,7 +40,7 @@ class NbError(Exception):
         exit_code: what the command exits with.
     """
 
-    def __init__(self, message: str, exit_code: int = 1) -> None:
+    def __init__(self, message: str, exit_code: int = ExitCode.FAILED) -> None:
         super().__init__(message)
         self.exit_code = exit_code
 
@@ -75,7 +76,9 @@ def find_root(start: Path | None = None) -> Path:
     for folder in (start, *start.parents):
         if (folder / "tools" / "nb").is_dir() and (folder / "pyproject.toml").is_file():
             return folder
-    raise NbError(f"{start} is not inside a project: no folder above it holds tools/nb.", 2)
+    raise NbError(
+        f"{start} is not inside a project: no folder above it holds tools/nb.", ExitCode.USAGE
+    )
 
 
 def read_regular(path: Path) -> bytes:

@@ -18,7 +18,6 @@ import json
 import os
 import random
 import select
-import selectors
 import signal
 import socket
 import struct
@@ -29,6 +28,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
+
+from nb.exit_codes import ExitCode
+
+from .events import EventLoop
+from .tree import end_tree, send_signal
 
 SHIM = Path(__file__).parent / "shim"
 SOCKETS = Path(".nb/forks")
@@ -47,7 +51,6 @@ MATPLOTLIB_SETTINGS = "matplotlibrc"
 OWN_SIGNALS = (signal.SIGCHLD, signal.SIGHUP, signal.SIGTERM)
 CONTROL_SECONDS = 2.0
 PAPERMILL, KERNEL, STARTED = "papermill", "kernel", "started"
-FIRST_SIGNAL = 128
 MOST_BYTES = 1 << 20
 MOST_FILES = 4
 
@@ -239,32 +242,18 @@ class _Server:
         self.lifeline = lifeline
         self.forks: dict[int, socket.socket] = {}
         self.is_interrupted = False
-        self.sockets: set[socket.socket] = {listener, lifeline}
-        self.events = selectors.DefaultSelector()
-        self.wakeup = socket.socketpair()
-        for end in self.wakeup:
-            end.setblocking(False)
+        self.sockets: set[socket.socket] = set()
+        self.events = EventLoop(on_signal=self._reap)
 
     def serve(self) -> NoReturn:
         """Answer requests until the worker closes the lifeline."""
         for number in (signal.SIGHUP, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)  # what they are meant for is in the same group
-        signal.signal(signal.SIGINT, self._note_interrupt)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.set_wakeup_fd(self.wakeup[1].fileno(), warn_on_full_buffer=False)
-        actions: dict[socket.socket, Callable[[socket.socket], None]] = {
-            self.listener: lambda _: self._accept(),
-            self.lifeline: lambda _: self._end(),
-            self.wakeup[0]: lambda end: self._reap(end),
-        }
-        for source, action in actions.items():
-            self.events.register(source, selectors.EVENT_READ, action)
+        self.events.catch({signal.SIGINT: self._note_interrupt})
+        self._watch(self.listener, self._accept)
+        self._watch(self.lifeline, self._end)
         while True:
-            for key, _ in self.events.select():
-                connection = key.fileobj
-                # The end of a fork, told of before, may have closed it.
-                if isinstance(connection, socket.socket) and connection.fileno() >= 0:
-                    key.data(connection)
+            self.events.wait()
 
     def _note_interrupt(self, *_: object) -> None:
         """Note Ctrl-C, to which a papermill that is not forked yet cannot answer."""
@@ -310,18 +299,18 @@ class _Server:
             if is_papermill and self.is_interrupted:  # it came between
                 os.kill(pid, signal.SIGINT)
             _tell(connection, {"pid": pid})
-            self._watch(connection, lambda gone: self._client_gone(pid, gone))
-            self._watch(channel, self._kernel_wanted)
+            self._watch(connection, lambda: self._client_gone(pid, connection))
+            self._watch(channel, lambda: self._kernel_wanted(channel))
             other.close()
         for file in files:
             os.close(file)
 
-    def _watch(self, source: socket.socket, action: Callable[[socket.socket], None]) -> None:
+    def _watch(self, source: socket.socket, action: Callable[[], None]) -> None:
         self.sockets.add(source)
-        self.events.register(source, selectors.EVENT_READ, action)
+        self.events.watch(source, action)
 
     def _forget(self, source: socket.socket) -> None:
-        self.events.unregister(source)
+        self.events.forget(source)
         self.sockets.discard(source)
         source.close()
 
@@ -333,9 +322,8 @@ class _Server:
         private: Iterable[socket.socket],
     ) -> None:
         """Be the process that was asked for, in a new fork, without what is the server's own."""
-        signal.set_wakeup_fd(-1)
         self.events.close()
-        for source in {*self.sockets, *self.wakeup, *private}:
+        for source in {*self.sockets, *private}:
             source.close()
         _become(request, files, channel, lambda: self.is_interrupted)
 
@@ -343,13 +331,11 @@ class _Server:
         """End a process that nobody waits for: papermill with a chance to end its kernel."""
         self._forget(connection)
         if os.getsid(pid) == pid:
-            _kill_tree(pid)
+            end_tree(pid)
         else:
-            os.kill(pid, signal.SIGTERM)
+            send_signal(pid, signal.SIGTERM)
 
-    def _reap(self, wakeup: socket.socket) -> None:
-        with suppress(BlockingIOError):
-            wakeup.recv(MOST_BYTES)
+    def _reap(self) -> None:
         for pid in list(self.forks):
             found, status = os.waitpid(pid, os.WNOHANG)
             if found:
@@ -360,7 +346,7 @@ class _Server:
 
     def _end(self) -> NoReturn:
         for pid in self.forks:
-            _kill_tree(pid)
+            end_tree(pid)
         for pid in self.forks:
             os.waitpid(pid, 0)
         os._exit(0)
@@ -406,16 +392,6 @@ def _refusal(request: Mapping[str, Any]) -> str:
     if here != there and any((folder / MATPLOTLIB_SETTINGS).exists() for folder in (here, there)):
         return f"it is to start where {MATPLOTLIB_SETTINGS} is another one"
     return ""
-
-
-def _kill_tree(pid: int) -> None:
-    import psutil
-
-    with suppress(psutil.Error):
-        process = psutil.Process(pid)
-        for member in [*process.children(recursive=True), process]:
-            with suppress(psutil.Error):
-                member.kill()
 
 
 def _become(
@@ -505,7 +481,7 @@ def _exit(run: Callable[[], None]) -> NoReturn:
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else int(error.code is not None)
     except KeyboardInterrupt:
-        code = FIRST_SIGNAL + signal.SIGINT
+        code = ExitCode.INTERRUPTED
     except BaseException:
         sys.excepthook(*sys.exc_info())
     finally:

@@ -17,12 +17,12 @@ from typing import Any, TextIO
 from nb import pipeline
 from nb.declaration.tasks import DONE, UNCHANGED
 from nb.declaration.validation import check_given
+from nb.exit_codes import ExitCode, after_signal, as_exit_code
 from nb.notebook.content import production_notebooks
 from nb.pipeline import Plan, StageState, storage, uptodate
 from nb.processes import fork_server
-from nb.processes.subreaper import adopt_orphans
+from nb.processes.tree import adopt_orphans, end_descendants
 from nb.project import PRODUCTION, NbError, program, program_environment
-from nb.runtime import worker
 from nb.runtime.warm_client import COLD, Warm
 from nb.tracing import contract, trace
 
@@ -67,7 +67,7 @@ def execute(root: Path, options: Options, view: View, programs: RunPrograms) -> 
                 return _run_plainly(root, options, view, lacks)
             return _run_side_by_side(root, options, view, programs, warm)
     except KeyboardInterrupt:
-        raise NbError("interrupted before anything was started", 130) from None
+        raise NbError("interrupted before anything was started", ExitCode.INTERRUPTED) from None
 
 
 def _run_side_by_side(
@@ -158,7 +158,9 @@ def _verifying(options: Options, view: View) -> Options:
         NbError: if this system cannot.
     """
     if os.name != "posix":
-        raise NbError("nb run --verify needs Linux or macOS; nb trace NOTEBOOK runs here, too", 2)
+        raise NbError(
+            "nb run --verify needs Linux or macOS; nb trace NOTEBOOK runs here, too", ExitCode.USAGE
+        )
     seen = trace.best_view()
     if seen != trace.STRACE and options.jobs > 1:
         view.note(f"one stage at a time, to know whose a file is: {trace.VIEWS[seen]} do not tell")
@@ -205,8 +207,8 @@ def _run_plainly(root: Path, options: Options, view: View, why: str) -> Done:
         # With --json only that is for standard output.
         process = subprocess.Popen(command, cwd=root, env=environment, stdout=view.stream.fileno())
         code = process.wait()
-    code = min(code, 1) if code >= 0 else 128 - code
-    code = 128 + signals[0] if signals else code
+    code = min(code, ExitCode.FAILED) if code >= 0 else as_exit_code(code)
+    code = after_signal(signals[0]) if signals else code
     report.finish(root, code, time.monotonic() - began)
     return Done(report)
 
@@ -222,7 +224,7 @@ def _ends_descendants() -> Iterator[list[int]]:
     def heed(number: int, _frame: object) -> None:
         signals.append(number)
         if signals != [signal.SIGINT] and os.name == "posix":
-            worker.end_descendants()
+            end_descendants()
 
     adopt_orphans()
     handlers = {number: signal.signal(number, heed) for number in ENDING}

@@ -30,6 +30,7 @@ from nb.declaration.tasks import (
     TIMED_OUT,
     WAITING,
 )
+from nb.exit_codes import ENDED_FROM_OUTSIDE, ExitCode
 from nb.git.wiring import git
 from nb.project import EXECUTED, parse_json, write_whole
 from nb.secrets.masking import Mask, environment_secrets
@@ -41,7 +42,6 @@ LOCK_FILES = ("uv.lock", "requirements.lock")
 # As many records in which something ran are searched for what stages took.
 RECENT = 10
 DIED = "the run was killed"
-INTERRUPTED_CODES = (129, 130, 143)
 _PROBLEMS = {
     BROKEN_CONTRACT: "broke its contract",
     FAILED: "failed",
@@ -125,7 +125,7 @@ class RunRecord:
 
     def _end(self, root: Path, exit_code: int, seconds: float) -> None:
         self.state = FAILED if exit_code else "done"
-        if exit_code in INTERRUPTED_CODES:
+        if exit_code in ENDED_FROM_OUTSIDE:
             self.state = "interrupted"
         self.exit_code = exit_code
         self.ended = now()
@@ -237,7 +237,7 @@ def _keep_newest(root: Path, count: int = KEPT) -> list[Path]:
 
 def _close(record: RunRecord) -> None:
     record.state = KILLED
-    record.exit_code = 137
+    record.exit_code = ExitCode.KILLED
     for stage in record.stages:
         if stage.state in (RUNNING, WAITING):
             stage.state = KILLED if stage.state == RUNNING else NOT_RUN

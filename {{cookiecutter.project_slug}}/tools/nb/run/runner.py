@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gc
 import os
-import selectors
 import signal
 import time
 from collections.abc import Iterator, Mapping
@@ -34,9 +33,11 @@ from nb.declaration.tasks import (
     Task,
 )
 from nb.execution import failures
+from nb.exit_codes import ExitCode, after_signal
 from nb.pipeline import uptodate
 from nb.processes import memory
-from nb.processes.subreaper import adopt_orphans
+from nb.processes.events import EventLoop
+from nb.processes.tree import adopt_orphans, end_descendants
 from nb.project import cores, program_environment, unwritable
 from nb.runtime import worker
 from nb.runtime.scheduler import Schedule, width
@@ -53,11 +54,20 @@ from .view import View
 STAGE = "stage"
 # From an interrupt to the kill of what does not heed it.
 GRACE_SECONDS = 10.0
+# Limits of time and the view are looked at this often.
+LONGEST_WAIT_SECONDS = 0.2
 # A second Ctrl-C is one that comes later than this: make and a terminal may both pass one on.
 SAME_SIGNAL_SECONDS = 0.5
 ENDING = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 ]
+# Exit codes of the states in which a stage may end; others depend on the cause.
+CODES = {
+    TIMED_OUT: ExitCode.TIMED_OUT,
+    KILLED: ExitCode.KILLED,
+    OUT_OF_MEMORY: ExitCode.KILLED,
+    BROKEN_CONTRACT: ExitCode.BROKEN_CONTRACT,
+}
 # OpenBLAS waits for work in a busy loop: stages that each use all cores take many times as long.
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -107,7 +117,7 @@ class Runner:
         self.is_unsaved = False
         self.written: pipeline.Written = {}
         self.ended: dict[str, int] = {}  # by the clock of the file system
-        self.events = selectors.DefaultSelector()
+        self.events = EventLoop()
         self.view.expect([task.name for task in tasks if not task.hidden])
 
     def run(self) -> RunRecord:
@@ -121,7 +131,7 @@ class Runner:
                 if not self.signals:
                     self.pages.wait()
             finally:
-                worker.end_descendants()
+                end_descendants()
                 self.view.close()
         self._note_states()
         self.record.finish(self.root, self._exit_code(), time.monotonic() - began)
@@ -165,7 +175,7 @@ class Runner:
                 return
             if not self.is_warming and any(stage.executed for stage in self.stages.values()):
                 self.pages.start()
-            self._wait()
+            self.events.wait(LONGEST_WAIT_SECONDS)
             self._end_what_is_late()
             for ended in self._reap():
                 self._save()
@@ -175,20 +185,19 @@ class Runner:
 
     def _start(self, task: Task) -> None:
         order = Order(
-            task.name,
-            str(self.root),
-            self.options.force,
-            self.options.pull,
-            self.stages[task.name].executed,
-            task.persisted,
-            self.environment,
+            stage=task.name,
+            root=str(self.root),
+            force=self.options.force,
+            pull=self.options.pull,
+            executed=self.stages[task.name].executed,
+            persisted=task.persisted,
+            environment=self.environment,
         )
         started = worker.start(
             task, order, fork=self._fork_worker, setup=self._leave, reproduce=reproduce_stage
         )
-        pid = started.pid
-        self.workers[pid] = started
-        self.events.register(started.output, selectors.EVENT_READ, pid)
+        self.workers[started.pid] = started
+        self.events.watch(started.output, partial(self._show, started))
         self.schedule.set(task.name, RUNNING)
         self.stages[task.name].started = record.now()
         if not task.hidden:
@@ -208,28 +217,17 @@ class Runner:
 
         A copy of its end of a pipe would keep others from seeing that the runner has ended.
         """
-        signal.set_wakeup_fd(-1)
         self.events.close()
         if self.warm:
             self.warm.socket.close()
         self.pages.close()
-        pipes = (fd for running in self.workers.values() for fd in running.pipes())
-        for fd in (*self._wakeup, *pipes):
-            os.close(fd)
-
-    def _wait(self) -> None:
-        """Wait for output, the end of a stage, or a signal, and show the output."""
-        for key, _ in self.events.select(0.2):
-            if key.data is None:
-                os.read(key.fd, 512)
-            elif isinstance(key.data, Warm):
-                self._listen(key.data)
-            else:
-                self._show(self.workers[key.data])
+        for running in self.workers.values():
+            for fd in running.pipes():
+                os.close(fd)
 
     def _listen(self, warm: Warm) -> None:
         """Note the ends of workers, and that imports are done; without the warm process, go on."""
-        self.events.unregister(warm)
+        self.events.forget(warm)
         if not warm.listen():
             if self.is_warming:
                 self.view.note("kernels start cold: the process with warm imports ended")
@@ -239,7 +237,7 @@ class Runner:
             self.is_warming = False
             for name, why in warm.excluded.items():
                 self.view.note(f"each notebook imports {name} by itself: {why}")
-        self.events.register(warm, selectors.EVENT_READ, warm)
+        self.events.watch(warm, partial(self._listen, warm))
 
     def _show(self, running: Worker) -> None:
         with suppress(BlockingIOError):
@@ -288,10 +286,10 @@ class Runner:
                 if outcome is None:
                     # It was killed; what it had started is an orphan now, and ours.
                     helpers = {self.warm.pid if self.warm else 0, self.pages.pid or 0}
-                    worker.end_descendants({*self.workers, *helpers})
+                    end_descendants({*self.workers, *helpers})
                     pipeline.mend_locks(self.root, self.locks, self.view.note)
                 self._show_rest(running)
-                self.events.unregister(running.output)
+                self.events.forget(running.output)
                 for fd in running.pipes():
                     os.close(fd)
                 stage = self.stages[running.task.name]
@@ -374,37 +372,26 @@ class Runner:
         return changed
 
     def _exit_code(self) -> int:
-        """Return the code of what went wrong first; docs/run.md of the template has the table."""
+        """Return the exit code of the first failure."""
         if self.signals:
-            return 128 + self.signals[0][0]
+            return after_signal(self.signals[0][0])
         broken = self.record.broken()
         if not broken:
-            return 0
+            return ExitCode.DONE
         first = min(broken, key=lambda stage: stage.ended or "")
-        codes = {TIMED_OUT: 124, KILLED: 137, OUT_OF_MEMORY: 137, BROKEN_CONTRACT: 3}
-        return codes.get(first.state, 1 + self.usage)
+        return CODES.get(first.state, ExitCode.USAGE if self.usage else ExitCode.FAILED)
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
         """Note signals while the block runs; each one, and the end of a worker, ends a wait."""
-        self._wakeup = os.pipe()
-        for fd in self._wakeup:
-            os.set_blocking(fd, False)
-        self.events.register(self._wakeup[0], selectors.EVENT_READ)
         if self.warm:
-            self.events.register(self.warm, selectors.EVENT_READ, self.warm)
-        handlers = {number: signal.signal(number, self._on_signal) for number in ENDING}
-        handlers[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.set_wakeup_fd(self._wakeup[1], warn_on_full_buffer=False)
+            self.events.watch(self.warm, partial(self._listen, self.warm))
+        before = self.events.catch(dict.fromkeys(ENDING, self._on_signal))
         try:
             yield
         finally:
-            signal.set_wakeup_fd(-1)
-            for number, handler in handlers.items():
-                signal.signal(number, handler)
+            self.events.release(before)
             self.events.close()
-            for fd in self._wakeup:
-                os.close(fd)
 
     def _on_signal(self, number: int, _frame: object) -> None:
         now = time.monotonic()

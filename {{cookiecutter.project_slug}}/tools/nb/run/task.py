@@ -14,6 +14,7 @@ from typing import Any
 from nb import pipeline
 from nb.declaration.tasks import RESTORED, Task
 from nb.declaration.validation import check_given
+from nb.exit_codes import ExitCode
 from nb.notebook import fingerprints
 from nb.pipeline import Plan, storage
 from nb.project import NbError
@@ -50,7 +51,7 @@ def execute_task(
         with beside_tasks(root, view) as lock, warmth(root, options, programs, lock) as warm:
             return _execute(root, options, view, programs, warm, push)
     except KeyboardInterrupt:
-        raise NbError("interrupted", 130) from None
+        raise NbError("interrupted", ExitCode.INTERRUPTED) from None
 
 
 def _execute(
@@ -142,7 +143,10 @@ def outcome(root: Path, done: RunRecord) -> dict[str, Any]:
 def _plan(root: Path, targets: tuple[str, ...], view: View) -> Plan:
     missing = pipeline.missing_names()
     if missing:
-        raise NbError(f"this version of DVC has no {', no '.join(missing)}: update the project", 2)
+        raise NbError(
+            f"this version of DVC has no {', no '.join(missing)}: update the project",
+            ExitCode.USAGE,
+        )
     fingerprints.refresh(root)
     return pipeline.plan(root, targets, force=False, downstream=False, tell=view.note)
 
@@ -151,13 +155,17 @@ def _one_stage(plan: Plan, name: str) -> list[Task]:
     """Return the stages before the one that is asked for, and it."""
     group = [task.name for task in plan.tasks if task.name.partition("@")[0] == name != task.name]
     if group:
-        raise NbError(f"{name} stands for {', '.join(group)}: name one of them", 2)
+        raise NbError(f"{name} stands for {', '.join(group)}: name one of them", ExitCode.USAGE)
     tasks = [task for task in plan.tasks if not task.hidden]
     if not tasks or tasks[-1].name != name:
-        raise NbError(f"{name} is no stage that a task can run. All stages: nb stages", 2)
+        raise NbError(
+            f"{name} is no stage that a task can run. All stages: nb stages", ExitCode.USAGE
+        )
     return tasks
 
 
 def _require_posix() -> None:
     if os.name != "posix":
-        raise NbError("nb task needs Linux or macOS; nb run runs the pipeline here, too", 2)
+        raise NbError(
+            "nb task needs Linux or macOS; nb run runs the pipeline here, too", ExitCode.USAGE
+        )

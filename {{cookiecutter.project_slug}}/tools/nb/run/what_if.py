@@ -17,6 +17,7 @@ from typing import Any
 from nb import pipeline
 from nb.declaration.papermill_command import PapermillCommand, papermill_command
 from nb.declaration.tasks import Task
+from nb.exit_codes import ExitCode
 from nb.git import wiring
 from nb.notebook.config import change_config, read_value
 from nb.notebook.content import read_notebook
@@ -60,7 +61,7 @@ def read_settings(root: Path, given: Sequence[str]) -> list[Setting]:
         place = (setting.config, setting.name)
         if values.setdefault(place, setting.value) != setting.value:
             what = f"both are read from {setting.config}"
-            raise NbError(f"--set: {setting.name} cannot have two values; {what}", 2)
+            raise NbError(f"--set: {setting.name} cannot have two values; {what}", ExitCode.USAGE)
     return settings
 
 
@@ -68,13 +69,13 @@ def _read_setting(root: Path, tasks: dict[str, Task], text: str) -> list[Setting
     left, equals, written = text.partition("=")
     stage, _, name = left.rpartition(".")
     if not (equals and stage and name):
-        raise NbError(f"--set {text}: write it as stage.parameter=value", 2)
+        raise NbError(f"--set {text}: write it as stage.parameter=value", ExitCode.USAGE)
     chosen = [task for task in tasks.values() if stage in (task.name, _group(task.name))]
     if not chosen:
         groups = sorted({*tasks, *map(_group, tasks)})
         nearest = get_close_matches(stage, groups, 1)
         hint = f"; did you mean {nearest[0]}?" if nearest else ". All stages: nb status"
-        raise NbError(f"--set {text}: there is no stage {stage}{hint}", 2)
+        raise NbError(f"--set {text}: there is no stage {stage}{hint}", ExitCode.USAGE)
     value = read_value(written, f"--set {text}")
     by_config: dict[str, list[str]] = {}
     for task in chosen:
@@ -94,7 +95,7 @@ def _config_of(root: Path, task: Task, name: str, value: Any, where: str) -> str
     """Return the file that holds a parameter of a stage, once the value fits the notebook."""
     call = _papermill(task)
     if not call.notebook:
-        raise NbError(f"{where}: stage {task.name} runs no notebook", 2)
+        raise NbError(f"{where}: stage {task.name} runs no notebook", ExitCode.USAGE)
     notebook = read_notebook(root / call.notebook)
     check_values(read_parameters(notebook), {name: value}, where, complete=False)
     if name in call.given:
@@ -102,11 +103,15 @@ def _config_of(root: Path, task: Task, name: str, value: Any, where: str) -> str
             f"{where}: the command of {task.name} in dvc.yaml gives it; change it there", 2
         )
     if not call.files:
-        raise NbError(f"{where}: the command of {task.name} reads no config file (-f)", 2)
+        raise NbError(
+            f"{where}: the command of {task.name} reads no config file (-f)", ExitCode.USAGE
+        )
     config = call.files[-1]
     if Path(config).is_absolute() or config.startswith(os.pardir):
         place = "write it relative to the project, so that a copy has its own"
-        raise NbError(f"{where}: the command of {task.name} reads {config}; {place}", 2)
+        raise NbError(
+            f"{where}: the command of {task.name} reads {config}; {place}", ExitCode.USAGE
+        )
     return config
 
 

@@ -13,12 +13,11 @@ import builtins
 import gc
 import importlib
 import os
-import selectors
 import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -28,6 +27,7 @@ from typing import Any, NoReturn
 import IPython
 
 from nb.processes import fork_server
+from nb.processes.events import EventLoop
 from nb.processes.interpreter import (
     Imports,
     InterpreterState,
@@ -117,7 +117,7 @@ def serve_forks(connection: socket.socket, kept: Iterable[int], work: Work) -> N
         fork_server.preparations[fork_server.STARTED] = partial(_follow_libraries, filters, threads)
         gc.freeze()  # no pass of the collector touches, and so copies, pages that forks share
         gc.enable()
-        _serve(connection, kept, programs, work)
+        _Server(connection, kept, programs, work).serve()
 
 
 def _import(modules: Iterable[str]) -> None:
@@ -251,48 +251,55 @@ def _threads() -> int:
     return sum(name not in HARMLESS_THREADS for name in names)
 
 
-def _serve(
-    connection: socket.socket, kept: Iterable[int], programs: ProgramImports, work: Work
-) -> None:
-    """Fork workers and tell when they end."""
-    wakeup = socket.socketpair()
-    for end in wakeup:
-        end.setblocking(False)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.set_wakeup_fd(wakeup[1].fileno(), warn_on_full_buffer=False)
-    workers: set[int] = set()
-    with selectors.DefaultSelector() as events:
-        for source in (connection, wakeup[0]):
-            events.register(source, selectors.EVENT_READ)
-        while True:
-            ready = {key.fileobj for key, _ in events.select()}
-            if wakeup[0] in ready:
-                wakeup[0].recv(65_536)
-                for pid, status, cpu in _ended(workers):
-                    workers.remove(pid)
-                    connection.sendall(
-                        fork_server.line({"ended": pid, "status": status, "cpu": cpu})
-                    )
-            if connection in ready:
-                order, files = fork_server.receive(connection)
-                if not order:
-                    return
-                pid = os.fork()
-                if pid == 0:
-                    signal.set_wakeup_fd(-1)
-                    events.close()
-                    for source in (connection, *wakeup):
-                        source.close()
-                    programs.resume()
-                    work.jobs[order.pop("job")](order, files, kept)
-                for file in files:
-                    os.close(file)
-                workers.add(pid)
-                connection.sendall(fork_server.line({"pid": pid}))
+class _Server:
+    """The loop in which the warm process forks workers and tells the runner of their ends.
 
+    Args:
+        connection: the connection to the runner.
+        kept: the files that workers keep open.
+        programs: the state of the interpreter in which forks run the programs.
+        work: the jobs that can be ordered.
+    """
 
-def _ended(workers: set[int]) -> Iterator[tuple[int, int, float]]:
-    for pid in list(workers):
-        found, status, usage = os.wait4(pid, os.WNOHANG)
-        if found:
-            yield pid, status, usage.ru_utime + usage.ru_stime
+    def __init__(
+        self, connection: socket.socket, kept: Iterable[int], programs: ProgramImports, work: Work
+    ) -> None:
+        self.connection = connection
+        self.kept = kept
+        self.programs = programs
+        self.work = work
+        self.workers: set[int] = set()
+        self.is_wanted = True
+        self.events = EventLoop(on_signal=self._reap)
+
+    def serve(self) -> None:
+        """Serve until the runner closes the connection."""
+        self.events.catch({})
+        self.events.watch(self.connection, self._obey)
+        while self.is_wanted:
+            self.events.wait()
+
+    def _obey(self) -> None:
+        order, files = fork_server.receive(self.connection)
+        if not order:
+            self.is_wanted = False
+            return
+        pid = os.fork()
+        if pid == 0:
+            self.events.close()
+            self.connection.close()
+            self.programs.resume()
+            self.work.jobs[order.pop("job")](order, files, self.kept)
+        for file in files:
+            os.close(file)
+        self.workers.add(pid)
+        self.connection.sendall(fork_server.line({"pid": pid}))
+
+    def _reap(self) -> None:
+        for pid in list(self.workers):
+            found, status, usage = os.wait4(pid, os.WNOHANG)
+            if found:
+                self.workers.remove(pid)
+                cpu = usage.ru_utime + usage.ru_stime
+                ended = {"ended": pid, "status": status, "cpu": cpu}
+                self.connection.sendall(fork_server.line(ended))

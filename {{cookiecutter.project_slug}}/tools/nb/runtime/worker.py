@@ -25,8 +25,9 @@ from typing import Any, NoReturn, Protocol
 
 from nb.declaration.tasks import Outcome, Task
 from nb.execution.failures import oom_kills
+from nb.exit_codes import ExitCode
 from nb.processes import fork_server
-from nb.processes.subreaper import adopt_orphans
+from nb.processes.tree import adopt_orphans, children, end_descendants, send_signal
 
 from .lines import Lines
 
@@ -35,7 +36,7 @@ INTERRUPT, KILL = b"i", b"k"
 LAST_WORDS_SECONDS = 3.0
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Worker:
     """The runner's end of a worker.
 
@@ -89,7 +90,7 @@ class Worker:
         return Outcome(**values["outcome"]), values["peak_memory"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Order:
     """What a worker is to do.
 
@@ -154,47 +155,16 @@ def start(
     for fd in theirs:
         os.close(fd)
     os.set_blocking(output[0], False)
-    return Worker(task, pid, control[1], output[0], result[0], began, started, oom_kills())
-
-
-def end_descendants(spared: Iterable[int] = ()) -> None:
-    """Kill every descendant of this process, except the given children and theirs."""
-    import psutil
-
-    spared = set(spared)
-    end = time.monotonic() + LAST_WORDS_SECONDS
-    while time.monotonic() < end:
-        alive = [child for child in psutil.Process().children() if child.pid not in spared]
-        alive += [grandchild for child in alive for grandchild in _children(child)]
-        alive = [process for process in alive if not _is_dead(process)]
-        if not alive:
-            return
-        for process in alive:
-            _signal(process.pid, signal.SIGKILL)
-        time.sleep(0.01)
-
-
-def _children(process: Any) -> list[Any]:
-    import psutil
-
-    try:
-        return list(process.children(recursive=True))
-    except psutil.Error:
-        return []
-
-
-def _is_dead(process: Any) -> bool:
-    import psutil
-
-    try:
-        return bool(process.status() == psutil.STATUS_ZOMBIE)
-    except psutil.Error:
-        return True
-
-
-def _signal(pid: int, number: int) -> None:
-    with suppress(ProcessLookupError):
-        os.kill(pid, number)
+    return Worker(
+        task=task,
+        pid=pid,
+        control=control[1],
+        output=output[0],
+        result=result[0],
+        began=began,
+        started=started,
+        oom_kills=oom_kills(),
+    )
 
 
 def work(
@@ -279,20 +249,17 @@ class _Watch(Thread):
 
     def _interrupt(self) -> None:
         """Send Ctrl-C to the stage's process group, and to each command that starts after that."""
-        import psutil
-
         self.stopping = True
-        seen = {child.pid for child in psutil.Process().children()}
+        seen = set(children())
         os.killpg(0, signal.SIGINT)
         while not select.select([self.control], [], [], 0.1)[0]:
-            for child in psutil.Process().children():
-                if child.pid not in seen:
-                    seen.add(child.pid)
-                    _signal(child.pid, signal.SIGINT)
+            for pid in set(children()) - seen:
+                seen.add(pid)
+                send_signal(pid, signal.SIGINT)
 
     def _give_up(self) -> None:
         time.sleep(LAST_WORDS_SECONDS)
-        os._exit(128 + signal.SIGKILL)
+        os._exit(ExitCode.KILLED)
 
 
 def _peak_memory() -> int:

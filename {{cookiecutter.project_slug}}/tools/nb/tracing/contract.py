@@ -15,7 +15,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from nb.declaration.papermill_command import papermill_commands
-from nb.execution.failures import CONTRACT, CONTRACT_ERROR
+from nb.execution.failures import CONTRACT_ERROR
+from nb.exit_codes import ExitCode, as_exit_code
 from nb.notebook.content import MODULE_LINE
 from nb.pipeline import Contract
 from nb.project import FINGERPRINTS, module, parse_json
@@ -120,12 +121,12 @@ def main(arguments: list[str]) -> int:
     path = root / REPORTS / f"{os.getpid()}.json"
     path.write_text(json.dumps(report, indent=2), encoding="utf-8")
     if traced.code:
-        return traced.code if traced.code > 0 else 128 - traced.code
+        return as_exit_code(traced.code)
     for text in traced.unseen:
         print(f"nb: not seen: {text}", flush=True)
     for line in lines:
         print(f"{CONTRACT_ERROR}{line}", flush=True)
-    return CONTRACT if lines else 0
+    return ExitCode.BROKEN_CONTRACT if lines else ExitCode.DONE
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePath
 from tempfile import TemporaryDirectory
 
+from nb.exit_codes import ExitCode
 from nb.project import EXECUTED, SITE, NbError, parse_json
 
 from . import inotify, strace
@@ -101,7 +102,7 @@ def best_view() -> str:
     """
     chosen = os.environ.get("NB_TRACE_VIEW")
     if chosen and chosen not in VIEWS:
-        raise NbError(f"NB_TRACE_VIEW is {chosen}; it may be {', '.join(VIEWS)}", 2)
+        raise NbError(f"NB_TRACE_VIEW is {chosen}; it may be {', '.join(VIEWS)}", ExitCode.USAGE)
     if chosen:
         return chosen
     if strace.strace_is_available():
