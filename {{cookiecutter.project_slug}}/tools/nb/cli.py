@@ -38,7 +38,7 @@ COMMAND_MODULES = {
     ),
 }
 WHERE = {command: module for module, commands in COMMAND_MODULES.items() for command in commands}
-# What a person's disk may say to any command: full, read-only, not permitted.
+# Errors of a disk that may meet any command: full, read-only, not permitted.
 DISK_ERRORS = FULL | {errno.EROFS, errno.EACCES, errno.EPERM}
 # Commands that Git itself calls, or that report what is wrong, change nothing on the way.
 WITHOUT_REPAIR = (

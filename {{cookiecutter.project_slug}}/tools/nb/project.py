@@ -1,4 +1,4 @@
-"""Where the project is, what its files are called, how its programs are found.
+"""The project: root, paths, programs, whole writes, and errors that end as one line.
 
 Standard library only.
 """
@@ -36,8 +36,8 @@ class NbError(Exception):
     """A mistake or a condition that the user can act on: one sentence, no traceback.
 
     Args:
-        message: what is wrong, in which file, and what to do next.
-        exit_code: what the command exits with.
+        message: the fault, the file, and the next step.
+        exit_code: the exit code of the command.
     """
 
     def __init__(self, message: str, exit_code: int = ExitCode.FAILED) -> None:
@@ -61,7 +61,7 @@ def warn(message: str) -> None:
 
 
 def one_line(error: BaseException) -> str:
-    """Return an error's message, and that of its cause, without line breaks."""
+    """Return the messages of an error and of the cause, without line breaks."""
     cause = f": {error.__cause__}" if error.__cause__ else ""
     return " ".join(f"{error}{cause}".split())
 
@@ -93,7 +93,7 @@ def read_regular(path: Path) -> bytes:
 
 
 def parse_json(text: str | bytes) -> Any:
-    """Return what JSON from a file holds.
+    """Return the content of JSON from a file.
 
     Raises:
         ValueError: if it is not JSON, or nested more deeply than Python's parser goes.
@@ -109,7 +109,7 @@ def write_whole(path: Path, content: bytes | str, draft: Path | None = None) -> 
 
     Args:
         path: the file; its folder is made.
-        content: what is to be in it.
+        content: the new content.
         draft: where to write first; by default, a hidden file beside it. Whoever may write the same
             file at the same time names one of their own.
 

@@ -1,4 +1,4 @@
-"""A fork server of a stage: papermill and kernels begin as copies of a process with warm imports.
+"""Fork servers: papermill and kernels of a stage start as forks of a process with warm imports.
 
 The server is forked, by the worker of a stage, from the run's warm process (`warm`). It listens on
 a socket file for `shim/request.py`, which stands for `papermill` in the stage's command, and on a
@@ -69,7 +69,7 @@ class Server:
         return {"NB_FORK_SERVER": str(self.path), "NB_PYTHON": sys.executable, "PATH": path}
 
     def close(self) -> None:
-        """End the server, and with it what it forked, and wait for that."""
+        """End the server and all its forks, and wait for that."""
         self.lifeline.close()
         with suppress(ChildProcessError):
             os.waitpid(self.pid, 0)
@@ -83,7 +83,7 @@ def remove_dead_sockets(root: Path) -> None:
 
 
 def start_server(root: Path, private: Iterable[int]) -> Server | None:
-    """Fork a server from this process; None if its socket cannot be made here.
+    """Fork a server from this process; None if the socket cannot be made here.
 
     Args:
         root: the project's root, also the working directory.
@@ -120,7 +120,7 @@ class Fork:
 
     Args:
         connection: the connection of the request; closing it ends the process.
-        pid: its process.
+        pid: the process.
     """
 
     stdin = stdout = stderr = None
@@ -132,7 +132,7 @@ class Fork:
         connection.setblocking(False)
 
     def poll(self) -> int | None:
-        """Return its exit code, negative for a signal; None while it runs."""
+        """Return the exit code, negative for a signal; None while the process runs."""
         if self.returncode is None:
             try:
                 answer = self.connection.recv(100)
@@ -140,28 +140,28 @@ class Fork:
                 return None
             except ConnectionError:
                 answer = b""
-            # Without an answer the server is gone, and what it forked ends with it.
+            # Without an answer the server is gone, and all forks end with the server.
             self.returncode = json.loads(answer)["exit"] if answer else -signal.SIGKILL
             self.connection.close()
         return self.returncode
 
     def wait(self) -> int:
-        """Wait for its end; return its exit code."""
+        """Wait for the end; return the exit code."""
         while (code := self.poll()) is None:
             select.select([self.connection], [], [])
         return code
 
     def send_signal(self, number: int) -> None:
-        """Send it a signal, unless it has ended."""
+        """Send a signal, unless the process has ended."""
         if self.poll() is None:
             os.kill(self.pid, number)
 
     def terminate(self) -> None:
-        """Ask it to end."""
+        """Ask the process to end."""
         self.send_signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        """Kill it."""
+        """Kill the process."""
         self.send_signal(signal.SIGKILL)
 
 
@@ -181,9 +181,9 @@ def fork_kernel(
 
     Args:
         arguments: those of `python -m ipykernel_launcher`.
-        folder: its working directory.
-        environment: its environment variables.
-        files: what its standard streams are to be.
+        folder: the working directory of the kernel.
+        environment: the environment variables of the kernel.
+        files: the standard streams of the kernel.
 
     Returns:
         The process; or why there is none.
@@ -217,7 +217,7 @@ def line(content: Any) -> bytes:
 
 
 def receive(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
-    """Return a request and the files that came with it; an empty one if the other end is closed."""
+    """Return a request and the files that came along; empty if the other end is closed."""
     content, files = b"", []
     while not content.endswith(b"\n"):
         part, received, _, _ = socket.recv_fds(connection, MOST_BYTES, MOST_FILES)
@@ -248,7 +248,7 @@ class _Server:
     def serve(self) -> NoReturn:
         """Answer requests until the worker closes the lifeline."""
         for number in (signal.SIGHUP, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)  # what they are meant for is in the same group
+            signal.signal(number, signal.SIG_IGN)  # papermill, in the same group, heeds them
         self.events.catch({signal.SIGINT: self._note_interrupt})
         self._watch(self.listener, self._accept)
         self._watch(self.lifeline, self._end)
@@ -263,7 +263,7 @@ class _Server:
         connection, _ = self.listener.accept()
         request, files = receive(connection)
         if request:
-            # What a shell between the worker and papermill limited (ulimit, nice, taskset, …).
+            # A shell between the worker and papermill may set limits (ulimit, nice, taskset, …).
             same = _inherited(_peer(connection)) == _inherited(os.getpid())
             self._fork(request, files, connection, "" if same else "its command changed its limits")
         else:
@@ -289,14 +289,14 @@ class _Server:
             connection.close()
         else:
             channel, other = socket.socketpair()
-            # Python forgets a signal that comes while it forks; one that is blocked waits.
+            # Python forgets a signal that comes during a fork; a blocked signal waits.
             signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
             pid = os.fork()
             if pid == 0:
                 _exit(lambda: self._become(request, files, other, (channel, connection)))
             signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
             self.forks[pid] = connection
-            if is_papermill and self.is_interrupted:  # it came between
+            if is_papermill and self.is_interrupted:  # the signal came before the fork was known
                 os.kill(pid, signal.SIGINT)
             _tell(connection, {"pid": pid})
             self._watch(connection, lambda: self._client_gone(pid, connection))
@@ -321,7 +321,7 @@ class _Server:
         channel: socket.socket,
         private: Iterable[socket.socket],
     ) -> None:
-        """Be the process that was asked for, in a new fork, without what is the server's own."""
+        """Be the requested process, in a new fork, without the files of the server."""
         self.events.close()
         for source in {*self.sockets, *private}:
             source.close()
@@ -365,7 +365,7 @@ def _peer(connection: socket.socket) -> int:
 
 
 def _inherited(pid: int) -> list[str]:
-    """Return what a process has from its parent and a fork from elsewhere would not have."""
+    """Return the properties that a process inherits and a fork from elsewhere would lack."""
     folder = Path("/proc", str(pid))
     try:
         lines = (folder / "status").read_text().splitlines()
@@ -377,7 +377,7 @@ def _inherited(pid: int) -> list[str]:
 
 
 def _refusal(request: Mapping[str, Any]) -> str:
-    """Return why a process cannot be forked; empty if it can."""
+    """Return why a process cannot be forked; else empty."""
     if request["python"] != sys.executable:
         return f"it is for another interpreter, {request['python']}"
     ours, theirs = os.environ, request["environment"]
@@ -431,7 +431,7 @@ def _become(
 
 
 def _make_fresh() -> None:
-    """Undo what the warm process's imports set up that an ordinary kernel sets up for itself."""
+    """Undo set-up by the warm process's imports that an ordinary kernel does by itself."""
     from jupyter_client.provisioning import KernelProvisionerFactory
 
     KernelProvisionerFactory.clear_instance()

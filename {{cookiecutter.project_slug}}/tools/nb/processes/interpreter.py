@@ -62,7 +62,7 @@ def _set_umask(mask: int | None) -> int:
     return before
 
 
-# What reads a setting, and what sets it.
+# The reader of a setting, and the setter.
 SETTINGS: tuple[tuple[Callable[[], Any], Callable[[Any], Any]], ...] = (
     (lambda: decimal.getcontext().copy(), decimal.setcontext),
     (faulthandler.is_enabled, lambda on: faulthandler.enable() if on else faulthandler.disable()),
@@ -216,7 +216,7 @@ class ProgramImports:
         self._state.put_back()
 
     def call_at_exit(self) -> None:
-        """Register what the programs want called at the end of the process."""
+        """Register the functions of the programs for the end of the process."""
         for call in self._at_exit:
             atexit.register(call)
 

@@ -1,7 +1,8 @@
-"""The runner: one thread that waits for events, output of a stage, the end of one, a signal.
+"""The runner: a thread that waits for output of stages, ends of stages, and signals.
 
-It forks a worker per stage (`worker`), asks the schedule what comes next (`schedule`), and writes
-down each change (`record`). It holds no lock of DVC while stages run. POSIX only.
+The runner forks a worker per stage (`runtime/worker.py`), starts stages in the order of the
+scheduler (`runtime/scheduler.py`), and writes down each change (`run/record.py`). No lock of DVC is
+held while stages run. POSIX only.
 """
 
 from __future__ import annotations
@@ -52,11 +53,11 @@ from .view import View
 
 # The job of the warm process that is a worker.
 STAGE = "stage"
-# From an interrupt to the kill of what does not heed it.
+# From an interrupt to the kill of stages that go on.
 GRACE_SECONDS = 10.0
 # Limits of time and the view are looked at this often.
 LONGEST_WAIT_SECONDS = 0.2
-# A second Ctrl-C is one that comes later than this: make and a terminal may both pass one on.
+# A second Ctrl-C comes later than this: make and a terminal may both pass the first on.
 SAME_SIGNAL_SECONDS = 0.5
 ENDING = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
@@ -77,12 +78,12 @@ class Runner:
 
     Args:
         root: the project's root.
-        options: what was asked for.
+        options: the options of the run.
         tasks: the plan.
-        view: where to show it.
+        view: the view of the run.
         environment: variables for the commands of stages, besides those of this process.
         make_pages: makes pages of executed copies beside the stages.
-        warm: the process to fork stages from; without one they are forked from this process.
+        warm: the process to fork stages from; by default, this process.
     """
 
     def __init__(
@@ -124,7 +125,7 @@ class Runner:
         """Run, and return the record, which is also written to `reports/runs`."""
         began = time.monotonic()
         adopt_orphans()
-        gc.freeze()  # what was imported stays shared with the workers
+        gc.freeze()  # imported modules stay shared with the workers
         with self._signals():
             try:
                 self._loop()
@@ -142,7 +143,7 @@ class Runner:
         return all(state in DONE for state in self.schedule.states.values())
 
     def _warm_up(self, warm: Warm, tasks: list[Task]) -> bool:
-        """Begin to import what the notebooks import that may run; return whether there are any."""
+        """Begin the imports of the notebooks that may run; return whether there are any."""
         stale: set[str] = set()
         for task in tasks:
             if task.changed or stale & task.after:
@@ -165,7 +166,7 @@ class Runner:
         while True:
             self._heed_signals()
             ready = self.schedule.ready(memory.available_memory())
-            # What is part of the machinery runs no notebook, and need not wait for warm imports.
+            # Hidden stages run no notebook, and need not wait for warm imports.
             held = [task for task in ready if self.is_warming and not task.hidden]
             for task in ready:
                 if task not in held:
@@ -207,15 +208,15 @@ class Runner:
         return None if order["stage"] in self.cold else self._fork_warm(STAGE, order, files)
 
     def _fork_warm(self, job: str, order: Mapping[str, Any], files: list[int]) -> int | None:
-        """Fork a process from the warm one; return None if there is none, or not yet."""
+        """Fork from the warm process; return None if there is none, or not yet."""
         if not self.warm or not self.warm.is_alive or self.is_warming:
             return None
         return self.warm.fork(job, order, files)
 
     def _leave(self) -> None:
-        """Close, in a fork, what belongs to the runner.
+        """Close, in a fork, the files of the runner.
 
-        A copy of its end of a pipe would keep others from seeing that the runner has ended.
+        A copy of an end of a pipe would keep others from seeing that the runner has ended.
         """
         self.events.close()
         if self.warm:
@@ -260,7 +261,7 @@ class Runner:
             self.view.line(running.task.name, line)
 
     def _end_what_is_late(self) -> None:
-        """Interrupt what runs longer than it may, and kill what does not heed an interrupt."""
+        """Interrupt stages that exceed the limit of time, and kill those that go on."""
         now = time.monotonic()
         for running in self.workers.values():
             if running.interrupted is not None:
@@ -284,7 +285,7 @@ class Runner:
                 running = self.workers.pop(pid)
                 outcome, peak = running.outcome()
                 if outcome is None:
-                    # It was killed; what it had started is an orphan now, and ours.
+                    # The worker was killed; its descendants are orphans now, and ours.
                     helpers = {self.warm.pid if self.warm else 0, self.pages.pid or 0}
                     end_descendants({*self.workers, *helpers})
                     pipeline.mend_locks(self.root, self.locks, self.view.note)
@@ -307,12 +308,12 @@ class Runner:
                 return end
         try:
             found, status, usage = os.wait4(pid, os.WNOHANG)
-        except ChildProcessError:  # the warm process reaped it, and was killed before it said so
+        except ChildProcessError:  # the warm process reaped it, and was killed before saying so
             return signal.SIGKILL, None
         return (status, usage.ru_utime + usage.ru_stime) if found else None
 
     def _judge(self, ended: Worker, outcome: Outcome | None, code: int) -> None:
-        """Note what became of a stage, and why."""
+        """Note the state of a stage that ended, and the cause of a failure."""
         stage = self.stages[ended.task.name]
         stage.ended = record.now()
         try:
@@ -383,7 +384,7 @@ class Runner:
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
-        """Note signals while the block runs; each one, and the end of a worker, ends a wait."""
+        """Note signals while the block runs; each, and the end of a worker, ends a wait."""
         if self.warm:
             self.events.watch(self.warm, partial(self._listen, self.warm))
         before = self.events.catch(dict.fromkeys(ENDING, self._on_signal))

@@ -1,6 +1,6 @@
 """One stage as a task of a scheduler, on any machine that has the commit; `dvc.lock` from many.
 
-A task never runs another stage than its own: what comes before is taken from the run cache, which
+A task runs its own stage only: results of earlier stages are taken from the run cache, which
 the storage shares between machines.
 """
 
@@ -28,23 +28,23 @@ from .view import View
 
 
 class NotSentError(NbError):
-    """A stage is done, but its results are on this machine only."""
+    """A stage is done, but the results are on this machine only."""
 
 
 def execute_task(
     root: Path, options: Options, view: View, programs: RunPrograms, *, push: bool
 ) -> RunRecord:
-    """Bring the one stage that `options` name up to date, and return what became of it.
+    """Bring the stage that `options` name up to date, and return the record.
 
     Args:
         root: the project's root.
-        options: the stage; with `pull` what is missing comes from the storage.
-        view: where to show it.
+        options: the stage; with `pull`, missing results come from the storage.
+        view: the view of the run.
         push: send the results to the storage, with their entry in the run cache.
 
     Raises:
-        NbError: if there is no such stage, one before it was not computed, or the storage cannot be
-            reached.
+        NbError: if there is no such stage, an earlier stage was not computed, or the storage is out of
+            reach.
     """
     _require_posix()
     try:
@@ -74,7 +74,7 @@ def _execute(
     restored = [name for name, state in states.items() if state == RESTORED]
     if restored:
         view.note(f"restored from the run cache: {', '.join(restored)}")
-    # The plan was made without what was restored or may be.
+    # The plan was made before results were restored.
     changed = task.changed or bool(restored) or options.pull or options.force
     alone = replace(task, after=frozenset(), changed=changed)
     runner = Runner(root, options, [alone], view, {}, programs.make_pages, warm)
@@ -111,7 +111,7 @@ def assemble_pipeline(root: Path, view: View, *, pull: bool) -> dict[str, str]:
 
 
 def outcome(root: Path, done: RunRecord) -> dict[str, Any]:
-    """Return what became of a task, for machines."""
+    """Return the outcome of a task, for machines."""
     from nb.declaration.reader import read_stages
 
     (stage,) = done.stages
@@ -152,7 +152,7 @@ def _plan(root: Path, targets: tuple[str, ...], view: View) -> Plan:
 
 
 def _one_stage(plan: Plan, name: str) -> list[Task]:
-    """Return the stages before the one that is asked for, and it."""
+    """Return the stages before the requested stage, then that stage."""
     group = [task.name for task in plan.tasks if task.name.partition("@")[0] == name != task.name]
     if group:
         raise NbError(f"{name} stands for {', '.join(group)}: name one of them", ExitCode.USAGE)

@@ -1,6 +1,6 @@
 """Run the pipeline with other parameters in a copy of the project: `nb run --set train.seed=7`.
 
-The copy shares DVC's cache, so what the change does not touch is not run again.
+The copy shares DVC's cache, so stages that the change does not reach are not run again.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from nb.notebook.parameters import check_values, read_parameters
 from nb.project import EXECUTED, NbError
 
 WHAT_IF = Path(".nb/what-if")
-# What a project without Git holds besides the work; `.dvc` comes with its configuration only.
+# Folders of a project without Git that are no work; of `.dvc` the configuration is copied.
 NOT_COPIED = {".dvc", ".git", ".nb", ".venv"}
 
 
@@ -34,11 +34,11 @@ class Setting:
     """Another value of a parameter.
 
     Attributes:
-        stages: the stages that it was given for.
+        stages: the stages that get the value.
         name: the parameter.
-        value: its value.
-        config: the file of `config/` that holds it for them, relative to the root.
-        others: stages that read the same file, so it holds for them, too.
+        value: the new value.
+        config: the file of `config/` for these stages, relative to the root.
+        others: stages that read the same file, and so get the value, too.
     """
 
     stages: list[str]
@@ -49,7 +49,7 @@ class Setting:
 
 
 def read_settings(root: Path, given: Sequence[str]) -> list[Setting]:
-    """Return what `--set` was given, checked against the notebooks' parameters.
+    """Return the settings of `--set`, checked against the notebooks' parameters.
 
     Raises:
         NbError: with exit code 2, if a stage, a parameter or a value is not right.
@@ -126,7 +126,7 @@ def _readers(tasks: Iterable[Task], config: str, but: list[str]) -> list[str]:
 
 
 def make_copy(root: Path, settings: Sequence[Setting]) -> Path:
-    """Copy the project, apart from what DVC keeps, with other values; return the new root.
+    """Copy the project without DVC's cache, with other values; return the new root.
 
     Files that belong to Git, or would if they were added, are copied, and the executed copies.
     Inputs that are not among them are linked to. Artifacts come out of DVC's cache, as far as they

@@ -1,6 +1,6 @@
 """The warm process: modules that the notebooks of a run import are imported once, then forked.
 
-It starts beside the planning of a run, imports Jupyter and the modules of its `Work`, then the
+The process starts beside the planning, imports Jupyter and the modules of `Work`, then the
 third-party modules of the notebooks to be run, and forks a process for each job that the runner
 orders: the worker of a stage, with a fork server for papermill and kernels, or the page maker.
 Modules of the project are left out: they change between runs. Linux only: on other systems common
@@ -39,7 +39,7 @@ from nb.processes.interpreter import (
 
 from . import deferred_imports
 
-# What every kernel imports by itself, with the debugger.
+# Modules that every kernel imports, with the debugger.
 KERNEL_MODULES = (
     "ipykernel.kernelapp",
     "ipykernel.kernelspec",
@@ -57,7 +57,7 @@ KERNEL_SHELL = "ipykernel.zmqshell"
 GPU_LIBRARIES = {"cudf", "cupy", "jax", "mxnet", "paddle", "tensorflow", "torch"}
 # Threads of a memory allocator that minds forks: jemalloc, in pyarrow.
 HARMLESS_THREADS = {"jemalloc_bg_thd"}
-# What ipykernel sets before a notebook can import matplotlib, which reads it then.
+# Set by ipykernel before a notebook can import matplotlib, which reads the setting.
 INLINE_BACKEND = "matplotlib_inline.backend_inline"
 
 
@@ -78,11 +78,11 @@ class Work:
 
 
 def serve_forks(connection: socket.socket, kept: Iterable[int], work: Work) -> None:
-    """Be the warm process: import what is asked for, then fork workers until the runner is gone.
+    """Be the warm process: import the ordered modules, then fork workers until the runner is gone.
 
     Args:
         connection: to the runner.
-        kept: files that the workers are to keep open, and what they start is not.
+        kept: files that workers keep open, and the processes of stages do not.
         work: the work of the forks.
     """
     sys.path[:] = [path for path in sys.path if path not in ("", str(Path.cwd()))]
@@ -122,7 +122,7 @@ def serve_forks(connection: socket.socket, kept: Iterable[int], work: Work) -> N
 
 def _import(modules: Iterable[str]) -> None:
     for name in modules:
-        with suppress(ModuleNotFoundError):  # of another version: stages import what they need
+        with suppress(ModuleNotFoundError):  # of another version: stages import their modules
             importlib.import_module(name)
 
 
@@ -172,7 +172,7 @@ def _preload(environment: dict[str, str], modules: Iterable[str]) -> dict[str, s
 class _Stream:
     """Stands for a stream of a kernel while modules are imported, and passes on to that later.
 
-    A module may keep the stream that it finds, for its log, or note whether that is a terminal.
+    A module may keep the stream, for a log, or note whether the stream is a terminal.
 
     Args:
         name: that of the stream in `sys`.
@@ -199,7 +199,7 @@ class _StandIn:
     A module that asks for the shell as it is imported would conclude that it is in no notebook.
     """
 
-    kernel = None  # that there is one is all that pandas wants to know
+    kernel = None  # pandas only asks whether there is a shell
 
     def __enter__(self) -> _StandIn:
         self.why = ""
@@ -235,7 +235,7 @@ def _what_forks_would_break() -> str:
     if threading.active_count() > 1:
         return "it starts threads"
     if _threads() > 1:
-        # A library that minds forks (OpenBLAS) ends its threads before one.
+        # A library that minds forks (OpenBLAS) ends its threads before a fork.
         pid = os.fork()
         if pid == 0:
             os._exit(0)

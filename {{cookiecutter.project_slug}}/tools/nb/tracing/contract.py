@@ -1,4 +1,4 @@
-"""Holds a stage to its contract: it reads what it declares, and writes its outputs and no more.
+"""Contracts of stages: a stage reads declared inputs, and writes declared outputs and no more.
 
 `nb run --verify` makes this module the shell in which DVC runs the commands of stages. A command
 that breaks the contract ends with the exit code 3, so DVC records no result of it.
@@ -61,12 +61,12 @@ def verified(root: Path) -> list[str]:
 def violations(
     stage: str, contract: Contract, traced: trace.Trace, command: str, root: Path
 ) -> Iterator[str]:
-    """Yield one line for each file that a stage uses and does not declare.
+    """Yield a line for each file that a stage uses and does not declare.
 
     Args:
-        stage: its name.
-        contract: what it declares.
-        traced: what its command did.
+        stage: the name of the stage.
+        contract: the declared files.
+        traced: the trace of the command.
         command: the command.
         root: the project's root.
     """
@@ -103,9 +103,9 @@ def _standing_for(contract: Contract, command: str, root: Path) -> set[str]:
 
 
 def main(arguments: list[str]) -> int:
-    """Run the command of a stage as a shell would (`-c COMMAND`), and hold it to its contract.
+    """Run the command of a stage as a shell would (`-c COMMAND`), and check the contract.
 
-    The stage is the one that DVC names in `DVC_STAGE`.
+    DVC names the stage in `DVC_STAGE`.
     """
     root, command = Path(arguments[0]), arguments[-1]
     stage = os.environ.get("DVC_STAGE", "")

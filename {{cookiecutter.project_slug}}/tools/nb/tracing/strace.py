@@ -60,7 +60,7 @@ def _parse(path: Path, cwd: Path) -> Iterator[tuple[float, str, Path]]:
 
 
 def _kinds(call: str, arguments: str) -> list[tuple[str, int]]:
-    """Return what a call does with which of its paths."""
+    """Return the effect of a call on each of the paths."""
     if call.startswith("rename"):
         return [("delete", 0), ("write", 1)]
     if call.startswith("link"):
