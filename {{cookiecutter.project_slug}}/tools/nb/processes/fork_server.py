@@ -1,13 +1,14 @@
 """Fork servers: papermill and kernels of a stage start as forks of a process with warm imports.
 
-The server is forked, by the worker of a stage, from the run's warm process (`warm`). It listens on
-a socket file for `shim/request.py`, which stands for `papermill` in the stage's command, and on a
-channel to each papermill that it forked, which asks for kernels through it (`kernels`). All that it
-forks stays among the worker's descendants, ends with the stage and counts as its CPU and memory.
+The server is forked by the worker of a stage, which is a fork of the warm process. Requests for
+papermill come through a socket file, from `shim/request.py`, which stands for `papermill` in the
+stage's command; requests for kernels come through a channel to each forked papermill
+(`execution/kernels.py`). All forks stay among the worker's descendants, end with the stage and
+count as its CPU seconds and memory.
 
 A request is a line of JSON with open files passed along (SCM_RIGHTS). The answer is a line with
 `pid`, and one with `exit` when the process has ended; or one with `refused`, the reason why the
-process must start in the ordinary way. Who closes the connection has the process ended. Linux only.
+process must start in the ordinary way. Closing the connection ends the process. Linux only.
 """
 
 from __future__ import annotations
@@ -36,18 +37,18 @@ from .tree import end_tree, send_signal
 
 SHIM = Path(__file__).parent / "shim"
 SOCKETS = Path(".nb/forks")
-# Variables that no library reads as it is imported. If another one differs from those of the warm
-# process, a fork may not be what an ordinary start is.
+# Variables that no library reads as it is imported. If any other differs from that of the warm
+# process, a fork may behave unlike an ordinary start.
 HARMLESS_VARIABLES = (
     "DVC_", "JPY_", "JUPYTER_DEFAULT_PROVISIONER_NAME", "NB_", "OLDPWD=", "PATH=", "PS1=", "PS2=",
     "PWD=", "PYDEVD_DISABLE_FILE_VALIDATION", "SHLVL=", "_=",
 )  # fmt: skip
-# What a process has from its parent besides: lines of /proc/PID/status, and files beside that.
+# Further properties that a process inherits: lines of /proc/PID/status, and files beside that.
 INHERITED_LINES = ("Uid", "Gid", "Groups", "Umask", "Cpus_allowed:", "Cap", "NoNewPrivs")
 INHERITED_FILES = ("cgroup", "limits", "oom_score_adj")
 # Read from the working directory as matplotlib is imported.
 MATPLOTLIB_SETTINGS = "matplotlibrc"
-# What the server handles or ignores, and a process that starts in the ordinary way does not.
+# Signals that the server handles or ignores, and an ordinary process does not.
 OWN_SIGNALS = (signal.SIGCHLD, signal.SIGHUP, signal.SIGTERM)
 CONTROL_SECONDS = 2.0
 PAPERMILL, KERNEL, STARTED = "papermill", "kernel", "started"
@@ -170,7 +171,7 @@ set_by_imports: dict[str, str] = {}
 # Called first in a fork of each kind, and in a kernel before it executes code: the warm process has
 # imports for all.
 preparations: dict[str, Callable[[], None]] = {}
-# The channel to the fork server, in a papermill that was forked from one.
+# The channel to the fork server, in a forked papermill.
 _channel: socket.socket | None = None
 
 
@@ -328,7 +329,7 @@ class _Server:
         _become(request, files, channel, lambda: self.is_interrupted)
 
     def _client_gone(self, pid: int, connection: socket.socket) -> None:
-        """End a process that nobody waits for: papermill with a chance to end its kernel."""
+        """End a process that nobody waits for: papermill gets a chance to end the kernel."""
         self._forget(connection)
         if os.getsid(pid) == pid:
             end_tree(pid)
@@ -353,7 +354,7 @@ class _Server:
 
 
 def _tell(connection: socket.socket, answer: Mapping[str, Any]) -> None:
-    with suppress(OSError):  # who asked is gone, which comes up when the connection is read
+    with suppress(OSError):  # the client is gone, which comes up when the connection is read
         connection.sendall(line(answer))
 
 
@@ -458,7 +459,7 @@ def _run_kernel(arguments: list[str]) -> None:
     launcher = importlib.util.find_spec("ipykernel_launcher")
     sys.argv = [str(launcher.origin if launcher else ""), *arguments]
     sys.orig_argv = [sys.executable, "-m", "ipykernel_launcher", *arguments]
-    # The kernel ends when its parent does, which is the fork server and not who asked for it.
+    # The kernel ends with its parent, which is the fork server and not the papermill that asked.
     os.environ["JPY_PARENT_PID"] = str(os.getppid())
     kernel = kernelapp.IPKernelApp.instance(parent_handle=os.getppid())
     kernel.initialize(arguments)

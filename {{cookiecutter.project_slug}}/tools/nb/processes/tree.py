@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import psutil
 
 PR_SET_CHILD_SUBREAPER = 36
-# How long killed processes may take to disappear: one that writes to a slow disk takes a while.
+# How long killed processes may take to disappear: writes to a slow disk come to an end first.
 KILL_SECONDS = 3.0
 
 
@@ -43,7 +43,7 @@ def end_descendants(spared: Iterable[int] = ()) -> None:
 
 
 def end_tree(pid: int) -> None:
-    """Kill a process and its descendants."""
+    """Kill a process and all descendants."""
     for process in tree(pid):
         send_signal(process.pid, signal.SIGKILL)
 

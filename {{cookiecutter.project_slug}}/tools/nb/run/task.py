@@ -43,8 +43,8 @@ def execute_task(
         push: send the results to the storage, with their entry in the run cache.
 
     Raises:
-        NbError: if there is no such stage, an earlier stage was not computed, or the storage is out of
-            reach.
+        NbError: if there is no such stage, an earlier stage was not computed, or the storage is out
+            of reach.
     """
     _require_posix()
     try:

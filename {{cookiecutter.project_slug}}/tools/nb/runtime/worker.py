@@ -136,7 +136,7 @@ def start(
         order: the order.
         fork: forks a worker from the warm process, given the order and its pipes; returns None if
             there is none, and the worker is forked from this process.
-        setup: called first in a worker that is forked from this process, to close the runner's files.
+        setup: called first in a worker forked from this process, to close the runner's files.
         reproduce: brings the stage up to date, in a worker that is forked from this process.
     """
     control, output, result = os.pipe(), os.pipe(), os.pipe()
@@ -179,7 +179,7 @@ def work(
         order: the order.
         files: the pipes for orders, for the output of the stage, and for the outcome.
         reproduce: brings the stage up to date.
-        warm_files: if this process is a fork of the warm one, what that keeps open for workers;
+        warm_files: if this process is a fork of the warm process, the files kept open for workers;
             papermill and kernels are forks, too, then.
     """
     control, output, result = files

@@ -1,7 +1,7 @@
 """Contracts of stages: a stage reads declared inputs, and writes declared outputs and no more.
 
 `nb run --verify` makes this module the shell in which DVC runs the commands of stages. A command
-that breaks the contract ends with the exit code 3, so DVC records no result of it.
+that breaks the contract ends with the exit code 3, so DVC records no result.
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ def run_traced(
         executed: where the executed copy goes.
         cwd: the working directory of the kernel.
         options: more of papermill's.
-        environment: its variables; by default those in which programs of the project are found.
+        environment: the variables; by default those in which programs of the project are found.
         forbidden: a folder in which nothing may be written.
     """
     words = [str(notebook), str(executed), "--engine", "nb", "-k", "python3"]

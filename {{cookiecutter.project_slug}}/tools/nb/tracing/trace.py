@@ -186,7 +186,7 @@ def _environment(
 
 @contextmanager
 def _interrupts_passed_on() -> Iterator[None]:
-    """Leave Ctrl-C to the command, which gets it, too, and is waited for."""
+    """Leave Ctrl-C to the command, which gets the signal, too, and is waited for."""
     before = signal.signal(signal.SIGINT, lambda *_: None)
     try:
         yield
