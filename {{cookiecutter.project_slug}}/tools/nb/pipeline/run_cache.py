@@ -20,8 +20,9 @@ from typing import Any
 
 # Other names in the run cache are drafts that a process writes, or left when it was killed.
 ENTRY_NAME = re.compile(r"[0-9a-f]{64}")
-# Passed on like DVC's own messages.
-logger = logging.getLogger("dvc.stage.cache")
+# The logger of messages that are passed on like DVC's own. It is got late: one made as this module
+# is imported would be in every warm kernel.
+LOGGER = "dvc.stage.cache"
 
 
 def guard_runs(repo: Any) -> None:
@@ -43,7 +44,9 @@ def _load_entry(cache: Any, key: str, value: str) -> dict[str, Any] | None:
         return None
     entry = _read(path, key, value)
     if entry is None:
-        logger.warning("left out an entry of the run cache that is torn or was changed: %s", path)
+        logging.getLogger(LOGGER).warning(
+            "left out an entry of the run cache that is torn or was changed: %s", path
+        )
         with suppress(OSError):  # of a cache that is shared with others
             path.unlink()
     return entry
