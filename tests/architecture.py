@@ -38,6 +38,7 @@ FLOORS = (
     "surroundings",
     "project",
     "printable",
+    "exit_codes",
 )
 DRAWING = re.compile(r"```mermaid\n.*?```\n", re.DOTALL)
 

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from nb import surroundings
+from nb.exit_codes import ExitCode
 from nb.git import wiring
 from nb.project import FULL, NbError, find_root, from_root, unwritable
 from nb.terminal import echo, secho
@@ -37,7 +38,7 @@ COMMAND_MODULES = {
     ),
 }
 WHERE = {command: module for module, commands in COMMAND_MODULES.items() for command in commands}
-# What a person's disk may say to any command: full, read-only, not permitted.
+# Errors of a disk that may meet any command: full, read-only, not permitted.
 DISK_ERRORS = FULL | {errno.EROFS, errno.EACCES, errno.EPERM}
 # Commands that Git itself calls, or that report what is wrong, change nothing on the way.
 WITHOUT_REPAIR = (
@@ -79,7 +80,7 @@ class Commands(click.Group):
             if error.errno not in DISK_ERRORS:
                 raise
             secho(f"nb: {unwritable(error)}", fg="red", err=True)
-            ctx.exit(1)
+            ctx.exit(ExitCode.FAILED)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -1,4 +1,4 @@
-"""Text that a terminal shows as it is: controls become escapes that people can see.
+"""Printable text: control characters become escapes that people can see.
 
 Only the standard library is used, from Python 3.8 on: Git's text view of notebooks needs it.
 """

@@ -1,4 +1,4 @@
-"""Where the project is, what its files are called, how its programs are found.
+"""The project: root, paths, programs, whole writes, and errors that end as one line.
 
 Standard library only.
 """
@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from nb.exit_codes import ExitCode
 from nb.printable import printable
 
 PRODUCTION = Path("notebooks/production")
@@ -35,11 +36,11 @@ class NbError(Exception):
     """A mistake or a condition that the user can act on: one sentence, no traceback.
 
     Args:
-        message: what is wrong, in which file, and what to do next.
-        exit_code: what the command exits with.
+        message: the fault, the file, and the next step.
+        exit_code: the exit code of the command.
     """
 
-    def __init__(self, message: str, exit_code: int = 1) -> None:
+    def __init__(self, message: str, exit_code: int = ExitCode.FAILED) -> None:
         super().__init__(message)
         self.exit_code = exit_code
 
@@ -60,7 +61,7 @@ def warn(message: str) -> None:
 
 
 def one_line(error: BaseException) -> str:
-    """Return an error's message, and that of its cause, without line breaks."""
+    """Return the messages of an error and of the cause, without line breaks."""
     cause = f": {error.__cause__}" if error.__cause__ else ""
     return " ".join(f"{error}{cause}".split())
 
@@ -75,7 +76,9 @@ def find_root(start: Path | None = None) -> Path:
     for folder in (start, *start.parents):
         if (folder / "tools" / "nb").is_dir() and (folder / "pyproject.toml").is_file():
             return folder
-    raise NbError(f"{start} is not inside a project: no folder above it holds tools/nb.", 2)
+    raise NbError(
+        f"{start} is not inside a project: no folder above it holds tools/nb.", ExitCode.USAGE
+    )
 
 
 def read_regular(path: Path) -> bytes:
@@ -90,7 +93,7 @@ def read_regular(path: Path) -> bytes:
 
 
 def parse_json(text: str | bytes) -> Any:
-    """Return what JSON from a file holds.
+    """Return the content of JSON from a file.
 
     Raises:
         ValueError: if it is not JSON, or nested more deeply than Python's parser goes.
@@ -106,7 +109,7 @@ def write_whole(path: Path, content: bytes | str, draft: Path | None = None) -> 
 
     Args:
         path: the file; its folder is made.
-        content: what is to be in it.
+        content: the new content.
         draft: where to write first; by default, a hidden file beside it. Whoever may write the same
             file at the same time names one of their own.
 

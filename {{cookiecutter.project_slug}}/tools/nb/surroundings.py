@@ -44,7 +44,7 @@ AT_START = {"sitecustomize", "usercustomize"}
 
 
 def forget_installers(environment: MutableMapping[str, str]) -> None:
-    """Remove what would lead an installer, a Python or Git away from the project."""
+    """Remove variables that would lead an installer, a Python or Git away from the project."""
     for name in (*INSTALLERS, *INTERPRETER, *REPOSITORY):
         environment.pop(name, None)
     environment.update(REFUSED)

@@ -15,7 +15,7 @@ import click
 
 from nb.printable import printable
 
-# What stands for the escape character in sequences of our own: nobody else can know it.
+# Stands for the escape character in sequences of our own: nobody else can know it.
 _OWN = f"\x1b{secrets.token_hex(8)}"
 _VISIBLE_OWN = printable(_OWN)
 _COLOR = re.compile(r"\x1b(?=\[[0-9;]*m)")

@@ -1,4 +1,4 @@
-"""The program of the warm process: the runtime, with DVC, papermill and the page maker in it.
+"""The program of the warm process: the runtime with DVC, papermill and the page maker.
 
 The runner starts `python -m nb.commands.warm_process CONNECTION KEPT…` with numbers of open files.
 """

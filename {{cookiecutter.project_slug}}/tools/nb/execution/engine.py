@@ -18,6 +18,7 @@ from papermill.log import logger
 from papermill.models import Parameter
 from papermill.translators import PythonTranslator, papermill_translators
 
+from nb.exit_codes import ExitCode, after_signal
 from nb.notebook.config import read_config
 from nb.notebook.content import Notebook, parse_notebook
 from nb.notebook.parameters import assignments, check_values, read_parameters, secret_values
@@ -30,8 +31,6 @@ from .executed_copy import INJECTED, Failure
 from .kernels import KernelManager
 from .limits import kernel_ends_with_signals
 from .problems import (
-    DEAD_KERNEL,
-    TIMED_OUT,
     LostKernel,
     NotebookFailed,
     NotWritten,
@@ -214,10 +213,10 @@ def _execute(execute: Any, nb: Any, kernel_name: str, options: dict[str, Any]) -
         if not nb.metadata.papermill.get("exception"):
             why = executed_copy.first_line_of(str(error))
             raise LostKernel(f"the kernel was lost outside of the cells: {why}") from None
-        code = DEAD_KERNEL
+        code = ExitCode.DEAD_KERNEL
     if limits.is_late:
-        return TIMED_OUT
-    return 128 + limits.signals[0] if limits.signals else code
+        return ExitCode.TIMED_OUT
+    return after_signal(limits.signals[0]) if limits.signals else code
 
 
 def _settled(nb: Any, source: Any, secrets: Mask, target: Any) -> Any:

@@ -8,18 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nb.declaration.tasks import BROKEN_CONTRACT, FAILED, KILLED, OUT_OF_MEMORY, TIMED_OUT, Outcome
+from nb.exit_codes import FIRST_SIGNAL, LAST_SIGNAL, ExitCode
 from nb.project import FINGERPRINTS, PRODUCTION, parse_json
 
 from . import executed_copy
 from .executed_copy import first_line_of, without_colors
 
 MEMORY_WORDS = ("MemoryError", "Cannot allocate memory")
-# Exit codes: of a refused command line; of a broken contract; of `timeout`, and of papermill here,
-# for what took too long; of papermill when its kernel dies; of shells for what a signal ended.
-USAGE, CONTRACT, LATE, DEAD_KERNEL = 2, 3, 124, 138
 # How the lines begin that say how a contract was broken.
 CONTRACT_ERROR = "ContractError: "
-FIRST_SIGNAL, LAST_SIGNAL = 128, 159
 # How the lines begin in which papermill says here what it refuses, or could not do.
 REFUSAL = "nb: "
 # In what DVC says if a stage's notebook is gone: so is the fingerprint, on which the stage depends.
@@ -58,19 +55,19 @@ def find_cause(
     """
     status = outcome.status or 0
     lines = list(lines)
-    if status == CONTRACT and (broken := _broken_contract(lines)):
+    if status == ExitCode.BROKEN_CONTRACT and (broken := _broken_contract(lines)):
         return Cause(BROKEN_CONTRACT, broken)
     error, cell = (failed_cell(executed, since) if executed else None) or ("", None)
-    if status == LATE:
-        return Cause(TIMED_OUT, error or f"its command exited with {LATE}", cell)
+    if status == ExitCode.TIMED_OUT:
+        return Cause(TIMED_OUT, error or f"its command exited with {ExitCode.TIMED_OUT:d}", cell)
     if status < 0 or FIRST_SIGNAL < status <= LAST_SIGNAL:
         if oom_kills() > oom_before:
             return Cause(OUT_OF_MEMORY, "killed by the system, which had no memory left", cell)
-        what = "its kernel died" if executed and status == DEAD_KERNEL else "it was killed"
+        what = "its kernel died" if executed and status == ExitCode.DEAD_KERNEL else "it was killed"
         return Cause(KILLED, what, cell)
     if error:
         return Cause(OUT_OF_MEMORY if _tells_of_memory(error) else FAILED, error, cell)
-    if executed and status == USAGE and not _is_since(executed, since):
+    if executed and status == ExitCode.USAGE and not _is_since(executed, since):
         return Cause(FAILED, _last_words(lines, outcome), is_usage=True)
     cause = _last_words(lines, outcome)
     return Cause(OUT_OF_MEMORY if _tells_of_memory(cause) else FAILED, cause)

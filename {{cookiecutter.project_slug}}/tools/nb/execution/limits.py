@@ -8,9 +8,9 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
-from nb.processes.subreaper import adopt_orphans
+from nb.processes.tree import adopt_orphans, children, end_tree, send_signal
 
 from .kernels import forks
 
@@ -96,15 +96,8 @@ def kernel_ends_with_signals(seconds: float = math.inf) -> Iterator[Limits]:
 
 def _signal_kernels(number: int) -> None:
     """Interrupt the kernels of this process; a kill reaches what they started, too."""
-    import psutil
-
-    every = number == signal.SIGKILL
-    processes = psutil.Process().children(recursive=every)
-    for fork in forks:
-        with suppress(psutil.Error):
-            if fork.poll() is None:
-                kernel = psutil.Process(fork.pid)
-                processes += [*(kernel.children(recursive=True) if every else ()), kernel]
-    for process in processes:
-        with suppress(psutil.Error):
-            process.send_signal(number)
+    for pid in [*children(), *(fork.pid for fork in forks if fork.poll() is None)]:
+        if number == signal.SIGKILL:
+            end_tree(pid)
+        else:
+            send_signal(pid, number)

@@ -7,10 +7,9 @@ from typing import IO, Any
 from click import ClickException, echo
 from papermill.exceptions import PapermillExecutionError
 
-from .executed_copy import Failure
+from nb.exit_codes import ExitCode
 
-# What `timeout` has; what papermill has when its kernel dies.
-TIMED_OUT, DEAD_KERNEL = 124, 138
+from .executed_copy import Failure
 
 
 class Problem(ClickException):
@@ -25,13 +24,13 @@ class Problem(ClickException):
 class WrongParameters(Problem):
     """Parameters that a notebook does not take, or a kernel or a setting that does not exist."""
 
-    exit_code = 2
+    exit_code = ExitCode.USAGE
 
 
 class LostKernel(Problem):
     """The kernel did not start, or was lost before the first cell or after the last."""
 
-    exit_code = DEAD_KERNEL
+    exit_code = ExitCode.DEAD_KERNEL
 
 
 class NotWritten(Problem):

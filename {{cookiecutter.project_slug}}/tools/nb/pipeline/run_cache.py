@@ -20,9 +20,8 @@ from typing import Any
 
 # Other names in the run cache are drafts that a process writes, or left when it was killed.
 ENTRY_NAME = re.compile(r"[0-9a-f]{64}")
-# Passed on like DVC's own messages.
-# The log that the person reads; made at the first message, or kernels forked from this process
-# would have a logger of DVC.
+# The logger of messages that are passed on like DVC's own. It is got late: one made as this module
+# is imported would be in every warm kernel.
 LOGGER = "dvc.stage.cache"
 
 

@@ -1,1 +1,1 @@
-"""Processes: the fork server, the subreaper, memory, and the state of an interpreter."""
+"""Processes: event loops, trees, the fork server, memory, and an interpreter's state."""

@@ -1,13 +1,14 @@
-"""A fork server of a stage: papermill and kernels begin as copies of a process with warm imports.
+"""Fork servers: papermill and kernels of a stage start as forks of a process with warm imports.
 
-The server is forked, by the worker of a stage, from the run's warm process (`warm`). It listens on
-a socket file for `shim/request.py`, which stands for `papermill` in the stage's command, and on a
-channel to each papermill that it forked, which asks for kernels through it (`kernels`). All that it
-forks stays among the worker's descendants, ends with the stage and counts as its CPU and memory.
+The server is forked by the worker of a stage, which is a fork of the warm process. Requests for
+papermill come through a socket file, from `shim/request.py`, which stands for `papermill` in the
+stage's command; requests for kernels come through a channel to each forked papermill
+(`execution/kernels.py`). All forks stay among the worker's descendants, end with the stage and
+count as its CPU seconds and memory.
 
 A request is a line of JSON with open files passed along (SCM_RIGHTS). The answer is a line with
 `pid`, and one with `exit` when the process has ended; or one with `refused`, the reason why the
-process must start in the ordinary way. Who closes the connection has the process ended. Linux only.
+process must start in the ordinary way. Closing the connection ends the process. Linux only.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ import json
 import os
 import random
 import select
-import selectors
 import signal
 import socket
 import struct
@@ -30,24 +30,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from nb.exit_codes import ExitCode
+
+from .events import EventLoop
+from .tree import end_tree, send_signal
+
 SHIM = Path(__file__).parent / "shim"
 SOCKETS = Path(".nb/forks")
-# Variables that no library reads as it is imported. If another one differs from those of the warm
-# process, a fork may not be what an ordinary start is.
+# Variables that no library reads as it is imported. If any other differs from that of the warm
+# process, a fork may behave unlike an ordinary start.
 HARMLESS_VARIABLES = (
     "DVC_", "JPY_", "JUPYTER_DEFAULT_PROVISIONER_NAME", "NB_", "OLDPWD=", "PATH=", "PS1=", "PS2=",
     "PWD=", "PYDEVD_DISABLE_FILE_VALIDATION", "SHLVL=", "_=",
 )  # fmt: skip
-# What a process has from its parent besides: lines of /proc/PID/status, and files beside that.
+# Further properties that a process inherits: lines of /proc/PID/status, and files beside that.
 INHERITED_LINES = ("Uid", "Gid", "Groups", "Umask", "Cpus_allowed:", "Cap", "NoNewPrivs")
 INHERITED_FILES = ("cgroup", "limits", "oom_score_adj")
 # Read from the working directory as matplotlib is imported.
 MATPLOTLIB_SETTINGS = "matplotlibrc"
-# What the server handles or ignores, and a process that starts in the ordinary way does not.
+# Signals that the server handles or ignores, and an ordinary process does not.
 OWN_SIGNALS = (signal.SIGCHLD, signal.SIGHUP, signal.SIGTERM)
 CONTROL_SECONDS = 2.0
 PAPERMILL, KERNEL, STARTED = "papermill", "kernel", "started"
-FIRST_SIGNAL = 128
 MOST_BYTES = 1 << 20
 MOST_FILES = 4
 
@@ -66,7 +70,7 @@ class Server:
         return {"NB_FORK_SERVER": str(self.path), "NB_PYTHON": sys.executable, "PATH": path}
 
     def close(self) -> None:
-        """End the server, and with it what it forked, and wait for that."""
+        """End the server and all its forks, and wait for that."""
         self.lifeline.close()
         with suppress(ChildProcessError):
             os.waitpid(self.pid, 0)
@@ -80,7 +84,7 @@ def remove_dead_sockets(root: Path) -> None:
 
 
 def start_server(root: Path, private: Iterable[int]) -> Server | None:
-    """Fork a server from this process; None if its socket cannot be made here.
+    """Fork a server from this process; None if the socket cannot be made here.
 
     Args:
         root: the project's root, also the working directory.
@@ -117,7 +121,7 @@ class Fork:
 
     Args:
         connection: the connection of the request; closing it ends the process.
-        pid: its process.
+        pid: the process.
     """
 
     stdin = stdout = stderr = None
@@ -129,7 +133,7 @@ class Fork:
         connection.setblocking(False)
 
     def poll(self) -> int | None:
-        """Return its exit code, negative for a signal; None while it runs."""
+        """Return the exit code, negative for a signal; None while the process runs."""
         if self.returncode is None:
             try:
                 answer = self.connection.recv(100)
@@ -137,28 +141,28 @@ class Fork:
                 return None
             except ConnectionError:
                 answer = b""
-            # Without an answer the server is gone, and what it forked ends with it.
+            # Without an answer the server is gone, and all forks end with the server.
             self.returncode = json.loads(answer)["exit"] if answer else -signal.SIGKILL
             self.connection.close()
         return self.returncode
 
     def wait(self) -> int:
-        """Wait for its end; return its exit code."""
+        """Wait for the end; return the exit code."""
         while (code := self.poll()) is None:
             select.select([self.connection], [], [])
         return code
 
     def send_signal(self, number: int) -> None:
-        """Send it a signal, unless it has ended."""
+        """Send a signal, unless the process has ended."""
         if self.poll() is None:
             os.kill(self.pid, number)
 
     def terminate(self) -> None:
-        """Ask it to end."""
+        """Ask the process to end."""
         self.send_signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        """Kill it."""
+        """Kill the process."""
         self.send_signal(signal.SIGKILL)
 
 
@@ -167,7 +171,7 @@ set_by_imports: dict[str, str] = {}
 # Called first in a fork of each kind, and in a kernel before it executes code: the warm process has
 # imports for all.
 preparations: dict[str, Callable[[], None]] = {}
-# The channel to the fork server, in a papermill that was forked from one.
+# The channel to the fork server, in a forked papermill.
 _channel: socket.socket | None = None
 
 
@@ -178,9 +182,9 @@ def fork_kernel(
 
     Args:
         arguments: those of `python -m ipykernel_launcher`.
-        folder: its working directory.
-        environment: its environment variables.
-        files: what its standard streams are to be.
+        folder: the working directory of the kernel.
+        environment: the environment variables of the kernel.
+        files: the standard streams of the kernel.
 
     Returns:
         The process; or why there is none.
@@ -214,7 +218,7 @@ def line(content: Any) -> bytes:
 
 
 def receive(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
-    """Return a request and the files that came with it; an empty one if the other end is closed."""
+    """Return a request and the files that came along; empty if the other end is closed."""
     content, files = b"", []
     while not content.endswith(b"\n"):
         part, received, _, _ = socket.recv_fds(connection, MOST_BYTES, MOST_FILES)
@@ -239,32 +243,18 @@ class _Server:
         self.lifeline = lifeline
         self.forks: dict[int, socket.socket] = {}
         self.is_interrupted = False
-        self.sockets: set[socket.socket] = {listener, lifeline}
-        self.events = selectors.DefaultSelector()
-        self.wakeup = socket.socketpair()
-        for end in self.wakeup:
-            end.setblocking(False)
+        self.sockets: set[socket.socket] = set()
+        self.events = EventLoop(on_signal=self._reap)
 
     def serve(self) -> NoReturn:
         """Answer requests until the worker closes the lifeline."""
         for number in (signal.SIGHUP, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)  # what they are meant for is in the same group
-        signal.signal(signal.SIGINT, self._note_interrupt)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.set_wakeup_fd(self.wakeup[1].fileno(), warn_on_full_buffer=False)
-        actions: dict[socket.socket, Callable[[socket.socket], None]] = {
-            self.listener: lambda _: self._accept(),
-            self.lifeline: lambda _: self._end(),
-            self.wakeup[0]: lambda end: self._reap(end),
-        }
-        for source, action in actions.items():
-            self.events.register(source, selectors.EVENT_READ, action)
+            signal.signal(number, signal.SIG_IGN)  # papermill, in the same group, heeds them
+        self.events.catch({signal.SIGINT: self._note_interrupt})
+        self._watch(self.listener, self._accept)
+        self._watch(self.lifeline, self._end)
         while True:
-            for key, _ in self.events.select():
-                connection = key.fileobj
-                # The end of a fork, told of before, may have closed it.
-                if isinstance(connection, socket.socket) and connection.fileno() >= 0:
-                    key.data(connection)
+            self.events.wait()
 
     def _note_interrupt(self, *_: object) -> None:
         """Note Ctrl-C, to which a papermill that is not forked yet cannot answer."""
@@ -274,7 +264,7 @@ class _Server:
         connection, _ = self.listener.accept()
         request, files = receive(connection)
         if request:
-            # What a shell between the worker and papermill limited (ulimit, nice, taskset, …).
+            # A shell between the worker and papermill may set limits (ulimit, nice, taskset, …).
             same = _inherited(_peer(connection)) == _inherited(os.getpid())
             self._fork(request, files, connection, "" if same else "its command changed its limits")
         else:
@@ -300,28 +290,28 @@ class _Server:
             connection.close()
         else:
             channel, other = socket.socketpair()
-            # Python forgets a signal that comes while it forks; one that is blocked waits.
+            # Python forgets a signal that comes during a fork; a blocked signal waits.
             signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
             pid = os.fork()
             if pid == 0:
                 _exit(lambda: self._become(request, files, other, (channel, connection)))
             signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
             self.forks[pid] = connection
-            if is_papermill and self.is_interrupted:  # it came between
+            if is_papermill and self.is_interrupted:  # the signal came before the fork was known
                 os.kill(pid, signal.SIGINT)
             _tell(connection, {"pid": pid})
-            self._watch(connection, lambda gone: self._client_gone(pid, gone))
-            self._watch(channel, self._kernel_wanted)
+            self._watch(connection, lambda: self._client_gone(pid, connection))
+            self._watch(channel, lambda: self._kernel_wanted(channel))
             other.close()
         for file in files:
             os.close(file)
 
-    def _watch(self, source: socket.socket, action: Callable[[socket.socket], None]) -> None:
+    def _watch(self, source: socket.socket, action: Callable[[], None]) -> None:
         self.sockets.add(source)
-        self.events.register(source, selectors.EVENT_READ, action)
+        self.events.watch(source, action)
 
     def _forget(self, source: socket.socket) -> None:
-        self.events.unregister(source)
+        self.events.forget(source)
         self.sockets.discard(source)
         source.close()
 
@@ -332,24 +322,21 @@ class _Server:
         channel: socket.socket,
         private: Iterable[socket.socket],
     ) -> None:
-        """Be the process that was asked for, in a new fork, without what is the server's own."""
-        signal.set_wakeup_fd(-1)
+        """Be the requested process, in a new fork, without the files of the server."""
         self.events.close()
-        for source in {*self.sockets, *self.wakeup, *private}:
+        for source in {*self.sockets, *private}:
             source.close()
         _become(request, files, channel, lambda: self.is_interrupted)
 
     def _client_gone(self, pid: int, connection: socket.socket) -> None:
-        """End a process that nobody waits for: papermill with a chance to end its kernel."""
+        """End a process that nobody waits for: papermill gets a chance to end the kernel."""
         self._forget(connection)
         if os.getsid(pid) == pid:
-            _kill_tree(pid)
+            end_tree(pid)
         else:
-            os.kill(pid, signal.SIGTERM)
+            send_signal(pid, signal.SIGTERM)
 
-    def _reap(self, wakeup: socket.socket) -> None:
-        with suppress(BlockingIOError):
-            wakeup.recv(MOST_BYTES)
+    def _reap(self) -> None:
         for pid in list(self.forks):
             found, status = os.waitpid(pid, os.WNOHANG)
             if found:
@@ -360,14 +347,14 @@ class _Server:
 
     def _end(self) -> NoReturn:
         for pid in self.forks:
-            _kill_tree(pid)
+            end_tree(pid)
         for pid in self.forks:
             os.waitpid(pid, 0)
         os._exit(0)
 
 
 def _tell(connection: socket.socket, answer: Mapping[str, Any]) -> None:
-    with suppress(OSError):  # who asked is gone, which comes up when the connection is read
+    with suppress(OSError):  # the client is gone, which comes up when the connection is read
         connection.sendall(line(answer))
 
 
@@ -379,7 +366,7 @@ def _peer(connection: socket.socket) -> int:
 
 
 def _inherited(pid: int) -> list[str]:
-    """Return what a process has from its parent and a fork from elsewhere would not have."""
+    """Return the properties that a process inherits and a fork from elsewhere would lack."""
     folder = Path("/proc", str(pid))
     try:
         lines = (folder / "status").read_text().splitlines()
@@ -391,7 +378,7 @@ def _inherited(pid: int) -> list[str]:
 
 
 def _refusal(request: Mapping[str, Any]) -> str:
-    """Return why a process cannot be forked; empty if it can."""
+    """Return why a process cannot be forked; else empty."""
     if request["python"] != sys.executable:
         return f"it is for another interpreter, {request['python']}"
     ours, theirs = os.environ, request["environment"]
@@ -406,16 +393,6 @@ def _refusal(request: Mapping[str, Any]) -> str:
     if here != there and any((folder / MATPLOTLIB_SETTINGS).exists() for folder in (here, there)):
         return f"it is to start where {MATPLOTLIB_SETTINGS} is another one"
     return ""
-
-
-def _kill_tree(pid: int) -> None:
-    import psutil
-
-    with suppress(psutil.Error):
-        process = psutil.Process(pid)
-        for member in [*process.children(recursive=True), process]:
-            with suppress(psutil.Error):
-                member.kill()
 
 
 def _become(
@@ -455,7 +432,7 @@ def _become(
 
 
 def _make_fresh() -> None:
-    """Undo what the warm process's imports set up that an ordinary kernel sets up for itself."""
+    """Undo set-up by the warm process's imports that an ordinary kernel does by itself."""
     from jupyter_client.provisioning import KernelProvisionerFactory
 
     KernelProvisionerFactory.clear_instance()
@@ -482,7 +459,7 @@ def _run_kernel(arguments: list[str]) -> None:
     launcher = importlib.util.find_spec("ipykernel_launcher")
     sys.argv = [str(launcher.origin if launcher else ""), *arguments]
     sys.orig_argv = [sys.executable, "-m", "ipykernel_launcher", *arguments]
-    # The kernel ends when its parent does, which is the fork server and not who asked for it.
+    # The kernel ends with its parent, which is the fork server and not the papermill that asked.
     os.environ["JPY_PARENT_PID"] = str(os.getppid())
     kernel = kernelapp.IPKernelApp.instance(parent_handle=os.getppid())
     kernel.initialize(arguments)
@@ -505,7 +482,7 @@ def _exit(run: Callable[[], None]) -> NoReturn:
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else int(error.code is not None)
     except KeyboardInterrupt:
-        code = FIRST_SIGNAL + signal.SIGINT
+        code = ExitCode.INTERRUPTED
     except BaseException:
         sys.excepthook(*sys.exc_info())
     finally:

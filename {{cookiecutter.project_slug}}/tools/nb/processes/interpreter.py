@@ -55,14 +55,14 @@ DICTIONARIES: tuple[dict[Any, Any], ...] = (logging._levelToName, logging._nameT
 
 
 def _set_umask(mask: int | None) -> int:
-    """Set the mask of new files and return the one before; None changes nothing."""
+    """Set the mask of new files and return the mask before; None changes nothing."""
     before = os.umask(mask or 0)
     if mask is None:
         os.umask(before)
     return before
 
 
-# What reads a setting, and what sets it.
+# The reader of a setting, and the setter.
 SETTINGS: tuple[tuple[Callable[[], Any], Callable[[Any], Any]], ...] = (
     (lambda: decimal.getcontext().copy(), decimal.setcontext),
     (faulthandler.is_enabled, lambda on: faulthandler.enable() if on else faulthandler.disable()),
@@ -93,7 +93,7 @@ class InterpreterState:
     def put_back(self) -> None:
         """Put the interpreter back into this state, except for loggers of imported packages.
 
-        What a package does to its own loggers is as it would be without the other imports.
+        Loggers of a package are as they would be without the other imports.
         """
         _forget_finders(set(map(id, self._lists[LISTS.index(sys.meta_path)])))
         for (owner, name), value in self._attributes.items():
@@ -109,7 +109,7 @@ class InterpreterState:
         for number, handler in self._handlers.items():
             if handler is not None and signal.getsignal(number) != handler:
                 signal.signal(number, handler)
-        warnings.resetwarnings()  # what was shown may be shown again
+        warnings.resetwarnings()  # warnings that were shown may be shown again
         warnings.filters[:] = self.filters  # type: ignore[index]
         self._put_back_loggers()
 
@@ -117,7 +117,7 @@ class InterpreterState:
         new = _fields(logging.Logger("new"))
         for name, logger in _loggers().items():
             fields = self.loggers.get(name)
-            if fields is None and _package(name) not in sys.modules:  # somebody else made it
+            if fields is None and _package(name) not in sys.modules:  # made by somebody else
                 fields = new
             if fields is not None:
                 logger.level, logger.disabled, logger.propagate = fields[:3]
@@ -181,8 +181,8 @@ class ProgramImports:
     """Imports that a process has in advance and that kernels among its forks are not to notice.
 
     Args:
-        before: the state before they were imported; it is put back.
-        imports: what was noted meanwhile, and goes on being noted.
+        before: the state before these imports, to be put back.
+        imports: the record of imports, which goes on.
     """
 
     def __init__(self, before: InterpreterState, imports: Imports) -> None:
@@ -216,7 +216,7 @@ class ProgramImports:
         self._state.put_back()
 
     def call_at_exit(self) -> None:
-        """Register what the programs want called at the end of the process."""
+        """Register the functions of the programs for the end of the process."""
         for call in self._at_exit:
             atexit.register(call)
 
@@ -260,9 +260,9 @@ def _fields(logger: logging.Logger) -> tuple[int, bool, bool, list[Any], list[An
 
 
 def _forget_finders(known: set[int]) -> None:
-    """Forget the modules that put other finders on `sys.meta_path`: who needs one imports it anew.
+    """Forget the modules that put other finders on `sys.meta_path`: the next user imports anew.
 
-    Without its finder, `six` for one would lack the modules that it makes up.
+    Without a finder of its own, `six`, for example, would lack made-up modules.
     """
     for finder in sys.meta_path:
         owner = getattr(finder, "__module__", None) or type(finder).__module__

@@ -1,4 +1,4 @@
-"""How much memory is available: what the machine has left, or the container."""
+"""Available memory: of the machine, or of the container with its limit."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _groups(cgroups: Path, own: Path) -> list[tuple[Path, Path, str, str]]:
 
 
 def _left(folder: Path, limit: str, usage: str) -> int | None:
-    """Return what a group leaves; files that it keeps in memory only as a cache count as free."""
+    """Return the bytes a group leaves; cached files count as free."""
     try:
         most = int((folder / limit).read_text(encoding="ascii"))  # "max": no limit
         used = int((folder / usage).read_text(encoding="ascii"))

@@ -1,1 +1,1 @@
-"""Runs of the pipeline, of one task, or with other parameters; their records and view."""
+"""Runs of the pipeline, of single tasks, and with other parameters; their records and views."""

@@ -15,7 +15,7 @@ PAGES = "pages"
 
 
 class MakePages(Protocol):
-    """A function that is the page maker, in a new fork, until its connection is closed."""
+    """The main function of the page maker, in a new fork, until the connection is closed."""
 
     def __call__(
         self, root: Path, connection: int, leave: Callable[[], None] | None = None
@@ -36,13 +36,13 @@ class RunPrograms:
 
 
 class PageMaker:
-    """Makes a page as a stage ends; what it could not make, the end of the run makes.
+    """The runner's handle on the page maker. Pages that are not ready then follow at the run's end.
 
     Args:
         root: the project's root.
-        fork: forks its process from the warm one, which has most of the imports, given the order
-            and its end of the connection; returns None if there is none, and this process forks.
-        leave: called first in a fork of this process, to close what is the runner's own.
+        fork: forks the page maker from the warm process, which has most of the imports, given the
+            order and an end of the connection; returns None if the runner has to fork.
+        leave: called first in a fork of this process, to close the runner's own files.
         work: makes the pages, in a fork of this process.
     """
 
@@ -61,7 +61,7 @@ class PageMaker:
         self.orders: socket.socket | None = None
 
     def start(self) -> None:
-        """Start the process, unless it was: it imports what pages need and waits for orders."""
+        """Start the page maker, unless started: the imports of pages take a while."""
         if self.pid is not None:
             return
         self.orders, theirs = socket.socketpair()
@@ -76,13 +76,13 @@ class PageMaker:
     def make(self, executed: str) -> None:
         """Order the page of an executed copy, if there is one."""
         if self.orders and executed and (self.root / executed).is_file():
-            with suppress(OSError):  # it was killed, or is far behind
+            with suppress(OSError):  # the page maker was killed, or is far behind
                 self.orders.send(f"{executed}\n".encode())
 
     def wait(self) -> None:
         """Wait for the pages that were ordered."""
         if self.orders:
-            with suppress(OSError):  # it was killed
+            with suppress(OSError):  # the page maker was killed
                 self.orders.shutdown(socket.SHUT_WR)
                 self.orders.setblocking(True)
                 self.orders.recv(1)

@@ -1,4 +1,4 @@
-"""Run the pipeline: DVC decides what is stale and keeps the results, stages run side by side."""
+"""A run of the pipeline: DVC names stale stages and keeps results; stages run side by side."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from typing import Any, TextIO
 from nb import pipeline
 from nb.declaration.tasks import DONE, UNCHANGED
 from nb.declaration.validation import check_given
+from nb.exit_codes import ExitCode, after_signal, as_exit_code
 from nb.notebook.content import production_notebooks
 from nb.pipeline import Plan, StageState, storage, uptodate
 from nb.processes import fork_server
-from nb.processes.subreaper import adopt_orphans
+from nb.processes.tree import adopt_orphans, end_descendants
 from nb.project import PRODUCTION, NbError, program, program_environment
-from nb.runtime import worker
 from nb.runtime.warm_client import COLD, Warm
 from nb.tracing import contract, trace
 
@@ -40,7 +40,7 @@ class Done:
     """A run that has ended.
 
     Attributes:
-        record: what became of it.
+        record: the record of the run.
         remember: stamps that everything is up to date, if so; the next run then asks DVC nothing
             unless something was touched. Takes the files made of the results.
     """
@@ -50,7 +50,7 @@ class Done:
 
 
 def execute(root: Path, options: Options, view: View, programs: RunPrograms) -> Done | None:
-    """Bring stages up to date and return what became of it; None if the pipeline has no stage.
+    """Bring stages up to date and return the run; None if the pipeline has no stage.
 
     Raises:
         NbError: if the pipeline cannot be read, or the run was interrupted before it began.
@@ -67,7 +67,7 @@ def execute(root: Path, options: Options, view: View, programs: RunPrograms) -> 
                 return _run_plainly(root, options, view, lacks)
             return _run_side_by_side(root, options, view, programs, warm)
     except KeyboardInterrupt:
-        raise NbError("interrupted before anything was started", 130) from None
+        raise NbError("interrupted before anything was started", ExitCode.INTERRUPTED) from None
 
 
 def _run_side_by_side(
@@ -104,7 +104,7 @@ def _run_side_by_side(
 
 
 def _content(plan: Plan, done: RunRecord) -> dict[str, Any]:
-    """Return what the next run has to know if nothing was touched."""
+    """Return the facts that a stamp keeps for a run that finds nothing touched."""
     tasks = [task for task in plan.tasks if not task.hidden]
     whole = {task.name for task in tasks} >= set(plan.shown)
     stages = [{**vars(stage_record(task)), "state": UNCHANGED} for task in tasks]
@@ -158,17 +158,19 @@ def _verifying(options: Options, view: View) -> Options:
         NbError: if this system cannot.
     """
     if os.name != "posix":
-        raise NbError("nb run --verify needs Linux or macOS; nb trace NOTEBOOK runs here, too", 2)
+        raise NbError(
+            "nb run --verify needs Linux or macOS; nb trace NOTEBOOK runs here, too", ExitCode.USAGE
+        )
     seen = trace.best_view()
     if seen != trace.STRACE and options.jobs > 1:
         view.note(f"one stage at a time, to know whose a file is: {trace.VIEWS[seen]} do not tell")
         options = replace(options, jobs=1)
-    # A warm process is none of the stage's own: nobody would see what its forks do.
+    # The warm process is no descendant of the stage: nobody would see the files of its forks.
     return replace(options, cold=True)
 
 
 def _shell(root: Path, options: Options) -> dict[str, str]:
-    """Return variables with which DVC runs commands in a shell that looks on, if it is to."""
+    """Return variables with which DVC runs commands in a shell that traces them (`--verify`)."""
     if not options.verify:
         return {}
     return contract.prepare_verification(root, pipeline.contracts(root), os.environ)
@@ -184,7 +186,7 @@ def _tell_verified(root: Path, done: RunRecord, view: View) -> None:
 
 
 def _run_plainly(root: Path, options: Options, view: View, why: str) -> Done:
-    """Leave all the work to `dvc repro`: one stage at a time, without the stages in the record."""
+    """Run `dvc repro`: a stage at a time, without stages in the record."""
     pipeline.check_places(root)
     uptodate.forget(root)
     view.note(f"running one by one, with dvc repro: {why}")
@@ -205,24 +207,24 @@ def _run_plainly(root: Path, options: Options, view: View, why: str) -> Done:
         # With --json only that is for standard output.
         process = subprocess.Popen(command, cwd=root, env=environment, stdout=view.stream.fileno())
         code = process.wait()
-    code = min(code, 1) if code >= 0 else 128 - code
-    code = 128 + signals[0] if signals else code
+    code = min(code, ExitCode.FAILED) if code >= 0 else as_exit_code(code)
+    code = after_signal(signals[0]) if signals else code
     report.finish(root, code, time.monotonic() - began)
     return Done(report)
 
 
 @contextmanager
 def _ends_descendants() -> Iterator[list[int]]:
-    """Note signals in the block, and kill what was started at those that a terminal does not send.
+    """Note signals in the block; kill all descendants at any but a first Ctrl-C.
 
-    The terminal sends Ctrl-C to DVC, too, which is to tidy up; after a second one nobody waits.
+    The terminal sends Ctrl-C to DVC, too, which then tidies up; after a second Ctrl-C nobody waits.
     """
     signals: list[int] = []
 
     def heed(number: int, _frame: object) -> None:
         signals.append(number)
         if signals != [signal.SIGINT] and os.name == "posix":
-            worker.end_descendants()
+            end_descendants()
 
     adopt_orphans()
     handlers = {number: signal.signal(number, heed) for number in ENDING}
@@ -237,7 +239,7 @@ def _ends_descendants() -> Iterator[list[int]]:
 def only_run(root: Path, view: View) -> Iterator[int]:
     """Wait until nobody else runs stages in this project; give the file that is locked.
 
-    Workers inherit the lock: after `kill -9` of a runner it is free when the last of them ended.
+    Workers inherit the lock: after `kill -9` of a runner the last worker to end frees the lock.
     """
     with _lock(root) as file:
         _wait_for(file, view, exclusive=True)
@@ -248,7 +250,7 @@ def only_run(root: Path, view: View) -> Iterator[int]:
 def beside_tasks(root: Path, view: View) -> Iterator[int]:
     """Wait until no `nb run` is at work in this project; others may run single stages meanwhile.
 
-    Who comes first removes what killed runs left.
+    The first task removes leftovers of killed runs.
     """
     import fcntl
 
@@ -263,7 +265,7 @@ def beside_tasks(root: Path, view: View) -> Iterator[int]:
 
 
 def remove_leftovers(root: Path) -> None:
-    """Remove what killed runs left; to be called when nobody is at work."""
+    """Remove records and sockets of killed runs; to be called when nobody is at work."""
     record.close_dead_records(root)
     fork_server.remove_dead_sockets(root)
 

@@ -30,6 +30,7 @@ from nb.declaration.tasks import (
     TIMED_OUT,
     WAITING,
 )
+from nb.exit_codes import ENDED_FROM_OUTSIDE, ExitCode
 from nb.git.wiring import git
 from nb.project import EXECUTED, parse_json, write_whole
 from nb.secrets.masking import Mask, environment_secrets
@@ -38,10 +39,9 @@ RECORD_SCHEMA = 1
 RUNS = Path("reports/runs")
 KEPT = 50
 LOCK_FILES = ("uv.lock", "requirements.lock")
-# As many records in which something ran are searched for what stages took.
+# As many records of runs with work are searched for the seconds of stages.
 RECENT = 10
 DIED = "the run was killed"
-INTERRUPTED_CODES = (129, 130, 143)
 _PROBLEMS = {
     BROKEN_CONTRACT: "broke its contract",
     FAILED: "failed",
@@ -55,7 +55,7 @@ _encode = json.JSONEncoder(default=str).encode
 
 @dataclass(frozen=True)
 class Options:
-    """What `nb run` was told; the command line explains each."""
+    """The options of `nb run`; the command line explains each."""
 
     stages: tuple[str, ...] = ()
     jobs: int = 1
@@ -71,7 +71,7 @@ class Options:
 
 @dataclass
 class StageRecord:
-    """What became of a stage; times are UTC, memory is in bytes."""
+    """The record of a stage; times are UTC, memory is in bytes."""
 
     name: str
     state: str = WAITING
@@ -89,7 +89,7 @@ class StageRecord:
 
 @dataclass
 class RunRecord:
-    """A run: what it was started with, on which state of the project, and what became of it."""
+    """The record of a run: options, state of the project, and outcome."""
 
     id: str
     arguments: dict[str, Any]
@@ -109,11 +109,11 @@ class RunRecord:
     schema: int = RECORD_SCHEMA
 
     def save(self, root: Path) -> None:
-        """Write the record; who reads meanwhile sees the old one or the new one, whole."""
+        """Write the record; a reader sees the old or the new record, never a part."""
         write_whole(root / RUNS / f"{self.id}.json", self._json())
 
     def _json(self) -> str:
-        """Return it as JSON with a line per stage: of a thousand stages that takes milliseconds."""
+        """Return JSON with a line per stage: of a thousand stages that takes milliseconds."""
         head = json.dumps(_mask().tree({**vars(self), "stages": None}), indent=2, default=str)
         stages = ",\n".join(f"    {_masked(_encode(vars(stage)))}" for stage in self.stages)
         return head.replace('\n  "stages": null', f'\n  "stages": [\n{stages}\n  ]') + "\n"
@@ -125,7 +125,7 @@ class RunRecord:
 
     def _end(self, root: Path, exit_code: int, seconds: float) -> None:
         self.state = FAILED if exit_code else "done"
-        if exit_code in INTERRUPTED_CODES:
+        if exit_code in ENDED_FROM_OUTSIDE:
             self.state = "interrupted"
         self.exit_code = exit_code
         self.ended = now()
@@ -133,7 +133,7 @@ class RunRecord:
         self.save(root)
 
     def problem(self, where: Path = Path()) -> str:
-        """Return what went wrong, in one sentence, and where to look.
+        """Return the failure in one sentence, and where to look.
 
         Args:
             where: the project that was run, as the user sees it.
@@ -171,7 +171,7 @@ def now() -> str:
 
 
 def begin(root: Path, arguments: dict[str, Any], jobs: int) -> RunRecord:
-    """Return the record of a run that begins; it is not written yet."""
+    """Return the record of a run that begins, not written yet."""
     moment = datetime.now(timezone.utc)
     head = _git(root, "rev-parse", "--quiet", "--verify", "HEAD")
     changes = _git(root, "status", "--porcelain", "--untracked-files=no")
@@ -191,7 +191,7 @@ def unchanged(root: Path, arguments: dict[str, Any], known: dict[str, Any]) -> R
 
     Args:
         root: the project's root.
-        arguments: what `nb run` was told.
+        arguments: the options of `nb run`.
         known: stages and metrics, as the run before left them.
     """
     began = time.monotonic()
@@ -217,7 +217,7 @@ def _environment_hash(root: Path) -> str | None:
 def close_dead_records(root: Path) -> None:
     """Close the records of runs that died, and remove all but the newest.
 
-    To be called when no other run is at work: a record that says "running" is then of a dead one.
+    To be called when no other run is at work: any record that says "running" is of a dead run.
     """
     for draft in (root / RUNS).glob("*.draft"):
         draft.unlink()
@@ -237,7 +237,7 @@ def _keep_newest(root: Path, count: int = KEPT) -> list[Path]:
 
 def _close(record: RunRecord) -> None:
     record.state = KILLED
-    record.exit_code = 137
+    record.exit_code = ExitCode.KILLED
     for stage in record.stages:
         if stage.state in (RUNNING, WAITING):
             stage.state = KILLED if stage.state == RUNNING else NOT_RUN

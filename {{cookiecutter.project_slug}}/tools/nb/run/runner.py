@@ -1,14 +1,14 @@
-"""The runner: one thread that waits for events, output of a stage, the end of one, a signal.
+"""The runner: a thread that waits for output of stages, ends of stages, and signals.
 
-It forks a worker per stage (`worker`), asks the schedule what comes next (`schedule`), and writes
-down each change (`record`). It holds no lock of DVC while stages run. POSIX only.
+The runner forks a worker per stage (`runtime/worker.py`), starts stages in the order of the
+scheduler (`runtime/scheduler.py`), and writes down each change (`run/record.py`). No lock of DVC is
+held while stages run. POSIX only.
 """
 
 from __future__ import annotations
 
 import gc
 import os
-import selectors
 import signal
 import time
 from collections.abc import Iterator, Mapping
@@ -34,9 +34,11 @@ from nb.declaration.tasks import (
     Task,
 )
 from nb.execution import failures
+from nb.exit_codes import ExitCode, after_signal
 from nb.pipeline import uptodate
 from nb.processes import memory
-from nb.processes.subreaper import adopt_orphans
+from nb.processes.events import EventLoop
+from nb.processes.tree import adopt_orphans, end_descendants
 from nb.project import cores, program_environment, unwritable
 from nb.runtime import worker
 from nb.runtime.scheduler import Schedule, width
@@ -51,13 +53,22 @@ from .view import View
 
 # The job of the warm process that is a worker.
 STAGE = "stage"
-# From an interrupt to the kill of what does not heed it.
+# From an interrupt to the kill of stages that go on.
 GRACE_SECONDS = 10.0
-# A second Ctrl-C is one that comes later than this: make and a terminal may both pass one on.
+# Limits of time and the view are looked at this often.
+LONGEST_WAIT_SECONDS = 0.2
+# A second Ctrl-C comes later than this: make and a terminal may both pass the first on.
 SAME_SIGNAL_SECONDS = 0.5
 ENDING = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 ]
+# Exit codes of the states in which a stage may end; others depend on the cause.
+CODES = {
+    TIMED_OUT: ExitCode.TIMED_OUT,
+    KILLED: ExitCode.KILLED,
+    OUT_OF_MEMORY: ExitCode.KILLED,
+    BROKEN_CONTRACT: ExitCode.BROKEN_CONTRACT,
+}
 # OpenBLAS waits for work in a busy loop: stages that each use all cores take many times as long.
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -67,12 +78,12 @@ class Runner:
 
     Args:
         root: the project's root.
-        options: what was asked for.
+        options: the options of the run.
         tasks: the plan.
-        view: where to show it.
+        view: the view of the run.
         environment: variables for the commands of stages, besides those of this process.
         make_pages: makes pages of executed copies beside the stages.
-        warm: the process to fork stages from; without one they are forked from this process.
+        warm: the process to fork stages from; by default, this process.
     """
 
     def __init__(
@@ -107,21 +118,21 @@ class Runner:
         self.is_unsaved = False
         self.written: pipeline.Written = {}
         self.ended: dict[str, int] = {}  # by the clock of the file system
-        self.events = selectors.DefaultSelector()
+        self.events = EventLoop()
         self.view.expect([task.name for task in tasks if not task.hidden])
 
     def run(self) -> RunRecord:
         """Run, and return the record, which is also written to `reports/runs`."""
         began = time.monotonic()
         adopt_orphans()
-        gc.freeze()  # what was imported stays shared with the workers
+        gc.freeze()  # imported modules stay shared with the workers
         with self._signals():
             try:
                 self._loop()
                 if not self.signals:
                     self.pages.wait()
             finally:
-                worker.end_descendants()
+                end_descendants()
                 self.view.close()
         self._note_states()
         self.record.finish(self.root, self._exit_code(), time.monotonic() - began)
@@ -132,7 +143,7 @@ class Runner:
         return all(state in DONE for state in self.schedule.states.values())
 
     def _warm_up(self, warm: Warm, tasks: list[Task]) -> bool:
-        """Begin to import what the notebooks import that may run; return whether there are any."""
+        """Begin the imports of the notebooks that may run; return whether there are any."""
         stale: set[str] = set()
         for task in tasks:
             if task.changed or stale & task.after:
@@ -155,7 +166,7 @@ class Runner:
         while True:
             self._heed_signals()
             ready = self.schedule.ready(memory.available_memory())
-            # What is part of the machinery runs no notebook, and need not wait for warm imports.
+            # Hidden stages run no notebook, and need not wait for warm imports.
             held = [task for task in ready if self.is_warming and not task.hidden]
             for task in ready:
                 if task not in held:
@@ -165,7 +176,7 @@ class Runner:
                 return
             if not self.is_warming and any(stage.executed for stage in self.stages.values()):
                 self.pages.start()
-            self._wait()
+            self.events.wait(LONGEST_WAIT_SECONDS)
             self._end_what_is_late()
             for ended in self._reap():
                 self._save()
@@ -175,20 +186,19 @@ class Runner:
 
     def _start(self, task: Task) -> None:
         order = Order(
-            task.name,
-            str(self.root),
-            self.options.force,
-            self.options.pull,
-            self.stages[task.name].executed,
-            task.persisted,
-            self.environment,
+            stage=task.name,
+            root=str(self.root),
+            force=self.options.force,
+            pull=self.options.pull,
+            executed=self.stages[task.name].executed,
+            persisted=task.persisted,
+            environment=self.environment,
         )
         started = worker.start(
             task, order, fork=self._fork_worker, setup=self._leave, reproduce=reproduce_stage
         )
-        pid = started.pid
-        self.workers[pid] = started
-        self.events.register(started.output, selectors.EVENT_READ, pid)
+        self.workers[started.pid] = started
+        self.events.watch(started.output, partial(self._show, started))
         self.schedule.set(task.name, RUNNING)
         self.stages[task.name].started = record.now()
         if not task.hidden:
@@ -198,38 +208,27 @@ class Runner:
         return None if order["stage"] in self.cold else self._fork_warm(STAGE, order, files)
 
     def _fork_warm(self, job: str, order: Mapping[str, Any], files: list[int]) -> int | None:
-        """Fork a process from the warm one; return None if there is none, or not yet."""
+        """Fork from the warm process; return None if there is none, or not yet."""
         if not self.warm or not self.warm.is_alive or self.is_warming:
             return None
         return self.warm.fork(job, order, files)
 
     def _leave(self) -> None:
-        """Close, in a fork, what belongs to the runner.
+        """Close, in a fork, the files of the runner.
 
-        A copy of its end of a pipe would keep others from seeing that the runner has ended.
+        A copy of an end of a pipe would keep others from seeing that the runner has ended.
         """
-        signal.set_wakeup_fd(-1)
         self.events.close()
         if self.warm:
             self.warm.socket.close()
         self.pages.close()
-        pipes = (fd for running in self.workers.values() for fd in running.pipes())
-        for fd in (*self._wakeup, *pipes):
-            os.close(fd)
-
-    def _wait(self) -> None:
-        """Wait for output, the end of a stage, or a signal, and show the output."""
-        for key, _ in self.events.select(0.2):
-            if key.data is None:
-                os.read(key.fd, 512)
-            elif isinstance(key.data, Warm):
-                self._listen(key.data)
-            else:
-                self._show(self.workers[key.data])
+        for running in self.workers.values():
+            for fd in running.pipes():
+                os.close(fd)
 
     def _listen(self, warm: Warm) -> None:
         """Note the ends of workers, and that imports are done; without the warm process, go on."""
-        self.events.unregister(warm)
+        self.events.forget(warm)
         if not warm.listen():
             if self.is_warming:
                 self.view.note("kernels start cold: the process with warm imports ended")
@@ -239,7 +238,7 @@ class Runner:
             self.is_warming = False
             for name, why in warm.excluded.items():
                 self.view.note(f"each notebook imports {name} by itself: {why}")
-        self.events.register(warm, selectors.EVENT_READ, warm)
+        self.events.watch(warm, partial(self._listen, warm))
 
     def _show(self, running: Worker) -> None:
         with suppress(BlockingIOError):
@@ -262,7 +261,7 @@ class Runner:
             self.view.line(running.task.name, line)
 
     def _end_what_is_late(self) -> None:
-        """Interrupt what runs longer than it may, and kill what does not heed an interrupt."""
+        """Interrupt stages that exceed the limit of time, and kill those that go on."""
         now = time.monotonic()
         for running in self.workers.values():
             if running.interrupted is not None:
@@ -286,12 +285,12 @@ class Runner:
                 running = self.workers.pop(pid)
                 outcome, peak = running.outcome()
                 if outcome is None:
-                    # It was killed; what it had started is an orphan now, and ours.
+                    # The worker was killed; its descendants are orphans now, and ours.
                     helpers = {self.warm.pid if self.warm else 0, self.pages.pid or 0}
-                    worker.end_descendants({*self.workers, *helpers})
+                    end_descendants({*self.workers, *helpers})
                     pipeline.mend_locks(self.root, self.locks, self.view.note)
                 self._show_rest(running)
-                self.events.unregister(running.output)
+                self.events.forget(running.output)
                 for fd in running.pipes():
                     os.close(fd)
                 stage = self.stages[running.task.name]
@@ -309,12 +308,12 @@ class Runner:
                 return end
         try:
             found, status, usage = os.wait4(pid, os.WNOHANG)
-        except ChildProcessError:  # the warm process reaped it, and was killed before it said so
+        except ChildProcessError:  # the warm process reaped it, and was killed before saying so
             return signal.SIGKILL, None
         return (status, usage.ru_utime + usage.ru_stime) if found else None
 
     def _judge(self, ended: Worker, outcome: Outcome | None, code: int) -> None:
-        """Note what became of a stage, and why."""
+        """Note the state of a stage that ended, and the cause of a failure."""
         stage = self.stages[ended.task.name]
         stage.ended = record.now()
         try:
@@ -374,37 +373,26 @@ class Runner:
         return changed
 
     def _exit_code(self) -> int:
-        """Return the code of what went wrong first; docs/run.md of the template has the table."""
+        """Return the exit code of the first failure."""
         if self.signals:
-            return 128 + self.signals[0][0]
+            return after_signal(self.signals[0][0])
         broken = self.record.broken()
         if not broken:
-            return 0
+            return ExitCode.DONE
         first = min(broken, key=lambda stage: stage.ended or "")
-        codes = {TIMED_OUT: 124, KILLED: 137, OUT_OF_MEMORY: 137, BROKEN_CONTRACT: 3}
-        return codes.get(first.state, 1 + self.usage)
+        return CODES.get(first.state, ExitCode.USAGE if self.usage else ExitCode.FAILED)
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
-        """Note signals while the block runs; each one, and the end of a worker, ends a wait."""
-        self._wakeup = os.pipe()
-        for fd in self._wakeup:
-            os.set_blocking(fd, False)
-        self.events.register(self._wakeup[0], selectors.EVENT_READ)
+        """Note signals while the block runs; each, and the end of a worker, ends a wait."""
         if self.warm:
-            self.events.register(self.warm, selectors.EVENT_READ, self.warm)
-        handlers = {number: signal.signal(number, self._on_signal) for number in ENDING}
-        handlers[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.set_wakeup_fd(self._wakeup[1], warn_on_full_buffer=False)
+            self.events.watch(self.warm, partial(self._listen, self.warm))
+        before = self.events.catch(dict.fromkeys(ENDING, self._on_signal))
         try:
             yield
         finally:
-            signal.set_wakeup_fd(-1)
-            for number, handler in handlers.items():
-                signal.signal(number, handler)
+            self.events.release(before)
             self.events.close()
-            for fd in self._wakeup:
-                os.close(fd)
 
     def _on_signal(self, number: int, _frame: object) -> None:
         now = time.monotonic()

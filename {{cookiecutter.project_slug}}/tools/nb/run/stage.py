@@ -16,7 +16,7 @@ def reproduce_stage(
     """Have DVC bring the stage of an order up to date.
 
     Args:
-        order: the stage, and how to run it.
+        order: the stage, and the options of the run.
         tell: called with each line that DVC has to say.
         stopped: whether to give up waiting for another process.
     """

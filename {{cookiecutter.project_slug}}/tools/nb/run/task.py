@@ -1,6 +1,6 @@
 """One stage as a task of a scheduler, on any machine that has the commit; `dvc.lock` from many.
 
-A task never runs another stage than its own: what comes before is taken from the run cache, which
+A task runs its own stage only: results of earlier stages are taken from the run cache, which
 the storage shares between machines.
 """
 
@@ -14,6 +14,7 @@ from typing import Any
 from nb import pipeline
 from nb.declaration.tasks import RESTORED, Task
 from nb.declaration.validation import check_given
+from nb.exit_codes import ExitCode
 from nb.notebook import fingerprints
 from nb.pipeline import Plan, storage
 from nb.project import NbError
@@ -27,30 +28,30 @@ from .view import View
 
 
 class NotSentError(NbError):
-    """A stage is done, but its results are on this machine only."""
+    """A stage is done, but the results are on this machine only."""
 
 
 def execute_task(
     root: Path, options: Options, view: View, programs: RunPrograms, *, push: bool
 ) -> RunRecord:
-    """Bring the one stage that `options` name up to date, and return what became of it.
+    """Bring the stage that `options` name up to date, and return the record.
 
     Args:
         root: the project's root.
-        options: the stage; with `pull` what is missing comes from the storage.
-        view: where to show it.
+        options: the stage; with `pull`, missing results come from the storage.
+        view: the view of the run.
         push: send the results to the storage, with their entry in the run cache.
 
     Raises:
-        NbError: if there is no such stage, one before it was not computed, or the storage cannot be
-            reached.
+        NbError: if there is no such stage, an earlier stage was not computed, or the storage is out
+            of reach.
     """
     _require_posix()
     try:
         with beside_tasks(root, view) as lock, warmth(root, options, programs, lock) as warm:
             return _execute(root, options, view, programs, warm, push)
     except KeyboardInterrupt:
-        raise NbError("interrupted", 130) from None
+        raise NbError("interrupted", ExitCode.INTERRUPTED) from None
 
 
 def _execute(
@@ -73,7 +74,7 @@ def _execute(
     restored = [name for name, state in states.items() if state == RESTORED]
     if restored:
         view.note(f"restored from the run cache: {', '.join(restored)}")
-    # The plan was made without what was restored or may be.
+    # The plan was made before results were restored.
     changed = task.changed or bool(restored) or options.pull or options.force
     alone = replace(task, after=frozenset(), changed=changed)
     runner = Runner(root, options, [alone], view, {}, programs.make_pages, warm)
@@ -110,7 +111,7 @@ def assemble_pipeline(root: Path, view: View, *, pull: bool) -> dict[str, str]:
 
 
 def outcome(root: Path, done: RunRecord) -> dict[str, Any]:
-    """Return what became of a task, for machines."""
+    """Return the outcome of a task, for machines."""
     from nb.declaration.reader import read_stages
 
     (stage,) = done.stages
@@ -142,22 +143,29 @@ def outcome(root: Path, done: RunRecord) -> dict[str, Any]:
 def _plan(root: Path, targets: tuple[str, ...], view: View) -> Plan:
     missing = pipeline.missing_names()
     if missing:
-        raise NbError(f"this version of DVC has no {', no '.join(missing)}: update the project", 2)
+        raise NbError(
+            f"this version of DVC has no {', no '.join(missing)}: update the project",
+            ExitCode.USAGE,
+        )
     fingerprints.refresh(root)
     return pipeline.plan(root, targets, force=False, downstream=False, tell=view.note)
 
 
 def _one_stage(plan: Plan, name: str) -> list[Task]:
-    """Return the stages before the one that is asked for, and it."""
+    """Return the stages before the requested stage, then that stage."""
     group = [task.name for task in plan.tasks if task.name.partition("@")[0] == name != task.name]
     if group:
-        raise NbError(f"{name} stands for {', '.join(group)}: name one of them", 2)
+        raise NbError(f"{name} stands for {', '.join(group)}: name one of them", ExitCode.USAGE)
     tasks = [task for task in plan.tasks if not task.hidden]
     if not tasks or tasks[-1].name != name:
-        raise NbError(f"{name} is no stage that a task can run. All stages: nb stages", 2)
+        raise NbError(
+            f"{name} is no stage that a task can run. All stages: nb stages", ExitCode.USAGE
+        )
     return tasks
 
 
 def _require_posix() -> None:
     if os.name != "posix":
-        raise NbError("nb task needs Linux or macOS; nb run runs the pipeline here, too", 2)
+        raise NbError(
+            "nb task needs Linux or macOS; nb run runs the pipeline here, too", ExitCode.USAGE
+        )

@@ -1,4 +1,4 @@
-"""What a run shows: prefixed lines, on a terminal with a live line per running stage below them."""
+"""The view of a run: prefixed lines, on a terminal with a live line per running stage below."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STATE_COLORS = ("cyan", "magenta", "yellow", "blue", "bright_cyan", "bright_mage
 
 
 class View:
-    """Writes the lines of a run, and what is going on.
+    """The lines of a run, and the stages that are running.
 
     Args:
         stream: where to.
@@ -56,7 +56,7 @@ class View:
         self._write(f"{style(f'{name:{self.width}} |', fg=color)} {colored(text)}")
 
     def running(self, name: str, began: float, progress: str = "") -> None:
-        """Note that a stage runs, since when, and at which of its cells it is."""
+        """Note that a stage runs, since when, and at which cell."""
         self._running[name] = (began, progress)
 
     def ended(self, name: str) -> None:
@@ -102,11 +102,11 @@ class View:
 
 
 def _go_quiet(stream: TextIO, *, is_terminal: bool) -> None:
-    """Let what is written go nowhere from now on: who read it is gone, and the run goes on.
+    """Write nothing from now on: the reader is gone, and the run goes on.
 
     Args:
-        stream: what could not be written to.
-        is_terminal: it was closed, and messages would go there, too.
+        stream: the stream without a reader.
+        is_terminal: the stream is a closed terminal, to which messages would go, too.
     """
     null = os.open(os.devnull, os.O_WRONLY)
     for file in (stream, sys.stderr) if is_terminal else (stream,):
@@ -126,7 +126,7 @@ def duration(seconds: float) -> str:
 
 
 def summary(run: RunRecord, where: Path = Path()) -> list[str]:
-    """Return a line per stage, what became of it and how long it took, and one per failure.
+    """Return a line per stage with outcome and duration, then a line per failure.
 
     Args:
         run: the run.

@@ -1,6 +1,6 @@
 """Run the pipeline with other parameters in a copy of the project: `nb run --set train.seed=7`.
 
-The copy shares DVC's cache, so what the change does not touch is not run again.
+The copy shares DVC's cache, so stages that the change does not reach are not run again.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 from nb import pipeline
 from nb.declaration.papermill_command import PapermillCommand, papermill_command
 from nb.declaration.tasks import Task
+from nb.exit_codes import ExitCode
 from nb.git import wiring
 from nb.notebook.config import change_config, read_value
 from nb.notebook.content import read_notebook
@@ -24,7 +25,7 @@ from nb.notebook.parameters import check_values, read_parameters
 from nb.project import EXECUTED, NbError
 
 WHAT_IF = Path(".nb/what-if")
-# What a project without Git holds besides the work; `.dvc` comes with its configuration only.
+# Folders of a project without Git that are no work; of `.dvc` the configuration is copied.
 NOT_COPIED = {".dvc", ".git", ".nb", ".venv"}
 
 
@@ -33,11 +34,11 @@ class Setting:
     """Another value of a parameter.
 
     Attributes:
-        stages: the stages that it was given for.
+        stages: the stages that get the value.
         name: the parameter.
-        value: its value.
-        config: the file of `config/` that holds it for them, relative to the root.
-        others: stages that read the same file, so it holds for them, too.
+        value: the new value.
+        config: the file of `config/` for these stages, relative to the root.
+        others: stages that read the same file, and so get the value, too.
     """
 
     stages: list[str]
@@ -48,7 +49,7 @@ class Setting:
 
 
 def read_settings(root: Path, given: Sequence[str]) -> list[Setting]:
-    """Return what `--set` was given, checked against the notebooks' parameters.
+    """Return the settings of `--set`, checked against the notebooks' parameters.
 
     Raises:
         NbError: with exit code 2, if a stage, a parameter or a value is not right.
@@ -60,7 +61,7 @@ def read_settings(root: Path, given: Sequence[str]) -> list[Setting]:
         place = (setting.config, setting.name)
         if values.setdefault(place, setting.value) != setting.value:
             what = f"both are read from {setting.config}"
-            raise NbError(f"--set: {setting.name} cannot have two values; {what}", 2)
+            raise NbError(f"--set: {setting.name} cannot have two values; {what}", ExitCode.USAGE)
     return settings
 
 
@@ -68,13 +69,13 @@ def _read_setting(root: Path, tasks: dict[str, Task], text: str) -> list[Setting
     left, equals, written = text.partition("=")
     stage, _, name = left.rpartition(".")
     if not (equals and stage and name):
-        raise NbError(f"--set {text}: write it as stage.parameter=value", 2)
+        raise NbError(f"--set {text}: write it as stage.parameter=value", ExitCode.USAGE)
     chosen = [task for task in tasks.values() if stage in (task.name, _group(task.name))]
     if not chosen:
         groups = sorted({*tasks, *map(_group, tasks)})
         nearest = get_close_matches(stage, groups, 1)
         hint = f"; did you mean {nearest[0]}?" if nearest else ". All stages: nb status"
-        raise NbError(f"--set {text}: there is no stage {stage}{hint}", 2)
+        raise NbError(f"--set {text}: there is no stage {stage}{hint}", ExitCode.USAGE)
     value = read_value(written, f"--set {text}")
     by_config: dict[str, list[str]] = {}
     for task in chosen:
@@ -94,7 +95,7 @@ def _config_of(root: Path, task: Task, name: str, value: Any, where: str) -> str
     """Return the file that holds a parameter of a stage, once the value fits the notebook."""
     call = _papermill(task)
     if not call.notebook:
-        raise NbError(f"{where}: stage {task.name} runs no notebook", 2)
+        raise NbError(f"{where}: stage {task.name} runs no notebook", ExitCode.USAGE)
     notebook = read_notebook(root / call.notebook)
     check_values(read_parameters(notebook), {name: value}, where, complete=False)
     if name in call.given:
@@ -102,11 +103,15 @@ def _config_of(root: Path, task: Task, name: str, value: Any, where: str) -> str
             f"{where}: the command of {task.name} in dvc.yaml gives it; change it there", 2
         )
     if not call.files:
-        raise NbError(f"{where}: the command of {task.name} reads no config file (-f)", 2)
+        raise NbError(
+            f"{where}: the command of {task.name} reads no config file (-f)", ExitCode.USAGE
+        )
     config = call.files[-1]
     if Path(config).is_absolute() or config.startswith(os.pardir):
         place = "write it relative to the project, so that a copy has its own"
-        raise NbError(f"{where}: the command of {task.name} reads {config}; {place}", 2)
+        raise NbError(
+            f"{where}: the command of {task.name} reads {config}; {place}", ExitCode.USAGE
+        )
     return config
 
 
@@ -121,7 +126,7 @@ def _readers(tasks: Iterable[Task], config: str, but: list[str]) -> list[str]:
 
 
 def make_copy(root: Path, settings: Sequence[Setting]) -> Path:
-    """Copy the project, apart from what DVC keeps, with other values; return the new root.
+    """Copy the project without DVC's cache, with other values; return the new root.
 
     Files that belong to Git, or would if they were added, are copied, and the executed copies.
     Inputs that are not among them are linked to. Artifacts come out of DVC's cache, as far as they

@@ -1,4 +1,4 @@
-"""Spares those who import a library what is slow to import in it and seldom called."""
+"""Deferred imports: slow, seldom used dependencies of a library are imported at first use."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
-# What libraries import of each: jsonschema its parser of IRIs, two thirds of the import of
-# nbformat; papermill what opens hdfs:// addresses, and with it Arrow and NumPy.
+# Names that libraries import: of jsonschema the parser of IRIs, two thirds of the import of
+# nbformat; of papermill the opener of hdfs:// addresses, and with that Arrow and NumPy.
 SLOW = {
     "rfc3987_syntax": ("is_valid_syntax",),
     "pyarrow.fs": ("FileSelector", "HadoopFileSystem"),
@@ -22,7 +22,7 @@ SLOW = {
 def put_off() -> Iterator[None]:
     """Have libraries that are imported in the block import the `SLOW` modules as they call them.
 
-    After the block each module is the real one for whoever imports it.
+    After the block an import gives the real module.
     """
     absent = [name for name in SLOW if name not in sys.modules and _is_installed(name)]
     for name in absent:

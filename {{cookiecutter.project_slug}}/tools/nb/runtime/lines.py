@@ -1,4 +1,4 @@
-"""What a stage prints, line by line."""
+"""Lines of a stage's output, with progress bars told apart."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PROGRESS = re.compile(r"\r?Executing:\s+\d+%\|[^|\n]*\|\s*(\d+/\d+) \[[^\]\n]*\]
 
 
 class Lines:
-    """Splits what a stage prints into lines; progress bars are told apart."""
+    """The lines in the output of a stage; progress bars are told apart."""
 
     def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -20,7 +20,7 @@ class Lines:
         self.progress = ""
 
     def feed(self, content: bytes, *, final: bool = False) -> list[str]:
-        """Return the lines that are complete now; with `final` the unfinished one, too."""
+        """Return the lines that are complete now; with `final`, the unfinished line, too."""
         text = self._rest + self._decoder.decode(content, final)
         found = PROGRESS.findall(text)
         self.progress = found[-1] if found else self.progress
@@ -36,5 +36,5 @@ class Lines:
 
 
 def _without_bars(line: str) -> str:
-    """Return what a terminal would be left with: bars taken out, the last overwriting kept."""
+    """Return the text a terminal would be left with: without bars, the last overwriting kept."""
     return PROGRESS.sub("", line).rstrip("\r").rpartition("\r")[2]

@@ -1,4 +1,4 @@
-"""Which stage runs next. Decides only: it starts nothing and knows neither DVC nor processes."""
+"""The scheduler of a run: decides which stages may start. Knows neither DVC nor processes."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from nb.declaration.tasks import (
     Task,
 )
 
-# Of a stage that never ran: about what a small notebook takes.
+# The assumed seconds of a stage that never ran: those of a small notebook.
 UNKNOWN_SECONDS = 1.0
 
 
 class Schedule:
-    """The state of each stage of a plan, and what may start next.
+    """The state of each stage of a plan, and the stages that may start next.
 
     Args:
-        tasks: the plan; each stage comes after those that it needs.
+        tasks: the plan; each stage comes after the stages it needs.
         jobs: how many stages may run at a time.
         seconds: how long stages took earlier, by name.
-        keep_going: after a failure, start what does not depend on it.
-        memory: how much stages needed earlier, by name, in bytes; what a task declares counts more.
+        keep_going: after a failure, start stages that do not depend on the failed stage.
+        memory: how much stages needed earlier, by name, in bytes; a declared need counts more.
     """
 
     def __init__(
@@ -57,8 +57,8 @@ class Schedule:
     def ready(self, available: float = inf) -> list[Task]:
         """Return the stages to start now; the longest way to the end comes first.
 
-        A stage is left out while what it and the running ones need is more than was available when
-        none ran, or more than is available now. Alone it always starts.
+        A stage waits while the memory for this and the running stages exceeds the memory that was
+        available when none ran, or is available now. A stage alone always starts.
 
         Args:
             available: how much memory is available, in bytes.
@@ -82,7 +82,7 @@ class Schedule:
         return chosen
 
     def set(self, name: str, state: str) -> None:
-        """Note what became of a stage; after a failure nothing new starts, unless told to go on."""
+        """Note a stage's state; after a failure nothing new starts, unless told to go on."""
         self.states[name] = state
         if state in BROKEN and not self.keep_going:
             self.stop(f"{name} {_SHORT.get(state, state)}")
@@ -145,7 +145,7 @@ def width(tasks: Iterable[Task]) -> int:
 
 
 def _remaining_seconds(tasks: list[Task], seconds: Mapping[str, float]) -> dict[str, float]:
-    """Return, for each stage, how long the longest chain of stages from it to the end takes."""
+    """Return for each stage the seconds of the longest chain of stages to the end."""
     remaining = {task.name: seconds.get(task.name, UNKNOWN_SECONDS) for task in tasks}
     longest_after = dict.fromkeys(remaining, 0.0)
     for task in reversed(tasks):

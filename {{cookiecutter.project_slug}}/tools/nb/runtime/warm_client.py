@@ -29,13 +29,13 @@ class Warm:
     Args:
         root: the project's root.
         program: the module that is the warm process.
-        kept: files that it and what it forks keep open: the lock of the run.
+        kept: files that the process and all forks keep open: the lock of the run.
 
     Attributes:
         excluded: the libraries that each notebook imports by itself, and why.
-        workers: the processes that it forked.
+        workers: the processes that were forked.
         ends: the exit status and the CPU seconds of those that ended.
-        is_alive: it has not ended, as far as is known.
+        is_alive: the process has not ended, as far as is known.
     """
 
     def __init__(self, root: Path, program: str, kept: Iterable[int] = ()) -> None:
@@ -71,7 +71,7 @@ class Warm:
 
         Args:
             environment: the environment variables of the stages.
-            modules: dotted names; what is no module is passed over.
+            modules: dotted names; names of no module are passed over.
         """
         self._wanted = dict(environment), list(modules)
         self._ask()
@@ -79,8 +79,8 @@ class Warm:
     def is_ready(self) -> bool:
         """Return whether stages can be forked, as far as was listened.
 
-        If forks would not be safe, the process starts again without the module; its file is
-        another one then.
+        If forks would not be safe, the process starts again without the module, and has another
+        file.
         """
         if not self._answers:
             return False
@@ -103,8 +103,8 @@ class Warm:
 
         Args:
             job: the name of the job.
-            order: what the worker is to do.
-            files: its pipes.
+            order: the order for the worker.
+            files: the worker's pipes.
         """
         self._send({**order, "job": job}, files)
         answer = self._receive()
@@ -113,11 +113,11 @@ class Warm:
         return answer.get("pid")
 
     def fileno(self) -> int:
-        """Return what becomes readable when a worker ended, for `listen`."""
+        """Return the file that is readable when a worker ended, for `listen`."""
         return self.socket.fileno()
 
     def listen(self) -> bool:
-        """Note what the warm process says; return whether it is still there."""
+        """Note the answers of the warm process; return whether the process is still there."""
         try:
             content = self.socket.recv(65_536)
         except OSError:
@@ -132,7 +132,7 @@ class Warm:
         return self.is_alive
 
     def close(self) -> None:
-        """End it, without the workers."""
+        """End the warm process, without the workers."""
         self.socket.close()
         self.process.kill()
         self.process.wait()
@@ -142,7 +142,7 @@ class Warm:
             socket.send_fds(self.socket, [fork_server.line(content)], list(files))
 
     def _receive(self) -> dict[str, Any]:
-        """Wait for an answer; return an empty one if there will be none."""
+        """Wait for an answer; return an empty answer if there will be none."""
         while not self._answers:
             if not self.listen():
                 return {}
@@ -152,17 +152,17 @@ class Warm:
 def sets_environment_first(root: Path, notebook: Path) -> bool:
     """Return whether a notebook sets environment variables before it imports libraries.
 
-    They may read them as they are imported, which was done before a fork. The modules of `src/`
-    that it uses are looked at one by one, too.
+    Libraries may read variables as they are imported, which happens before a fork. The modules of
+    `src/` that the notebook uses are searched, too, each by itself.
 
     Args:
         root: the project's root.
-        notebook: its path.
+        notebook: the path of the notebook.
     """
     sources = Sources(root / "src")
     try:
         content = read_notebook(notebook)
-    except NbError:  # what is wrong with it comes up when it is run
+    except NbError:  # the run reports the error
         return False
     modules = [sources.modules[name] for name in sources.used_by(content)]
     texts = [[path.read_text(encoding="utf-8", errors="replace")] for path in modules]
@@ -224,6 +224,6 @@ def third_party_modules(root: Path, notebooks: Iterable[Path]) -> list[str]:
     own = {name.partition(".")[0] for name in sources.modules} | sys.stdlib_module_names
     names: set[str] = set()
     for path in notebooks:
-        with suppress(NbError):  # what is wrong with it comes up when it is run
+        with suppress(NbError):  # the run reports the error
             names |= sources.imported_by(read_notebook(path))
     return sorted(name for name in names if name.partition(".")[0] not in own)

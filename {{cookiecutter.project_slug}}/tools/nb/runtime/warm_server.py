@@ -1,6 +1,6 @@
 """The warm process: modules that the notebooks of a run import are imported once, then forked.
 
-It starts beside the planning of a run, imports Jupyter and the modules of its `Work`, then the
+The process starts beside the planning, imports Jupyter and the modules of `Work`, then the
 third-party modules of the notebooks to be run, and forks a process for each job that the runner
 orders: the worker of a stage, with a fork server for papermill and kernels, or the page maker.
 Modules of the project are left out: they change between runs. Linux only: on other systems common
@@ -13,12 +13,11 @@ import builtins
 import gc
 import importlib
 import os
-import selectors
 import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -28,6 +27,7 @@ from typing import Any, NoReturn
 import IPython
 
 from nb.processes import fork_server
+from nb.processes.events import EventLoop
 from nb.processes.interpreter import (
     Imports,
     InterpreterState,
@@ -39,7 +39,7 @@ from nb.processes.interpreter import (
 
 from . import deferred_imports
 
-# What every kernel imports by itself, with the debugger.
+# Modules that every kernel imports, with the debugger.
 KERNEL_MODULES = (
     "ipykernel.kernelapp",
     "ipykernel.kernelspec",
@@ -57,7 +57,7 @@ KERNEL_SHELL = "ipykernel.zmqshell"
 GPU_LIBRARIES = {"cudf", "cupy", "jax", "mxnet", "paddle", "tensorflow", "torch"}
 # Threads of a memory allocator that minds forks: jemalloc, in pyarrow.
 HARMLESS_THREADS = {"jemalloc_bg_thd"}
-# What ipykernel sets before a notebook can import matplotlib, which reads it then.
+# Set by ipykernel before a notebook can import matplotlib, which reads the setting.
 INLINE_BACKEND = "matplotlib_inline.backend_inline"
 
 
@@ -78,11 +78,11 @@ class Work:
 
 
 def serve_forks(connection: socket.socket, kept: Iterable[int], work: Work) -> None:
-    """Be the warm process: import what is asked for, then fork workers until the runner is gone.
+    """Be the warm process: import the ordered modules, then fork workers until the runner is gone.
 
     Args:
         connection: to the runner.
-        kept: files that the workers are to keep open, and what they start is not.
+        kept: files that workers keep open, and the processes of stages do not.
         work: the work of the forks.
     """
     sys.path[:] = [path for path in sys.path if path not in ("", str(Path.cwd()))]
@@ -117,12 +117,12 @@ def serve_forks(connection: socket.socket, kept: Iterable[int], work: Work) -> N
         fork_server.preparations[fork_server.STARTED] = partial(_follow_libraries, filters, threads)
         gc.freeze()  # no pass of the collector touches, and so copies, pages that forks share
         gc.enable()
-        _serve(connection, kept, programs, work)
+        _Server(connection, kept, programs, work).serve()
 
 
 def _import(modules: Iterable[str]) -> None:
     for name in modules:
-        with suppress(ModuleNotFoundError):  # of another version: stages import what they need
+        with suppress(ModuleNotFoundError):  # of another version: stages import their modules
             importlib.import_module(name)
 
 
@@ -172,7 +172,7 @@ def _preload(environment: dict[str, str], modules: Iterable[str]) -> dict[str, s
 class _Stream:
     """Stands for a stream of a kernel while modules are imported, and passes on to that later.
 
-    A module may keep the stream that it finds, for its log, or note whether that is a terminal.
+    A module may keep the stream, for a log, or note whether the stream is a terminal.
 
     Args:
         name: that of the stream in `sys`.
@@ -199,7 +199,7 @@ class _StandIn:
     A module that asks for the shell as it is imported would conclude that it is in no notebook.
     """
 
-    kernel = None  # that there is one is all that pandas wants to know
+    kernel = None  # pandas only asks whether there is a shell
 
     def __enter__(self) -> _StandIn:
         self.why = ""
@@ -235,7 +235,7 @@ def _what_forks_would_break() -> str:
     if threading.active_count() > 1:
         return "it starts threads"
     if _threads() > 1:
-        # A library that minds forks (OpenBLAS) ends its threads before one.
+        # A library that minds forks (OpenBLAS) ends its threads before a fork.
         pid = os.fork()
         if pid == 0:
             os._exit(0)
@@ -251,48 +251,55 @@ def _threads() -> int:
     return sum(name not in HARMLESS_THREADS for name in names)
 
 
-def _serve(
-    connection: socket.socket, kept: Iterable[int], programs: ProgramImports, work: Work
-) -> None:
-    """Fork workers and tell when they end."""
-    wakeup = socket.socketpair()
-    for end in wakeup:
-        end.setblocking(False)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.set_wakeup_fd(wakeup[1].fileno(), warn_on_full_buffer=False)
-    workers: set[int] = set()
-    with selectors.DefaultSelector() as events:
-        for source in (connection, wakeup[0]):
-            events.register(source, selectors.EVENT_READ)
-        while True:
-            ready = {key.fileobj for key, _ in events.select()}
-            if wakeup[0] in ready:
-                wakeup[0].recv(65_536)
-                for pid, status, cpu in _ended(workers):
-                    workers.remove(pid)
-                    connection.sendall(
-                        fork_server.line({"ended": pid, "status": status, "cpu": cpu})
-                    )
-            if connection in ready:
-                order, files = fork_server.receive(connection)
-                if not order:
-                    return
-                pid = os.fork()
-                if pid == 0:
-                    signal.set_wakeup_fd(-1)
-                    events.close()
-                    for source in (connection, *wakeup):
-                        source.close()
-                    programs.resume()
-                    work.jobs[order.pop("job")](order, files, kept)
-                for file in files:
-                    os.close(file)
-                workers.add(pid)
-                connection.sendall(fork_server.line({"pid": pid}))
+class _Server:
+    """The loop in which the warm process forks workers and tells the runner of their ends.
 
+    Args:
+        connection: the connection to the runner.
+        kept: the files that workers keep open.
+        programs: the state of the interpreter in which forks run the programs.
+        work: the jobs that can be ordered.
+    """
 
-def _ended(workers: set[int]) -> Iterator[tuple[int, int, float]]:
-    for pid in list(workers):
-        found, status, usage = os.wait4(pid, os.WNOHANG)
-        if found:
-            yield pid, status, usage.ru_utime + usage.ru_stime
+    def __init__(
+        self, connection: socket.socket, kept: Iterable[int], programs: ProgramImports, work: Work
+    ) -> None:
+        self.connection = connection
+        self.kept = kept
+        self.programs = programs
+        self.work = work
+        self.workers: set[int] = set()
+        self.is_wanted = True
+        self.events = EventLoop(on_signal=self._reap)
+
+    def serve(self) -> None:
+        """Serve until the runner closes the connection."""
+        self.events.catch({})
+        self.events.watch(self.connection, self._obey)
+        while self.is_wanted:
+            self.events.wait()
+
+    def _obey(self) -> None:
+        order, files = fork_server.receive(self.connection)
+        if not order:
+            self.is_wanted = False
+            return
+        pid = os.fork()
+        if pid == 0:
+            self.events.close()
+            self.connection.close()
+            self.programs.resume()
+            self.work.jobs[order.pop("job")](order, files, self.kept)
+        for file in files:
+            os.close(file)
+        self.workers.add(pid)
+        self.connection.sendall(fork_server.line({"pid": pid}))
+
+    def _reap(self) -> None:
+        for pid in list(self.workers):
+            found, status, usage = os.wait4(pid, os.WNOHANG)
+            if found:
+                self.workers.remove(pid)
+                cpu = usage.ru_utime + usage.ru_stime
+                ended = {"ended": pid, "status": status, "cpu": cpu}
+                self.connection.sendall(fork_server.line(ended))

@@ -1,9 +1,9 @@
-"""Worker processes: one per stage, in which it is reproduced, and a sure end for all it starts.
+"""Workers: processes that reproduce a stage each, and end with all their descendants.
 
-A worker is forked from the runner or the warm process, so its imports are done. It leads a session
-of its own: Ctrl-C in the terminal reaches the runner only. The runner holds one end of a pipe, the
+A worker is forked from the runner or the warm process, so imports are done, and leads a session of
+its own: Ctrl-C in the terminal reaches the runner only. The runner holds one end of a pipe, the
 worker watches the other: an order to interrupt or to kill comes through the pipe, and when the
-runner is gone, in whatever way, the worker sees the end of the pipe and kills what it started.
+runner is gone, in whatever way, the worker sees the end of the pipe and kills its descendants.
 POSIX only.
 """
 
@@ -25,34 +25,35 @@ from typing import Any, NoReturn, Protocol
 
 from nb.declaration.tasks import Outcome, Task
 from nb.execution.failures import oom_kills
+from nb.exit_codes import ExitCode
 from nb.processes import fork_server
-from nb.processes.subreaper import adopt_orphans
+from nb.processes.tree import adopt_orphans, children, end_descendants, send_signal
 
 from .lines import Lines
 
 INTERRUPT, KILL = b"i", b"k"
-# How long DVC may take to write down what it has once the command was killed.
+# How long DVC may take for bookkeeping once the command was killed.
 LAST_WORDS_SECONDS = 3.0
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Worker:
     """The runner's end of a worker.
 
     Attributes:
-        task: its stage.
-        pid: its process, which leads the process group and the session of the stage.
+        task: the stage.
+        pid: the process, which leads the process group and the session of the stage.
         control: the pipe for orders; closing it means: end.
-        output: what the stage prints.
-        result: its outcome, as JSON; nothing if it was killed.
-        began: when it was started, on the monotonic clock.
+        output: the output of the stage.
+        result: the outcome, as JSON; nothing if the worker was killed.
+        began: the start, on the monotonic clock.
         started: the same in seconds since the epoch, to compare with times of files.
         oom_kills: how often the system had killed for lack of memory by then.
-        lines: splits its output.
-        tail: the last lines of it.
-        ordered: the orders that it was given.
-        interrupted: when it was interrupted, on the monotonic clock.
-        timed_out: it was interrupted because it ran too long.
+        lines: the lines of the output.
+        tail: the last lines of the output.
+        ordered: the orders that were given.
+        interrupted: the time of the interrupt, on the monotonic clock.
+        timed_out: the interrupt came because the stage ran too long.
     """
 
     task: Task
@@ -70,18 +71,18 @@ class Worker:
     timed_out: bool = False
 
     def order(self, order: bytes) -> None:
-        """Have the stage interrupted or killed; of no effect if it was already, or has ended."""
+        """Have the stage interrupted or killed; of no effect the second time, or after the end."""
         if order not in self.ordered:
             self.ordered += order
             with suppress(BrokenPipeError):
                 os.write(self.control, order)
 
     def pipes(self) -> list[int]:
-        """Return the runner's ends of its pipes."""
+        """Return the runner's ends of the pipes."""
         return [self.control, self.output, self.result]
 
     def outcome(self) -> tuple[Outcome | None, int | None]:
-        """Return what became of the stage and its peak memory in bytes, once the worker ended."""
+        """Return the stage's outcome and peak memory in bytes, once the worker ended."""
         content = _read_all(self.result)
         if not content:
             return None, None
@@ -89,18 +90,18 @@ class Worker:
         return Outcome(**values["outcome"]), values["peak_memory"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Order:
-    """What a worker is to do.
+    """The order to a worker.
 
     Attributes:
         stage: the stage to bring up to date.
         root: the project's root.
-        force: run it even if nothing changed.
-        pull: fetch from the storage what is missing.
-        executed: the executed copy that its command writes; empty if it runs no notebook.
+        force: run the stage even if nothing changed.
+        pull: fetch missing data from the storage.
+        executed: the executed copy that the command writes; empty without a notebook.
         persisted: outputs that DVC does not remove before a run, as absolute paths.
-        environment: the environment variables of its command.
+        environment: the environment variables of the command.
     """
 
     stage: str
@@ -132,10 +133,10 @@ def start(
 
     Args:
         task: the stage.
-        order: what to do with it.
+        order: the order.
         fork: forks a worker from the warm process, given the order and its pipes; returns None if
             there is none, and the worker is forked from this process.
-        setup: called first in a worker that is forked from this process, to close what is its own.
+        setup: called first in a worker forked from this process, to close the runner's files.
         reproduce: brings the stage up to date, in a worker that is forked from this process.
     """
     control, output, result = os.pipe(), os.pipe(), os.pipe()
@@ -154,47 +155,16 @@ def start(
     for fd in theirs:
         os.close(fd)
     os.set_blocking(output[0], False)
-    return Worker(task, pid, control[1], output[0], result[0], began, started, oom_kills())
-
-
-def end_descendants(spared: Iterable[int] = ()) -> None:
-    """Kill every descendant of this process, except the given children and theirs."""
-    import psutil
-
-    spared = set(spared)
-    end = time.monotonic() + LAST_WORDS_SECONDS
-    while time.monotonic() < end:
-        alive = [child for child in psutil.Process().children() if child.pid not in spared]
-        alive += [grandchild for child in alive for grandchild in _children(child)]
-        alive = [process for process in alive if not _is_dead(process)]
-        if not alive:
-            return
-        for process in alive:
-            _signal(process.pid, signal.SIGKILL)
-        time.sleep(0.01)
-
-
-def _children(process: Any) -> list[Any]:
-    import psutil
-
-    try:
-        return list(process.children(recursive=True))
-    except psutil.Error:
-        return []
-
-
-def _is_dead(process: Any) -> bool:
-    import psutil
-
-    try:
-        return bool(process.status() == psutil.STATUS_ZOMBIE)
-    except psutil.Error:
-        return True
-
-
-def _signal(pid: int, number: int) -> None:
-    with suppress(ProcessLookupError):
-        os.kill(pid, number)
+    return Worker(
+        task=task,
+        pid=pid,
+        control=control[1],
+        output=output[0],
+        result=result[0],
+        began=began,
+        started=started,
+        oom_kills=oom_kills(),
+    )
 
 
 def work(
@@ -206,10 +176,10 @@ def work(
     """Be the worker; never return into the code of the process that was forked.
 
     Args:
-        order: what to do.
-        files: the pipes for orders, for what the stage prints, and for its outcome.
+        order: the order.
+        files: the pipes for orders, for the output of the stage, and for the outcome.
         reproduce: brings the stage up to date.
-        warm_files: if this process is a fork of the warm one, what that keeps open for workers;
+        warm_files: if this process is a fork of the warm process, the files kept open for workers;
             papermill and kernels are forks, too, then.
     """
     control, output, result = files
@@ -279,20 +249,17 @@ class _Watch(Thread):
 
     def _interrupt(self) -> None:
         """Send Ctrl-C to the stage's process group, and to each command that starts after that."""
-        import psutil
-
         self.stopping = True
-        seen = {child.pid for child in psutil.Process().children()}
+        seen = set(children())
         os.killpg(0, signal.SIGINT)
         while not select.select([self.control], [], [], 0.1)[0]:
-            for child in psutil.Process().children():
-                if child.pid not in seen:
-                    seen.add(child.pid)
-                    _signal(child.pid, signal.SIGINT)
+            for pid in set(children()) - seen:
+                seen.add(pid)
+                send_signal(pid, signal.SIGINT)
 
     def _give_up(self) -> None:
         time.sleep(LAST_WORDS_SECONDS)
-        os._exit(128 + signal.SIGKILL)
+        os._exit(ExitCode.KILLED)
 
 
 def _peak_memory() -> int:

@@ -55,7 +55,7 @@ def _recording(function: Callable[..., Any], folder: Path) -> Callable[..., Any]
         nonlocal count
         if count < CALLS:
             count += 1
-            # What cannot be copied or kept is no example; the notebook must not notice.
+            # A value that cannot be copied or kept is no example; the notebook must not notice.
             with suppress(Exception):
                 content = pickle.dumps((_sample(arguments), _sample(options)))
                 (folder / f"{function.__name__}-{count}.pickle").write_bytes(content)

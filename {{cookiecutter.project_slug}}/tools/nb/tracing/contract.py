@@ -1,7 +1,7 @@
-"""Holds a stage to its contract: it reads what it declares, and writes its outputs and no more.
+"""Contracts of stages: a stage reads declared inputs, and writes declared outputs and no more.
 
 `nb run --verify` makes this module the shell in which DVC runs the commands of stages. A command
-that breaks the contract ends with the exit code 3, so DVC records no result of it.
+that breaks the contract ends with the exit code 3, so DVC records no result.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from nb.declaration.papermill_command import papermill_commands
-from nb.execution.failures import CONTRACT, CONTRACT_ERROR
+from nb.execution.failures import CONTRACT_ERROR
+from nb.exit_codes import ExitCode, as_exit_code
 from nb.notebook.content import MODULE_LINE
 from nb.pipeline import Contract
 from nb.project import FINGERPRINTS, module, parse_json
@@ -60,12 +61,12 @@ def verified(root: Path) -> list[str]:
 def violations(
     stage: str, contract: Contract, traced: trace.Trace, command: str, root: Path
 ) -> Iterator[str]:
-    """Yield one line for each file that a stage uses and does not declare.
+    """Yield a line for each file that a stage uses and does not declare.
 
     Args:
-        stage: its name.
-        contract: what it declares.
-        traced: what its command did.
+        stage: the name of the stage.
+        contract: the declared files.
+        traced: the trace of the command.
         command: the command.
         root: the project's root.
     """
@@ -102,9 +103,9 @@ def _standing_for(contract: Contract, command: str, root: Path) -> set[str]:
 
 
 def main(arguments: list[str]) -> int:
-    """Run the command of a stage as a shell would (`-c COMMAND`), and hold it to its contract.
+    """Run the command of a stage as a shell would (`-c COMMAND`), and check the contract.
 
-    The stage is the one that DVC names in `DVC_STAGE`.
+    DVC names the stage in `DVC_STAGE`.
     """
     root, command = Path(arguments[0]), arguments[-1]
     stage = os.environ.get("DVC_STAGE", "")
@@ -120,12 +121,12 @@ def main(arguments: list[str]) -> int:
     path = root / REPORTS / f"{os.getpid()}.json"
     path.write_text(json.dumps(report, indent=2), encoding="utf-8")
     if traced.code:
-        return traced.code if traced.code > 0 else 128 - traced.code
+        return as_exit_code(traced.code)
     for text in traced.unseen:
         print(f"nb: not seen: {text}", flush=True)
     for line in lines:
         print(f"{CONTRACT_ERROR}{line}", flush=True)
-    return CONTRACT if lines else 0
+    return ExitCode.BROKEN_CONTRACT if lines else ExitCode.DONE
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a notebook reads and writes: run it by itself, under `trace`."""
+"""Footprints: the files that a notebook, run by itself, reads and writes."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Footprint:
     """A traced run of a notebook.
 
     Attributes:
-        trace: the files that it used, without the notebook itself and the modules that it reads.
-        problem: why it failed, in one line; empty if it did not.
-        cell: which of its code cells failed, counted from 1.
+        trace: the files in use, without the notebook itself and the modules that were imported.
+        problem: the cause of a failure, in one line; else empty.
+        cell: the code cell that failed, counted from 1.
     """
 
     trace: trace.Trace
@@ -30,7 +30,7 @@ class Footprint:
 
 
 def trace_notebook(root: Path, notebook: Path) -> Footprint:
-    """Run a notebook and return what it did, also if it failed.
+    """Run a notebook and return the footprint, also after a failure.
 
     Args:
         root: the project's root.
@@ -58,15 +58,15 @@ def run_traced(
     environment: Mapping[str, str] | None = None,
     forbidden: Path | None = None,
 ) -> Footprint:
-    """Run a notebook with papermill and return what it did.
+    """Run a notebook with papermill and return the footprint.
 
     Args:
         root: the project's root.
         notebook: the notebook.
         executed: where the executed copy goes.
-        cwd: the working directory of its kernel.
+        cwd: the working directory of the kernel.
         options: more of papermill's.
-        environment: its variables; by default those in which programs of the project are found.
+        environment: the variables; by default those in which programs of the project are found.
         forbidden: a folder in which nothing may be written.
     """
     words = [str(notebook), str(executed), "--engine", "nb", "-k", "python3"]
@@ -93,7 +93,7 @@ def _is_code(path: str, notebook: str) -> bool:
 
 
 def table(traced: trace.Trace) -> str:
-    """Show a trace: one line per file, and what could not be seen."""
+    """Show a trace: a line per file, and the limits of the view."""
     return "\n".join(_lines(traced))
 
 

@@ -1,6 +1,6 @@
 """File events of Linux (inotify): which files below a folder any process opens. Needs no rights.
 
-It says that a file was opened and whether for writing, not by whom.
+Events tell that a file was opened and whether for writing, not by whom.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ def strace_is_available() -> bool:
 
 
 def traced(command: Sequence[str], prefix: Path) -> list[str]:
-    """Return a command that runs the given one and writes the calls to files of that prefix.
+    """Return a command that traces the given command, with logs of that prefix.
 
     A filter in the kernel stops processes at the calls of interest only: what a run of pandas and
     matplotlib takes does not change by more than a tenth.
@@ -60,7 +60,7 @@ def _parse(path: Path, cwd: Path) -> Iterator[tuple[float, str, Path]]:
 
 
 def _kinds(call: str, arguments: str) -> list[tuple[str, int]]:
-    """Return what a call does with which of its paths."""
+    """Return the effect of a call on each of the paths."""
     if call.startswith("rename"):
         return [("delete", 0), ("write", 1)]
     if call.startswith("link"):

@@ -1,4 +1,4 @@
-"""Which files of the project a command reads and writes, whatever it and its children are.
+"""Traces: the files of the project that a command and all descendants read and write.
 
 Four ways of looking are combined, because none sees everything everywhere:
 
@@ -6,7 +6,7 @@ Four ways of looking are combined, because none sees everything everywhere:
 - system calls by strace, where that is installed and allowed: they see everything;
 - else file events (Linux), which also see native code and other programs, but not whose they are;
 - else the path arguments of the usual native readers and of started programs;
-- a comparison of the tree before and after, which settles what was written.
+- a comparison of the tree before and after, which settles the writes.
 
 Standard library only.
 """
@@ -24,12 +24,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePath
 from tempfile import TemporaryDirectory
 
+from nb.exit_codes import ExitCode
 from nb.project import EXECUTED, SITE, NbError, parse_json
 
 from . import inotify, strace
 
 HOOK_FOLDER = Path(__file__).parent / "hook"
-# The ways of looking at what Python cannot see; the first that works is taken.
+# Views of programs other than Python; the first that works is taken.
 STRACE, EVENTS, ARGUMENTS = "strace", "events", "arguments"
 VIEWS = {
     STRACE: "system calls (strace)",
@@ -37,7 +38,7 @@ VIEWS = {
     ARGUMENTS: "the path arguments of functions and programs",
 }
 HOOKED, COMPARED = "hook", "comparison"
-# Never part of a contract: the machinery, and what programs keep for themselves.
+# Never part of a contract: the machinery, and caches of programs.
 MACHINERY = ("tools", EXECUTED.as_posix(), "reports/runs", SITE.as_posix())
 CACHES = ("__pycache__", "node_modules")
 PIPELINE_FILES = ("dvc.yaml", "dvc.lock")
@@ -51,8 +52,8 @@ class Access:
 
     Attributes:
         path: relative to the root, with slashes.
-        reads: what it held before was read.
-        writes: it was made, changed or removed.
+        reads: the earlier content was read.
+        writes: the file was made, changed or removed.
         seen: by which ways of looking.
     """
 
@@ -64,13 +65,13 @@ class Access:
 
 @dataclass
 class Trace:
-    """What a command did to the files of the project.
+    """The trace of a command: accesses to files of the project.
 
     Attributes:
-        code: its exit code.
-        view: the way of looking at what Python cannot see, a key of `VIEWS`.
+        code: the exit code.
+        view: the view of programs other than Python, a key of `VIEWS`.
         accesses: the files, sorted by path.
-        unseen: what may have been missed, in words.
+        unseen: the limits of the view, in words.
     """
 
     code: int
@@ -89,7 +90,7 @@ class Trace:
         return [access.path for access in self.accesses if access.writes]
 
     def as_json(self) -> str:
-        """Return it as JSON."""
+        """Return the trace as JSON."""
         return json.dumps(asdict(self), indent=2)
 
 
@@ -101,7 +102,7 @@ def best_view() -> str:
     """
     chosen = os.environ.get("NB_TRACE_VIEW")
     if chosen and chosen not in VIEWS:
-        raise NbError(f"NB_TRACE_VIEW is {chosen}; it may be {', '.join(VIEWS)}", 2)
+        raise NbError(f"NB_TRACE_VIEW is {chosen}; it may be {', '.join(VIEWS)}", ExitCode.USAGE)
     if chosen:
         return chosen
     if strace.strace_is_available():
@@ -129,16 +130,16 @@ def run_under_trace(
     forbidden: Path | None = None,
     quiet: bool = False,
 ) -> Trace:
-    """Run a command to its end and return what it did to the files of the project.
+    """Run a command to the end and return the trace.
 
     Args:
-        command: the program and its arguments.
+        command: the program and the arguments.
         root: the project's root.
-        cwd: where it runs; by default the root.
-        environment: its environment variables; by default those of this process.
+        cwd: the working directory; by default the root.
+        environment: the environment variables; by default those of this process.
         view: a key of `VIEWS`; by default the best.
         forbidden: a folder in which Python processes are refused to write.
-        quiet: drop what it prints.
+        quiet: drop the output.
     """
     view = view or best_view()
     cwd = cwd or root
@@ -185,7 +186,7 @@ def _environment(
 
 @contextmanager
 def _interrupts_passed_on() -> Iterator[None]:
-    """Leave Ctrl-C to the command, which gets it, too, and is waited for."""
+    """Leave Ctrl-C to the command, which gets the signal, too, and is waited for."""
     before = signal.signal(signal.SIGINT, lambda *_: None)
     try:
         yield
@@ -226,7 +227,7 @@ def _accesses(
     after: Mapping[str, tuple[int, int]],
     view: str,
 ) -> list[Access]:
-    """Put together, file by file, what each way of looking saw, in its order."""
+    """Merge the accesses that each view saw, file by file."""
     kinds: dict[str, dict[str, list[str]]] = {}
     for how, kind, path in found:
         name = _relative(root, path)
@@ -239,7 +240,7 @@ def _accesses(
     return [
         access
         for name, ways in sorted(kinds.items())
-        if name in before or name in after  # what came and went is nobody's input or output
+        if name in before or name in after  # a file that came and went is nobody's input or output
         for access in [_access(name, ways, name in before, name in changed)]
         if access.reads or access.writes
     ]
@@ -255,7 +256,7 @@ def _access(name: str, ways: Mapping[str, list[str]], existed: bool, changed: bo
 
 
 def _relative(root: Path, path: Path) -> str:
-    """Return the path relative to the root; empty if it is outside, or no part of contracts."""
+    """Return the path relative to the root; empty outside, and for no part of contracts."""
     for candidate in (Path(os.path.normpath(path)), path.parent.resolve() / path.name):
         if candidate.is_relative_to(root):
             relative = candidate.relative_to(root)

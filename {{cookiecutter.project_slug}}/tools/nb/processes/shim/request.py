@@ -1,4 +1,4 @@
-"""Have the stage's fork server run papermill with these arguments; run it here if it does not.
+"""The client of a stage's fork server: has papermill forked, or else runs papermill here.
 
 This starts for every stage, so it imports next to nothing. The protocol is that
 of `nb.processes.fork_server`.
@@ -15,7 +15,7 @@ import sys
 def main() -> None:
     """Pass on the arguments, the environment and the standard streams; exit as papermill does."""
     here = os.getcwd()
-    # What the notebook starts finds the environment that it finds in an ordinary papermill.
+    # Programs that the notebook starts find the environment of an ordinary papermill.
     del os.environ["NB_PYTHON"]
     own = os.path.dirname(__file__)
     paths = os.environ["PATH"].split(os.pathsep)
@@ -43,12 +43,12 @@ def main() -> None:
         print(f"nb: papermill starts anew: {answer.get('refused', 'no answer')}", file=sys.stderr)
         program = os.path.join(os.path.dirname(sys.executable), "papermill")
         os.execv(program, [program, *sys.argv[1:]])
-    # Ctrl-C reaches papermill as it reaches this process; its answer to it is waited for.
+    # Ctrl-C reaches papermill as it reaches this process; papermill's answer is waited for.
     end_as(answer["exit"] if "exit" in answer else last_answer(answers))
 
 
 def last_answer(answers: io.TextIOWrapper) -> int:
-    """Return papermill's exit code; it was killed with its fork server if that does not answer."""
+    """Return papermill's exit code; without an answer, papermill died with the fork server."""
     try:
         return int(json.loads(answers.readline())["exit"])
     except (OSError, ValueError):

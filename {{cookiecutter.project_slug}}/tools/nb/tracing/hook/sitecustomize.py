@@ -1,7 +1,7 @@
-"""Notes which files of the project a traced Python process opens; loaded when it starts.
+"""The audit hook of a trace: notes files of the project that a Python process opens.
 
 `nb.tracing.trace` puts this folder on `PYTHONPATH`, so that kernels, subprocesses and the workers
-of pools load it. It leaves no name in a notebook. Standard library only, and as little of it as
+of pools load it. The hook leaves no name in a notebook. Standard library only, as little as
 possible.
 """
 
@@ -23,9 +23,9 @@ from typing import Any
 
 ROOT = os.environ["NB_TRACE_ROOT"]
 LOG = os.environ["NB_TRACE_LOG"]
-# Another tree, in which nothing may be written: the one that a private copy was made of.
+# Another tree, in which nothing may be written: the original of a private copy.
 FORBIDDEN = os.environ.get("NB_TRACE_FORBIDDEN", "")
-# Nothing else sees what Python does not: take the word of arguments for it.
+# Without a view of other programs, the files in their arguments count as used.
 ARGUMENTS = bool(os.environ.get("NB_TRACE_ARGUMENTS"))
 HERE = os.path.dirname(os.path.abspath(__file__))
 # Programs that Python itself starts, which use no file of a project.
@@ -59,7 +59,7 @@ _noted: set[tuple[str, str, str]] = set()
 
 
 def _absolute(path: Any) -> str:
-    """Return a path as it is meant in this process; empty for what is none."""
+    """Return a path as meant in this process; empty for anything else."""
     if not isinstance(path, str | bytes | os.PathLike):
         return ""
     name = os.fsdecode(path)
@@ -73,8 +73,8 @@ def _inside(path: str, folder: str) -> bool:
 
 
 def _note(how: str, kind: str, path: str) -> None:
-    """Append one line to the log; each is written as a whole, whoever else writes."""
-    if (how, kind, path) in _noted:  # what comes first tells an input from an output
+    """Append a line to the log, as a whole, also when others write."""
+    if (how, kind, path) in _noted:  # the first use tells an input from an output
         return
     _noted.add((how, kind, path))
     fd = os.open(LOG, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
@@ -98,7 +98,7 @@ def _note_file(how: str, kind: str, value: Any) -> None:
 
 
 def _kind_of_open(mode: str | None, flags: int) -> str:
-    """Return what an open is for; what may be either is told by what became of the file."""
+    """Return the use of an open; where unclear, the later state of the file decides."""
     if flags & (os.O_WRONLY | os.O_RDWR) == 0:
         return "read"
     if flags & (os.O_TRUNC | os.O_EXCL) or (flags & os.O_WRONLY and flags & os.O_APPEND == 0):
@@ -237,7 +237,7 @@ def _wrap(module: ModuleType) -> None:
 
 
 def _run_hidden() -> None:
-    """Run the module of this name that the environment has, which this one hides."""
+    """Run the module of this name in the environment, which this module hides."""
     sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry or ".") != HERE]
     spec = PathFinder.find_spec("sitecustomize")
     if spec and spec.loader:

@@ -1,0 +1,80 @@
+"""Process trees: the adoption of orphans, signals to descendants, and the end of a whole tree."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import psutil
+
+PR_SET_CHILD_SUBREAPER = 36
+# How long killed processes may take to disappear: writes to a slow disk come to an end first.
+KILL_SECONDS = 3.0
+
+
+def adopt_orphans(adopt: bool = True) -> None:
+    """Make this process the parent of any descendant whose own parent ends, or not (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, int(adopt), 0, 0, 0)
+
+
+def end_descendants(spared: Iterable[int] = ()) -> None:
+    """Kill every descendant of this process, except the given children and their descendants.
+
+    Killing is repeated until nobody is left, because a process may start others meanwhile.
+    """
+    spared = set(spared)
+    end = time.monotonic() + KILL_SECONDS
+    while time.monotonic() < end:
+        trees = [tree(child) for child in children() if child not in spared]
+        alive = [process for members in trees for process in members if not _is_dead(process)]
+        if not alive:
+            return
+        for process in alive:
+            send_signal(process.pid, signal.SIGKILL)
+        time.sleep(0.01)
+
+
+def end_tree(pid: int) -> None:
+    """Kill a process and all descendants."""
+    for process in tree(pid):
+        send_signal(process.pid, signal.SIGKILL)
+
+
+def children() -> list[int]:
+    """Return the children of this process."""
+    import psutil
+
+    return [child.pid for child in psutil.Process().children()]
+
+
+def tree(pid: int) -> list[psutil.Process]:
+    """Return the descendants of a process, then the process itself; nothing once it is gone."""
+    import psutil
+
+    with suppress(psutil.Error):
+        process = psutil.Process(pid)
+        return [*process.children(recursive=True), process]
+    return []
+
+
+def send_signal(pid: int, number: int) -> None:
+    """Send a signal to a process, unless the process is gone or another user's."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, number)
+
+
+def _is_dead(process: psutil.Process) -> bool:
+    import psutil
+
+    try:
+        return bool(process.status() == psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return True
