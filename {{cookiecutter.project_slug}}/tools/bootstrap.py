@@ -262,7 +262,7 @@ def remove_moved() -> None:
     Its programs name their interpreter by its path, so they do not start, or start another's.
     """
     ready = VENV / ".ready"
-    if not ready.exists() or ready.read_text(encoding="utf-8") == str(ROOT):
+    if not ready.exists() or ready.read_bytes() == os.fsencode(ROOT):
         return
     if is_ours(os.__file__):  # conda: this Python would remove its own modules
         python = find_python((3, 8))
@@ -287,7 +287,7 @@ def main(arguments: list[str]) -> None:
         wanted = ".".join(map(str, required_python()))
         fail(f"{arguments[0]} ended well, but .venv holds no Python {wanted} with the command nb.")
     run(VENV / SCRIPTS / "nb", "setup", hint="the clone is not wired yet; the reason is above.")
-    (VENV / ".ready").write_text(str(ROOT), encoding="utf-8")
+    (VENV / ".ready").write_bytes(os.fsencode(ROOT))
 
 
 if __name__ == "__main__":

@@ -29,6 +29,8 @@ from .wiring import git
 ASIDE = Path(".nb/outputs")
 # Outputs of cells that are gone with their edits, into a stash or another branch.
 LATER = Path(".nb/outputs-of-edits")
+# Suffix of a file there that another version of the tooling wrote.
+NOT_READ = ".not-read"
 # Commands after which cells that are gone have been replaced for good.
 REPLACING = ("pull", "merge", "rebase", "cherry-pick")
 
@@ -116,7 +118,7 @@ def _put_all_back(root: Path, kept: Kept, *, edits_return: bool) -> None:
     for copy in sorted((root / ASIDE).rglob("*.ipynb")):
         name = copy.relative_to(root / ASIDE).as_posix()
         target = root / name if (root / name).is_file() else _renamed(root, copy)
-        if target is None or name in conflicts:
+        if target is None or name in conflicts or _is_foreign(copy, target):
             kept.waiting.append(name)
             continue
         restored = _with_outputs(target, copy)
@@ -130,10 +132,19 @@ def _put_all_back(root: Path, kept: Kept, *, edits_return: bool) -> None:
         copy.unlink()
 
 
+def _is_foreign(copy: Path, target: Path) -> bool:
+    """Tell whether a copy differs and is in another nbformat, so its outputs cannot be moved."""
+    content = copy.read_bytes()
+    try:
+        return bool(content != target.read_bytes() and parse_json(content)["nbformat"] != 4)
+    except (ValueError, KeyError, TypeError):
+        return False
+
+
 def _gone(target: Path, copy: Path) -> list[dict[str, Any]]:
     """Return the cells of a copy that have outputs and are not in the notebook."""
     try:
-        new, old = (_code_cells(json.loads(path.read_bytes())) for path in (target, copy))
+        new, old = (_code_cells(parse_json(path.read_bytes())) for path in (target, copy))
         there = {source_text(cell) for cell in new}
         return [cell for cell in old if cell["outputs"] and source_text(cell) not in there]
     except (ValueError, KeyError, TypeError):
@@ -141,10 +152,18 @@ def _gone(target: Path, copy: Path) -> list[dict[str, Any]]:
 
 
 def _keep_for_later(path: Path, cells: list[dict[str, Any]]) -> None:
-    """Add cells to those whose outputs wait for their edits; a newer output takes the place."""
-    known = _code_cells(json.loads(path.read_bytes())) if path.exists() else []
-    latest = {source_text(cell): cell for cell in (*known, *cells)}
-    write_whole(path, json.dumps({"cells": list(latest.values())}))
+    """Add cells to those whose outputs wait for their edits; a newer output takes the place.
+
+    The file is a notebook, so Jupyter opens it. A file that is none is moved aside, not replaced.
+    """
+    try:
+        known = _code_cells(parse_json(path.read_bytes())) if path.exists() else []
+        latest = {source_text(cell): cell for cell in (*known, *cells)}
+    except (ValueError, KeyError, TypeError):
+        path.replace(path.with_name(f"{path.name}{NOT_READ}"))
+        latest = {source_text(cell): cell for cell in cells}
+    content = {"cells": list(latest.values()), "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    write_whole(path, json.dumps(content))
 
 
 def _put_later_back(root: Path, kept: Kept) -> None:
@@ -203,7 +222,15 @@ def _with_moved_outputs(target: Path, copy: Path) -> bytes | None:
 
 
 def _code_cells(notebook: Any) -> list[dict[str, Any]]:
-    return [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    """Return the code cells of a notebook's JSON.
+
+    Raises:
+        ValueError, KeyError, TypeError: if the JSON is not a notebook in nbformat 4.
+    """
+    cells = notebook["cells"]
+    if notebook.get("nbformat", 4) != 4:  # the first files of LATER held cells only
+        raise ValueError("the notebook is not in nbformat 4")
+    return [cell for cell in cells if cell["cell_type"] == "code"]
 
 
 def _move_outputs(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> bool:

@@ -114,7 +114,7 @@ def find_conflicts(root: Path, ids: Mapping[str, str]) -> dict[str, str]:
 
 def _conflict(name: str, content: bytes) -> str | None:
     try:
-        cells = load(content)["cells"] if content else []
+        cells = load(content)["cells"]
         marked = [n for n, cell in enumerate(cells, 1) if CONFLICT.search(source_text(cell))]
     except (ValueError, KeyError, TypeError):  # the filter lets it pass, outputs and all
         return f"{name} is not a notebook that can be read: finish its merge, or repair it."

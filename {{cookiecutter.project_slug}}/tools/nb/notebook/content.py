@@ -23,6 +23,9 @@ from nb.project import DEEPEST, PRODUCTION, NbError, read_regular
 from .magics import foreign_cell, mask
 from .strip import kernel_name
 
+# The first line of a fingerprint, up to the kernel's name. From format 2 on, the number is between.
+# DVC hashes the file: another first line makes every notebook of every project stale.
+KERNEL_LINE = "# kernel "
 CELL = "# %% code cell"
 MODULE_LINE = "# module"
 Parsed = TypeVar("Parsed")
@@ -275,7 +278,7 @@ def fingerprint_text(notebook: Notebook, sources: Sources) -> str:
     files = [sources.modules[name] for name in sorted(used)] + (sources.data_files if used else [])
     return "".join(
         [
-            f"# kernel {notebook.kernel}\n",
+            f"{KERNEL_LINE}{notebook.kernel}\n",
             *(_cell_text(cell) for cell in notebook.cells if cell.source),
             *(
                 f"{MODULE_LINE} {_relative(path, sources)} {sources.hash_of(path)}\n"

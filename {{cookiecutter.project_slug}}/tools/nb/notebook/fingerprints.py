@@ -7,6 +7,7 @@ kept in `.nb/history` under its MD5, so that a change can be explained cell by c
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 from collections.abc import Iterable, Iterator
 from difflib import SequenceMatcher
@@ -17,6 +18,7 @@ from nb.project import FINGERPRINTS, PRODUCTION, NbError, from_root, one_line, w
 
 from .content import (
     CELL,
+    KERNEL_LINE,
     MODULE_LINE,
     Sources,
     fingerprint_text,
@@ -27,6 +29,7 @@ from .content import (
 HISTORY = Path(".nb/history")
 # How the fingerprint of a notebook that cannot be read begins.
 UNREADABLE_LINE = "# unreadable: "
+CHANGED = "its code, or a module that it imports, changed"
 
 
 def refresh(root: Path) -> list[Path]:
@@ -102,8 +105,11 @@ def explain(root: Path, path: Path, old_md5: str | None) -> list[str]:
         return [now.removeprefix(UNREADABLE_LINE).strip()]
     old = root / HISTORY / f"{old_md5}.txt"
     if not old.exists():
-        return ["its code, or a module that it imports, changed"]
-    before, after = _parse(_read(old)), _parse(now)
+        return [CHANGED]
+    try:
+        before, after = _parse(_read(old)), _parse(now)
+    except (ValueError, IndexError):  # another version of the tooling wrote the old state
+        return [CHANGED]
     kernel = ["its kernel changed"] if before[0] != after[0] else []
     return [*kernel, *_cell_changes(before[1], after[1]), *_module_changes(before[2], after[2])]
 
@@ -113,8 +119,14 @@ def _read(path: Path) -> str:
 
 
 def _parse(text: str) -> tuple[str, list[str], dict[str, str]]:
-    """Split a fingerprint into kernel line, cells and hashes of files by their path."""
-    kernel, *lines = text.splitlines(keepends=True)
+    """Split a fingerprint into kernel line, cells and hashes of files by their path.
+
+    Raises:
+        ValueError, IndexError: if the text has another format.
+    """
+    kernel, *lines = io.StringIO(text, newline="\n")  # form feeds end no line here
+    if not kernel.startswith(KERNEL_LINE) or kernel.count(" ") != KERNEL_LINE.count(" "):
+        raise ValueError("the first line is another format's")
     cells: list[str] = []
     files: dict[str, str] = {}
     for line in lines:
