@@ -35,9 +35,8 @@ _ESCAPE = re.compile(r"(?:\\[abfnrtv]|\\x[0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|%[0-9a
 # Longest stretch before a hint that may belong to a credential or to the name of one.
 _BEFORE = 64
 _LONGEST_KEY = 64_000
-# A phrase that is longer and holds no secret is not searched for others: a line of nothing but
-# hints would be read once for each.
-_LONGEST_WORDS = 512
+# A longer phrase is not searched for others: a line of hints alone would be read once for each.
+_LONGEST_PHRASE = 512
 
 
 def find_secrets(text: str) -> list[FoundSecret]:
@@ -319,8 +318,7 @@ def _phrases(text: str) -> Iterator[FoundSecret]:
                 group = found.lastindex or 0
                 if is_secret(found[group]):
                     yield FoundSecret(found.start(group), found.end(group), kind)
-                    end = found.end()
-                elif found.end() - at > _LONGEST_WORDS:
+                if found.end() - at > _LONGEST_PHRASE:
                     end = found.end()
 
 
