@@ -13,7 +13,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .file import Cell, CellFile
+from .content import Cell
+from .file import CellFile
 from .magics import Masked, mask
 
 # What IPython gives every notebook, and how a module gets it.

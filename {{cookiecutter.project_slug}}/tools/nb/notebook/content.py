@@ -33,9 +33,16 @@ IGNORED_FOLDERS = {"__pycache__", ".ipynb_checkpoints"}
 
 
 @dataclass(frozen=True)
-class CodeCell:
-    """A code cell: its source text and its tags."""
+class Cell:
+    """Code cell of a notebook.
 
+    Attributes:
+        number: position among the code cells, from 1, as messages name the cell.
+        source: the text.
+        tags: the tags.
+    """
+
+    number: int
     source: str
     tags: tuple[str, ...]
 
@@ -46,7 +53,7 @@ class Notebook:
 
     path: Path
     kernel: str
-    cells: tuple[CodeCell, ...]
+    cells: tuple[Cell, ...]
 
 
 def read_notebook(path: Path) -> Notebook:
@@ -111,7 +118,8 @@ def parse_notebook(path: Path, content: Any) -> Notebook:
         kernel = kernel_name(content["metadata"].get("kernelspec", {}).get("name", ""))
         for number, cell in enumerate(content["cells"], 1):
             _require_tags(path, number, cell["metadata"])
-        return Notebook(path, kernel, tuple(CodeCell(*_source_and_tags(cell)) for cell in cells))
+        numbered = enumerate(cells, 1)
+        return Notebook(path, kernel, tuple(Cell(n, *_source_and_tags(c)) for n, c in numbered))
     except (KeyError, TypeError, AttributeError):
         raise NbError(f"{path} is not a notebook: its JSON is not what nbformat 4 holds.") from None
 
@@ -288,7 +296,7 @@ def fingerprint_text(notebook: Notebook, sources: Sources) -> str:
     )
 
 
-def _cell_text(cell: CodeCell) -> str:
+def _cell_text(cell: Cell) -> str:
     tags = f" [{', '.join(cell.tags)}]" if cell.tags else ""
     # Indented, so that no line of source can look like a header.
     lines = "".join(f" {line}\n" for line in cell.source.split("\n"))

@@ -13,29 +13,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .content import load_json, parse_notebook, read_notebook_text, source_text
+from .content import Cell, load_json, parse_notebook, read_notebook_text, source_text
 
 BLANKS = " \t\r\n"
 _DECODER = json.JSONDecoder()
 
 
 @dataclass(frozen=True)
-class Cell:
-    """A code cell and where it is in the file.
+class FileCell(Cell):
+    """Code cell with its place in the file; the source keeps its line ends and trailing blanks.
 
     Attributes:
-        number: counted from 1 among the code cells, as messages name it.
-        source: its text.
-        tags: its tags.
-        span: of its source, from and to, in the text of the file.
-        whole: of the cell, likewise.
+        span: begin and end of the source in the text of the file.
+        whole: begin and end of the whole cell.
     """
 
-    number: int
-    source: str
-    tags: tuple[str, ...]
-    span: tuple[int, int] = (0, 0)
-    whole: tuple[int, int] = (0, 0)
+    span: tuple[int, int]
+    whole: tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -50,7 +44,7 @@ class CellFile:
 
     path: Path
     text: str
-    cells: tuple[Cell, ...]
+    cells: tuple[FileCell, ...]
 
     def edited(self, sources: Mapping[int, str | None]) -> str:
         """Return the file's text with new sources.
@@ -125,7 +119,7 @@ def parse_cells(path: Path, text: str) -> CellFile:
     return CellFile(path, text, tuple(_code_cells(text)))
 
 
-def _code_cells(text: str) -> Iterator[Cell]:
+def _code_cells(text: str) -> Iterator[FileCell]:
     (cells,) = [start for key, start, _ in _members(text, _skip(text, 0)) if key == "cells"][-1:]
     number = 0
     for start in _elements(text, cells):
@@ -136,7 +130,7 @@ def _code_cells(text: str) -> Iterator[Cell]:
             # Of a key that is there twice JSON takes the last.
             span = {key: (begin, end) for key, begin, end in _members(text, start)}["source"]
             tags = tuple(map(str, content["metadata"].get("tags", ())))
-            yield Cell(number, source_text(content), tags, span, (start, end))
+            yield FileCell(number, source_text(content), tags, span, (start, end))
 
 
 def _skip(text: str, position: int) -> int:
