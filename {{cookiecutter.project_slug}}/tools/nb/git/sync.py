@@ -1,9 +1,9 @@
-"""Run what changes the work tree without losing outputs: a pull, a checkout, a commit.
+"""Outputs of notebooks survive Git commands that change the work tree: pull, checkout, commit.
 
-Git refuses to pull over a notebook that was run, though nothing that it stores of it changed; a
-checkout, a stash, and pre-commit before a commit, drop outputs. Here they are copied aside first,
-to `.nb/outputs`, and put back where the code is unchanged. The copy stays until the notebook is
-there to take them, so an interruption loses nothing: the next call takes up what it finds.
+Git refuses to pull over a notebook that was run, though only its outputs changed; a checkout, a
+stash, and pre-commit before a commit, drop outputs. This module copies outputs aside first, to
+`.nb/outputs`, and puts them back where the code is unchanged. A copy stays until the notebook can
+take the outputs, so an interruption loses nothing: the next call puts back the copies it finds.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ REPLACING = ("pull", "merge", "rebase", "cherry-pick")
 
 @dataclass
 class Kept:
-    """What became of the outputs that were set aside.
+    """Result of putting back the outputs that were set aside.
 
     Attributes:
         restored: the notebooks that have them back.
@@ -60,7 +60,7 @@ def run_git(root: Path, command: Sequence[str]) -> Kept:
         command: the words after `git`, `["pull"]` for one.
 
     Raises:
-        NbError: if Git fails. What could be put back is back then.
+        NbError: if Git fails. Outputs are put back as far as possible before.
     """
     with outputs_kept(root, edits_return=command[0] not in REPLACING) as kept:
         # Git takes these for changed by hand, and would refuse to replace them.
@@ -95,14 +95,14 @@ def outputs_kept(root: Path, *, edits_return: bool = True) -> Iterator[Kept]:
 
 
 def _differing(root: Path) -> list[str]:
-    """Return the notebooks whose files are not, byte for byte, what the index holds."""
+    """Return the notebooks whose files differ, byte for byte, from the index."""
     ids = index_ids(root)
     names = [name for name in filtered(root, ids) if (root / name).is_file()]
     return [name for name in names if ids[name] != _blob_id(root / name, len(ids[name]))]
 
 
 def _blob_id(path: Path, length: int) -> str:
-    """Return the id that Git would give to a file as it is, for its 40 or 64 digits."""
+    """Return the blob id of a file without any filter, in SHA-1 or SHA-256 by its length."""
     content = path.read_bytes()
     new = hashlib.sha1 if length == 40 else hashlib.sha256
     return new(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
@@ -154,7 +154,7 @@ def _gone(target: Path, copy: Path) -> list[dict[str, Any]]:
 def _keep_for_later(path: Path, cells: list[dict[str, Any]]) -> None:
     """Add cells to those whose outputs wait for their edits; a newer output takes the place.
 
-    The file is a notebook, so Jupyter opens it. A file that is none is moved aside, not replaced.
+    The file is a notebook, so Jupyter opens it. Any other file there is moved aside, not replaced.
     """
     try:
         known = _code_cells(parse_json(path.read_bytes())) if path.exists() else []
@@ -185,7 +185,7 @@ def _put_later_back(root: Path, kept: Kept) -> None:
 
 
 def _renamed(root: Path, copy: Path) -> Path | None:
-    """Return the notebook that holds what a copy held, under another name."""
+    """Return a notebook of another name with the content of a copy: the notebook was renamed."""
     wanted = _stripped(copy)
     names = filtered(root, index_ids(root))
     paths = (root / name for name in names if (root / name).is_file())
@@ -216,7 +216,7 @@ def _with_moved_outputs(target: Path, copy: Path) -> bytes | None:
         new, old = (parse_json(path.read_bytes()) for path in (target, copy))
         moved = _move_outputs(_code_cells(old), _code_cells(new))
     except (ValueError, KeyError, TypeError):
-        return None  # no notebook any more: it stays as Git left it
+        return None  # not a notebook any more: the file stays as Git left it
     text = json.dumps(new, indent=1, ensure_ascii=False, sort_keys=True)
     return f"{text}\n".encode() if moved else None
 

@@ -1,4 +1,4 @@
-"""The file of a notebook, edited in place: what is not asked for keeps every byte.
+"""Edits of a notebook file in place: everything outside the edited cells keeps every byte.
 
 Standard library only. A notebook that is parsed and written again may lose its indentation, the
 order of its keys or the way its numbers are written. Here new text takes the place of single
@@ -37,8 +37,8 @@ class CellFile:
     """The text of a notebook file, with its code cells.
 
     Attributes:
-        path: where it is from.
-        text: all of it, line ends as they are.
+        path: the file.
+        text: the whole text, line ends unchanged.
         cells: the code cells, in order.
     """
 
@@ -50,8 +50,8 @@ class CellFile:
         """Return the file's text with new sources.
 
         Args:
-            sources: by the number of a code cell. None removes the cell; a source that is what it
-                was changes nothing.
+            sources: by the number of a code cell. None removes the cell; an equal source
+                changes nothing.
         """
         text = self.text
         for cell in reversed(self.cells):
@@ -86,7 +86,7 @@ class CellFile:
 
 
 def _without(text: str, start: int, end: int) -> str:
-    """Return a text without an element of an array, and without one of the commas around it."""
+    """Return a text without an element of an array, and without a comma beside it."""
     before, after = text[:start].rstrip(BLANKS), text[end:].lstrip(BLANKS)
     if before.endswith(","):
         return before[:-1] + text[end:]
@@ -94,7 +94,7 @@ def _without(text: str, start: int, end: int) -> str:
 
 
 def source_lines(source: str) -> list[str]:
-    """Return a source as nbformat writes it: split at newlines, and at no other line end."""
+    """Return a source as nbformat's list of lines: split at newlines, and at no other line end."""
     pieces = source.split("\n")
     return [f"{piece}\n" for piece in pieces[:-1]] + ([pieces[-1]] if pieces[-1] else [])
 
@@ -103,7 +103,7 @@ def read_cells(path: Path) -> CellFile:
     """Read the file of a notebook of nbformat 4.
 
     Raises:
-        NbError: if it cannot be read, or is not such a notebook.
+        NbError: if the file cannot be read, or is not such a notebook.
     """
     return read_notebook_text(path, lambda text: parse_cells(path, text))
 
@@ -112,8 +112,8 @@ def parse_cells(path: Path, text: str) -> CellFile:
     """Return the code cells of the text of a notebook file.
 
     Raises:
-        ValueError: if it is not JSON.
-        NbError: if it is not a notebook of nbformat 4.
+        ValueError: if the text is not JSON.
+        NbError: if the JSON is not a notebook of nbformat 4.
     """
     parse_notebook(path, load_json(path, text))
     return CellFile(path, text, tuple(_code_cells(text)))
@@ -127,7 +127,7 @@ def _code_cells(text: str) -> Iterator[FileCell]:
         content, end = _DECODER.raw_decode(text, start)
         if content["cell_type"] == "code":
             number += 1
-            # Of a key that is there twice JSON takes the last.
+            # JSON parsers take the last value of a repeated key.
             span = {key: (begin, end) for key, begin, end in _members(text, start)}["source"]
             tags = tuple(map(str, content["metadata"].get("tags", ())))
             yield FileCell(number, source_text(content), tags, span, (start, end))

@@ -1,4 +1,4 @@
-"""Keep one fingerprint per production notebook in `.nb/fingerprints`, and tell what changed in it.
+"""Fingerprint files of production notebooks, `.nb/fingerprints`, and explanations of a change.
 
 Standard library only. DVC depends on these files; a copy of each state that `dvc.lock` names is
 kept in `.nb/history` under its MD5, so that a change can be explained cell by cell.
@@ -35,8 +35,8 @@ CHANGED = "its code, or a module that it imports, changed"
 def refresh(root: Path) -> list[Path]:
     """Bring all fingerprints up to date and return those that changed, relative to the root.
 
-    A file whose content stays is not touched, so DVC does not hash it again. A notebook that cannot
-    be read is named on standard error. The reason is its fingerprint, so that its stage is stale.
+    A file with equal content is not touched, so DVC does not hash the file again. For a notebook
+    that cannot be read the reason is the fingerprint, so the stage is stale, and a warning.
     """
     sources = Sources(root / "src")
     texts = {
@@ -91,11 +91,10 @@ def explain(root: Path, path: Path, old_md5: str | None) -> list[str]:
     Args:
         root: the project's root.
         path: the fingerprint, relative to the root.
-        old_md5: what `dvc.lock` holds for it; None if it holds nothing.
+        old_md5: the MD5 of the fingerprint in `dvc.lock`; None if there is none.
 
     Returns:
-        One phrase per change. Where the old state was never seen on this machine, one phrase that
-        says no more than that it changed.
+        One phrase per change; `CHANGED` alone where this machine never saw the old state.
     """
     if not (root / path).exists():
         name = path.relative_to(FINGERPRINTS).with_suffix(".ipynb")

@@ -1,4 +1,4 @@
-"""Credentials in text, wherever the text comes from: one function decides what is one.
+"""Search for credentials in text: the only such search, for masking and for commits.
 
 Found are shapes that issuers document, private keys, passwords in addresses and on command lines,
 headers of requests, and values given to a name such as `password`; in plain text and as JSON, HTML,
@@ -22,7 +22,7 @@ from .values import is_code, is_placeholder, is_random, is_secret_value
 
 
 class FoundSecret(NamedTuple):
-    """A credential in a text: where it begins and ends, and of which kind it is."""
+    """Credential in a text: begin, end and kind."""
 
     start: int
     end: int
@@ -32,7 +32,7 @@ class FoundSecret(NamedTuple):
 COLOR = re.compile(r"(?:\x1b|\\+(?:u001b|x1b|033))\[[0-9;]*[A-Za-z]", re.I)
 # An escaped character may stand directly before a credential: \n in JSON, %20 in an address.
 _ESCAPE = re.compile(r"(?:\\[abfnrtv]|\\x[0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|%[0-9a-fA-F]{2})\Z")
-# Longest stretch before a hint that may belong to a credential or to the name of one.
+# Longest stretch before a hint that may belong to a credential or its name.
 _BEFORE = 64
 _LONGEST_KEY = 64_000
 # A longer phrase is not searched for others: a line of hints alone would be read once for each.
@@ -352,7 +352,7 @@ _REST = re.compile(r"(?:[^\s\"'`<>,;&)}\]\\]|&amp;)*")
 
 def _assignments(text: str) -> Iterator[FoundSecret]:
     """Yield values that are given to names of secrets: `password = "…"`, `API_KEY: …`."""
-    # Of all letters, only this one has another length in lower case.
+    # Of all letters, only this has another length in lower case.
     lower = text.replace("\u0130", "i").lower()
     for word in _WORDS:
         end = 0
