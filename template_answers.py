@@ -160,7 +160,7 @@ def valid_text(answers: Mapping[str, object]) -> str:
 
 
 def valid_email(email: str) -> str:
-    """Refuse what is neither empty nor shaped like an address."""
+    """Refuse an e-mail that is neither empty nor shaped like an address."""
     if email.strip() and not re.fullmatch(r"[^@\s\"'<>\\]+@[^@\s\"'<>\\]+", email.strip()):
         _reject(f"The e-mail {email!r} must look like name@example.org, or stay empty.")
     return ""
@@ -185,7 +185,7 @@ def valid_storage(storage: str) -> str:
 
 
 def storage_url(storage: str) -> str:
-    """Express a storage place as DVC's configuration wants it: relative to the folder `.dvc`."""
+    """Express a storage place for DVC's configuration: relative to the folder `.dvc`."""
     place = storage.strip()
     return place if "://" in place or _is_absolute(place) else f"../{place}"
 
@@ -216,7 +216,7 @@ def quoted(text: str) -> str:
 
 
 def markdown(text: str) -> str:
-    """Escape text so that Markdown shows it as it was typed (CommonMark, section 2.4)."""
+    """Escape text so that Markdown shows the characters as typed (CommonMark, section 2.4)."""
     escaped = re.sub(r"[\\`*_\[\]<>~|$]|&(?=#?\w+;)", r"\\\g<0>", text.strip())
     return re.sub(r"^(\d*)([-+=#.)])", r"\1\\\2", escaped)
 
@@ -232,7 +232,7 @@ CHECKS = {
 
 
 def checked(answers: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the answers given so far; refuse the first that is wrong, wherever it comes from.
+    """Return the answers given so far; refuse the first wrong answer, from any source.
 
     cookiecutter takes what a replay file says as it is, and before 2.7 leaves `cloud=yes` a text.
     """

@@ -25,7 +25,7 @@ NEXT_STEPS = """
 
 
 def drop_unchosen(root: Path) -> None:
-    """Remove the empty folders that stand for what was not chosen."""
+    """Remove the empty folders of options that were not chosen."""
     for parent in PARENTS:
         for unchosen in (root / parent).glob(".not-chosen-*"):
             if unchosen.is_symlink():

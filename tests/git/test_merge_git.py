@@ -255,7 +255,35 @@ def test_a_merge_that_dies_leaves_both_versions_as_one_conflict(
     clone.wire()
     clone.git("checkout", "--merge", "--", NAME)
     assert holds(clone.read(), "alice bob") and not is_marked(clone.read())
-    assert not list((clone.path / ".git/nb").glob("ours.*")) or break_it is killing_the_shell
+    assert not list((clone.path / ".git/nb").glob("ours.*"))
+
+
+@posix
+def test_a_merge_that_cannot_save_our_version_is_no_result(clone: Clone) -> None:
+    base, ours, theirs, _, _ = SHAPES["in-the-middle"]
+    clone.branches({"a": base}, {"a": ours}, {"a": theirs})
+    programs, full = clone.path.parent / "full", clone.path.parent / "was-full"
+    programs.mkdir()
+    fails = f'[ -e "{full}" ] || {{ : >"{full}"; echo {{; exit 1; }}'
+    (programs / "cat").write_text(f'#!/bin/sh\n{fails}\nexec {shutil.which("cat")} "$@"\n')
+    (programs / "cat").chmod(0o755)
+    clone.git("config", "filter.nbstripout.smudge", "")
+    clone.environment = isolated(PATH=f"{programs}{os.pathsep}{os.environ['PATH']}")
+    said = clone.git("merge", "theirs", code=1)
+    assert full.exists() and "nothing is merged; make room" in said
+    assert f"{NAME} is unmerged" in clone.problems()[0]
+    assert not list((clone.path / ".git/nb").glob("ours.*"))
+    # Also who adds the file nevertheless is told.
+    clone.git("add", NAME)
+    assert "is not a notebook that can be read" in clone.problems()[0]
+    clone.git("checkout", "--merge", "--", NAME)
+    assert holds(clone.read(), "alice bob") and not is_marked(clone.read())
+
+
+@pytest.mark.parametrize("cut", [b"", b"\n", packed(ALL)[:-9]], ids=["empty", "blank", "cut"])
+def test_a_notebook_without_its_end_is_refused(clone: Clone, cut: bytes) -> None:
+    clone.commit(a=cut)
+    assert "is not a notebook that can be read" in clone.problems()[0]
 
 
 @posix

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from nb.notebook.config import read_config
-from nb.notebook.content import CodeCell, Notebook, find_notebook
+from nb.notebook.content import Cell, Notebook, find_notebook
 from nb.notebook.parameters import (
     Parameter,
     assignments,
@@ -27,9 +27,7 @@ INF = float("inf")
 
 def notebook(*sources: str) -> Notebook:
     """Return a notebook whose cells are all tagged."""
-    return Notebook(
-        Path("n.ipynb"), "python3", tuple(CodeCell(s, ("parameters",)) for s in sources)
-    )
+    return Notebook(Path("n.ipynb"), "python3", tuple(Cell(1, s, ("parameters",)) for s in sources))
 
 
 def parameters(source: str) -> list[Parameter]:
@@ -182,7 +180,7 @@ def test_all_problems_are_reported_together() -> None:
 
 
 def test_without_a_tagged_cell_no_parameter_is_known() -> None:
-    untagged = Notebook(Path("n.ipynb"), "python3", (CodeCell("x = 1", ()),))
+    untagged = Notebook(Path("n.ipynb"), "python3", (Cell(1, "x = 1", ()),))
     assert read_parameters(untagged) == []
     assert check_values([], {}, "n.ipynb") == {}
     with pytest.raises(NbError, match="unknown parameter x; no cell tagged parameters"):

@@ -257,7 +257,13 @@ def test_lines_are_written_as_soon_as_they_are_whole() -> None:
         assert file.getvalue() == shown
 
 
-@pytest.mark.parametrize("unit", ["x", "eyJ", "://a:", "password=", "-----BEGIN PRIVATE KEY-----"])
+@pytest.mark.parametrize(
+    "unit",
+    [
+        *("x", "eyJ", "://a:", "password=", "token ", "pwd", "cookie=", "curl "),
+        *("-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----"),
+    ],
+)
 def test_long_lines_are_searched_to_their_end(unit: str) -> None:
     text = unit * (200_000 // len(unit)) + " " + KINDS["github classic"][0]
     assert KINDS["github classic"][0] not in Mask({"A": "s3cret"}).text(text)

@@ -1,4 +1,4 @@
-"""Make the environment in `.venv`, then hand over to `nb setup`: what `make setup` runs.
+"""Installer of the environment in `.venv`, run by `make setup`; then starts `nb setup`.
 
     python3 -I tools/bootstrap.py uv|pip|conda
 
@@ -23,7 +23,7 @@ VENV = ROOT / ".venv"
 SCRIPTS = "Scripts" if os.name == "nt" else "bin"
 # The first uv that reads dependency groups and, for schedulers, which of them exclude each other.
 OLDEST_UV = (0, 5, 3)
-# Of pyproject.toml, what decides which versions a lock file holds.
+# The parts of pyproject.toml that decide which versions a lock file holds.
 ASKED_FOR = r"^requires-python[^\n]*|^dependencies = \[.*?\]$|^\[dependency-groups\]$.*?(?=^\[|\Z)"
 LOCK_HINT = "Run `make setup` on your machine and commit the lock file."
 
@@ -74,7 +74,7 @@ def required_python() -> tuple[int, int]:
 
 
 def said(*command: str | Path) -> str:
-    """Return what a command prints; nothing if it does not run."""
+    """Return the standard output of a command; empty if the command fails."""
     words = [str(part) for part in command]
     try:
         done = subprocess.run(words, cwd=ROOT, capture_output=True, encoding="utf-8")
@@ -84,7 +84,7 @@ def said(*command: str | Path) -> str:
 
 
 def version_of(python: str | Path) -> tuple[int, ...]:
-    """Return an interpreter's version, or an empty tuple if it does not run."""
+    """Return an interpreter's version; an empty tuple for an interpreter that does not run."""
     numbers = said(python, "-I", "-c", "import sys; print(*sys.version_info[:2])").split()
     return tuple(map(int, numbers)) if all(map(str.isdigit, numbers)) else ()
 
@@ -148,7 +148,7 @@ def find_uv() -> str | Path:
 
 
 def with_uv() -> None:
-    """Install what `uv.lock` says, writing it first where there is none."""
+    """Install the versions of `uv.lock`, which uv writes first where there is none."""
     command: list[str | Path] = [find_uv(), "sync", *(["--locked"] if is_locked() else [])]
     if not version_of(VENV / SCRIPTS / "python") >= required_python():
         python = None if os.environ.get("UV_PYTHON") else find_python()
@@ -160,7 +160,7 @@ def with_uv() -> None:
 
 
 def pip_install(python: Path) -> None:
-    """Install with pip what `requirements.lock` says, checked by its hashes, and the project."""
+    """Install the versions of `requirements.lock`, checked by hash, and the project with pip."""
     lock = ROOT / "requirements.lock"
     pip = (python, "-I", "-m", "pip", "--disable-pip-version-check")
     hint = (
@@ -206,7 +206,7 @@ def make_lock(group: str, lock: Path, python: Path) -> None:
 
 
 def _asked_for() -> str:
-    """Return a hash of all that decides what a lock file holds."""
+    """Return a hash of the requirements that decide the versions in a lock file."""
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     parts = re.findall(ASKED_FOR, text, re.M | re.S)
     text = "".join(parts) + (ROOT / "tools" / "pyproject.toml").read_text(encoding="utf-8")
@@ -262,7 +262,7 @@ def remove_moved() -> None:
     Its programs name their interpreter by its path, so they do not start, or start another's.
     """
     ready = VENV / ".ready"
-    if not ready.exists() or ready.read_text(encoding="utf-8") == str(ROOT):
+    if not ready.exists() or ready.read_bytes() == os.fsencode(ROOT):
         return
     if is_ours(os.__file__):  # conda: this Python would remove its own modules
         python = find_python((3, 8))
@@ -287,7 +287,7 @@ def main(arguments: list[str]) -> None:
         wanted = ".".join(map(str, required_python()))
         fail(f"{arguments[0]} ended well, but .venv holds no Python {wanted} with the command nb.")
     run(VENV / SCRIPTS / "nb", "setup", hint="the clone is not wired yet; the reason is above.")
-    (VENV / ".ready").write_text(str(ROOT), encoding="utf-8")
+    (VENV / ".ready").write_bytes(os.fsencode(ROOT))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from pathlib import Path
 
 
 def main() -> None:
-    """Import `nb` from beside this file, leave out what would hide its libraries, and run it."""
+    """Import `nb` from beside this file, forget folders that hide its libraries, and run `nb`."""
     here = str(Path(__file__).parent)
     sys.path.insert(0, here)
     from nb import surroundings

@@ -13,8 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from nb.notebook.code import Function, first_line, project_package
-from nb.notebook.content import Sources
-from nb.notebook.file import Cell
+from nb.notebook.content import Cell, Sources
 from nb.notebook.magics import mask
 from nb.refactoring.ast_hash import Outline, outline
 from nb.refactoring.duplicates import (

@@ -2,8 +2,8 @@
 
 Git starts one process per command and sends it every notebook (gitattributes(5), "Long Running
 Filter Process"); clients that cannot, start ``clean`` once per notebook. Only the standard library
-is used, from Python 3.8 on, so that neither needs the project's environment. What
-`nb.notebook.strip` refuses goes to nbstripout itself.
+is used, from Python 3.8 on, so that neither needs the project's environment. Notebooks that
+`nb.notebook.strip` refuses go to nbstripout itself.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ RUNTIME = (
 # writes a linked worktree or an older commit they are absent, and during a rebase or a merge they
 # may be half of something else.
 LAUNCHER = 'sh "$(git rev-parse --git-common-dir)/nb/git-notebook"'
-# Without its own copy of the files a clone merges lines. That is never taken for the end of it.
+# A clone without its own copy of the files merges lines, and always reports a conflict.
 _MERGE = (
     'f="$(git rev-parse --git-common-dir)/nb/git-notebook"; if [ -f "$f" ]; '
     'then sh "$f" merge %O %A %B %P; '
@@ -74,7 +74,7 @@ def install(git_dir: Path) -> None:
     """
     for original, copy in _runtime(git_dir):
         copy.parent.mkdir(parents=True, exist_ok=True)
-        # Git may be starting the filter in this moment: it finds the old file or the new one.
+        # Git may be starting the filter in this moment: Git finds the old file or the new file.
         draft = copy.with_name(copy.name + ".new")
         draft.write_bytes(original.read_bytes())
         draft.replace(copy)
@@ -88,17 +88,17 @@ def _runtime(git_dir: Path) -> Iterator[tuple[Path, Path]]:
 
 
 def clean(data: bytes, name: str) -> bytes:
-    """Turn a notebook of the working tree into what Git stores.
+    """Turn a notebook of the working tree into the notebook that Git stores.
 
-    What is no JSON stays as it is, with a warning: somebody is resolving a conflict, and
+    Data that is not JSON stays unchanged, with a warning: somebody is resolving a conflict, and
     ``git add`` must not get in the way.
 
     Args:
         data: the file.
-        name: its path, for messages.
+        name: the path of the file, for messages.
 
     Raises:
-        RefusedError: the notebook cannot be stripped; the message says why and what to do.
+        RefusedError: the notebook cannot be stripped; the message gives the reason and the remedy.
     """
     if not data:
         return data
@@ -158,7 +158,7 @@ def _nbstripout_commands() -> Iterator[list[str]]:
 def _without_configured_keys() -> dict[str, str]:
     """An environment in which nbstripout takes no keys from Git's configuration.
 
-    Configuration differs between clones, and what Git stores must not.
+    Configuration differs between clones; the stored notebook must not.
     """
     count = int(os.environ.get("GIT_CONFIG_COUNT", "0"))
     keys = ("extrakeys", "keepmetadatakeys")
@@ -173,11 +173,11 @@ def serve(source: IO[bytes], sink: IO[bytes]) -> None:
     """Speak Git's filter protocol, version 2, until Git closes the connection.
 
     Args:
-        source: what Git writes.
-        sink: what Git reads.
+        source: the stream that Git writes to.
+        sink: the stream that Git reads from.
 
     Raises:
-        EOFError: Git closed the connection: it is done, or it died.
+        EOFError: Git closed the connection, at its end or because it died.
         ValueError: the other side is not Git.
     """
     welcome = _read_lines(source)
@@ -206,7 +206,7 @@ def _answer(source: IO[bytes], sink: IO[bytes]) -> None:
     for start in range(0, len(view), _MAX_PACKET):
         _write_packet(sink, view[start : start + _MAX_PACKET])
     sink.write(b"0000")
-    _write_list(sink)  # an empty list: the status is what it was
+    _write_list(sink)  # an empty list: the status stays
 
 
 def _read_packet(source: IO[bytes]) -> bytes | None:

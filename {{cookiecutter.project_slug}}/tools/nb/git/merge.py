@@ -1,9 +1,9 @@
-"""Three-way merge of notebooks, cell by cell: Git's merge driver.
+"""Three-way merge of notebooks, cell by cell: a merge driver for Git.
 
 Every cell, line, tag and attachment that either side added or changed is in the result, or in a
-conflict that shows both sides in plain marks in the source of a cell. The result is stripped as the
-filter strips it. Only the standard library and Git are used, from Python 3.8 on, so that a merge
-needs no environment.
+conflict that shows both sides in plain marks in the source of a cell. The result is stripped like
+any notebook. Only the standard library and Git are used, from Python 3.8 on, so that a merge needs
+no environment.
 
 `git-notebook merge` writes both versions whole, as one conflict, to where Git looks for the merge,
 before it starts this program. So a merge that dies or is refused ends with that conflict.
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     # A key, and the values that the two sides gave it.
     Clash = tuple[Key, Any, Any]
 
-# Exit codes that `git-notebook` knows. Any other one means that nothing was written.
+# Exit codes that `git-notebook` knows. Any other code means that nothing was written.
 CLEAN, CONFLICT, FAILED = 0, 3, 4
 
 _ABSENT = object()
-# Parts of a notebook that are one value, though they are JSON objects.
+# Parts of a notebook that merge as a whole, though they are JSON objects.
 _KERNEL = (("metadata", "kernelspec"), ("metadata", "language_info"))
 # Parts of a cell that are not merged key by key.
 _SPECIAL = ("id", "source", "outputs", "execution_count")
@@ -47,8 +47,8 @@ def merge(base: bytes, ours: bytes, theirs: bytes, *, name: str = "notebook") ->
 
     Args:
         base: their common ancestor; empty if there is none.
-        ours: one version.
-        theirs: the other.
+        ours: our version.
+        theirs: their version.
         name: the path, for messages.
 
     Returns:
@@ -82,7 +82,7 @@ def merge(base: bytes, ours: bytes, theirs: bytes, *, name: str = "notebook") ->
 
 
 def _read(data: bytes, name: str) -> Any:
-    """Parse a version as Git stores it, without outputs: each may come from before the filter."""
+    """Parse a version and strip outputs: a commit may be older than the filter."""
     if not data:
         return {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 0}
     notebook = load(data)
@@ -194,7 +194,7 @@ def _move_attachments(merged: Cell, ours: Cell, theirs: Cell, clashes: list[Clas
 def _merge_text(base: str, ours: str, theirs: str) -> tuple[str, bool]:
     """Merge sources line by line; also return whether there is a conflict.
 
-    Git compares lines with their ends. So the last line gets one, too, for the time of the merge.
+    Git compares lines with their ends. So the last line gets a line end for the time of the merge.
     """
     if ours == theirs or theirs == base:
         return ours, False
@@ -249,9 +249,9 @@ def _shown(key: Key, value: Any, name: str, attachments: dict[str, Any]) -> str:
 def _lost_lines(
     merged: list[Cell], base: list[Cell], ours: list[Cell], theirs: list[Cell]
 ) -> list[Cell]:
-    """Hold the merge to its promise: show lines that a side added, or none deleted, and are gone.
+    """Return a cell in conflict with lines that a side added, or none deleted, and that are gone.
 
-    That happens where a line stood twice, and each side deleted another one.
+    Lines go that way where a line stood twice, and each side deleted another copy.
     """
     there, before, *sides = (
         dict.fromkeys(line for cell in cells for line in source(cell).splitlines() if line.strip())
@@ -280,7 +280,7 @@ def main(arguments: list[str]) -> int:
         texts = [Path(file).read_bytes() for file in (base, ours, theirs)]
         merged, has_conflict = merge(*texts, name=name)
         Path(result).write_bytes(merged)
-    except Exception as error:  # whatever it is, the file shows both versions, and this says why
+    except Exception as error:  # of any kind: the file shows both versions, the message why
         reason = " ".join(f"{error}".split()) or type(error).__name__
         print(f"git-notebook: {json.dumps(name)} is not merged: {reason}", file=sys.stderr)
         return FAILED

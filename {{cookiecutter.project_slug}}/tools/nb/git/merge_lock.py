@@ -1,8 +1,8 @@
 """Merge `dvc.lock` stage by stage.
 
-An entry says "these inputs gave these outputs", which stays true whatever stands beside it. So any
-mix of entries is a valid lock file: DVC runs again what does not fit the merged project, or takes
-it from its run cache.
+An entry says "these inputs gave these outputs", which is true independently of other entries. So
+any mix of entries is a valid lock file: DVC runs the stages that do not fit the merged project
+again, or restores their outputs from its run cache.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def sides(text: str) -> tuple[str, str, str]:
 
 
 def resolve_locks(root: Path) -> list[str]:
-    """Merge every lock file that is in conflict, add it to the index, and return their names.
+    """Merge all lock files in conflict, add them to the index, and return their names.
 
     Raises:
         NbError: if none is in conflict.

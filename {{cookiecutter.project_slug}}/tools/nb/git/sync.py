@@ -1,9 +1,9 @@
-"""Run what changes the work tree without losing outputs: a pull, a checkout, a commit.
+"""Outputs of notebooks survive Git commands that change the work tree: pull, checkout, commit.
 
-Git refuses to pull over a notebook that was run, though nothing that it stores of it changed; a
-checkout, a stash, and pre-commit before a commit, drop outputs. Here they are copied aside first,
-to `.nb/outputs`, and put back where the code is unchanged. The copy stays until the notebook is
-there to take them, so an interruption loses nothing: the next call takes up what it finds.
+Git refuses to pull over a notebook that was run, though only its outputs changed; a checkout, a
+stash, and pre-commit before a commit, drop outputs. This module copies outputs aside first, to
+`.nb/outputs`, and puts them back where the code is unchanged. A copy stays until the notebook can
+take the outputs, so an interruption loses nothing: the next call puts back the copies it finds.
 """
 
 from __future__ import annotations
@@ -29,13 +29,15 @@ from .wiring import git
 ASIDE = Path(".nb/outputs")
 # Outputs of cells that are gone with their edits, into a stash or another branch.
 LATER = Path(".nb/outputs-of-edits")
+# Suffix of a file there that another version of the tooling wrote.
+NOT_READ = ".not-read"
 # Commands after which cells that are gone have been replaced for good.
 REPLACING = ("pull", "merge", "rebase", "cherry-pick")
 
 
 @dataclass
 class Kept:
-    """What became of the outputs that were set aside.
+    """Result of putting back the outputs that were set aside.
 
     Attributes:
         restored: the notebooks that have them back.
@@ -58,7 +60,7 @@ def run_git(root: Path, command: Sequence[str]) -> Kept:
         command: the words after `git`, `["pull"]` for one.
 
     Raises:
-        NbError: if Git fails. What could be put back is back then.
+        NbError: if Git fails. Outputs are put back as far as possible before.
     """
     with outputs_kept(root, edits_return=command[0] not in REPLACING) as kept:
         # Git takes these for changed by hand, and would refuse to replace them.
@@ -93,14 +95,14 @@ def outputs_kept(root: Path, *, edits_return: bool = True) -> Iterator[Kept]:
 
 
 def _differing(root: Path) -> list[str]:
-    """Return the notebooks whose files are not, byte for byte, what the index holds."""
+    """Return the notebooks whose files differ, byte for byte, from the index."""
     ids = index_ids(root)
     names = [name for name in filtered(root, ids) if (root / name).is_file()]
     return [name for name in names if ids[name] != _blob_id(root / name, len(ids[name]))]
 
 
 def _blob_id(path: Path, length: int) -> str:
-    """Return the id that Git would give to a file as it is, for its 40 or 64 digits."""
+    """Return the blob id of a file without any filter, in SHA-1 or SHA-256 by its length."""
     content = path.read_bytes()
     new = hashlib.sha1 if length == 40 else hashlib.sha256
     return new(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
@@ -116,7 +118,7 @@ def _put_all_back(root: Path, kept: Kept, *, edits_return: bool) -> None:
     for copy in sorted((root / ASIDE).rglob("*.ipynb")):
         name = copy.relative_to(root / ASIDE).as_posix()
         target = root / name if (root / name).is_file() else _renamed(root, copy)
-        if target is None or name in conflicts:
+        if target is None or name in conflicts or _is_foreign(copy, target):
             kept.waiting.append(name)
             continue
         restored = _with_outputs(target, copy)
@@ -130,10 +132,19 @@ def _put_all_back(root: Path, kept: Kept, *, edits_return: bool) -> None:
         copy.unlink()
 
 
+def _is_foreign(copy: Path, target: Path) -> bool:
+    """Tell whether a copy differs and is in another nbformat, so its outputs cannot be moved."""
+    content = copy.read_bytes()
+    try:
+        return bool(content != target.read_bytes() and parse_json(content)["nbformat"] != 4)
+    except (ValueError, KeyError, TypeError):
+        return False
+
+
 def _gone(target: Path, copy: Path) -> list[dict[str, Any]]:
     """Return the cells of a copy that have outputs and are not in the notebook."""
     try:
-        new, old = (_code_cells(json.loads(path.read_bytes())) for path in (target, copy))
+        new, old = (_code_cells(parse_json(path.read_bytes())) for path in (target, copy))
         there = {source_text(cell) for cell in new}
         return [cell for cell in old if cell["outputs"] and source_text(cell) not in there]
     except (ValueError, KeyError, TypeError):
@@ -141,10 +152,18 @@ def _gone(target: Path, copy: Path) -> list[dict[str, Any]]:
 
 
 def _keep_for_later(path: Path, cells: list[dict[str, Any]]) -> None:
-    """Add cells to those whose outputs wait for their edits; a newer output takes the place."""
-    known = _code_cells(json.loads(path.read_bytes())) if path.exists() else []
-    latest = {source_text(cell): cell for cell in (*known, *cells)}
-    write_whole(path, json.dumps({"cells": list(latest.values())}))
+    """Add cells to those whose outputs wait for their edits; a newer output takes the place.
+
+    The file is a notebook, so Jupyter opens it. Any other file there is moved aside, not replaced.
+    """
+    try:
+        known = _code_cells(parse_json(path.read_bytes())) if path.exists() else []
+        latest = {source_text(cell): cell for cell in (*known, *cells)}
+    except (ValueError, KeyError, TypeError):
+        path.replace(path.with_name(f"{path.name}{NOT_READ}"))
+        latest = {source_text(cell): cell for cell in cells}
+    content = {"cells": list(latest.values()), "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    write_whole(path, json.dumps(content))
 
 
 def _put_later_back(root: Path, kept: Kept) -> None:
@@ -166,7 +185,7 @@ def _put_later_back(root: Path, kept: Kept) -> None:
 
 
 def _renamed(root: Path, copy: Path) -> Path | None:
-    """Return the notebook that holds what a copy held, under another name."""
+    """Return a notebook of another name with the content of a copy: the notebook was renamed."""
     wanted = _stripped(copy)
     names = filtered(root, index_ids(root))
     paths = (root / name for name in names if (root / name).is_file())
@@ -197,13 +216,21 @@ def _with_moved_outputs(target: Path, copy: Path) -> bytes | None:
         new, old = (parse_json(path.read_bytes()) for path in (target, copy))
         moved = _move_outputs(_code_cells(old), _code_cells(new))
     except (ValueError, KeyError, TypeError):
-        return None  # no notebook any more: it stays as Git left it
+        return None  # not a notebook any more: the file stays as Git left it
     text = json.dumps(new, indent=1, ensure_ascii=False, sort_keys=True)
     return f"{text}\n".encode() if moved else None
 
 
 def _code_cells(notebook: Any) -> list[dict[str, Any]]:
-    return [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    """Return the code cells of a notebook's JSON.
+
+    Raises:
+        ValueError, KeyError, TypeError: if the JSON is not a notebook in nbformat 4.
+    """
+    cells = notebook["cells"]
+    if notebook.get("nbformat", 4) != 4:  # the first files of LATER held cells only
+        raise ValueError("the notebook is not in nbformat 4")
+    return [cell for cell in cells if cell["cell_type"] == "code"]
 
 
 def _move_outputs(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> bool:

@@ -1,4 +1,4 @@
-"""A notebook as text for ``git diff``: its cells as a person reads them, without outputs.
+"""Text view of notebooks for ``git diff``: cells as a person reads them, without outputs.
 
 Only the standard library is used, from Python 3.8 on: Git starts this once for each version of
 each notebook that it shows.
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def text(data: bytes) -> bytes:
-    """Show a notebook's kernel, metadata and cells; return what is not a notebook as it is.
+    """Show a notebook's kernel, metadata and cells; return data of any other kind unchanged.
 
     A cell's header names its type, unless it is code, and its tags. It holds no number and no id:
     inserting a cell changes no other cell's text. Other metadata, attachments and kept outputs have
@@ -48,7 +48,7 @@ def is_text_view(data: bytes) -> bool:
 
 
 def _stored(data: bytes) -> bytes:
-    """A notebook as Git stores it; the file in the work tree may hold more."""
+    """Notebook as Git stores it; the file in the work tree may hold more."""
     try:
         return strip(data)
     except (NotJsonError, RefusedError):

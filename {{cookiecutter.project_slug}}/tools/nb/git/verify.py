@@ -1,6 +1,6 @@
-"""Check what is about to be committed, or all that is tracked: the second and third ring.
+"""Verification of notebooks in the index, before a commit and in CI: the second and third ring.
 
-The filter strips notebooks; this verifies that it did, and changes nothing.
+The filter strips notebooks; this module verifies the result, and changes nothing.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def named(root: Path, files: Sequence[str]) -> dict[str, str]:
         files: paths as they are typed in the working directory.
 
     Raises:
-        NbError: if one of them is not in the index: a check must not pass because it saw nothing.
+        NbError: if a file is not in the index: a check must not pass because it saw nothing.
     """
     ids = index_ids(root)
     names = [os.path.relpath(Path.cwd() / file, root).replace(os.sep, "/") for file in files]
@@ -114,9 +114,9 @@ def find_conflicts(root: Path, ids: Mapping[str, str]) -> dict[str, str]:
 
 def _conflict(name: str, content: bytes) -> str | None:
     try:
-        cells = load(content)["cells"] if content else []
+        cells = load(content)["cells"]
         marked = [n for n, cell in enumerate(cells, 1) if CONFLICT.search(source_text(cell))]
-    except (ValueError, KeyError, TypeError):  # the filter lets it pass, outputs and all
+    except (ValueError, KeyError, TypeError):  # the filter lets such files pass, outputs and all
         return f"{name} is not a notebook that can be read: finish its merge, or repair it."
     if marked:
         return f"{name}: cell {marked[0]} holds a merge conflict: edit it, then git add it again."

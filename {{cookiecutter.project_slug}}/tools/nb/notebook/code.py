@@ -1,6 +1,6 @@
-"""The Python of a notebook's cells: parsed beside IPython's lines, and what each name stands for.
+"""Python names of notebooks and modules: imports, definitions, variables and their dependencies.
 
-Standard library only, fast to import. What changes code is in `refactor`.
+Standard library only, fast to import. Changes of code are in `refactoring`.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .file import Cell, CellFile
+from .content import Cell
+from .file import CellFile
 from .magics import Masked, mask
 
-# What IPython gives every notebook, and how a module gets it.
+# Names that IPython defines in every notebook, and how a module imports them.
 IPYTHON_NAMES = {"display": "IPython.display"}
 # Calls that give a constant: they read nothing and always return the same.
 CONSTANT_CALLS = {"re.compile", "Path", "pathlib.Path", "frozenset", "set", "tuple", "dict", "list"}
@@ -33,19 +34,19 @@ class Import:
 
     @property
     def binds(self) -> str:
-        """The name that it makes known."""
+        """Name that the import binds."""
         return self.alias or self.name or self.module.partition(".")[0]
 
     @property
     def origin(self) -> str:
-        """What that name stands for, in full."""
+        """Full dotted name of the imported module or object."""
         if self.name:
             return f"{self.module}.{self.name}"
         return self.module if self.alias else self.binds
 
 
 def imports_of(statement: ast.stmt) -> list[Import]:
-    """Return what an import statement imports; nothing for a relative one or another statement."""
+    """Return the absolute imports of a statement; none for any other statement."""
     if isinstance(statement, ast.Import):
         return [Import(alias.name, "", alias.asname or "") for alias in statement.names]
     if isinstance(statement, ast.ImportFrom) and not statement.level and statement.module:
@@ -59,9 +60,9 @@ class Definition:
     """A function, a class or a constant at the top level of a cell.
 
     Attributes:
-        name: its name.
-        cell: the number of its code cell, from 1.
-        node: its syntax tree.
+        name: the name.
+        cell: the number of the code cell, from 1.
+        node: the syntax tree.
         masked: the cell's source.
     """
 
@@ -72,12 +73,12 @@ class Definition:
 
     @property
     def line(self) -> int:
-        """Its first line in the cell, from 1: that of its first decorator, if it has any."""
+        """First line in the cell, from 1, decorators included."""
         return first_line(self.node)
 
     @property
     def text(self) -> str:
-        """Its lines, without the comments above it."""
+        """Lines of the definition, without comments above."""
         lines = self.masked.text.split("\n")
         return "\n".join(lines[self.line - 1 : self.node.end_lineno])
 
@@ -90,12 +91,12 @@ class Definition:
 
     @property
     def is_constant(self) -> bool:
-        """Whether it is neither function nor class."""
+        """Whether the definition is neither function nor class."""
         return self.kind == "constant"
 
     @property
     def has_magic(self) -> bool:
-        """Whether it holds lines of IPython, which a module cannot."""
+        """Whether the definition holds lines of IPython, which a module cannot."""
         text = self.masked.unmask(self.text)
         try:
             ast.parse(text)
@@ -105,19 +106,19 @@ class Definition:
 
 
 def first_line(node: ast.stmt) -> int:
-    """Return the first line of a statement: that of its first decorator, if it has any."""
+    """Return the first line of a statement, decorators included."""
     decorators: list[ast.expr] = getattr(node, "decorator_list", [])
     return min([node.lineno, *(decorator.lineno for decorator in decorators)])
 
 
 @dataclass
 class Names:
-    """What the names at the top level of a notebook or a module stand for.
+    """Names at the top level of a notebook or a module.
 
     Attributes:
         definitions: functions, classes, and constants that are assigned once, by name.
         imports: by the name that they bind.
-        variables: all other names that are assigned, with the cells that do it.
+        variables: all other assigned names, with the cells that assign them.
         unreadable: the cells that are no Python.
     """
 
@@ -133,17 +134,17 @@ class Names:
 
 
 def names_of_notebook(file: CellFile) -> Names:
-    """Return what the names of a notebook stand for."""
+    """Return the names at the top level of a notebook."""
     return names_of(file.cells)
 
 
 def names_of_module(source: str) -> Names:
-    """Return what the names of a module stand for."""
+    """Return the names at the top level of a module."""
     return names_of([Cell(1, source, ())])
 
 
 def names_of(cells: Iterable[Cell]) -> Names:
-    """Return what the names at the top level of cells stand for, all cells taken together."""
+    """Return the names at the top level of cells, all cells taken together."""
     names = Names()
     constants: list[Definition] = []
     for cell in cells:
@@ -217,7 +218,7 @@ def needed_names(source: str) -> set[str]:
     """Return the names from outside that a piece of top-level source uses, builtins left out.
 
     Raises:
-        SyntaxError: if it is no Python.
+        SyntaxError: if the source is not Python.
     """
     top = symtable.symtable(source, "cell", "exec")
     own = {symbol.get_name() for symbol in top.get_symbols() if symbol.is_assigned()}

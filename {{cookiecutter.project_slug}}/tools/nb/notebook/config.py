@@ -16,8 +16,8 @@ def read_config(path: Path) -> dict[str, Any]:
     """Return the parameters that a file of `config/` gives; none if there is no such file.
 
     Raises:
-        NbError: if it is not valid YAML, holds something else than names and values, or a value
-            that papermill and DVC do not read alike (exit code 2).
+        NbError: if the file is not valid YAML, holds something else than names and values, or a
+            value that papermill and DVC do not read alike (exit code 2).
     """
     where = f"{path.parent.name}/{path.name}"
     try:
@@ -33,5 +33,5 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 def change_config(path: Path, name: str, value: Any) -> None:
-    """Give a parameter another value in a file of `config/`; its comments go."""
+    """Give a parameter another value in a file of `config/`; comments of the file are lost."""
     write_whole(path, dump({**read_config(path), name: value}))

@@ -1,8 +1,10 @@
-"""Read a notebook, and tell what it computes with. Standard library only, fast to import.
+"""Reader of notebooks, and the fingerprint of the code that a notebook runs.
+
+Standard library only, fast to import.
 
 The *fingerprint* of a notebook is a small text: the source and tags of its code cells, its kernel,
-and a hash of every module of `src/` that it imports, directly or through other modules. It changes
-when the results may change, and stays when outputs, counts, Markdown or metadata do.
+and a hash of every module of `src/` that it imports, directly or through other modules. The text
+changes when the results may change, and stays when outputs, counts, Markdown or metadata do.
 """
 
 from __future__ import annotations
@@ -23,6 +25,9 @@ from nb.project import DEEPEST, PRODUCTION, NbError, read_regular
 from .magics import foreign_cell, mask
 from .strip import kernel_name
 
+# The first line of a fingerprint, up to the kernel's name. From format 2 on, the number is between.
+# DVC hashes the file: another first line makes every notebook of every project stale.
+KERNEL_LINE = "# kernel "
 CELL = "# %% code cell"
 MODULE_LINE = "# module"
 Parsed = TypeVar("Parsed")
@@ -30,20 +35,27 @@ IGNORED_FOLDERS = {"__pycache__", ".ipynb_checkpoints"}
 
 
 @dataclass(frozen=True)
-class CodeCell:
-    """A code cell: its source text and its tags."""
+class Cell:
+    """Code cell of a notebook.
 
+    Attributes:
+        number: position among the code cells, from 1, as messages name the cell.
+        source: the text.
+        tags: the tags.
+    """
+
+    number: int
     source: str
     tags: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Notebook:
-    """What matters of a notebook: its kernel's name and its code cells, in order."""
+    """Notebook without outputs and metadata: its kernel's name and its code cells, in order."""
 
     path: Path
     kernel: str
-    cells: tuple[CodeCell, ...]
+    cells: tuple[Cell, ...]
 
 
 def read_notebook(path: Path) -> Notebook:
@@ -56,10 +68,10 @@ def read_notebook(path: Path) -> Notebook:
 
 
 def read_notebook_text(path: Path, parse: Callable[[str], Parsed]) -> Parsed:
-    """Return what the text of a notebook file, line endings as they are, is parsed to.
+    """Parse the text of a notebook file, line endings unchanged.
 
     Raises:
-        NbError: if the file cannot be read, or a `ValueError` says that it is not JSON.
+        NbError: if the file cannot be read, or `parse` raises `ValueError`: no JSON.
     """
     try:
         return parse(read_regular(path).decode("utf-8"))
@@ -71,11 +83,11 @@ def read_notebook_text(path: Path, parse: Callable[[str], Parsed]) -> Parsed:
 
 
 def load_json(path: Path, text: str) -> Any:
-    """Return what the JSON of a notebook file holds.
+    """Parse the JSON of a notebook file.
 
     Raises:
-        ValueError: if it is not JSON.
-        NbError: if it is nested too deeply: to visit it would end in a `RecursionError`.
+        ValueError: if the text is not JSON.
+        NbError: if the JSON is nested too deeply: a visitor would end in a `RecursionError`.
     """
     content: Any = None
     level: list[Any] = []
@@ -91,14 +103,14 @@ def load_json(path: Path, text: str) -> Any:
 
 
 def parse_notebook(path: Path, content: Any) -> Notebook:
-    """Return what matters of the content of a notebook file.
+    """Return kernel and code cells of a notebook's JSON.
 
     Args:
-        path: where it is from.
-        content: what its JSON holds.
+        path: the file, for messages.
+        content: the parsed JSON.
 
     Raises:
-        NbError: if it is not a notebook of nbformat 4.
+        NbError: if the content is not a notebook of nbformat 4.
     """
     try:
         if content["nbformat"] != 4:
@@ -108,7 +120,8 @@ def parse_notebook(path: Path, content: Any) -> Notebook:
         kernel = kernel_name(content["metadata"].get("kernelspec", {}).get("name", ""))
         for number, cell in enumerate(content["cells"], 1):
             _require_tags(path, number, cell["metadata"])
-        return Notebook(path, kernel, tuple(CodeCell(*_source_and_tags(cell)) for cell in cells))
+        numbered = enumerate(cells, 1)
+        return Notebook(path, kernel, tuple(Cell(n, *_source_and_tags(c)) for n, c in numbered))
     except (KeyError, TypeError, AttributeError):
         raise NbError(f"{path} is not a notebook: its JSON is not what nbformat 4 holds.") from None
 
@@ -133,7 +146,7 @@ def _source_and_tags(cell: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
 def python_source(source: str) -> str:
     """Return a cell's source with the lines that only IPython reads replaced by Python.
 
-    A cell of another language is empty; one that is no Python even so is returned as it is.
+    The source of another language becomes empty; a source that is still not Python stays unchanged.
     """
     masked = mask(source)
     if masked:
@@ -174,7 +187,7 @@ def _origin(node: ast.ImportFrom, package: str, is_package: bool) -> str:
 
 
 class Sources:
-    """The packages under `src/`: their modules, what each imports, and their other files.
+    """Packages under `src/`: modules with their imports, and data files.
 
     Args:
         folder: the folder that holds the packages.
@@ -208,7 +221,7 @@ class Sources:
         """Return the modules that a notebook imports, directly or through other modules.
 
         Where that cannot be told (an import by a name known only at run time, code that does not
-        parse, a shell line that names the package) it is every module: wrong only towards running.
+        parse, a shell line that names the package) all modules count: wrong only towards running.
         """
         names: set[str] = set()
         packages = {name.split(".")[0] for name in self.modules}
@@ -275,7 +288,7 @@ def fingerprint_text(notebook: Notebook, sources: Sources) -> str:
     files = [sources.modules[name] for name in sorted(used)] + (sources.data_files if used else [])
     return "".join(
         [
-            f"# kernel {notebook.kernel}\n",
+            f"{KERNEL_LINE}{notebook.kernel}\n",
             *(_cell_text(cell) for cell in notebook.cells if cell.source),
             *(
                 f"{MODULE_LINE} {_relative(path, sources)} {sources.hash_of(path)}\n"
@@ -285,7 +298,7 @@ def fingerprint_text(notebook: Notebook, sources: Sources) -> str:
     )
 
 
-def _cell_text(cell: CodeCell) -> str:
+def _cell_text(cell: Cell) -> str:
     tags = f" [{', '.join(cell.tags)}]" if cell.tags else ""
     # Indented, so that no line of source can look like a header.
     lines = "".join(f" {line}\n" for line in cell.source.split("\n"))

@@ -1,4 +1,4 @@
-"""The file of a notebook, edited in place: what is not asked for keeps every byte.
+"""Edits of a notebook file in place: everything outside the edited cells keeps every byte.
 
 Standard library only. A notebook that is parsed and written again may lose its indentation, the
 order of its keys or the way its numbers are written. Here new text takes the place of single
@@ -13,29 +13,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .content import load_json, parse_notebook, read_notebook_text, source_text
+from .content import Cell, load_json, parse_notebook, read_notebook_text, source_text
 
 BLANKS = " \t\r\n"
 _DECODER = json.JSONDecoder()
 
 
 @dataclass(frozen=True)
-class Cell:
-    """A code cell and where it is in the file.
+class FileCell(Cell):
+    """Code cell with its place in the file; the source keeps its line ends and trailing blanks.
 
     Attributes:
-        number: counted from 1 among the code cells, as messages name it.
-        source: its text.
-        tags: its tags.
-        span: of its source, from and to, in the text of the file.
-        whole: of the cell, likewise.
+        span: begin and end of the source in the text of the file.
+        whole: begin and end of the whole cell.
     """
 
-    number: int
-    source: str
-    tags: tuple[str, ...]
-    span: tuple[int, int] = (0, 0)
-    whole: tuple[int, int] = (0, 0)
+    span: tuple[int, int]
+    whole: tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -43,21 +37,21 @@ class CellFile:
     """The text of a notebook file, with its code cells.
 
     Attributes:
-        path: where it is from.
-        text: all of it, line ends as they are.
+        path: the file.
+        text: the whole text, line ends unchanged.
         cells: the code cells, in order.
     """
 
     path: Path
     text: str
-    cells: tuple[Cell, ...]
+    cells: tuple[FileCell, ...]
 
     def edited(self, sources: Mapping[int, str | None]) -> str:
         """Return the file's text with new sources.
 
         Args:
-            sources: by the number of a code cell. None removes the cell; a source that is what it
-                was changes nothing.
+            sources: by the number of a code cell. None removes the cell; an equal source
+                changes nothing.
         """
         text = self.text
         for cell in reversed(self.cells):
@@ -92,7 +86,7 @@ class CellFile:
 
 
 def _without(text: str, start: int, end: int) -> str:
-    """Return a text without an element of an array, and without one of the commas around it."""
+    """Return a text without an element of an array, and without a comma beside it."""
     before, after = text[:start].rstrip(BLANKS), text[end:].lstrip(BLANKS)
     if before.endswith(","):
         return before[:-1] + text[end:]
@@ -100,7 +94,7 @@ def _without(text: str, start: int, end: int) -> str:
 
 
 def source_lines(source: str) -> list[str]:
-    """Return a source as nbformat writes it: split at newlines, and at no other line end."""
+    """Return a source as nbformat's list of lines: split at newlines, and at no other line end."""
     pieces = source.split("\n")
     return [f"{piece}\n" for piece in pieces[:-1]] + ([pieces[-1]] if pieces[-1] else [])
 
@@ -109,7 +103,7 @@ def read_cells(path: Path) -> CellFile:
     """Read the file of a notebook of nbformat 4.
 
     Raises:
-        NbError: if it cannot be read, or is not such a notebook.
+        NbError: if the file cannot be read, or is not such a notebook.
     """
     return read_notebook_text(path, lambda text: parse_cells(path, text))
 
@@ -118,14 +112,14 @@ def parse_cells(path: Path, text: str) -> CellFile:
     """Return the code cells of the text of a notebook file.
 
     Raises:
-        ValueError: if it is not JSON.
-        NbError: if it is not a notebook of nbformat 4.
+        ValueError: if the text is not JSON.
+        NbError: if the JSON is not a notebook of nbformat 4.
     """
     parse_notebook(path, load_json(path, text))
     return CellFile(path, text, tuple(_code_cells(text)))
 
 
-def _code_cells(text: str) -> Iterator[Cell]:
+def _code_cells(text: str) -> Iterator[FileCell]:
     (cells,) = [start for key, start, _ in _members(text, _skip(text, 0)) if key == "cells"][-1:]
     number = 0
     for start in _elements(text, cells):
@@ -133,10 +127,10 @@ def _code_cells(text: str) -> Iterator[Cell]:
         content, end = _DECODER.raw_decode(text, start)
         if content["cell_type"] == "code":
             number += 1
-            # Of a key that is there twice JSON takes the last.
+            # JSON parsers take the last value of a repeated key.
             span = {key: (begin, end) for key, begin, end in _members(text, start)}["source"]
             tags = tuple(map(str, content["metadata"].get("tags", ())))
-            yield Cell(number, source_text(content), tags, span, (start, end))
+            yield FileCell(number, source_text(content), tags, span, (start, end))
 
 
 def _skip(text: str, position: int) -> int:

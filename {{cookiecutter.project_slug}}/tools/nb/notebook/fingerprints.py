@@ -1,4 +1,4 @@
-"""Keep one fingerprint per production notebook in `.nb/fingerprints`, and tell what changed in it.
+"""Fingerprint files of production notebooks, `.nb/fingerprints`, and explanations of a change.
 
 Standard library only. DVC depends on these files; a copy of each state that `dvc.lock` names is
 kept in `.nb/history` under its MD5, so that a change can be explained cell by cell.
@@ -7,6 +7,7 @@ kept in `.nb/history` under its MD5, so that a change can be explained cell by c
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 from collections.abc import Iterable, Iterator
 from difflib import SequenceMatcher
@@ -17,6 +18,7 @@ from nb.project import FINGERPRINTS, PRODUCTION, NbError, from_root, one_line, w
 
 from .content import (
     CELL,
+    KERNEL_LINE,
     MODULE_LINE,
     Sources,
     fingerprint_text,
@@ -27,13 +29,14 @@ from .content import (
 HISTORY = Path(".nb/history")
 # How the fingerprint of a notebook that cannot be read begins.
 UNREADABLE_LINE = "# unreadable: "
+CHANGED = "its code, or a module that it imports, changed"
 
 
 def refresh(root: Path) -> list[Path]:
     """Bring all fingerprints up to date and return those that changed, relative to the root.
 
-    A file whose content stays is not touched, so DVC does not hash it again. A notebook that cannot
-    be read is named on standard error. The reason is its fingerprint, so that its stage is stale.
+    A file with equal content is not touched, so DVC does not hash the file again. For a notebook
+    that cannot be read the reason is the fingerprint, so the stage is stale, and a warning.
     """
     sources = Sources(root / "src")
     texts = {
@@ -88,11 +91,10 @@ def explain(root: Path, path: Path, old_md5: str | None) -> list[str]:
     Args:
         root: the project's root.
         path: the fingerprint, relative to the root.
-        old_md5: what `dvc.lock` holds for it; None if it holds nothing.
+        old_md5: the MD5 of the fingerprint in `dvc.lock`; None if there is none.
 
     Returns:
-        One phrase per change. Where the old state was never seen on this machine, one phrase that
-        says no more than that it changed.
+        One phrase per change; `CHANGED` alone where this machine never saw the old state.
     """
     if not (root / path).exists():
         name = path.relative_to(FINGERPRINTS).with_suffix(".ipynb")
@@ -102,8 +104,11 @@ def explain(root: Path, path: Path, old_md5: str | None) -> list[str]:
         return [now.removeprefix(UNREADABLE_LINE).strip()]
     old = root / HISTORY / f"{old_md5}.txt"
     if not old.exists():
-        return ["its code, or a module that it imports, changed"]
-    before, after = _parse(_read(old)), _parse(now)
+        return [CHANGED]
+    try:
+        before, after = _parse(_read(old)), _parse(now)
+    except (ValueError, IndexError):  # another version of the tooling wrote the old state
+        return [CHANGED]
     kernel = ["its kernel changed"] if before[0] != after[0] else []
     return [*kernel, *_cell_changes(before[1], after[1]), *_module_changes(before[2], after[2])]
 
@@ -113,8 +118,14 @@ def _read(path: Path) -> str:
 
 
 def _parse(text: str) -> tuple[str, list[str], dict[str, str]]:
-    """Split a fingerprint into kernel line, cells and hashes of files by their path."""
-    kernel, *lines = text.splitlines(keepends=True)
+    """Split a fingerprint into kernel line, cells and hashes of files by their path.
+
+    Raises:
+        ValueError, IndexError: if the text has another format.
+    """
+    kernel, *lines = io.StringIO(text, newline="\n")  # form feeds end no line here
+    if not kernel.startswith(KERNEL_LINE) or kernel.count(" ") != KERNEL_LINE.count(" "):
+        raise ValueError("the first line is another format's")
     cells: list[str] = []
     files: dict[str, str] = {}
     for line in lines:

@@ -1,4 +1,4 @@
-"""Lines of a code cell that IPython reads and Python does not, replaced so that Python parses it.
+"""Masking of IPython's lines in a code cell, so that Python parses the cell.
 
 Standard library only, fast to import. IPython knows line magics (`%time f()`), cell magics
 (`%%bash`), shell escapes (`!ls`), help (`frame?`) and `pip install` without its sign.
@@ -28,11 +28,11 @@ class Escape:
     """A line of IPython, or a whole cell of another language.
 
     Attributes:
-        line: its line in the cell, from 1.
-        text: from its sign on, with the lines that it continues on.
+        line: the line in the cell, from 1.
+        text: the text from its sign on, with continuation lines.
         body: the cell below a cell magic whose body is no Python.
-        assigned: whether its result gets a name.
-        nested: whether it is indented, below an `if` for example.
+        assigned: whether the result gets a name.
+        nested: whether the line is indented, below an `if` for example.
     """
 
     line: int
@@ -43,13 +43,13 @@ class Escape:
 
     @property
     def magic(self) -> str:
-        """The name of the magic, without its signs; empty for a shell escape."""
+        """Name of the magic, without signs; empty for a shell escape."""
         found = re.match(r"%{1,2}(\w+)", self.text)
         return found[1] if found else ""
 
     @property
     def names(self) -> set[str]:
-        """All names in it: a magic may give a value to any of them."""
+        """All names in the line: a magic may give a value to any of them."""
         return set(re.findall(r"[^\W\d]\w*", f"{self.text}\n{self.body}")) if self.magic else set()
 
 
@@ -124,7 +124,7 @@ def foreign_cell(source: str) -> Escape | None:
 
 
 def _hide(lines: list[str], number: int, hidden: list[str]) -> bool:
-    """Replace a line of IPython, and those that continue it; return whether it is such a line."""
+    """Replace a line of IPython with its continuation lines; return whether there was any."""
     indent, target, command = _parts(lines[number])
     if not command or _MASKED.match(lines[number]):
         return False
@@ -143,10 +143,10 @@ def _hide(lines: list[str], number: int, hidden: list[str]) -> bool:
 
 
 def _parts(line: str) -> tuple[str, str, str]:
-    """Return a line's indentation, the name it gives a value, and its part that IPython reads.
+    """Return a line's indentation, the assigned name, and the part that IPython reads.
 
-    The latter is empty if it is no line of IPython. Each pattern reads the line once: the time must
-    not grow faster than the line.
+    The latter is empty if the line is not IPython's. Each pattern reads the line once: the
+    time must not grow faster than the line.
     """
     text = line.lstrip()
     indent = line[: len(line) - len(text)]

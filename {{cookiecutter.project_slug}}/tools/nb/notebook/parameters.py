@@ -1,4 +1,4 @@
-"""The parameters of a notebook: what its parameters cell declares, and whether given values fit.
+"""Parameters of a notebook: reader of the parameters cell, and validation of given values.
 
 Standard library only, fast to import. The cell, tagged `parameters`, holds nothing but literals:
 
@@ -8,9 +8,9 @@ Standard library only, fast to import. The cell, tagged `parameters`, holds noth
     country: str = ...                                 # `...`: has to be given
     api_key: str = os.environ["API_KEY"]               # a secret
 
-A default that is read from the environment makes a parameter secret: its value comes from there
-and nowhere else, and the notebook reads it by itself, run by hand or by papermill. So nobody has to
-hand it on, and it is in no file.
+A default that is read from the environment makes a parameter secret: the value comes from there
+alone, and the notebook reads the variable itself, run by hand or by papermill. So nobody hands the
+value on, and no file holds a copy.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ class CellError(NbError):
     """A parameters cell that cannot be read.
 
     Args:
-        message: what is wrong, and where.
+        message: the problem and its place.
         line: the line in the cell, from 1.
-        reason: what is wrong, without the place.
+        reason: the problem without the place.
     """
 
     def __init__(self, message: str, line: int, reason: str) -> None:
@@ -56,13 +56,13 @@ class Parameter:
     """A parameter of a notebook.
 
     Attributes:
-        name: its name.
-        kind: its type; where there is no annotation, that of the default.
-        annotation: its annotation as the notebook has it; empty if there is none.
-        default: its default; `...` if it has to be given.
-        source: its default as the notebook has it.
-        help: the comment above it or beside it.
-        secret: the environment variable that its value comes from; None if it is no secret.
+        name: the name.
+        kind: the type; without an annotation, the type of the default.
+        annotation: the source of the annotation; empty if there is none.
+        default: the default; `...` for a required parameter.
+        source: the source of the default.
+        help: the comment above or beside the parameter.
+        secret: the environment variable with the value; None for a parameter that is not secret.
     """
 
     name: str
@@ -75,12 +75,12 @@ class Parameter:
 
     @property
     def choices(self) -> tuple[Any, ...]:
-        """The values it may have, if its type lists them."""
+        """Allowed values, if the type lists them."""
         return next((k.choices for k in (self.kind, *self.kind.inner) if k.choices), ())
 
     @property
     def required(self) -> bool:
-        """Whether it has to be given: it has no default, in the notebook or in the environment."""
+        """Whether the parameter lacks a default, in the notebook and in the environment."""
         return self.default is REQUIRED
 
 
@@ -120,7 +120,7 @@ def read_parameters(notebook: Notebook) -> list[Parameter]:
 
 
 def _python_of(source: str) -> Masked:
-    """Return the source as it is, if nothing but Python is in it or even masking does not help."""
+    """Return the source unchanged, if all is Python or even masking does not help."""
     return mask(source) or Masked(source)
 
 
@@ -168,7 +168,7 @@ def _kind_of_default(name: str, value: ast.expr, default: Any) -> Kind:
 
 
 def _environment(name: str, value: ast.expr) -> tuple[str | None, Any]:
-    """Return the environment variable that a default is read from, if it is, and the default."""
+    """Return the environment variable that a default is read from, if any, and the default."""
     match value:
         case ast.Constant(value=default) if default is REQUIRED:
             return None, REQUIRED
@@ -193,7 +193,7 @@ def _require_text(name: str, kind: Kind) -> None:
 
 
 def _require_fit(name: str, kind: Kind, default: Any) -> None:
-    """Raise if a default is not what the annotation promises to the rest of the notebook."""
+    """Raise if a default does not fit the annotation."""
     try:
         fitting = coerce(kind, default)
     except Mismatch as error:
@@ -231,10 +231,10 @@ def check_values(
     """Return the given values as the notebook's types have them.
 
     Args:
-        parameters: what the notebook declares.
+        parameters: the declared parameters.
         given: values by name, as YAML or papermill's command line gives them.
         where: the file to name in messages.
-        complete: whether this is all that is given: what is missing is wrong then.
+        complete: whether no other values follow, so that a missing value is a problem.
 
     Raises:
         NbError: with one line per problem, if any value is unknown, missing or wrong.
@@ -259,7 +259,7 @@ def check_values(
 
 
 def _unknown(name: str, known: list[str]) -> str:
-    # Its value is not shown: it may be that of a secret whose name was misspelt.
+    # The value is not shown: the name may be a misspelt secret's.
     close = get_close_matches(name, known, 1)
     if close:
         return f"unknown parameter {name}; did you mean {close[0]}?"
@@ -291,11 +291,11 @@ def assignments(parameters: Sequence[Parameter], values: Mapping[str, Any]) -> s
 
 
 def describe(parameters: Sequence[Parameter], given: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return what a person wants to know of each parameter.
+    """Return a description of each parameter for a person.
 
     Args:
-        parameters: what the notebook declares.
-        given: the values of its config file; that of a secret is left out.
+        parameters: the declared parameters.
+        given: the values of the config file; secrets are left out.
     """
     return [
         {

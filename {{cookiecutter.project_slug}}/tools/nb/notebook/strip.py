@@ -1,7 +1,7 @@
-"""What Git stores of a notebook: the source without outputs, counts and volatile metadata.
+"""Stripping of notebooks for Git: outputs, counts and volatile metadata are removed.
 
 nbstripout defines the result. This module gives the same bytes a thousand times faster for ordinary
-nbformat 4 notebooks, and refuses everything it is not sure about. It needs only the standard
+nbformat 4 notebooks, and refuses all doubtful files. The module needs only the standard
 library and runs on Python 3.8, because the Git filter must work without the project's environment.
 """
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-# nbstripout's own defaults; it always strips these.
+# nbstripout's own defaults, which it always strips.
 NBSTRIPOUT_KEYS = (
     "metadata.signature",
     "metadata.widgets",
@@ -26,7 +26,7 @@ NBSTRIPOUT_KEYS = (
     "cell.metadata.scrolled",
 )
 
-# What changes when a notebook is merely opened or run, by the tool that writes it.
+# Metadata that change when a notebook is merely opened or run, by the tool that writes them.
 EXTRA_KEYS = (
     *NBSTRIPOUT_KEYS,
     # papermill: paths, times, parameter values
@@ -61,7 +61,7 @@ _LINES_BESIDES_TEXT = ("application/javascript", "image/svg+xml")
 
 
 class NotJsonError(ValueError):
-    """The data is not JSON, so it is no notebook (yet): a merge conflict, for example."""
+    """Data that is not JSON, so not a notebook (yet): a merge conflict, for example."""
 
 
 class RefusedError(ValueError):
@@ -84,19 +84,19 @@ def load(data: bytes) -> Any:
 
 
 def kernel_name(name: str) -> str:
-    """Return what a kernel is called in its own environment: python3, if others have it."""
+    """Return the name of a kernel in its own environment: python3 for one offered elsewhere."""
     return "python3" if name.startswith(OFFERED) else name
 
 
 def settle(notebook: Any) -> None:
-    """Make stable, in place, what nbstripout cannot: the kernel's names and absent cell ids.
+    """Make the kernel's names and absent cell ids stable, in place, which nbstripout does not.
 
     A project's kernel that other servers have under another name is python3 here.
 
-    The display name becomes the kernel's name: it differs between machines, and a notebook without
-    one is invalid. Cells without an id of their own, where the format wants one, are named after
-    their position: nbformat would invent a random id each time, and Git would never see a clean
-    file. Parts that do not look like a notebook's are left alone.
+    The display name becomes the kernel's name: the former differs between machines, and a notebook
+    without a display name is invalid. Cells without an id, where the format requires ids, are named
+    after their position: nbformat would invent a random id each time, and Git would never see a
+    clean file. Parts that do not look like a notebook's are left alone.
 
     Args:
         notebook: any parsed JSON.
@@ -125,7 +125,7 @@ def strip(
     """Strip a notebook as nbstripout does, to the byte.
 
     Args:
-        data: the file as it is in the working tree.
+        data: the file in the working tree.
         extra_keys: metadata to drop, in the notation of nbstripout's ``--extra-keys``.
         keep_id: keep cell ids (``--keep-id``) instead of numbering the cells.
         settled: apply `settle` first.
@@ -135,7 +135,7 @@ def strip(
 
     Raises:
         NotJsonError: the data is no JSON.
-        RefusedError: the notebook is not an ordinary one; nbstripout itself has to decide.
+        RefusedError: the notebook is unusual; nbstripout itself has to decide.
     """
     notebook = load(data)
     if settled:
@@ -251,7 +251,7 @@ def keeps_output(metadata: dict[str, Any], default: bool) -> bool:
         default: whether the notebook's metadata keeps all outputs.
 
     Raises:
-        RefusedError: the metadata contradicts itself, or is not as the format wants it.
+        RefusedError: the metadata are contradictory, or not in the format.
     """
     tags = metadata.get("tags", [])
     _require(type(tags) is list, "its tags are no list")

@@ -1,4 +1,4 @@
-"""The types of parameters: what an annotation means, which values fit it, how Python writes them.
+"""Types of parameters: parsing of annotations, validation of values, and values as Python source.
 
 Standard library only. Values are what a YAML file holds. Nothing is guessed: `7` is no text and
 `"7"` no number. The exceptions lose nothing: a whole number where a float is expected, a list for
@@ -33,11 +33,11 @@ class Kind:
 
     Attributes:
         name: one of `PLAIN`, or `Literal`, `optional`, `any`.
-        text: how the notebook writes it; `pathlib.Path` is of the name `Path`.
+        text: the annotation in the notebook; `pathlib.Path` has the name `Path`.
         inner: the types of what it holds: one for a list, a dict and an optional, one for each
             place of a tuple; none if that may be anything.
         choices: the values of a `Literal`.
-        repeated: whether a tuple is as long as one likes.
+        repeated: whether a tuple has any length.
     """
 
     name: str
@@ -64,10 +64,10 @@ class Mismatch(ValueError):
     """A value that does not fit its type.
 
     Args:
-        place: where in the parameter it is, `[2]` or `["a"]`; empty for the whole of it.
+        place: the place in the parameter, `[2]` or `["a"]`; empty for the whole value.
         given: the value.
-        expected: what it has to be.
-        hint: what to write instead, if that is known.
+        expected: the expected type, in words.
+        hint: a remedy, if one is known.
     """
 
     def __init__(self, place: str, given: Any, expected: str, hint: str = "") -> None:
@@ -87,7 +87,7 @@ def kind_of(annotation: ast.expr) -> Kind:
     """Return the type that an annotation names.
 
     Raises:
-        ValueError: if it is none of those that are understood.
+        ValueError: if the annotation is not supported.
     """
     text = ast.unparse(annotation)
     match annotation:
@@ -140,10 +140,10 @@ def kind_of_default(node: ast.expr, value: Any) -> Kind:
 
 
 def literal(node: ast.expr) -> Any:
-    """Return the value of a literal: what a YAML file can hold, a tuple, a path, a date.
+    """Return the value of a literal: any value of YAML, a tuple, a path, a date.
 
     Raises:
-        ValueError: if it has to be computed, or is of another type.
+        ValueError: if the value has to be computed, or has another type.
     """
     match node:
         case ast.Constant(value=str() | int() | float() | None as value):
@@ -164,7 +164,7 @@ def literal(node: ast.expr) -> Any:
     raise ValueError(f"{ast.unparse(node)} is not a literal")
 
 
-# What may be called in a default, because its result is as plain as a literal.
+# Functions that a default may call, because the result is as plain as a literal.
 _CONSTRUCTORS: dict[str, Callable[..., Any]] = {
     "Path": Path,
     "date": date,
@@ -179,10 +179,10 @@ def coerce(kind: Kind, value: Any, place: str = "") -> Any:
     Args:
         kind: the type.
         value: the value, as YAML gives it.
-        place: where in a parameter it is, for the message.
+        place: the place in the parameter, for the message.
 
     Raises:
-        Mismatch: if it does not fit.
+        Mismatch: if the value does not fit.
     """
     return _COERCIONS[kind.name](kind, value, place)
 

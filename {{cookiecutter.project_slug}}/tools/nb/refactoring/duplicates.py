@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from nb.notebook.code import Definition, Function, first_line, names_of, project_package
-from nb.notebook.content import Sources, production_notebooks, read_notebook
-from nb.notebook.file import Cell
+from nb.notebook.content import Cell, Sources, production_notebooks, read_notebook
 from nb.notebook.magics import mask
 from nb.project import NbError, from_root, warn
 
@@ -258,11 +257,10 @@ def read_sources(root: Path) -> list[Source]:
     package = project_package(root)
     for path in production_notebooks(root / NOTEBOOKS):
         try:
-            read = read_notebook(path).cells
+            cells = read_notebook(path).cells
         except NbError as error:
             warn(f"{from_root(str(error), root)} It is left out.")
             continue
-        cells = tuple(Cell(n, cell.source, cell.tags) for n, cell in enumerate(read, 1))
         sources.append(notebook_source(_relative(path, root), cells, package))
     return sources
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from nb.notebook.file import Cell
+from nb.notebook.content import Cell
 from nb.project import NbError
 
 # How a module begins that nbdev wrote.

@@ -21,6 +21,7 @@ from nb.secrets.masking import Mask
 from .files import NOTES, Files, environment
 from .outputs import Outputs, contents
 
+NOTE_SCHEMA = 1
 HIDDEN_INPUT = {"hide-input", "hide_input"}
 REMOVED_INPUT = {"remove-input", "remove_input"}
 REMOVED_OUTPUT = {"remove-output", "remove_output"}
@@ -41,6 +42,7 @@ class Note:
         traceback: of the error, as HTML.
         figures: links to its figures, relative to the site.
         files: everything the page consists of, relative to the site.
+        schema: the version of the format.
     """
 
     key: str
@@ -51,6 +53,7 @@ class Note:
     traceback: str = ""
     figures: list[str] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
+    schema: int = NOTE_SCHEMA
 
 
 @dataclass
@@ -93,8 +96,9 @@ def make(root: Path, copy: Path, stage: Stage | None) -> Note:
 def read_note(path: Path) -> Note | None:
     """Return what an earlier build noted of a page; None if there is nothing of this version."""
     try:
-        return Note(**parse_json(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        content = parse_json(path.read_text(encoding="utf-8"))
+        return Note(**content) if content["schema"] == NOTE_SCHEMA else None
+    except (OSError, ValueError, TypeError, KeyError):
         return None
 
 

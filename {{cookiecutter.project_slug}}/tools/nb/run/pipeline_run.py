@@ -273,7 +273,7 @@ def remove_leftovers(root: Path) -> None:
 def _lock(root: Path) -> TextIO:
     path = root / RUN_LOCK
     path.parent.mkdir(parents=True, exist_ok=True)
-    return path.open("a+", encoding="utf-8")
+    return path.open("a+", encoding="utf-8", errors="replace")
 
 
 def _wait_for(file: TextIO, view: View, *, exclusive: bool) -> None:

@@ -277,9 +277,10 @@ def _read(paths: list[Path]) -> Iterator[RunRecord]:
     for path in paths:
         try:
             content = parse_json(path.read_text(encoding="utf-8"))
+            if content["schema"] != RECORD_SCHEMA:
+                continue
             stages = [StageRecord(**stage) for stage in content.pop("stages")]
             record = RunRecord(**content, stages=stages)
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             continue
-        if record.schema == RECORD_SCHEMA:
-            yield record
+        yield record

@@ -1,4 +1,4 @@
-"""Removes secrets from what a run writes: the values that are known, and what looks like one."""
+"""Masking of secrets in the files and streams of a run: known values, and credentials by shape."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SHORTEST = 6
 _SHORTEST_BASE64 = 8
 _KEY_LINE = re.compile(r"\s*[A-Za-z0-9+/]{24,}={0,2}\r?\n")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_=-]*")
-# Pieces of a line are kept back until the line is whole; longer ones are let go in parts.
+# Pieces of a line are held until the line is whole; longer lines are written in parts.
 _LONGEST_HELD = 1_000_000
 _LONGEST_REMEMBERED = 1_000
 
@@ -39,7 +39,7 @@ def is_named_secret(node: Mapping[Any, Any], key: Any) -> bool:
 
 
 def is_picture(key: Any) -> bool:
-    """Return whether what has this key is a picture in Base64, which holds no text."""
+    """Return whether a key of a MIME bundle names a picture in Base64, which holds no text."""
     return str(key).startswith("image/") and key != "image/svg+xml"
 
 
@@ -82,7 +82,7 @@ class Mask:
     credentials of any known kind.
 
     Args:
-        secrets: the values by name; empty ones are not allowed.
+        secrets: the values by name; none may be empty.
     """
 
     def __init__(self, secrets: Mapping[str, str]) -> None:
@@ -95,7 +95,7 @@ class Mask:
 
         Args:
             text: the text.
-            begin: where the part begins that is returned; the part before tells what a value is.
+            begin: the begin of the returned part; the part before is context only.
         """
         parts, end = [], begin
         for span in self._spans(text):
@@ -107,7 +107,7 @@ class Mask:
         return "".join([*parts, text[end:]]) if parts else text[begin:]
 
     def tree(self, node: Any) -> Any:
-        """Return data as JSON can hold, without secrets in its texts, keys and named values.
+        """Return JSON data without secrets in texts, keys and named values.
 
         Data without any are returned themselves, not as a copy.
         """
@@ -171,7 +171,7 @@ class Mask:
 
 
 class _Known:
-    """A value that is known to be secret, in all the forms that it may be written in."""
+    """Known secret value, with a pattern of all its escaped and encoded forms."""
 
     def __init__(self, name: str, value: str) -> None:
         self.remark = f"[{name} removed]"
@@ -206,7 +206,7 @@ def _base64_forms(value: str) -> set[str]:
 
 
 def _any_form(character: str) -> str:
-    """Return a pattern for a character as it is and as it is escaped, also more than once."""
+    """Return a pattern for a character, plain and escaped, also more than once."""
     if character.isascii() and character.isalnum():
         return character
     if character == "\\":
@@ -225,21 +225,21 @@ _HTML = {"&": ["&amp;"], "<": ["&lt;"], ">": ["&gt;"], '"': ["&quot;"], "'": ["&
 
 
 class Writable(Protocol):
-    """A text file, as far as it is needed here."""
+    """Text file that can be written to and flushed."""
 
     def write(self, text: str, /) -> object:
         """Write a text."""
 
     def flush(self) -> object:
-        """Write out what is buffered."""
+        """Write out buffered text."""
 
 
 class MaskedFile:
     """A text file that gets no secrets, though these come in pieces.
 
     The beginning of a line is kept back until the line has ended, and of a private key until the
-    key has. `finish` lets go what is kept back. The last lines are remembered: what a line begins,
-    the next may continue.
+    key has. `finish` writes the rest. The last lines are remembered: a secret may
+    continue on the next line.
 
     Args:
         file: the file to write to.
@@ -264,11 +264,11 @@ class MaskedFile:
             self._let_go(held, end)
 
     def flush(self) -> None:
-        """Write out what is buffered, but for what is kept back."""
+        """Write out buffered text, but for the text that is kept back."""
         self.file.flush()
 
     def finish(self) -> None:
-        """Write what was kept back: nothing more comes that belongs to it."""
+        """Write the text that was kept back: no more text comes."""
         held = "".join(self._held)
         self._let_go(held, len(held))
         self.file.flush()
@@ -283,7 +283,7 @@ class MaskedFile:
 
 def _before_key(text: str, end: int) -> int:
     """Return where a text that ends at a place ends without the private key that begins in it."""
-    # Lines that look like those of a key: the one that says so may come after them.
+    # Lines that look like a key's: the line END may come after them.
     while end:
         start = text.rfind("\n", 0, end - 1) + 1
         if not _KEY_LINE.fullmatch(text, start, end):

@@ -22,7 +22,7 @@ _FOLDERS = ("PWD", "OLDPWD")
 
 
 def is_secret_name(name: str) -> bool:
-    """Return whether what has this name is expected to be a secret."""
+    """Return whether a name promises a secret as its value."""
     return bool(_SECRET.search(name)) and not _MARK.search(name) and name not in _FOLDERS
 
 

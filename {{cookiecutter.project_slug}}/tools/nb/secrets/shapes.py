@@ -18,7 +18,7 @@ class Shape(NamedTuple):
         hint: a text that each credential of the kind holds. Looking for that first is a hundred
             times faster than trying a pattern at each character.
         pattern: matches from the hint on.
-        before: matches the part before the hint, if there is any, at its end.
+        before: matches the part before the hint, up to the hint.
     """
 
     kind: str
@@ -29,7 +29,7 @@ class Shape(NamedTuple):
 
 # The rest of a key, line by line, however the ends of lines are written.
 _LINES = r"[A-Za-z0-9+/=]{24,}(?:(?:[\s\"',]|\\+n)+[A-Za-z0-9+/=]{16,})*"
-# Kind, prefixes, and the pattern of what follows a prefix.
+# Kind, prefixes, and the pattern of the rest.
 _TABLE: tuple[tuple[str, str, str], ...] = (
     ("Age Secret Key", "AGE-SECRET-KEY-1", r"[A-Z0-9]{58}"),
     ("Airtable Token", "pat", r"[A-Za-z0-9]{14}\.[0-9a-f]{64}"),
@@ -122,7 +122,7 @@ _TABLE: tuple[tuple[str, str, str], ...] = (
     ("Private Key", "MHcCAQEEI MIGkAgEBBD MIHcAgEBBE MC4CAQAwBQYDK2Vw", _LINES),
     ("Private Key", "MIGHAgEAMBMGByqGSM49 MIGTAgEAMBMGByqGSM49", _LINES),
 )
-# Kind, the part before the hint, the hint, and what follows.
+# Kind, the part before the hint, the hint, and the rest.
 _INNER: tuple[tuple[str, str, str, str], ...] = (
     ("Azure Client Secret", r"[\w~.]{3}\d", "Q~", r"[\w~.-]{31,34}(?![\w~.-])"),
     ("Azure Signature", "", "sig=", r"[A-Za-z0-9%+/]{30,}[A-Za-z0-9%+/=]*"),

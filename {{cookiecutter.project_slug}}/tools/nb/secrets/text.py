@@ -1,4 +1,4 @@
-"""Credentials in text, wherever the text comes from: one function decides what is one.
+"""Search for credentials in text: the only such search, for masking and for commits.
 
 Found are shapes that issuers document, private keys, passwords in addresses and on command lines,
 headers of requests, and values given to a name such as `password`; in plain text and as JSON, HTML,
@@ -12,7 +12,8 @@ import base64
 import binascii
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from .names import is_password_name, is_secret_name
@@ -21,7 +22,7 @@ from .values import is_code, is_placeholder, is_random, is_secret_value
 
 
 class FoundSecret(NamedTuple):
-    """A credential in a text: where it begins and ends, and of which kind it is."""
+    """Credential in a text: begin, end and kind."""
 
     start: int
     end: int
@@ -31,9 +32,11 @@ class FoundSecret(NamedTuple):
 COLOR = re.compile(r"(?:\x1b|\\+(?:u001b|x1b|033))\[[0-9;]*[A-Za-z]", re.I)
 # An escaped character may stand directly before a credential: \n in JSON, %20 in an address.
 _ESCAPE = re.compile(r"(?:\\[abfnrtv]|\\x[0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|%[0-9a-fA-F]{2})\Z")
-# Longest stretch before a hint that may belong to a credential or to the name of one.
+# Longest stretch before a hint that may belong to a credential or its name.
 _BEFORE = 64
 _LONGEST_KEY = 64_000
+# A longer phrase is not searched for others: a line of hints alone would be read once for each.
+_LONGEST_PHRASE = 512
 
 
 def find_secrets(text: str) -> list[FoundSecret]:
@@ -150,8 +153,10 @@ def _private_keys(text: str) -> Iterator[FoundSecret]:
             covered = ends[next_end][1]
         if _KEY_PART.search(text, begin.end(), covered):
             yield FoundSecret(begin.start(), covered, "Private Key")
+    before = 0  # a key begins after the last line of the key before
     for start, end in ends:
-        parts = list(_KEY_PART.finditer(text, max(0, start - _LONGEST_KEY), start))
+        parts = list(_KEY_PART.finditer(text, max(before, start - _LONGEST_KEY), start))
+        before = end
         first = start
         while parts and _BETWEEN.fullmatch(text, parts[-1].end(), first):
             first = parts.pop().start()
@@ -176,7 +181,7 @@ class _Phrase(NamedTuple):
     kind: str
     hints: tuple[str, ...]
     pattern: re.Pattern[str]
-    is_secret: object = is_random
+    is_secret: Callable[[str], bool] = is_random
 
 
 def _is_password(value: str) -> bool:
@@ -305,13 +310,16 @@ _PHRASES = (
 def _phrases(text: str) -> Iterator[FoundSecret]:
     for kind, hints, pattern, is_secret in _PHRASES:
         for hint in hints:
+            end = 0
             for at in _occurrences(text, hint):
-                found = pattern.match(text, at)
+                found = pattern.match(text, at) if at >= end else None
                 if not found:
                     continue
                 group = found.lastindex or 0
-                if is_secret(found[group]):  # type: ignore[operator]
+                if is_secret(found[group]):
                     yield FoundSecret(found.start(group), found.end(group), kind)
+                if found.end() - at > _LONGEST_PHRASE:
+                    end = found.end()
 
 
 # --- values of names ------------------------------------------------------------------------------
@@ -319,10 +327,11 @@ def _phrases(text: str) -> Iterator[FoundSecret]:
 _WORDS = ("pass", "pwd", "secret", "token", "credential", "key")
 _NAME_END = re.compile(
     r"(?:pass(?:word|wd|phrase|code)?|pwd|secret|token|credentials?|key)[_-]?\d{0,3}"
-    r"(?![\w-]*[A-Za-z0-9])",
+    r"(?!(?:[^\WA-Za-z0-9]|-){0,64}[A-Za-z0-9])",
     re.I,
 )
-_NAME_BEGIN = re.compile(r"(?:[A-Za-z0-9_.-]|\b(?:api|access|private|secret) )*\Z", re.I)
+# Reads backwards: a pattern that ends at a place would be tried from each character before.
+_NAME_BEGIN = re.compile(r"(?:[A-Za-z0-9_.-]| (?:ipa|ssecca|etavirp|terces)\b)*", re.I)
 _TAGS = r"(?:</?[A-Za-z][^<>]{0,200}>\s{0,40}){0,8}"
 _SEPARATOR = re.compile(
     rf"(?:\\*[\"'`]|&quot;|&\#(?:39|34|x27);|\*\*)?\]?\)?[ \t]{{0,40}}{_TAGS}"
@@ -343,7 +352,7 @@ _REST = re.compile(r"(?:[^\s\"'`<>,;&)}\]\\]|&amp;)*")
 
 def _assignments(text: str) -> Iterator[FoundSecret]:
     """Yield values that are given to names of secrets: `password = "…"`, `API_KEY: …`."""
-    # Of all letters, only this one has another length in lower case.
+    # Of all letters, only this has another length in lower case.
     lower = text.replace("\u0130", "i").lower()
     for word in _WORDS:
         end = 0
@@ -361,27 +370,30 @@ def _assignment(text: str, at: int) -> FoundSecret | None:
     separator = _SEPARATOR.match(text, name_end.end()) if name_end else None
     if not name_end or not separator:
         return None
-    begin = _NAME_BEGIN.search(text, max(0, at - _BEFORE), at)
-    name = text[begin.start() if begin else at : name_end.end()]
+    before = _NAME_BEGIN.match(text[max(0, at - _BEFORE) : at][::-1])
+    begin = at - (before.end() if before else 0)
+    name = text[begin : name_end.end()]
     value = _VALUE.match(text, separator.end()) if is_secret_name(name.lstrip("-.")) else None
-    if not value:
+    if not value or not value.lastgroup:
         return None
-    group = next(key for key in ("v1", "v2", "v3", "v4") if value[key] is not None)
-    is_quoted, is_strong = group != "v4", separator["strong"] is not None
-    if not is_strong and name.startswith("--"):
-        is_strong = True
-    if (
-        separator["weak"] == ","
-        and " " in text[(begin.start() if begin else at) - 1 :][: len(name)]
-    ):
+    group = value.lastgroup
+    is_quoted = group != "v4"
+    is_strong = separator["strong"] is not None or name.startswith("--")
+    if separator["weak"] == "," and " " in text[max(0, begin - 1) : name_end.end() - 1]:
         return None  # the last word of a longer text, in a list of texts
     start, end = value.span(group)
     if not is_quoted and is_code(text, start, end):
         return None
     password = is_password_name(name)
-    if not is_secret_value(value[group], password=password, quoted=is_quoted, strong=is_strong):
+    if not _is_given(value[group], password, is_quoted, is_strong):
         return None
     if not is_quoted:
         rest = _REST.match(text, end)
         end = rest.end() if rest else end
     return FoundSecret(start, end, "Password" if password else "Secret")
+
+
+@lru_cache(maxsize=1_000)
+def _is_given(value: str, password: bool, quoted: bool, strong: bool) -> bool:
+    """Return whether a value is a secret; a long text repeats most of its values."""
+    return is_secret_value(value, password=password, quoted=quoted, strong=strong)

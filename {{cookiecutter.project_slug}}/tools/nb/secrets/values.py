@@ -6,7 +6,7 @@ import re
 
 from .names import is_secret_name
 
-# What stands for a secret in examples and documentation, or says that there is none.
+# Placeholders of examples and documentation, and words for no value.
 _PLACEHOLDER = re.compile(
     r"(?:your|my|the|some|new|old|enter|insert|test|example|dummy|fake|sample)?[\W_]*"
     r"(?:password|passwd|passphrase|pass|pwd|secrets?|tokens?|api|keys?|here|user|username|value"
@@ -58,12 +58,12 @@ def _is_words(value: str) -> bool:
 
 
 def is_secret_value(value: str, *, password: bool, quoted: bool, strong: bool) -> bool:
-    """Return whether the value of a name of secrets is one.
+    """Return whether a value under the name of a secret is a secret.
 
     Args:
         value: the value.
         password: the name is that of a password, so the value may be short, and words.
-        quoted: the value stands in quotes, so it is no code and no other word of a sentence.
+        quoted: the value stands in quotes, so neither code nor a word of a sentence.
         strong: a sign such as `=` gives the value to the name.
     """
     if is_placeholder(value) or value.startswith(("http://", "https://")):

@@ -13,13 +13,14 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from nb.declaration.papermill_command import papermill_commands
 from nb.execution.failures import CONTRACT_ERROR
 from nb.exit_codes import ExitCode, as_exit_code
 from nb.notebook.content import MODULE_LINE
 from nb.pipeline import Contract
-from nb.project import FINGERPRINTS, module, parse_json
+from nb.project import FINGERPRINTS, NbError, module, parse_json
 
 from . import trace
 
@@ -27,6 +28,8 @@ VERIFY = Path(".nb/verify")
 SHELL = VERIFY / "shell"
 CONTRACTS = VERIFY / "contracts.json"
 REPORTS = VERIFY / "reports"
+# Of the contracts and of the reports; both live for one run.
+VERIFY_SCHEMA = 1
 
 
 def prepare_verification(
@@ -44,7 +47,8 @@ def prepare_verification(
     for old in (root / REPORTS).iterdir():
         old.unlink()
     texts = {name: asdict(contract) for name, contract in contracts.items()}
-    (root / CONTRACTS).write_text(json.dumps(texts), encoding="utf-8")
+    written = {"schema": VERIFY_SCHEMA, "stages": texts}
+    (root / CONTRACTS).write_text(json.dumps(written), encoding="utf-8")
     shell = folder / SHELL.name
     run = shlex.join([*module("nb.tracing.contract"), str(root)])
     shell.write_text(f'#!/bin/sh\nexec {run} "$@"\n', encoding="utf-8")
@@ -55,7 +59,22 @@ def prepare_verification(
 def verified(root: Path) -> list[str]:
     """Return the names of the stages whose commands ran since `prepare`."""
     reports = (root / REPORTS).glob("*.json")
-    return sorted({parse_json(path.read_text(encoding="utf-8"))["stage"] for path in reports})
+    return sorted({_read(root, path.relative_to(root))["stage"] for path in reports})
+
+
+def _read(root: Path, path: Path) -> dict[str, Any]:
+    """Read the contracts or a report.
+
+    Raises:
+        NbError: if another version of the tooling wrote the file, or the file was cut.
+    """
+    try:
+        content = parse_json((root / path).read_text(encoding="utf-8"))
+        if content["schema"] == VERIFY_SCHEMA:
+            return dict(content)
+    except (OSError, ValueError, TypeError, KeyError):
+        pass
+    raise NbError(f"{path.as_posix()} is not of this version of nb; start nb run --verify again.")
 
 
 def violations(
@@ -92,7 +111,7 @@ def _standing_for(contract: Contract, command: str, root: Path) -> set[str]:
     files: set[str] = set()
     for name in contract.inputs:
         if name.startswith(FINGERPRINTS.as_posix()) and (root / name).exists():
-            lines = (root / name).read_text(encoding="utf-8").splitlines()
+            lines = (root / name).read_text(encoding="utf-8").split("\n")
             files |= {
                 line.split(" ", 2)[2].rpartition(" ")[0]
                 for line in lines
@@ -111,13 +130,17 @@ def main(arguments: list[str]) -> int:
     stage = os.environ.get("DVC_STAGE", "")
     shell = os.environ.pop("NB_VERIFY_SHELL", "/bin/sh")
     os.environ["SHELL"] = shell
-    declared = parse_json((root / CONTRACTS).read_text(encoding="utf-8")).get(stage)
+    try:
+        declared = _read(root, CONTRACTS)["stages"].get(stage)
+    except NbError as error:
+        print(f"nb: {error}", file=sys.stderr)
+        return 1
     if declared is None:  # the stage that writes the fingerprints
         os.execvp(shell, [shell, *arguments[1:]])
     contract = Contract(**declared)
     traced = trace.run_under_trace([shell, *arguments[1:]], root, cwd=Path.cwd())
     lines = list(violations(stage, contract, traced, command, root))
-    report = {"stage": stage, "violations": lines, "trace": asdict(traced)}
+    report = {"schema": VERIFY_SCHEMA, "stage": stage, "violations": lines, "trace": asdict(traced)}
     path = root / REPORTS / f"{os.getpid()}.json"
     path.write_text(json.dumps(report, indent=2), encoding="utf-8")
     if traced.code:
