@@ -1,4 +1,4 @@
-"""Copying of a project: the one list of left-out machinery, files with their times, links made safe.
+"""Copying of a project: the list of left-out machinery, files with their times, links made safe.
 
 A copy never leads writes back: a link to a folder of the project becomes a link inside the copy, a
 link to a folder elsewhere becomes a folder, and a link to a file becomes a file. Only links to
