@@ -111,3 +111,26 @@ def test_a_failure_leaves_what_somebody_else_wrote_meanwhile(root: Path) -> None
             clean_copy.apply(copy, ["a.txt", "c.txt"], fail)
     assert (root / "a.txt").read_text() == "theirs"
     assert not (root / "c.txt").exists()
+
+
+@pytest.mark.parametrize("place", ["inside", "outside"])
+def test_writes_through_a_link_stay_in_the_copy(root: Path, place: str) -> None:
+    data = root / "data" if place == "inside" else root.parent / "elsewhere"
+    data.mkdir(exist_ok=True)
+    (data / "b.txt").write_text("theirs")
+    (root / "linked").symlink_to(data, target_is_directory=True)
+    with clean_copy.clean_copy(root) as copy:
+        assert (copy.root / "linked/b.txt").read_text() == "theirs"
+        assert not copy.is_outdated("linked/b.txt")
+        (copy.root / "linked/b.txt").write_text("ours")
+        (copy.root / "link").write_text("ours")
+        if place == "inside":
+            assert (copy.root / "data/b.txt").read_text() == "ours"
+    assert (data / "b.txt").read_text() == "theirs"
+    assert (root / "a.txt").read_text() == "a.txt"
+
+
+def test_a_link_to_a_folder_around_itself_ends(root: Path) -> None:
+    (root / "data" / "up").symlink_to(root, target_is_directory=True)
+    with clean_copy.clean_copy(root) as copy:
+        assert (copy.root / "data/b.txt").is_file()

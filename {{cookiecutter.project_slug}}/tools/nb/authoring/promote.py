@@ -37,6 +37,7 @@ from nb.project import CONFIG, EXECUTED, PRODUCTION, NbError, module, program, p
 from nb.refactoring import relocate
 from nb.tracing import call_recorder, contract, footprint
 from nb.workcopy import clean_copy
+from nb.workcopy.copying import copy_file
 from nb.workcopy.smoke import COPIED, SMALL
 
 from . import compare, propose
@@ -244,7 +245,7 @@ class _Work:
         self.found.writes = {name: self._home(name) for name in done.trace.writes}
         for name in done.trace.writes:
             if (self.copy / name).exists():
-                clean_copy.copy_file(self.copy / name, self.stash / name)
+                copy_file(self.copy / name, self.stash / name)
                 (self.copy / name).unlink()
 
     def _home(self, name: str) -> str:
@@ -614,7 +615,7 @@ def _require_promotable(writes: Sequence[str], reads: Sequence[str], root: Path)
 def write_sample(source: Path, target: Path) -> bool:
     """Write a small sample of an input for the smoke test; return whether there is one."""
     if source.stat().st_size <= SMALL_BYTES:
-        clean_copy.copy_file(source, target)
+        copy_file(source, target)
         return True
     target.parent.mkdir(parents=True, exist_ok=True)
     if source.suffix in (".csv", ".tsv"):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Set
 from pathlib import Path
+
+from nb.workcopy.copying import copy_entries, project_entries
 
 from .places import require_places
 from .repository import open_project
@@ -32,8 +33,8 @@ def work_apart(root: Path, copy: Path) -> None:
     for path in map(Path, sorted(uncached)):
         target = copy / path.relative_to(root) if path.is_relative_to(root) else path
         if path.exists() and not target.exists():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            (shutil.copytree if path.is_dir() else shutil.copy2)(path, target)
+            inner = project_entries(path) if path.is_dir() else ()
+            copy_entries(path, target, [path, *inner])
     with Config(str(copy / ".dvc"), validate=False).edit("local") as local:
         local.setdefault("core", {})["no_scm"] = True
         local.setdefault("cache", {})["dir"] = cache

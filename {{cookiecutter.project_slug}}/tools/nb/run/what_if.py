@@ -18,15 +18,13 @@ from nb import pipeline
 from nb.declaration.papermill_command import PapermillCommand, papermill_command
 from nb.declaration.tasks import Task
 from nb.exit_codes import ExitCode
-from nb.git import wiring
 from nb.notebook.config import change_config, read_value
 from nb.notebook.content import read_notebook
 from nb.notebook.parameters import check_values, read_parameters
 from nb.project import EXECUTED, NbError
+from nb.workcopy.copying import copy_entries, git_files, project_entries
 
 WHAT_IF = Path(".nb/what-if")
-# Folders of a project without Git that are no work; of `.dvc` the configuration is copied.
-NOT_COPIED = {".dvc", ".git", ".nb", ".venv"}
 
 
 @dataclass(frozen=True)
@@ -133,10 +131,7 @@ def make_copy(root: Path, settings: Sequence[Setting]) -> Path:
     are there.
     """
     copy = root / WHAT_IF / datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S.%fZ")
-    for path in _files(root):
-        target = copy / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(root / path, target, follow_symlinks=False)
+    copy_entries(root, copy, (root / path for path in _files(root)))
     for setting in settings:
         change_config(copy / setting.config, setting.name, setting.value)
     try:
@@ -149,17 +144,10 @@ def make_copy(root: Path, settings: Sequence[Setting]) -> Path:
 
 def _files(root: Path) -> list[Path]:
     if (root / ".git").exists():
-        names = wiring.git(root, "ls-files", "-z", "-co", "--exclude-standard").split("\0")
-        found = [Path(name) for name in names if name]
+        found = git_files(root)
     else:
-        found = list(_walk(root))
+        found = [path.relative_to(root) for path in project_entries(root)]
     found += [Path(".dvc/config"), Path(".dvc/config.local")]
     found += [path.relative_to(root) for path in (root / EXECUTED).rglob("*.ipynb")]
     found = [path for path in dict.fromkeys(found) if os.path.lexists(root / path)]
     return [path for path in found if not (root / path).is_dir()]
-
-
-def _walk(root: Path) -> Iterable[Path]:
-    for folder, folders, names in os.walk(root):
-        folders[:] = [name for name in folders if name not in NOT_COPIED]
-        yield from ((Path(folder) / name).relative_to(root) for name in names)

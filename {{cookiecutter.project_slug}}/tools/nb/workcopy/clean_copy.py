@@ -9,7 +9,6 @@ from __future__ import annotations
 import filecmp
 import os
 import shutil
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -19,16 +18,7 @@ from tempfile import mkdtemp
 from nb.declaration.reader import FILE
 from nb.project import NbError, edit_lock, program_environment
 
-# What is no part of the project: machinery, caches, and pages that are made again.
-LEFT_OUT = {
-    *(".git", ".venv", ".nb", ".uv", "node_modules", "__pycache__", ".ipynb_checkpoints"),
-    *(".pytest_cache", ".ruff_cache", ".mypy_cache", "reports/site", "reports/runs"),
-    *(".dvc/cache", ".dvc/tmp", ".dvc/config", ".dvc/config.local"),
-}
-# The copy has a cache of its own, and no Git: nothing in it reaches the project's.
-DVC_CONFIG = "[core]\n    analytics = false\n    no_scm = true\n"
-FICLONE = 0x40049409
-
+from .copying import copy_entries, copy_file, project_entries, separate_from_git
 
 # Time of change, size and number of a file: another one has another of them.
 CopyState = tuple[int, int, int]
@@ -51,8 +41,9 @@ class Copy:
     def is_outdated(self, name: str) -> bool:
         """Return whether a file of the project was made, changed or removed since the copy."""
         path = self.origin / name
-        if any(folder.is_symlink() for folder in path.parents):
-            return False  # it is not in the copy but where the link leads
+        if name not in self.states:  # a link to another folder of the project may be on the way
+            real, origin = path.parent.resolve() / path.name, self.origin.resolve()
+            name = real.relative_to(origin).as_posix() if real.is_relative_to(origin) else name
         return _state(path) != self.states.get(name)
 
 
@@ -68,8 +59,8 @@ def _state(path: Path) -> CopyState | None:
 def clean_copy(root: Path) -> Iterator[Copy]:
     """Copy the project's files, data included, to a temporary folder.
 
-    Files share their blocks with the originals where the file system can do that. Links into
-    DVC's cache, which are read-only, stay links.
+    Files share their blocks with the originals where the file system can do that. Links are made
+    safe as `copying` says.
 
     Raises:
         NbError: if it does not fit on the disk.
@@ -78,47 +69,16 @@ def clean_copy(root: Path) -> Iterator[Copy]:
     try:
         copy = folder / root.name
         try:
-            states: dict[str, CopyState] = {}
-            _copy_folder(root, copy, root, states)
+            entries = list(project_entries(root))
+            states = {p.relative_to(root).as_posix(): s for p in entries if (s := _state(p))}
+            copy.mkdir()
+            copy_entries(root, copy, entries)
         except OSError as error:
             raise NbError(f"the project cannot be copied to {folder}: {error.strerror}") from None
-        (copy / ".dvc").mkdir(exist_ok=True)
-        (copy / ".dvc" / "config").write_text(DVC_CONFIG, encoding="utf-8")
+        separate_from_git(copy)
         yield Copy(root, copy, states)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _copy_folder(source: Path, target: Path, root: Path, states: dict[str, CopyState]) -> None:
-    target.mkdir(parents=True)
-    for entry in os.scandir(source):
-        path = Path(entry.path)
-        name = path.relative_to(root).as_posix()
-        if name in LEFT_OUT or entry.name in LEFT_OUT or path == Path(sys.prefix):
-            continue
-        if entry.is_dir(follow_symlinks=False):
-            _copy_folder(path, target / entry.name, root, states)
-            continue
-        if state := _state(path):
-            states[name] = state
-        if entry.is_symlink():
-            (target / entry.name).symlink_to(path.resolve())
-        elif entry.is_file():
-            copy_file(path, target / entry.name)
-
-
-def copy_file(source: Path, target: Path) -> None:
-    """Copy a file with its times; share its blocks where the file system can."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.unlink(missing_ok=True)
-    if sys.platform == "linux":
-        import fcntl
-
-        with suppress(OSError), source.open("rb") as old, target.open("wb") as new:
-            fcntl.ioctl(new.fileno(), FICLONE, old.fileno())
-            shutil.copystat(source, target)
-            return
-    shutil.copy2(source, target)
 
 
 def copy_environment(copy: Path) -> dict[str, str]:

@@ -11,10 +11,11 @@ from nb.notebook.config import read_config
 from nb.notebook.yaml_file import dump
 from nb.project import EXECUTED, program, program_environment
 
+from .copying import copy_entries, project_entries, separate_from_git
+
 __all__ = ["copy_project", "run_pipeline", "undeclared_notebooks"]
 
 SMALL = Path("tests/smoke")
-SMOKE_DVC_CONFIG = "[core]\n    analytics = false\n    no_scm = true\n"
 COPIED = (".dvcignore", "config", "dvc.yaml", "notebooks", "pyproject.toml", "src", "tools")
 
 
@@ -24,15 +25,11 @@ def copy_project(root: Path, target: Path) -> None:
     That folder mirrors the project. A YAML file in it overrides single values of the file that it
     mirrors; any other file (a small sample of the data, say) takes the place of it.
     """
-    for name in COPIED:
-        source = root / name
-        if source.is_dir():
-            shutil.copytree(source, target / name, ignore=shutil.ignore_patterns("__pycache__"))
-        elif source.exists():
-            shutil.copy2(source, target / name)
+    for source in (root / name for name in COPIED if (root / name).exists()):
+        inner = project_entries(source) if source.is_dir() else ()
+        copy_entries(source, target / source.name, [source, *inner])
     (target / EXECUTED).mkdir(parents=True)
-    (target / ".dvc").mkdir()
-    (target / ".dvc" / "config").write_text(SMOKE_DVC_CONFIG, encoding="utf-8")
+    separate_from_git(target)
     for small in sorted(path for path in (root / SMALL).rglob("*") if path.is_file()):
         _lay_over(small, target / small.relative_to(root / SMALL))
 

@@ -1,0 +1,113 @@
+"""Copying of a project: the list of left-out machinery, files with their times, links made safe.
+
+A copy never leads writes back: a link to a folder of the project becomes a link inside the copy, a
+link to a folder elsewhere becomes a folder, and a link to a file becomes a file. Only links to
+read-only files, as DVC makes them into its cache, stay links.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from nb.git import wiring
+
+# Machinery, caches, and pages that are made again.
+LEFT_OUT = {
+    *(".git", ".venv", ".nb", ".uv", "node_modules", "__pycache__", ".ipynb_checkpoints"),
+    *(".pytest_cache", ".ruff_cache", ".mypy_cache", "reports/site", "reports/runs"),
+    *(".dvc/cache", ".dvc/tmp", ".dvc/config", ".dvc/config.local"),
+}
+# The copy has a cache of its own, and no Git: nothing in it reaches the project's.
+DVC_CONFIG = "[core]\n    analytics = false\n    no_scm = true\n"
+FICLONE = 0x40049409
+
+
+def project_entries(root: Path) -> Iterator[Path]:
+    """Yield the folders, files and links that are part of a copy, parents first."""
+    yield from _entries(root, root, {root.resolve()})
+
+
+def _entries(folder: Path, root: Path, above: set[Path]) -> Iterator[Path]:
+    for entry in os.scandir(folder):
+        path = Path(entry.path)
+        name = path.relative_to(root).as_posix()
+        if name in LEFT_OUT or entry.name in LEFT_OUT or path == Path(sys.prefix):
+            continue
+        yield path
+        inside = entry.is_symlink() and _inner_target(path, root)
+        if entry.is_dir() and not inside:
+            real = path.resolve()
+            if real not in above:  # else a link to a folder around itself
+                yield from _entries(path, root, above | {real})
+
+
+def git_files(root: Path) -> list[Path]:
+    """Return the files that belong to Git, or would if they were added, relative to the root."""
+    names = wiring.git(root, "ls-files", "-z", "-co", "--exclude-standard").split("\0")
+    return [Path(name) for name in names if name]
+
+
+def copy_entries(root: Path, target: Path, entries: Iterable[Path]) -> None:
+    """Copy folders (without their members), files and links of the project.
+
+    Args:
+        root: the project's root.
+        target: the root of the copy.
+        entries: paths below the project's root.
+    """
+    for path in entries:
+        _copy_entry(path, target / path.relative_to(root), root, target)
+
+
+def _copy_entry(path: Path, place: Path, root: Path, target: Path) -> None:
+    inner = _inner_target(path, root) if path.is_symlink() else None
+    if inner and path.is_dir():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        leads_to = target / inner
+        place.symlink_to(os.path.relpath(leads_to, place.parent))
+    elif path.is_dir():
+        place.mkdir(parents=True, exist_ok=True)
+    elif path.is_symlink() and _is_read_only(path):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.symlink_to(path.resolve())
+    elif path.is_file():
+        copy_file(path, place)
+
+
+def _inner_target(link: Path, root: Path) -> Path | None:
+    """Return where a link leads, relative to the root, if that is part of a copy as well."""
+    real, base = link.resolve(), root.resolve()
+    if not real.is_relative_to(base) or real == base:
+        return None
+    inner = real.relative_to(base)
+    names = {inner.as_posix(), *(p.as_posix() for p in inner.parents), *inner.parts}
+    return None if names & LEFT_OUT else inner
+
+
+def _is_read_only(path: Path) -> bool:
+    return path.is_file() and not path.stat().st_mode & 0o222
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Copy a file with its times; share its blocks where the file system can."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)
+    if sys.platform == "linux":
+        import fcntl
+
+        with suppress(OSError), source.open("rb") as old, target.open("wb") as new:
+            fcntl.ioctl(new.fileno(), FICLONE, old.fileno())
+            shutil.copystat(source, target)
+            return
+    shutil.copy2(source, target)
+
+
+def separate_from_git(copy: Path) -> None:
+    """Make a copy a DVC repository without Git and with a cache of its own."""
+    (copy / ".dvc").mkdir(parents=True, exist_ok=True)
+    (copy / ".dvc" / "config").write_text(DVC_CONFIG, encoding="utf-8")
