@@ -12,9 +12,10 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+from nb.notebook.yaml_file import parse_as_dvc
 from nb.project import CONFIG, EXECUTED, FINGERPRINTS, PRODUCTION, NbError, edit_lock, write_whole
 
-from .reader import FILE, broken, read_dvc_yaml
+from .reader import FILE, read_dvc_yaml
 
 
 def add_stage(
@@ -109,10 +110,7 @@ def _insert(text: str, name: str, stage: str) -> str:
     """Return the text of `dvc.yaml` with a stage added at the end of its stages."""
     import yaml
 
-    try:
-        node = yaml.compose(text)
-    except yaml.YAMLError as error:
-        raise broken(error) from None
+    node, _ = parse_as_dvc(text, FILE)
     entries = node.value if isinstance(node, yaml.MappingNode) else []
     stages = next((value for key, value in entries if key.value == "stages"), None)
     if node is not None and not isinstance(node, yaml.MappingNode):

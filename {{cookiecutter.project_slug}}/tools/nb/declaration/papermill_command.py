@@ -11,7 +11,7 @@ import binascii
 import posixpath
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from functools import lru_cache
 from pathlib import PurePath
 from typing import Any
@@ -82,6 +82,7 @@ class PapermillCommand:
     """
 
     notebook: str
+    _: KW_ONLY
     executed: str = ""
     engine: str = ""
     files: tuple[str, ...] = ()
@@ -129,10 +130,10 @@ def _call(words: Sequence[str], folder: str) -> PapermillCommand | None:
     notebook, executed = ("" if path == "-" else path for path in [*paths, "", ""][:2])
     return PapermillCommand(
         inside(folder, notebook),
-        inside(folder, executed),
-        "".join(options.get("engine", ())[-1:]),
-        tuple(inside(folder, file) for file in options.get("parameters_file", ())),
-        _given(options),
+        executed=inside(folder, executed),
+        engine="".join(options.get("engine", ())[-1:]),
+        files=tuple(inside(folder, file) for file in options.get("parameters_file", ())),
+        given=_given(options),
     )
 
 

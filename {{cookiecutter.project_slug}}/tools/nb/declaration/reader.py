@@ -11,7 +11,7 @@ import math
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from fnmatch import fnmatchcase
 from functools import cached_property
 from itertools import product
@@ -37,7 +37,7 @@ PLACEHOLDER = re.compile(r"\$\{([^}]*)\}")
 MOST_STAGES = 10_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Entry:
     """An entry of `dvc.yaml`; texts are templated as they are there, with `${…}`.
 
@@ -144,6 +144,7 @@ class Stage:
 
     name: str
     command: str
+    _: KW_ONLY
     folder: str = ""
     desc: str = ""
     reads: tuple[Artifact, ...] = ()
@@ -233,12 +234,31 @@ def _entries(text: str, file: str, base: str) -> Iterator[Entry]:
         spread = {key: body[key] for key in ("matrix", "foreach") if body.get(key)}
         inner = body.get("do")
         body = {**body, **inner} if isinstance(inner, dict) else body
-        yield Entry(str(name), lines.get(str(name), 1), body, spread, base)
+        yield Entry(
+            name=str(name),
+            line=lines.get(str(name), 1),
+            body=body,
+            spread=spread,
+            base=base,
+        )
 
 
-def broken(error: Exception, file: str = FILE) -> NbError:
-    """Return the error of a file that is no YAML, in one line."""
-    return NbError(f"{file} is not valid YAML: {one_line(error)}", 2)
+def value_files(path: Path) -> list[Path] | None:
+    """Return the files whose values a `dvc.yaml` fills in, there or not; None if only DVC can tell.
+
+    Args:
+        path: the file; one that declares data (`.dvc`) fills in none.
+    """
+    found = [path.with_name("params.yaml")]
+    text = path.read_text(encoding="utf-8") if path.suffix == ".yaml" else ""
+    if "vars" in text:
+        content = read_as_dvc(text, path.name) or {}
+        # The `vars` of a single stage are relative to the working directory of that stage.
+        if "vars" in str(content.get("stages")):
+            return None
+        items = [item for item in content.get("vars", ()) if isinstance(item, str)]
+        found += [path.parent / item.partition(":")[0] for item in items]
+    return found
 
 
 def read_stages(root: Path, files: Iterable[str] = (FILE,)) -> list[Stage]:
@@ -347,13 +367,13 @@ def _stage(name: str, entry: Entry, values: Mapping[str, Any], lock: Mapping[str
     return Stage(
         name,
         one_command(lock.get("cmd")) or _fill(entry.command, values),
-        folder,
-        _fill(entry.body.get("desc", ""), values),
-        artifacts("deps", declared("deps")),
-        writes,
-        tuple(a.path for a in writes if _find(a.path, metrics) is not None),
-        tuple(Plot(a.path, s) for a in writes if (s := _find(a.path, plots)) is not None),
-        parameters,
+        folder=folder,
+        desc=_fill(entry.body.get("desc", ""), values),
+        reads=artifacts("deps", declared("deps")),
+        writes=writes,
+        metrics=tuple(a.path for a in writes if _find(a.path, metrics) is not None),
+        plots=tuple(Plot(a.path, s) for a in writes if (s := _find(a.path, plots)) is not None),
+        parameters=parameters,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 # What a stage may have come to. A stage after it may run only if it is `DONE`.
@@ -32,6 +32,7 @@ class Task:
     """
 
     name: str
+    _: KW_ONLY
     command: str = ""
     folder: str = ""
     after: frozenset[str] = frozenset()

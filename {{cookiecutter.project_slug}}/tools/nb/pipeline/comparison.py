@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from nb.git.wiring import git
 from nb.project import NbError
@@ -13,7 +12,7 @@ from nb.project import NbError
 from .repository import open_project
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Change:
     """A metric or a parameter, in a commit and now.
 
@@ -28,8 +27,8 @@ class Change:
     kind: str
     path: str
     name: str
-    before: Any
-    now: Any
+    before: object
+    now: object
 
 
 def compare_with_commit(
@@ -49,5 +48,6 @@ def compare_with_commit(
             command = repo.metrics.diff if kind == "metric" else repo.params.diff
             for path, values in command(a_rev=commit, all=True).get("diff", {}).items():
                 for name, change in values.items():
-                    found.append(Change(kind, path, name, change.get("old"), change.get("new")))
+                    before, now = change.get("old"), change.get("new")
+                    found.append(Change(kind=kind, path=path, name=name, before=before, now=now))
     return sorted(found, key=lambda change: (change.kind, change.path, change.name))

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from nb.declaration.reader import one_command
 from nb.declaration.tasks import Task
 from nb.project import NbError
 
 from .places import require_places
+from .protocols import Stage
 from .repository import FINGERPRINT_STAGE, folder_of, open_project, path_of, shown_stages
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Contract:
     """What a stage declares; paths are relative to the root.
 
@@ -39,9 +39,9 @@ def contracts(root: Path) -> dict[str, Contract]:
     with open_project(root) as repo:
         return {
             stage.addressing: Contract(
-                tuple(path_of(dep, root) for dep in stage.deps),
-                tuple(path_of(out, root) for out in stage.outs),
-                folder_of(stage, root),
+                inputs=tuple(path_of(dep, root) for dep in stage.deps),
+                outputs=tuple(path_of(out, root) for out in stage.outs),
+                folder=folder_of(stage, root),
             )
             for stage in repo.index.stages
             if stage.cmd and stage.addressing != FINGERPRINT_STAGE
@@ -69,10 +69,12 @@ def declared(root: Path) -> list[Task]:
             stages = shown_stages(repo.index.graph)
     except NbError as error:
         raise NbError(str(error), 2) from None
-    return [Task(s.addressing, one_command(s.cmd), folder_of(s, root)) for s in stages]
+    return [
+        Task(s.addressing, command=one_command(s.cmd), folder=folder_of(s, root)) for s in stages
+    ]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class StageDefinition:
     """A stage as the `dvc.yaml` files define it, with all values filled in.
 
@@ -95,7 +97,7 @@ class StageDefinition:
     folder: str
     after: list[str]
     desc: str
-    meta: dict[str, Any]
+    meta: dict[str, object]
     frozen: bool
     inputs: list[str]
     outputs: list[str]
@@ -120,20 +122,22 @@ def definitions(root: Path) -> list[StageDefinition]:
         raise NbError(str(error), 2) from None
 
 
-def _definition(root: Path, stage: Any, makers: Set[Any], shown: Sequence[Any]) -> StageDefinition:
+def _definition(
+    root: Path, stage: Stage, makers: Set[Stage], shown: Sequence[Stage]
+) -> StageDefinition:
     outs = [out for out in stage.outs if out.protocol == "local"]
     return StageDefinition(
-        stage.addressing,
-        one_command(stage.cmd),
-        folder_of(stage, root),
-        [other.addressing for other in shown if other in makers],
-        stage.desc or "",
-        stage.meta if isinstance(stage.meta, dict) else {},
-        bool(stage.frozen),
-        [path_of(dep, root) for dep in stage.deps],
-        [path_of(out, root) for out in stage.outs],
-        [path_of(out, root) for out in outs if out.metric],
-        [path_of(out, root) for out in outs if out.plot],
+        name=stage.addressing,
+        command=one_command(stage.cmd),
+        folder=folder_of(stage, root),
+        after=[other.addressing for other in shown if other in makers],
+        desc=stage.desc or "",
+        meta=stage.meta if isinstance(stage.meta, dict) else {},
+        frozen=bool(stage.frozen),
+        inputs=[path_of(dep, root) for dep in stage.deps],
+        outputs=[path_of(out, root) for out in stage.outs],
+        metrics=[path_of(out, root) for out in outs if out.metric],
+        plots=[path_of(out, root) for out in outs if out.plot],
     )
 
 

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from nb.project import write_whole
 
+from .protocols import Lockfile, Stage
 from .repository import locked_repository
 
 STAGES = "stages:\n"
@@ -77,7 +77,7 @@ def one_stage_at_a_time() -> Iterator[Written]:
     dump_stages = Lockfile.dump_stages
     written: Written = defaultdict(dict)
 
-    def dump(lock: Any, stages: Sequence[Any], **options: Any) -> None:
+    def dump(lock: Lockfile, stages: Sequence[Stage], **options: bool) -> None:
         if not _write_stages(lock, stages, options):
             dump_stages(lock, stages, **options)
         blocks = Blocks.read(Path(lock.path).read_text(encoding="utf-8"))
@@ -92,7 +92,7 @@ def one_stage_at_a_time() -> Iterator[Written]:
         Lockfile.dump_stages = dump_stages
 
 
-def _write_stages(lock: Any, stages: Sequence[Any], options: Mapping[str, Any]) -> bool:
+def _write_stages(lock: Lockfile, stages: Sequence[Stage], options: Mapping[str, bool]) -> bool:
     """Write stages into a lock file; return whether that could be done without the others."""
     from dvc.stage.serialize import to_lockfile
     from dvc.utils.serialize import dumps_yaml

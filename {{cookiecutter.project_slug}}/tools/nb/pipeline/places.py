@@ -11,11 +11,11 @@ import os
 import shlex
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from nb.git.wiring import git
 from nb.project import NbError
 
+from .protocols import Output, Stage
 from .repository import open_project
 
 # Folders that hold more than results: DVC would remove them with all their files.
@@ -50,7 +50,7 @@ def misplaced(root: Path, path: str) -> str:
     return ""
 
 
-def require_places(root: Path, stages: Iterable[Any]) -> None:
+def require_places(root: Path, stages: Iterable[Stage]) -> None:
     """Refuse stages with outputs that DVC would remove although they are no results.
 
     Args:
@@ -68,12 +68,12 @@ def require_places(root: Path, stages: Iterable[Any]) -> None:
                 raise NbError(f"{stage.relpath}: {what}; {ADVICE}", 2)
 
 
-def _unstored(out: Any) -> str:
+def _unstored(out: Output) -> str:
     """Return why an output at an address cannot be declared; empty if it can."""
     return "which DVC cannot store without cache: false" if out.use_cache else ""
 
 
-def require_untracked(root: Path, stages: Iterable[Any]) -> None:
+def require_untracked(root: Path, stages: Iterable[Stage]) -> None:
     """Refuse stages with outputs that DVC is to store and Git tracks: DVC would fail after the run.
 
     Args:

@@ -9,17 +9,16 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
-from nb.declaration.reader import one_command
+from nb.declaration.reader import one_command, value_files
 from nb.declaration.tasks import Task
 from nb.notebook import fingerprints
-from nb.notebook.yaml_file import read_as_dvc
 from nb.project import NbError
 
 from . import uptodate
 from .lockfiles import lock_text
 from .places import require_places, require_untracked
+from .protocols import Repo, Stage
 from .repository import (
     FINGERPRINT_STAGE,
     folder_of,
@@ -33,7 +32,7 @@ from .states import StageState, find_states
 from .uptodate import Watched
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """What DVC would look at.
 
@@ -98,7 +97,7 @@ def preview(
         raise NbError(str(error), 2) from None
 
 
-def _plan(repo: Any, root: Path, targets: Sequence[str], force: bool, downstream: bool) -> Plan:
+def _plan(repo: Repo, root: Path, targets: Sequence[str], force: bool, downstream: bool) -> Plan:
     from dvc.repo.reproduce import get_active_graph, plan_repro
 
     graph = get_active_graph(repo.index.graph)
@@ -131,10 +130,16 @@ def _plan(repo: Any, root: Path, targets: Sequence[str], force: bool, downstream
         changed = {task.name for task in tasks if task.changed}
         require_untracked(root, [stage for stage, name in names.items() if name in changed])
     shown = [stage.addressing for stage in shown_stages(repo.index.graph)]
-    return Plan(tasks, shown, [stage.addressing for stage in order], made, watched)
+    return Plan(
+        tasks=tasks,
+        shown=shown,
+        order=[stage.addressing for stage in order],
+        made=made,
+        watched=watched,
+    )
 
 
-def _watched(repo: Any, root: Path, stages: Sequence[Any]) -> Watched | None:
+def _watched(repo: Repo, root: Path, stages: Sequence[Stage]) -> Watched | None:
     """Return what stages read and write; None if only DVC can tell whether it changed."""
     import dvc
 
@@ -146,7 +151,7 @@ def _watched(repo: Any, root: Path, stages: Sequence[Any]) -> Watched | None:
     locks = {path.with_name(uptodate.LOCK_NAME) for path in declared if path.suffix == ".yaml"}
     needed = {dep.fs_path for stage in stages if not stage.frozen for dep in stage.deps}
     read = {path for path in needed if not made & {path, *map(str, Path(path).parents)}}
-    variables = [_variables(path) for path in declared]
+    variables = [value_files(path) for path in declared]
     if None in variables:
         return None
     read |= {str(path) for path in (*declared, *chain.from_iterable(filter(None, variables)))}
@@ -160,11 +165,20 @@ def _watched(repo: Any, root: Path, stages: Sequence[Any]) -> Watched | None:
     )
     caches = [odb.path for odb in (repo.cache.local, repo.cache.legacy)]
     texts = {str(path): lock_text(path) for path in sorted(locks)}
-    watched = Watched(sorted(read), written, searched, ignored, left, tooling, caches, texts)
+    watched = Watched(
+        read=sorted(read),
+        written=written,
+        searched=searched,
+        ignored=ignored,
+        left=left,
+        tooling=tooling,
+        caches=caches,
+        locks=texts,
+    )
     return replace(watched, before=uptodate.look(root, watched))
 
 
-def _is_always_looked_at(stage: Any) -> bool:
+def _is_always_looked_at(stage: Stage) -> bool:
     """Return whether a stage runs each time, or deals with what is not a local file."""
     from dvc.dependency import Dependency, ParamsDependency
 
@@ -175,31 +189,17 @@ def _is_always_looked_at(stage: Any) -> bool:
     return not stage.frozen and bool(stage.is_callback or stage.always_changed)
 
 
-def _variables(path: Path) -> list[Path] | None:
-    """Return the files whose values a `dvc.yaml` uses, there or not; None if they may be others."""
-    found = [path.with_name("params.yaml")]
-    text = path.read_text(encoding="utf-8") if path.suffix == ".yaml" else ""
-    if "vars" in text:
-        content = read_as_dvc(text, path.name) or {}
-        # Those of a single stage are relative to where that one runs.
-        if "vars" in str(content.get("stages")):
-            return None
-        items = [item for item in content.get("vars", ()) if isinstance(item, str)]
-        found += [path.parent / item.partition(":")[0] for item in items]
-    return found
-
-
-def _collect(repo: Any, targets: Sequence[str]) -> list[Any]:
+def _collect(repo: Repo, targets: Sequence[str]) -> list[Stage]:
     from dvc.exceptions import DvcException
     from dvc.repo.reproduce import collect_stages
 
     # DVC would load the file again for each target.
-    by_target: dict[str, list[Any]] = {}
+    by_target: dict[str, list[Stage]] = {}
     for stage in repo.index.stages:
         file = os.path.relpath(stage.path)
         for key in {stage.addressing, stage.addressing.partition("@")[0], file}:
             by_target.setdefault(key, []).append(stage)
-    found: list[Any] = []
+    found: list[Stage] = []
     for target in targets:
         try:
             found += by_target.get(target) or collect_stages(repo, [target])
@@ -213,7 +213,7 @@ def _collect(repo: Any, targets: Sequence[str]) -> list[Any]:
     return list(dict.fromkeys(found))
 
 
-def _changed(stage: Any) -> bool:
+def _changed(stage: Stage) -> bool:
     from dvc.lock import LockError
 
     try:
@@ -222,11 +222,11 @@ def _changed(stage: Any) -> bool:
         return True
 
 
-def _persisted(stage: Any) -> tuple[str, ...]:
+def _persisted(stage: Stage) -> tuple[str, ...]:
     return tuple(str(out.fs_path) for out in stage.outs if stage.cmd and out.persist)
 
 
-def _memory(stage: Any) -> int | None:
+def _memory(stage: Stage) -> int | None:
     """Return how much memory a stage needs by its `meta: {nb: {memory: 8GB}}`, in bytes."""
     meta = stage.meta if isinstance(stage.meta, dict) else {}
     own = meta.get("nb") or {}

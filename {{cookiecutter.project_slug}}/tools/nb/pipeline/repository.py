@@ -8,12 +8,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Set
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 from nb.declaration.reader import MOST_STAGES, read_entries, stage_count
 from nb.notebook.config import read_config
 from nb.project import NbError, one_line, parse_json
 
+from .protocols import Graph, Item, PathLocks, Repo, Stage
 from .run_cache import guard_runs
 
 # The stage that writes the fingerprints: part of the machinery, not of anybody's pipeline.
@@ -46,7 +46,7 @@ BUSY_SECONDS = 0.3
 
 
 @contextmanager
-def open_project(root: Path) -> Iterator[Any]:
+def open_project(root: Path) -> Iterator[Repo]:
     """Open DVC's view of the project; what it has to say in errors becomes one line."""
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
@@ -95,14 +95,14 @@ def _require_bounds(root: Path, file: str) -> None:
 
 
 @contextmanager
-def locked_repository(root: Path, tell: Callable[[str], None]) -> Iterator[Any]:
+def locked_repository(root: Path, tell: Callable[[str], None]) -> Iterator[Repo]:
     """Open the project and hold DVC's lock."""
     with open_project(root) as repo, hold_lock(repo, tell):
         yield repo
 
 
 @contextmanager
-def hold_lock(repo: Any, tell: Callable[[str], None]) -> Iterator[None]:
+def hold_lock(repo: Repo, tell: Callable[[str], None]) -> Iterator[None]:
     """Hold DVC's lock; who waits for it says for whom."""
     import dvc.lock
     from dvc.repo import lock_repo
@@ -151,7 +151,7 @@ def _check_texts_once() -> None:
     validate = strictyaml.validate
     passed: set[tuple[int, str]] = set()
 
-    def check(data: Any, schema: Any, text: str | None = None, **options: Any) -> Any:
+    def check(data: object, schema: object, text: str | None = None, **options: object) -> object:
         if text and (id(schema), text) in passed:
             return data
         checked = validate(data, schema, text=text, **options)
@@ -163,7 +163,7 @@ def _check_texts_once() -> None:
 
 
 @contextmanager
-def path_locks_read_once(repo: Any) -> Iterator[None]:
+def path_locks_read_once(repo: Repo) -> Iterator[None]:
     """Keep DVC's list of paths in use in memory: only who holds DVC's lock changes it, and we do.
 
     It would be read and written five times for each stage that is looked at.
@@ -174,7 +174,7 @@ def path_locks_read_once(repo: Any) -> Iterator[None]:
     with edit(repo.tmp_dir, repo.fs, repo.config["core"].get("hardlink_lock", False)) as paths:
 
         @contextmanager
-        def shared(*_: Any) -> Iterator[Any]:
+        def shared(*_: object) -> Iterator[PathLocks]:
             for mode, kind in (("read", list), ("write", dict)):
                 paths.setdefault(mode, defaultdict(kind))
             yield paths
@@ -199,7 +199,7 @@ def _repair_path_locks(path: Path) -> None:
         path.unlink()
 
 
-def shown_stages(graph: Any) -> list[Any]:
+def shown_stages(graph: Graph) -> list[Stage]:
     """Return the stages that run something, in the order in which they run."""
     from networkx import topological_sort  # DVC's own graphs are networkx graphs
 
@@ -208,19 +208,19 @@ def shown_stages(graph: Any) -> list[Any]:
     return [s for s in stages if s.cmd and s.addressing != FINGERPRINT_STAGE]
 
 
-def folder_of(stage: Any, root: Path) -> str:
+def folder_of(stage: Stage, root: Path) -> str:
     """Return the working directory of a stage's command, relative to the root."""
     return Path(os.path.relpath(stage.wdir, root)).as_posix()
 
 
-def path_of(item: Any, root: Path) -> str:
+def path_of(item: Item, root: Path) -> str:
     """Return an input or output of a stage relative to the root; what is not local stays."""
     if item.fs is None or item.protocol != "local" or Path(item.def_path).is_absolute():
         return str(item.def_path)
     return Path(os.path.relpath(item.fs_path, root)).as_posix()
 
 
-def with_fingerprints(repo: Any, stages: list[Any]) -> list[Any]:
+def with_fingerprints(repo: Repo, stages: list[Stage]) -> list[Stage]:
     """Add the stage of the fingerprints, if it can run: `dvc status` tells of it in any case.
 
     Without stages none is added: DVC takes an empty list for the whole project.
@@ -230,7 +230,7 @@ def with_fingerprints(repo: Any, stages: list[Any]) -> list[Any]:
     return [*stages, *can_run] if stages else []
 
 
-def stage_parameters(stage: Any, made: Set[str]) -> dict[str, Any]:
+def stage_parameters(stage: Stage, made: Set[str]) -> dict[str, object]:
     """Return the parameters that a stage depends on, by name.
 
     Args:
@@ -241,7 +241,7 @@ def stage_parameters(stage: Any, made: Set[str]) -> dict[str, Any]:
     Raises:
         NbError: if a file of them does not hold names and values, or has two readings.
     """
-    found: dict[str, Any] = {}
+    found: dict[str, object] = {}
     for params in stage.params:
         is_yaml = str(params.fs_path).endswith((".yaml", ".yml"))
         if is_yaml and params.fs_path not in made:

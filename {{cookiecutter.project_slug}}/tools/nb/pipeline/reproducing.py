@@ -10,15 +10,18 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from nb.declaration.tasks import BROKEN_CONTRACT, RAN, RESTORED, UNCHANGED, Outcome
 from nb.project import NbError, one_line
 
 from .lockfiles import one_stage_at_a_time
+from .protocols import Repo, Stage
 from .repository import BUSY_SECONDS, LOCK_SECONDS, locked_repository
 from .run_cache import guard_runs
 from .undocumented import RESTORED_MESSAGES, RUNNING_MESSAGE, STATUS_MESSAGE
+
+# A file with its inode, time of change and size.
+FileMark = tuple[Path, int, int, int]
 
 
 def reproduce(
@@ -101,7 +104,7 @@ def _reproduce(
         return Outcome(status=_status(cause), error=one_line(cause))
 
 
-def _mark_times(repo: Any, paths: Sequence[str]) -> dict[str, set[tuple[Any, ...]]]:
+def _mark_times(repo: Repo, paths: Sequence[str]) -> dict[str, set[FileMark]]:
     """Return which files persisted outputs consist of now, and when each was written."""
     for path in filter(os.path.lexists, paths):
         # DVC copies links to its cache before a command may write to them: done here, it is no
@@ -110,7 +113,7 @@ def _mark_times(repo: Any, paths: Sequence[str]) -> dict[str, set[tuple[Any, ...
     return {path: _files(Path(path)) for path in paths}
 
 
-def _files(path: Path) -> set[tuple[Any, ...]]:
+def _files(path: Path) -> set[FileMark]:
     files = [path, *path.rglob("*")] if path.is_dir() else [path]
     return {
         (file, stat.st_ino, stat.st_mtime_ns, stat.st_size)
@@ -119,7 +122,7 @@ def _files(path: Path) -> set[tuple[Any, ...]]:
     }
 
 
-def _left_alone(before: Mapping[str, set[tuple[Any, ...]]]) -> list[str]:
+def _left_alone(before: Mapping[str, set[FileMark]]) -> list[str]:
     return [path for path, files in before.items() if files and _files(Path(path)) == files]
 
 
@@ -128,7 +131,7 @@ def _contract_error(root: Path, paths: Sequence[str]) -> str:
     return f"{names} persisted from an earlier run, and its command did not write to it"
 
 
-def _forget(repo: Any, root: Path, name: str) -> None:
+def _forget(repo: Repo, root: Path, name: str) -> None:
     """Take a stage out of its lock file: it is stale, whatever changes."""
     from dvc.utils.serialize import modify_yaml
 
@@ -173,7 +176,9 @@ def restore(
         time.sleep(BUSY_SECONDS)
 
 
-def _restore_until_busy(repo: Any, names: Sequence[str], states: dict[str, str], pull: bool) -> str:
+def _restore_until_busy(
+    repo: Repo, names: Sequence[str], states: dict[str, str], pull: bool
+) -> str:
     """Note the states of stages; return what another process works on, if it does, and stop."""
     from dvc.lock import LockError
 
@@ -187,7 +192,7 @@ def _restore_until_busy(repo: Any, names: Sequence[str], states: dict[str, str],
     return ""
 
 
-def _restore(repo: Any, stage: Any, pull: bool) -> str:
+def _restore(repo: Repo, stage: Stage, pull: bool) -> str:
     always_runs = stage.is_callback or stage.always_changed
     if not (stage.changed_outs() if always_runs else stage.changed()):
         return UNCHANGED
@@ -206,7 +211,7 @@ def _restore(repo: Any, stage: Any, pull: bool) -> str:
     return RESTORED
 
 
-def _kept_result(repo: Any, stage: Any) -> Any:
+def _kept_result(repo: Repo, stage: Stage) -> Stage | None:
     """Return what the run cache holds for a stage with its inputs as they are; None if nothing."""
     from dvc.stage.cache import _can_hash
 
@@ -214,10 +219,10 @@ def _kept_result(repo: Any, stage: Any) -> Any:
         return None
     stage.save_deps()
     entry = repo.stage_cache._load(stage)
-    return entry and repo.stage_cache._create_stage(entry, wdir=stage.wdir)
+    return repo.stage_cache._create_stage(entry, wdir=stage.wdir) if entry else None
 
 
-def _fetched(repo: Any, stage: Any, pull: bool) -> bool:
+def _fetched(repo: Repo, stage: Stage, pull: bool) -> bool:
     """Return whether the outputs of a stage are in the cache; with `pull` they are fetched."""
     if pull and not stage.outs_cached():
         for objects in stage.get_used_objs().values():
@@ -225,7 +230,7 @@ def _fetched(repo: Any, stage: Any, pull: bool) -> bool:
     return bool(stage.outs_cached())
 
 
-def _not_computed(stage: Any, pull: bool) -> str:
+def _not_computed(stage: Stage, pull: bool) -> str:
     name = stage.addressing
     if not stage.cmd:
         path = stage.outs[0].def_path

@@ -16,7 +16,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+
+from .protocols import LockEntry, Repo, Stage, StageCache
 
 # Other names in the run cache are drafts that a process writes, or left when it was killed.
 ENTRY_NAME = re.compile(r"[0-9a-f]{64}")
@@ -24,7 +25,7 @@ ENTRY_NAME = re.compile(r"[0-9a-f]{64}")
 logger = logging.getLogger("dvc.stage.cache")
 
 
-def guard_runs(repo: Any) -> None:
+def guard_runs(repo: Repo) -> None:
     """Have an open project use only sound entries of the run cache."""
     cache = repo.stage_cache
     cache._load_cache = partial(_load_entry, cache)
@@ -36,7 +37,7 @@ def is_sound(path: Path, key: str, value: str) -> bool:
     return _read(path, key, value) is not None
 
 
-def _load_entry(cache: Any, key: str, value: str) -> dict[str, Any] | None:
+def _load_entry(cache: StageCache, key: str, value: str) -> LockEntry | None:
     """Return an entry; None if there is none. One that is not sound is removed."""
     path = Path(cache._get_cache_path(key, value))
     if not ENTRY_NAME.fullmatch(value) or not os.access(path, os.R_OK):
@@ -49,7 +50,7 @@ def _load_entry(cache: Any, key: str, value: str) -> dict[str, Any] | None:
     return entry
 
 
-def _load_newest(cache: Any, stage: Any) -> dict[str, Any] | None:
+def _load_newest(cache: StageCache, stage: Stage) -> LockEntry | None:
     """Return the newest entry for a stage with its inputs and parameters as they are."""
     from dvc.stage.cache import _get_stage_hash
     from dvc.stage.serialize import to_single_stage_lockfile
@@ -70,13 +71,13 @@ def _newest_first(folder: Path) -> Iterator[str]:
     return (name for _, name in sorted(found, reverse=True))
 
 
-def has_parameters(entry: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+def has_parameters(entry: Mapping[str, object], wanted: Mapping[str, object]) -> bool:
     """Return whether an entry was computed with the parameters of a stage."""
     ours, theirs = (json.dumps(x.get("params"), sort_keys=True) for x in (wanted, entry))
     return ours == theirs
 
 
-def _read(path: Path, key: str, value: str) -> dict[str, Any] | None:
+def _read(path: Path, key: str, value: str) -> LockEntry | None:
     from dvc.exceptions import DvcException
     from dvc.schema import COMPILED_LOCK_FILE_STAGE_SCHEMA
     from dvc.stage.cache import _get_cache_hash
@@ -84,7 +85,7 @@ def _read(path: Path, key: str, value: str) -> dict[str, Any] | None:
     from voluptuous import Invalid
 
     try:
-        entry: dict[str, Any] = COMPILED_LOCK_FILE_STAGE_SCHEMA(load_yaml(str(path)))
+        entry: LockEntry = COMPILED_LOCK_FILE_STAGE_SCHEMA(load_yaml(str(path)))
         hashes = [_get_cache_hash(dict(entry), key=is_key) for is_key in (True, False)]
     except (DvcException, Invalid, OSError, ValueError, RecursionError):
         return None

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from nb.notebook import fingerprints
 from nb.project import FINGERPRINTS, NbError
 
 from .places import require_places
+from .protocols import Repo, Stage
 from .repository import open_project, path_of, shown_stages, stage_parameters, with_fingerprints
 
 NB_RUN, UNFREEZE = "nb run", "dvc unfreeze"
@@ -51,7 +51,7 @@ def stage_states(root: Path) -> list[StageState]:
         raise NbError(str(error), 2) from None
 
 
-def find_states(repo: Any, root: Path) -> list[StageState]:
+def find_states(repo: Repo, root: Path) -> list[StageState]:
     from dvc.repo.reproduce import get_active_graph, plan_repro
     from networkx import descendants
 
@@ -82,13 +82,13 @@ def find_states(repo: Any, root: Path) -> list[StageState]:
     return states
 
 
-def _command(stage: Any, planned: Set[str]) -> str:
+def _command(stage: Stage, planned: Set[str]) -> str:
     if stage.frozen:
         return f"{UNFREEZE} {shlex.quote(stage.addressing)}"
     return NB_RUN if stage.addressing in planned else f"{NB_RUN} {shlex.quote(stage.relpath)}"
 
 
-def _locked_hashes(root: Path, stage: Any) -> dict[str, str]:
+def _locked_hashes(root: Path, stage: Stage) -> dict[str, str]:
     """Return what `dvc.lock` holds for a stage: the hash of each input and output, by path."""
     items = (*stage.deps, *stage.outs)
     return {path_of(item, root): item.hash_info.value for item in items if item.hash_info}
@@ -96,7 +96,7 @@ def _locked_hashes(root: Path, stage: Any) -> dict[str, str]:
 
 def _reasons(
     root: Path,
-    changes: list[Any],
+    changes: Iterable[str | Mapping[str, Mapping[str, str | Mapping[str, str]]]],
     locked: Mapping[str, str],
     makers: Mapping[str, str],
     awaited: Set[str],
@@ -120,7 +120,7 @@ def _reasons(
             reasons.append(f"it is {change}")  # "always changed"
         else:
             for path, what in change.get("changed outs", {}).items():
-                reasons.append(f"{path} {_OUTPUT_WORDS.get(what, what)}")
+                reasons.append(f"{path} {_OUTPUT_WORDS.get(str(what), what)}")
             for path, what in change.get("changed deps", {}).items():
                 if path not in awaited:
                     reasons += _input_reasons(root, path, what, locked, makers)
@@ -128,11 +128,15 @@ def _reasons(
 
 
 def _input_reasons(
-    root: Path, path: str, what: Any, locked: Mapping[str, str], makers: Mapping[str, str]
+    root: Path,
+    path: str,
+    what: str | Mapping[str, str],
+    locked: Mapping[str, str],
+    makers: Mapping[str, str],
 ) -> list[str]:
     if path.startswith(FINGERPRINTS.as_posix()):
         return fingerprints.explain(root, Path(path), locked.get(path))
-    if isinstance(what, dict):
+    if not isinstance(what, str):
         return [f"{key} in {path} {_PARAMETER_WORDS.get(v, v)}" for key, v in what.items()]
     maker = f", made by {makers[path]}," if path in makers else ""
     return [f"{path}{maker} {_INPUT_WORDS.get(what, what)}"]

@@ -20,12 +20,20 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from tempfile import TemporaryDirectory
 from threading import Thread
-from typing import Any
 
 from nb.git.credentials import storage_secrets
 from nb.project import NbError, one_line
 
 from . import hold_lock, missing_data, open_project, require_places
+from .protocols import (
+    FileSystem,
+    HashInfo,
+    ObjectStore,
+    RawFileSystem,
+    Repo,
+    Stage,
+    UsedObjects,
+)
 from .run_cache import ENTRY_NAME, is_sound
 
 RUN_CACHE = "runs"
@@ -225,7 +233,7 @@ def _unfinished(root: Path) -> Iterator[bool]:
     mark.unlink(missing_ok=True)
 
 
-def _remove_torn(cache: Any, odb: Any, objects: Iterable[Any]) -> None:
+def _remove_torn(cache: ObjectStore, odb: ObjectStore, objects: Iterable[HashInfo]) -> None:
     """Remove files from the storage that are not as large as here: some servers keep half of one.
 
     DVC looks at names only, so it would leave them.
@@ -318,7 +326,7 @@ def _status(error: BaseException) -> int | None:
 
 
 @contextmanager
-def _storage(root: Path) -> Iterator[tuple[Any, Heard]]:
+def _storage(root: Path) -> Iterator[tuple[Repo, Heard]]:
     """Open the project and its storage; whatever goes wrong with it becomes one sentence."""
     with open_project(root) as repo, _listening() as heard:
         url, trouble = _address(repo)
@@ -345,16 +353,19 @@ def _listening() -> Iterator[Heard]:
 
 
 @contextmanager
-def _first_failure_ends(fs: Any) -> Iterator[None]:
+def _first_failure_ends(fs: RawFileSystem) -> Iterator[None]:
     """Have files refused at once after one has failed: each would try for up to a minute.
 
     Args:
         fs: a file system of fsspec; DVC sends many files at a time to one that is asynchronous.
     """
-    send: Any = getattr(fs, "_put_file", None)
+    if not hasattr(fs, "_put_file"):
+        yield
+        return
+    send = fs._put_file
     failures: list[Exception] = []
 
-    async def send_unless_failed(*arguments: Any, **options: Any) -> Any:
+    async def send_unless_failed(*arguments: object, **options: object) -> object:
         if failures:
             raise failures[0]
         try:
@@ -363,23 +374,21 @@ def _first_failure_ends(fs: Any) -> Iterator[None]:
             failures.append(error)
             raise
 
-    if send:
-        fs._put_file = send_unless_failed
+    fs._put_file = send_unless_failed
     try:
         yield
     finally:
-        if send:
-            del fs._put_file
+        del fs._put_file
 
 
-def _address(repo: Any) -> tuple[str, Trouble | None]:
+def _address(repo: Repo) -> tuple[str, Trouble | None]:
     name = repo.config["core"].get("remote")
     if not name:
         return "", Trouble("no storage is configured", "dvc remote add --default NAME URL")
     return str(repo.config["remote"].get(name, {}).get("url", "")), None
 
 
-def _look(repo: Any, url: str) -> Trouble | None:
+def _look(repo: Repo, url: str) -> Trouble | None:
     """Return why the storage cannot be used, within seconds; None if it can."""
     seconds = answer_seconds()
     _import_library(repo, url)
@@ -432,7 +441,7 @@ def answer_seconds() -> float:
     return seconds
 
 
-def _import_library(repo: Any, url: str) -> None:
+def _import_library(repo: Repo, url: str) -> None:
     """Import the library that speaks to the storage: on a busy machine that takes seconds."""
     from dvc.fs import get_cloud_fs
 
@@ -455,7 +464,7 @@ def _one_attempt_of_aws() -> Iterator[None]:
             os.environ[name] = before
 
 
-def _list(repo: Any, seconds: float) -> None:
+def _list(repo: Repo, seconds: float) -> None:
     """List the top of the storage. An empty one has no folder yet, but always a bucket."""
     from dvc.fs import get_cloud_fs
 
@@ -492,21 +501,21 @@ def _nowhere(sent: int, missing: int) -> str:
     return f"sent {sent} file{'' if sent == 1 else 's'}; {what}: {repair}"
 
 
-def _results(repo: Any, names: Sequence[str]) -> tuple[list[tuple[str, str]], set[Any]]:
+def _results(repo: Repo, names: Sequence[str]) -> tuple[list[tuple[str, str]], set[HashInfo]]:
     """Return the entries in the run cache, and the files, of the results in `dvc.lock`."""
     from dvc.exceptions import CollectCacheError
 
     stages = [s for s in repo.index.stages if not names or s.addressing in names]
     entries = [entry for entry in map(partial(_entry, repo), stages) if entry]
-    used = []
-    of_runs = partial(repo.stage_cache.get_used_objs, entries)
+    used: list[UsedObjects] = []
+    of_runs: Callable[[], UsedObjects] = partial(repo.stage_cache.get_used_objs, entries)
     for collect in (of_runs, *(stage.get_used_objs for stage in stages)):
         with suppress(CollectCacheError):  # of a folder that is nowhere, which DVC has told
             used.append(collect())
     return entries, {item for found in used for items in found.values() for item in items}
 
 
-def _entry(repo: Any, stage: Any) -> tuple[str, str] | None:
+def _entry(repo: Repo, stage: Stage) -> tuple[str, str] | None:
     """Return key and value of a stage's result in the run cache; None if that has none."""
     from dvc.stage.cache import _get_cache_hash
     from dvc.stage.serialize import to_single_stage_lockfile
@@ -519,7 +528,7 @@ def _entry(repo: Any, stage: Any) -> tuple[str, str] | None:
     return (key, value) if repo.stage_cache._load_cache(key, value) else None
 
 
-def _send_runs(here: Any, remote: Any, paths: Sequence[str]) -> int:
+def _send_runs(here: ObjectStore, remote: ObjectStore, paths: Sequence[str]) -> int:
     """Send entries of the run cache that the storage lacks or has half of; return how many."""
     there = _run_sizes(remote)
     pairs = [(path, _elsewhere(here, path, remote)) for path in paths]
@@ -533,7 +542,7 @@ def _send_runs(here: Any, remote: Any, paths: Sequence[str]) -> int:
     return len(chosen)
 
 
-def _fetch_runs(repo: Any, tell: Callable[[str], None]) -> int:
+def _fetch_runs(repo: Repo, tell: Callable[[str], None]) -> int:
     """Fetch the entries of the run cache that are sound and not here; return how many."""
     here, remote = repo.cache.legacy, repo.cloud.get_remote_odb(hash_name="md5-dos2unix")
     pairs = ((path, Path(_elsewhere(remote, path, here))) for path in _run_sizes(remote))
@@ -553,7 +562,7 @@ def _fetch_runs(repo: Any, tell: Callable[[str], None]) -> int:
     return len(sound)
 
 
-def _run_sizes(odb: Any) -> dict[str, int]:
+def _run_sizes(odb: ObjectStore) -> dict[str, int]:
     """Return the sizes of the entries of a run cache by their paths; drafts are left out."""
     folder = odb.fs.join(odb.path, RUN_CACHE)
     if not odb.fs.exists(folder):
@@ -577,21 +586,21 @@ def _is_entry(path: Path, name: Path) -> bool:
     return is_sound(path, name.parent.name, name.name)
 
 
-def _is_sound_there(remote: Any, path: str) -> bool:
+def _is_sound_there(remote: ObjectStore, path: str) -> bool:
     with TemporaryDirectory() as folder:
         draft = Path(folder, "entry")
         remote.fs.get_file(path, str(draft))
         return _is_entry(draft, Path(path))
 
 
-def _copy(source: Any, target: Any, pairs: Sequence[tuple[str, str]]) -> None:
+def _copy(source: FileSystem, target: FileSystem, pairs: Sequence[tuple[str, str]]) -> None:
     from dvc.fs import generic
 
     if pairs:
         generic.copy(source, [a for a, _ in pairs], target, [b for _, b in pairs])
 
 
-def _elsewhere(source: Any, path: str, target: Any) -> str:
+def _elsewhere(source: ObjectStore, path: str, target: ObjectStore) -> str:
     """Return where a file of the run cache is in another one."""
     parts = source.fs.relparts(path, source.path)
     return str(target.fs.join(target.path, *parts))

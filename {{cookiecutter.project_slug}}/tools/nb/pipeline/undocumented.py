@@ -1,16 +1,32 @@
-"""What of DVC is used that its documentation does not promise."""
+"""Names of other packages that are used although their documentation does not promise them.
+
+All are listed here, for all rooms; a test compares the lists with the sources. A run begins with
+`missing_names`: if a new version lacks a name, `nb run` says so and leaves the work to `dvc repro`.
+"""
 
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import inspect
-from typing import Any
+import re
+from collections.abc import Iterator
+from pathlib import Path
 
-# All of DVC that this package and `storage` use and that its documentation does not promise. If a
-# new version of DVC lacks one, `nb run` says so and leaves the work to `dvc repro`.
-UNDOCUMENTED = (
+DVC = (
+    "dvc.config:Config",
+    "dvc.data_cloud:DataCloud.get_remote_odb",
+    "dvc.data_cloud:DataCloud.pull",
+    "dvc.data_cloud:DataCloud.push",
     "dvc.dependency.param:ParamsDependency.read_params",
+    "dvc.dependency:Dependency",
+    "dvc.dependency:ParamsDependency",
     "dvc.dvcfile:Lockfile.dump_stages",
+    "dvc.exceptions:CollectCacheError",
+    "dvc.exceptions:ConfirmRemoveError",
+    "dvc.exceptions:DvcException",
+    "dvc.fs:generic.copy",
+    "dvc.fs:get_cloud_fs",
     "dvc.ignore:DvcIgnoreFilter.is_ignored_dir",
     "dvc.lock:DEFAULT_TIMEOUT",
     "dvc.lock:LockError",
@@ -19,21 +35,18 @@ UNDOCUMENTED = (
     "dvc.repo.reproduce:collect_stages",
     "dvc.repo.reproduce:get_active_graph",
     "dvc.repo.reproduce:plan_repro",
+    "dvc.repo.stage:StageLoad.load_all",
     "dvc.repo:Repo.commit",
     "dvc.repo:Repo.index",
     "dvc.repo:Repo.reproduce",
     "dvc.repo:Repo.tmp_dir",
+    "dvc.repo:Repo.unprotect",
     "dvc.repo:lock_repo",
     "dvc.rwlock:_edit_rwlock",
-    "dvc.repo:Repo.unprotect",
-    "dvc.repo.stage:StageLoad.load_all",
-    "dvc.data_cloud:DataCloud.get_remote_odb",
-    "dvc.data_cloud:DataCloud.pull",
-    "dvc.data_cloud:DataCloud.push",
-    "dvc.fs:get_cloud_fs",
+    "dvc.schema:COMPILED_LOCK_FILE_STAGE_SCHEMA",
     "dvc.stage.cache:StageCache._create_stage",
-    "dvc.stage.cache:StageCache._get_cache_path",
     "dvc.stage.cache:StageCache._get_cache_dir",
+    "dvc.stage.cache:StageCache._get_cache_path",
     "dvc.stage.cache:StageCache._load",
     "dvc.stage.cache:StageCache._load_cache",
     "dvc.stage.cache:StageCache.get_used_objs",
@@ -41,10 +54,9 @@ UNDOCUMENTED = (
     "dvc.stage.cache:_can_hash",
     "dvc.stage.cache:_get_cache_hash",
     "dvc.stage.cache:_get_stage_hash",
-    "dvc.schema:COMPILED_LOCK_FILE_STAGE_SCHEMA",
+    "dvc.stage.exceptions:StageCmdFailedError",
     "dvc.stage.serialize:to_lockfile",
     "dvc.stage.serialize:to_single_stage_lockfile",
-    "dvc.stage.exceptions:StageCmdFailedError",
     "dvc.stage:Stage.addressing",
     "dvc.stage:Stage.changed",
     "dvc.stage:Stage.params",
@@ -52,7 +64,39 @@ UNDOCUMENTED = (
     "dvc.utils.serialize:load_yaml",
     "dvc.utils.serialize:modify_yaml",
     "dvc.utils.strictyaml:validate",
+    "fsspec.asyn:AsyncFileSystem._put_file",
 )
+# Used in processes with warm imports, and where they end (`processes/`).
+STANDARD_LIBRARY = (
+    "atexit:_run_exitfuncs",
+    "logging:Manager._clear_cache",
+    "logging:_levelToName",
+    "logging:_logRecordFactory",
+    "logging:_loggerClass",
+    "logging:_nameToLevel",
+    "logging:_warnings_showwarning",
+    "multiprocessing.context:_default_context._actual_context",
+    "threading:_counter",
+    "threading:_shutdown",
+)
+# Used where notebooks are executed (`execution/`). To import these takes a second, which a run
+# spends in its warm process: their sources are searched instead.
+NOTEBOOKS = (
+    "jupyter_client.client:KernelClient._handle_kernel_info_reply",
+    "nbclient.client:NotebookClient.task_poll_for_reply",
+    "nbclient.client:NotebookClient.async_wait_for_reply",
+    "nbclient.client:NotebookClient.clear_output",
+    "nbclient.client:NotebookClient.output",
+    "nbclient.client:NotebookClient.process_message",
+    "papermill.clientwrap:PapermillNotebookClient.log_output_message",
+    "papermill.clientwrap:PapermillNotebookClient.papermill_execute_cells",
+    "papermill.inspection:nb_kernel_name",
+    "papermill.inspection:nb_language",
+    "papermill.iorw:PapermillIO.get_handler",
+    "papermill.iorw:LocalHandler.cwd",
+)
+# Names that some versions of Python do without: each use allows for that.
+OPTIONAL = ("asyncio.events:_event_loop_policy", "sys:_base_executable")
 # Messages of DVC's log that tell a stage that ran from one that was restored.
 RUNNING_MESSAGE = "Running stage '%s':"
 RESTORED_MESSAGES = {
@@ -64,27 +108,46 @@ STATUS_MESSAGE = "exited with "
 
 
 def missing_names() -> list[str]:
-    """Return what this version of DVC lacks of what we use."""
+    """Return the listed names and messages that the installed packages lack."""
+    return [
+        *(name for name in (*DVC, *STANDARD_LIBRARY) if not _exists(name)),
+        *(name for name in NOTEBOOKS if not _is_in_source(name)),
+        *_missing_messages(),
+    ]
+
+
+def _missing_messages() -> Iterator[str]:
     from dvc.repo import Repo
     from dvc.stage import exceptions
 
-    missing = [name for name in UNDOCUMENTED if not _exists(name)]
     if "_wait_for_lock" not in inspect.signature(Repo.__init__).parameters:
-        missing.append("dvc.repo:Repo(_wait_for_lock)")
+        yield "dvc.repo:Repo(_wait_for_lock)"
     for module, message in MESSAGES.items():
         if message not in inspect.getsource(importlib.import_module(module)):
-            missing.append(f"{module}: the message {message!r}")
+            yield f"{module}: the message {message!r}"
     if STATUS_MESSAGE not in inspect.getsource(exceptions):
-        missing.append(f"dvc.stage.exceptions: the message {STATUS_MESSAGE!r}")
-    return missing
+        yield f"dvc.stage.exceptions: the message {STATUS_MESSAGE!r}"
 
 
 def _exists(name: str) -> bool:
     module, _, path = name.partition(":")
     try:
-        found: Any = importlib.import_module(module)
+        found: object = importlib.import_module(module)
         for part in path.split("."):
             found = getattr(found, part)
     except (ImportError, AttributeError):
         return False
     return True
+
+
+def _is_in_source(name: str) -> bool:
+    """Return whether the file of a module mentions a class and its attribute, without import."""
+    module, _, path = name.partition(":")
+    package, *inner = module.split(".")
+    found = importlib.util.find_spec(package)
+    for folder in (found.submodule_search_locations or ()) if found else ():
+        file = Path(folder, *inner).with_suffix(".py")
+        text = file.read_text(encoding="utf-8") if file.is_file() else ""
+        if all(re.search(rf"\b{part}\b", text) for part in path.split(".")):
+            return True
+    return False

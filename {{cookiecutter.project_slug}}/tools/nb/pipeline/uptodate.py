@@ -33,7 +33,7 @@ LOCK_NAME = "dvc.lock"
 TICK_SECONDS = 0.02
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Watched:
     """What a pipeline consists of; paths are absolute or relative to the project's root.
 

@@ -142,7 +142,7 @@ def outcome(root: Path, done: RunRecord) -> dict[str, Any]:
 def _plan(root: Path, targets: tuple[str, ...], view: View) -> Plan:
     missing = pipeline.missing_names()
     if missing:
-        raise NbError(f"this version of DVC has no {', no '.join(missing)}: update the project", 2)
+        raise NbError(f"this environment has no {', no '.join(missing)}: update the project", 2)
     fingerprints.refresh(root)
     return pipeline.plan(root, targets, force=False, downstream=False, tell=view.note)
 
