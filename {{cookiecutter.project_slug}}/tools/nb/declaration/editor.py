@@ -10,12 +10,15 @@ import shlex
 from collections.abc import Mapping, Sequence
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nb.notebook.yaml_file import parse_as_dvc
 from nb.project import CONFIG, EXECUTED, FINGERPRINTS, PRODUCTION, NbError, edit_lock, write_whole
 
 from .reader import FILE, read_dvc_yaml
+
+if TYPE_CHECKING:
+    from yaml import MappingNode
 
 
 def add_stage(
@@ -128,7 +131,7 @@ def _insert(text: str, name: str, stage: str) -> str:
     return _append(text, stages, stage)
 
 
-def _fill(text: str, stages: Any, stage: str) -> str:
+def _fill(text: str, stages: MappingNode, stage: str) -> str:
     """Put the first stage in the place of `{}` or of nothing."""
     before, after = text[: stages.start_mark.index].rstrip(" "), text[stages.end_mark.index :]
     comment, _, rest = after.partition("\n")
@@ -136,7 +139,7 @@ def _fill(text: str, stages: Any, stage: str) -> str:
     return f"{before}{colon}{comment}\n{_indented(stage, 2)}{rest}"
 
 
-def _append(text: str, stages: Any, stage: str) -> str:
+def _append(text: str, stages: MappingNode, stage: str) -> str:
     """Put a stage after the last one, before what follows the stages and its comments."""
     lines = text.splitlines(keepends=True)
     last = stages.end_mark.line if stages.end_mark.column == 0 else len(lines)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from .reader import Stage
 
@@ -41,7 +40,7 @@ def read_numbers(text: str, name: str) -> dict[str, float]:
         return {}
 
 
-def _numbers(content: Any, prefix: str = "") -> dict[str, float]:
+def _numbers(content: object, prefix: str = "") -> dict[str, float]:
     numbers: dict[str, float] = {}
     for name, value in content.items() if isinstance(content, dict) else ():
         if isinstance(value, dict):

@@ -14,10 +14,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from functools import lru_cache
 from pathlib import PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nb.notebook.config import read_value
 from nb.project import NbError
+
+if TYPE_CHECKING:
+    from click import Command
 
 NOTEBOOK = ".ipynb"
 # Each option with how many words follow it.
@@ -154,7 +157,7 @@ def _parsed(words: Sequence[str]) -> tuple[dict[str, list[Any]], list[str]]:
 
 
 @lru_cache
-def _parser() -> Any:
+def _parser() -> Command:
     """Return papermill's command line for click: every option may be given more than once."""
     import click
 

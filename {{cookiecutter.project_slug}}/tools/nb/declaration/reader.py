@@ -170,12 +170,12 @@ def as_glob(path: str) -> str:
     return "*".join(pieces)
 
 
-def one_command(cmd: Any) -> str:
+def one_command(cmd: object) -> str:
     """Return the commands of a stage, a list or lines of text as DVC takes them, in one line."""
     return " && ".join(split_commands(cmd))
 
 
-def split_commands(cmd: Any) -> list[str]:
+def split_commands(cmd: object) -> list[str]:
     """Return the commands of a stage one by one, as DVC gives them to the shell."""
     return [str(each) for each in cmd] if isinstance(cmd, list) else str(cmd or "").splitlines()
 
@@ -329,20 +329,20 @@ def _lists_values(matrix: Mapping[str, Any]) -> bool:
     return all(isinstance(row, list) for row in rows) and _product(matrix) <= MOST_STAGES
 
 
-def _word(key: str, number: int, value: Any) -> str:
+def _word(key: str, number: int, value: object) -> str:
     """Return how DVC names a value in the name of a stage."""
     return f"{key}{number}" if isinstance(value, dict | list) else _shown(value)
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _fill(text: Any, values: Mapping[str, Any]) -> str:
+def _fill(text: object, values: Mapping[str, Any]) -> str:
     """Put values in the place of `${item.name}`; what is not known stays as it is."""
 
     def value(match: re.Match[str]) -> str:
-        found: Any = values
+        found: object = values
         for part in match[1].strip().split("."):
             found = found.get(part) if isinstance(found, dict) else None
         return match[0] if found is None else _shown(found)

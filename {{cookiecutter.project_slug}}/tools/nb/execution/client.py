@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ from nbclient.exceptions import (
     DeadKernelError,
 )
 from nbclient.util import run_sync
-from nbformat import from_dict
+from nbformat import NotebookNode, from_dict
 from papermill.clientwrap import PapermillNotebookClient
+from papermill.engines import NotebookExecutionManager
 
 from nb.secrets.masking import MaskedFile
 
@@ -27,6 +29,8 @@ from .outputs import CellOutputs
 from .problems import WrongParameters
 from .streams import LiveStream
 
+# A message of Jupyter's protocol.
+Message = dict[str, Any]
 # How long the outputs of a cell may take to arrive after it ended.
 OUTPUT_SECONDS = 30
 # How long a reply may take to arrive once the kernel is idle again; until the next look at whether
@@ -45,7 +49,7 @@ class ClientSettings:
         seconds: how long the notebook may take (`timeout`, `NB_TIMEOUT`).
     """
 
-    def __init__(self, nb: Any) -> None:
+    def __init__(self, nb: NotebookNode) -> None:
         own = nb.metadata.get("nb", {})
         own = own if isinstance(own, dict) else {}
         given = (os.environ.get("NB_STRICT") or str(own.get("strict", True))).lower()
@@ -74,7 +78,7 @@ class Client(PapermillNotebookClient):
 
     def __init__(
         self,
-        nb_man: Any,
+        nb_man: NotebookExecutionManager,
         limits: Limits,
         settings: ClientSettings,
         cell_seconds: float | None,
@@ -94,7 +98,7 @@ class Client(PapermillNotebookClient):
         self.is_kernel_leaving = False
         self.is_reply_lost = False
 
-    async def _begin(self, notebook: Any) -> None:
+    async def _begin(self, notebook: NotebookNode) -> None:
         """Prepare the kernel.
 
         Raises:
@@ -113,7 +117,7 @@ class Client(PapermillNotebookClient):
         # A kernel drops outputs that nobody takes; 1,000 of them wait, if nothing is said.
         self.kc.iopub_channel.socket.rcvhwm = MOST_WAITING
 
-    def _note_exit(self, execute_reply: Any, **_: Any) -> None:
+    def _note_exit(self, execute_reply: Message, **_: object) -> None:
         """Note that a cell called `quit()`: its kernel ends a moment after the reply."""
         payload = execute_reply["content"].get("payload") or ()
         self.is_kernel_leaving |= any(each.get("source") == "ask_exit" for each in payload)
@@ -124,7 +128,7 @@ class Client(PapermillNotebookClient):
         request: str = self.kc.execute(code, silent=True, store_history=False)
         return request
 
-    async def async_wait_for_reply(self, msg_id: str, cell: Any = None) -> Any:
+    async def async_wait_for_reply(self, msg_id: str, cell: NotebookNode | None = None) -> Message:
         """Wait for the reply to a request.
 
         ipykernel forgets it when it is interrupted just before or after the code itself; nbclient
@@ -148,7 +152,7 @@ class Client(PapermillNotebookClient):
         while not is_idle(await self.kc.get_iopub_msg(timeout=None), request):
             pass
 
-    def process_message(self, msg: Any, cell: Any, cell_index: int) -> Any:
+    def process_message(self, msg: Message, cell: NotebookNode, cell_index: int) -> object:
         """Take in a message of the kernel; once it is idle again, wait for the reply not too long.
 
         Raises:
@@ -175,7 +179,7 @@ class Client(PapermillNotebookClient):
             if reply["status"] == "error" and strict.STRICT_NAME not in reply["evalue"]:
                 self._fail(code_cells[-1], reply["ename"], reply["evalue"], reply["traceback"])
 
-    def execute_cell(self, cell: Any, cell_index: int, **options: Any) -> Any:
+    def execute_cell(self, cell: NotebookNode, cell_index: int, **options: object) -> object:
         """Execute a cell.
 
         Raises:
@@ -227,7 +231,7 @@ class Client(PapermillNotebookClient):
         files = (self.stdout_file, self.stderr_file, *self.logs.values())
         return [file for file in files if isinstance(file, MaskedFile)]
 
-    def log_output_message(self, output: Any) -> None:
+    def log_output_message(self, output: NotebookNode) -> None:
         """Log an output, and write it to the files for what the cells print."""
         if output.output_type != "stream":
             super().log_output_message(output)
@@ -237,33 +241,37 @@ class Client(PapermillNotebookClient):
             file.write(output.text)
             file.flush()
 
-    def _stop_if_ended(self, cell: Any) -> None:
+    def _stop_if_ended(self, cell: NotebookNode) -> None:
         if self.limits.signals:
             raise CellExecutionError("", *self.limits.reason())
 
-    def _fail(self, cell: Any, name: str, message: str, traceback: Any = ()) -> None:
+    def _fail(
+        self, cell: NotebookNode, name: str, message: str, traceback: Sequence[str] = ()
+    ) -> None:
         lines = list(traceback) or [f"{name}: {message}"]
         error = {"output_type": "error", "ename": name, "evalue": message, "traceback": lines}
         cell.outputs.append(from_dict(error))  # type: ignore[no-untyped-call]
         self.nb_man.cell_exception(cell)
 
-    def output(self, outs: list[Any], msg: Any, display_id: str | None, cell_index: int) -> Any:
+    def output(
+        self, outs: list[NotebookNode], msg: Message, display_id: str | None, cell_index: int
+    ) -> NotebookNode | None:
         """Take in an output and return it, whole, for the log."""
-        out = super().output(outs, msg, display_id, cell_index)
+        out: NotebookNode | None = super().output(outs, msg, display_id, cell_index)
         if out is not None:
             if len(outs) == 1:
                 self.outputs.begin()
             self.outputs.add(outs, is_referred_to=bool(display_id))
         return out
 
-    def clear_output(self, outs: list[Any], msg: Any, cell_index: int) -> None:
+    def clear_output(self, outs: list[NotebookNode], msg: Message, cell_index: int) -> None:
         """Remove the outputs so far."""
         super().clear_output(outs, msg, cell_index)
         if not outs:
             self.outputs.begin()
 
 
-def language_of(nb: Any) -> str:
+def language_of(nb: NotebookNode) -> str:
     """Return the language of a notebook; Python, where it names none."""
     language = nb.metadata.get("kernelspec", {}).get("language")
     language = language or nb.metadata.get("language_info", {}).get("name")

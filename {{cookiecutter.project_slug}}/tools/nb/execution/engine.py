@@ -5,14 +5,15 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 from jupyter_client.kernelspec import NoSuchKernel, get_kernel_spec
-from nbformat import from_dict
+from nbformat import NotebookNode, from_dict
 from papermill import inspection
-from papermill.engines import NBClientEngine
+from papermill.engines import NBClientEngine, NotebookExecutionManager
 from papermill.iorw import LocalHandler, papermill_io, write_ipynb
 from papermill.log import logger
 from papermill.models import Parameter
@@ -48,7 +49,7 @@ class Translator(PythonTranslator):
     """
 
     @classmethod
-    def inspect(cls, parameters_cell: Any) -> list[Parameter]:
+    def inspect(cls, parameters_cell: NotebookNode) -> list[Parameter]:
         """Return the parameters that a cell declares; none if it cannot be read.
 
         The engine says what is wrong with it; papermill asks this before it calls the engine.
@@ -90,7 +91,7 @@ class AtomicFile(LocalHandler):
             raise _not_written(path, error) from None
 
 
-def _not_written(path: Any, error: OSError) -> NotWritten:
+def _not_written(path: object, error: OSError) -> NotWritten:
     problem = f"{path}: cannot be written: {error.strerror or error}"
     return NotWritten(f"{problem}; the copy of the last run is as it was")
 
@@ -99,19 +100,19 @@ class Engine(NBClientEngine):
     """papermill's engine `nb`: `papermill IN OUT --engine nb`."""
 
     @classmethod
-    def nb_kernel_name(cls, nb: Any, name: str | None = None) -> str:
+    def nb_kernel_name(cls, nb: NotebookNode, name: str | None = None) -> str:
         """Return the kernel to start: the project's, where a notebook names none."""
         return name or nb.metadata.get("kernelspec", {}).get("name") or "python3"
 
     @classmethod
-    def nb_language(cls, nb: Any, language: str | None = None) -> str:
+    def nb_language(cls, nb: NotebookNode, language: str | None = None) -> str:
         """Return the language of a notebook; Python, where it names none."""
         return language or language_of(nb)
 
     @classmethod
     def execute_notebook(
-        cls, nb: Any, kernel_name: str, output_path: str | None = None, **options: Any
-    ) -> Any:
+        cls, nb: NotebookNode, kernel_name: str, output_path: str | None = None, **options: Any
+    ) -> NotebookNode:
         """Execute a notebook and return it; papermill writes it, once, when this is done.
 
         Args:
@@ -158,13 +159,13 @@ class Engine(NBClientEngine):
     @classmethod
     def execute_managed_notebook(
         cls,
-        nb_man: Any,
+        nb_man: NotebookExecutionManager,
         kernel_name: str,
         *,
         start_timeout: int = 60,
         execution_timeout: int | None = None,
         **options: Any,
-    ) -> Any:
+    ) -> object:
         """Execute the cells of a notebook.
 
         Args:
@@ -196,7 +197,9 @@ inspection.nb_kernel_name = Engine.nb_kernel_name
 inspection.nb_language = Engine.nb_language
 
 
-def _execute(execute: Any, nb: Any, kernel_name: str, options: dict[str, Any]) -> int:
+def _execute(
+    execute: Callable[..., object], nb: NotebookNode, kernel_name: str, options: dict[str, Any]
+) -> int:
     """Execute a notebook in place; return the exit code if a cell of it failed.
 
     Raises:
@@ -220,7 +223,7 @@ def _execute(execute: Any, nb: Any, kernel_name: str, options: dict[str, Any]) -
     return 128 + limits.signals[0] if limits.signals else code
 
 
-def _settled(nb: Any, source: Any, secrets: Mask, target: Any) -> Any:
+def _settled(nb: NotebookNode, source: object, secrets: Mask, target: str | None) -> NotebookNode:
     """Return the executed copy: without secrets, credentials and what differs between runs."""
     _mark_error(nb)
     ids = executed_copy.read_ids(Path(source)) if isinstance(source, str) else None
@@ -232,7 +235,7 @@ def _settled(nb: Any, source: Any, secrets: Mask, target: Any) -> Any:
     return executed
 
 
-def _masked(nb: Any, secrets: Mask) -> tuple[Any, int]:
+def _masked(nb: NotebookNode, secrets: Mask) -> tuple[NotebookNode, int]:
     """Return a notebook without secrets, and in how many of the outputs there were any."""
     rest = secrets.tree({key: value for key, value in nb.items() if key != "cells"})
     cells, removed = [], 0
@@ -246,7 +249,7 @@ def _masked(nb: Any, secrets: Mask) -> tuple[Any, int]:
     return from_dict({**rest, "cells": cells}), removed  # type: ignore[no-untyped-call]
 
 
-def _mark_error(nb: Any) -> None:
+def _mark_error(nb: NotebookNode) -> None:
     """Mark the first cell with an error, if none is marked: to papermill, any error is a failure.
 
     A cell may be tagged `raises-exception`, and go on in Jupyter; papermill fails in the end.
@@ -261,7 +264,9 @@ def _mark_error(nb: Any) -> None:
                 return
 
 
-def _failed(nb: Any, failure: Failure, source: Any, target: Any, code: int) -> NotebookFailed:
+def _failed(
+    nb: NotebookNode, failure: Failure, source: object, target: str | None, code: int
+) -> NotebookFailed:
     """Write the copy of a failed notebook, with the failing cell marked; return the error."""
     cell = nb.cells[failure.index]
     name = Path(source).stem if isinstance(source, str) else "notebook"
@@ -281,7 +286,7 @@ def _failed(nb: Any, failure: Failure, source: Any, target: Any, code: int) -> N
     return NotebookFailed(message, failure, cell.source, cell.execution_count, code)
 
 
-def _write_whole(target: Any) -> None:
+def _write_whole(target: str | None) -> None:
     """Have papermill write a local file as a whole; its folder is made.
 
     papermill chooses who writes by what a path begins with, and takes who was registered last.
@@ -290,7 +295,7 @@ def _write_whole(target: Any) -> None:
         NotWritten: if the folder cannot be made, or nothing can be written there.
     """
     handler = papermill_io.get_handler(target)
-    if type(handler) is LocalHandler:
+    if target and type(handler) is LocalHandler:
         folder = handler.cwd(None)
         handler.cwd(folder)
         folder = Path(folder or Path.cwd())
@@ -321,7 +326,7 @@ def _check_files() -> None:
             raise WrongParameters(str(error)) from None
 
 
-def _apply_parameters(nb: Any, source: Any) -> dict[str, str]:
+def _apply_parameters(nb: NotebookNode, source: object) -> dict[str, str]:
     """Check the given parameters and write the injected cell anew, with the values of their types.
 
     So the notebook gets a float for `1`, `Path("…")` for text, a tuple for a list. Secrets are not
@@ -348,6 +353,6 @@ def _apply_parameters(nb: Any, source: Any) -> dict[str, str]:
     return secret_values(declared)
 
 
-def _notebook(path: Path, cells: list[Any]) -> Notebook:
+def _notebook(path: Path, cells: list[NotebookNode]) -> Notebook:
     cells = [cell for cell in cells if cell.cell_type == "code"]
     return parse_notebook(path, {"nbformat": 4, "metadata": {}, "cells": cells})

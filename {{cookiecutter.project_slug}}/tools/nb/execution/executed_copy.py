@@ -37,7 +37,7 @@ class Failure:
 
     index: int
     cell: int
-    output: Any
+    output: dict[str, Any]
 
     @property
     def error(self) -> str:
@@ -45,7 +45,7 @@ class Failure:
         return first_line_of(f"{self.output.get('ename')}: {self.output.get('evalue')}")
 
 
-def find_failure(notebook: Any) -> Failure | None:
+def find_failure(notebook: dict[str, Any]) -> Failure | None:
     """Return what failed in an executed copy: the error of the cell that is marked; None if none.
 
     An error in another cell was expected there.
@@ -62,7 +62,7 @@ def find_failure(notebook: Any) -> Failure | None:
     return None
 
 
-def normalise(notebook: Any, source_ids: set[str] | None) -> None:
+def normalise(notebook: dict[str, Any], source_ids: set[str] | None) -> None:
     """Leave nothing in an executed notebook, in place, that differs between equal runs.
 
     Of papermill's metadata the given parameters and the marks of a failure stay. Times and paths
@@ -137,7 +137,7 @@ _CELL_PATH = re.compile(rf"(?:{'|'.join(map(re.escape, _FOLDERS))})[/\\]ipykerne
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]{8,16}\b")
 
 
-def _edit_text(notebook: Any, edit: Callable[[str], str]) -> None:
+def _edit_text(notebook: dict[str, Any], edit: Callable[[str], str]) -> None:
     for cell in notebook["cells"]:
         for output in cell.get("outputs", ()):
             for key in {"text", "evalue"} & set(output):
@@ -149,7 +149,7 @@ def _edit_text(notebook: Any, edit: Callable[[str], str]) -> None:
                     output["data"][kind] = edit(content)
 
 
-def _number_widgets(notebook: Any) -> None:
+def _number_widgets(notebook: dict[str, Any]) -> None:
     """Replace the random ids of widgets by numbers, in the order in which they were made."""
     state = notebook["metadata"].get("widgets", {}).get(_WIDGETS, {}).get("state")
     if not state:
@@ -157,7 +157,7 @@ def _number_widgets(notebook: Any) -> None:
     numbers = {model: f"widget-{number}" for number, model in enumerate(state)}
     pattern = re.compile("|".join(map(re.escape, numbers)))
 
-    def renamed(node: Any) -> Any:
+    def renamed(node: object) -> object:
         if isinstance(node, str):
             return pattern.sub(lambda found: numbers[found[0]], node)
         if isinstance(node, dict):

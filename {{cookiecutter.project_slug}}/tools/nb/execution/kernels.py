@@ -50,7 +50,7 @@ class Provisioner(LocalProvisioner):
 
     _ending = False
 
-    async def launch_kernel(self, cmd: list[str], **options: Any) -> Any:
+    async def launch_kernel(self, cmd: list[str], **options: Any) -> dict[str, object]:
         """Start a kernel.
 
         Args:
@@ -59,9 +59,9 @@ class Provisioner(LocalProvisioner):
         """
         reason = self._fork(cmd, options)
         if not reason:
-            return self.connection_info
+            return dict(self.connection_info)
         print(f"nb: the kernel starts anew: {reason}", file=sys.stderr)
-        return await super().launch_kernel(cmd, **options)
+        return dict(await super().launch_kernel(cmd, **options))
 
     def _fork(self, cmd: list[str], options: dict[str, Any]) -> str:
         """Fork the kernel; return why not, or nothing."""

@@ -8,7 +8,10 @@ copy; and a cell that never stops printing costs a bounded amount of memory.
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 # Characters: of what a cell prints between two other outputs, and of an error message, the first
 # and the last half of these are kept; of all outputs of a cell, the first ones up to the limit.
@@ -71,12 +74,12 @@ class CellOutputs:
 
     def begin(self) -> None:
         """Begin with a cell, or anew because it cleared its outputs."""
-        self._streams: dict[str, tuple[Any, BoundedText]] = {}
+        self._streams: dict[str, tuple[NotebookNode, BoundedText]] = {}
         self._size = 0
-        self._note: Any = None
+        self._note: NotebookNode | None = None
         self._left_out = 0
 
-    def add(self, outputs: list[Any], *, is_referred_to: bool) -> None:
+    def add(self, outputs: list[NotebookNode], *, is_referred_to: bool) -> None:
         """Take in the output that was appended to the list.
 
         Args:
@@ -111,7 +114,7 @@ class CellOutputs:
             self._size += len(output.text)
         self._streams.clear()
 
-    def _add_text(self, outputs: list[Any], chunk: Any) -> None:
+    def _add_text(self, outputs: list[NotebookNode], chunk: NotebookNode) -> None:
         if chunk.name not in self._streams:
             if self._size > CELL_LIMIT:
                 return
@@ -121,7 +124,7 @@ class CellOutputs:
             self._streams[chunk.name] = output, BoundedText()
         self._streams[chunk.name][1].add(chunk.text)
 
-    def _write_note(self, outputs: list[Any], like: Any) -> None:
+    def _write_note(self, outputs: list[NotebookNode], like: NotebookNode) -> None:
         text = f"[… outputs left out: {self._left_out:,} …]"
         if self._note is None:
             self._note = type(like)(output_type="display_data", metadata={}, data={})
@@ -129,5 +132,5 @@ class CellOutputs:
         self._note.data = type(like)({"text/plain": text})
 
 
-def _size(content: Any) -> int:
+def _size(content: object) -> int:
     return len(content) if isinstance(content, str) else len(json.dumps(content, default=str))

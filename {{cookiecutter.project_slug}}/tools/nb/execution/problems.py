@@ -56,7 +56,11 @@ class NotebookFailed(ClickException, PapermillExecutionError):
     ) -> None:
         output = failure.output
         PapermillExecutionError.__init__(
-            self, failure.index, count, source, output.ename, output.evalue, output.traceback
+            self,
+            failure.index,
+            count,
+            source,
+            *(output[key] for key in ("ename", "evalue", "traceback")),
         )
         self.__dict__.update(message=message, exit_code=exit_code)
 
