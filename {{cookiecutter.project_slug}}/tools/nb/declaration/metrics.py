@@ -1,4 +1,4 @@
-"""Numbers in metrics files, which stages write as JSON or YAML."""
+"""Reader of metrics files, JSON or YAML, as numbers by dotted name."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def read_numbers(text: str, name: str) -> dict[str, float]:
     """Return the numbers in the text of a metrics file, by dotted name.
 
     Args:
-        text: what the file holds.
-        name: the file, whose suffix tells JSON from YAML.
+        text: the content of the file.
+        name: the file name, whose suffix tells JSON from YAML.
     """
     import yaml
 

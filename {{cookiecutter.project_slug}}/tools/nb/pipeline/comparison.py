@@ -1,4 +1,4 @@
-"""Metrics and parameters, in a commit and now."""
+"""Comparison of metrics and parameters between the work tree and a commit."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from .repository import open_project
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """A metric or a parameter, in a commit and now.
+    """A difference of a metric or a parameter between a commit and the work tree.
 
     Attributes:
         kind: metric or parameter.
-        path: the file that holds it.
-        name: its name, dotted where it is nested.
-        before: its value in the commit; None if it has none there.
-        now: its value in the work tree; None if it is gone.
+        path: the file that holds the value.
+        name: the key in that file, dotted where keys are nested.
+        before: the value in the commit; None if there is none.
+        now: the value in the work tree; None if there is none.
     """
 
     kind: str
@@ -37,7 +37,7 @@ def compare_with_commit(
     """Compare metrics and parameters of the work tree with those of a commit.
 
     Raises:
-        NbError: if there is no such commit, or DVC cannot read it.
+        NbError: if there is no such commit, or DVC cannot read the commit.
     """
     if not git(root, "rev-parse", "--quiet", "--verify", f"{commit}^{{commit}}", check=False):
         what = "nothing is committed yet" if commit == "HEAD" else f"there is no commit {commit}"

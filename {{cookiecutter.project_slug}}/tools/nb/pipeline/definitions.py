@@ -1,4 +1,4 @@
-"""What the `dvc.yaml` files declare: stages, their inputs and outputs."""
+"""Definitions of stages from the `dvc.yaml` files, as DVC resolves them."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from .repository import FINGERPRINT_STAGE, folder_of, open_project, path_of, sho
 
 @dataclass(frozen=True, kw_only=True)
 class Contract:
-    """What a stage declares; paths are relative to the root.
+    """The declared inputs and outputs of a stage; paths are relative to the root.
 
     Attributes:
-        inputs: files or folders that it reads, parameter files among them.
-        outputs: files or folders that it writes.
-        folder: the working directory of its command.
+        inputs: files or folders that the command reads, parameter files among them.
+        outputs: files or folders that the command writes.
+        folder: the working directory of the command.
     """
 
     inputs: tuple[str, ...]
@@ -31,10 +31,10 @@ class Contract:
 
 
 def contracts(root: Path) -> dict[str, Contract]:
-    """Return what each stage declares that runs a command, by name.
+    """Return the declared inputs and outputs of each stage that runs a command, by name.
 
     Raises:
-        NbError: if `dvc.yaml` cannot be read or is not a pipeline.
+        NbError: if `dvc.yaml` cannot be read or holds no pipeline.
     """
     with open_project(root) as repo:
         return {
@@ -52,7 +52,7 @@ def check_pipeline(root: Path) -> int:
     """Return the number of stages.
 
     Raises:
-        NbError: if `dvc.yaml` cannot be read or is not a pipeline.
+        NbError: if `dvc.yaml` cannot be read or holds no pipeline.
     """
     with open_project(root) as repo:
         return len(shown_stages(repo.index.graph))
@@ -80,14 +80,14 @@ class StageDefinition:
 
     Attributes:
         name: as DVC addresses it, `train@forest` for a value of a matrix.
-        command: what it runs.
-        folder: the working directory of its command, relative to the root.
-        after: the stages that make what it reads.
-        desc: its description.
-        meta: what `dvc.yaml` says of it for others than DVC.
-        frozen: DVC never runs it.
-        inputs: what it reads, parameter files among them; files or folders.
-        outputs: what it writes, metrics and plots included.
+        command: the command line.
+        folder: the working directory of the command, relative to the root.
+        after: the stages that make the inputs.
+        desc: the description.
+        meta: the `meta` of the stage in `dvc.yaml`, which DVC ignores.
+        frozen: DVC never runs the stage.
+        inputs: files or folders that the command reads, parameter files among them.
+        outputs: files or folders that the command writes, metrics and plots included.
         metrics: the outputs that hold metrics.
         plots: the outputs that are plots.
     """
@@ -106,7 +106,7 @@ class StageDefinition:
 
 
 def definitions(root: Path) -> list[StageDefinition]:
-    """Return all stages that run a command, each after those that it needs.
+    """Return all stages that run a command, in topological order.
 
     Raises:
         NbError: if the pipeline cannot be read (exit code 2).

@@ -1,4 +1,4 @@
-"""Which stages a run would look at, in which order, and what tells that nothing changed."""
+"""Run plans: the stages that a run examines, in topological order, and the files they depend on."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ from .repository import (
     FINGERPRINT_STAGE,
     folder_of,
     locked_repository,
-    path_locks_read_once,
     shown_stages,
     stage_parameters,
     with_fingerprints,
@@ -34,14 +33,14 @@ from .uptodate import Watched
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What DVC would look at.
+    """The stages of a run in topological order, with the files that decide whether they are stale.
 
     Attributes:
-        tasks: the stages, each after those that it depends on.
+        tasks: the stages in topological order.
         shown: the names of all stages of the project, as `stage_states` orders them.
         order: the names of all stages of the pipeline, as `dvc repro` runs them.
-        made: the absolute paths of what stages write.
-        watched: what the pipeline reads and writes; None if only DVC can tell whether it changed.
+        made: the absolute paths of the outputs.
+        watched: the files of the up-to-date stamp; None if only DVC can detect changes.
     """
 
     tasks: list[Task]
@@ -59,14 +58,14 @@ def plan(
     downstream: bool,
     tell: Callable[[str], None],
 ) -> Plan:
-    """Return the stages that DVC would look at.
+    """Return the plan of a run.
 
     Args:
         root: the project's root.
         targets: names of stages, of a matrix as a whole, or files that declare stages; empty for
             the whole pipeline.
         force: all of them are to run.
-        downstream: plan the targets and what depends on them, not what they depend on.
+        downstream: plan the targets and their dependents, without their dependencies.
         tell: called with one line while another DVC process is waited for.
 
     Raises:
@@ -82,7 +81,7 @@ def plan(
 def preview(
     root: Path, targets: Sequence[str], *, force: bool, downstream: bool
 ) -> tuple[list[Task], list[StageState]]:
-    """Return what `plan` and `stage_states` do, loading the pipeline once.
+    """Return the tasks of `plan` and the states of `stage_states`, loading the pipeline once.
 
     Raises:
         NbError: as `plan` does.
@@ -91,8 +90,7 @@ def preview(
     try:
         with locked_repository(root, lambda line: None) as repo:
             tasks = _plan(repo, root, targets, force, downstream).tasks
-            with path_locks_read_once(repo):
-                return tasks, find_states(repo, root)
+            return tasks, find_states(repo, root)
     except NbError as error:
         raise NbError(str(error), 2) from None
 
@@ -111,21 +109,20 @@ def _plan(repo: Repo, root: Path, targets: Sequence[str], force: bool, downstrea
     if FINGERPRINT_STAGE in names.values():
         fingerprints.refresh(root)
     made = {str(out.fs_path) for stage in stages for out in stage.outs}
-    with path_locks_read_once(repo):
-        tasks = [
-            Task(
-                name=name,
-                command=one_command(stage.cmd),
-                folder=folder_of(stage, root),
-                after=frozenset(names[o] for o in graph.successors(stage) if o in names),
-                parameters=stage_parameters(stage, made),  # first: it says what is wrong with them
-                changed=force or _changed(stage),
-                memory=_memory(stage),
-                hidden=name == FINGERPRINT_STAGE,
-                persisted=() if name == FINGERPRINT_STAGE else _persisted(stage),
-            )
-            for stage, name in names.items()
-        ]
+    tasks = [
+        Task(
+            name=name,
+            command=one_command(stage.cmd),
+            folder=folder_of(stage, root),
+            after=frozenset(names[o] for o in graph.successors(stage) if o in names),
+            parameters=stage_parameters(stage, made),  # first: may raise
+            changed=force or _changed(stage),
+            memory=_memory(stage),
+            hidden=name == FINGERPRINT_STAGE,
+            persisted=() if name == FINGERPRINT_STAGE else _persisted(stage),
+        )
+        for stage, name in names.items()
+    ]
     if not repo.config["core"].get("no_scm"):
         changed = {task.name for task in tasks if task.changed}
         require_untracked(root, [stage for stage, name in names.items() if name in changed])
@@ -179,7 +176,7 @@ def _watched(repo: Repo, root: Path, stages: Sequence[Stage]) -> Watched | None:
 
 
 def _is_always_looked_at(stage: Stage) -> bool:
-    """Return whether a stage runs each time, or deals with what is not a local file."""
+    """Return whether no stamp can cover a stage: always run, or with files that are not local."""
     from dvc.dependency import Dependency, ParamsDependency
 
     deps = [] if stage.frozen else stage.deps
@@ -218,7 +215,7 @@ def _changed(stage: Stage) -> bool:
 
     try:
         return bool(stage.changed())
-    except LockError:  # another process works on it: who reproduces it waits and then looks again
+    except LockError:  # held by another process: the worker of this stage waits and checks again
         return True
 
 
@@ -227,7 +224,7 @@ def _persisted(stage: Stage) -> tuple[str, ...]:
 
 
 def _memory(stage: Stage) -> int | None:
-    """Return how much memory a stage needs by its `meta: {nb: {memory: 8GB}}`, in bytes."""
+    """Return the memory that a stage declares (`meta: {nb: {memory: 8GB}}`), in bytes."""
     meta = stage.meta if isinstance(stage.meta, dict) else {}
     own = meta.get("nb") or {}
     if not isinstance(own, dict):

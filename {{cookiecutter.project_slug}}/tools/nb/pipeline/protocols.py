@@ -13,7 +13,6 @@ from collections.abc import (
     Iterable,
     Iterator,
     Mapping,
-    MutableMapping,
     Sequence,
 )
 from contextlib import AbstractContextManager
@@ -262,7 +261,3 @@ class Lockfile(Protocol):
     path: str
     relpath: str
     repo: Repo
-
-
-# The paths that running stages read and write, by kind (`read`, `write`) and path.
-PathLocks = MutableMapping[str, MutableMapping[str, object]]

@@ -1,4 +1,4 @@
-"""One stage brought up to date: by DVC, or from results that are kept."""
+"""Reproduction of a stage by DVC, and restoration of stages from cached results."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ def reproduce(
     stopped: Callable[[], bool],
     persisted: Sequence[str] = (),
 ) -> Outcome:
-    """Have DVC bring one stage up to date, in a process of its own.
+    """Reproduce one stage with DVC, in the process of a worker.
 
     Args:
         root: the project's root, also the working directory.
         name: the stage.
-        force: run it even if nothing changed.
-        pull: fetch from the storage what is missing.
-        tell: called with each line that DVC has to say.
+        force: run the stage even if nothing changed.
+        pull: fetch missing data from the storage.
+        tell: called with each line of DVC's log.
         stopped: whether to give up waiting for another process.
-        persisted: outputs that DVC does not remove before a run, as absolute paths. They are stored
-            only after the run is found to have written them.
+        persisted: outputs that DVC keeps before a run (`persist: true`), as absolute paths. They
+            are committed only if the run wrote them.
     """
     from dvc.lock import LockError
 
@@ -67,10 +67,10 @@ def reproduce(
 def _reproduce(
     root: Path, name: str, force: bool, pull: bool, messages: _Messages, persisted: Sequence[str]
 ) -> Outcome:
-    """Have DVC bring a stage up to date.
+    """Reproduce a stage with DVC.
 
     Raises:
-        LockError: if another process works on what the stage reads or writes.
+        LockError: if another process holds an input or output of the stage.
     """
     import dvc.lock
     from dvc.exceptions import ConfirmRemoveError, DvcException
@@ -81,7 +81,7 @@ def _reproduce(
     try:
         with Repo(str(root), _wait_for_lock=True) as repo:
             guard_runs(repo)
-            repo.stage_cache.pull = lambda *_: []  # once for the run is enough: see `storage`
+            repo.stage_cache.pull = lambda *_: []  # the run fetches once: see `storage`
             before = _mark_times(repo, persisted)
             done = repo.reproduce(
                 name, single_item=True, force=force, pull=pull, no_commit=bool(persisted)
@@ -97,7 +97,7 @@ def _reproduce(
         cause = error.__cause__ or error
         if isinstance(cause, dvc.lock.LockError):
             raise cause from None
-        if pull and isinstance(cause, ConfirmRemoveError):  # of what is here and not in the storage
+        if pull and isinstance(cause, ConfirmRemoveError):  # a local file that the storage lacks
             return _reproduce(root, name, force, False, messages, persisted)
         if isinstance(cause, OutputDoesNotExistError):
             return Outcome(BROKEN_CONTRACT, error=f"{one_line(cause)} after its command ran")
@@ -105,10 +105,10 @@ def _reproduce(
 
 
 def _mark_times(repo: Repo, paths: Sequence[str]) -> dict[str, set[FileMark]]:
-    """Return which files persisted outputs consist of now, and when each was written."""
+    """Return the files of persisted outputs with their times of change."""
     for path in filter(os.path.lexists, paths):
-        # DVC copies links to its cache before a command may write to them: done here, it is no
-        # change that the command made.
+        # DVC replaces links to its cache by copies before a command may write: done here, that
+        # copy does not count as a change by the command.
         repo.unprotect(path)
     return {path: _files(Path(path)) for path in paths}
 
@@ -132,7 +132,7 @@ def _contract_error(root: Path, paths: Sequence[str]) -> str:
 
 
 def _forget(repo: Repo, root: Path, name: str) -> None:
-    """Take a stage out of its lock file: it is stale, whatever changes."""
+    """Remove a stage from its lock file, so that the stage is stale."""
     from dvc.utils.serialize import modify_yaml
 
     file, _, stage = name.rpartition(":")
@@ -141,26 +141,26 @@ def _forget(repo: Repo, root: Path, name: str) -> None:
 
 
 class NotComputedError(NbError):
-    """A stage has no result for its inputs as they are."""
+    """No cached result of a stage fits the present inputs."""
 
 
 @one_stage_at_a_time()
 def restore(
     root: Path, names: Sequence[str], *, pull: bool, tell: Callable[[str], None]
 ) -> dict[str, str]:
-    """Bring stages up to date with results that are kept, and run none of them.
+    """Bring stages up to date with cached results, without running a command.
 
     Args:
         root: the project's root.
-        names: the stages, each after those that it depends on.
-        pull: fetch from the storage what is missing.
-        tell: called with one line while another process is waited for.
+        names: the stages, in topological order.
+        pull: fetch missing results from the storage.
+        tell: called with one line while another process holds a lock.
 
     Returns:
-        The state of each, unchanged or restored, by name.
+        The state of each stage, unchanged or restored, by name.
 
     Raises:
-        NotComputedError: if neither the cache nor, with `pull`, the storage holds its results.
+        NotComputedError: if neither the cache nor, with `pull`, the storage holds the results.
     """
     states: dict[str, str] = {}
     told = ""
@@ -170,7 +170,7 @@ def restore(
             busy = _restore_until_busy(repo, names, states, pull)
         if not busy:
             return states
-        if told != busy:  # who works on it needs DVC's lock to end: wait without it
+        if told != busy:  # the other process needs DVC's lock to finish: wait without holding it
             tell(f"waiting: {busy}")
         told = busy
         time.sleep(BUSY_SECONDS)
@@ -179,7 +179,7 @@ def restore(
 def _restore_until_busy(
     repo: Repo, names: Sequence[str], states: dict[str, str], pull: bool
 ) -> str:
-    """Note the states of stages; return what another process works on, if it does, and stop."""
+    """Restore stages until another process holds one; return DVC's message, empty at the end."""
     from dvc.lock import LockError
 
     stages = {stage.addressing: stage for stage in repo.index.stages}
@@ -212,7 +212,7 @@ def _restore(repo: Repo, stage: Stage, pull: bool) -> str:
 
 
 def _kept_result(repo: Repo, stage: Stage) -> Stage | None:
-    """Return what the run cache holds for a stage with its inputs as they are; None if nothing."""
+    """Return the result in the run cache for the present inputs of a stage; None if none fits."""
     from dvc.stage.cache import _can_hash
 
     if not _can_hash(stage):
@@ -245,7 +245,7 @@ def _not_computed(stage: Stage, pull: bool) -> str:
 
 
 class _Messages(logging.Handler):
-    """Passes on the commands and the warnings of DVC's log, and notes which messages came."""
+    """Log handler that passes on commands and warnings of DVC, and records the messages."""
 
     def __init__(self, tell: Callable[[str], None]) -> None:
         super().__init__()
@@ -254,10 +254,13 @@ class _Messages(logging.Handler):
         logger = logging.getLogger("dvc")
         logger.setLevel(logging.INFO)
         logger.propagate = False
-        logger.handlers = [self]  # DVC's own would show every message, too
+        logger.handlers = [self]  # DVC's own handler would print every message as well
 
     def is_restored(self) -> bool:
-        """Return whether results were restored; DVC runs a stage whose data could not be pulled."""
+        """Return whether results were restored and not computed.
+
+        DVC runs a stage whose data could not be pulled, after the message of a restoration.
+        """
         return RUNNING_MESSAGE not in self.heard and bool(
             self.heard & set(RESTORED_MESSAGES.values())
         )
@@ -270,7 +273,7 @@ class _Messages(logging.Handler):
 
 
 def _status(error: BaseException) -> int | None:
-    """Return the exit status of a command; None if something else failed."""
+    """Return the exit status of the failed command; None if anything else failed."""
     from dvc.stage.exceptions import StageCmdFailedError
 
     found = re.search(rf"{STATUS_MESSAGE}(-?\d+)$", str(error))

@@ -42,7 +42,6 @@ DVC = (
     "dvc.repo:Repo.tmp_dir",
     "dvc.repo:Repo.unprotect",
     "dvc.repo:lock_repo",
-    "dvc.rwlock:_edit_rwlock",
     "dvc.schema:COMPILED_LOCK_FILE_STAGE_SCHEMA",
     "dvc.stage.cache:StageCache._create_stage",
     "dvc.stage.cache:StageCache._get_cache_dir",
@@ -63,7 +62,6 @@ DVC = (
     "dvc.utils.serialize:dumps_yaml",
     "dvc.utils.serialize:load_yaml",
     "dvc.utils.serialize:modify_yaml",
-    "dvc.utils.strictyaml:validate",
     "fsspec.asyn:AsyncFileSystem._put_file",
 )
 # Used in processes with warm imports, and where they end (`processes/`).
