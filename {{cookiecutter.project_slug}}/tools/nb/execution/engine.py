@@ -1,4 +1,4 @@
-"""The engine itself: parameters in, a kernel's client at work, the executed copy out."""
+"""papermill engine `nb`: validates parameters, executes the cells, writes the executed copy."""
 
 from __future__ import annotations
 
@@ -42,17 +42,17 @@ from .streams import LiveStream, LogStream
 
 
 class Translator(PythonTranslator):
-    """Reads the parameters cell as `nb` does.
+    """Parser of the parameters cell for papermill, shared with `nb`.
 
-    papermill's own looks for a pattern that `Literal["a", "b"]` and `int | None` do not fit, and
-    then calls such parameters unknown.
+    papermill's own parser has a pattern that `Literal["a", "b"]` and `int | None` do not match, and
+    reports such parameters as unknown.
     """
 
     @classmethod
     def inspect(cls, parameters_cell: NotebookNode) -> list[Parameter]:
-        """Return the parameters that a cell declares; none if it cannot be read.
+        """Return the parameters that a cell declares; none if the cell cannot be parsed.
 
-        The engine says what is wrong with it; papermill asks this before it calls the engine.
+        papermill asks before the engine runs, and the engine reports the error.
         """
         try:
             declared = read_parameters(_notebook(Path(), [parameters_cell]))
@@ -65,10 +65,10 @@ papermill_translators.register("python", Translator)
 
 
 class AtomicFile(LocalHandler):
-    """Writes a file as a whole: what was there stays, unless the new content is complete.
+    """Atomic writer for papermill: the old file stays until the new content is complete.
 
     Args:
-        folder: what a relative path is relative to.
+        folder: the base of relative paths.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -79,7 +79,7 @@ class AtomicFile(LocalHandler):
         """Write a text.
 
         Raises:
-            NotWritten: if that is not possible, the disk full, for example.
+            NotWritten: if the write fails, for example on a full disk.
         """
         target = (self.folder / path).resolve()
         try:
@@ -101,31 +101,31 @@ class Engine(NBClientEngine):
 
     @classmethod
     def nb_kernel_name(cls, nb: NotebookNode, name: str | None = None) -> str:
-        """Return the kernel to start: the project's, where a notebook names none."""
+        """Return the kernel to start, by default the kernel of the project."""
         return name or nb.metadata.get("kernelspec", {}).get("name") or "python3"
 
     @classmethod
     def nb_language(cls, nb: NotebookNode, language: str | None = None) -> str:
-        """Return the language of a notebook; Python, where it names none."""
+        """Return the language of a notebook, Python by default."""
         return language or language_of(nb)
 
     @classmethod
     def execute_notebook(
         cls, nb: NotebookNode, kernel_name: str, output_path: str | None = None, **options: Any
     ) -> NotebookNode:
-        """Execute a notebook and return it; papermill writes it, once, when this is done.
+        """Execute a notebook and return the executed copy, which papermill writes once at the end.
 
         Args:
             nb: the notebook, with the given parameters in its metadata and in an injected cell.
             kernel_name: the kernel to start.
-            output_path: where papermill would write after each cell; nothing is written meanwhile.
-            options: papermill's, handed on.
+            output_path: papermill's target for writes after each cell, which are skipped.
+            options: further options of papermill.
 
         Raises:
-            WrongParameters: if the given parameters are not what the notebook takes. No kernel was
-                started then, and no file written.
+            WrongParameters: if the given parameters do not fit the notebook. No kernel was started
+                and no file written.
             NotebookFailed: if a cell failed. The copy was written, with the cell marked.
-            NotWritten: if that was not possible.
+            NotWritten: if the copy could not be written.
         """
         source, target = options.get("input_path"), nb.metadata.papermill.get("output_path")
         _check_files()
@@ -169,11 +169,11 @@ class Engine(NBClientEngine):
         """Execute the cells of a notebook.
 
         Args:
-            nb_man: papermill's view of the notebook.
+            nb_man: papermill's manager of the notebook.
             kernel_name: the kernel to start.
-            start_timeout: seconds that it may take to start.
-            execution_timeout: seconds that a cell may take.
-            options: those of `Client` and, beyond them, of nbclient.
+            start_timeout: the timeout of the kernel's start, in seconds.
+            execution_timeout: the timeout of a cell, in seconds.
+            options: the options of `Client` and nbclient.
         """
         options.pop("input_path", None)
         defaults = {
@@ -192,7 +192,7 @@ class Engine(NBClientEngine):
         return client.execute()
 
 
-# papermill asks its engine which kernel and language a notebook is for everywhere but here.
+# `papermill.inspection` does not ask the engine for kernel and language; all other modules do.
 inspection.nb_kernel_name = Engine.nb_kernel_name
 inspection.nb_language = Engine.nb_language
 
@@ -200,11 +200,11 @@ inspection.nb_language = Engine.nb_language
 def _execute(
     execute: Callable[..., object], nb: NotebookNode, kernel_name: str, options: dict[str, Any]
 ) -> int:
-    """Execute a notebook in place; return the exit code if a cell of it failed.
+    """Execute a notebook in place; return the exit code for the failure of a cell.
 
     Raises:
         WrongParameters: if there is no such kernel.
-        LostKernel: if it does not start, or is lost outside of cells.
+        LostKernel: if the kernel does not start, or is lost outside of cells.
     """
     limits = options["limits"]
     code = 1
@@ -224,7 +224,7 @@ def _execute(
 
 
 def _settled(nb: NotebookNode, source: object, secrets: Mask, target: str | None) -> NotebookNode:
-    """Return the executed copy: without secrets, credentials and what differs between runs."""
+    """Return the executed copy without secrets, credentials and differences between equal runs."""
     _mark_error(nb)
     ids = executed_copy.read_ids(Path(source)) if isinstance(source, str) else None
     executed_copy.normalise(nb, ids)
@@ -236,7 +236,7 @@ def _settled(nb: NotebookNode, source: object, secrets: Mask, target: str | None
 
 
 def _masked(nb: NotebookNode, secrets: Mask) -> tuple[NotebookNode, int]:
-    """Return a notebook without secrets, and in how many of the outputs there were any."""
+    """Return a notebook with masked secrets, and the number of outputs that held any."""
     rest = secrets.tree({key: value for key, value in nb.items() if key != "cells"})
     cells, removed = [], 0
     for cell in nb.cells:
@@ -287,12 +287,12 @@ def _failed(
 
 
 def _write_whole(target: str | None) -> None:
-    """Have papermill write a local file as a whole; its folder is made.
+    """Register an atomic writer with papermill for a local file; make the folder.
 
-    papermill chooses who writes by what a path begins with, and takes who was registered last.
+    papermill chooses the last registered handler whose prefix matches the path.
 
     Raises:
-        NotWritten: if the folder cannot be made, or nothing can be written there.
+        NotWritten: if the folder cannot be made or is read-only.
     """
     handler = papermill_io.get_handler(target)
     if target and type(handler) is LocalHandler:
@@ -310,12 +310,12 @@ def _write_whole(target: str | None) -> None:
 
 
 def _check_files() -> None:
-    """Check the files of parameters of papermill's command line, where one runs.
+    """Validate the parameter files on papermill's command line, if there is a command line.
 
-    papermill has read them, but DVC records them by other rules: see `yamlfile`.
+    papermill has read the files as YAML 1.1, but DVC records them as YAML 1.2: see `yaml_file`.
 
     Raises:
-        WrongParameters: if a file cannot be read, or has two readings.
+        WrongParameters: if a file cannot be read, or the two versions of YAML differ.
     """
     context = click.get_current_context(silent=True)
     for file in (context.params.get("parameters_file") or ()) if context else ():
@@ -327,21 +327,21 @@ def _check_files() -> None:
 
 
 def _apply_parameters(nb: NotebookNode, source: object) -> dict[str, str]:
-    """Check the given parameters and write the injected cell anew, with the values of their types.
+    """Validate the given parameters and rewrite the injected cell in the declared types.
 
-    So the notebook gets a float for `1`, `Path("…")` for text, a tuple for a list. Secrets are not
+    The notebook gets a float for `1`, `Path("…")` for text, a tuple for a list. Secrets are not
     injected: the parameters cell reads them from the environment, which the kernel inherits.
 
     Args:
-        nb: the notebook as papermill prepared it; the metadata keep the values as they were given.
-        source: where it was read from.
+        nb: the notebook as prepared by papermill; the metadata keep the given values.
+        source: the path of the source notebook.
 
     Returns:
         The values of the secrets.
     """
     path = Path(source) if isinstance(source, str) else Path("notebook")
     injected = [cell for cell in nb.cells if INJECTED in cell.metadata.get("tags", ())]
-    # Without an injected cell the metadata are those of another run.
+    # Without an injected cell the metadata belong to another run.
     given = nb.metadata.papermill.get("parameters", {}) if injected else {}
     try:
         declared = read_parameters(_notebook(path, [c for c in nb.cells if c not in injected]))

@@ -1,6 +1,6 @@
-"""Executed copies: the same results give the same bytes, and a failed run shows where it failed.
+"""Executed copies: normalisation to deterministic bytes, and the failure that a copy shows.
 
-Standard library only: `nb run` reads them, too.
+Standard library only: `nb run` also reads executed copies.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import Any
 
 from nb.project import parse_json
 
-# papermill's tags: for the cell that it adds after the parameters cell; for cells that mark an
-# error, which it removes when the copy is run again.
+# Tags of papermill: for the cell injected after the parameters cell; for the cells that mark an
+# error, which papermill removes when the copy is run again.
 INJECTED = "injected-parameters"
 ERROR_MARK = "papermill-error-cell-tag"
 LONGEST_ERROR = 200
@@ -27,12 +27,12 @@ _WIDGETS = "application/vnd.jupyter.widget-state+json"
 
 @dataclass(frozen=True)
 class Failure:
-    """Where and why a notebook failed.
+    """The failure of a notebook.
 
     Attributes:
-        index: which cell, counted from 0, as papermill counts them.
-        cell: which code cell of the notebook as its author knows it, counted from 1.
-        output: the error as the cell shows it: `ename`, `evalue`, `traceback`.
+        index: the index of the cell, from 0, as papermill counts.
+        cell: the number of the code cell in the source notebook, from 1.
+        output: the error output of the cell: `ename`, `evalue`, `traceback`.
     """
 
     index: int
@@ -46,9 +46,9 @@ class Failure:
 
 
 def find_failure(notebook: dict[str, Any]) -> Failure | None:
-    """Return what failed in an executed copy: the error of the cell that is marked; None if none.
+    """Return the failure in an executed copy: the error of the marked cell; None if none is marked.
 
-    An error in another cell was expected there.
+    Errors in other cells were expected.
     """
     number = 0
     for index, cell in enumerate(notebook["cells"]):
@@ -63,15 +63,15 @@ def find_failure(notebook: dict[str, Any]) -> Failure | None:
 
 
 def normalise(notebook: dict[str, Any], source_ids: set[str] | None) -> None:
-    """Leave nothing in an executed notebook, in place, that differs between equal runs.
+    """Remove differences between equal runs from an executed notebook, in place.
 
-    Of papermill's metadata the given parameters and the marks of a failure stay. Times and paths
-    are in the record of the run.
+    Of papermill's metadata the given parameters and the marks of a failure stay. The run record
+    holds times and paths.
 
     Args:
         notebook: the notebook, of format 4.5 or later.
-        source_ids: the ids that cells have in the source; all others are made up anew by each run.
-            None if it cannot be read again.
+        source_ids: the cell ids in the source; all other ids are random. None if the source cannot
+            be read again.
     """
     papermill = notebook["metadata"].get("papermill", {})
     kept = {"parameters": papermill.get("parameters", {})}
@@ -94,7 +94,7 @@ def normalise(notebook: dict[str, Any], source_ids: set[str] | None) -> None:
 
 
 def read_ids(path: Path) -> set[str] | None:
-    """Return the ids of the cells of a notebook file; None if it cannot be read."""
+    """Return the cell ids of a notebook file; None if the file cannot be read."""
     try:
         cells = parse_json(path.read_text(encoding="utf-8"))["cells"]
         return {cell["id"] for cell in cells if "id" in cell}
@@ -103,7 +103,7 @@ def read_ids(path: Path) -> set[str] | None:
 
 
 def error_marks(failure: Failure) -> tuple[str, str]:
-    """Return the text that goes to the top of a failed copy, and that before the failing cell."""
+    """Return the marks for the top of a failed copy and for the place before the failing cell."""
     style = 'style="color:#c62828; font-size:1.2em"'
     cell = f'<a href="#papermill-error-cell">cell {failure.cell}</a>'
     return (
@@ -113,7 +113,7 @@ def error_marks(failure: Failure) -> tuple[str, str]:
 
 
 def first_line_of(text: str) -> str:
-    """Return the first line of a text, without colors, cut where it is very long."""
+    """Return the first line of a text, without colors, shortened to `LONGEST_ERROR`."""
     line = next(iter(without_colors(text[: 10 * LONGEST_ERROR]).strip().splitlines()), "").strip()
     return line if len(line) <= LONGEST_ERROR else f"{line[: LONGEST_ERROR - 1]}…"
 
@@ -124,7 +124,7 @@ def without_colors(text: str) -> str:
 
 
 def _without_process(text: str) -> str:
-    """Take out of a text what tells one process from another: its number, addresses in memory.
+    """Replace process ids and memory addresses in a text.
 
     Warnings and reprs have them: `/tmp/ipykernel_7/1.py:2: UserWarning`, `<Line2D at 0x7f3ec766>`.
     """
@@ -150,7 +150,7 @@ def _edit_text(notebook: dict[str, Any], edit: Callable[[str], str]) -> None:
 
 
 def _number_widgets(notebook: dict[str, Any]) -> None:
-    """Replace the random ids of widgets by numbers, in the order in which they were made."""
+    """Replace the random ids of widgets by numbers, in the order of creation."""
     state = notebook["metadata"].get("widgets", {}).get(_WIDGETS, {}).get("state")
     if not state:
         return
