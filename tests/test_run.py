@@ -1298,7 +1298,7 @@ def test_dvc_still_has_every_undocumented_name(pipeline: Pipeline) -> None:
 
 MEMBERS_THAT_DVC_LACKS = """
 from pathlib import Path
-from nb.pipeline import open_project, protocols
+from nb.pipeline import open_project, undocumented
 with open_project(Path.cwd()) as repo:
     stage = repo.index.stages[0]
     (out,), (params,) = stage.outs, stage.params
@@ -1308,11 +1308,11 @@ with open_project(Path.cwd()) as repo:
         "Graph": repo.index.graph, "HashInfo": out.hash_info, "Index": repo.index,
         "Item": out, "ObjectStore": repo.cache.local, "Output": out, "Parameters": params,
         "Remote": repo.cloud.get_remote(), "Repo": repo, "SourceControl": repo.scm,
-        "SourceControlContext": repo.scm_context, "Stage": stage, "StageCache": repo.stage_cache,
+        "SourceControlContext": repo.scm_context, "DvcStage": stage, "StageCache": repo.stage_cache,
         "StageLoader": repo.stage,
     }
     for name, thing in objects.items():
-        protocol = getattr(protocols, name)
+        protocol = getattr(undocumented, name)
         members = {*vars(protocol).get("__annotations__", {}), *vars(protocol)}
         own = [m for m in members if not m.startswith(("__", "_abc", "_is_"))]
         print(*(f"{name}.{m}" for m in own if not hasattr(thing, m)), end="")

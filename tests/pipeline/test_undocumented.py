@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 from nb.pipeline import undocumented
-from nb.pipeline.undocumented import DVC, NOTEBOOKS, OPTIONAL, STANDARD_LIBRARY
+from nb.pipeline.undocumented import DVC, EXECUTION, OPTIONAL, STANDARD_LIBRARY
 
 from tests.architecture import modules
 
 PRIVATE = re.compile(r"_[A-Za-z]\w*")
 # Documented in spite of the underscore.
 DOCUMENTED = {"_exit", "_fields", "_getframe", "_replace"}
-LISTED = (*DVC, *STANDARD_LIBRARY, *NOTEBOOKS, *OPTIONAL)
+LISTED = (*DVC, *STANDARD_LIBRARY, *EXECUTION, *OPTIONAL)
 ASKING = {"delattr", "getattr", "hasattr", "setattr"}
 
 
@@ -50,7 +50,7 @@ def own_names(tree: ast.AST) -> Iterator[str]:
 
 def undeclared(trees: dict[str, ast.AST]) -> set[tuple[str, str]]:
     """Return the private names that no module defines and no list holds, each with its module."""
-    own = {n for name, t in trees.items() if name != "pipeline.protocols" for n in own_names(t)}
+    own = {n for name, t in trees.items() if name != "pipeline.undocumented" for n in own_names(t)}
     known = own | DOCUMENTED | {part for name in LISTED for part in re.split(r"[.:]", name)}
     return {
         (module, name)

@@ -11,8 +11,8 @@ from nb.declaration.tasks import Task
 from nb.project import NbError
 
 from .places import require_places
-from .protocols import Stage
 from .repository import FINGERPRINT_STAGE, folder_of, open_project, path_of, shown_stages
+from .undocumented import DvcStage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +123,7 @@ def definitions(root: Path) -> list[StageDefinition]:
 
 
 def _definition(
-    root: Path, stage: Stage, makers: Set[Stage], shown: Sequence[Stage]
+    root: Path, stage: DvcStage, makers: Set[DvcStage], shown: Sequence[DvcStage]
 ) -> StageDefinition:
     outs = [out for out in stage.outs if out.protocol == "local"]
     return StageDefinition(

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from nb.project import write_whole
 
-from .protocols import Lockfile, Stage
 from .repository import locked_repository
+from .undocumented import DvcStage, Lockfile
 
 STAGES = "stages:\n"
 # The lines of stages by name, by the path of their lock file.
@@ -75,7 +75,7 @@ def one_stage_at_a_time() -> Iterator[Written]:
     dump_stages = Lockfile.dump_stages
     written: Written = defaultdict(dict)
 
-    def dump(lock: Lockfile, stages: Sequence[Stage], **options: bool) -> None:
+    def dump(lock: Lockfile, stages: Sequence[DvcStage], **options: bool) -> None:
         if not _write_stages(lock, stages, options):
             dump_stages(lock, stages, **options)
         blocks = Blocks.read(Path(lock.path).read_text(encoding="utf-8"))
@@ -90,7 +90,7 @@ def one_stage_at_a_time() -> Iterator[Written]:
         Lockfile.dump_stages = dump_stages
 
 
-def _write_stages(lock: Lockfile, stages: Sequence[Stage], options: Mapping[str, bool]) -> bool:
+def _write_stages(lock: Lockfile, stages: Sequence[DvcStage], options: Mapping[str, bool]) -> bool:
     """Write stages into a lock file; return whether the other stages could be left alone."""
     from dvc.stage.serialize import to_lockfile
     from dvc.utils.serialize import dumps_yaml

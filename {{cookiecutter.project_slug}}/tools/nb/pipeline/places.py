@@ -15,8 +15,8 @@ from pathlib import Path
 from nb.git.wiring import git
 from nb.project import NbError
 
-from .protocols import Output, Stage
 from .repository import open_project
+from .undocumented import DvcStage, Output
 
 # Folders that hold more than results: DVC would remove them with all their files.
 PROTECTED = (
@@ -50,7 +50,7 @@ def misplaced(root: Path, path: str) -> str:
     return ""
 
 
-def require_places(root: Path, stages: Iterable[Stage]) -> None:
+def require_places(root: Path, stages: Iterable[DvcStage]) -> None:
     """Refuse stages with an output in a place that holds more than results.
 
     Args:
@@ -73,7 +73,7 @@ def _unstored(out: Output) -> str:
     return "which DVC cannot store without cache: false" if out.use_cache else ""
 
 
-def require_untracked(root: Path, stages: Iterable[Stage]) -> None:
+def require_untracked(root: Path, stages: Iterable[DvcStage]) -> None:
     """Refuse stages with cached outputs that Git tracks: DVC would fail after the run.
 
     Args:

@@ -18,7 +18,6 @@ from nb.project import NbError
 from . import uptodate
 from .lockfiles import lock_text
 from .places import require_places, require_untracked
-from .protocols import Repo, Stage
 from .repository import (
     FINGERPRINT_STAGE,
     folder_of,
@@ -28,6 +27,7 @@ from .repository import (
     with_fingerprints,
 )
 from .states import StageState, find_states
+from .undocumented import DvcStage, Repo
 from .uptodate import Watched
 
 
@@ -136,7 +136,7 @@ def _plan(repo: Repo, root: Path, targets: Sequence[str], force: bool, downstrea
     )
 
 
-def _watched(repo: Repo, root: Path, stages: Sequence[Stage]) -> Watched | None:
+def _watched(repo: Repo, root: Path, stages: Sequence[DvcStage]) -> Watched | None:
     """Return what stages read and write; None if only DVC can tell whether it changed."""
     import dvc
 
@@ -175,7 +175,7 @@ def _watched(repo: Repo, root: Path, stages: Sequence[Stage]) -> Watched | None:
     return replace(watched, before=uptodate.look(root, watched))
 
 
-def _is_always_looked_at(stage: Stage) -> bool:
+def _is_always_looked_at(stage: DvcStage) -> bool:
     """Return whether no stamp can cover a stage: always run, or with files that are not local."""
     from dvc.dependency import Dependency, ParamsDependency
 
@@ -186,17 +186,17 @@ def _is_always_looked_at(stage: Stage) -> bool:
     return not stage.frozen and bool(stage.is_callback or stage.always_changed)
 
 
-def _collect(repo: Repo, targets: Sequence[str]) -> list[Stage]:
+def _collect(repo: Repo, targets: Sequence[str]) -> list[DvcStage]:
     from dvc.exceptions import DvcException
     from dvc.repo.reproduce import collect_stages
 
     # DVC would load the file again for each target.
-    by_target: dict[str, list[Stage]] = {}
+    by_target: dict[str, list[DvcStage]] = {}
     for stage in repo.index.stages:
         file = os.path.relpath(stage.path)
         for key in {stage.addressing, stage.addressing.partition("@")[0], file}:
             by_target.setdefault(key, []).append(stage)
-    found: list[Stage] = []
+    found: list[DvcStage] = []
     for target in targets:
         try:
             found += by_target.get(target) or collect_stages(repo, [target])
@@ -210,7 +210,7 @@ def _collect(repo: Repo, targets: Sequence[str]) -> list[Stage]:
     return list(dict.fromkeys(found))
 
 
-def _changed(stage: Stage) -> bool:
+def _changed(stage: DvcStage) -> bool:
     from dvc.lock import LockError
 
     try:
@@ -219,11 +219,11 @@ def _changed(stage: Stage) -> bool:
         return True
 
 
-def _persisted(stage: Stage) -> tuple[str, ...]:
+def _persisted(stage: DvcStage) -> tuple[str, ...]:
     return tuple(str(out.fs_path) for out in stage.outs if stage.cmd and out.persist)
 
 
-def _memory(stage: Stage) -> int | None:
+def _memory(stage: DvcStage) -> int | None:
     """Return the memory that a stage declares (`meta: {nb: {memory: 8GB}}`), in bytes."""
     meta = stage.meta if isinstance(stage.meta, dict) else {}
     own = meta.get("nb") or {}

@@ -12,8 +12,8 @@ from nb.declaration.reader import MOST_STAGES, read_entries, stage_count
 from nb.notebook.config import read_config
 from nb.project import NbError, one_line, parse_json
 
-from .protocols import Graph, Item, Repo, Stage
 from .run_cache import guard_runs
+from .undocumented import DvcStage, Graph, Item, Repo
 
 # The stage that writes the fingerprints: part of the machinery, not of anybody's pipeline.
 FINGERPRINT_STAGE = "notebooks/dvc.yaml:fingerprints"
@@ -155,7 +155,7 @@ def _repair_path_locks(path: Path) -> None:
         path.unlink()
 
 
-def shown_stages(graph: Graph) -> list[Stage]:
+def shown_stages(graph: Graph) -> list[DvcStage]:
     """Return the stages with a command, in topological order."""
     from networkx import topological_sort  # DVC's own graphs are networkx graphs
 
@@ -164,7 +164,7 @@ def shown_stages(graph: Graph) -> list[Stage]:
     return [s for s in stages if s.cmd and s.addressing != FINGERPRINT_STAGE]
 
 
-def folder_of(stage: Stage, root: Path) -> str:
+def folder_of(stage: DvcStage, root: Path) -> str:
     """Return the working directory of a stage's command, relative to the root."""
     return Path(os.path.relpath(stage.wdir, root)).as_posix()
 
@@ -176,7 +176,7 @@ def path_of(item: Item, root: Path) -> str:
     return Path(os.path.relpath(item.fs_path, root)).as_posix()
 
 
-def with_fingerprints(repo: Repo, stages: list[Stage]) -> list[Stage]:
+def with_fingerprints(repo: Repo, stages: list[DvcStage]) -> list[DvcStage]:
     """Add the stage of the fingerprints if its inputs exist: `dvc status` reports the stage anyway.
 
     An empty list stays empty: DVC takes it for the whole project.
@@ -186,7 +186,7 @@ def with_fingerprints(repo: Repo, stages: list[Stage]) -> list[Stage]:
     return [*stages, *can_run] if stages else []
 
 
-def stage_parameters(stage: Stage, made: Set[str]) -> dict[str, object]:
+def stage_parameters(stage: DvcStage, made: Set[str]) -> dict[str, object]:
     """Return the parameters that a stage depends on, by name.
 
     Args:

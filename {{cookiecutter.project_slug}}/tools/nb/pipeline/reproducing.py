@@ -15,10 +15,9 @@ from nb.declaration.tasks import BROKEN_CONTRACT, RAN, RESTORED, UNCHANGED, Outc
 from nb.project import NbError, one_line
 
 from .lockfiles import one_stage_at_a_time
-from .protocols import Repo, Stage
 from .repository import BUSY_SECONDS, LOCK_SECONDS, locked_repository
 from .run_cache import guard_runs
-from .undocumented import RESTORED_MESSAGES, RUNNING_MESSAGE, STATUS_MESSAGE
+from .undocumented import RESTORED_MESSAGES, RUNNING_MESSAGE, STATUS_MESSAGE, DvcStage, Repo
 
 # A file with its inode, time of change and size.
 FileMark = tuple[Path, int, int, int]
@@ -192,7 +191,7 @@ def _restore_until_busy(
     return ""
 
 
-def _restore(repo: Repo, stage: Stage, pull: bool) -> str:
+def _restore(repo: Repo, stage: DvcStage, pull: bool) -> str:
     always_runs = stage.is_callback or stage.always_changed
     if not (stage.changed_outs() if always_runs else stage.changed()):
         return UNCHANGED
@@ -211,7 +210,7 @@ def _restore(repo: Repo, stage: Stage, pull: bool) -> str:
     return RESTORED
 
 
-def _kept_result(repo: Repo, stage: Stage) -> Stage | None:
+def _kept_result(repo: Repo, stage: DvcStage) -> DvcStage | None:
     """Return the result in the run cache for the present inputs of a stage; None if none fits."""
     from dvc.stage.cache import _can_hash
 
@@ -222,7 +221,7 @@ def _kept_result(repo: Repo, stage: Stage) -> Stage | None:
     return repo.stage_cache._create_stage(entry, wdir=stage.wdir) if entry else None
 
 
-def _fetched(repo: Repo, stage: Stage, pull: bool) -> bool:
+def _fetched(repo: Repo, stage: DvcStage, pull: bool) -> bool:
     """Return whether the outputs of a stage are in the cache; with `pull` they are fetched."""
     if pull and not stage.outs_cached():
         for objects in stage.get_used_objs().values():
@@ -230,7 +229,7 @@ def _fetched(repo: Repo, stage: Stage, pull: bool) -> bool:
     return bool(stage.outs_cached())
 
 
-def _not_computed(stage: Stage, pull: bool) -> str:
+def _not_computed(stage: DvcStage, pull: bool) -> str:
     name = stage.addressing
     if not stage.cmd:
         path = stage.outs[0].def_path

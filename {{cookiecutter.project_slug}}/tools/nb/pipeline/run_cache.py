@@ -17,7 +17,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from .protocols import LockEntry, Repo, Stage, StageCache
+from .undocumented import DvcStage, LockEntry, Repo, StageCache
 
 # Other names in the run cache are drafts, of a process at work or one that was killed.
 ENTRY_NAME = re.compile(r"[0-9a-f]{64}")
@@ -50,7 +50,7 @@ def _load_entry(cache: StageCache, key: str, value: str) -> LockEntry | None:
     return entry
 
 
-def _load_newest(cache: StageCache, stage: Stage) -> LockEntry | None:
+def _load_newest(cache: StageCache, stage: DvcStage) -> LockEntry | None:
     """Return the newest entry for the present inputs and parameters of a stage."""
     from dvc.stage.cache import _get_stage_hash
     from dvc.stage.serialize import to_single_stage_lockfile

@@ -11,8 +11,8 @@ from nb.notebook import fingerprints
 from nb.project import FINGERPRINTS, NbError
 
 from .places import require_places
-from .protocols import Repo, Stage
 from .repository import open_project, path_of, shown_stages, stage_parameters, with_fingerprints
+from .undocumented import DvcStage, Repo
 
 NB_RUN, UNFREEZE = "nb run", "dvc unfreeze"
 
@@ -82,13 +82,13 @@ def find_states(repo: Repo, root: Path) -> list[StageState]:
     return states
 
 
-def _command(stage: Stage, planned: Set[str]) -> str:
+def _command(stage: DvcStage, planned: Set[str]) -> str:
     if stage.frozen:
         return f"{UNFREEZE} {shlex.quote(stage.addressing)}"
     return NB_RUN if stage.addressing in planned else f"{NB_RUN} {shlex.quote(stage.relpath)}"
 
 
-def _locked_hashes(root: Path, stage: Stage) -> dict[str, str]:
+def _locked_hashes(root: Path, stage: DvcStage) -> dict[str, str]:
     """Return the hashes in `dvc.lock` of the inputs and outputs of a stage, by path."""
     items = (*stage.deps, *stage.outs)
     return {path_of(item, root): item.hash_info.value for item in items if item.hash_info}

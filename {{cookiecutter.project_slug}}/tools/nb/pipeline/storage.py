@@ -25,16 +25,16 @@ from nb.git.credentials import storage_secrets
 from nb.project import NbError, one_line
 
 from . import hold_lock, missing_data, open_project, require_places
-from .protocols import (
+from .run_cache import ENTRY_NAME, is_sound
+from .undocumented import (
+    DvcStage,
     FileSystem,
     HashInfo,
     ObjectStore,
     RawFileSystem,
     Repo,
-    Stage,
     UsedObjects,
 )
-from .run_cache import ENTRY_NAME, is_sound
 
 RUN_CACHE = "runs"
 # Exists from the begin of a push until its success.
@@ -515,7 +515,7 @@ def _results(repo: Repo, names: Sequence[str]) -> tuple[list[tuple[str, str]], s
     return entries, {item for found in used for items in found.values() for item in items}
 
 
-def _entry(repo: Repo, stage: Stage) -> tuple[str, str] | None:
+def _entry(repo: Repo, stage: DvcStage) -> tuple[str, str] | None:
     """Return key and value of a stage's entry in the run cache; None if there is none."""
     from dvc.stage.cache import _get_cache_hash
     from dvc.stage.serialize import to_single_stage_lockfile
