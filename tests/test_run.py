@@ -1310,6 +1310,36 @@ def test_dvc_still_has_every_undocumented_name(pipeline: Pipeline) -> None:
     assert check_in_environment(pipeline, code) == "[]\n"
 
 
+MEMBERS_THAT_DVC_LACKS = """
+from pathlib import Path
+from nb.pipeline import open_project, undocumented
+with open_project(Path.cwd()) as repo:
+    stage = repo.index.stages[0]
+    (out,), (params,) = stage.outs, stage.params
+    objects = {
+        "CacheManager": repo.cache, "Comparer": repo.metrics, "Config": repo.config,
+        "DataCloud": repo.cloud, "DvcIgnore": repo.dvcignore, "FileSystem": repo.fs,
+        "Graph": repo.index.graph, "HashInfo": out.hash_info, "Index": repo.index,
+        "Item": out, "ObjectStore": repo.cache.local, "Output": out, "Parameters": params,
+        "Remote": repo.cloud.get_remote(), "Repo": repo, "SourceControl": repo.scm,
+        "SourceControlContext": repo.scm_context, "DvcStage": stage, "StageCache": repo.stage_cache,
+        "StageLoader": repo.stage,
+    }
+    for name, thing in objects.items():
+        protocol = getattr(undocumented, name)
+        members = {*vars(protocol).get("__annotations__", {}), *vars(protocol)}
+        own = [m for m in members if not m.startswith(("__", "_abc", "_is_"))]
+        print(*(f"{name}.{m}" for m in own if not hasattr(thing, m)), end="")
+"""
+
+
+def test_protocols_describe_the_installed_dvc(pipeline: Pipeline) -> None:
+    pipeline.write("p.yaml", "x: 1\n")
+    pipeline.declare(a={"cmd": "echo > a", "outs": ["a"], "params": [{"p.yaml": ["x"]}]})
+    pipeline.run("dvc", "remote", "add", "--default", "there", "storage")
+    assert check_in_environment(pipeline, MEMBERS_THAT_DVC_LACKS) == ""
+
+
 RUN_WITH_ANOTHER_DVC = """
 import sys, dvc.repo.reproduce, nb.cli
 del dvc.repo.reproduce.plan_repro

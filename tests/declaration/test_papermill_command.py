@@ -47,7 +47,9 @@ def test_options_give_parameters(options: str, parameters: dict[str, Any]) -> No
 @pytest.mark.parametrize("option", ["-f c.yaml", "-fc.yaml", "--parameters_file=c.yaml"])
 def test_files_are_those_of_the_project(option: str) -> None:
     call = papermill_command(f"{PLAIN} {option} -f ../d.yaml", "sub")
-    assert call == PapermillCommand("sub/a.ipynb", "sub/b.ipynb", "", ("sub/c.yaml", "d.yaml"))
+    assert call == PapermillCommand(
+        "sub/a.ipynb", executed="sub/b.ipynb", files=("sub/c.yaml", "d.yaml")
+    )
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from nb.declaration.metrics import read_metrics
-from nb.declaration.reader import read_entries, read_stages, undeclared_notebooks
+from nb.declaration.reader import read_entries, read_stages, undeclared_notebooks, value_files
 from nb.project import NbError
 from nb.report.charts import layers
 
@@ -223,3 +223,14 @@ def test_nesting_without_an_end_is_refused_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(NbError) as error:
         read_entries(tmp_path)
     assert "\n" not in str(error.value)
+
+
+def test_files_of_variables_are_those_of_the_whole_file(tmp_path: Path) -> None:
+    path = tmp_path / "dvc.yaml"
+    path.write_text("vars:\n- a.yaml\n- b.yaml:x\n- c: 1\nstages: {}\n")
+    wanted = [tmp_path / name for name in ("params.yaml", "a.yaml", "b.yaml")]
+    assert value_files(path) == wanted
+    path.write_text("stages: {a: {cmd: x}}\n")
+    assert value_files(path) == wanted[:1]
+    path.write_text("stages: {a: {cmd: x, vars: [a.yaml]}}\n")
+    assert value_files(path) is None  # relative to where that stage runs

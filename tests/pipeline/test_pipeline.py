@@ -19,7 +19,7 @@ from nb.declaration.reader import split_commands
 from nb.pipeline import comparison, hold_only, read_locks
 from nb.pipeline.isolated import _link
 from nb.pipeline.lockfiles import Blocks, _sorted_lock
-from nb.pipeline.planning import _memory, _persisted, _variables
+from nb.pipeline.planning import _memory, _persisted
 from nb.pipeline.repository import (
     FINGERPRINT_STAGE,
     _repair_path_locks,
@@ -168,17 +168,6 @@ def test_what_is_no_size_is_refused(declared: str) -> None:
 def test_meta_without_names_is_refused() -> None:
     with pytest.raises(NbError, match="holds no names"):
         _memory(stage(meta={"nb": "8GB"}))
-
-
-def test_files_of_variables_are_those_of_the_whole_file(tmp_path: Path) -> None:
-    path = tmp_path / "dvc.yaml"
-    path.write_text("vars:\n- a.yaml\n- b.yaml:x\n- c: 1\nstages: {}\n")
-    wanted = [tmp_path / name for name in ("params.yaml", "a.yaml", "b.yaml")]
-    assert _variables(path) == wanted
-    path.write_text("stages: {a: {cmd: x}}\n")
-    assert _variables(path) == wanted[:1]
-    path.write_text("stages: {a: {cmd: x, vars: [a.yaml]}}\n")
-    assert _variables(path) is None  # relative to where that stage runs
 
 
 def test_commands_are_lines() -> None:
@@ -387,11 +376,12 @@ def test_metrics_and_parameters_are_compared_with_a_commit(
     with pytest.raises(NbError, match="there is no commit typo, so"):
         comparison.compare_with_commit(tmp_path, "typo")
     found = comparison.compare_with_commit(tmp_path, "HEAD")
+    change = comparison.Change
     assert found == [
-        comparison.Change("metric", "m.json", "auc", 1, 2),
-        comparison.Change("metric", "m.json", "gone", 1, None),
-        comparison.Change("parameter", "p.yaml", "gone", 1, None),
-        comparison.Change("parameter", "p.yaml", "seed", 1, 2),
+        change(kind="metric", path="m.json", name="auc", before=1, now=2),
+        change(kind="metric", path="m.json", name="gone", before=1, now=None),
+        change(kind="parameter", path="p.yaml", name="gone", before=1, now=None),
+        change(kind="parameter", path="p.yaml", name="seed", before=1, now=2),
     ]
     assert len(comparison.compare_with_commit(tmp_path, "HEAD", ["metric"])) == 2
 

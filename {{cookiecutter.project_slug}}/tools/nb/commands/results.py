@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import click
 
@@ -96,9 +96,14 @@ def _print_changes(changes: list[Change], commit: str, as_json: bool) -> None:
 
 def _change_cells(change: Change) -> tuple[str, ...]:
     before, now = change.before, change.now
-    numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in (before, now))
-    difference = f"{now - before:+.6g}" if numbers and now != before else ""
+    difference = ""
+    if _is_number(before) and _is_number(now) and now != before:
+        difference = f"{now - before:+.6g}"
     return change.path, change.name, _shown_value(before), _shown_value(now), difference
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _shown_value(value: Any) -> str:

@@ -1,1 +1,1 @@
-"""The pipeline as dvc.yaml declares it, read and edited without DVC."""
+"""Reader and editor of `dvc.yaml`, and parser of papermill command lines; without DVC."""

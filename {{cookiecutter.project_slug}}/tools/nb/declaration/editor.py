@@ -1,7 +1,7 @@
-"""Edit `dvc.yaml`: a stage is added, and every byte of what is there stays.
+"""Editor of `dvc.yaml`: adds a stage and leaves every other byte of the file unchanged.
 
-Comments, order and quotes are the user's. Edits wait for each other, and each begins with the file
-as it is then.
+Comments, order and quotes belong to the user. Concurrent edits are serialised by a lock; each
+reads the file after the lock is taken.
 """
 
 from __future__ import annotations
@@ -10,11 +10,15 @@ import shlex
 from collections.abc import Mapping, Sequence
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from nb.notebook.yaml_file import parse_as_dvc
 from nb.project import CONFIG, EXECUTED, FINGERPRINTS, PRODUCTION, NbError, edit_lock, write_whole
 
-from .reader import FILE, broken, read_dvc_yaml
+from .reader import FILE, read_dvc_yaml
+
+if TYPE_CHECKING:
+    from yaml import MappingNode
 
 
 def add_stage(
@@ -29,17 +33,17 @@ def add_stage(
     metrics: Sequence[str] = (),
     plots: Sequence[str] = (),
 ) -> None:
-    """Declare the stage of a production notebook, after those that `dvc.yaml` has.
+    """Append the stage of a production notebook to `dvc.yaml`.
 
     Args:
         root: the project's root.
-        name: of the stage.
+        name: the name of the stage.
         notebook: the notebook, below `notebooks/production`, relative to the root.
-        desc: what the stage is for, in one sentence.
-        deps: the files that it reads, relative to the root; its fingerprint is added.
-        params: whether it has parameters, in `config/<name of the notebook>.yaml`.
-        outs: the files that it writes, kept by DVC.
-        metrics: small files of numbers that it writes, kept by Git.
+        desc: the purpose of the stage, in one sentence.
+        deps: input files, relative to the root; the fingerprint of the notebook is added.
+        params: whether the notebook has parameters, in `config/<name of the notebook>.yaml`.
+        outs: output files, kept by DVC.
+        metrics: small output files of numbers, kept by Git.
         plots: figures and tables to be plotted, kept by DVC.
 
     Raises:
@@ -63,7 +67,7 @@ def _body(
     metrics: Sequence[str],
     plots: Sequence[str],
 ) -> dict[str, Any]:
-    """Return the entry of a stage but for its command; what is empty is left out."""
+    """Return the entry of a stage without the command; empty keys are left out."""
     inner = notebook.relative_to(PRODUCTION).with_suffix("")
     entry: dict[str, Any] = {
         "desc": desc,
@@ -83,7 +87,7 @@ def config_of(notebook: Path) -> str:
 
 
 def _stage_text(name: str, body: Mapping[str, Any], notebook: Path, params: bool) -> str:
-    """Write a stage as the others are written, its command folded over two lines."""
+    """Return a stage as YAML in the style of `dvc.yaml`, the command folded over two lines."""
     from ruamel.yaml import YAML
     from ruamel.yaml.scalarstring import FoldedScalarString
 
@@ -106,13 +110,10 @@ def _stage_text(name: str, body: Mapping[str, Any], notebook: Path, params: bool
 
 
 def _insert(text: str, name: str, stage: str) -> str:
-    """Return the text of `dvc.yaml` with a stage added at the end of its stages."""
+    """Return the text of `dvc.yaml` with a stage appended to the stages."""
     import yaml
 
-    try:
-        node = yaml.compose(text)
-    except yaml.YAMLError as error:
-        raise broken(error) from None
+    node, _ = parse_as_dvc(text, FILE)
     entries = node.value if isinstance(node, yaml.MappingNode) else []
     stages = next((value for key, value in entries if key.value == "stages"), None)
     if node is not None and not isinstance(node, yaml.MappingNode):
@@ -130,16 +131,16 @@ def _insert(text: str, name: str, stage: str) -> str:
     return _append(text, stages, stage)
 
 
-def _fill(text: str, stages: Any, stage: str) -> str:
-    """Put the first stage in the place of `{}` or of nothing."""
+def _fill(text: str, stages: MappingNode, stage: str) -> str:
+    """Insert the first stage in place of `{}` or of an empty value."""
     before, after = text[: stages.start_mark.index].rstrip(" "), text[stages.end_mark.index :]
     comment, _, rest = after.partition("\n")
     colon = "" if before.endswith(":") else ":"
     return f"{before}{colon}{comment}\n{_indented(stage, 2)}{rest}"
 
 
-def _append(text: str, stages: Any, stage: str) -> str:
-    """Put a stage after the last one, before what follows the stages and its comments."""
+def _append(text: str, stages: MappingNode, stage: str) -> str:
+    """Insert a stage after the last stage, before the next key and the comments of that key."""
     lines = text.splitlines(keepends=True)
     last = stages.end_mark.line if stages.end_mark.column == 0 else len(lines)
     while lines[last - 1].strip() == "" or lines[last - 1].startswith("#"):

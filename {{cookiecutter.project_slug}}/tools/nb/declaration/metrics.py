@@ -1,11 +1,10 @@
-"""Numbers in metrics files, which stages write as JSON or YAML."""
+"""Reader of metrics files, JSON or YAML, as numbers by dotted name."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from .reader import Stage
 
@@ -28,8 +27,8 @@ def read_numbers(text: str, name: str) -> dict[str, float]:
     """Return the numbers in the text of a metrics file, by dotted name.
 
     Args:
-        text: what the file holds.
-        name: the file, whose suffix tells JSON from YAML.
+        text: the content of the file.
+        name: the file name, whose suffix tells JSON from YAML.
     """
     import yaml
 
@@ -41,7 +40,7 @@ def read_numbers(text: str, name: str) -> dict[str, float]:
         return {}
 
 
-def _numbers(content: Any, prefix: str = "") -> dict[str, float]:
+def _numbers(content: object, prefix: str = "") -> dict[str, float]:
     numbers: dict[str, float] = {}
     for name, value in content.items() if isinstance(content, dict) else ():
         if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Names of new notebooks, stages and modules: one rule for all commands that make them."""
+"""Naming rules for new notebooks, stages and modules, shared by all commands."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class ProductionName:
     """The name of a new production notebook.
 
     Attributes:
-        number: its place in the folder.
-        stage: the name of its stage, which follows the number.
+        number: the two digits that sort the notebook in the folder.
+        stage: the name of the stage, which follows the number.
     """
 
     number: int
@@ -35,17 +35,17 @@ class ProductionName:
 
     @property
     def stem(self) -> str:
-        """The name of its file, without the suffix."""
+        """The file name without the suffix."""
         return f"{self.number:02}-{self.stage}"
 
     @property
     def notebook(self) -> Path:
-        """Its file, relative to the root."""
+        """The path of the notebook, relative to the root."""
         return PRODUCTION / f"{self.stem}.ipynb"
 
     @property
     def config(self) -> Path:
-        """The file of its parameters, relative to the root."""
+        """The path of the parameter file, relative to the root."""
         return CONFIG / f"{self.stem}.yaml"
 
 
@@ -54,11 +54,11 @@ def production_name(root: Path, name: str, *, numbered: bool = True) -> Producti
 
     Args:
         root: the project's root.
-        name: as it was typed.
-        numbered: two digits at its beginning are its number; otherwise the next one is taken.
+        name: the name as typed.
+        numbered: whether two leading digits are the number; otherwise the next free number is used.
 
     Raises:
-        NbError: if it cannot be used, is taken, or all numbers are (exit code 2).
+        NbError: if the name is invalid or taken, or no number is free (exit code 2).
     """
     slug = slug_of(name)
     given = re.match(r"(\d\d)-(.*[a-z].*)", slug) if numbered else None
@@ -75,7 +75,7 @@ def production_name(root: Path, name: str, *, numbered: bool = True) -> Producti
 
 
 def _next_number(taken: Iterable[int], slug: str) -> int:
-    """Return the number of a notebook that comes after all others: tens, while there are any."""
+    """Return the number after all others: the next ten, as long as two digits hold it."""
     taken = set(taken)
     last = max(taken, default=0)
     number = last // 10 * 10 + 10 if last < LAST_NUMBER // 10 * 10 else last + 1
@@ -92,10 +92,10 @@ def numbers_in(folder: Path) -> list[int]:
 
 
 def slug_of(name: str) -> str:
-    """Return a name as it is written in file names: `Sales by day` is `sales-by-day`.
+    """Return the slug of a name for file names: `sales-by-day` for `Sales by day`.
 
     Raises:
-        NbError: if it is a path, or no letter of it is in ASCII (exit code 2).
+        NbError: if the name is a path, or has no ASCII letter (exit code 2).
     """
     name = name.strip().removesuffix(".ipynb")
     if not name:
@@ -118,14 +118,14 @@ def ascii_slug(text: str) -> str:
 
 
 def title_of(name: str) -> str:
-    """Return a name as a title: its words as typed, the first letter large."""
+    """Return the title for a name: the words as typed, the first letter capitalised."""
     words = " ".join(re.sub(r"[-_]+", " ", name.strip().removesuffix(".ipynb")).split())
     words = re.sub(r"^\d\d ", "", words)
     return words[:1].upper() + words[1:]
 
 
 def module_of_stage(root: Path, stage: str) -> str:
-    """Return the module for the functions of a stage; empty where there is not one package."""
+    """Return the module for the functions of a stage; empty unless `src` holds a single package."""
     package, name = project_package(root), stage.replace("-", "_")
     if not package:
         return ""
@@ -137,7 +137,7 @@ def module_name(root: Path, to: str) -> str:
     """Return the dotted name of a module that was named on the command line.
 
     Raises:
-        NbError: if it is no name of a module, or its package is not clear (exit code 2).
+        NbError: if the name is no module name, or the package is ambiguous (exit code 2).
     """
     to = (to or DEFAULT_MODULE).removesuffix(".py").replace("/", ".")
     if not _MODULE.fullmatch(to) or any(map(keyword.iskeyword, to.split("."))):

@@ -1,7 +1,7 @@
-"""The command line of papermill, as the commands of stages hold it, taken apart.
+"""Parser of papermill command lines in the commands of stages.
 
-Options are parsed by click, as papermill does it, from the table `OPTIONS`: to import papermill's
-own command would take a second. A test compares the table with the installed papermill.
+The shell line is split here; click parses the options, as in papermill, from the table `OPTIONS`:
+importing papermill's own command takes a second. A test compares the table with papermill.
 """
 
 from __future__ import annotations
@@ -11,16 +11,19 @@ import binascii
 import posixpath
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from functools import lru_cache
 from pathlib import PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nb.notebook.config import read_value
 from nb.project import NbError
 
+if TYPE_CHECKING:
+    from click import Command
+
 NOTEBOOK = ".ipynb"
-# Each option with how many words follow it.
+# Each option with the number of its arguments.
 OPTIONS: Mapping[tuple[str, ...], int] = {
     ("--parameters", "-p"): 2,
     ("--parameters_raw", "-r"): 2,
@@ -49,7 +52,7 @@ OPTIONS: Mapping[tuple[str, ...], int] = {
     ("--version",): 0,
     ("--help", "-h"): 0,
 }
-# Parameters that papermill gives by itself where these options ask for it.
+# Parameters that papermill adds for these options.
 INJECTED_PARAMETERS = {
     "inject_input_path": ("PAPERMILL_INPUT_PATH",),
     "inject_output_path": ("PAPERMILL_OUTPUT_PATH",),
@@ -74,14 +77,15 @@ class PapermillCommand:
     """A call of papermill; local paths are relative to the project's root.
 
     Attributes:
-        notebook: the notebook that it executes; empty for one that it reads from its input.
-        executed: the executed copy that it writes; empty if it writes to its output.
+        notebook: the executed notebook; empty if papermill reads from standard input.
+        executed: the executed copy; empty if papermill writes to standard output.
         engine: the engine by name; empty for papermill's own.
-        files: the files of parameters (`-f`), the last one prevails.
-        given: the parameters that it gives itself, by name: text where papermill converts it.
+        files: the parameter files (`-f`); the last prevails.
+        given: the parameters on the command line, by name; text where papermill converts values.
     """
 
     notebook: str
+    _: KW_ONLY
     executed: str = ""
     engine: str = ""
     files: tuple[str, ...] = ()
@@ -92,8 +96,8 @@ def papermill_command(command: str, folder: str = "") -> PapermillCommand | None
     """Return the first call of papermill in the command of a stage that executes a notebook.
 
     Args:
-        command: the command, as a shell reads it.
-        folder: its working directory, relative to the project's root.
+        command: the shell command.
+        folder: the working directory of the command, relative to the project's root.
     """
     return next((call for call in papermill_commands(command, folder) if call.notebook), None)
 
@@ -115,7 +119,7 @@ def notebooks_run(command: str, folder: str = "") -> list[str]:
 
 
 def inside(folder: str, path: str) -> str:
-    """Return a path of a working directory relative to the root; what is not local stays."""
+    """Return a path of a working directory relative to the root; a path that is not local stays."""
     if not path or "://" in path:
         return path
     return posixpath.normpath(posixpath.join(folder, path))
@@ -123,23 +127,23 @@ def inside(folder: str, path: str) -> str:
 
 def _call(words: Sequence[str], folder: str) -> PapermillCommand | None:
     programs = [PurePath(word).name.removesuffix(".exe") for word in words]
-    if "papermill" not in programs:  # `timeout 60 papermill …` runs it, too
+    if "papermill" not in programs:  # `timeout 60 papermill …` counts as well
         return None
     options, paths = _parsed(words[programs.index("papermill") + 1 :])
     notebook, executed = ("" if path == "-" else path for path in [*paths, "", ""][:2])
     return PapermillCommand(
         inside(folder, notebook),
-        inside(folder, executed),
-        "".join(options.get("engine", ())[-1:]),
-        tuple(inside(folder, file) for file in options.get("parameters_file", ())),
-        _given(options),
+        executed=inside(folder, executed),
+        engine="".join(options.get("engine", ())[-1:]),
+        files=tuple(inside(folder, file) for file in options.get("parameters_file", ())),
+        given=_given(options),
     )
 
 
 def _parsed(words: Sequence[str]) -> tuple[dict[str, list[Any]], list[str]]:
     """Return the values of the options by name (`parameters_file`), and the arguments.
 
-    A line that papermill would refuse gives what can be told of it: only a run refuses it.
+    A line that papermill would refuse gives its notebooks only: the run reports the error.
     """
     import click
 
@@ -153,8 +157,8 @@ def _parsed(words: Sequence[str]) -> tuple[dict[str, list[Any]], list[str]]:
 
 
 @lru_cache
-def _parser() -> Any:
-    """Return papermill's command line for click: every option may be given more than once."""
+def _parser() -> Command:
+    """Return papermill's command for click, with every option repeatable."""
     import click
 
     return click.Command(
@@ -170,7 +174,7 @@ def _parser() -> Any:
 
 
 def _given(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters that options give; later ones prevail, as papermill reads them."""
+    """Return the parameters given by options; later options prevail, in papermill's order."""
     given: dict[str, Any] = {}
     for option, names in INJECTED_PARAMETERS.items():
         given |= dict.fromkeys(names, "") if options.get(option) else {}
@@ -196,7 +200,7 @@ def _read(text: str) -> dict[str, Any]:
 
 
 def _simple_commands(command: str, folder: str) -> Iterator[tuple[list[str], str]]:
-    """Yield the words of each command of a shell line, and its working directory (`cd`)."""
+    """Yield the words of each simple command of a shell line, and the working directory (`cd`)."""
     words: list[str] = []
     for word in [*_shell_words(command), None]:
         if word is not None:
@@ -215,7 +219,7 @@ def _shell_words(command: str) -> Iterator[str | None]:
         command = f" {command.lstrip()}"
     while position < len(command):
         found = _TOKEN.match(command, position)
-        if not found:  # a quote without its other
+        if not found:  # an unclosed quote
             return
         position = found.end()
         if found["end"]:

@@ -1,8 +1,8 @@
-"""`dvc.yaml` and `dvc.lock`, read in milliseconds and without DVC.
+"""Reader of `dvc.yaml` and `dvc.lock` without DVC, in milliseconds.
 
-An *entry* is what `dvc.yaml` holds under one name: a stage, or a whole matrix of stages. A *stage*
-has the values of the matrix filled in. Values that only DVC can resolve (`vars`, imported
-parameters) are taken from `dvc.lock`, which holds them once a stage has run.
+An *entry* is the value of a name below `stages`: a stage, or a matrix of stages. A *stage* has the
+values of the matrix filled in. Values that only DVC can resolve (`vars`, imported parameters) are
+taken from `dvc.lock`, which holds them after the first run of a stage.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import math
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from fnmatch import fnmatchcase
 from functools import cached_property
 from itertools import product
@@ -33,20 +33,20 @@ from .papermill_command import (
 FILE = "dvc.yaml"
 LOCK = "dvc.lock"
 PLACEHOLDER = re.compile(r"\$\{([^}]*)\}")
-# Stages of a matrix. Of a larger one only those that ran are known: to list all takes too long.
+# The largest matrix that is expanded; of a larger matrix only stages in `dvc.lock` are known.
 MOST_STAGES = 10_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Entry:
-    """An entry of `dvc.yaml`; texts are templated as they are there, with `${…}`.
+    """An entry of `dvc.yaml`, with templates (`${…}`) unresolved.
 
     Attributes:
-        name: its name.
-        line: its line in the file, from 1.
-        body: its content; of a `foreach`, that below `do`.
-        spread: what makes it many stages: `matrix` or `foreach` and its value; empty for one stage.
-        base: the folder of its file, relative to the root.
+        name: the key below `stages`.
+        line: the line in the file, from 1.
+        body: the content; of a `foreach`, the content below `do`.
+        spread: the `matrix` or `foreach` with its value; empty for a single stage.
+        base: the folder of the file, relative to the root.
     """
 
     name: str
@@ -57,22 +57,22 @@ class Entry:
 
     @property
     def folder(self) -> str:
-        """The working directory of its command, relative to the root."""
+        """The working directory of the command, relative to the root."""
         return inside(self.base, str(self.body.get("wdir") or "."))
 
     @property
     def command(self) -> str:
-        """Its commands in one line."""
+        """The commands in one line."""
         return one_command(self.body.get("cmd"))
 
     @cached_property
     def papermill(self) -> list[PapermillCommand]:
-        """The calls of papermill in its command."""
+        """The calls of papermill in the command."""
         return papermill_commands(self.command, self.folder)
 
     @cached_property
     def notebooks(self) -> list[str]:
-        """The notebooks that its command runs, relative to the root; of a matrix those of all."""
+        """The notebooks that the command runs, of all values of a matrix, relative to the root."""
         found = notebooks_run(self.command, self.folder)
         if not any("${" in notebook for notebook in found):
             return found
@@ -101,13 +101,13 @@ class Entry:
         return found
 
     def runs(self, notebook: str) -> bool:
-        """Whether it runs a notebook, which is given relative to the root."""
+        """Return whether the entry runs a notebook, whose path is relative to the root."""
         return any(fnmatchcase(notebook, as_glob(run)) for run in self.notebooks)
 
 
 @dataclass(frozen=True)
 class Artifact:
-    """A file or folder that a stage reads or writes; its size in bytes, if DVC has seen it."""
+    """An input or output of a stage, with the size in bytes if `dvc.lock` holds one."""
 
     path: str
     size: int | None = None
@@ -119,7 +119,7 @@ class Plot:
 
     Attributes:
         path: the file.
-        settings: what `dvc.yaml` says of it: x, y, title, template.
+        settings: the settings in `dvc.yaml`: x, y, title, template.
     """
 
     path: str
@@ -128,22 +128,23 @@ class Plot:
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage, one per value of a matrix.
+    """A resolved stage of `dvc.yaml`; a matrix gives a stage per value.
 
     Attributes:
-        name: as DVC addresses it, `train@forest` for a value of a matrix.
-        command: what it runs.
-        folder: the working directory of its command, relative to the root.
-        desc: its description.
-        reads: its inputs; fingerprints are left out.
-        writes: its outputs, metrics and plots included.
+        name: the name as DVC addresses the stage, `train@forest` for a value of a matrix.
+        command: the command line.
+        folder: the working directory of the command, relative to the root.
+        desc: the description.
+        reads: the inputs without fingerprints.
+        writes: the outputs, metrics and plots included.
         metrics: the outputs that hold metrics.
         plots: the outputs that are plots.
-        parameters: their values when it last ran.
+        parameters: the values of the last run.
     """
 
     name: str
     command: str
+    _: KW_ONLY
     folder: str = ""
     desc: str = ""
     reads: tuple[Artifact, ...] = ()
@@ -159,23 +160,23 @@ class Stage:
 
     @cached_property
     def papermill(self) -> PapermillCommand:
-        """The call of papermill in its command; one without a notebook if it runs none."""
+        """The call of papermill in the command; without a notebook if there is no call."""
         return papermill_command(self.command, self.folder) or PapermillCommand("")
 
 
 def as_glob(path: str) -> str:
-    """Return a path of `dvc.yaml` as a pattern: anything may stand where it is templated."""
+    """Return a path of `dvc.yaml` as a glob pattern, with `*` for each template."""
     pieces = (re.sub(r"([*?[])", r"[\1]", piece) for piece in PLACEHOLDER.split(path)[::2])
     return "*".join(pieces)
 
 
-def one_command(cmd: Any) -> str:
-    """Return the commands of a stage, a list or lines of text as DVC takes them, in one line."""
+def one_command(cmd: object) -> str:
+    """Return the commands of a stage, a list or lines of text, joined into a single line."""
     return " && ".join(split_commands(cmd))
 
 
-def split_commands(cmd: Any) -> list[str]:
-    """Return the commands of a stage one by one, as DVC gives them to the shell."""
+def split_commands(cmd: object) -> list[str]:
+    """Return the commands of a stage as a list, as DVC passes them to the shell."""
     return [str(each) for each in cmd] if isinstance(cmd, list) else str(cmd or "").splitlines()
 
 
@@ -199,7 +200,7 @@ def read_entries(root: Path, file: str = FILE) -> list[Entry]:
         file: the file, relative to the root.
 
     Raises:
-        NbError: if it cannot be read or is not a pipeline (exit code 2).
+        NbError: if the file cannot be read or parsed (exit code 2).
     """
     base = posixpath.dirname(file)
     return list(_entries(read_dvc_yaml(root, file), file, base))
@@ -209,7 +210,7 @@ def read_dvc_yaml(root: Path, file: str = FILE) -> str:
     """Return the text of a `dvc.yaml`, line ends as they are.
 
     Raises:
-        NbError: if it cannot be read (exit code 2).
+        NbError: if the file cannot be read (exit code 2).
     """
     try:
         return (root / file).read_bytes().decode("utf-8")
@@ -233,21 +234,40 @@ def _entries(text: str, file: str, base: str) -> Iterator[Entry]:
         spread = {key: body[key] for key in ("matrix", "foreach") if body.get(key)}
         inner = body.get("do")
         body = {**body, **inner} if isinstance(inner, dict) else body
-        yield Entry(str(name), lines.get(str(name), 1), body, spread, base)
+        yield Entry(
+            name=str(name),
+            line=lines.get(str(name), 1),
+            body=body,
+            spread=spread,
+            base=base,
+        )
 
 
-def broken(error: Exception, file: str = FILE) -> NbError:
-    """Return the error of a file that is no YAML, in one line."""
-    return NbError(f"{file} is not valid YAML: {one_line(error)}", 2)
+def value_files(path: Path) -> list[Path] | None:
+    """Return the files whose values a `dvc.yaml` fills in, there or not; None if only DVC can tell.
+
+    Args:
+        path: the file; one that declares data (`.dvc`) fills in none.
+    """
+    found = [path.with_name("params.yaml")]
+    text = path.read_text(encoding="utf-8") if path.suffix == ".yaml" else ""
+    if "vars" in text:
+        content = read_as_dvc(text, path.name) or {}
+        # The `vars` of a single stage are relative to the working directory of that stage.
+        if "vars" in str(content.get("stages")):
+            return None
+        items = [item for item in content.get("vars", ()) if isinstance(item, str)]
+        found += [path.parent / item.partition(":")[0] for item in items]
+    return found
 
 
 def read_stages(root: Path, files: Iterable[str] = (FILE,)) -> list[Stage]:
-    """Return the stages of the given files, in their order; a file that cannot be read has none."""
+    """Return the stages of the given files, in order; an unreadable file has none."""
     return [stage for file in files for stage in _stages(root, file)]
 
 
 def read_lock(root: Path, file: str = FILE) -> dict[str, Any]:
-    """Return what `dvc.lock` holds of each stage of a `dvc.yaml`; nothing if it cannot be read."""
+    """Return the entries of `dvc.lock` by stage; none if the file cannot be read."""
     path = (root / file).with_name(LOCK)
     try:
         text = path.read_text(encoding="utf-8")
@@ -287,12 +307,12 @@ def _expand(entry: Entry, locked: Iterable[str]) -> Iterator[tuple[str, dict[str
     elif isinstance(items, list):
         for number, item in enumerate(items):
             yield f"{base}@{_word('', number, item)}", {"item": item}
-    else:  # DVC alone can tell the values: those that ran are known
+    else:  # only DVC can resolve the values: `dvc.lock` knows the stages that ran
         yield from ((name, {}) for name in locked if name.startswith(f"{base}@"))
 
 
 def stage_count(entry: Entry) -> int:
-    """Return for how many stages an entry stands, as far as that is written in it."""
+    """Return the number of stages of an entry, as far as the entry lists the values."""
     matrix, items = entry.spread.get("matrix"), entry.spread.get("foreach")
     if isinstance(matrix, dict):
         return _product(matrix)
@@ -304,25 +324,25 @@ def _product(matrix: Mapping[str, Any]) -> int:
 
 
 def _lists_values(matrix: Mapping[str, Any]) -> bool:
-    """Return whether a matrix lists its values, and not too many."""
+    """Return whether a matrix lists all values, at most `MOST_STAGES` of them."""
     rows = list(matrix.values())
     return all(isinstance(row, list) for row in rows) and _product(matrix) <= MOST_STAGES
 
 
-def _word(key: str, number: int, value: Any) -> str:
-    """Return how DVC names a value in the name of a stage."""
+def _word(key: str, number: int, value: object) -> str:
+    """Return the text for a value of a matrix in the name of a stage."""
     return f"{key}{number}" if isinstance(value, dict | list) else _shown(value)
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _fill(text: Any, values: Mapping[str, Any]) -> str:
-    """Put values in the place of `${item.name}`; what is not known stays as it is."""
+def _fill(text: object, values: Mapping[str, Any]) -> str:
+    """Fill in values for `${item.name}`; unknown templates stay as they are."""
 
     def value(match: re.Match[str]) -> str:
-        found: Any = values
+        found: object = values
         for part in match[1].strip().split("."):
             found = found.get(part) if isinstance(found, dict) else None
         return match[0] if found is None else _shown(found)
@@ -347,18 +367,18 @@ def _stage(name: str, entry: Entry, values: Mapping[str, Any], lock: Mapping[str
     return Stage(
         name,
         one_command(lock.get("cmd")) or _fill(entry.command, values),
-        folder,
-        _fill(entry.body.get("desc", ""), values),
-        artifacts("deps", declared("deps")),
-        writes,
-        tuple(a.path for a in writes if _find(a.path, metrics) is not None),
-        tuple(Plot(a.path, s) for a in writes if (s := _find(a.path, plots)) is not None),
-        parameters,
+        folder=folder,
+        desc=_fill(entry.body.get("desc", ""), values),
+        reads=artifacts("deps", declared("deps")),
+        writes=writes,
+        metrics=tuple(a.path for a in writes if _find(a.path, metrics) is not None),
+        plots=tuple(Plot(a.path, s) for a in writes if (s := _find(a.path, plots)) is not None),
+        parameters=parameters,
     )
 
 
 def _find(path: str, declared: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    """Return the settings of a path; a placeholder that is not known stands for any text."""
+    """Return the settings of a path; an unresolved template matches any text."""
     for name, settings in declared.items():
         if fnmatchcase(path, as_glob(name)):
             return settings

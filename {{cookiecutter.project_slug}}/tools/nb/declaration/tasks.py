@@ -1,12 +1,12 @@
-"""Tasks: stages of a plan, the states that they may be in, and the outcome of one that was run."""
+"""Tasks of a run plan, their states, and the outcome of a reproduced stage."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
-# What a stage may have come to. A stage after it may run only if it is `DONE`.
+# States of stages. A stage may run only after all stages before it are `DONE`.
 RAN, UNCHANGED, RESTORED = "ran", "unchanged", "restored"
 FAILED, TIMED_OUT, KILLED, OUT_OF_MEMORY = "failed", "timed out", "killed", "out of memory"
 BROKEN_CONTRACT = "broken contract"
@@ -20,18 +20,19 @@ class Task:
     """A stage of a plan.
 
     Attributes:
-        name: its name as DVC addresses it.
-        command: what it runs; empty for data that DVC merely tracks.
-        folder: the working directory of its command, relative to the root.
-        after: the stages of the plan that make what it needs.
-        changed: it would run even if no stage before it does.
-        parameters: the values of its parameters, by name.
-        hidden: part of the machinery, shown only if it fails.
-        memory: how much it is declared to need, in bytes.
-        persisted: outputs that DVC does not remove before a run, as absolute paths.
+        name: the name as DVC addresses the stage.
+        command: the command line; empty for data that DVC merely tracks.
+        folder: the working directory of the command, relative to the root.
+        after: the stages of the plan that make the inputs.
+        changed: the stage is stale even if no stage upstream runs.
+        parameters: the values of the parameters, by name.
+        hidden: part of the machinery, shown only after a failure.
+        memory: the declared need of memory, in bytes.
+        persisted: outputs that DVC keeps before a run, as absolute paths.
     """
 
     name: str
+    _: KW_ONLY
     command: str = ""
     folder: str = ""
     after: frozenset[str] = frozenset()
@@ -44,13 +45,13 @@ class Task:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a stage that was reproduced.
+    """The outcome of reproducing a stage.
 
     Attributes:
-        state: ran, restored or unchanged; broken contract, if its command did not write what
-            dvc.yaml declares; empty if it failed.
-        status: the exit status of its command, if that is what failed; negative for a signal.
-        error: what failed, in one line.
+        state: ran, restored or unchanged; broken contract, if the command did not write a declared
+            output; empty after a failure.
+        status: the exit status of a failed command; negative for a signal.
+        error: the error, in one line.
         written: the lines of stages that were written into lock files, by path and by name.
     """
 

@@ -1,4 +1,4 @@
-"""What the commands of stages give their notebooks, held against what these take, before a run."""
+"""Validation of the parameter files of stages against their notebooks, before a run."""
 
 from __future__ import annotations
 
@@ -14,19 +14,18 @@ from .papermill_command import papermill_commands
 
 
 def check_given(root: Path, tasks: Iterable[Task], made: Set[str]) -> None:
-    """Check the files of parameters that tasks give their notebooks.
+    """Validate the parameter files that tasks pass to notebooks.
 
-    DVC removes what a stage wrote before its command starts, and only that refuses parameters. What
-    a stage makes, or is not there, is left to the stage that takes it.
+    DVC removes the outputs of a stage before the command starts, and only the command validates
+    parameters: a typing error would cost the last results. Files that stages make are skipped.
 
     Args:
         root: the project's root.
-        tasks: what is to run.
-        made: the absolute paths of what stages write.
+        tasks: the tasks that are to run.
+        made: the absolute paths of the outputs of stages.
 
     Raises:
-        NbError: with exit code 2, if a file cannot be read, or gives what the notebook does not
-            take.
+        NbError: with exit code 2, if a file cannot be read, or does not fit the parameters cell.
     """
     calls = [call for task in tasks for call in papermill_commands(task.command, task.folder)]
     for call in calls:

@@ -1,10 +1,11 @@
-"""What talks to the kernel: papermill's client, with limits of time and text, and strict."""
+"""Kernel client of the engine: papermill's, with timeouts, bounded outputs and strict mode."""
 
 from __future__ import annotations
 
 import asyncio
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ from nbclient.exceptions import (
     DeadKernelError,
 )
 from nbclient.util import run_sync
-from nbformat import from_dict
+from nbformat import NotebookNode, from_dict
 from papermill.clientwrap import PapermillNotebookClient
+from papermill.engines import NotebookExecutionManager
 
 from nb.secrets.masking import MaskedFile
 
@@ -27,25 +29,27 @@ from .outputs import CellOutputs
 from .problems import WrongParameters
 from .streams import LiveStream
 
-# How long the outputs of a cell may take to arrive after it ended.
+# A message of Jupyter's protocol.
+Message = dict[str, Any]
+# Timeout for the outputs of a cell after the end of the cell.
 OUTPUT_SECONDS = 30
-# How long a reply may take to arrive once the kernel is idle again; until the next look at whether
-# a kernel that does not reply is alive.
+# Timeout for a reply once the kernel is idle again; interval of the checks whether a kernel that
+# does not reply is alive.
 REPLY_SECONDS = 5.0
 LOOK_SECONDS = 1
-# How many outputs may wait to be read.
+# The limit of outputs in the queue of the client.
 MOST_WAITING = 100_000
 
 
 class ClientSettings:
-    """How a notebook is run, from its metadata (`nb`) or, before these, from the environment.
+    """Settings of an execution, from the environment or else from the notebook's metadata (`nb`).
 
     Attributes:
         strict: failures of threads and shell commands count (`strict`, `NB_STRICT`).
-        seconds: how long the notebook may take (`timeout`, `NB_TIMEOUT`).
+        seconds: the timeout of the notebook (`timeout`, `NB_TIMEOUT`).
     """
 
-    def __init__(self, nb: Any) -> None:
+    def __init__(self, nb: NotebookNode) -> None:
         own = nb.metadata.get("nb", {})
         own = own if isinstance(own, dict) else {}
         given = (os.environ.get("NB_STRICT") or str(own.get("strict", True))).lower()
@@ -61,20 +65,20 @@ class ClientSettings:
 
 
 class Client(PapermillNotebookClient):
-    """Runs the cells: papermill's client, with limits of time and text, and strict.
+    """Executor of the cells: papermill's client, with timeouts, bounded outputs and strict mode.
 
     Args:
-        nb_man: papermill's view of the notebook.
-        limits: what may end the kernel early.
-        settings: how the notebook is run.
-        cell_seconds: how long a cell may take; None for as long as it likes.
-        logs: where standard output and standard error are logged, if they are.
+        nb_man: papermill's manager of the notebook.
+        limits: the signals and timeouts that end the kernel.
+        settings: the settings of the execution.
+        cell_seconds: the timeout of a cell; None for no timeout.
+        logs: the logs of standard output and standard error.
         options: nbclient's.
     """
 
     def __init__(
         self,
-        nb_man: Any,
+        nb_man: NotebookExecutionManager,
         limits: Limits,
         settings: ClientSettings,
         cell_seconds: float | None,
@@ -94,11 +98,11 @@ class Client(PapermillNotebookClient):
         self.is_kernel_leaving = False
         self.is_reply_lost = False
 
-    async def _begin(self, notebook: Any) -> None:
+    async def _begin(self, notebook: NotebookNode) -> None:
         """Prepare the kernel.
 
         Raises:
-            RuntimeError: if it was interrupted, or died.
+            RuntimeError: if the kernel was interrupted, or died.
         """
         if self.strict:
             source = Path(strict.__file__).read_text(encoding="utf-8")
@@ -110,28 +114,28 @@ class Client(PapermillNotebookClient):
                 raise RuntimeError(f"it did not answer in {SILENT_SECONDS:g} seconds") from None
             if reply.get("ename") == "KeyboardInterrupt":
                 raise RuntimeError("it was interrupted")
-        # A kernel drops outputs that nobody takes; 1,000 of them wait, if nothing is said.
+        # A kernel drops outputs beyond the queue of the client, 1,000 by default.
         self.kc.iopub_channel.socket.rcvhwm = MOST_WAITING
 
-    def _note_exit(self, execute_reply: Any, **_: Any) -> None:
-        """Note that a cell called `quit()`: its kernel ends a moment after the reply."""
+    def _note_exit(self, execute_reply: Message, **_: object) -> None:
+        """Record a call of `quit()` in a cell: the kernel ends a moment after the reply."""
         payload = execute_reply["content"].get("payload") or ()
         self.is_kernel_leaving |= any(each.get("source") == "ask_exit" for each in payload)
         self.has_left |= self.is_kernel_leaving
 
     def _ask(self, code: str) -> str:
-        """Have code executed in silence: no cell's number changes, no name is left."""
+        """Request a silent execution, which changes no execution count."""
         request: str = self.kc.execute(code, silent=True, store_history=False)
         return request
 
-    async def async_wait_for_reply(self, msg_id: str, cell: Any = None) -> Any:
+    async def async_wait_for_reply(self, msg_id: str, cell: NotebookNode | None = None) -> Message:
         """Wait for the reply to a request.
 
-        ipykernel forgets it when it is interrupted just before or after the code itself; nbclient
-        would wait for ever then.
+        ipykernel drops the request on an interrupt just before or after the code itself, for which
+        nbclient would wait for ever.
 
         Raises:
-            RuntimeError: if there will be none: DeadKernelError, if the kernel is gone.
+            RuntimeError: if no reply can come; DeadKernelError if the kernel died.
         """
         reply = asyncio.ensure_future(super().async_wait_for_reply(msg_id, cell))
         idle = asyncio.ensure_future(self._until_idle(msg_id))
@@ -148,8 +152,8 @@ class Client(PapermillNotebookClient):
         while not is_idle(await self.kc.get_iopub_msg(timeout=None), request):
             pass
 
-    def process_message(self, msg: Any, cell: Any, cell_index: int) -> Any:
-        """Take in a message of the kernel; once it is idle again, wait for the reply not too long.
+    def process_message(self, msg: Message, cell: NotebookNode, cell_index: int) -> object:
+        """Process a message of the kernel; an idle kernel starts the timeout of the reply.
 
         Raises:
             CellExecutionComplete: if the kernel is idle again.
@@ -165,7 +169,7 @@ class Client(PapermillNotebookClient):
         self.is_reply_lost |= waiting.cancel()
 
     def papermill_execute_cells(self) -> None:
-        """Execute the cells; then see what has failed in the background since the last one."""
+        """Execute the cells, then report background failures since the last cell."""
         super().papermill_execute_cells()
         code_cells = [cell for cell in self.nb.cells if cell.cell_type == "code"]
         is_over = self.is_kernel_leaving or self.nb.metadata.papermill.get("exception")
@@ -175,11 +179,11 @@ class Client(PapermillNotebookClient):
             if reply["status"] == "error" and strict.STRICT_NAME not in reply["evalue"]:
                 self._fail(code_cells[-1], reply["ename"], reply["evalue"], reply["traceback"])
 
-    def execute_cell(self, cell: Any, cell_index: int, **options: Any) -> Any:
+    def execute_cell(self, cell: NotebookNode, cell_index: int, **options: object) -> object:
         """Execute a cell.
 
         Raises:
-            CellExecutionError: if it failed, or was ended because of its time or a signal.
+            CellExecutionError: if the cell failed, timed out, or was ended by a signal.
             DeadKernelError: if the kernel died.
         """
         if self.has_left or cell.cell_type != "code":
@@ -196,7 +200,7 @@ class Client(PapermillNotebookClient):
             return done
         except CellExecutionError as error:
             if error.ename == "SystemExit" and error.evalue in ("", "0", "None"):
-                self.has_left = True  # exit() ends a notebook in good order, as papermill has it
+                self.has_left = True  # exit() is a success, as in papermill
                 return cell
             raise
         except CellTimeoutError as error:
@@ -227,8 +231,8 @@ class Client(PapermillNotebookClient):
         files = (self.stdout_file, self.stderr_file, *self.logs.values())
         return [file for file in files if isinstance(file, MaskedFile)]
 
-    def log_output_message(self, output: Any) -> None:
-        """Log an output, and write it to the files for what the cells print."""
+    def log_output_message(self, output: NotebookNode) -> None:
+        """Log an output, and write streams to their files."""
         if output.output_type != "stream":
             super().log_output_message(output)
             return
@@ -237,34 +241,38 @@ class Client(PapermillNotebookClient):
             file.write(output.text)
             file.flush()
 
-    def _stop_if_ended(self, cell: Any) -> None:
+    def _stop_if_ended(self, cell: NotebookNode) -> None:
         if self.limits.signals:
             raise CellExecutionError("", *self.limits.reason())
 
-    def _fail(self, cell: Any, name: str, message: str, traceback: Any = ()) -> None:
+    def _fail(
+        self, cell: NotebookNode, name: str, message: str, traceback: Sequence[str] = ()
+    ) -> None:
         lines = list(traceback) or [f"{name}: {message}"]
         error = {"output_type": "error", "ename": name, "evalue": message, "traceback": lines}
         cell.outputs.append(from_dict(error))  # type: ignore[no-untyped-call]
         self.nb_man.cell_exception(cell)
 
-    def output(self, outs: list[Any], msg: Any, display_id: str | None, cell_index: int) -> Any:
-        """Take in an output and return it, whole, for the log."""
-        out = super().output(outs, msg, display_id, cell_index)
+    def output(
+        self, outs: list[NotebookNode], msg: Message, display_id: str | None, cell_index: int
+    ) -> NotebookNode | None:
+        """Process an output and return the complete output for the log."""
+        out: NotebookNode | None = super().output(outs, msg, display_id, cell_index)
         if out is not None:
             if len(outs) == 1:
                 self.outputs.begin()
             self.outputs.add(outs, is_referred_to=bool(display_id))
         return out
 
-    def clear_output(self, outs: list[Any], msg: Any, cell_index: int) -> None:
-        """Remove the outputs so far."""
+    def clear_output(self, outs: list[NotebookNode], msg: Message, cell_index: int) -> None:
+        """Clear the outputs of the cell."""
         super().clear_output(outs, msg, cell_index)
         if not outs:
             self.outputs.begin()
 
 
-def language_of(nb: Any) -> str:
-    """Return the language of a notebook; Python, where it names none."""
+def language_of(nb: NotebookNode) -> str:
+    """Return the language of a notebook, Python by default."""
     language = nb.metadata.get("kernelspec", {}).get("language")
     language = language or nb.metadata.get("language_info", {}).get("name")
     return str(language or "python")

@@ -1,18 +1,19 @@
-"""The engine itself: parameters in, a kernel's client at work, the executed copy out."""
+"""papermill engine `nb`: validates parameters, executes the cells, writes the executed copy."""
 
 from __future__ import annotations
 
 import errno
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 from jupyter_client.kernelspec import NoSuchKernel, get_kernel_spec
-from nbformat import from_dict
+from nbformat import NotebookNode, from_dict
 from papermill import inspection
-from papermill.engines import NBClientEngine
+from papermill.engines import NBClientEngine, NotebookExecutionManager
 from papermill.iorw import LocalHandler, papermill_io, write_ipynb
 from papermill.log import logger
 from papermill.models import Parameter
@@ -40,17 +41,17 @@ from .streams import LiveStream, LogStream
 
 
 class Translator(PythonTranslator):
-    """Reads the parameters cell as `nb` does.
+    """Parser of the parameters cell for papermill, shared with `nb`.
 
-    papermill's own looks for a pattern that `Literal["a", "b"]` and `int | None` do not fit, and
-    then calls such parameters unknown.
+    papermill's own parser has a pattern that `Literal["a", "b"]` and `int | None` do not match, and
+    reports such parameters as unknown.
     """
 
     @classmethod
-    def inspect(cls, parameters_cell: Any) -> list[Parameter]:
-        """Return the parameters that a cell declares; none if it cannot be read.
+    def inspect(cls, parameters_cell: NotebookNode) -> list[Parameter]:
+        """Return the parameters that a cell declares; none if the cell cannot be parsed.
 
-        The engine says what is wrong with it; papermill asks this before it calls the engine.
+        papermill asks before the engine runs, and the engine reports the error.
         """
         try:
             declared = read_parameters(_notebook(Path(), [parameters_cell]))
@@ -63,10 +64,10 @@ papermill_translators.register("python", Translator)
 
 
 class AtomicFile(LocalHandler):
-    """Writes a file as a whole: what was there stays, unless the new content is complete.
+    """Atomic writer for papermill: the old file stays until the new content is complete.
 
     Args:
-        folder: what a relative path is relative to.
+        folder: the base of relative paths.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -77,7 +78,7 @@ class AtomicFile(LocalHandler):
         """Write a text.
 
         Raises:
-            NotWritten: if that is not possible, the disk full, for example.
+            NotWritten: if the write fails, for example on a full disk.
         """
         target = (self.folder / path).resolve()
         try:
@@ -89,7 +90,7 @@ class AtomicFile(LocalHandler):
             raise _not_written(path, error) from None
 
 
-def _not_written(path: Any, error: OSError) -> NotWritten:
+def _not_written(path: object, error: OSError) -> NotWritten:
     problem = f"{path}: cannot be written: {error.strerror or error}"
     return NotWritten(f"{problem}; the copy of the last run is as it was")
 
@@ -98,32 +99,32 @@ class Engine(NBClientEngine):
     """papermill's engine `nb`: `papermill IN OUT --engine nb`."""
 
     @classmethod
-    def nb_kernel_name(cls, nb: Any, name: str | None = None) -> str:
-        """Return the kernel to start: the project's, where a notebook names none."""
+    def nb_kernel_name(cls, nb: NotebookNode, name: str | None = None) -> str:
+        """Return the kernel to start, by default the kernel of the project."""
         return name or nb.metadata.get("kernelspec", {}).get("name") or "python3"
 
     @classmethod
-    def nb_language(cls, nb: Any, language: str | None = None) -> str:
-        """Return the language of a notebook; Python, where it names none."""
+    def nb_language(cls, nb: NotebookNode, language: str | None = None) -> str:
+        """Return the language of a notebook, Python by default."""
         return language or language_of(nb)
 
     @classmethod
     def execute_notebook(
-        cls, nb: Any, kernel_name: str, output_path: str | None = None, **options: Any
-    ) -> Any:
-        """Execute a notebook and return it; papermill writes it, once, when this is done.
+        cls, nb: NotebookNode, kernel_name: str, output_path: str | None = None, **options: Any
+    ) -> NotebookNode:
+        """Execute a notebook and return the executed copy, which papermill writes once at the end.
 
         Args:
             nb: the notebook, with the given parameters in its metadata and in an injected cell.
             kernel_name: the kernel to start.
-            output_path: where papermill would write after each cell; nothing is written meanwhile.
-            options: papermill's, handed on.
+            output_path: papermill's target for writes after each cell, which are skipped.
+            options: further options of papermill.
 
         Raises:
-            WrongParameters: if the given parameters are not what the notebook takes. No kernel was
-                started then, and no file written.
+            WrongParameters: if the given parameters do not fit the notebook. No kernel was started
+                and no file written.
             NotebookFailed: if a cell failed. The copy was written, with the cell marked.
-            NotWritten: if that was not possible.
+            NotWritten: if the copy could not be written.
         """
         source, target = options.get("input_path"), nb.metadata.papermill.get("output_path")
         _check_files()
@@ -157,21 +158,21 @@ class Engine(NBClientEngine):
     @classmethod
     def execute_managed_notebook(
         cls,
-        nb_man: Any,
+        nb_man: NotebookExecutionManager,
         kernel_name: str,
         *,
         start_timeout: int = 60,
         execution_timeout: int | None = None,
         **options: Any,
-    ) -> Any:
+    ) -> object:
         """Execute the cells of a notebook.
 
         Args:
-            nb_man: papermill's view of the notebook.
+            nb_man: papermill's manager of the notebook.
             kernel_name: the kernel to start.
-            start_timeout: seconds that it may take to start.
-            execution_timeout: seconds that a cell may take.
-            options: those of `Client` and, beyond them, of nbclient.
+            start_timeout: the timeout of the kernel's start, in seconds.
+            execution_timeout: the timeout of a cell, in seconds.
+            options: the options of `Client` and nbclient.
         """
         options.pop("input_path", None)
         defaults = {
@@ -190,17 +191,19 @@ class Engine(NBClientEngine):
         return client.execute()
 
 
-# papermill asks its engine which kernel and language a notebook is for everywhere but here.
+# `papermill.inspection` does not ask the engine for kernel and language; all other modules do.
 inspection.nb_kernel_name = Engine.nb_kernel_name
 inspection.nb_language = Engine.nb_language
 
 
-def _execute(execute: Any, nb: Any, kernel_name: str, options: dict[str, Any]) -> int:
-    """Execute a notebook in place; return the exit code if a cell of it failed.
+def _execute(
+    execute: Callable[..., object], nb: NotebookNode, kernel_name: str, options: dict[str, Any]
+) -> int:
+    """Execute a notebook in place; return the exit code for the failure of a cell.
 
     Raises:
         WrongParameters: if there is no such kernel.
-        LostKernel: if it does not start, or is lost outside of cells.
+        LostKernel: if the kernel does not start, or is lost outside of cells.
     """
     limits = options["limits"]
     code = 1
@@ -219,8 +222,8 @@ def _execute(execute: Any, nb: Any, kernel_name: str, options: dict[str, Any]) -
     return after_signal(limits.signals[0]) if limits.signals else code
 
 
-def _settled(nb: Any, source: Any, secrets: Mask, target: Any) -> Any:
-    """Return the executed copy: without secrets, credentials and what differs between runs."""
+def _settled(nb: NotebookNode, source: object, secrets: Mask, target: str | None) -> NotebookNode:
+    """Return the executed copy without secrets, credentials and differences between equal runs."""
     _mark_error(nb)
     ids = executed_copy.read_ids(Path(source)) if isinstance(source, str) else None
     executed_copy.normalise(nb, ids)
@@ -231,8 +234,8 @@ def _settled(nb: Any, source: Any, secrets: Mask, target: Any) -> Any:
     return executed
 
 
-def _masked(nb: Any, secrets: Mask) -> tuple[Any, int]:
-    """Return a notebook without secrets, and in how many of the outputs there were any."""
+def _masked(nb: NotebookNode, secrets: Mask) -> tuple[NotebookNode, int]:
+    """Return a notebook with masked secrets, and the number of outputs that held any."""
     rest = secrets.tree({key: value for key, value in nb.items() if key != "cells"})
     cells, removed = [], 0
     for cell in nb.cells:
@@ -245,7 +248,7 @@ def _masked(nb: Any, secrets: Mask) -> tuple[Any, int]:
     return from_dict({**rest, "cells": cells}), removed  # type: ignore[no-untyped-call]
 
 
-def _mark_error(nb: Any) -> None:
+def _mark_error(nb: NotebookNode) -> None:
     """Mark the first cell with an error, if none is marked: to papermill, any error is a failure.
 
     A cell may be tagged `raises-exception`, and go on in Jupyter; papermill fails in the end.
@@ -260,7 +263,9 @@ def _mark_error(nb: Any) -> None:
                 return
 
 
-def _failed(nb: Any, failure: Failure, source: Any, target: Any, code: int) -> NotebookFailed:
+def _failed(
+    nb: NotebookNode, failure: Failure, source: object, target: str | None, code: int
+) -> NotebookFailed:
     """Write the copy of a failed notebook, with the failing cell marked; return the error."""
     cell = nb.cells[failure.index]
     name = Path(source).stem if isinstance(source, str) else "notebook"
@@ -280,16 +285,16 @@ def _failed(nb: Any, failure: Failure, source: Any, target: Any, code: int) -> N
     return NotebookFailed(message, failure, cell.source, cell.execution_count, code)
 
 
-def _write_whole(target: Any) -> None:
-    """Have papermill write a local file as a whole; its folder is made.
+def _write_whole(target: str | None) -> None:
+    """Register an atomic writer with papermill for a local file; make the folder.
 
-    papermill chooses who writes by what a path begins with, and takes who was registered last.
+    papermill chooses the last registered handler whose prefix matches the path.
 
     Raises:
-        NotWritten: if the folder cannot be made, or nothing can be written there.
+        NotWritten: if the folder cannot be made or is read-only.
     """
     handler = papermill_io.get_handler(target)
-    if type(handler) is LocalHandler:
+    if target and type(handler) is LocalHandler:
         folder = handler.cwd(None)
         handler.cwd(folder)
         folder = Path(folder or Path.cwd())
@@ -304,12 +309,12 @@ def _write_whole(target: Any) -> None:
 
 
 def _check_files() -> None:
-    """Check the files of parameters of papermill's command line, where one runs.
+    """Validate the parameter files on papermill's command line, if there is a command line.
 
-    papermill has read them, but DVC records them by other rules: see `yamlfile`.
+    papermill has read the files as YAML 1.1, but DVC records them as YAML 1.2: see `yaml_file`.
 
     Raises:
-        WrongParameters: if a file cannot be read, or has two readings.
+        WrongParameters: if a file cannot be read, or the two versions of YAML differ.
     """
     context = click.get_current_context(silent=True)
     for file in (context.params.get("parameters_file") or ()) if context else ():
@@ -320,22 +325,22 @@ def _check_files() -> None:
             raise WrongParameters(str(error)) from None
 
 
-def _apply_parameters(nb: Any, source: Any) -> dict[str, str]:
-    """Check the given parameters and write the injected cell anew, with the values of their types.
+def _apply_parameters(nb: NotebookNode, source: object) -> dict[str, str]:
+    """Validate the given parameters and rewrite the injected cell in the declared types.
 
-    So the notebook gets a float for `1`, `Path("…")` for text, a tuple for a list. Secrets are not
+    The notebook gets a float for `1`, `Path("…")` for text, a tuple for a list. Secrets are not
     injected: the parameters cell reads them from the environment, which the kernel inherits.
 
     Args:
-        nb: the notebook as papermill prepared it; the metadata keep the values as they were given.
-        source: where it was read from.
+        nb: the notebook as prepared by papermill; the metadata keep the given values.
+        source: the path of the source notebook.
 
     Returns:
         The values of the secrets.
     """
     path = Path(source) if isinstance(source, str) else Path("notebook")
     injected = [cell for cell in nb.cells if INJECTED in cell.metadata.get("tags", ())]
-    # Without an injected cell the metadata are those of another run.
+    # Without an injected cell the metadata belong to another run.
     given = nb.metadata.papermill.get("parameters", {}) if injected else {}
     try:
         declared = read_parameters(_notebook(path, [c for c in nb.cells if c not in injected]))
@@ -347,6 +352,6 @@ def _apply_parameters(nb: Any, source: Any) -> dict[str, str]:
     return secret_values(declared)
 
 
-def _notebook(path: Path, cells: list[Any]) -> Notebook:
+def _notebook(path: Path, cells: list[NotebookNode]) -> Notebook:
     cells = [cell for cell in cells if cell.cell_type == "code"]
     return parse_notebook(path, {"nbformat": 4, "metadata": {}, "cells": cells})

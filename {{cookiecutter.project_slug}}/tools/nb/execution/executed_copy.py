@@ -1,6 +1,6 @@
-"""Executed copies: the same results give the same bytes, and a failed run shows where it failed.
+"""Executed copies: normalisation to deterministic bytes, and the failure that a copy shows.
 
-Standard library only: `nb run` reads them, too.
+Standard library only: `nb run` also reads executed copies.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import Any
 
 from nb.project import parse_json
 
-# papermill's tags: for the cell that it adds after the parameters cell; for cells that mark an
-# error, which it removes when the copy is run again.
+# Tags of papermill: for the cell injected after the parameters cell; for the cells that mark an
+# error, which papermill removes when the copy is run again.
 INJECTED = "injected-parameters"
 ERROR_MARK = "papermill-error-cell-tag"
 LONGEST_ERROR = 200
@@ -27,17 +27,17 @@ _WIDGETS = "application/vnd.jupyter.widget-state+json"
 
 @dataclass(frozen=True)
 class Failure:
-    """Where and why a notebook failed.
+    """The failure of a notebook.
 
     Attributes:
-        index: which cell, counted from 0, as papermill counts them.
-        cell: which code cell of the notebook as its author knows it, counted from 1.
-        output: the error as the cell shows it: `ename`, `evalue`, `traceback`.
+        index: the index of the cell, from 0, as papermill counts.
+        cell: the number of the code cell in the source notebook, from 1.
+        output: the error output of the cell: `ename`, `evalue`, `traceback`.
     """
 
     index: int
     cell: int
-    output: Any
+    output: dict[str, Any]
 
     @property
     def error(self) -> str:
@@ -45,10 +45,10 @@ class Failure:
         return first_line_of(f"{self.output.get('ename')}: {self.output.get('evalue')}")
 
 
-def find_failure(notebook: Any) -> Failure | None:
-    """Return what failed in an executed copy: the error of the cell that is marked; None if none.
+def find_failure(notebook: dict[str, Any]) -> Failure | None:
+    """Return the failure in an executed copy: the error of the marked cell; None if none is marked.
 
-    An error in another cell was expected there.
+    Errors in other cells were expected.
     """
     number = 0
     for index, cell in enumerate(notebook["cells"]):
@@ -62,16 +62,16 @@ def find_failure(notebook: Any) -> Failure | None:
     return None
 
 
-def normalise(notebook: Any, source_ids: set[str] | None) -> None:
-    """Leave nothing in an executed notebook, in place, that differs between equal runs.
+def normalise(notebook: dict[str, Any], source_ids: set[str] | None) -> None:
+    """Remove differences between equal runs from an executed notebook, in place.
 
-    Of papermill's metadata the given parameters and the marks of a failure stay. Times and paths
-    are in the record of the run.
+    Of papermill's metadata the given parameters and the marks of a failure stay. The run record
+    holds times and paths.
 
     Args:
         notebook: the notebook, of format 4.5 or later.
-        source_ids: the ids that cells have in the source; all others are made up anew by each run.
-            None if it cannot be read again.
+        source_ids: the cell ids in the source; all other ids are random. None if the source cannot
+            be read again.
     """
     papermill = notebook["metadata"].get("papermill", {})
     kept = {"parameters": papermill.get("parameters", {})}
@@ -94,7 +94,7 @@ def normalise(notebook: Any, source_ids: set[str] | None) -> None:
 
 
 def read_ids(path: Path) -> set[str] | None:
-    """Return the ids of the cells of a notebook file; None if it cannot be read."""
+    """Return the cell ids of a notebook file; None if the file cannot be read."""
     try:
         cells = parse_json(path.read_text(encoding="utf-8"))["cells"]
         return {cell["id"] for cell in cells if "id" in cell}
@@ -103,7 +103,7 @@ def read_ids(path: Path) -> set[str] | None:
 
 
 def error_marks(failure: Failure) -> tuple[str, str]:
-    """Return the text that goes to the top of a failed copy, and that before the failing cell."""
+    """Return the marks for the top of a failed copy and for the place before the failing cell."""
     style = 'style="color:#c62828; font-size:1.2em"'
     cell = f'<a href="#papermill-error-cell">cell {failure.cell}</a>'
     return (
@@ -113,7 +113,7 @@ def error_marks(failure: Failure) -> tuple[str, str]:
 
 
 def first_line_of(text: str) -> str:
-    """Return the first line of a text, without colors, cut where it is very long."""
+    """Return the first line of a text, without colors, shortened to `LONGEST_ERROR`."""
     line = next(iter(without_colors(text[: 10 * LONGEST_ERROR]).strip().splitlines()), "").strip()
     return line if len(line) <= LONGEST_ERROR else f"{line[: LONGEST_ERROR - 1]}…"
 
@@ -124,7 +124,7 @@ def without_colors(text: str) -> str:
 
 
 def _without_process(text: str) -> str:
-    """Take out of a text what tells one process from another: its number, addresses in memory.
+    """Replace process ids and memory addresses in a text.
 
     Warnings and reprs have them: `/tmp/ipykernel_7/1.py:2: UserWarning`, `<Line2D at 0x7f3ec766>`.
     """
@@ -137,7 +137,7 @@ _CELL_PATH = re.compile(rf"(?:{'|'.join(map(re.escape, _FOLDERS))})[/\\]ipykerne
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]{8,16}\b")
 
 
-def _edit_text(notebook: Any, edit: Callable[[str], str]) -> None:
+def _edit_text(notebook: dict[str, Any], edit: Callable[[str], str]) -> None:
     for cell in notebook["cells"]:
         for output in cell.get("outputs", ()):
             for key in {"text", "evalue"} & set(output):
@@ -149,15 +149,15 @@ def _edit_text(notebook: Any, edit: Callable[[str], str]) -> None:
                     output["data"][kind] = edit(content)
 
 
-def _number_widgets(notebook: Any) -> None:
-    """Replace the random ids of widgets by numbers, in the order in which they were made."""
+def _number_widgets(notebook: dict[str, Any]) -> None:
+    """Replace the random ids of widgets by numbers, in the order of creation."""
     state = notebook["metadata"].get("widgets", {}).get(_WIDGETS, {}).get("state")
     if not state:
         return
     numbers = {model: f"widget-{number}" for number, model in enumerate(state)}
     pattern = re.compile("|".join(map(re.escape, numbers)))
 
-    def renamed(node: Any) -> Any:
+    def renamed(node: object) -> object:
         if isinstance(node, str):
             return pattern.sub(lambda found: numbers[found[0]], node)
         if isinstance(node, dict):

@@ -1,4 +1,4 @@
-"""Why a stage failed, in one line: from its executed copy, else from what it printed."""
+"""Causes of failed stages in one line, from the executed copy or else the printed lines."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from . import executed_copy
 from .executed_copy import first_line_of, without_colors
 
 MEMORY_WORDS = ("MemoryError", "Cannot allocate memory")
-# How the lines begin that say how a contract was broken.
+# The prefix of lines that describe a broken contract.
 CONTRACT_ERROR = "ContractError: "
-# How the lines begin in which papermill says here what it refuses, or could not do.
+# The prefix of papermill's refusals and other problems (`problems`).
 REFUSAL = "nb: "
-# In what DVC says if a stage's notebook is gone: so is the fingerprint, on which the stage depends.
+# In DVC's error for a missing notebook, whose fingerprint is missing, too.
 _FINGERPRINT = re.compile(rf"'(?:.*/)?{FINGERPRINTS.as_posix()}/(.+)\.txt'")
 _ERROR_LINE = re.compile(r"[A-Za-z_][\w.]*(Error|Exception|Exit|Interrupt|Warning)\b.*")
 
 
 @dataclass(frozen=True)
 class Cause:
-    """Why a stage failed.
+    """The cause of a failed stage.
 
     Attributes:
         state: failed, timed out, killed, out of memory or broken contract.
         cause: one line, `NameError: …` for a cell.
-        cell: which code cell of the notebook, counted from 1; None if no cell was at fault.
-        is_usage: a notebook's command was refused before a kernel started.
+        cell: the number of the failed code cell, from 1; None if no cell was at fault.
+        is_usage: papermill refused the command before a kernel started.
     """
 
     state: str
@@ -44,14 +44,14 @@ class Cause:
 def find_cause(
     outcome: Outcome, executed: Path | None, since: float, oom_before: int, lines: Iterable[str]
 ) -> Cause:
-    """Return why a stage failed.
+    """Return the cause of a failed stage.
 
     Args:
-        outcome: what DVC reports.
-        executed: the executed copy that its command writes, if it runs a notebook.
-        since: when the stage began; an older copy tells of an earlier run.
-        oom_before: what `oom_kills` returned then.
-        lines: the last lines that it printed.
+        outcome: the outcome as DVC reports.
+        executed: the executed copy of the command, if the command runs a notebook.
+        since: the start of the stage; an older copy belongs to an earlier run.
+        oom_before: the value of `oom_kills` at the start.
+        lines: the last printed lines.
     """
     status = outcome.status or 0
     lines = list(lines)
@@ -74,7 +74,7 @@ def find_cause(
 
 
 def oom_kills() -> int:
-    """Return how many processes this system has killed for lack of memory; 0 if it does not say."""
+    """Return the number of processes killed by the system for lack of memory; 0 if unknown."""
     try:
         lines = Path("/proc/vmstat").read_text(encoding="ascii").splitlines()
     except OSError:
@@ -83,7 +83,7 @@ def oom_kills() -> int:
 
 
 def _broken_contract(lines: Iterable[str]) -> str:
-    """Return how a command broke its contract, in one line; empty if it does not say."""
+    """Return the breach of contract that a command printed, in one line; empty if there is none."""
     errors = [
         line.removeprefix(CONTRACT_ERROR) for line in lines if line.startswith(CONTRACT_ERROR)
     ]
@@ -96,7 +96,7 @@ def _tells_of_memory(error: str) -> bool:
 
 
 def failed_cell(copy: Path, since: float) -> tuple[str, int] | None:
-    """Return the error in an executed copy and its code cell; None if it has none or is older."""
+    """Return the error and the code cell in an executed copy; None without error or if older."""
     if not _is_since(copy, since):
         return None
     try:
@@ -114,7 +114,7 @@ def _is_since(copy: Path, since: float) -> bool:
 
 
 def _last_words(lines: list[str], outcome: Outcome) -> str:
-    """Return the error that a command printed last; without one, its exit status."""
+    """Return the last error that a command printed; without an error, the exit status."""
     if outcome.status is None:
         if missing := _FINGERPRINT.search(outcome.error):
             return f"{PRODUCTION.as_posix()}/{missing[1]}.ipynb is missing"

@@ -1,7 +1,7 @@
-"""Kernels, as Jupyter's clients start them: a private transport, and warm imports where there are.
+"""Kernel manager, client and provisioner for Jupyter: private sockets, and forks with warm imports.
 
-A provisioner is Jupyter's interface for where kernels come from; ours asks the fork server of the
-stage, and starts an ordinary kernel where there is none or where a fork would not be the same.
+A provisioner is Jupyter's interface to the source of kernels; ours asks the fork server of the
+stage, and starts an ordinary kernel if there is no server or a fork would behave differently.
 """
 
 from __future__ import annotations
@@ -25,46 +25,45 @@ from nb.processes.fork_server import Fork, fork_kernel
 
 KERNEL_LAUNCHER = ["-m", "ipykernel_launcher"]
 KERNEL_ARGUMENTS = [
-    # Kernels side by side would wait for each other's lock of the one database of history.
+    # Parallel kernels would wait for the lock of the shared history database.
     "--HistoryManager.enabled=False",
-    # Before its end a kernel is interrupted, and reports that as an error if it had just answered.
+    # The interrupt before a shutdown is logged as an error by a kernel that had just answered.
     "--IPKernelApp.log_level=50",
 ]
-# Jupyter's manager asks every 0.1 s whether a kernel that was told to end has ended; the
-# provisioner takes its time to answer, and looks more often.
+# Jupyter's manager polls every 0.1 s for the end of a kernel; the provisioner delays its answer and
+# polls more often.
 PATIENCE_SECONDS, LOOK_SECONDS = 1.0, 0.005
-# The manager connects before the kernel listens, and would try again only after 0.1 s.
+# The client connects before the kernel listens, and would reconnect only after 0.1 s.
 RECONNECT_MILLISECONDS = 5
 KERNEL_REPLY_SECONDS = 1.0
 SOCKETS_SECONDS = 30.0
-# How long a kernel that listens may be silent before its first cell: an interrupt in the first
-# moments of its life can leave it deaf.
+# Timeout of a listening kernel before the first cell: an early interrupt can leave a kernel deaf.
 SILENT_SECONDS = 30.0
 
-# The kernels that this process had forked; they are not its children.
+# Kernels that the fork server started for this process, whose children they are not.
 forks: list[Fork] = []
 
 
 class Provisioner(LocalProvisioner):
-    """Forks a kernel where that is possible; starts an ordinary one otherwise."""
+    """Provisioner that forks a warm kernel if possible, and else starts an ordinary kernel."""
 
     _ending = False
 
-    async def launch_kernel(self, cmd: list[str], **options: Any) -> Any:
+    async def launch_kernel(self, cmd: list[str], **options: Any) -> dict[str, object]:
         """Start a kernel.
 
         Args:
-            cmd: its command line.
-            options: those of `subprocess.Popen`.
+            cmd: the command line of the kernel.
+            options: options of `subprocess.Popen`.
         """
         reason = self._fork(cmd, options)
         if not reason:
-            return self.connection_info
+            return dict(self.connection_info)
         print(f"nb: the kernel starts anew: {reason}", file=sys.stderr)
-        return await super().launch_kernel(cmd, **options)
+        return dict(await super().launch_kernel(cmd, **options))
 
     def _fork(self, cmd: list[str], options: dict[str, Any]) -> str:
-        """Fork the kernel; return why not, or nothing."""
+        """Fork the kernel; return the reason if that is impossible, else nothing."""
         launcher = [part for part in cmd if not part.startswith("-X")]
         if launcher[0] != sys.executable or launcher[1:3] != KERNEL_LAUNCHER:
             return "it is not the project's kernel"
@@ -88,11 +87,11 @@ class Provisioner(LocalProvisioner):
         return ""
 
     async def shutdown_requested(self, restart: bool = False) -> None:
-        """Note that the kernel was asked to end."""
+        """Record the request for a shutdown."""
         self._ending = True
 
     async def poll(self) -> int | None:
-        """Return the exit code, None while it runs; wait a moment for what was asked to end."""
+        """Return the exit code, None for a running kernel; wait a moment during a shutdown."""
         end = time.monotonic() + PATIENCE_SECONDS
         while (
             self._ending
@@ -106,9 +105,9 @@ class Provisioner(LocalProvisioner):
 
 
 class KernelClient(AsyncKernelClient):
-    """A client that begins when the kernel says that it is idle.
+    """Kernel client that is ready as soon as the kernel is idle.
 
-    Jupyter's own then listens for another 0.2 s for messages of other clients; there are none.
+    Jupyter's own client listens for another 0.2 s for messages of other clients.
     """
 
     async def wait_for_ready(self, timeout: float | None = None) -> None:
@@ -118,7 +117,7 @@ class KernelClient(AsyncKernelClient):
             timeout: seconds to wait at most.
 
         Raises:
-            RuntimeError: if it ended, or does not answer in time.
+            RuntimeError: if the kernel ended, or does not answer in time.
         """
         timeout = min(timeout or float("inf"), SILENT_SECONDS)
         end = time.monotonic() + timeout
@@ -129,7 +128,7 @@ class KernelClient(AsyncKernelClient):
                 raise RuntimeError(f"Kernel didn't respond in {timeout:g} seconds")
 
     async def _answers(self) -> bool:
-        """Ask for the kernel's description; return whether both its channels answer."""
+        """Request the kernel info; return whether both channels answer."""
         request = self.kernel_info()
         try:
             reply = await self.get_shell_msg(timeout=KERNEL_REPLY_SECONDS)
@@ -145,7 +144,7 @@ class KernelClient(AsyncKernelClient):
 
 
 def is_idle(message: dict[str, Any], request: str) -> bool:
-    """Return whether a message says that the kernel is done with a request."""
+    """Return whether a message reports the end of a request."""
     return (
         message.get("msg_type") == "status"
         and message["parent_header"].get("msg_id") == request
@@ -154,10 +153,9 @@ def is_idle(message: dict[str, Any], request: str) -> bool:
 
 
 class KernelManager(AsyncKernelManager):
-    """Starts a kernel whose sockets are files in a private folder; on Windows, on TCP ports.
+    """Kernel manager with socket files in a private folder; on Windows, with TCP ports.
 
-    The kernel has no terminal: all it says is in its outputs. ipykernel copies what child processes
-    print to its own terminal or log, where nobody masks it.
+    The kernel has no terminal: ipykernel would copy the output of child processes there, unmasked.
     """
 
     @default("client_factory")
@@ -172,7 +170,7 @@ class KernelManager(AsyncKernelManager):
     def _default_ip(self) -> str:
         if self.transport == "tcp":
             return "127.0.0.1"
-        # Short, because the path of a socket may have no more than about a hundred characters.
+        # Short: the path of a socket is limited to about a hundred characters.
         self._sockets = TemporaryDirectory(prefix="nb-")
         return f"{self._sockets.name}/k"
 
@@ -180,7 +178,7 @@ class KernelManager(AsyncKernelManager):
         """Start the kernel.
 
         Args:
-            options: those of the kernel manager it derives from.
+            options: options of `AsyncKernelManager`.
         """
         arguments = [*options.pop("extra_arguments", []), *KERNEL_ARGUMENTS]
         self.context.RECONNECT_IVL = RECONNECT_MILLISECONDS
@@ -190,7 +188,7 @@ class KernelManager(AsyncKernelManager):
         await self._sockets_are_there()
 
     async def _sockets_are_there(self) -> None:
-        """Wait for the kernel's sockets: who connects too early tries again only after 0.1 s."""
+        """Wait for the kernel's sockets: an early connection is retried only after 0.1 s."""
         end = time.monotonic() + SOCKETS_SECONDS
         while self.transport == "ipc" and time.monotonic() < end and await self.is_alive():
             if all(Path(f"{self.ip}-{port}").exists() for port in self.ports):

@@ -1,4 +1,4 @@
-"""What ends a notebook before its last cell: signals, and too much time."""
+"""Signals and timeouts that end the kernel of a notebook."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from nb.processes.tree import adopt_orphans, children, end_tree, send_signal
 
 from .kernels import forks
 
-# From the interrupt of a cell to the kill of its kernel.
+# From the interrupt of a cell to the kill of the kernel.
 KERNEL_GRACE_SECONDS = 5.0
 
 
 class Limits:
-    """What ends a kernel before its notebook ends: signals, and too much time.
+    """State of the signals and timeouts of a notebook.
 
     Args:
-        seconds: how long the notebook may take; infinite, if it does not matter.
-        is_active: signals and times are heeded here, else nbclient has to end cells.
+        seconds: the timeout of the notebook, possibly infinite.
+        is_active: signals and timeouts are handled here; otherwise nbclient ends late cells.
 
     Attributes:
-        signals: those that came; the alarm of a time is one of them.
-        is_late: time was what ended the kernel.
-        problem: whose time that would be, in words.
+        signals: the received signals, the alarm of a timeout included.
+        is_late: a timeout ended the kernel.
+        problem: the expired timeout, in words.
     """
 
     def __init__(self, seconds: float, is_active: bool) -> None:
@@ -40,7 +40,7 @@ class Limits:
         self.problem = ""
 
     def begin(self, seconds: float = math.inf) -> None:
-        """Give what runs from now on a time, which ends with that of the notebook, too."""
+        """Start the timeout of a cell, limited by the rest of the notebook's timeout."""
         if self.is_active and not self.signals:
             rest = max(self.end - time.monotonic(), 0.001)
             of_whom = ("cell", seconds) if seconds < rest else ("notebook", self.seconds)
@@ -59,7 +59,7 @@ class Limits:
             _signal_kernels(signal.SIGKILL)
 
     def reason(self) -> tuple[str, str]:
-        """Return name and message of the error that stands for what ended the kernel."""
+        """Return name and message of the error that reports the end of the kernel."""
         if self.is_late:
             return "TimeoutError", self.problem
         return "KeyboardInterrupt", signal.Signals(self.signals[0]).name
@@ -67,14 +67,14 @@ class Limits:
 
 @contextmanager
 def kernel_ends_with_signals(seconds: float = math.inf) -> Iterator[Limits]:
-    """End the kernel, and all that it started, at the end of the block and when a signal comes.
+    """End the kernel with all descendants at the end of the block, on a signal and on a timeout.
 
-    After SIGINT or SIGTERM the running cell fails with KeyboardInterrupt, so the executed copy says
-    where it was; a kernel that goes on is killed after some seconds, at once after a second signal.
-    The same happens when the time is over, that of a cell or that of the notebook.
+    After SIGINT or SIGTERM the running cell fails with KeyboardInterrupt, so the executed copy
+    shows the place; a kernel that goes on is killed after some seconds, or at once by a second
+    signal. A timeout of the cell or the notebook has the same effect.
 
     Args:
-        seconds: how long the block may take.
+        seconds: the timeout of the block.
     """
     if os.name == "nt" or threading.current_thread() is not threading.main_thread():
         yield Limits(seconds, is_active=False)
@@ -95,7 +95,7 @@ def kernel_ends_with_signals(seconds: float = math.inf) -> Iterator[Limits]:
 
 
 def _signal_kernels(number: int) -> None:
-    """Interrupt the kernels of this process; a kill reaches what they started, too."""
+    """Send a signal to the kernels of this process; SIGKILL also to their descendants."""
     for pid in [*children(), *(fork.pid for fork in forks if fork.poll() is None)]:
         if number == signal.SIGKILL:
             end_tree(pid)

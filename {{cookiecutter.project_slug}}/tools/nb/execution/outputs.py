@@ -1,23 +1,27 @@
-"""What the cells of a notebook put out, as its executed copy keeps it: in order and bounded.
+"""Outputs of cells, deterministic and bounded, for the executed copy.
 
-A kernel sends what a cell prints in pieces that depend on the moment. Here the pieces become one
-output per stream between two others, standard output first, so that the same results make the same
-copy; and a cell that never stops printing costs a bounded amount of memory.
+A kernel sends printed text in chunks that depend on timing. Chunks between two other outputs are
+joined into a single output per stream, standard output first, so that equal results give equal
+copies; endless output takes a bounded amount of memory. nbclient's
+`coalesce_streams` joins chunks only after the cell, across other outputs, with all text in memory.
 """
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING
 
-# Characters: of what a cell prints between two other outputs, and of an error message, the first
-# and the last half of these are kept; of all outputs of a cell, the first ones up to the limit.
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+# Limits in characters. Of a longer text (a stream between two other outputs, an error message) the
+# first and the last half of the limit are kept; of the outputs of a cell, those up to the limit.
 TEXT_LIMIT = 200_000
 CELL_LIMIT = 50_000_000
 
 
 class BoundedText:
-    """A text that grows at its end and forgets its middle when it becomes too long."""
+    """A growing text that keeps the beginning and the end within `TEXT_LIMIT`."""
 
     def __init__(self, text: str = "") -> None:
         self._head = ""
@@ -54,34 +58,34 @@ class BoundedText:
 
 
 def without_overwritten(text: str) -> str:
-    """Return what a terminal would be left with: a progress bar overwrites itself after `\\r`."""
+    """Return a text without the parts that a terminal overwrites after `\\r` (progress bars)."""
     if "\r" not in text:
         return text
     *lines, rest = text.split("\n")
     kept = [line.rstrip("\r").rpartition("\r")[2] for line in lines]
-    end = "\r" if rest.endswith("\r") else ""  # what comes next overwrites it
+    end = "\r" if rest.endswith("\r") else ""  # the next chunk overwrites the line
     return "\n".join([*kept, rest.rstrip("\r").rpartition("\r")[2] + end])
 
 
 class CellOutputs:
-    """The outputs of the running cell, of which the streams are not written out yet."""
+    """The outputs of the running cell, with open streams."""
 
     def __init__(self) -> None:
         self.begin()
 
     def begin(self) -> None:
-        """Begin with a cell, or anew because it cleared its outputs."""
-        self._streams: dict[str, tuple[Any, BoundedText]] = {}
+        """Reset for a new cell, or after the cell cleared the outputs."""
+        self._streams: dict[str, tuple[NotebookNode, BoundedText]] = {}
         self._size = 0
-        self._note: Any = None
+        self._note: NotebookNode | None = None
         self._left_out = 0
 
-    def add(self, outputs: list[Any], *, is_referred_to: bool) -> None:
-        """Take in the output that was appended to the list.
+    def add(self, outputs: list[NotebookNode], *, is_referred_to: bool) -> None:
+        """Process the output that was appended to the list.
 
         Args:
-            outputs: the outputs of the cell so far, with the new one.
-            is_referred_to: its place must stay, because updates of it may come.
+            outputs: the outputs of the cell, the new output last.
+            is_referred_to: the output must stay in place, because updates may come.
         """
         output = outputs[-1]
         if output.output_type == "stream":
@@ -105,13 +109,13 @@ class CellOutputs:
             self._write_note(outputs, output)
 
     def settle(self) -> None:
-        """Write out the streams; what is printed next comes after them."""
+        """Close the open streams: later text starts a new output."""
         for output, text in self._streams.values():
             output.text = str(text)
             self._size += len(output.text)
         self._streams.clear()
 
-    def _add_text(self, outputs: list[Any], chunk: Any) -> None:
+    def _add_text(self, outputs: list[NotebookNode], chunk: NotebookNode) -> None:
         if chunk.name not in self._streams:
             if self._size > CELL_LIMIT:
                 return
@@ -121,7 +125,7 @@ class CellOutputs:
             self._streams[chunk.name] = output, BoundedText()
         self._streams[chunk.name][1].add(chunk.text)
 
-    def _write_note(self, outputs: list[Any], like: Any) -> None:
+    def _write_note(self, outputs: list[NotebookNode], like: NotebookNode) -> None:
         text = f"[… outputs left out: {self._left_out:,} …]"
         if self._note is None:
             self._note = type(like)(output_type="display_data", metadata={}, data={})
@@ -129,5 +133,5 @@ class CellOutputs:
         self._note.data = type(like)({"text/plain": text})
 
 
-def _size(content: Any) -> int:
+def _size(content: object) -> int:
     return len(content) if isinstance(content, str) else len(json.dumps(content, default=str))

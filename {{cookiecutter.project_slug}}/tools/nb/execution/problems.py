@@ -1,4 +1,4 @@
-"""What papermill's command line says instead of a traceback, and the exit codes that go with it."""
+"""Errors of papermill's command line in one line each, with their exit codes."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from .executed_copy import Failure
 
 
 class Problem(ClickException):
-    """What papermill's command line, made with click, shows without a traceback."""
+    """An error that papermill's command line, based on click, shows without a traceback."""
 
     def show(self, file: IO[Any] | None = None) -> None:
-        """Print one line per problem."""
+        """Print a line per problem."""
         for line in self.message.splitlines():
             echo(f"nb: {line}", file=file, err=True)
 
@@ -38,16 +38,16 @@ class NotWritten(Problem):
 
 
 class NotebookFailed(ClickException, PapermillExecutionError):
-    """A cell failed, took too long, or lost its kernel.
+    """A cell failed, timed out, or lost the kernel.
 
-    papermill's command line shows the cell's traceback, and where to look, in place of its own.
+    papermill's command line prints the traceback of the cell instead of a Python traceback.
 
     Args:
-        message: where and why, in one line.
-        failure: the same for programs.
-        source: of the cell.
-        count: the cell's execution count.
-        exit_code: 1; 124 if it took too long, 138 if the kernel died, above 128 after a signal.
+        message: place and cause, in one line.
+        failure: the failure as a record.
+        source: the source of the cell.
+        count: the execution count of the cell.
+        exit_code: 1; 124 after a timeout, 138 if the kernel died, above 128 after a signal.
     """
 
     def __init__(
@@ -55,12 +55,16 @@ class NotebookFailed(ClickException, PapermillExecutionError):
     ) -> None:
         output = failure.output
         PapermillExecutionError.__init__(
-            self, failure.index, count, source, output.ename, output.evalue, output.traceback
+            self,
+            failure.index,
+            count,
+            source,
+            *(output[key] for key in ("ename", "evalue", "traceback")),
         )
         self.__dict__.update(message=message, exit_code=exit_code)
 
     def show(self, file: IO[Any] | None = None) -> None:
-        """Print the cell's traceback, then one line that says where it failed."""
+        """Print the cell's traceback, then a line with place and cause."""
         for line in self.traceback:
             echo(line, file=file, err=True)
         echo(f"nb: {self.message}", file=file, err=True)

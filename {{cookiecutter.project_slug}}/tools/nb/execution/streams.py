@@ -1,27 +1,27 @@
-"""Where what the cells print goes while they run."""
+"""Targets for the printed text of running cells: a bounded stream, and a log."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TextIO
 
-# Characters of what a cell prints that are shown while it runs; the executed copy has the end, too.
+# The limit of live text per cell, in characters; the executed copy also keeps the end.
 SHOWN = 100_000
 
 
 class LiveStream:
-    """Passes on what the cells print, and not without end."""
+    """Stream that shows the text of each cell up to a limit."""
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
         self.begin()
 
     def begin(self) -> None:
-        """Begin with a cell."""
+        """Reset the limit for a new cell."""
         self.left = SHOWN
 
     def write(self, text: str) -> None:
-        """Write a text, or the part of it that may still be shown."""
+        """Write a text up to the rest of the limit."""
         if self.left > 0:
             self.stream.write(text[: self.left])
             self.left -= len(text)
@@ -29,12 +29,12 @@ class LiveStream:
                 self.stream.write("\n[… more in the executed copy …]\n")
 
     def flush(self) -> None:
-        """Write out what is buffered."""
+        """Flush the stream."""
         self.stream.flush()
 
 
 class LogStream:
-    """Writes what the cells print to a log, a record for all the lines that come at once.
+    """Stream that writes printed text to a log, a record per chunk.
 
     Args:
         log: writes a record.

@@ -1,7 +1,7 @@
-"""Strict mode, the part that runs inside the kernel: failures that Jupyter passes over count.
+"""Strict mode inside the kernel: failures of threads and shell commands fail the cell.
 
-The engine sends this text to the kernel, which need not have `nb` installed: it imports nothing of
-this package, and leaves no name in the user's namespace.
+The engine sends this source to the kernel, which may lack `nb`: the module imports nothing of this
+package, and leaves no name in the user's namespace.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ STRICT_NAME = "_nb_strict"
 
 
 class Strict:
-    """Lets a cell fail when a shell command of it, or a thread, fails.
+    """Hooks that fail a cell after a failed shell command or thread.
 
     Args:
         shell: IPython's shell.
@@ -29,21 +29,21 @@ class Strict:
         shell.system_raise_on_error = True
 
     def note(self, failed: threading.ExceptHookArgs) -> None:
-        """Note the failure of a thread, and show it as ever."""
+        """Record the failure of a thread, after the usual traceback."""
         self.show(failed)
         if not issubclass(failed.exc_type, SystemExit):
             name = failed.thread.name if failed.thread else "a thread"
             self.failures.append((name, failed.exc_value or failed.exc_type()))
 
     def after_cell(self, result: Any) -> None:
-        """Let the cell that ends fail if a thread has failed since the one before."""
+        """Fail the ended cell if a thread has failed since the previous cell."""
         error = self.take()
         if error and result is not None and result.success:
             result.error_in_exec = error
             self.shell.showtraceback((type(error), error, None))
 
     def take(self) -> RuntimeError | None:
-        """Return what threads failed with since this was asked last."""
+        """Return the error of failed threads since the last call; None if there is none."""
         if not self.failures:
             return None
         name, cause = self.failures[0]
@@ -53,7 +53,7 @@ class Strict:
         return error
 
     def finish(self) -> None:
-        """Raise what threads failed with after the last cell."""
+        """Raise the error of threads that failed after the last cell."""
         error = self.take()
         if error:
             raise error

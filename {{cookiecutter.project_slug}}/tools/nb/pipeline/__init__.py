@@ -1,6 +1,6 @@
-"""The pipeline as `dvc.yaml` declares it, and what DVC says of it.
+"""Planning, running and storing the pipeline through DVC, the only importer of `dvc`.
 
-Only this package and `storage` import DVC, and only when they are asked something.
+DVC takes half a second to import, so each function imports the parts that the function uses.
 """
 
 from __future__ import annotations

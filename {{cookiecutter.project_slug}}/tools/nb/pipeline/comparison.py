@@ -1,11 +1,10 @@
-"""Metrics and parameters, in a commit and now."""
+"""Comparison of metrics and parameters between the work tree and a commit."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from nb.git.wiring import git
 from nb.project import NbError
@@ -13,23 +12,23 @@ from nb.project import NbError
 from .repository import open_project
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Change:
-    """A metric or a parameter, in a commit and now.
+    """A difference of a metric or a parameter between a commit and the work tree.
 
     Attributes:
         kind: metric or parameter.
-        path: the file that holds it.
-        name: its name, dotted where it is nested.
-        before: its value in the commit; None if it has none there.
-        now: its value in the work tree; None if it is gone.
+        path: the file that holds the value.
+        name: the key in that file, dotted where keys are nested.
+        before: the value in the commit; None if there is none.
+        now: the value in the work tree; None if there is none.
     """
 
     kind: str
     path: str
     name: str
-    before: Any
-    now: Any
+    before: object
+    now: object
 
 
 def compare_with_commit(
@@ -38,7 +37,7 @@ def compare_with_commit(
     """Compare metrics and parameters of the work tree with those of a commit.
 
     Raises:
-        NbError: if there is no such commit, or DVC cannot read it.
+        NbError: if there is no such commit, or DVC cannot read the commit.
     """
     if not git(root, "rev-parse", "--quiet", "--verify", f"{commit}^{{commit}}", check=False):
         what = "nothing is committed yet" if commit == "HEAD" else f"there is no commit {commit}"
@@ -49,5 +48,6 @@ def compare_with_commit(
             command = repo.metrics.diff if kind == "metric" else repo.params.diff
             for path, values in command(a_rev=commit, all=True).get("diff", {}).items():
                 for name, change in values.items():
-                    found.append(Change(kind, path, name, change.get("old"), change.get("new")))
+                    before, now = change.get("old"), change.get("new")
+                    found.append(Change(kind=kind, path=path, name=name, before=before, now=now))
     return sorted(found, key=lambda change: (change.kind, change.path, change.name))

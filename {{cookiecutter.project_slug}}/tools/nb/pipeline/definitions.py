@@ -1,11 +1,10 @@
-"""What the `dvc.yaml` files declare: stages, their inputs and outputs."""
+"""Definitions of stages from the `dvc.yaml` files, as DVC resolves them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from nb.declaration.reader import one_command
 from nb.declaration.tasks import Task
@@ -13,16 +12,17 @@ from nb.project import NbError
 
 from .places import require_places
 from .repository import FINGERPRINT_STAGE, folder_of, open_project, path_of, shown_stages
+from .undocumented import DvcStage
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Contract:
-    """What a stage declares; paths are relative to the root.
+    """The declared inputs and outputs of a stage; paths are relative to the root.
 
     Attributes:
-        inputs: files or folders that it reads, parameter files among them.
-        outputs: files or folders that it writes.
-        folder: the working directory of its command.
+        inputs: files or folders that the command reads, parameter files among them.
+        outputs: files or folders that the command writes.
+        folder: the working directory of the command.
     """
 
     inputs: tuple[str, ...]
@@ -31,17 +31,17 @@ class Contract:
 
 
 def contracts(root: Path) -> dict[str, Contract]:
-    """Return what each stage declares that runs a command, by name.
+    """Return the declared inputs and outputs of each stage that runs a command, by name.
 
     Raises:
-        NbError: if `dvc.yaml` cannot be read or is not a pipeline.
+        NbError: if `dvc.yaml` cannot be read or holds no pipeline.
     """
     with open_project(root) as repo:
         return {
             stage.addressing: Contract(
-                tuple(path_of(dep, root) for dep in stage.deps),
-                tuple(path_of(out, root) for out in stage.outs),
-                folder_of(stage, root),
+                inputs=tuple(path_of(dep, root) for dep in stage.deps),
+                outputs=tuple(path_of(out, root) for out in stage.outs),
+                folder=folder_of(stage, root),
             )
             for stage in repo.index.stages
             if stage.cmd and stage.addressing != FINGERPRINT_STAGE
@@ -52,7 +52,7 @@ def check_pipeline(root: Path) -> int:
     """Return the number of stages.
 
     Raises:
-        NbError: if `dvc.yaml` cannot be read or is not a pipeline.
+        NbError: if `dvc.yaml` cannot be read or holds no pipeline.
     """
     with open_project(root) as repo:
         return len(shown_stages(repo.index.graph))
@@ -69,23 +69,25 @@ def declared(root: Path) -> list[Task]:
             stages = shown_stages(repo.index.graph)
     except NbError as error:
         raise NbError(str(error), 2) from None
-    return [Task(s.addressing, one_command(s.cmd), folder_of(s, root)) for s in stages]
+    return [
+        Task(s.addressing, command=one_command(s.cmd), folder=folder_of(s, root)) for s in stages
+    ]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class StageDefinition:
     """A stage as the `dvc.yaml` files define it, with all values filled in.
 
     Attributes:
         name: as DVC addresses it, `train@forest` for a value of a matrix.
-        command: what it runs.
-        folder: the working directory of its command, relative to the root.
-        after: the stages that make what it reads.
-        desc: its description.
-        meta: what `dvc.yaml` says of it for others than DVC.
-        frozen: DVC never runs it.
-        inputs: what it reads, parameter files among them; files or folders.
-        outputs: what it writes, metrics and plots included.
+        command: the command line.
+        folder: the working directory of the command, relative to the root.
+        after: the stages that make the inputs.
+        desc: the description.
+        meta: the `meta` of the stage in `dvc.yaml`, which DVC ignores.
+        frozen: DVC never runs the stage.
+        inputs: files or folders that the command reads, parameter files among them.
+        outputs: files or folders that the command writes, metrics and plots included.
         metrics: the outputs that hold metrics.
         plots: the outputs that are plots.
     """
@@ -95,7 +97,7 @@ class StageDefinition:
     folder: str
     after: list[str]
     desc: str
-    meta: dict[str, Any]
+    meta: dict[str, object]
     frozen: bool
     inputs: list[str]
     outputs: list[str]
@@ -104,7 +106,7 @@ class StageDefinition:
 
 
 def definitions(root: Path) -> list[StageDefinition]:
-    """Return all stages that run a command, each after those that it needs.
+    """Return all stages that run a command, in topological order.
 
     Raises:
         NbError: if the pipeline cannot be read (exit code 2).
@@ -120,20 +122,22 @@ def definitions(root: Path) -> list[StageDefinition]:
         raise NbError(str(error), 2) from None
 
 
-def _definition(root: Path, stage: Any, makers: Set[Any], shown: Sequence[Any]) -> StageDefinition:
+def _definition(
+    root: Path, stage: DvcStage, makers: Set[DvcStage], shown: Sequence[DvcStage]
+) -> StageDefinition:
     outs = [out for out in stage.outs if out.protocol == "local"]
     return StageDefinition(
-        stage.addressing,
-        one_command(stage.cmd),
-        folder_of(stage, root),
-        [other.addressing for other in shown if other in makers],
-        stage.desc or "",
-        stage.meta if isinstance(stage.meta, dict) else {},
-        bool(stage.frozen),
-        [path_of(dep, root) for dep in stage.deps],
-        [path_of(out, root) for out in stage.outs],
-        [path_of(out, root) for out in outs if out.metric],
-        [path_of(out, root) for out in outs if out.plot],
+        name=stage.addressing,
+        command=one_command(stage.cmd),
+        folder=folder_of(stage, root),
+        after=[other.addressing for other in shown if other in makers],
+        desc=stage.desc or "",
+        meta=stage.meta if isinstance(stage.meta, dict) else {},
+        frozen=bool(stage.frozen),
+        inputs=[path_of(dep, root) for dep in stage.deps],
+        outputs=[path_of(out, root) for out in stage.outs],
+        metrics=[path_of(out, root) for out in outs if out.metric],
+        plots=[path_of(out, root) for out in outs if out.plot],
     )
 
 

@@ -1,4 +1,4 @@
-"""A copy of the project as a DVC repository of its own."""
+"""Isolated copies of the project: DVC repositories that share the cache."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from .repository import open_project
 
 
 def work_apart(root: Path, copy: Path) -> None:
-    """Make a copy of the project a DVC repository of its own that shares the cache.
+    """Make a copy of the project an independent DVC repository that shares the cache.
 
     Raises:
-        NbError: if one of the two cannot be read.
+        NbError: if the project or the copy cannot be read.
     """
     from dvc.config import Config
 
@@ -38,19 +38,21 @@ def work_apart(root: Path, copy: Path) -> None:
     with Config(str(copy / ".dvc"), validate=False).edit("local") as local:
         local.setdefault("core", {})["no_scm"] = True
         local.setdefault("cache", {})["dir"] = cache
-        for name, remote in remotes.items():  # with what config.local says of them
+        for name, remote in remotes.items():  # with the settings of config.local
             local.setdefault("remote", {}).setdefault(name, {}).update(remote)
     with open_project(copy) as repo:
         repo.checkout(force=True, allow_missing=True)
 
 
 def _link(path: Path, target: Path, made: Set[Path]) -> None:
-    """Link to what stages read and do not write: through a link they would write into the project.
+    """Link an input of the pipeline into the copy, except where stages write.
+
+    Through a link to an output a stage would write into the original project.
 
     Args:
         path: an input, a file or a folder.
-        target: where its link is to be; what is there already stays.
-        made: what stages write.
+        target: the path of the link; a file that is there already stays.
+        made: the outputs of stages.
     """
     if not path.exists() or made & {path, *path.parents}:
         return

@@ -1,4 +1,4 @@
-"""What `dvc.lock` holds: written stage by stage, mended after a kill, in `dvc repro`'s order."""
+"""Editing of `dvc.lock` by the lines of stages: single writes, repair after a kill, sorting."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from nb.project import write_whole
 
 from .repository import locked_repository
+from .undocumented import DvcStage, Lockfile
 
 STAGES = "stages:\n"
-# The lines of stages by their names, by the path of the lock file that holds them.
+# The lines of stages by name, by the path of their lock file.
 Written = dict[str, dict[str, str]]
 
 
 @dataclass
 class Blocks:
-    """The text of a lock file, taken apart.
+    """The text of a lock file, split into stages.
 
     Attributes:
         head: the lines before the stages.
-        stages: the lines of each stage, by its first line.
+        stages: the lines of each stage, by the first line.
         tail: the lines after the stages.
     """
 
@@ -36,7 +36,7 @@ class Blocks:
 
     @classmethod
     def read(cls, text: str) -> Blocks | None:
-        """Take a text apart; return None if it is not laid out as DVC does it."""
+        """Split a text; return None if the layout is not that of DVC."""
         head, found, rest = f"\n{text}".partition(f"\n{STAGES}")
         end = re.search(r"^\S", rest, re.MULTILINE)
         body, tail = (rest[: end.start()], rest[end.start() :]) if end else (rest, "")
@@ -49,35 +49,33 @@ class Blocks:
         return cls(f"{head}\n"[1:], stages, tail)
 
     def text(self) -> str:
-        """Put the text together."""
+        """Join the blocks."""
         return f"{self.head}{STAGES}{''.join(self.stages.values())}{self.tail}"
 
     def named(self) -> dict[str, str]:
-        """Return the lines of each stage by its name."""
+        """Return the lines of each stage by name."""
         return {name_in(line): block for line, block in self.stages.items()}
 
 
 def name_in(line: str) -> str:
-    """Return the name of a stage from the first of its lines."""
+    """Return the name of a stage from the first line of a block."""
     return line.strip()[:-1].strip("'\"")
 
 
 @contextmanager
 def one_stage_at_a_time() -> Iterator[Written]:
-    """Have DVC write a stage into `dvc.lock` and leave the lines of the others alone.
+    """Make DVC write only the lines of the reproduced stage into `dvc.lock`; yield these lines.
 
-    Gives what is written.
-
-    It would read and write all of them for each stage, in pure Python: 0.2 s for a hundred
-    stages. The bytes are the same. The file is replaced as a whole, so that who is killed leaves
-    the old or the new one. What is not laid out as DVC does it is left to DVC.
+    DVC parses and writes all stages for each stage, in pure Python: 0.2 s for a hundred stages.
+    The bytes are the same. The file is replaced atomically, so that a killed process leaves the
+    old or the new content. A file with another layout is left to DVC.
     """
     from dvc.dvcfile import Lockfile
 
     dump_stages = Lockfile.dump_stages
     written: Written = defaultdict(dict)
 
-    def dump(lock: Any, stages: Sequence[Any], **options: Any) -> None:
+    def dump(lock: Lockfile, stages: Sequence[DvcStage], **options: bool) -> None:
         if not _write_stages(lock, stages, options):
             dump_stages(lock, stages, **options)
         blocks = Blocks.read(Path(lock.path).read_text(encoding="utf-8"))
@@ -92,8 +90,8 @@ def one_stage_at_a_time() -> Iterator[Written]:
         Lockfile.dump_stages = dump_stages
 
 
-def _write_stages(lock: Any, stages: Sequence[Any], options: Mapping[str, Any]) -> bool:
-    """Write stages into a lock file; return whether that could be done without the others."""
+def _write_stages(lock: Lockfile, stages: Sequence[DvcStage], options: Mapping[str, bool]) -> bool:
+    """Write stages into a lock file; return whether the other stages could be left alone."""
     from dvc.stage.serialize import to_lockfile
     from dvc.utils.serialize import dumps_yaml
 
@@ -117,10 +115,10 @@ def _write_stages(lock: Any, stages: Sequence[Any], options: Mapping[str, Any]) 
 
 
 def hold_only(before: Mapping[str, str], written: Written) -> bool:
-    """Return whether lock files hold what they held before, and what was written since, only.
+    """Return whether lock files hold nothing but their former content and our own writes.
 
     Args:
-        before: their texts, by path; empty for one that did not exist.
+        before: the former texts, by path; empty for a file that did not exist.
         written: the lines of stages that were written.
     """
     return all(
@@ -134,7 +132,7 @@ def _holds_only(path: str, before: str, written: Mapping[str, str]) -> bool:
     if not written:
         return text == before
     new = Blocks.read(text)
-    # Of the fingerprints' lock Git has only the first line.
+    # Git holds only the first line of the lock file of the fingerprints.
     old = Blocks.read(before) if STAGES in before else Blocks(before, {}, "")
     if new is None or old is None:
         return False
@@ -144,7 +142,7 @@ def _holds_only(path: str, before: str, written: Mapping[str, str]) -> bool:
 
 
 def lock_text(path: Path) -> str:
-    """Return the text of a lock file; an empty one, if it does not exist."""
+    """Return the text of a lock file; an empty text if the file does not exist."""
     return path.read_text(encoding="utf-8") if path.exists() else ""
 
 
@@ -155,14 +153,14 @@ def read_locks(root: Path, names: Iterable[str]) -> dict[Path, bytes]:
 
 
 def mend_locks(root: Path, before: Mapping[Path, bytes], tell: Callable[[str], None]) -> None:
-    """Put back a lock file that a killed DVC left half-written.
+    """Restore a lock file that a killed DVC left torn.
 
-    What stages recorded since comes back from DVC's run cache when they are looked at again.
+    Entries of stages that ran since come back from DVC's run cache when the stages are reproduced.
 
     Args:
         root: the project's root.
-        before: the lock files as they were.
-        tell: called with one line while another DVC process is waited for.
+        before: the contents of the lock files before the run.
+        tell: called with one line while another process holds DVC's lock.
     """
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
@@ -179,9 +177,9 @@ def mend_locks(root: Path, before: Mapping[Path, bytes], tell: Callable[[str], N
 
 @contextmanager
 def lines_put_back_on_error(root: Path, names: Iterable[str]) -> Iterator[None]:
-    """Give stages back the lines that lock files held of them, if the block raises anything.
+    """Restore the lines of stages in lock files if the block raises anything.
 
-    Lines of other stages stay as they are then: other commands may have written them meanwhile.
+    Lines of other stages stay as they are: other commands may have written them meanwhile.
 
     Args:
         root: the project's root.
@@ -210,12 +208,12 @@ def _write_or_remove(path: Path, text: str) -> None:
 
 
 def put_back(before: str, now: str, names: Set[str]) -> str:
-    """Return the text of a lock file in which stages have the lines that they had before.
+    """Return the text of a lock file with the former lines of some stages.
 
     Args:
-        before: its text then; empty if it did not exist.
-        now: its text now.
-        names: the stages. What is not laid out as DVC does it is put back as a whole.
+        before: the former text; empty if the file did not exist.
+        now: the present text.
+        names: the stages. A text with another layout than DVC's is restored as a whole.
     """
     old = Blocks.read(before) if STAGES in before else Blocks(before, {}, "")
     new = Blocks.read(now)
@@ -232,15 +230,15 @@ def put_back(before: str, now: str, names: Set[str]) -> str:
 
 
 def sort_locks(root: Path, order: Sequence[str], tell: Callable[[str], None]) -> None:
-    """Bring the stages in lock files into the order in which `dvc repro` would have run them all.
+    """Sort the stages in lock files into the order of `dvc repro`.
 
-    DVC appends what it has not seen before, so the order would be that in which stages ended. Lines
-    are moved and stay as DVC wrote them; stages that are no longer declared come last.
+    DVC appends new stages in the order in which they end, which differs between parallel runs.
+    Lines are moved unchanged; stages that are no longer declared come last.
 
     Args:
         root: the project's root.
         order: the names of the stages.
-        tell: called with one line while another DVC process is waited for.
+        tell: called with one line while another process holds DVC's lock.
     """
     with locked_repository(root, tell):
         for path, content in read_locks(root, order).items():
@@ -254,7 +252,7 @@ def sort_locks(root: Path, order: Sequence[str], tell: Callable[[str], None]) ->
 
 
 def _sorted_lock(text: str, ranks: Mapping[str, int]) -> str:
-    """Sort the lines of the stages; where they cannot be told apart leave all alone."""
+    """Sort the blocks of stages; a text with another layout stays as it is."""
     blocks = Blocks.read(text)
     if blocks is None:
         return text

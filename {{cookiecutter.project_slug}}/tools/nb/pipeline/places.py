@@ -1,6 +1,6 @@
-"""Places of outputs: DVC removes an output before its stage runs, wherever that is.
+"""Validation of output paths: DVC removes each output before its stage runs, wherever the path is.
 
-DVC refuses some places too, but only after the removal and a whole run.
+DVC also refuses some paths, but only after the removal and a whole run.
 """
 # Paths are text here: thousands of outputs are looked at.
 # ruff: noqa: PTH118
@@ -11,12 +11,12 @@ import os
 import shlex
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from nb.git.wiring import git
 from nb.project import NbError
 
 from .repository import open_project
+from .undocumented import DvcStage, Output
 
 # Folders that hold more than results: DVC would remove them with all their files.
 PROTECTED = (
@@ -28,7 +28,7 @@ ADVICE = "nothing was run or removed; name a path for results, such as data/proc
 
 
 def misplaced(root: Path, path: str) -> str:
-    """Return why no output may be at a path; empty if one may.
+    """Return the reason that forbids an output at a path; empty if an output may be there.
 
     Args:
         root: the project's root.
@@ -36,7 +36,7 @@ def misplaced(root: Path, path: str) -> str:
     """
     project = os.path.realpath(root)
     folder, name = os.path.split(os.path.normpath(os.path.join(project, path)))
-    # An output that is a link itself, such as one to DVC's cache, is removed without its target.
+    # A link, such as that to an object of DVC's cache, is removed without its target.
     place = Path(os.path.realpath(folder), name)
     if place in (Path(project), *Path(project).parents):
         return "which holds the project"
@@ -50,8 +50,8 @@ def misplaced(root: Path, path: str) -> str:
     return ""
 
 
-def require_places(root: Path, stages: Iterable[Any]) -> None:
-    """Refuse stages with outputs that DVC would remove although they are no results.
+def require_places(root: Path, stages: Iterable[DvcStage]) -> None:
+    """Refuse stages with an output in a place that holds more than results.
 
     Args:
         root: the project's root.
@@ -68,13 +68,13 @@ def require_places(root: Path, stages: Iterable[Any]) -> None:
                 raise NbError(f"{stage.relpath}: {what}; {ADVICE}", 2)
 
 
-def _unstored(out: Any) -> str:
-    """Return why an output at an address cannot be declared; empty if it can."""
+def _unstored(out: Output) -> str:
+    """Return the reason that forbids an output at an address; empty if nothing does."""
     return "which DVC cannot store without cache: false" if out.use_cache else ""
 
 
-def require_untracked(root: Path, stages: Iterable[Any]) -> None:
-    """Refuse stages with outputs that DVC is to store and Git tracks: DVC would fail after the run.
+def require_untracked(root: Path, stages: Iterable[DvcStage]) -> None:
+    """Refuse stages with cached outputs that Git tracks: DVC would fail after the run.
 
     Args:
         root: the project's root.

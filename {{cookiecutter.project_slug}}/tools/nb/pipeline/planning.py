@@ -1,4 +1,4 @@
-"""Which stages a run would look at, in which order, and what tells that nothing changed."""
+"""Run plans: the stages that a run examines, in topological order, and the files they depend on."""
 
 from __future__ import annotations
 
@@ -9,12 +9,10 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
-from nb.declaration.reader import one_command
+from nb.declaration.reader import one_command, value_files
 from nb.declaration.tasks import Task
 from nb.notebook import fingerprints
-from nb.notebook.yaml_file import read_as_dvc
 from nb.project import NbError
 
 from . import uptodate
@@ -24,25 +22,25 @@ from .repository import (
     FINGERPRINT_STAGE,
     folder_of,
     locked_repository,
-    path_locks_read_once,
     shown_stages,
     stage_parameters,
     with_fingerprints,
 )
 from .states import StageState, find_states
+from .undocumented import DvcStage, Repo
 from .uptodate import Watched
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What DVC would look at.
+    """The stages of a run in topological order, with the files that decide whether they are stale.
 
     Attributes:
-        tasks: the stages, each after those that it depends on.
+        tasks: the stages in topological order.
         shown: the names of all stages of the project, as `stage_states` orders them.
         order: the names of all stages of the pipeline, as `dvc repro` runs them.
-        made: the absolute paths of what stages write.
-        watched: what the pipeline reads and writes; None if only DVC can tell whether it changed.
+        made: the absolute paths of the outputs.
+        watched: the files of the up-to-date stamp; None if only DVC can detect changes.
     """
 
     tasks: list[Task]
@@ -60,14 +58,14 @@ def plan(
     downstream: bool,
     tell: Callable[[str], None],
 ) -> Plan:
-    """Return the stages that DVC would look at.
+    """Return the plan of a run.
 
     Args:
         root: the project's root.
         targets: names of stages, of a matrix as a whole, or files that declare stages; empty for
             the whole pipeline.
         force: all of them are to run.
-        downstream: plan the targets and what depends on them, not what they depend on.
+        downstream: plan the targets and their dependents, without their dependencies.
         tell: called with one line while another DVC process is waited for.
 
     Raises:
@@ -83,7 +81,7 @@ def plan(
 def preview(
     root: Path, targets: Sequence[str], *, force: bool, downstream: bool
 ) -> tuple[list[Task], list[StageState]]:
-    """Return what `plan` and `stage_states` do, loading the pipeline once.
+    """Return the tasks of `plan` and the states of `stage_states`, loading the pipeline once.
 
     Raises:
         NbError: as `plan` does.
@@ -92,13 +90,12 @@ def preview(
     try:
         with locked_repository(root, lambda line: None) as repo:
             tasks = _plan(repo, root, targets, force, downstream).tasks
-            with path_locks_read_once(repo):
-                return tasks, find_states(repo, root)
+            return tasks, find_states(repo, root)
     except NbError as error:
         raise NbError(str(error), 2) from None
 
 
-def _plan(repo: Any, root: Path, targets: Sequence[str], force: bool, downstream: bool) -> Plan:
+def _plan(repo: Repo, root: Path, targets: Sequence[str], force: bool, downstream: bool) -> Plan:
     from dvc.repo.reproduce import get_active_graph, plan_repro
 
     graph = get_active_graph(repo.index.graph)
@@ -112,29 +109,34 @@ def _plan(repo: Any, root: Path, targets: Sequence[str], force: bool, downstream
     if FINGERPRINT_STAGE in names.values():
         fingerprints.refresh(root)
     made = {str(out.fs_path) for stage in stages for out in stage.outs}
-    with path_locks_read_once(repo):
-        tasks = [
-            Task(
-                name=name,
-                command=one_command(stage.cmd),
-                folder=folder_of(stage, root),
-                after=frozenset(names[o] for o in graph.successors(stage) if o in names),
-                parameters=stage_parameters(stage, made),  # first: it says what is wrong with them
-                changed=force or _changed(stage),
-                memory=_memory(stage),
-                hidden=name == FINGERPRINT_STAGE,
-                persisted=() if name == FINGERPRINT_STAGE else _persisted(stage),
-            )
-            for stage, name in names.items()
-        ]
+    tasks = [
+        Task(
+            name=name,
+            command=one_command(stage.cmd),
+            folder=folder_of(stage, root),
+            after=frozenset(names[o] for o in graph.successors(stage) if o in names),
+            parameters=stage_parameters(stage, made),  # first: may raise
+            changed=force or _changed(stage),
+            memory=_memory(stage),
+            hidden=name == FINGERPRINT_STAGE,
+            persisted=() if name == FINGERPRINT_STAGE else _persisted(stage),
+        )
+        for stage, name in names.items()
+    ]
     if not repo.config["core"].get("no_scm"):
         changed = {task.name for task in tasks if task.changed}
         require_untracked(root, [stage for stage, name in names.items() if name in changed])
     shown = [stage.addressing for stage in shown_stages(repo.index.graph)]
-    return Plan(tasks, shown, [stage.addressing for stage in order], made, watched)
+    return Plan(
+        tasks=tasks,
+        shown=shown,
+        order=[stage.addressing for stage in order],
+        made=made,
+        watched=watched,
+    )
 
 
-def _watched(repo: Any, root: Path, stages: Sequence[Any]) -> Watched | None:
+def _watched(repo: Repo, root: Path, stages: Sequence[DvcStage]) -> Watched | None:
     """Return what stages read and write; None if only DVC can tell whether it changed."""
     import dvc
 
@@ -146,7 +148,7 @@ def _watched(repo: Any, root: Path, stages: Sequence[Any]) -> Watched | None:
     locks = {path.with_name(uptodate.LOCK_NAME) for path in declared if path.suffix == ".yaml"}
     needed = {dep.fs_path for stage in stages if not stage.frozen for dep in stage.deps}
     read = {path for path in needed if not made & {path, *map(str, Path(path).parents)}}
-    variables = [_variables(path) for path in declared]
+    variables = [value_files(path) for path in declared]
     if None in variables:
         return None
     read |= {str(path) for path in (*declared, *chain.from_iterable(filter(None, variables)))}
@@ -160,12 +162,21 @@ def _watched(repo: Any, root: Path, stages: Sequence[Any]) -> Watched | None:
     )
     caches = [odb.path for odb in (repo.cache.local, repo.cache.legacy)]
     texts = {str(path): lock_text(path) for path in sorted(locks)}
-    watched = Watched(sorted(read), written, searched, ignored, left, tooling, caches, texts)
+    watched = Watched(
+        read=sorted(read),
+        written=written,
+        searched=searched,
+        ignored=ignored,
+        left=left,
+        tooling=tooling,
+        caches=caches,
+        locks=texts,
+    )
     return replace(watched, before=uptodate.look(root, watched))
 
 
-def _is_always_looked_at(stage: Any) -> bool:
-    """Return whether a stage runs each time, or deals with what is not a local file."""
+def _is_always_looked_at(stage: DvcStage) -> bool:
+    """Return whether no stamp can cover a stage: always run, or with files that are not local."""
     from dvc.dependency import Dependency, ParamsDependency
 
     deps = [] if stage.frozen else stage.deps
@@ -175,31 +186,17 @@ def _is_always_looked_at(stage: Any) -> bool:
     return not stage.frozen and bool(stage.is_callback or stage.always_changed)
 
 
-def _variables(path: Path) -> list[Path] | None:
-    """Return the files whose values a `dvc.yaml` uses, there or not; None if they may be others."""
-    found = [path.with_name("params.yaml")]
-    text = path.read_text(encoding="utf-8") if path.suffix == ".yaml" else ""
-    if "vars" in text:
-        content = read_as_dvc(text, path.name) or {}
-        # Those of a single stage are relative to where that one runs.
-        if "vars" in str(content.get("stages")):
-            return None
-        items = [item for item in content.get("vars", ()) if isinstance(item, str)]
-        found += [path.parent / item.partition(":")[0] for item in items]
-    return found
-
-
-def _collect(repo: Any, targets: Sequence[str]) -> list[Any]:
+def _collect(repo: Repo, targets: Sequence[str]) -> list[DvcStage]:
     from dvc.exceptions import DvcException
     from dvc.repo.reproduce import collect_stages
 
     # DVC would load the file again for each target.
-    by_target: dict[str, list[Any]] = {}
+    by_target: dict[str, list[DvcStage]] = {}
     for stage in repo.index.stages:
         file = os.path.relpath(stage.path)
         for key in {stage.addressing, stage.addressing.partition("@")[0], file}:
             by_target.setdefault(key, []).append(stage)
-    found: list[Any] = []
+    found: list[DvcStage] = []
     for target in targets:
         try:
             found += by_target.get(target) or collect_stages(repo, [target])
@@ -213,21 +210,21 @@ def _collect(repo: Any, targets: Sequence[str]) -> list[Any]:
     return list(dict.fromkeys(found))
 
 
-def _changed(stage: Any) -> bool:
+def _changed(stage: DvcStage) -> bool:
     from dvc.lock import LockError
 
     try:
         return bool(stage.changed())
-    except LockError:  # another process works on it: who reproduces it waits and then looks again
+    except LockError:  # held by another process: the worker of this stage waits and checks again
         return True
 
 
-def _persisted(stage: Any) -> tuple[str, ...]:
+def _persisted(stage: DvcStage) -> tuple[str, ...]:
     return tuple(str(out.fs_path) for out in stage.outs if stage.cmd and out.persist)
 
 
-def _memory(stage: Any) -> int | None:
-    """Return how much memory a stage needs by its `meta: {nb: {memory: 8GB}}`, in bytes."""
+def _memory(stage: DvcStage) -> int | None:
+    """Return the memory that a stage declares (`meta: {nb: {memory: 8GB}}`), in bytes."""
     meta = stage.meta if isinstance(stage.meta, dict) else {}
     own = meta.get("nb") or {}
     if not isinstance(own, dict):

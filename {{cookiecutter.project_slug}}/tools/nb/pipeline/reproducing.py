@@ -1,4 +1,4 @@
-"""One stage brought up to date: by DVC, or from results that are kept."""
+"""Reproduction of a stage by DVC, and restoration of stages from cached results."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from nb.declaration.tasks import BROKEN_CONTRACT, RAN, RESTORED, UNCHANGED, Outcome
 from nb.project import NbError, one_line
@@ -18,7 +17,10 @@ from nb.project import NbError, one_line
 from .lockfiles import one_stage_at_a_time
 from .repository import BUSY_SECONDS, LOCK_SECONDS, locked_repository
 from .run_cache import guard_runs
-from .undocumented import RESTORED_MESSAGES, RUNNING_MESSAGE, STATUS_MESSAGE
+from .undocumented import RESTORED_MESSAGES, RUNNING_MESSAGE, STATUS_MESSAGE, DvcStage, Repo
+
+# A file with its inode, time of change and size.
+FileMark = tuple[Path, int, int, int]
 
 
 def reproduce(
@@ -31,17 +33,17 @@ def reproduce(
     stopped: Callable[[], bool],
     persisted: Sequence[str] = (),
 ) -> Outcome:
-    """Have DVC bring one stage up to date, in a process of its own.
+    """Reproduce one stage with DVC, in the process of a worker.
 
     Args:
         root: the project's root, also the working directory.
         name: the stage.
-        force: run it even if nothing changed.
-        pull: fetch from the storage what is missing.
-        tell: called with each line that DVC has to say.
+        force: run the stage even if nothing changed.
+        pull: fetch missing data from the storage.
+        tell: called with each line of DVC's log.
         stopped: whether to give up waiting for another process.
-        persisted: outputs that DVC does not remove before a run, as absolute paths. They are stored
-            only after the run is found to have written them.
+        persisted: outputs that DVC keeps before a run (`persist: true`), as absolute paths. They
+            are committed only if the run wrote them.
     """
     from dvc.lock import LockError
 
@@ -64,10 +66,10 @@ def reproduce(
 def _reproduce(
     root: Path, name: str, force: bool, pull: bool, messages: _Messages, persisted: Sequence[str]
 ) -> Outcome:
-    """Have DVC bring a stage up to date.
+    """Reproduce a stage with DVC.
 
     Raises:
-        LockError: if another process works on what the stage reads or writes.
+        LockError: if another process holds an input or output of the stage.
     """
     import dvc.lock
     from dvc.exceptions import ConfirmRemoveError, DvcException
@@ -78,7 +80,7 @@ def _reproduce(
     try:
         with Repo(str(root), _wait_for_lock=True) as repo:
             guard_runs(repo)
-            repo.stage_cache.pull = lambda *_: []  # once for the run is enough: see `storage`
+            repo.stage_cache.pull = lambda *_: []  # the run fetches once: see `storage`
             before = _mark_times(repo, persisted)
             done = repo.reproduce(
                 name, single_item=True, force=force, pull=pull, no_commit=bool(persisted)
@@ -94,23 +96,23 @@ def _reproduce(
         cause = error.__cause__ or error
         if isinstance(cause, dvc.lock.LockError):
             raise cause from None
-        if pull and isinstance(cause, ConfirmRemoveError):  # of what is here and not in the storage
+        if pull and isinstance(cause, ConfirmRemoveError):  # a local file that the storage lacks
             return _reproduce(root, name, force, False, messages, persisted)
         if isinstance(cause, OutputDoesNotExistError):
             return Outcome(BROKEN_CONTRACT, error=f"{one_line(cause)} after its command ran")
         return Outcome(status=_status(cause), error=one_line(cause))
 
 
-def _mark_times(repo: Any, paths: Sequence[str]) -> dict[str, set[tuple[Any, ...]]]:
-    """Return which files persisted outputs consist of now, and when each was written."""
+def _mark_times(repo: Repo, paths: Sequence[str]) -> dict[str, set[FileMark]]:
+    """Return the files of persisted outputs with their times of change."""
     for path in filter(os.path.lexists, paths):
-        # DVC copies links to its cache before a command may write to them: done here, it is no
-        # change that the command made.
+        # DVC replaces links to its cache by copies before a command may write: done here, that
+        # copy does not count as a change by the command.
         repo.unprotect(path)
     return {path: _files(Path(path)) for path in paths}
 
 
-def _files(path: Path) -> set[tuple[Any, ...]]:
+def _files(path: Path) -> set[FileMark]:
     files = [path, *path.rglob("*")] if path.is_dir() else [path]
     return {
         (file, stat.st_ino, stat.st_mtime_ns, stat.st_size)
@@ -119,7 +121,7 @@ def _files(path: Path) -> set[tuple[Any, ...]]:
     }
 
 
-def _left_alone(before: Mapping[str, set[tuple[Any, ...]]]) -> list[str]:
+def _left_alone(before: Mapping[str, set[FileMark]]) -> list[str]:
     return [path for path, files in before.items() if files and _files(Path(path)) == files]
 
 
@@ -128,8 +130,8 @@ def _contract_error(root: Path, paths: Sequence[str]) -> str:
     return f"{names} persisted from an earlier run, and its command did not write to it"
 
 
-def _forget(repo: Any, root: Path, name: str) -> None:
-    """Take a stage out of its lock file: it is stale, whatever changes."""
+def _forget(repo: Repo, root: Path, name: str) -> None:
+    """Remove a stage from its lock file, so that the stage is stale."""
     from dvc.utils.serialize import modify_yaml
 
     file, _, stage = name.rpartition(":")
@@ -138,26 +140,26 @@ def _forget(repo: Any, root: Path, name: str) -> None:
 
 
 class NotComputedError(NbError):
-    """A stage has no result for its inputs as they are."""
+    """No cached result of a stage fits the present inputs."""
 
 
 @one_stage_at_a_time()
 def restore(
     root: Path, names: Sequence[str], *, pull: bool, tell: Callable[[str], None]
 ) -> dict[str, str]:
-    """Bring stages up to date with results that are kept, and run none of them.
+    """Bring stages up to date with cached results, without running a command.
 
     Args:
         root: the project's root.
-        names: the stages, each after those that it depends on.
-        pull: fetch from the storage what is missing.
-        tell: called with one line while another process is waited for.
+        names: the stages, in topological order.
+        pull: fetch missing results from the storage.
+        tell: called with one line while another process holds a lock.
 
     Returns:
-        The state of each, unchanged or restored, by name.
+        The state of each stage, unchanged or restored, by name.
 
     Raises:
-        NotComputedError: if neither the cache nor, with `pull`, the storage holds its results.
+        NotComputedError: if neither the cache nor, with `pull`, the storage holds the results.
     """
     states: dict[str, str] = {}
     told = ""
@@ -167,14 +169,16 @@ def restore(
             busy = _restore_until_busy(repo, names, states, pull)
         if not busy:
             return states
-        if told != busy:  # who works on it needs DVC's lock to end: wait without it
+        if told != busy:  # the other process needs DVC's lock to finish: wait without holding it
             tell(f"waiting: {busy}")
         told = busy
         time.sleep(BUSY_SECONDS)
 
 
-def _restore_until_busy(repo: Any, names: Sequence[str], states: dict[str, str], pull: bool) -> str:
-    """Note the states of stages; return what another process works on, if it does, and stop."""
+def _restore_until_busy(
+    repo: Repo, names: Sequence[str], states: dict[str, str], pull: bool
+) -> str:
+    """Restore stages until another process holds one; return DVC's message, empty at the end."""
     from dvc.lock import LockError
 
     stages = {stage.addressing: stage for stage in repo.index.stages}
@@ -187,7 +191,7 @@ def _restore_until_busy(repo: Any, names: Sequence[str], states: dict[str, str],
     return ""
 
 
-def _restore(repo: Any, stage: Any, pull: bool) -> str:
+def _restore(repo: Repo, stage: DvcStage, pull: bool) -> str:
     always_runs = stage.is_callback or stage.always_changed
     if not (stage.changed_outs() if always_runs else stage.changed()):
         return UNCHANGED
@@ -206,18 +210,18 @@ def _restore(repo: Any, stage: Any, pull: bool) -> str:
     return RESTORED
 
 
-def _kept_result(repo: Any, stage: Any) -> Any:
-    """Return what the run cache holds for a stage with its inputs as they are; None if nothing."""
+def _kept_result(repo: Repo, stage: DvcStage) -> DvcStage | None:
+    """Return the result in the run cache for the present inputs of a stage; None if none fits."""
     from dvc.stage.cache import _can_hash
 
     if not _can_hash(stage):
         return None
     stage.save_deps()
     entry = repo.stage_cache._load(stage)
-    return entry and repo.stage_cache._create_stage(entry, wdir=stage.wdir)
+    return repo.stage_cache._create_stage(entry, wdir=stage.wdir) if entry else None
 
 
-def _fetched(repo: Any, stage: Any, pull: bool) -> bool:
+def _fetched(repo: Repo, stage: DvcStage, pull: bool) -> bool:
     """Return whether the outputs of a stage are in the cache; with `pull` they are fetched."""
     if pull and not stage.outs_cached():
         for objects in stage.get_used_objs().values():
@@ -225,7 +229,7 @@ def _fetched(repo: Any, stage: Any, pull: bool) -> bool:
     return bool(stage.outs_cached())
 
 
-def _not_computed(stage: Any, pull: bool) -> str:
+def _not_computed(stage: DvcStage, pull: bool) -> str:
     name = stage.addressing
     if not stage.cmd:
         path = stage.outs[0].def_path
@@ -240,7 +244,7 @@ def _not_computed(stage: Any, pull: bool) -> str:
 
 
 class _Messages(logging.Handler):
-    """Passes on the commands and the warnings of DVC's log, and notes which messages came."""
+    """Log handler that passes on commands and warnings of DVC, and records the messages."""
 
     def __init__(self, tell: Callable[[str], None]) -> None:
         super().__init__()
@@ -249,10 +253,13 @@ class _Messages(logging.Handler):
         logger = logging.getLogger("dvc")
         logger.setLevel(logging.INFO)
         logger.propagate = False
-        logger.handlers = [self]  # DVC's own would show every message, too
+        logger.handlers = [self]  # DVC's own handler would print every message as well
 
     def is_restored(self) -> bool:
-        """Return whether results were restored; DVC runs a stage whose data could not be pulled."""
+        """Return whether results were restored and not computed.
+
+        DVC runs a stage whose data could not be pulled, after the message of a restoration.
+        """
         return RUNNING_MESSAGE not in self.heard and bool(
             self.heard & set(RESTORED_MESSAGES.values())
         )
@@ -265,7 +272,7 @@ class _Messages(logging.Handler):
 
 
 def _status(error: BaseException) -> int | None:
-    """Return the exit status of a command; None if something else failed."""
+    """Return the exit status of the failed command; None if anything else failed."""
     from dvc.stage.exceptions import StageCmdFailedError
 
     found = re.search(rf"{STATUS_MESSAGE}(-?\d+)$", str(error))

@@ -1,9 +1,9 @@
-"""DVC's run cache, each entry compared with its name and with the stage before it is used.
+"""Verified reads of DVC's run cache: each entry is checked against its hashes and the stage.
 
-An entry is named by the hash of its content, in a folder named by the hash of the content without
-the hashes of outputs. DVC compares neither: of half an entry it takes the half, and an entry that
-was changed restores whatever it names. Also, DVC leaves parameters called `size` or `nfiles` out of
-both hashes, like the sizes of files, and would restore the result of another value.
+The file name of an entry is the hash of the content; the folder name is the hash of the content
+without the hashes of outputs (the cache key). DVC verifies neither: a torn entry is taken as far as
+written, and a changed entry restores any file. Besides, DVC leaves parameters called `size` or
+`nfiles` out of both hashes, like the sizes of files, and would restore the result of another value.
 """
 
 from __future__ import annotations
@@ -16,16 +16,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-# Other names in the run cache are drafts that a process writes, or left when it was killed.
+from .undocumented import DvcStage, LockEntry, Repo, StageCache
+
+# Other names in the run cache are drafts, of a process at work or one that was killed.
 ENTRY_NAME = re.compile(r"[0-9a-f]{64}")
 # The logger of messages that are passed on like DVC's own. It is got late: one made as this module
 # is imported would be in every warm kernel.
 LOGGER = "dvc.stage.cache"
 
 
-def guard_runs(repo: Any) -> None:
+def guard_runs(repo: Repo) -> None:
     """Have an open project use only sound entries of the run cache."""
     cache = repo.stage_cache
     cache._load_cache = partial(_load_entry, cache)
@@ -33,12 +34,12 @@ def guard_runs(repo: Any) -> None:
 
 
 def is_sound(path: Path, key: str, value: str) -> bool:
-    """Return whether a file holds the whole entry of the run cache that its name stands for."""
+    """Return whether a file holds a complete entry of the run cache that matches key and value."""
     return _read(path, key, value) is not None
 
 
-def _load_entry(cache: Any, key: str, value: str) -> dict[str, Any] | None:
-    """Return an entry; None if there is none. One that is not sound is removed."""
+def _load_entry(cache: StageCache, key: str, value: str) -> LockEntry | None:
+    """Return an entry; None if there is none. A torn or changed entry is removed."""
     path = Path(cache._get_cache_path(key, value))
     if not ENTRY_NAME.fullmatch(value) or not os.access(path, os.R_OK):
         return None
@@ -47,13 +48,13 @@ def _load_entry(cache: Any, key: str, value: str) -> dict[str, Any] | None:
         logging.getLogger(LOGGER).warning(
             "left out an entry of the run cache that is torn or was changed: %s", path
         )
-        with suppress(OSError):  # of a cache that is shared with others
+        with suppress(OSError):  # the cache may be shared and read-only
             path.unlink()
     return entry
 
 
-def _load_newest(cache: Any, stage: Any) -> dict[str, Any] | None:
-    """Return the newest entry for a stage with its inputs and parameters as they are."""
+def _load_newest(cache: StageCache, stage: DvcStage) -> LockEntry | None:
+    """Return the newest entry for the present inputs and parameters of a stage."""
     from dvc.stage.cache import _get_stage_hash
     from dvc.stage.serialize import to_single_stage_lockfile
 
@@ -68,18 +69,18 @@ def _newest_first(folder: Path) -> Iterator[str]:
     try:
         with os.scandir(folder) as scan:
             found = [(entry.stat().st_mtime_ns, entry.name) for entry in scan]
-    except FileNotFoundError:  # or a draft that has just become an entry
+    except FileNotFoundError:  # also if a draft was just renamed
         found = []
     return (name for _, name in sorted(found, reverse=True))
 
 
-def has_parameters(entry: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+def has_parameters(entry: Mapping[str, object], wanted: Mapping[str, object]) -> bool:
     """Return whether an entry was computed with the parameters of a stage."""
     ours, theirs = (json.dumps(x.get("params"), sort_keys=True) for x in (wanted, entry))
     return ours == theirs
 
 
-def _read(path: Path, key: str, value: str) -> dict[str, Any] | None:
+def _read(path: Path, key: str, value: str) -> LockEntry | None:
     from dvc.exceptions import DvcException
     from dvc.schema import COMPILED_LOCK_FILE_STAGE_SCHEMA
     from dvc.stage.cache import _get_cache_hash
@@ -87,7 +88,7 @@ def _read(path: Path, key: str, value: str) -> dict[str, Any] | None:
     from voluptuous import Invalid
 
     try:
-        entry: dict[str, Any] = COMPILED_LOCK_FILE_STAGE_SCHEMA(load_yaml(str(path)))
+        entry: LockEntry = COMPILED_LOCK_FILE_STAGE_SCHEMA(load_yaml(str(path)))
         hashes = [_get_cache_hash(dict(entry), key=is_key) for is_key in (True, False)]
     except (DvcException, Invalid, OSError, ValueError, RecursionError):
         return None

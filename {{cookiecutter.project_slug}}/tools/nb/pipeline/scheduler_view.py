@@ -1,6 +1,6 @@
-"""What a scheduler has to know of the pipeline: `nb stages --json`.
+"""The pipeline for external schedulers: `nb stages --json`.
 
-The door for programs that cannot import DVC or this package (docs/schedulers.md of the template).
+The interface for programs that cannot import DVC or this package (docs/schedulers.md).
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from nb.notebook.parameters import describe, read_parameters
 
 
 def listed(root: Path) -> list[dict[str, Any]]:
-    """Return each stage that runs a command, after those that it needs.
+    """Return the stages that run a command, in topological order.
 
-    Besides what `dvc.yaml` defines a stage has its `group` (its name without the value of a
-    matrix), its `notebook`, its `executed` copy and the `parameters` of the notebook as `nb params
-    --json` gives them, with the value in the stage's config file. `fixed` are the values that the
-    command itself gives.
+    Besides the definition in `dvc.yaml` a stage has a `group` (the name without the value of a
+    matrix), the `notebook`, the `executed` copy and the `parameters` of the notebook as `nb params
+    --json` prints them, with their values in the config file of the stage. `fixed` are the values
+    on the command line.
 
     Raises:
         NbError: with exit code 2, if the pipeline, a notebook's parameters or a config file cannot
@@ -47,5 +47,5 @@ def _listed(root: Path, definition: pipeline.StageDefinition) -> dict[str, Any]:
 
 
 def _parameters(notebook: Path, config: dict[str, Any]) -> list[dict[str, Any]]:
-    """Describe the parameters; a notebook that is not there fails when it runs, and says so."""
+    """Return the parameters of a notebook; none if the file is missing, which fails the run."""
     return describe(read_parameters(read_notebook(notebook)), config) if notebook.exists() else []

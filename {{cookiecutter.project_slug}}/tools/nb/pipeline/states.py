@@ -1,32 +1,32 @@
-"""Which stages are stale, and why."""
+"""Staleness of stages, with the reasons in words (`nb status`)."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from nb.notebook import fingerprints
 from nb.project import FINGERPRINTS, NbError
 
 from .places import require_places
 from .repository import open_project, path_of, shown_stages, stage_parameters, with_fingerprints
+from .undocumented import DvcStage, Repo
 
 NB_RUN, UNFREEZE = "nb run", "dvc unfreeze"
 
 
 @dataclass
 class StageState:
-    """A stage, and why it would run.
+    """The staleness of a stage.
 
     Attributes:
-        name: its name as DVC addresses it, `train@forest` for a value of a matrix.
-        reasons: what changed, in words; empty if nothing did.
-        after: the stages before it that are stale: it runs, too, if their results change.
-        command: the command that brings it up to date; `dvc unfreeze` for a frozen stage, which
-            `nb run` leaves as it is.
+        name: the name as DVC addresses the stage, `train@forest` for a value of a matrix.
+        reasons: the changes, in words; empty if there are none.
+        after: the stale stages upstream: this stage also runs if their results change.
+        command: the command that brings the stage up to date; `dvc unfreeze` for a frozen stage,
+            which `nb run` skips.
     """
 
     name: str
@@ -36,7 +36,7 @@ class StageState:
 
 
 def stage_states(root: Path) -> list[StageState]:
-    """Return the state of each stage, in the order in which they run.
+    """Return the state of each stage, in topological order.
 
     Fingerprints must be up to date (`fingerprints.refresh`).
 
@@ -51,7 +51,7 @@ def stage_states(root: Path) -> list[StageState]:
         raise NbError(str(error), 2) from None
 
 
-def find_states(repo: Any, root: Path) -> list[StageState]:
+def find_states(repo: Repo, root: Path) -> list[StageState]:
     from dvc.repo.reproduce import get_active_graph, plan_repro
     from networkx import descendants
 
@@ -62,14 +62,14 @@ def find_states(repo: Any, root: Path) -> list[StageState]:
     stages = {s.addressing: s for s in shown_stages(graph)}
     made = {str(out.fs_path) for stage in graph for out in stage.outs}
     for stage in stages.values():
-        stage_parameters(stage, made)  # first: it says what is wrong with them
+        stage_parameters(stage, made)  # first: errors in parameter files are named there
     changes = repo.status()
     makers = {path_of(out, root): s.addressing for s in graph for out in s.outs}
     states: list[StageState] = []
     stale: set[str] = set()
     for name, stage in stages.items():
-        # In order, so what is stale before a stage is known. An input that a stale stage makes is
-        # no reason of its own: that stage runs first, and may make it as it was.
+        # Topological order: the states upstream are known. A changed input from a stale stage is
+        # no reason by itself, because that stage runs first and may restore the input.
         upstream = {other.addressing for other in descendants(graph, stage)} & stale
         after = [state.name for state in states if state.name in upstream] if upstream else []
         reasons: list[str] = []
@@ -82,33 +82,33 @@ def find_states(repo: Any, root: Path) -> list[StageState]:
     return states
 
 
-def _command(stage: Any, planned: Set[str]) -> str:
+def _command(stage: DvcStage, planned: Set[str]) -> str:
     if stage.frozen:
         return f"{UNFREEZE} {shlex.quote(stage.addressing)}"
     return NB_RUN if stage.addressing in planned else f"{NB_RUN} {shlex.quote(stage.relpath)}"
 
 
-def _locked_hashes(root: Path, stage: Any) -> dict[str, str]:
-    """Return what `dvc.lock` holds for a stage: the hash of each input and output, by path."""
+def _locked_hashes(root: Path, stage: DvcStage) -> dict[str, str]:
+    """Return the hashes in `dvc.lock` of the inputs and outputs of a stage, by path."""
     items = (*stage.deps, *stage.outs)
     return {path_of(item, root): item.hash_info.value for item in items if item.hash_info}
 
 
 def _reasons(
     root: Path,
-    changes: list[Any],
+    changes: Iterable[str | Mapping[str, Mapping[str, str | Mapping[str, str]]]],
     locked: Mapping[str, str],
     makers: Mapping[str, str],
     awaited: Set[str],
 ) -> list[str]:
-    """Put DVC's report on one stage into words.
+    """Put DVC's status of a stage into words.
 
     Args:
         root: the project's root.
-        changes: what DVC reports.
-        locked: the hashes of its inputs and outputs in `dvc.lock`, by path.
+        changes: the entries of `dvc status`.
+        locked: the hashes in `dvc.lock` of inputs and outputs, by path.
         makers: the stage that makes an input, by path.
-        awaited: inputs that stale stages make, which are no reasons.
+        awaited: inputs from stale stages, which are no reasons.
     """
     if changes and not locked:
         return ["it has not been run yet"]
@@ -120,7 +120,7 @@ def _reasons(
             reasons.append(f"it is {change}")  # "always changed"
         else:
             for path, what in change.get("changed outs", {}).items():
-                reasons.append(f"{path} {_OUTPUT_WORDS.get(what, what)}")
+                reasons.append(f"{path} {_OUTPUT_WORDS.get(str(what), what)}")
             for path, what in change.get("changed deps", {}).items():
                 if path not in awaited:
                     reasons += _input_reasons(root, path, what, locked, makers)
@@ -128,11 +128,15 @@ def _reasons(
 
 
 def _input_reasons(
-    root: Path, path: str, what: Any, locked: Mapping[str, str], makers: Mapping[str, str]
+    root: Path,
+    path: str,
+    what: str | Mapping[str, str],
+    locked: Mapping[str, str],
+    makers: Mapping[str, str],
 ) -> list[str]:
     if path.startswith(FINGERPRINTS.as_posix()):
         return fingerprints.explain(root, Path(path), locked.get(path))
-    if isinstance(what, dict):
+    if not isinstance(what, str):
         return [f"{key} in {path} {_PARAMETER_WORDS.get(v, v)}" for key, v in what.items()]
     maker = f", made by {makers[path]}," if path in makers else ""
     return [f"{path}{maker} {_INPUT_WORDS.get(what, what)}"]

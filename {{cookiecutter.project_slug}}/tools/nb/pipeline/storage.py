@@ -1,8 +1,8 @@
-"""What people and machines share through the DVC storage: results, and the run cache.
+"""Push and pull of results and of the run cache, and diagnosis of the DVC storage.
 
-The run cache says which results belong to which inputs. An entry of it is worth something only with
-the results that it names, so those are sent first. DVC's own `push --run-cache` leaves out results
-that Git keeps (`cache: false`), without which a stage cannot be restored elsewhere.
+The run cache maps inputs to results. An entry is useless without the results, which are therefore
+sent first. DVC's own `push --run-cache` leaves out results that Git keeps (`cache: false`), without
+which a stage cannot be restored elsewhere.
 """
 
 from __future__ import annotations
@@ -20,20 +20,28 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from tempfile import TemporaryDirectory
 from threading import Thread
-from typing import Any
 
 from nb.git.credentials import storage_secrets
 from nb.project import NbError, one_line
 
 from . import hold_lock, missing_data, open_project, require_places
 from .run_cache import ENTRY_NAME, is_sound
+from .undocumented import (
+    DvcStage,
+    FileSystem,
+    HashInfo,
+    ObjectStore,
+    RawFileSystem,
+    Repo,
+    UsedObjects,
+)
 
 RUN_CACHE = "runs"
-# There from the begin of a push to its good end.
+# Exists from the begin of a push until its success.
 UNFINISHED = Path(".nb/push.unfinished")
-# The libraries of some kinds of storage go on trying for minutes.
+# Some client libraries retry for minutes.
 ANSWER_SECONDS = 10.0
-# Another number of seconds; on a busy machine also a healthy storage may need more.
+# Overrides the seconds: on a busy machine a healthy storage may need more.
 TIMEOUT = "NB_STORAGE_TIMEOUT"
 ATTEMPTS = 2
 LIBRARIES = {"s3": "s3fs", "gs": "gcsfs", "azure": "adlfs", "ssh": "sshfs"}
@@ -45,8 +53,8 @@ class StorageKind:
     """A kind of storage.
 
     Attributes:
-        container: what an address begins with.
-        credentials: how to give them.
+        container: the noun for the first part of an address.
+        credentials: the way to provide credentials.
     """
 
     container: str
@@ -65,7 +73,7 @@ KINDS = {
     ),
     "ssh": StorageKind("folder", "dvc remote modify --local storage keyfile ~/.ssh/id_ed25519"),
 }
-# Errors by the names of their types: each library has its own, and most are not installed.
+# Errors by type name: each library has its own types, and most libraries are not installed.
 NOT_GIVEN = {
     "AzureAuthError",
     "CredentialRetrievalError",
@@ -96,12 +104,12 @@ NO_ANSWER = {
 
 @dataclass(frozen=True)
 class Trouble:
-    """Why the storage cannot be used, and the next step.
+    """A reason that makes the storage unusable, with the next step.
 
     Attributes:
         what: the problem.
         repair: the next step.
-        is_passing: it may be gone at a second attempt.
+        is_passing: a second attempt may succeed.
     """
 
     what: str
@@ -114,11 +122,11 @@ class Trouble:
 
 @dataclass
 class Heard(logging.Handler):
-    """What libraries report while they work on many files.
+    """Log handler that collects the errors of libraries during transfers of many files.
 
     Attributes:
-        errors: what went wrong with single files.
-        missing: the hashes of files that are neither here nor in the storage.
+        errors: the errors of single files.
+        missing: the hashes of files that are neither in the cache nor in the storage.
     """
 
     errors: list[BaseException] = field(default_factory=list)
@@ -130,7 +138,7 @@ class Heard(logging.Handler):
     __hash__ = logging.Handler.__hash__
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Note a message; none is shown."""
+        """Collect the error of a record; nothing is shown."""
         if record.exc_info and record.exc_info[1]:
             self.errors.append(record.exc_info[1])
         if "do not exist neither locally nor on remote" in str(record.msg):
@@ -138,14 +146,14 @@ class Heard(logging.Handler):
 
 
 def problem(root: Path) -> tuple[str, Trouble | None]:
-    """Return where DVC stores results, and why that cannot be used; None if it can."""
+    """Return the address of the storage and the trouble with access; None if there is none."""
     with open_project(root) as repo, _listening():
         url, trouble = _address(repo)
         return url, trouble or _look(repo, url)
 
 
 def exposed(root: Path) -> Trouble | None:
-    """Return which secret stands in `.dvc/config`, where Git keeps it; None if none does."""
+    """Return the trouble of a secret in `.dvc/config`, which Git keeps; None if there is none."""
     found = storage_secrets((root / ".dvc" / "config").read_text(encoding="utf-8"))
     if not found:
         return None
@@ -155,17 +163,17 @@ def exposed(root: Path) -> Trouble | None:
 
 
 def require(root: Path) -> None:
-    """Make sure that the storage can be used.
+    """Check that the storage can be used.
 
     Raises:
-        NbError: if it cannot.
+        NbError: if the storage cannot be used.
     """
     with _storage(root):
         pass
 
 
 def fetch_runs(root: Path, tell: Callable[[str], None]) -> int:
-    """Fetch what the storage's run cache has and this one has not; return how many entries.
+    """Fetch missing entries of the run cache from the storage; return their number.
 
     Args:
         root: the project's root.
@@ -179,16 +187,16 @@ def fetch_runs(root: Path, tell: Callable[[str], None]) -> int:
 
 
 def push_results(root: Path, tell: Callable[[str], None], names: Sequence[str] = ()) -> int:
-    """Send results and their entries in the run cache; return how many files were sent.
+    """Send results and their entries in the run cache; return the number of files sent.
 
     Args:
         root: the project's root.
-        tell: called with a line while another DVC process is waited for.
-        names: the stages whose results are sent; empty for all, and for tracked data.
+        tell: called with a line while another process holds DVC's lock.
+        names: the stages whose results are sent; empty for all stages and tracked data.
 
     Raises:
-        NbError: if the storage cannot be used, or not everything could be sent. Files that are
-            here are sent also if others are nowhere.
+        NbError: if the storage cannot be used, or a file could not be sent. Available files
+            are sent even if others are missing everywhere.
     """
     with _storage(root) as (repo, heard):
         with hold_lock(repo, tell):
@@ -216,7 +224,7 @@ def push_results(root: Path, tell: Callable[[str], None], names: Sequence[str] =
 
 @contextmanager
 def _unfinished(root: Path) -> Iterator[bool]:
-    """Mark a push as unfinished until the block ends well; give whether the last one was."""
+    """Mark a push as unfinished until the block succeeds; yield whether the last push was."""
     mark = root / UNFINISHED
     was_unfinished = mark.exists()
     mark.parent.mkdir(parents=True, exist_ok=True)
@@ -225,10 +233,10 @@ def _unfinished(root: Path) -> Iterator[bool]:
     mark.unlink(missing_ok=True)
 
 
-def _remove_torn(cache: Any, odb: Any, objects: Iterable[Any]) -> None:
-    """Remove files from the storage that are not as large as here: some servers keep half of one.
+def _remove_torn(cache: ObjectStore, odb: ObjectStore, objects: Iterable[HashInfo]) -> None:
+    """Remove files from the storage whose size differs: some servers keep half of an upload.
 
-    DVC looks at names only, so it would leave them.
+    DVC compares names only and would keep them.
     """
     for found in objects:
         here = Path(cache.oid_to_path(found.value))
@@ -239,10 +247,10 @@ def _remove_torn(cache: Any, odb: Any, objects: Iterable[Any]) -> None:
 
 
 def pull_results(root: Path, tell: Callable[[str], None]) -> int:
-    """Fetch the results that `dvc.lock` names, and the run cache; return how many files came.
+    """Fetch the results in `dvc.lock`, and the run cache; return the number of files fetched.
 
     Raises:
-        NbError: if the storage cannot be used or lacks results, or a file here would be lost.
+        NbError: if the storage cannot be used or lacks results, or a local file would be lost.
     """
     from dvc.exceptions import DvcException
 
@@ -260,7 +268,7 @@ def pull_results(root: Path, tell: Callable[[str], None]) -> int:
 
 
 def unpushed_results(root: Path) -> list[str]:
-    """Return the artifacts of this commit that the storage does not have yet.
+    """Return the artifacts of this commit that the storage lacks.
 
     Raises:
         NbError: if the storage cannot be used.
@@ -270,7 +278,7 @@ def unpushed_results(root: Path) -> list[str]:
 
 
 def explain_failure(url: str, error: BaseException) -> Trouble:
-    """Say what an error of a storage means: no credentials, no bucket, no network, or its text."""
+    """Return the trouble behind an error: no credentials, no bucket, no network, or the text."""
     scheme, _, rest = url.partition("://")
     kind = KINDS.get(scheme, StorageKind("folder", "give yourself access to it"))
     causes = list(_causes(error))
@@ -310,7 +318,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _status(error: BaseException) -> int | None:
-    """Return the HTTP status that an error of some library tells of."""
+    """Return the HTTP status in an error of any library; None if there is none."""
     for name in ("status_code", "code", "status"):
         with suppress(TypeError, ValueError):
             return int(getattr(error, name, None))  # type: ignore[arg-type]
@@ -318,8 +326,8 @@ def _status(error: BaseException) -> int | None:
 
 
 @contextmanager
-def _storage(root: Path) -> Iterator[tuple[Any, Heard]]:
-    """Open the project and its storage; whatever goes wrong with it becomes one sentence."""
+def _storage(root: Path) -> Iterator[tuple[Repo, Heard]]:
+    """Open the project and its storage; errors of the storage become one sentence."""
     with open_project(root) as repo, _listening() as heard:
         url, trouble = _address(repo)
         trouble = trouble or _look(repo, url)
@@ -335,7 +343,7 @@ def _storage(root: Path) -> Iterator[tuple[Any, Heard]]:
 
 @contextmanager
 def _listening() -> Iterator[Heard]:
-    """Have libraries tell us, and nobody else, what they log."""
+    """Divert the logs of libraries to a collector that shows nothing."""
     heard = Heard()
     with ExitStack() as undo:
         for logger in map(logging.getLogger, LOGGERS):
@@ -345,16 +353,19 @@ def _listening() -> Iterator[Heard]:
 
 
 @contextmanager
-def _first_failure_ends(fs: Any) -> Iterator[None]:
-    """Have files refused at once after one has failed: each would try for up to a minute.
+def _first_failure_ends(fs: RawFileSystem) -> Iterator[None]:
+    """Refuse further files after the first failure: each would retry for up to a minute.
 
     Args:
-        fs: a file system of fsspec; DVC sends many files at a time to one that is asynchronous.
+        fs: a file system of fsspec; DVC sends files concurrently to an asynchronous one.
     """
-    send: Any = getattr(fs, "_put_file", None)
+    if not hasattr(fs, "_put_file"):
+        yield
+        return
+    send = fs._put_file
     failures: list[Exception] = []
 
-    async def send_unless_failed(*arguments: Any, **options: Any) -> Any:
+    async def send_unless_failed(*arguments: object, **options: object) -> object:
         if failures:
             raise failures[0]
         try:
@@ -363,24 +374,22 @@ def _first_failure_ends(fs: Any) -> Iterator[None]:
             failures.append(error)
             raise
 
-    if send:
-        fs._put_file = send_unless_failed
+    fs._put_file = send_unless_failed
     try:
         yield
     finally:
-        if send:
-            del fs._put_file
+        del fs._put_file
 
 
-def _address(repo: Any) -> tuple[str, Trouble | None]:
+def _address(repo: Repo) -> tuple[str, Trouble | None]:
     name = repo.config["core"].get("remote")
     if not name:
         return "", Trouble("no storage is configured", "dvc remote add --default NAME URL")
     return str(repo.config["remote"].get(name, {}).get("url", "")), None
 
 
-def _look(repo: Any, url: str) -> Trouble | None:
-    """Return why the storage cannot be used, within seconds; None if it can."""
+def _look(repo: Repo, url: str) -> Trouble | None:
+    """Return the trouble with the storage, within seconds; None if there is none."""
     seconds = answer_seconds()
     _import_library(repo, url)
     with _one_attempt_of_aws():
@@ -388,12 +397,12 @@ def _look(repo: Any, url: str) -> Trouble | None:
 
 
 def ask(look: Callable[[], object], url: str, seconds: float) -> Trouble | None:
-    """Return why a storage cannot be used; None if it can. Passing trouble has a second attempt.
+    """Return the trouble with a storage; None if there is none. Passing trouble gets a retry.
 
     Args:
-        look: looks at the storage and raises an error if it cannot.
+        look: accesses the storage and raises an error if that fails.
         url: the storage's address.
-        seconds: the time that each attempt may take.
+        seconds: the timeout of each attempt.
     """
     found: SimpleQueue[Trouble | None] = SimpleQueue()
 
@@ -417,10 +426,10 @@ def ask(look: Callable[[], object], url: str, seconds: float) -> Trouble | None:
 
 
 def answer_seconds() -> float:
-    """Return how long the storage may take to answer.
+    """Return the timeout of the storage in seconds.
 
     Raises:
-        NbError: if the environment variable for it holds no number above 0 (exit code 2).
+        NbError: if NB_STORAGE_TIMEOUT holds no number above 0 (exit code 2).
     """
     text = os.environ.get(TIMEOUT) or str(ANSWER_SECONDS)
     try:
@@ -432,18 +441,18 @@ def answer_seconds() -> float:
     return seconds
 
 
-def _import_library(repo: Any, url: str) -> None:
-    """Import the library that speaks to the storage: on a busy machine that takes seconds."""
+def _import_library(repo: Repo, url: str) -> None:
+    """Import the client library before the timeout starts: on a busy machine that takes seconds."""
     from dvc.fs import get_cloud_fs
 
-    with suppress(Exception):  # whoever looks says what is missing
+    with suppress(Exception):  # the access to the storage reports a missing package
         get_cloud_fs(repo.config, name=repo.config["core"]["remote"])
         import_module(LIBRARIES[url.partition("://")[0]])
 
 
 @contextmanager
 def _one_attempt_of_aws() -> Iterator[None]:
-    """Have the libraries of AWS try once."""
+    """Disable the retries of the AWS libraries."""
     name = "AWS_MAX_ATTEMPTS"
     before = os.environ.get(name)
     os.environ[name] = "1"
@@ -455,8 +464,8 @@ def _one_attempt_of_aws() -> Iterator[None]:
             os.environ[name] = before
 
 
-def _list(repo: Any, seconds: float) -> None:
-    """List the top of the storage. An empty one has no folder yet, but always a bucket."""
+def _list(repo: Repo, seconds: float) -> None:
+    """List the top folder of the storage; an empty storage has a bucket only."""
     from dvc.fs import get_cloud_fs
 
     cls, config, path = get_cloud_fs(repo.config, name=repo.config["core"]["remote"])
@@ -466,14 +475,14 @@ def _list(repo: Any, seconds: float) -> None:
     for file in ("credentialpath", "keyfile"):
         if config.get(file) and not Path(config[file]).expanduser().is_file():
             raise PermissionError(f"{file} {config[file]} is no file")
-    if cls.protocol == "s3":  # apart from the connection with which files are sent
+    if cls.protocol == "s3":  # a connection of its own, not that of transfers
         config = {"connect_timeout": seconds / 2, **config}
     fs = cls(**config).fs
     try:
         fs.ls(path, detail=False)
     except FileNotFoundError:
         if cls.protocol != "ssh":
-            with suppress(PermissionError):  # one may see what is below only
+            with suppress(PermissionError):  # the permission may cover the folder only
                 fs.ls(path.partition("/")[0], detail=False)
     fs.invalidate_cache()
 
@@ -485,29 +494,29 @@ def _require_writable(folder: Path) -> None:
 
 
 def _nowhere(sent: int, missing: int) -> str:
-    """Say that files could not be sent, because nobody has them."""
+    """Return the message that files are missing in the cache and in the storage."""
     subject = "1 file of dvc.lock is" if missing == 1 else f"{missing} files of dvc.lock are"
     repair = "nb run here, or make push where they were computed"
     what = f"{subject} neither here nor in the storage"
     return f"sent {sent} file{'' if sent == 1 else 's'}; {what}: {repair}"
 
 
-def _results(repo: Any, names: Sequence[str]) -> tuple[list[tuple[str, str]], set[Any]]:
-    """Return the entries in the run cache, and the files, of the results in `dvc.lock`."""
+def _results(repo: Repo, names: Sequence[str]) -> tuple[list[tuple[str, str]], set[HashInfo]]:
+    """Return the run cache entries and the objects of the results in `dvc.lock`."""
     from dvc.exceptions import CollectCacheError
 
     stages = [s for s in repo.index.stages if not names or s.addressing in names]
     entries = [entry for entry in map(partial(_entry, repo), stages) if entry]
-    used = []
-    of_runs = partial(repo.stage_cache.get_used_objs, entries)
+    used: list[UsedObjects] = []
+    of_runs: Callable[[], UsedObjects] = partial(repo.stage_cache.get_used_objs, entries)
     for collect in (of_runs, *(stage.get_used_objs for stage in stages)):
-        with suppress(CollectCacheError):  # of a folder that is nowhere, which DVC has told
+        with suppress(CollectCacheError):  # a folder missing everywhere, already logged
             used.append(collect())
     return entries, {item for found in used for items in found.values() for item in items}
 
 
-def _entry(repo: Any, stage: Any) -> tuple[str, str] | None:
-    """Return key and value of a stage's result in the run cache; None if that has none."""
+def _entry(repo: Repo, stage: DvcStage) -> tuple[str, str] | None:
+    """Return key and value of a stage's entry in the run cache; None if there is none."""
     from dvc.stage.cache import _get_cache_hash
     from dvc.stage.serialize import to_single_stage_lockfile
 
@@ -519,8 +528,8 @@ def _entry(repo: Any, stage: Any) -> tuple[str, str] | None:
     return (key, value) if repo.stage_cache._load_cache(key, value) else None
 
 
-def _send_runs(here: Any, remote: Any, paths: Sequence[str]) -> int:
-    """Send entries of the run cache that the storage lacks or has half of; return how many."""
+def _send_runs(here: ObjectStore, remote: ObjectStore, paths: Sequence[str]) -> int:
+    """Send entries of the run cache missing or torn in the storage; return their number."""
     there = _run_sizes(remote)
     pairs = [(path, _elsewhere(here, path, remote)) for path in paths]
     chosen = [
@@ -533,14 +542,14 @@ def _send_runs(here: Any, remote: Any, paths: Sequence[str]) -> int:
     return len(chosen)
 
 
-def _fetch_runs(repo: Any, tell: Callable[[str], None]) -> int:
-    """Fetch the entries of the run cache that are sound and not here; return how many."""
+def _fetch_runs(repo: Repo, tell: Callable[[str], None]) -> int:
+    """Fetch sound entries that the local run cache lacks; return their number."""
     here, remote = repo.cache.legacy, repo.cloud.get_remote_odb(hash_name="md5-dos2unix")
     pairs = ((path, Path(_elsewhere(remote, path, here))) for path in _run_sizes(remote))
     missing = [(path, copy) for path, copy in pairs if not _is_here(copy)]
     folder = Path(here.path, RUN_CACHE)
     folder.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=folder) as drafts:  # where a rename is one step
+    with TemporaryDirectory(dir=folder) as drafts:  # the same file system: a rename is atomic
         names = [(path, copy, Path(drafts, str(n))) for n, (path, copy) in enumerate(missing)]
         _copy(remote.fs, here.fs, [(path, str(draft)) for path, _, draft in names])
         sound = [(copy, draft) for _, copy, draft in names if _is_entry(draft, copy)]
@@ -553,8 +562,8 @@ def _fetch_runs(repo: Any, tell: Callable[[str], None]) -> int:
     return len(sound)
 
 
-def _run_sizes(odb: Any) -> dict[str, int]:
-    """Return the sizes of the entries of a run cache by their paths; drafts are left out."""
+def _run_sizes(odb: ObjectStore) -> dict[str, int]:
+    """Return the sizes of the entries of a run cache by path; drafts are left out."""
     folder = odb.fs.join(odb.path, RUN_CACHE)
     if not odb.fs.exists(folder):
         return {}
@@ -573,26 +582,26 @@ def _is_here(path: Path) -> bool:
 
 
 def _is_entry(path: Path, name: Path) -> bool:
-    """Return whether a file holds the entry that is to have a name."""
+    """Return whether a file holds the entry that belongs under a name."""
     return is_sound(path, name.parent.name, name.name)
 
 
-def _is_sound_there(remote: Any, path: str) -> bool:
+def _is_sound_there(remote: ObjectStore, path: str) -> bool:
     with TemporaryDirectory() as folder:
         draft = Path(folder, "entry")
         remote.fs.get_file(path, str(draft))
         return _is_entry(draft, Path(path))
 
 
-def _copy(source: Any, target: Any, pairs: Sequence[tuple[str, str]]) -> None:
+def _copy(source: FileSystem, target: FileSystem, pairs: Sequence[tuple[str, str]]) -> None:
     from dvc.fs import generic
 
     if pairs:
         generic.copy(source, [a for a, _ in pairs], target, [b for _, b in pairs])
 
 
-def _elsewhere(source: Any, path: str, target: Any) -> str:
-    """Return where a file of the run cache is in another one."""
+def _elsewhere(source: ObjectStore, path: str, target: ObjectStore) -> str:
+    """Return the path of a run cache entry in another store."""
     parts = source.fs.relparts(path, source.path)
     return str(target.fs.join(target.path, *parts))
 

@@ -1,16 +1,37 @@
-"""What of DVC is used that its documentation does not promise."""
+"""Names of other packages that are used although their documentation does not promise them.
+
+All are listed here, for all rooms; a test compares the lists with the sources. A run begins with
+`missing_names`: if a new version lacks a name, `nb run` says so and leaves the work to `dvc repro`.
+
+The protocols below describe the objects of DVC, which ships no types, so that mypy sees a misspelt
+attribute. They list the attributes that are used; a test compares them with the installed DVC.
+"""
 
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import inspect
-from typing import Any
+import re
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, Protocol
 
-# All of DVC that this package and `storage` use and that its documentation does not promise. If a
-# new version of DVC lacks one, `nb run` says so and leaves the work to `dvc repro`.
-UNDOCUMENTED = (
+DVC = (
+    "dvc.config:Config",
+    "dvc.data_cloud:DataCloud.get_remote_odb",
+    "dvc.data_cloud:DataCloud.pull",
+    "dvc.data_cloud:DataCloud.push",
     "dvc.dependency.param:ParamsDependency.read_params",
+    "dvc.dependency:Dependency",
+    "dvc.dependency:ParamsDependency",
     "dvc.dvcfile:Lockfile.dump_stages",
+    "dvc.exceptions:CollectCacheError",
+    "dvc.exceptions:ConfirmRemoveError",
+    "dvc.exceptions:DvcException",
+    "dvc.fs:generic.copy",
+    "dvc.fs:get_cloud_fs",
     "dvc.ignore:DvcIgnoreFilter.is_ignored_dir",
     "dvc.lock:DEFAULT_TIMEOUT",
     "dvc.lock:LockError",
@@ -19,21 +40,17 @@ UNDOCUMENTED = (
     "dvc.repo.reproduce:collect_stages",
     "dvc.repo.reproduce:get_active_graph",
     "dvc.repo.reproduce:plan_repro",
+    "dvc.repo.stage:StageLoad.load_all",
     "dvc.repo:Repo.commit",
     "dvc.repo:Repo.index",
     "dvc.repo:Repo.reproduce",
     "dvc.repo:Repo.tmp_dir",
-    "dvc.repo:lock_repo",
-    "dvc.rwlock:_edit_rwlock",
     "dvc.repo:Repo.unprotect",
-    "dvc.repo.stage:StageLoad.load_all",
-    "dvc.data_cloud:DataCloud.get_remote_odb",
-    "dvc.data_cloud:DataCloud.pull",
-    "dvc.data_cloud:DataCloud.push",
-    "dvc.fs:get_cloud_fs",
+    "dvc.repo:lock_repo",
+    "dvc.schema:COMPILED_LOCK_FILE_STAGE_SCHEMA",
     "dvc.stage.cache:StageCache._create_stage",
-    "dvc.stage.cache:StageCache._get_cache_path",
     "dvc.stage.cache:StageCache._get_cache_dir",
+    "dvc.stage.cache:StageCache._get_cache_path",
     "dvc.stage.cache:StageCache._load",
     "dvc.stage.cache:StageCache._load_cache",
     "dvc.stage.cache:StageCache.get_used_objs",
@@ -41,18 +58,48 @@ UNDOCUMENTED = (
     "dvc.stage.cache:_can_hash",
     "dvc.stage.cache:_get_cache_hash",
     "dvc.stage.cache:_get_stage_hash",
-    "dvc.schema:COMPILED_LOCK_FILE_STAGE_SCHEMA",
+    "dvc.stage.exceptions:StageCmdFailedError",
     "dvc.stage.serialize:to_lockfile",
     "dvc.stage.serialize:to_single_stage_lockfile",
-    "dvc.stage.exceptions:StageCmdFailedError",
     "dvc.stage:Stage.addressing",
     "dvc.stage:Stage.changed",
     "dvc.stage:Stage.params",
     "dvc.utils.serialize:dumps_yaml",
     "dvc.utils.serialize:load_yaml",
     "dvc.utils.serialize:modify_yaml",
-    "dvc.utils.strictyaml:validate",
+    "fsspec.asyn:AsyncFileSystem._put_file",
 )
+# Used in processes with warm imports, and where they end (`processes/`).
+STANDARD_LIBRARY = (
+    "atexit:_run_exitfuncs",
+    "logging:Manager._clear_cache",
+    "logging:_levelToName",
+    "logging:_logRecordFactory",
+    "logging:_loggerClass",
+    "logging:_nameToLevel",
+    "logging:_warnings_showwarning",
+    "multiprocessing.context:_default_context._actual_context",
+    "threading:_counter",
+    "threading:_shutdown",
+)
+# Used where notebooks are executed (`execution/`). To import these takes a second, which a run
+# spends in its warm process: their sources are searched instead.
+EXECUTION = (
+    "jupyter_client.client:KernelClient._handle_kernel_info_reply",
+    "nbclient.client:NotebookClient.task_poll_for_reply",
+    "nbclient.client:NotebookClient.async_wait_for_reply",
+    "nbclient.client:NotebookClient.clear_output",
+    "nbclient.client:NotebookClient.output",
+    "nbclient.client:NotebookClient.process_message",
+    "papermill.clientwrap:PapermillNotebookClient.log_output_message",
+    "papermill.clientwrap:PapermillNotebookClient.papermill_execute_cells",
+    "papermill.inspection:nb_kernel_name",
+    "papermill.inspection:nb_language",
+    "papermill.iorw:PapermillIO.get_handler",
+    "papermill.iorw:LocalHandler.cwd",
+)
+# Names that some versions of Python do without: each use allows for that.
+OPTIONAL = ("asyncio.events:_event_loop_policy", "sys:_base_executable")
 # Messages of DVC's log that tell a stage that ran from one that was restored.
 RUNNING_MESSAGE = "Running stage '%s':"
 RESTORED_MESSAGES = {
@@ -64,27 +111,291 @@ STATUS_MESSAGE = "exited with "
 
 
 def missing_names() -> list[str]:
-    """Return what this version of DVC lacks of what we use."""
+    """Return the listed names and messages that the installed packages lack."""
+    return [
+        *(name for name in (*DVC, *STANDARD_LIBRARY) if not _exists(name)),
+        *(name for name in EXECUTION if not _is_in_source(name)),
+        *_missing_messages(),
+    ]
+
+
+def _missing_messages() -> Iterator[str]:
     from dvc.repo import Repo
     from dvc.stage import exceptions
 
-    missing = [name for name in UNDOCUMENTED if not _exists(name)]
     if "_wait_for_lock" not in inspect.signature(Repo.__init__).parameters:
-        missing.append("dvc.repo:Repo(_wait_for_lock)")
+        yield "dvc.repo:Repo(_wait_for_lock)"
     for module, message in MESSAGES.items():
         if message not in inspect.getsource(importlib.import_module(module)):
-            missing.append(f"{module}: the message {message!r}")
+            yield f"{module}: the message {message!r}"
     if STATUS_MESSAGE not in inspect.getsource(exceptions):
-        missing.append(f"dvc.stage.exceptions: the message {STATUS_MESSAGE!r}")
-    return missing
+        yield f"dvc.stage.exceptions: the message {STATUS_MESSAGE!r}"
 
 
 def _exists(name: str) -> bool:
     module, _, path = name.partition(":")
     try:
-        found: Any = importlib.import_module(module)
+        found: object = importlib.import_module(module)
         for part in path.split("."):
             found = getattr(found, part)
     except (ImportError, AttributeError):
         return False
     return True
+
+
+def _is_in_source(name: str) -> bool:
+    """Return whether the file of a module mentions a class and its attribute, without import."""
+    module, _, path = name.partition(":")
+    package, *inner = module.split(".")
+    found = importlib.util.find_spec(package)
+    for folder in (found.submodule_search_locations or ()) if found else ():
+        file = Path(folder, *inner).with_suffix(".py")
+        text = file.read_text(encoding="utf-8") if file.is_file() else ""
+        if all(re.search(rf"\b{part}\b", text) for part in path.split(".")):
+            return True
+    return False
+
+
+# A stage as `dvc.lock` and the run cache hold it.
+LockEntry = dict[str, Any]
+
+
+class Config(Protocol):
+    """The settings of `.dvc/config` and the files above and below it."""
+
+    files: Mapping[str, str]
+
+    def __getitem__(self, section: str, /) -> dict[str, Any]: ...
+
+
+class RawFileSystem(Protocol):
+    """A file system of fsspec; only one that is asynchronous has `_put_file`."""
+
+    _put_file: Callable[..., Awaitable[object]]
+
+    def find(self, path: str, *, detail: bool) -> Mapping[str, Mapping[str, int]]: ...
+    def invalidate_cache(self) -> None: ...
+    def ls(self, path: str, *, detail: bool) -> object: ...
+
+
+class FileSystem(Protocol):
+    """A file system of DVC, around one of fsspec."""
+
+    protocol: str
+    fs: RawFileSystem
+
+    def exists(self, path: str) -> bool: ...
+    def find(self, path: str) -> Iterable[str]: ...
+    def get_file(self, path: str, to: str) -> None: ...
+    def join(self, *parts: str) -> str: ...
+    def parts(self, path: str) -> tuple[str, ...]: ...
+    def relparts(self, path: str, start: str) -> tuple[str, ...]: ...
+    def remove(self, path: str) -> None: ...
+    def size(self, path: str) -> int: ...
+
+
+class HashInfo(Hashable, Protocol):
+    """The hash of an output: false where `dvc.lock` holds none."""
+
+    name: str
+    value: str
+
+
+class ObjectStore(Protocol):
+    """Files by their hashes: a cache of the project, or that of the storage."""
+
+    fs: FileSystem
+    hash_name: str
+    path: str
+
+    def makedirs(self, path: str) -> None: ...
+    def oid_to_path(self, oid: str) -> str: ...
+
+
+UsedObjects = Mapping[ObjectStore | None, Iterable[HashInfo]]
+
+
+class Item(Protocol):
+    """A dependency or an output of a stage."""
+
+    def_path: str
+    exists: bool
+    fs: FileSystem | None
+    fs_path: str
+    hash_info: HashInfo
+    protocol: str
+
+
+class Parameters(Item, Protocol):
+    """A file of parameters on which a stage depends."""
+
+    def read_params(self) -> object: ...
+
+
+class Output(Item, Protocol):
+    """An output of a stage."""
+
+    metric: object
+    persist: bool
+    plot: object
+    use_cache: bool
+
+    def changed_cache(self) -> bool: ...
+
+
+class DvcStage(Hashable, Protocol):
+    """A stage of a `dvc.yaml`, or data that a `.dvc` file tracks."""
+
+    addressing: str
+    always_changed: bool
+    cmd: str | list[str] | None
+    deps: Sequence[Item]
+    desc: str | None
+    frozen: bool
+    is_callback: bool
+    meta: object
+    name: str
+    outs: Sequence[Output]
+    params: Iterable[Parameters]
+    path: str
+    relpath: str
+    wdir: str
+
+    def changed(self, *, allow_missing: bool = False) -> bool: ...
+    def changed_outs(self) -> bool: ...
+    def checkout(self) -> object: ...
+    def commit(self) -> None: ...
+    def dump(self, *, update_pipeline: bool) -> None: ...
+    def get_used_objs(self) -> UsedObjects: ...
+    def outs_cached(self) -> bool: ...
+    def remove_outs(self) -> None: ...
+    def save(self, *, run_cache: bool) -> None: ...
+    def save_deps(self) -> None: ...
+
+
+class Graph(Protocol):
+    """Stages with an edge from each to those on which it depends, as networkx has them."""
+
+    def __iter__(self) -> Iterator[DvcStage]: ...
+    def reverse(self) -> Graph: ...
+    def successors(self, stage: DvcStage, /) -> Iterable[DvcStage]: ...
+
+
+class Index(Protocol):
+    """All stages of a project."""
+
+    graph: Graph
+    stages: Sequence[DvcStage]
+
+
+class StageCache(Protocol):
+    """The run cache: the results of stages by the hash of their inputs and command."""
+
+    _load: Callable[[DvcStage], LockEntry | None]
+    _load_cache: Callable[[str, str], LockEntry | None]
+    pull: Callable[..., object]
+
+    def _create_stage(self, entry: LockEntry, *, wdir: str) -> DvcStage: ...
+    def _get_cache_dir(self, key: str) -> str: ...
+    def _get_cache_path(self, key: str, value: str) -> str: ...
+    def get_used_objs(self, entries: Sequence[tuple[str, str]]) -> UsedObjects: ...
+
+
+class CacheManager(Protocol):
+    """The caches of a project: of DVC's present hashes, and of those before DVC 3."""
+
+    legacy: ObjectStore
+    local: ObjectStore
+    local_cache_dir: str
+
+
+class Remote(Protocol):
+    """The storage of a project."""
+
+    fs: FileSystem
+    legacy_odb: ObjectStore
+    odb: ObjectStore
+
+
+class Transferred(Protocol):
+    """The files of a transfer, by whether they arrived."""
+
+    failed: Sequence[HashInfo] | set[HashInfo]
+    transferred: Sequence[HashInfo] | set[HashInfo]
+
+
+class DataCloud(Protocol):
+    """Transfers between the cache and the storage."""
+
+    def get_remote(self) -> Remote: ...
+    def get_remote_odb(self, *, command: str = ..., hash_name: str = ...) -> ObjectStore: ...
+    def pull(self, objects: Iterable[HashInfo]) -> object: ...
+    def push(self, objects: Iterable[HashInfo], *, odb: ObjectStore) -> Transferred: ...
+
+
+class DvcIgnore(Protocol):
+    """The rules of `.dvcignore` files."""
+
+    def is_ignored_dir(self, path: str) -> bool: ...
+
+
+class SourceControl(Protocol):
+    """Git, as DVC asks it."""
+
+    def is_ignored(self, path: str) -> bool: ...
+
+
+class SourceControlContext(Protocol):
+    """Files that DVC adds to Git after a command, where it is told to."""
+
+    def track_file(self, path: str) -> None: ...
+
+
+class Comparer(Protocol):
+    """Metrics or parameters of a project."""
+
+    def diff(
+        self, *, a_rev: str, all: bool
+    ) -> Mapping[str, Mapping[str, Mapping[str, Mapping[str, object]]]]: ...
+
+
+class StageLoader(Protocol):
+    """The reader of `dvc.yaml` files."""
+
+    def load_all(self, path: str) -> object: ...
+
+
+class Repo(Protocol):
+    """A project, opened by DVC."""
+
+    cache: CacheManager
+    cloud: DataCloud
+    config: Config
+    dvcignore: DvcIgnore
+    fs: FileSystem
+    index: Index
+    lock: AbstractContextManager[object]
+    metrics: Comparer
+    params: Comparer
+    scm: SourceControl
+    scm_context: SourceControlContext
+    stage: StageLoader
+    stage_cache: StageCache
+    tmp_dir: str
+
+    def checkout(self, *, force: bool, allow_missing: bool) -> object: ...
+    def commit(self, target: str, *, force: bool) -> object: ...
+    def pull(self) -> Mapping[str, Mapping[str, int]]: ...
+    def reproduce(
+        self, targets: str, *, single_item: bool, force: bool, pull: bool, no_commit: bool
+    ) -> Sequence[DvcStage]: ...
+    def status(self, *, cloud: bool = False) -> Mapping[str, Any]: ...
+    def unprotect(self, path: str) -> None: ...
+
+
+class Lockfile(Protocol):
+    """A `dvc.lock`."""
+
+    path: str
+    relpath: str
+    repo: Repo

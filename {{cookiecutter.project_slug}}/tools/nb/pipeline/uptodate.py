@@ -1,11 +1,10 @@
-"""Tell in milliseconds that nothing was touched since everything was up to date.
+"""Up-to-date stamp: detects in milliseconds that no file of the pipeline changed.
 
-Standard library only: to look at everything takes DVC half a second for 20 stages, four for 500.
-A stamp names what the pipeline reads and writes, and says how it looked. Trusted are type, size,
-inode and both times of change of each file; the second is one that no program can set. In doubt
-there is no stamp: it can be wrong only towards running.
+Standard library only: DVC needs half a second for 20 stages, four for 500. A stamp holds the paths
+of the pipeline and a digest of the `stat` of each: type, size, inode, mtime and ctime; no program
+can set a ctime. Where anything is in doubt no stamp is written: errors can only cause a run.
 """
-# Paths are text here, and thousands of them are looked at.
+# Paths are text here: a stamp covers thousands of files.
 # ruff: noqa: PTH112, PTH115, PTH116, PTH118, PTH120
 
 from __future__ import annotations
@@ -25,28 +24,32 @@ from nb.project import parse_json, write_whole
 STAMP = Path(".nb/stamp.json")
 CLOCK = Path(".nb/clock")
 STAMP_SCHEMA = 2
-# Where a file with such a name appears, changes or goes, DVC may see another pipeline.
+# If a file with such a name appears, changes or vanishes, DVC may find another pipeline.
 DECLARING = ("dvc.yaml", ".dvcignore", ".gitignore")
 DECLARING_SUFFIX = ".dvc"
 LOCK_NAME = "dvc.lock"
-# Clocks of file systems tick this slowly; a change within the same tick could go unseen.
+# The clock tick of slow file systems: a second change within one tick has the same mtime.
 TICK_SECONDS = 0.02
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Watched:
-    """What a pipeline consists of; paths are absolute or relative to the project's root.
+    """The files of a pipeline, for a stamp; paths are absolute or relative to the project's root.
+
+    The sets differ in the changes that matter. Sources (`read`) must not change at all, from the
+    plan to the stamp. Outputs (`written`) may change until their stage ends. In `searched` folders
+    only files that declare a pipeline count, and new folders are searched too.
 
     Attributes:
-        read: what is read and no stage writes; a folder stands for all that is in it.
-        written: what each stage writes, by its name.
+        read: sources, which no stage writes; a folder stands for all files below.
+        written: the outputs of each stage, by name.
         searched: the folders in which DVC looks for declarations.
         ignored: folders that DVC ignores.
-        left: folders in which it looks for no declarations.
-        tooling: the files of what looks at all this.
-        caches: the folders of DVC's cache, by hash.
-        locks: the files in which DVC notes the state of stages, with their texts.
-        before: how what is read looked when the plan was made.
+        left: folders in which DVC looks for no declarations, such as outputs.
+        tooling: the files of DVC and of this package.
+        caches: the folders of DVC's cache, by kind of hash.
+        locks: the lock files with their texts.
+        before: the digest of the sources when the plan was made.
     """
 
     read: list[str]
@@ -61,11 +64,11 @@ class Watched:
 
 
 class DoubtError(Exception):
-    """It cannot be told whether everything is up to date."""
+    """Whether the pipeline is up to date cannot be decided without DVC."""
 
 
 def clock(root: Path) -> int:
-    """Return the time, as the project's file system writes it, in ns."""
+    """Return the time by the clock of the project's file system, in ns."""
     path = root / CLOCK
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(b"")
@@ -74,7 +77,7 @@ def clock(root: Path) -> int:
 
 
 def look(root: Path, watched: Watched) -> str:
-    """Return a digest of how what is read looks."""
+    """Return a digest of the sources."""
     return _seen(root, watched)[0]
 
 
@@ -84,7 +87,7 @@ def _seen(root: Path, watched: Watched) -> tuple[str, int]:
 
 
 def read_stamp(root: Path) -> dict[str, Any] | None:
-    """Return what was recorded with the stamp; None if anything was touched since, or may be."""
+    """Return the content of the stamp; None if any file changed since, or may have."""
     try:
         stamp = parse_json((root / STAMP).read_bytes())
         if stamp["schema"] != STAMP_SCHEMA:
@@ -108,16 +111,17 @@ def record(
     made: Iterable[str],
     locks_are_ours: Callable[[], bool],
 ) -> None:
-    """Stamp that everything is up to date, unless something was touched while that came about.
+    """Write the stamp of an up-to-date pipeline, unless a file was touched during the run.
 
     Args:
         root: the project's root.
-        watched: what the pipeline reads and writes.
-        began: when DVC was asked (`clock`).
-        ended: when stages that ran had ended, by name.
-        content: what `read` is to return.
-        made: what was made of the results.
-        locks_are_ours: tells whether nobody else wrote into locks: Git may bring another branch's.
+        watched: the files of the pipeline.
+        began: the time before DVC made the plan (`clock`).
+        ended: the end of each stage that ran, by name.
+        content: the value for `read_stamp`.
+        made: files made from the results.
+        locks_are_ours: returns whether only this run wrote into lock files: a checkout in Git may
+            bring those of another branch.
     """
     try:
         if _was_touched(root, watched, began, ended):
@@ -147,7 +151,7 @@ def record(
 
 
 def _was_touched(root: Path, watched: Watched, began: int, ended: Mapping[str, int]) -> bool:
-    """Return whether anybody but a stage changed something since DVC was asked."""
+    """Return whether a file changed since the plan by any hand but that of a stage."""
     digest, newest = _seen(root, watched)
     if digest != watched.before or newest >= began:
         return True
@@ -163,7 +167,7 @@ def _new_folders(watched: Watched) -> set[str]:
     """Return folders that were made during a run.
 
     Raises:
-        DoubtError: if something is declared in one.
+        DoubtError: if a new folder holds a declaration.
     """
     known = {*watched.searched, *watched.ignored, *watched.left}
     waiting = list(watched.searched)
@@ -195,13 +199,13 @@ def search(
     is_ignored: Callable[[str], bool],
     is_left: Callable[[str], bool],
 ) -> tuple[list[str], list[str], list[str]]:
-    """Return the folders in which DVC looks for declarations, those that it ignores, and others.
+    """Return the folders in which DVC looks for declarations, the ignored, and the other folders.
 
     Args:
         root: the project's root.
-        written: what stages write; DVC does not look into it.
-        is_ignored: tells of a folder whether DVC ignores it.
-        is_left: tells of a folder whether DVC looks for no declarations in it.
+        written: the outputs of stages, in which DVC does not search.
+        is_ignored: returns whether DVC ignores a folder.
+        is_left: returns whether DVC does not search a folder.
     """
     outs = {os.path.join(root, path) for path in written}
     searched: list[str] = []
@@ -219,15 +223,15 @@ def search(
 
 
 class _Look:
-    """One look at files.
+    """Digests of files by their `stat`.
 
     Args:
         root: the project's root.
         ignored: folders that do not count.
-        known: if given, what is declared in any other folder below those searched counts, too.
+        known: if given, declarations in any other folder below the searched ones count as well.
 
     Attributes:
-        newest: the latest time at which one of them was changed, in ns.
+        newest: the latest time of change, in ns.
     """
 
     def __init__(self, root: Path, ignored: Iterable[str], known: set[str] | None = None) -> None:
@@ -242,7 +246,7 @@ class _Look:
         searched: Iterable[str] = (),
         objects: Iterable[str] = (),
     ) -> str:
-        """Return a digest of what can be seen of files, folders, and files with links elsewhere."""
+        """Return a digest of files and folders, of declarations, and of shared objects."""
         total = hashlib.blake2b(self.root.encode(errors="surrogateescape"), digest_size=20)
         for path in paths:
             for line in self._path(os.path.join(self.root, path)):
@@ -251,8 +255,8 @@ class _Look:
             for line in self._declarations(folder):
                 total.update(line.encode(errors="surrogateescape"))
         for path in objects:
-            # No ctime: other projects link to objects, and other environments to packages. What
-            # goes from a folder changes its mtime.
+            # No ctime: hard links from other projects and environments change the ctime of objects
+            # and packages. A file removed from a folder changes the mtime of that folder.
             s = os.stat(path)
             total.update(
                 f"{path} {s.st_size} {s.st_mtime_ns} {s.st_ino}\n".encode(errors="surrogateescape")
@@ -281,7 +285,7 @@ class _Look:
         return f"{s.st_mode} {s.st_size} {s.st_mtime_ns} {s.st_ctime_ns} {s.st_ino}"
 
     def _folder(self, folder: str, above: frozenset[tuple[int, int]]) -> Iterator[str]:
-        """Of a folder only what is in it counts: its times change with files that are ignored."""
+        """Yield the entries of a folder, whose own times change also with ignored files."""
         status = os.stat(folder)
         identity = (status.st_dev, status.st_ino)
         if identity in above:
@@ -296,12 +300,12 @@ class _Look:
                 yield self._file(entry.path, entry.stat(follow_symlinks=False))
 
     def _declarations(self, folder: str) -> Iterator[str]:
-        """Yield what is declared in a folder; a lock changes with each stage that runs."""
+        """Yield the declaring files of a folder, without lock files, which each stage changes."""
         with os.scandir(folder) as scan:
             entries = sorted(scan, key=lambda entry: entry.name)
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
-                # A cache that a tool made, for example: a folder counts by what is declared in it.
+                # A new folder, such as a cache of a tool, counts by its declarations only.
                 if self.known is not None and entry.path not in self.known:
                     yield from self._declarations(entry.path)
             elif entry.name != LOCK_NAME and _declares(entry.name):
@@ -309,9 +313,9 @@ class _Look:
 
 
 def _objects(root: Path, watched: Watched) -> set[str]:
-    """Return what is in DVC's cache of that which locks name; DVC misses what is not.
+    """Return the objects in DVC's cache that lock files name; DVC would miss a deleted object.
 
-    The files of a folder are not looked at one by one: the folders of the cache that hold them are.
+    For an output folder the folders of the cache stand for the many objects in them.
     """
     import re
 

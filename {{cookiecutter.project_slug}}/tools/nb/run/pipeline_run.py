@@ -63,7 +63,7 @@ def execute(root: Path, options: Options, view: View, programs: RunPrograms) -> 
         with only_run(root, view) as lock, warmth(root, options, programs, lock) as warm:
             missing = pipeline.missing_names()
             if missing:
-                lacks = f"this version of DVC has no {', no '.join(missing)}"
+                lacks = f"this environment has no {', no '.join(missing)}"
                 return _run_plainly(root, options, view, lacks)
             return _run_side_by_side(root, options, view, programs, warm)
     except KeyboardInterrupt:

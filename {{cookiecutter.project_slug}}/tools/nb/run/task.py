@@ -144,8 +144,7 @@ def _plan(root: Path, targets: tuple[str, ...], view: View) -> Plan:
     missing = pipeline.missing_names()
     if missing:
         raise NbError(
-            f"this version of DVC has no {', no '.join(missing)}: update the project",
-            ExitCode.USAGE,
+            f"this environment has no {', no '.join(missing)}: update the project", ExitCode.USAGE
         )
     fingerprints.refresh(root)
     return pipeline.plan(root, targets, force=False, downstream=False, tell=view.note)
