@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 from nb.declaration.reader import split_commands
 from nb.pipeline import comparison, hold_only, read_locks
 from nb.pipeline.isolated import _link
+from nb.pipeline.loaded import template_files
 from nb.pipeline.lockfiles import Blocks, _sorted_lock
-from nb.pipeline.planning import _memory, _persisted, _variables
+from nb.pipeline.planning import _memory, _persisted
 from nb.pipeline.repository import (
     FINGERPRINT_STAGE,
     _repair_path_locks,
@@ -174,11 +175,11 @@ def test_files_of_variables_are_those_of_the_whole_file(tmp_path: Path) -> None:
     path = tmp_path / "dvc.yaml"
     path.write_text("vars:\n- a.yaml\n- b.yaml:x\n- c: 1\nstages: {}\n")
     wanted = [tmp_path / name for name in ("params.yaml", "a.yaml", "b.yaml")]
-    assert _variables(path) == wanted
+    assert template_files(path) == wanted
     path.write_text("stages: {a: {cmd: x}}\n")
-    assert _variables(path) == wanted[:1]
+    assert template_files(path) == wanted[:1]
     path.write_text("stages: {a: {cmd: x, vars: [a.yaml]}}\n")
-    assert _variables(path) is None  # relative to where that stage runs
+    assert template_files(path) is None  # relative to where that stage runs
 
 
 def test_commands_are_lines() -> None:

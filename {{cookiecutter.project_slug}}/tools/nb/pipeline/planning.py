@@ -14,15 +14,16 @@ from typing import Any
 from nb.declaration.reader import one_command
 from nb.declaration.tasks import Task
 from nb.notebook import fingerprints
-from nb.notebook.yaml_file import read_as_dvc
 from nb.project import NbError
 
 from . import uptodate
+from .loaded import LoadedPipeline, template_files
 from .lockfiles import lock_text
 from .places import require_places, require_untracked
 from .repository import (
     FINGERPRINT_STAGE,
     folder_of,
+    import_modules,
     locked_repository,
     path_locks_read_once,
     shown_stages,
@@ -43,6 +44,7 @@ class Plan:
         order: the names of all stages of the pipeline, as `dvc repro` runs them.
         made: the absolute paths of what stages write.
         watched: what the pipeline reads and writes; None if only DVC can tell whether it changed.
+        loaded: the stages as they were loaded, for workers that are forked from this process.
     """
 
     tasks: list[Task]
@@ -50,6 +52,7 @@ class Plan:
     order: list[str]
     made: set[str]
     watched: Watched | None
+    loaded: LoadedPipeline
 
 
 def plan(
@@ -131,7 +134,16 @@ def _plan(repo: Any, root: Path, targets: Sequence[str], force: bool, downstream
         changed = {task.name for task in tasks if task.changed}
         require_untracked(root, [stage for stage, name in names.items() if name in changed])
     shown = [stage.addressing for stage in shown_stages(repo.index.graph)]
-    return Plan(tasks, shown, [stage.addressing for stage in order], made, watched)
+    if any(task.changed for task in tasks):
+        import_modules()
+    return Plan(
+        tasks,
+        shown,
+        [stage.addressing for stage in order],
+        made,
+        watched,
+        LoadedPipeline(repo, root),
+    )
 
 
 def _watched(repo: Any, root: Path, stages: Sequence[Any]) -> Watched | None:
@@ -146,7 +158,7 @@ def _watched(repo: Any, root: Path, stages: Sequence[Any]) -> Watched | None:
     locks = {path.with_name(uptodate.LOCK_NAME) for path in declared if path.suffix == ".yaml"}
     needed = {dep.fs_path for stage in stages if not stage.frozen for dep in stage.deps}
     read = {path for path in needed if not made & {path, *map(str, Path(path).parents)}}
-    variables = [_variables(path) for path in declared]
+    variables = [template_files(path) for path in declared]
     if None in variables:
         return None
     read |= {str(path) for path in (*declared, *chain.from_iterable(filter(None, variables)))}
@@ -173,20 +185,6 @@ def _is_always_looked_at(stage: Any) -> bool:
     if not plain or any(item.protocol != "local" for item in (*deps, *stage.outs)):
         return True
     return not stage.frozen and bool(stage.is_callback or stage.always_changed)
-
-
-def _variables(path: Path) -> list[Path] | None:
-    """Return the files whose values a `dvc.yaml` uses, there or not; None if they may be others."""
-    found = [path.with_name("params.yaml")]
-    text = path.read_text(encoding="utf-8") if path.suffix == ".yaml" else ""
-    if "vars" in text:
-        content = read_as_dvc(text, path.name) or {}
-        # Those of a single stage are relative to where that one runs.
-        if "vars" in str(content.get("stages")):
-            return None
-        items = [item for item in content.get("vars", ()) if isinstance(item, str)]
-        found += [path.parent / item.partition(":")[0] for item in items]
-    return found
 
 
 def _collect(repo: Any, targets: Sequence[str]) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 from collections import defaultdict
@@ -15,6 +16,7 @@ from nb.notebook.config import read_config
 from nb.notebook.yaml_file import TooLargeError
 from nb.project import NbError, one_line, parse_json
 
+from .loaded import LoadedPipeline
 from .run_cache import guard_runs
 
 # The stage that writes the fingerprints: part of the machinery, not of anybody's pipeline.
@@ -40,6 +42,15 @@ MODULES = (
     "fsspec.implementations.memory",
     "ruamel.yaml",
 )
+
+
+def import_modules() -> None:
+    """Import what DVC would import in each worker that is forked from this process."""
+    for name in MODULES:
+        with suppress(ModuleNotFoundError):  # of another version
+            importlib.import_module(name)
+
+
 # DVC polls its lock six times in this time, which it sets to 3: stages that end in a second would
 # spend it waiting for each other.
 LOCK_SECONDS = 0.3
@@ -130,12 +141,11 @@ def hold_lock(repo: Any, tell: Callable[[str], None]) -> Iterator[None]:
         yield
 
 
-def rehearse(root: Path) -> None:
-    """Read `dvc.yaml` as each stage does, so that forks of this process have less to do.
+def rehearse(root: Path) -> LoadedPipeline | None:
+    """Load the pipeline as a run does, so that forks of this process need not.
 
-    They need not compile the patterns of `.gitignore` and the like, nor check the file against its
-    schema, most of the work where there are many stages, while its text is the same. Whoever plans
-    the run says what is wrong with it.
+    Forks find the patterns of `.gitignore` and the like compiled, too. Whoever plans the run says
+    what is wrong with the pipeline.
 
     Args:
         root: the project's root, also the working directory.
@@ -146,9 +156,11 @@ def rehearse(root: Path) -> None:
     level = logger.level
     logger.setLevel(logging.CRITICAL)
     _check_texts_once()
+    loaded = None
     with suppress(Exception), Repo(str(root)) as repo:
-        repo.stage.load_all("dvc.yaml")
+        loaded = LoadedPipeline(repo, root)
     logger.setLevel(level)
+    return loaded
 
 
 def _check_texts_once() -> None:

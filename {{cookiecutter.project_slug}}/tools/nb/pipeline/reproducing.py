@@ -9,12 +9,14 @@ import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from nb.declaration.tasks import BROKEN_CONTRACT, RAN, RESTORED, UNCHANGED, Outcome
 from nb.project import NbError, one_line
 
+from .loaded import LoadedPipeline
 from .lockfiles import one_stage_at_a_time
 from .repository import BUSY_SECONDS, LOCK_SECONDS, locked_repository
 from .run_cache import guard_runs
@@ -30,6 +32,7 @@ def reproduce(
     tell: Callable[[str], None],
     stopped: Callable[[], bool],
     persisted: Sequence[str] = (),
+    loaded: LoadedPipeline | None = None,
 ) -> Outcome:
     """Have DVC bring one stage up to date, in a process of its own.
 
@@ -42,6 +45,7 @@ def reproduce(
         stopped: whether to give up waiting for another process.
         persisted: outputs that DVC does not remove before a run, as absolute paths. They are stored
             only after the run is found to have written them.
+        loaded: the pipeline as the process loaded it from which this one was forked.
     """
     from dvc.lock import LockError
 
@@ -50,7 +54,7 @@ def reproduce(
     with one_stage_at_a_time() as written:
         while True:
             try:
-                outcome = _reproduce(root, name, force, pull, messages, persisted)
+                outcome = _reproduce(root, name, force, pull, messages, persisted, loaded)
                 return replace(outcome, written=written)
             except LockError as error:
                 if stopped():
@@ -62,7 +66,13 @@ def reproduce(
 
 
 def _reproduce(
-    root: Path, name: str, force: bool, pull: bool, messages: _Messages, persisted: Sequence[str]
+    root: Path,
+    name: str,
+    force: bool,
+    pull: bool,
+    messages: _Messages,
+    persisted: Sequence[str],
+    loaded: LoadedPipeline | None,
 ) -> Outcome:
     """Have DVC bring a stage up to date.
 
@@ -72,17 +82,15 @@ def _reproduce(
     import dvc.lock
     from dvc.exceptions import ConfirmRemoveError, DvcException
     from dvc.output import OutputDoesNotExistError
-    from dvc.repo import Repo
 
     dvc.lock.DEFAULT_TIMEOUT = LOCK_SECONDS
     try:
-        with Repo(str(root), _wait_for_lock=True) as repo:
+        repo, run = _repository(root, name, loaded)
+        with repo:
             guard_runs(repo)
             repo.stage_cache.pull = lambda *_: []  # once for the run is enough: see `storage`
             before = _mark_times(repo, persisted)
-            done = repo.reproduce(
-                name, single_item=True, force=force, pull=pull, no_commit=bool(persisted)
-            )
+            done = run(force=force, pull=pull, no_commit=bool(persisted))
             if done and persisted:
                 left = [] if messages.is_restored() else _left_alone(before)
                 if left:
@@ -95,10 +103,36 @@ def _reproduce(
         if isinstance(cause, dvc.lock.LockError):
             raise cause from None
         if pull and isinstance(cause, ConfirmRemoveError):  # of what is here and not in the storage
-            return _reproduce(root, name, force, False, messages, persisted)
+            return _reproduce(root, name, force, False, messages, persisted, loaded)
         if isinstance(cause, OutputDoesNotExistError):
             return Outcome(BROKEN_CONTRACT, error=f"{one_line(cause)} after its command ran")
         return Outcome(status=_status(cause), error=one_line(cause))
+
+
+def _repository(
+    root: Path, name: str, loaded: LoadedPipeline | None
+) -> tuple[Any, Callable[..., Any]]:
+    """Return DVC's view of the project, and a function that reproduces a stage in it."""
+    from dvc.lock import make_lock
+    from dvc.repo import Repo, locked
+    from dvc.repo.reproduce import _reproduce as reproduce_all
+    from dvc.repo.scm_context import scm_context
+
+    if loaded is None:
+        repo = Repo(str(root), _wait_for_lock=True)
+        return repo, partial(repo.reproduce, name, single_item=True)
+    repo = loaded.repo
+    lock = Path(repo.tmp_dir) / "lock"
+    hardlink = repo.config["core"].get("hardlink_lock", False)
+    repo.lock = make_lock(str(lock), repo.tmp_dir, hardlink_lock=hardlink, friendly=True, wait=True)
+
+    def run(repo: Any, **options: Any) -> Any:
+        stage = loaded.stage(name)  # with the lock held: until then others may record the stage
+        if stage is None:
+            return repo.reproduce(name, single_item=True, **options)
+        return reproduce_all([stage], interactive=False, **options)
+
+    return repo, partial(locked(scm_context(run)), repo)
 
 
 def _mark_times(repo: Any, paths: Sequence[str]) -> dict[str, set[tuple[Any, ...]]]:
