@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cells import SOURCES, notebook
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nb.authoring.editing import readable, script, with_script
 from nb.commands import notebooks
 from nb.project import NbError
-from test_relocate import SOURCES, notebook
 
 OUTPUT = {"name": "stdout", "output_type": "stream", "text": ["1\n"]}
 

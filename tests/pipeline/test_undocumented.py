@@ -15,7 +15,7 @@ from tests.architecture import modules
 
 PRIVATE = re.compile(r"_[A-Za-z]\w*")
 # Documented in spite of the underscore.
-DOCUMENTED = {"_exit", "_fields", "_getframe", "_replace"}
+DOCUMENTED = {"_exit", "_fields", "_getframe", "_replace", "_value_"}
 LISTED = (*DVC, *STANDARD_LIBRARY, *EXECUTION, *OPTIONAL)
 ASKING = {"delattr", "getattr", "hasattr", "setattr"}
 

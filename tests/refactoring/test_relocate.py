@@ -7,29 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cells import SOURCES, notebook
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nb.notebook.code import mask, names_of_module, names_of_notebook
 from nb.notebook.file import read_cells
 from nb.project import NbError
 from nb.refactoring import relocate
-
-
-def notebook(*sources: str, **layout: Any) -> str:
-    """Return the text of a notebook; `layout` is that of the JSON."""
-    cells = [
-        {
-            "cell_type": "code",
-            "execution_count": None,
-            "id": f"cell{number}",
-            "metadata": {},
-            "outputs": [],
-            "source": source.splitlines(keepends=True),
-        }
-        for number, source in enumerate(sources)
-    ]
-    content = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
-    return json.dumps(content, **{"indent": 1, "ensure_ascii": False, **layout}) + "\n"
 
 
 def move(tmp_path: Path, text: str, *wanted: str, module_text: str = "") -> tuple[str, str]:
@@ -165,30 +149,6 @@ def test_comments_that_stand_for_themselves_stay(tmp_path: Path) -> None:
     expected = "# --- part one ---\n\nfrom pkg.data import f\n\n# The end.\n"
     assert sources(text)[0] == expected
     assert module.endswith("# About f.\ndef f():\n    return 1\n")
-
-
-LINES = st.sampled_from(
-    [
-        "x = 1",
-        "%timeit f(1)",
-        "!ls | head",
-        "files = !ls",
-        "text = '''\n%not a magic\n!nor this\n'''",
-        "y = (3\n     % 2)",
-        "for i in range(3):\n    print(i)\n    %time i",
-        "# a comment",
-        "print( 'Ä', \"'\" );",
-        "pd?",
-        "",
-        "   ",
-        "if x:\n\n        print(x)  # far in",
-    ]
-)
-SOURCES = st.one_of(
-    st.lists(LINES, max_size=6).map("\n".join),
-    st.text(max_size=30),
-    st.sampled_from(["%%bash\nls *\n", "%%time\nx = 1", "%%html\n<b>", "def broken(:"]),
-)
 
 
 @given(SOURCES)

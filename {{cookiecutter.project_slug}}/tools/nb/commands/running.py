@@ -319,7 +319,7 @@ def stages_command(root: Path, as_json: bool) -> None:
       nb stages
       nb stages --json
     """
-    from nb.pipeline.scheduler_view import listed
+    from nb.run.scheduler_view import listed
 
     found = listed(root)
     if as_json:

@@ -9,6 +9,7 @@ import socket
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -24,28 +25,33 @@ PAPERMILL = ("papermill.cli", "papermill.execute", "nb.execution.engine", "psuti
 def main(arguments: list[str]) -> None:
     """Be the warm process until the runner is gone."""
     connection, *kept = map(int, arguments)
-    make_pages = warm_server.Work(
+    stages = _Stages()
+    work = warm_server.Work(
         modules=(*repository.MODULES, *PAPERMILL),
-        rehearse=_rehearse,
-        jobs={STAGE: _run_stage, PAGES: _make_pages},
+        rehearse=stages.rehearse,
+        jobs={STAGE: stages.run, PAGES: _make_pages},
     )
     with suppress(ConnectionError):  # the runner is gone: there is nobody to work for
-        warm_server.serve_forks(socket.socket(fileno=connection), kept, make_pages)
+        warm_server.serve_forks(socket.socket(fileno=connection), kept, work)
 
 
-def _rehearse() -> None:
-    """Read `dvc.yaml` and compile the format of notebooks, as each stage would do first."""
-    import nbformat
-    from jupyter_client.provisioning import KernelProvisionerFactory
+class _Stages:
+    """The pipeline, loaded before any fork, and the job of a fork that runs a stage."""
 
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("x")])  # type: ignore[no-untyped-call]
-    nbformat.validate(notebook)
-    KernelProvisionerFactory.instance()  # looks for entry points in all packages
-    repository.rehearse(Path.cwd())
+    def rehearse(self) -> None:
+        """Load the pipeline and compile the format of notebooks, as each stage would do first."""
+        import nbformat
+        from jupyter_client.provisioning import KernelProvisionerFactory
 
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("x")])  # type: ignore[no-untyped-call]
+        nbformat.validate(notebook)
+        KernelProvisionerFactory.instance()  # looks for entry points in all packages
+        self.loaded = repository.rehearse(Path.cwd())
 
-def _run_stage(order: dict[str, Any], files: list[int], kept: Iterable[int]) -> NoReturn:
-    worker.work(worker.Order(**order), files, stage.reproduce_stage, kept)
+    def run(self, order: dict[str, Any], files: list[int], kept: Iterable[int]) -> NoReturn:
+        """Be the worker of a stage."""
+        reproduce = partial(stage.reproduce_stage, loaded=self.loaded)
+        worker.work(worker.Order(**order), files, reproduce, kept)
 
 
 def _make_pages(order: dict[str, Any], files: list[int], kept: Iterable[int]) -> NoReturn:

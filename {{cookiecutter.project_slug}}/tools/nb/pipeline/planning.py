@@ -16,11 +16,13 @@ from nb.notebook import fingerprints
 from nb.project import NbError
 
 from . import uptodate
+from .loaded import LoadedPipeline
 from .lockfiles import lock_text
 from .places import require_places, require_untracked
 from .repository import (
     FINGERPRINT_STAGE,
     folder_of,
+    import_modules,
     locked_repository,
     shown_stages,
     stage_parameters,
@@ -41,6 +43,7 @@ class Plan:
         order: the names of all stages of the pipeline, as `dvc repro` runs them.
         made: the absolute paths of the outputs.
         watched: the files of the up-to-date stamp; None if only DVC can detect changes.
+        loaded: the stages as they were loaded, for workers that are forked from this process.
     """
 
     tasks: list[Task]
@@ -48,6 +51,7 @@ class Plan:
     order: list[str]
     made: set[str]
     watched: Watched | None
+    loaded: LoadedPipeline
 
 
 def plan(
@@ -127,12 +131,15 @@ def _plan(repo: Repo, root: Path, targets: Sequence[str], force: bool, downstrea
         changed = {task.name for task in tasks if task.changed}
         require_untracked(root, [stage for stage, name in names.items() if name in changed])
     shown = [stage.addressing for stage in shown_stages(repo.index.graph)]
+    if any(task.changed for task in tasks):
+        import_modules()
     return Plan(
         tasks=tasks,
         shown=shown,
         order=[stage.addressing for stage in order],
         made=made,
         watched=watched,
+        loaded=LoadedPipeline(repo, root),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 from collections.abc import Callable, Iterator, Set
@@ -13,6 +14,7 @@ from nb.notebook.config import read_config
 from nb.notebook.yaml_file import TooLargeError
 from nb.project import NbError, one_line, parse_json
 
+from .loaded import LoadedPipeline
 from .run_cache import guard_runs
 from .undocumented import DvcStage, Graph, Item, Repo
 
@@ -39,6 +41,15 @@ MODULES = (
     "fsspec.implementations.memory",
     "ruamel.yaml",
 )
+
+
+def import_modules() -> None:
+    """Import the modules that DVC would import in each worker forked from this process."""
+    for name in MODULES:
+        with suppress(ModuleNotFoundError):  # of another version
+            importlib.import_module(name)
+
+
 # DVC polls its lock six times within this timeout. With DVC's own 3 s, short stages would spend
 # their time waiting for each other: 20 `echo` stages took 5.2 CPU seconds instead of 4.9, 100 took
 # 21.5 instead of 20.0 (means of three interleaved pairs).
@@ -130,11 +141,11 @@ def hold_lock(repo: Repo, tell: Callable[[str], None]) -> Iterator[None]:
         yield
 
 
-def rehearse(root: Path) -> None:
-    """Read `dvc.yaml` as each stage does, so that forks of this process start with warm caches.
+def rehearse(root: Path) -> LoadedPipeline | None:
+    """Load the pipeline as a run does, so that forks of this process need not.
 
-    Forks inherit the compiled patterns of `.gitignore` files and imported modules. The planner of
-    the run reports errors in the file.
+    Forks inherit the compiled patterns of `.gitignore` files, too. The planner of the run reports
+    errors in the files.
 
     Args:
         root: the project's root, also the working directory.
@@ -144,9 +155,11 @@ def rehearse(root: Path) -> None:
     logger = logging.getLogger("dvc")
     level = logger.level
     logger.setLevel(logging.CRITICAL)
+    loaded = None
     with suppress(Exception), Repo(str(root)) as repo:
-        repo.stage.load_all("dvc.yaml")
+        loaded = LoadedPipeline(repo, root)
     logger.setLevel(level)
+    return loaded
 
 
 def _repair_path_locks(path: Path) -> None:

@@ -9,11 +9,13 @@ import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from nb.declaration.tasks import BROKEN_CONTRACT, RAN, RESTORED, UNCHANGED, Outcome
 from nb.project import NbError, one_line
 
+from .loaded import LoadedPipeline
 from .lockfiles import one_stage_at_a_time
 from .repository import BUSY_SECONDS, LOCK_SECONDS, locked_repository
 from .run_cache import guard_runs
@@ -32,6 +34,7 @@ def reproduce(
     tell: Callable[[str], None],
     stopped: Callable[[], bool],
     persisted: Sequence[str] = (),
+    loaded: LoadedPipeline | None = None,
 ) -> Outcome:
     """Reproduce one stage with DVC, in the process of a worker.
 
@@ -44,6 +47,7 @@ def reproduce(
         stopped: whether to give up waiting for another process.
         persisted: outputs that DVC keeps before a run (`persist: true`), as absolute paths. They
             are committed only if the run wrote them.
+        loaded: the pipeline as the parent of this process loaded it.
     """
     from dvc.lock import LockError
 
@@ -52,7 +56,7 @@ def reproduce(
     with one_stage_at_a_time() as written:
         while True:
             try:
-                outcome = _reproduce(root, name, force, pull, messages, persisted)
+                outcome = _reproduce(root, name, force, pull, messages, persisted, loaded)
                 return replace(outcome, written=written)
             except LockError as error:
                 if stopped():
@@ -64,7 +68,13 @@ def reproduce(
 
 
 def _reproduce(
-    root: Path, name: str, force: bool, pull: bool, messages: _Messages, persisted: Sequence[str]
+    root: Path,
+    name: str,
+    force: bool,
+    pull: bool,
+    messages: _Messages,
+    persisted: Sequence[str],
+    loaded: LoadedPipeline | None,
 ) -> Outcome:
     """Reproduce a stage with DVC.
 
@@ -74,17 +84,15 @@ def _reproduce(
     import dvc.lock
     from dvc.exceptions import ConfirmRemoveError, DvcException
     from dvc.output import OutputDoesNotExistError
-    from dvc.repo import Repo
 
     dvc.lock.DEFAULT_TIMEOUT = LOCK_SECONDS
     try:
-        with Repo(str(root), _wait_for_lock=True) as repo:
+        repo, run = _repository(root, name, loaded)
+        with repo:
             guard_runs(repo)
             repo.stage_cache.pull = lambda *_: []  # the run fetches once: see `storage`
             before = _mark_times(repo, persisted)
-            done = repo.reproduce(
-                name, single_item=True, force=force, pull=pull, no_commit=bool(persisted)
-            )
+            done = run(force=force, pull=pull, no_commit=bool(persisted))
             if done and persisted:
                 left = [] if messages.is_restored() else _left_alone(before)
                 if left:
@@ -97,10 +105,36 @@ def _reproduce(
         if isinstance(cause, dvc.lock.LockError):
             raise cause from None
         if pull and isinstance(cause, ConfirmRemoveError):  # a local file that the storage lacks
-            return _reproduce(root, name, force, False, messages, persisted)
+            return _reproduce(root, name, force, False, messages, persisted, loaded)
         if isinstance(cause, OutputDoesNotExistError):
             return Outcome(BROKEN_CONTRACT, error=f"{one_line(cause)} after its command ran")
         return Outcome(status=_status(cause), error=one_line(cause))
+
+
+def _repository(
+    root: Path, name: str, loaded: LoadedPipeline | None
+) -> tuple[Repo, Callable[..., object]]:
+    """Return DVC's view of the project, and a function that reproduces a stage in it."""
+    import dvc.repo
+    from dvc.lock import make_lock
+    from dvc.repo.reproduce import _reproduce as reproduce_all
+    from dvc.repo.scm_context import scm_context
+
+    if loaded is None:
+        opened: Repo = dvc.repo.Repo(str(root), _wait_for_lock=True)
+        return opened, partial(opened.reproduce, name, single_item=True)
+    repo = loaded.repo
+    lock = Path(repo.tmp_dir) / "lock"
+    hardlink = repo.config["core"].get("hardlink_lock", False)
+    repo.lock = make_lock(str(lock), repo.tmp_dir, hardlink_lock=hardlink, friendly=True, wait=True)
+
+    def run(repo: Repo, **options: bool) -> object:
+        stage = loaded.stage(name)  # with the lock held: until then others may record the stage
+        if stage is None:
+            return repo.reproduce(name, single_item=True, **options)
+        return reproduce_all([stage], interactive=False, **options)
+
+    return repo, partial(dvc.repo.locked(scm_context(run)), repo)
 
 
 def _mark_times(repo: Repo, paths: Sequence[str]) -> dict[str, set[FileMark]]:

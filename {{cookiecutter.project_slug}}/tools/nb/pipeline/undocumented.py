@@ -37,16 +37,19 @@ DVC = (
     "dvc.lock:LockError",
     "dvc.output:OutputDoesNotExistError",
     "dvc.repo.index:Index.graph",
+    "dvc.lock:make_lock",
+    "dvc.repo.reproduce:_reproduce",
     "dvc.repo.reproduce:collect_stages",
     "dvc.repo.reproduce:get_active_graph",
     "dvc.repo.reproduce:plan_repro",
-    "dvc.repo.stage:StageLoad.load_all",
+    "dvc.repo.scm_context:scm_context",
     "dvc.repo:Repo.commit",
     "dvc.repo:Repo.index",
     "dvc.repo:Repo.reproduce",
     "dvc.repo:Repo.tmp_dir",
     "dvc.repo:Repo.unprotect",
     "dvc.repo:lock_repo",
+    "dvc.repo:locked",
     "dvc.schema:COMPILED_LOCK_FILE_STAGE_SCHEMA",
     "dvc.stage.cache:StageCache._create_stage",
     "dvc.stage.cache:StageCache._get_cache_dir",
@@ -359,12 +362,6 @@ class Comparer(Protocol):
     ) -> Mapping[str, Mapping[str, Mapping[str, Mapping[str, object]]]]: ...
 
 
-class StageLoader(Protocol):
-    """The reader of `dvc.yaml` files."""
-
-    def load_all(self, path: str) -> object: ...
-
-
 class Repo(Protocol):
     """A project, opened by DVC."""
 
@@ -379,9 +376,12 @@ class Repo(Protocol):
     params: Comparer
     scm: SourceControl
     scm_context: SourceControlContext
-    stage: StageLoader
     stage_cache: StageCache
     tmp_dir: str
+
+    def __enter__(self) -> Repo: ...
+
+    def __exit__(self, *details: object) -> None: ...
 
     def checkout(self, *, force: bool, allow_missing: bool) -> object: ...
     def commit(self, target: str, *, force: bool) -> object: ...

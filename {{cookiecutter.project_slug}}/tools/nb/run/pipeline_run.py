@@ -30,6 +30,7 @@ from . import record
 from .page_process import RunPrograms
 from .record import Options, RunRecord
 from .runner import ENDING, Runner, stage_record
+from .stage import reproduce_stage
 from .view import View
 
 RUN_LOCK = Path(".nb/run.lock")
@@ -84,8 +85,9 @@ def _run_side_by_side(
     check_given(root, (task for task in plan.tasks if task.changed), plan.made)
     if any(task.changed for task in plan.tasks):
         uptodate.forget(root)
+    reproduce = partial(reproduce_stage, loaded=plan.loaded)
     shell, pages = _shell(root, options), programs.make_pages
-    runner = Runner(root, options, plan.tasks, view, shell, pages, warm)
+    runner = Runner(root, options, plan.tasks, view, shell, pages, reproduce, warm)
     done = runner.run()
     if options.verify:
         _tell_verified(root, done, view)

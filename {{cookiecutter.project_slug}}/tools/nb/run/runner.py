@@ -43,12 +43,11 @@ from nb.project import cores, program_environment, unwritable
 from nb.runtime import worker
 from nb.runtime.scheduler import Schedule, width
 from nb.runtime.warm_client import Warm, sets_environment_first, third_party_modules
-from nb.runtime.worker import Order, Worker
+from nb.runtime.worker import Order, Reproduce, Worker
 
 from . import record
 from .page_process import PAGES, MakePages, PageMaker
 from .record import Options, RunRecord, StageRecord
-from .stage import reproduce_stage
 from .view import View
 
 # The job of the warm process that is a worker.
@@ -83,6 +82,7 @@ class Runner:
         view: the view of the run.
         environment: variables for the commands of stages, besides those of this process.
         make_pages: makes pages of executed copies beside the stages.
+        reproduce: brings a stage up to date, in a worker that is forked from this process.
         warm: the process to fork stages from; by default, this process.
     """
 
@@ -94,11 +94,13 @@ class Runner:
         view: View,
         environment: Mapping[str, str],
         make_pages: MakePages,
+        reproduce: Reproduce,
         warm: Warm | None = None,
     ) -> None:
         self.root = root
         self.options = options
         self.view = view
+        self.reproduce = reproduce
         seconds, peaks = record.learnt(root)
         self.schedule = Schedule(
             tasks, options.jobs, seconds, keep_going=options.keep_going, memory=peaks
@@ -195,7 +197,7 @@ class Runner:
             environment=self.environment,
         )
         started = worker.start(
-            task, order, fork=self._fork_worker, setup=self._leave, reproduce=reproduce_stage
+            task, order, fork=self._fork_worker, setup=self._leave, reproduce=self.reproduce
         )
         self.workers[started.pid] = started
         self.events.watch(started.output, partial(self._show, started))

@@ -7,11 +7,16 @@ from pathlib import Path
 
 from nb import pipeline
 from nb.declaration.tasks import Outcome
+from nb.pipeline.loaded import LoadedPipeline
 from nb.runtime.worker import Order
 
 
 def reproduce_stage(
-    order: Order, *, tell: Callable[[str], None], stopped: Callable[[], bool]
+    order: Order,
+    *,
+    tell: Callable[[str], None],
+    stopped: Callable[[], bool],
+    loaded: LoadedPipeline | None = None,
 ) -> Outcome:
     """Have DVC bring the stage of an order up to date.
 
@@ -19,6 +24,7 @@ def reproduce_stage(
         order: the stage, and the options of the run.
         tell: called with each line that DVC has to say.
         stopped: whether to give up waiting for another process.
+        loaded: the pipeline as the process loaded it from which this one was forked.
     """
     return pipeline.reproduce(
         Path(order.root),
@@ -28,4 +34,5 @@ def reproduce_stage(
         tell=tell,
         stopped=stopped,
         persisted=order.persisted,
+        loaded=loaded,
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from .page_process import RunPrograms
 from .pipeline_run import beside_tasks, warmth
 from .record import RUNS, Options, RunRecord
 from .runner import Runner
+from .stage import reproduce_stage
 from .view import View
 
 
@@ -77,7 +79,8 @@ def _execute(
     # The plan was made before results were restored.
     changed = task.changed or bool(restored) or options.pull or options.force
     alone = replace(task, after=frozenset(), changed=changed)
-    runner = Runner(root, options, [alone], view, {}, programs.make_pages, warm)
+    reproduce = partial(reproduce_stage, loaded=plan.loaded)
+    runner = Runner(root, options, [alone], view, {}, programs.make_pages, reproduce, warm)
     done = runner.run()
     if runner.ended:
         pipeline.sort_locks(root, plan.order, view.note)

@@ -1,0 +1,79 @@
+"""Loaded pipelines: read once for a run, and used by each worker that is forked afterwards.
+
+DVC reads, parses and validates the whole `dvc.yaml` for every stage that is reproduced by name, so
+the work of n stages would grow with the square of n. A fork has the stages of its parent in memory
+and needs to know only that no file they were loaded from has changed since.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from nb.declaration.reader import value_files
+
+from .undocumented import DvcStage, Repo
+
+# The names that DVC writes into dvc.lock without quotes, and finds there by a plain search.
+_PLAIN = re.compile(r"[A-Za-z_][\w.@-]*")
+
+Signature = tuple[int, int, int]
+
+
+class LoadedPipeline:
+    """Stages as DVC loaded them, valid until one of the files behind them changes.
+
+    Args:
+        repo: DVC's view of the project, with its index.
+        root: the project's root.
+    """
+
+    def __init__(self, repo: Repo, root: Path) -> None:
+        self.repo = repo
+        self._stages: dict[str, DvcStage] = {stage.addressing: stage for stage in repo.index.stages}
+        declared = {Path(stage.path) for stage in self._stages.values()}
+        files = {Path(file) for file in repo.config.files.values()}
+        for path in declared:
+            values = value_files(path)
+            if values is None:  # files that only DVC knows
+                self._stages = {}
+            files.update(values or ())
+        self._signatures = {path: _signature(path) for path in declared | files}
+        locks = {path: path.with_name("dvc.lock") for path in declared if path.suffix == ".yaml"}
+        self._texts = {lock: _text(lock) for lock in locks.values()}
+
+    def stage(self, name: str) -> DvcStage | None:
+        """Return a stage by name; None if DVC has to load the pipeline again to know the stage."""
+        found = self._stages.get(name)
+        if found is None or any(_signature(p) != s for p, s in self._signatures.items()):
+            return None
+        own = name.rpartition(":")[2]
+        lock = Path(found.path).with_name("dvc.lock")
+        if not _PLAIN.fullmatch(own) or lock not in self._texts:
+            return None
+        is_same = _lines_of(own, self._texts[lock]) == _lines_of(own, _text(lock))
+        return found if is_same else None
+
+
+def _signature(path: Path) -> Signature | None:
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_ino, stat.st_mtime_ns, stat.st_size
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError:
+        return ""
+
+
+def _lines_of(name: str, text: str) -> str:
+    """Return the lines of a stage in the text of a lock file; empty if it has none."""
+    start = text.find(f"\n  {name}:\n")
+    if start < 0:
+        return ""
+    end = re.compile(r"\n(?! {3}|\n)").search(text, start + len(name) + 4)
+    return text[start : end.start() if end else len(text)]
