@@ -1119,6 +1119,14 @@ def test_a_run_beside_dvc_waits_for_what_dvc_works_on(pipeline: Pipeline) -> Non
 # Records -----------------------------------------------------------------------------------------
 
 
+def test_secrets_that_a_command_prints_are_masked(pipeline: Pipeline) -> None:
+    password = "".join(["q7Zt", "Wm2x", "Lp9K"])
+    pipeline.declare(a=step('echo "sent $DB_PASSWORD" && false', out="a"))
+    output = pipeline.nb("run", code=1, DB_PASSWORD=password)
+    assert "sent [DB_PASSWORD removed]" in output
+    assert password not in output + json.dumps(pipeline.record())
+
+
 def test_the_record_tells_what_was_run_and_on_what(ready: Project, pipeline: Pipeline) -> None:
     busy = "import time; t = time.process_time()\nwhile time.process_time() < t + 0.5: pass"
     pipeline.write("busy.py", f"{busy}\nx = bytearray(300_000_000)")

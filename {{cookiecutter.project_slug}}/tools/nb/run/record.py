@@ -159,6 +159,11 @@ def _mask() -> Mask:
     return Mask(environment_secrets(os.environ))
 
 
+def without_secrets(line: str) -> str:
+    """Return a line of output without credentials and values of secret environment variables."""
+    return _mask().text(line)
+
+
 @lru_cache(maxsize=10_000)
 def _masked(line: str) -> str:
     """Return the JSON of a stage without secrets; most are as they were when last written."""

@@ -258,6 +258,7 @@ class Runner:
             self._show_line(ended, line)
 
     def _show_line(self, running: Worker, line: str) -> None:
+        line = record.without_secrets(line)  # of commands that run no notebook, too
         running.tail.append(line)
         if not running.task.hidden:
             self.view.line(running.task.name, line)
