@@ -1,7 +1,7 @@
-"""Whether two files hold the same: tables by value, images by pixel, models by prediction.
+"""Comparison of two output files: tables by value, images by pixel, models by prediction.
 
-It runs in the project's environment and loads what the project's libraries can read; a file that
-none of them knows is compared byte by byte.
+The comparison runs in the project's environment and reads files with the project's libraries; a
+file in an unknown format is compared byte by byte.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ ROWS_FOR_PREDICTION = 50
 
 
 def difference(old: Path, new: Path) -> str:
-    """Return how a file differs from another, in words; empty if it holds the same."""
+    """Return the difference between two files, in words; empty if their contents are equal."""
     if not new.exists():
         return "it was not written"
     if filecmp.cmp(old, new, shallow=False):
@@ -37,7 +37,7 @@ def difference(old: Path, new: Path) -> str:
 
 
 def how(path: Path) -> str:
-    """Return by what files of this kind are compared, in words."""
+    """Return the method of comparison for this kind of file, in words."""
     return _WORDS.get(path.suffix.lower(), "bytes")
 
 
@@ -52,7 +52,7 @@ def _tables(read: str) -> Callable[[Path, Path], str]:
 
 
 def tables_differ(old: Any, new: Any) -> str:
-    """Return how a table of pandas differs from another; empty if it does not."""
+    """Return the difference between two pandas tables; empty if they are equal."""
     if list(old.columns) != list(new.columns):
         return f"columns {_shown(list(old.columns))} became {_shown(list(new.columns))}"
     if len(old) != len(new):
@@ -77,7 +77,7 @@ def _json(old: Path, new: Path) -> str:
 
 
 def values_differ(old: Any, new: Any, place: str = "") -> str:
-    """Return where values differ, numbers by more than the tolerance; empty if they do not."""
+    """Return the place where two nested values differ beyond the tolerance; empty if nowhere."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         if old.keys() != new.keys():
             return f"{place or 'it'} has other keys"
@@ -140,7 +140,7 @@ def _pickles(old: Path, new: Path) -> str:
 
 
 def objects_differ(old: Any, new: Any) -> str:
-    """Return how objects of Python differ: tables, arrays, models and what holds them."""
+    """Return the difference between two Python objects: tables, arrays, models, containers."""
     if f"{type(old).__module__}.{type(old).__qualname__}" != (
         f"{type(new).__module__}.{type(new).__qualname__}"
     ) and not type(old).__module__.startswith("__main__"):
@@ -160,13 +160,13 @@ def objects_differ(old: Any, new: Any) -> str:
         pairs = zip(old, new, strict=True)
         return next((d for a, b in pairs if (d := objects_differ(a, b))), "")
     found = values_differ(old, new)
-    if found and hasattr(old, "__dict__"):  # without an __eq__ of its own, it equals only itself
+    if found and hasattr(old, "__dict__"):  # without __eq__, Python compares identity
         return objects_differ(vars(old), vars(new))
     return found
 
 
 def _predictions(old: Any, new: Any) -> str:
-    """Compare what two models say of the same random rows."""
+    """Compare the predictions of two models for the same random rows."""
     import numpy as np
 
     count = getattr(old, "n_features_in_", None)

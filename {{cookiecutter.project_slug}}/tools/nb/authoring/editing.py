@@ -1,4 +1,4 @@
-"""A notebook as text: to read in a terminal, and to edit and write back."""
+"""Notebooks as text: printed in a terminal, or edited as a jupytext script and merged back."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _HEADER = re.compile(r"^(?=# %%)", re.M)
 
 
 def readable(path: Path, *, color: bool) -> str:
-    """Return a notebook as text, without outputs.
+    """Return a notebook's cells as text, without outputs.
 
     Args:
         path: the notebook.
-        color: highlight it for a terminal, if Pygments is installed.
+        color: highlight the text for a terminal, if Pygments is installed.
 
     Raises:
-        NbError: if it cannot be read.
+        NbError: if the notebook cannot be read.
     """
     shown = text(read_cells(path).text.encode()).decode()
     return _highlighted(shown) if color else shown
@@ -53,17 +53,17 @@ def script(path: Path) -> str:
     """Return a notebook as a script, as jupytext writes it.
 
     Raises:
-        NbError: if it cannot be read, or jupytext is not installed.
+        NbError: if the notebook cannot be read, or jupytext is not installed.
     """
     jupytext = _jupytext()
     return str(jupytext.writes(_parsed(jupytext, read_cells(path).text), fmt=FORMAT))
 
 
 def with_script(old: str, edited: str) -> str:
-    """Return the text of a notebook's file with the cells of an edited script.
+    """Return a notebook file's JSON text with the cells of an edited script merged in.
 
-    Cells are matched as `jupytext --update` does. An unchanged cell stays as it is; a changed one
-    keeps its id and loses its outputs.
+    Cells are matched as `jupytext --update` does. Unchanged cells keep id and outputs; changed
+    cells keep the id and lose the outputs, which no longer belong to the code.
 
     Args:
         old: the text of the file.
@@ -75,13 +75,13 @@ def with_script(old: str, edited: str) -> str:
     content = json.loads(old)
     notebook = _parsed(jupytext, old)
     for number, cell in enumerate(notebook.cells):
-        cell["origin"] = number  # jupytext copies what it does not know
+        cell["origin"] = number  # jupytext copies unknown keys, so the number survives
     unedited = jupytext.reads(jupytext.writes(_parsed(jupytext, old), fmt=FORMAT), fmt=FORMAT)
     before, after = (
         combine_inputs_with_outputs(script, notebook, fmt=FORMAT).cells
         for script in (unedited, jupytext.reads(edited, fmt=FORMAT))
     )
-    # What a script cannot hold, such as blank lines at a cell's end, is no change.
+    # A script cannot hold, say, blank lines at a cell's end: their loss is no change.
     known = {cell["origin"]: cell for cell in before if "origin" in cell}
     as_list = not any(isinstance(cell["source"], str) for cell in content["cells"])
     has_ids = (content["nbformat"], content.get("nbformat_minor", 0)) >= (4, 5)
@@ -97,7 +97,7 @@ def with_script(old: str, edited: str) -> str:
 def _merged(
     cells: list[dict[str, Any]], cell: Any, known: dict[int, Any], *, as_list: bool
 ) -> dict[str, Any]:
-    """Return a cell of the notebook with what was edited in it."""
+    """Return a cell of the notebook with the edited source and metadata merged in."""
     old = cells[cell["origin"]]
     unedited = known.get(cell["origin"])
     merged = dict(old)

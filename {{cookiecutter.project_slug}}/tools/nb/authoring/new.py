@@ -1,4 +1,4 @@
-"""Make a notebook: its name, its first cells, and for production its stage and its parameters."""
+"""New notebooks from a template: file name, first cells; in production, stage and parameters."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ CONFIG_TEXT = "# Seed of everything random.\nseed: 42\n"
 
 @dataclass(frozen=True)
 class Made:
-    """What was made.
+    """The files made for a new notebook.
 
     Attributes:
         notebook: the notebook, relative to the root.
-        others: what else was made or changed, each with what it is.
+        others: further files made or changed, each with a description.
     """
 
     notebook: Path
@@ -40,7 +40,7 @@ class Made:
 
 
 def new_exploratory(root: Path, name: str) -> Made:
-    """Make an exploratory notebook, `<number>-<initials>-<slug>.ipynb`.
+    """Make an exploratory notebook file, `<number>-<initials>-<slug>.ipynb`.
 
     Raises:
         NbError: if the name cannot be used (exit code 2).
@@ -71,7 +71,7 @@ def new_production(root: Path, name: str) -> Made:
 
 
 def initials(root: Path) -> str:
-    """Return the initials of who works here: of Git's `user.name`, else the login name.
+    """Return the author's initials: from Git's `user.name`, else from the login name.
 
     Raises:
         NbError: if neither is known (exit code 2).
@@ -97,7 +97,7 @@ def _ascii_words(name: str) -> list[str]:
 
 
 def _paths_module(root: Path) -> str:
-    """Return the package under `src/` that has the project's paths; empty if none does."""
+    """Return the package under `src/` that defines the project's paths; empty if none does."""
     found = sorted((root / "src").glob("*/paths.py"))
     return found[0].parent.name if found else ""
 
@@ -117,7 +117,7 @@ def _exploratory_cells(title: str, package: str) -> Cells:
 
 
 def _production_cells(title: str, package: str) -> Cells:
-    """Return cells that run as they are, and declare nothing that they do not write."""
+    """Return the template's cells, which run unchanged and declare only outputs that they write."""
     imported = f"from {package} import paths" if package else "from pathlib import Path"
     root = "paths.ROOT" if package else "Path.cwd()"
     return [
@@ -132,7 +132,7 @@ def _production_cells(title: str, package: str) -> Cells:
 
 
 def _save(root: Path, notebook: Path, cells: Cells) -> None:
-    """Write a notebook as Git stores it."""
+    """Write a notebook file in the normalized form that Git stores."""
     content = {
         "cells": [_cell(*cell) for cell in cells],
         "metadata": {"kernelspec": KERNELSPEC, "language_info": {"name": "python"}},

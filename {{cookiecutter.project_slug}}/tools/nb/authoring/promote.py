@@ -1,7 +1,7 @@
-"""From an exploratory notebook to a production notebook that is proved to do the same.
+"""Promotion of an exploratory notebook to a production notebook with provably equal outputs.
 
-All work is done in a private copy of the project; what came of it is brought back at the end, as
-ordinary changes, or not at all.
+All work is done in a private copy of the project. The changed files are brought back at the end,
+as ordinary changes, or not at all.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from . import compare, propose
 
 FIGURES = (".png", ".jpg", ".jpeg", ".svg", ".pdf", ".tif", ".tiff")
 MODELS = (".joblib", ".pkl", ".pickle", ".onnx", ".pt")
-# An input up to this many bytes is its own sample for the smoke test.
+# A smaller input is copied whole: the smoke test gains nothing from cutting a sample.
 SMALL_BYTES = 200_000
 SAMPLE_ROWS = 200
 _NAME_ERROR = re.compile(r"name '(\w+)' is not defined")
@@ -53,7 +53,7 @@ _ADDRESS = re.compile(r"0x[0-9a-f]{6,}")
 
 @dataclass
 class Choices:
-    """What a promotion makes and where; each can be given or is proposed.
+    """The names for a promotion's notebook and module; given by the user or proposed.
 
     Attributes:
         name: of the production notebook, `50-first-look`.
@@ -65,18 +65,18 @@ class Choices:
 
     @property
     def stage(self) -> str:
-        """The name of the stage: the notebook's without its number."""
+        """The name of the stage: the notebook's name without the number."""
         return re.sub(r"^\d+-", "", self.name)
 
     @property
     def notebook(self) -> str:
-        """The production notebook, relative to the root."""
+        """The path of the production notebook, relative to the root."""
         return (PRODUCTION / f"{self.name}.ipynb").as_posix()
 
 
 @dataclass(frozen=True)
 class ProofRow:
-    """An output in the proof: by what it was compared, and how it differs (empty: it does not)."""
+    """An output in the proof: the method of comparison and the difference (empty: equal)."""
 
     output: str
     by: str
@@ -85,20 +85,20 @@ class ProofRow:
 
 @dataclass
 class Promotion:
-    """What a promotion came to.
+    """The result of a promotion.
 
     Attributes:
         choices: the names.
         reads: the inputs in the contract.
-        writes: the outputs, by what the exploratory notebook called them.
+        writes: the outputs, by their paths in the exploratory notebook.
         parameters: the names of the parameters.
         moved: the functions and classes that moved to the module.
-        kept: why others did not, by name.
-        untested: why functions have no test, by name.
+        kept: by name of a definition left in the notebook, the reason.
+        untested: by name of a function without a test, the reason.
         rows: the proof.
         files: the files that are new or changed, outputs left out.
-        notes: what is left to do, one line each.
-        diff: what changes, as a diff.
+        notes: open tasks, a line each.
+        diff: the changes, as a unified diff.
     """
 
     choices: Choices
@@ -115,15 +115,15 @@ class Promotion:
 
     @property
     def differs(self) -> bool:
-        """Whether an output is not what it was."""
+        """Whether an output differs from the exploratory notebook's."""
         return any(row.difference for row in self.rows)
 
 
 def proposal(root: Path, notebook: Path, name: str = "", module: str = "") -> Choices:
-    """Return what a notebook and its module would be called, if the user names nothing.
+    """Return default names for the production notebook and the module.
 
     Raises:
-        NbError: if it is a production notebook already, or the name is taken or none.
+        NbError: if the notebook is a production notebook already, or the name is taken or invalid.
     """
     relative = Path(os.path.relpath(notebook.resolve(), root))
     if relative.is_relative_to(PRODUCTION):
@@ -150,19 +150,19 @@ def promote_notebook(
     agree: Callable[[Promotion], bool],
     keep: bool = False,
 ) -> Promotion:
-    """Promote a notebook.
+    """Promote an exploratory notebook to a production notebook with stage, module and tests.
 
     Args:
         root: the project's root.
         notebook: the exploratory notebook.
         choices: names; `proposal` gives them.
-        tell: called with one line about each step.
-        agree: called when all is proved; whether to change the project.
+        tell: called with a line about each step.
+        agree: called after the proof; returns whether to change the project.
         keep: change the project also if an output differs.
 
     Raises:
-        NbError: if the notebook does not run, or what came of it cannot be production. The project
-            is as it was then.
+        NbError: if the notebook fails, or the result breaks a rule for production notebooks. The
+            project is unchanged then.
     """
     relative = Path(os.path.relpath(notebook.resolve(), root))
     with clean_copy.clean_copy(root) as copy:
@@ -181,10 +181,10 @@ def promote_notebook(
 
 
 def _record(root: Path, choices: Choices) -> None:
-    """Have DVC note the results of the new stage in `dvc.lock`.
+    """Have DVC record the output hashes of the new stage in `dvc.lock`.
 
     Raises:
-        NbError: if it refuses.
+        NbError: if DVC refuses.
     """
     fingerprints.refresh(root)
     command = [program("dvc"), "commit", "--force", "--quiet"]
@@ -200,7 +200,7 @@ def _record(root: Path, choices: Choices) -> None:
 
 
 class _Work:
-    """A promotion at work in a copy of the project."""
+    """The steps of a promotion, carried out in a private copy of the project."""
 
     def __init__(
         self, root: Path, copy: Path, source: Path, choices: Choices, tell: Callable[[str], None]
@@ -217,10 +217,10 @@ class _Work:
         self.has_parameters = False
         self.file = CellFile(root / source, "", ())
 
-    # -- step 1: it runs, and what it uses ---------------------------------------------------
+    # -- step 1: the original run, traced ---------------------------------------------------
 
     def run_original(self) -> None:
-        """Run the notebook as it is, from top to bottom, and put aside what it wrote."""
+        """Run the unchanged notebook from top to bottom and set its outputs aside for the proof."""
         self.tell(f"running {self.source.as_posix()} from top to bottom, in a copy of the project")
         file = self.file = read_cells(self.root / self.source)
         if not file.cells:
@@ -249,7 +249,7 @@ class _Work:
                 (self.copy / name).unlink()
 
     def _home(self, name: str) -> str:
-        """Return where an output belongs: one that was written beside the notebook moves."""
+        """Return an output's path; a file written beside the notebook moves, by its suffix."""
         path = PurePosixPath(name)
         if path.parts[0] != "notebooks":
             return name
@@ -267,7 +267,7 @@ class _Work:
     # -- steps 2 to 4: the new notebook, its module and its stage ------------------------------
 
     def build(self) -> None:
-        """Write the production notebook, its module, its config file and its stage."""
+        """Write the production notebook with module, config file and stage."""
         self.target = self.copy / self.choices.notebook
         self.target.parent.mkdir(parents=True, exist_ok=True)
         used = {**{name: name for name in self.found.reads}, **self.found.writes}
@@ -293,7 +293,7 @@ class _Work:
         return read_cells(self.target)
 
     def _take_parameters(self) -> str:
-        """Write the parameters cell, unless there is one; return the text of the config file."""
+        """Write the parameters cell, if it is missing; return the text of the config file."""
         file = read_cells(self.target)
         if not any(TAG in cell.tags for cell in file.cells):
             proposed = propose.proposed_parameters(file, names_of_notebook(file))
@@ -327,7 +327,7 @@ class _Work:
         return self._write(_dumped(content))
 
     def _move_functions(self) -> None:
-        """Move what can move to the module, and import it from there."""
+        """Move functions and classes to the module, where possible, and import them from there."""
         file = read_cells(self.target)
         names = names_of_notebook(file)
         wanted = [n for n, found in names.definitions.items() if not found[0].is_constant]
@@ -356,7 +356,7 @@ class _Work:
         self.found.files.append(path.as_posix())
 
     def _complete(self) -> None:
-        """Add what a production notebook needs besides: a title, the folders of its outputs."""
+        """Add a title, and code that makes the output folders, where the notebook lacks them."""
         content = json.loads(self.target.read_text(encoding="utf-8"))
         cells = content["cells"]
         folders = sorted(
@@ -385,7 +385,7 @@ class _Work:
         return "" if tracked.strip() else folder
 
     def _tidy(self) -> None:
-        """Have ruff repair and format what is new, as the hooks of a commit ask for."""
+        """Have ruff repair and format new files, because the commit hooks would refuse them."""
         files = [str(self.target), *(str(self.copy / name) for name in self.found.files)]
         run_ruff(self.copy, ["check", "--fix", "--exit-zero", "--quiet", *files])
         run_ruff(self.copy, ["format", "--quiet", *files])
@@ -437,7 +437,7 @@ class _Work:
     # -- step 5: the proof ---------------------------------------------------------------------
 
     def prove(self) -> None:
-        """Run the new stage with DVC and compare what it writes."""
+        """Run the new stage with DVC and compare its outputs with the original notebook's."""
         self.tell(f"running {self.choices.notebook} as the stage {self.choices.stage}")
         self._run_stage()
         for old, new in self.found.writes.items():
@@ -453,7 +453,7 @@ class _Work:
         self._check()
 
     def _check(self) -> None:
-        """Note what the rules for production notebooks find, and ruff cannot repair."""
+        """Note findings of the production rules that ruff cannot repair."""
         from nb.check.runner import check_paths
 
         for one in check_paths(self.copy, (self.target,), (), ()).findings:
@@ -497,7 +497,7 @@ class _Work:
         return f"the production notebook does not run as a stage: {said}"
 
     def _write_tests(self) -> None:
-        """Write a test whose expected values come from the run, and run it."""
+        """Write unit tests with expected values from the recorded calls, and run them."""
         command = [*module("nb.authoring.recorded_calls"), self.choices.module, str(self.calls)]
         variables = {**clean_copy.copy_environment(self.copy), "PYTHONDONTWRITEBYTECODE": "1"}
         done = subprocess.run(
@@ -532,14 +532,14 @@ class _Work:
     # -- step 6: the project -------------------------------------------------------------------
 
     def finish(self) -> None:
-        """Declare the stage in the project's `dvc.yaml` as it is now, and have DVC note results."""
+        """Declare the stage in the project's current `dvc.yaml`; have DVC record the results."""
         self._declare(self.root)
         names = [self.choices.stage, pipeline.FINGERPRINT_STAGE]
         with pipeline.lines_put_back_on_error(self.root, names):
             _record(self.root, self.choices)
 
     def diff(self) -> str:
-        """Return what changes in the project, notebooks as text."""
+        """Return the project's changes as a unified diff, notebooks as text."""
         return "".join(
             line
             for name in sorted(self.found.files)
@@ -559,7 +559,7 @@ def _lines(path: Path) -> list[str]:
 
 
 def run_ruff(root: Path, arguments: Sequence[str]) -> str:
-    """Run ruff in a folder and return what it prints; nothing where there is none."""
+    """Run ruff in a folder and return the printed output; empty without ruff."""
     environment = program_environment()
     command = [program("ruff"), *arguments, "--no-cache"]
     done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
@@ -567,7 +567,7 @@ def run_ruff(root: Path, arguments: Sequence[str]) -> str:
 
 
 def _explained(done: footprint.Footprint, file: CellFile, name: str) -> str:
-    """Say which cell fails, and what was probably done when it did not."""
+    """Return an error message with the failing cell and a likely cause."""
     found = _NAME_ERROR.search(done.problem)
     if not found or done.cell is None:
         return f"{done.problem}. Nothing was changed."
@@ -613,7 +613,7 @@ def _require_promotable(writes: Sequence[str], reads: Sequence[str], root: Path)
 
 
 def write_sample(source: Path, target: Path) -> bool:
-    """Write a small sample of an input for the smoke test; return whether there is one."""
+    """Write a small sample of an input for the smoke test; return whether that was possible."""
     if source.stat().st_size <= SMALL_BYTES:
         copy_file(source, target)
         return True
@@ -662,7 +662,7 @@ def _dumped(content: Any) -> str:
 
 
 def _title(content: Mapping[str, Any]) -> str:
-    """Return the first heading of a notebook; empty if it begins with none."""
+    """Return the heading at the start of a notebook; empty without a heading."""
     for cell in content["cells"]:
         if cell["cell_type"] == "markdown":
             found = re.search(r"^#+ +(.+)$", source_text(cell), re.M)
@@ -672,7 +672,7 @@ def _title(content: Mapping[str, Any]) -> str:
 
 
 def _shown(executed: Path) -> list[Any]:
-    """Return what the cells of an executed copy show, without what changes from run to run."""
+    """Return the cell outputs of an executed copy, without parts that change from run to run."""
     cells = json.loads(executed.read_text(encoding="utf-8"))["cells"]
     return [
         shown for cell in cells for output in cell.get("outputs", ()) for shown in _output(output)

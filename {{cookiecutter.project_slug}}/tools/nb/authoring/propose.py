@@ -1,4 +1,4 @@
-"""What a production notebook takes from outside: its paths from the root, and its parameters."""
+"""Proposals for a production notebook: paths rewritten from the root, constants as parameters."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _CHANGING |= {"setdefault", "discard", "reverse", "popitem"}
 
 @dataclass(frozen=True)
 class Paths:
-    """How paths in a notebook are written for another working directory.
+    """The rule by which path literals are rewritten for another working directory.
 
     Attributes:
         root: the project's root.
-        folder: the notebook's working directory until now.
-        target: what the root is called in the result; empty for paths relative to the root.
-        used: the files that the notebook uses, relative to the root, and what each is to be called.
+        folder: the notebook's present working directory.
+        target: the prefix for the root in the result; empty for paths relative to the root.
+        used: the files that the notebook uses, relative to the root, each with the new path.
     """
 
     root: Path
@@ -39,7 +39,7 @@ class Paths:
     used: Mapping[str, str] | None = None
 
     def written(self, text: str) -> str:
-        """Return a text that is a path of the project as it has to be written; else the text."""
+        """Return the rewritten path for a text that is a path of the project; else the text."""
         if not text or "\n" in text or len(text) > 500:
             return text
         name = self._relative(text)
@@ -54,7 +54,7 @@ class Paths:
         path = Path(text).expanduser() if text.startswith("~/") else Path(text)
         if path.is_absolute():
             return self._inside(path) or self._foreign(path)
-        if self.target:  # paths that are relative stay what they are in a copy
+        if self.target:  # relative paths are valid in a copy, too
             return None
         name = self._inside(self.folder / path)
         if name is None:
@@ -74,7 +74,7 @@ class Paths:
         return None
 
     def _foreign(self, path: Path) -> str | None:
-        """Return the path of an absolute path of another machine, if its end is in the project."""
+        """Return the project path that matches the end of another machine's absolute path."""
         if path.exists():
             return None
         for start in range(1, len(path.parts) - 1):
@@ -87,7 +87,7 @@ class Paths:
 
 
 def with_paths(file: CellFile, paths: Paths) -> dict[int, str]:
-    """Return the sources of the cells in which paths have to be written otherwise."""
+    """Return the new source of each cell in which path literals change."""
     changed = {cell.number: _rewritten(cell.source, paths) for cell in file.cells}
     sources = {cell.number: cell.source for cell in file.cells}
     return {number: text for number, text in changed.items() if text != sources[number]}
@@ -111,7 +111,7 @@ def _rewritten(source: str, paths: Paths) -> str:
 
 
 def _edits(text: str, lines: list[int], paths: Paths) -> Iterator[tuple[int, int, str]]:
-    """Yield from where to where, in bytes, a literal is to be replaced, and by what."""
+    """Yield replacements of literals: start and end, in bytes, and the new text."""
     content = text.encode()
     tree = ast.parse(text)
     inner = {
@@ -121,7 +121,7 @@ def _edits(text: str, lines: list[int], paths: Paths) -> Iterator[tuple[int, int
         for part in ast.walk(node)
         if part is not node
     }
-    # What follows another text, `root + "/data"`, is no path of its own.
+    # The right side of a sum, `root + "/data"`, is only part of a path.
     added = (node for node in ast.walk(tree) if isinstance(node, ast.BinOp))
     inner |= {id(node.right) for node in added if isinstance(node.op, ast.Add)}
     for node in ast.walk(tree):
@@ -145,7 +145,7 @@ def _edits(text: str, lines: list[int], paths: Paths) -> Iterator[tuple[int, int
 
 
 def _parts(value: str, paths: Paths) -> Iterator[tuple[str, str]]:
-    """Yield the paths in a literal that change, and their new form: all of it, or quoted parts."""
+    """Yield changed paths, old and new, in a literal: the whole literal, or quoted parts."""
     candidates = [value]
     if any(mark in value for mark in "'\""):
         candidates += [one or two for one, two in _QUOTED.findall(value)]
@@ -163,15 +163,15 @@ def _parts(value: str, paths: Paths) -> Iterator[tuple[str, str]]:
 
 @dataclass(frozen=True)
 class Proposed:
-    """A constant that becomes a parameter.
+    """A parameter proposed from a constant of the notebook.
 
     Attributes:
-        name: its name.
-        cell: the code cell that it is in.
-        lines: its lines in that cell, comments right above it included, from and to.
+        name: the constant's name.
+        cell: the code cell with the assignment.
+        lines: first and last line in that cell, comments right above included.
         code: the annotated assignment.
-        value: its value, as a config file has it.
-        comment: what the notebook says of it.
+        value: the value in the form of a config file.
+        comment: the notebook's comment on the constant.
     """
 
     name: str
@@ -183,10 +183,10 @@ class Proposed:
 
 
 def proposed_parameters(file: CellFile, names: Names) -> list[Proposed]:
-    """Return the constants at the top level that can become parameters.
+    """Return top-level constants that can become parameters.
 
-    Those are assigned once, to a literal, changed nowhere, and used by no function or class: what
-    a function uses moves with it to the module.
+    Those are assigned once, to a literal, changed nowhere, and used by no function or class: a
+    constant that a function uses moves with that function to the module.
     """
     used = {
         needed
@@ -226,7 +226,7 @@ def _proposed(name: str, definition: Any) -> Proposed | None:
 
 
 def _changed_names(file: CellFile) -> Iterator[str]:
-    """Yield names whose value is changed in place, item by item or by a method."""
+    """Yield names mutated in place, by item assignment or method, or declared `global`."""
     for cell in file.cells:
         masked = mask(cell.source)
         for node in ast.walk(ast.parse(masked.text)) if masked else ():
@@ -255,7 +255,7 @@ def without(source: str, proposed: Iterable[Proposed]) -> str:
 
 
 def proposed_cell(proposed: Iterable[Proposed]) -> str:
-    """Return the source of the parameters cell; there is one even if it has nothing to hold."""
+    """Return the source of the parameters cell, which exists even without parameters."""
     lines = [
         line
         for one in proposed
@@ -265,7 +265,7 @@ def proposed_cell(proposed: Iterable[Proposed]) -> str:
 
 
 def config(values: Mapping[str, tuple[Any, str]], written: Callable[[Any], str]) -> str:
-    """Return the text of a config file: a comment and a value for each name."""
+    """Return a config file's YAML text: a comment and a value for each name."""
     return "".join(
         (f"# {comment}\n" if comment else "") + f"{written(name)}: {written(value)}\n"
         for name, (value, comment) in values.items()

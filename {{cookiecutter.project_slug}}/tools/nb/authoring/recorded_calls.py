@@ -1,7 +1,7 @@
-"""Tests written from calls that were recorded while a notebook ran (`nb.tracing.call_recorder`).
+"""Unit tests generated from calls recorded while a notebook ran (`nb.tracing.call_recorder`).
 
-`python -m nb.authoring.recorded_calls` calls the functions again, by themselves, and writes asserts
-about results that can be read and are the same every time.
+`python -m nb.authoring.recorded_calls` calls the functions again, without the notebook, and writes
+asserts about results that are readable and reproducible.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from typing import Any
 
 from nb.tracing.call_recorder import ROWS
 
-# Columns of a table in a test, and characters of a value: a person reads them.
+# Columns of a table in a test, and characters of a value: people have to review the test.
 COLUMNS = 12
 LONGEST_CODE = 1200
 
 
 class NotPlain(ValueError):
-    """A value that cannot be written as Python that a person would read."""
+    """A value without a readable Python literal."""
 
 
 def code_of(value: Any) -> str:
-    """Return Python code for a value.
+    """Return a Python expression for a value.
 
     Raises:
-        NotPlain: if it is not a plain value, a small table or a small array.
+        NotPlain: for any value but plain values, small tables and small arrays.
     """
     code = _code(value)
     if len(code) > LONGEST_CODE:
@@ -79,10 +79,10 @@ def _index(table: Any) -> str:
 
 
 def asserts(name: str, value: Any) -> list[str]:
-    """Return asserts, as lines of code, that a name stands for a value.
+    """Return assert statements, as lines, that a name stands for a value.
 
     Raises:
-        NotPlain: if they could not be read.
+        NotPlain: if the asserts would not be readable.
     """
     kind = type(value).__name__
     if kind == "DataFrame":
@@ -116,21 +116,21 @@ def _equality(name: str, value: Any) -> str:
             raise NotPlain("numbers among other things")
         nan = ", nan_ok=True" if any(item != item for item in flat) else ""
         return f"assert {name} == pytest.approx({code}{nan})"
-    if not _holds(value, code):  # tables in a list, NaN in a nested one
+    if not _holds(value, code):  # tables in a list, NaN in a nested list
         raise NotPlain("it cannot be compared")
     return f"assert {name} == {code}"
 
 
 def _holds(value: Any, code: str) -> bool:
-    """Return whether a value is equal to its code, as a test would ask."""
+    """Return whether a value equals the evaluated expression, as the test will compare."""
     try:
         return bool(value == eval(code, _aliases([code])))
-    except Exception:  # equality is the user's, or that of a library
+    except Exception:  # `==` runs the user's or a library's code
         return False
 
 
 def _aliases(codes: Iterable[str]) -> dict[str, Any]:
-    """Return the libraries that code uses, by the names that it has for them."""
+    """Return library modules by the import aliases that occur in expressions."""
     codes = list(codes)
     return {
         alias: importlib.import_module(library)
@@ -141,11 +141,11 @@ def _aliases(codes: Iterable[str]) -> dict[str, Any]:
 
 @dataclass
 class WrittenTests:
-    """Tests of a module's functions.
+    """A test file for a module's functions.
 
     Attributes:
         text: the test file; empty if no function gave an example.
-        untested: why a function has no test, by its name.
+        untested: by name of a function without a test, the reason.
     """
 
     text: str = ""
@@ -153,12 +153,12 @@ class WrittenTests:
 
 
 def write_tests(module: str, folder: Path, origin: str) -> WrittenTests:
-    """Return tests of the functions of a module, from the calls that were recorded.
+    """Return unit tests of a module's functions, from the recorded calls.
 
     Args:
-        module: its dotted name; it is imported.
-        folder: where the calls were kept.
-        origin: the notebook that it was made of, for the first line.
+        module: the module's dotted name, to be imported.
+        folder: the folder of the recorded calls.
+        origin: the notebook from which the module was made, for the first line.
     """
     functions = {
         name: value
@@ -187,7 +187,7 @@ def write_tests(module: str, folder: Path, origin: str) -> WrittenTests:
 def _body(
     name: str, function: Callable[..., Any], path: Path, before: list[str] | None
 ) -> list[str]:
-    """Return the lines of a test from one call; none if a test with many lines is there already."""
+    """Return a test's lines from a call; none if there is a test with many lines already."""
     arguments, options = pickle.loads(path.read_bytes())
     signature = inspect.signature(function)
     codes = {key: code_of(value) for key, value in _named(signature, arguments, options)}
@@ -231,7 +231,7 @@ def _arguments(codes: dict[str, str], signature: inspect.Signature) -> str:
 
 
 def _call(function: Callable[..., Any], codes: dict[str, str], signature: inspect.Signature) -> Any:
-    """Call a function with the values that the test will hold."""
+    """Call a function with the literal arguments of the test."""
     known = {**_aliases(codes.values()), "function": function}
     with redirect_stdout(io.StringIO()):
         return eval(f"function({_arguments(codes, signature)})", known)
@@ -259,7 +259,7 @@ def _file(module: str, origin: str, bodies: dict[str, list[str]]) -> str:
 
 
 def _forbid_files(root: str) -> None:
-    """Refuse this process to open files of the project that are no code."""
+    """Install an audit hook that refuses writes and data files: a unit test must not need them."""
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         if event == "open" and isinstance(arguments[0], str):
@@ -272,7 +272,7 @@ def _forbid_files(root: str) -> None:
 
 
 def main(arguments: Iterable[str]) -> int:
-    """Print tests as JSON.
+    """Print the generated tests as JSON.
 
     Args:
         arguments: the module, the folder of the recorded calls, and the notebook that made them.

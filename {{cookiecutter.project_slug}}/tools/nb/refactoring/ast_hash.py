@@ -1,8 +1,8 @@
-"""The shape of Python code: what is left of it when names are numbered and comments are gone.
+"""Hashes of normalized syntax trees (ASTs): renamed copies of code get the same hash, the shape.
 
-Standard library only. Renamed copies have the same shape: local variables, parameters and functions
-are numbered in the order in which they appear. Comments, docstrings and annotations leave no trace;
-constants, attributes and what is imported do.
+Standard library only. Local variables, parameters and functions are numbered in the order in which
+they appear. Comments, docstrings and annotations are left out of the hash; constants, attributes
+and imported names are part of the hash.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from typing import Any, TypeGuard
 from nb.notebook.code import Definition, Function, Names, imports_of
 
 BUILTINS = frozenset(dir(builtins))
-# Of a syntax tree, what does not change what the code does.
+# AST fields without effect at run time: copies that differ only there are still copies.
 WITHOUT_EFFECT = {"annotation", "returns", "type_comment", "type_params", "ctx", "kind"}
-# The fields in which a syntax tree keeps a name that it binds.
+# The AST field of each node type that holds a bound name.
 BINDING = {
     ast.arg: "arg",
     ast.AsyncFunctionDef: "name",
@@ -33,10 +33,10 @@ BINDING = {
 
 @dataclass(frozen=True)
 class Skeleton:
-    """A piece of code without the names that it may choose freely.
+    """The hash of a code fragment with freely chosen names blanked, and those names.
 
     Attributes:
-        digest: of the code with a blank for each such name.
+        digest: the hash of the code with a blank for each such name.
         names: those names, in order, repetitions included.
     """
 
@@ -45,7 +45,7 @@ class Skeleton:
 
 
 def shape(skeletons: Iterable[Skeleton]) -> str:
-    """Return the shape of pieces of code that follow each other."""
+    """Return the shape (hash) of consecutive code fragments, with names numbered across them."""
     numbers: dict[str, int] = {}
     parts: list[str] = []
     for skeleton in skeletons:
@@ -59,10 +59,10 @@ def _digest(text: str) -> str:
 
 
 class Shapes:
-    """The shapes of the code of one notebook or module.
+    """The AST hashes (shapes) of a notebook's or module's code.
 
     Args:
-        names: what the names at its top level stand for.
+        names: the bindings at the top level of the notebook or module.
     """
 
     def __init__(self, names: Names) -> None:
@@ -71,7 +71,7 @@ class Shapes:
         self._bound_names: dict[ast.AST, set[str]] = {}
 
     def of_definition(self, definition: Definition) -> str:
-        """Return the shape of a function, class or constant."""
+        """Return the shape (AST hash) of a function, class or constant."""
         bound = self._bound(definition.node)
         return shape([self._skeleton(definition.node, bound, free=False)])
 
@@ -96,10 +96,10 @@ class Shapes:
         return Skeleton(_digest(" ".join(writer.tokens)), tuple(writer.names))
 
     def meaning(self, name: str) -> str:
-        """Return what a name of the top level stands for; nothing for a variable."""
+        """Return the hash or origin of a top-level binding; empty for a variable."""
         if name not in self._meanings:
             self._meanings[name] = (
-                "itself"  # while it is found out: of a function that calls itself
+                "itself"  # a placeholder, so that a recursive function does not recurse here
             )
             self._meanings[name] = self._meaning(name)
         return self._meanings[name]
@@ -115,7 +115,7 @@ class Shapes:
 
 
 class _Nameless(Shapes):
-    """Shapes for which no name stands for anything."""
+    """Shapes that ignore bindings: every global name counts as unknown."""
 
     def meaning(self, name: str) -> str:
         return ""
@@ -126,11 +126,11 @@ _NAMELESS = _Nameless(Names())
 
 @dataclass(frozen=True)
 class Outline:
-    """What definitions of the same shape have in common; it is read off their own trees.
+    """A necessary condition for equal shapes, computed from a definition's own AST alone.
 
     Attributes:
-        digest: of the code, whatever its names stand for.
-        words: that every copy holds: attributes, keywords, short texts.
+        digest: the hash of the code, regardless of bindings.
+        words: words found in every copy: attributes, keywords, short texts.
     """
 
     digest: str
@@ -138,7 +138,7 @@ class Outline:
 
 
 def outline(node: ast.stmt) -> Outline:
-    """Return the outline of a function or class."""
+    """Return the outline (binding-free AST hash) of a function or class."""
     writer = _Writer(_NAMELESS, set(), free=True)
     writer.write(node)
     texts = {token[5:-1] for token in writer.tokens if token.startswith("str:")}
@@ -146,12 +146,12 @@ def outline(node: ast.stmt) -> Outline:
 
 
 class _Writer:
-    """Writes a syntax tree as tokens.
+    """A serializer of syntax trees to normalized tokens.
 
     Args:
-        shapes: knows what names stand for.
+        shapes: the lookup for top-level bindings.
         bound: the names that the code binds itself.
-        free: whether a name that stands for nothing known was chosen freely, too.
+        free: whether names without a known binding count as freely chosen, too.
     """
 
     def __init__(self, shapes: Shapes, bound: set[str], *, free: bool) -> None:
@@ -213,14 +213,14 @@ class _Writer:
 
 
 def is_docstring(node: Any) -> TypeGuard[ast.Expr]:
-    """Whether something is a statement that is only a text."""
+    """Whether a node is a docstring: a statement that is only a string constant."""
     if not isinstance(node, ast.Expr) or not isinstance(node.value, ast.Constant):
         return False
     return isinstance(node.value.value, str)
 
 
 def _bound_names(node: ast.AST) -> Iterator[str]:
-    """Yield the names that a definition binds, its own and those of what is in it included."""
+    """Yield the names bound by a definition, including the definition's own and nested names."""
     for inner in ast.walk(node):
         if isinstance(inner, ast.Name):
             if not isinstance(inner.ctx, ast.Load):
@@ -241,7 +241,7 @@ def _members(statement: ast.stmt) -> Iterator[str]:
 
 
 def parameters(function: Function) -> list[str]:
-    """Return the names of a function's parameters, in order."""
+    """Return the parameter names of a function, in order."""
     given = function.args
     starred = [given.vararg, *given.kwonlyargs, given.kwarg]
     return [one.arg for one in (*given.posonlyargs, *given.args, *starred) if one]

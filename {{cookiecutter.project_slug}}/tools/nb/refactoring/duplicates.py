@@ -1,7 +1,7 @@
-"""Find code that stands in several places: functions, classes and runs of statements.
+"""Clone detection in notebooks and `src/`: duplicated functions, classes, runs of statements.
 
-Standard library only. Code is compared by its shape (`shapes`), and shapes by their hashes: the
-work grows with the code, not with its square.
+Standard library only. Code is compared by AST hashes (`ast_hash`), because pairwise comparison
+would grow with the square of the code; hashing grows linearly.
 """
 
 from __future__ import annotations
@@ -23,26 +23,26 @@ from .ast_hash import Shapes, Skeleton, is_docstring, parameters, shape
 from .nbdev_cells import GENERATED, exported_module, is_exported
 
 NOTEBOOKS = Path("notebooks")
-# Lines of code from which a definition, or a run of statements, is worth a finding.
+# The least number of code lines; shorter duplicates are not worth a shared function.
 DEFINITION_LINES = 3
 BLOCK_LINES = 5
-# What ends a run of statements.
+# Imports and definitions end a run: imports must repeat, definitions are compared as a whole.
 BREAKS = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
 @dataclass(frozen=True)
 class CodePlace:
-    """Where a piece of code stands.
+    """The location of a code fragment in a notebook or module.
 
     Attributes:
         path: the file, relative to the project's root.
         cell: the code cell, from 1; 0 in a module.
-        line: its first line, in the cell or the module.
-        end: its last line.
-        lines: how many lines of code it has; blank lines, comments and docstrings do not count.
-        name: of the function or class; empty for a block.
+        line: the first line, in the cell or the module.
+        end: the last line.
+        lines: the number of code lines; blank lines, comments and docstrings do not count.
+        name: the name of the function or class; empty for a block.
         parameters: the names of a function's parameters.
-        module: the dotted name of the module it can be imported from; empty for a notebook.
+        module: the dotted name of the importable module; empty for a notebook.
     """
 
     path: str
@@ -60,7 +60,7 @@ class CodePlace:
 
 @dataclass(frozen=True)
 class Duplicate:
-    """Code that stands in several places.
+    """A duplicate: equal code in several places.
 
     Attributes:
         kind: `function`, `class` or `block`.
@@ -72,22 +72,22 @@ class Duplicate:
 
     @property
     def name(self) -> str:
-        """What the first copy is called; empty for a block."""
+        """The name of the first copy; empty for a block."""
         return self.places[0].name
 
     @property
     def saved(self) -> int:
-        """How many lines go when one copy stays."""
+        """The number of lines saved if a single copy stays."""
         lines = [place.lines for place in self.places]
         return sum(lines) - max(lines)
 
     @property
     def module(self) -> str:
-        """The module that has it already; empty if none has."""
+        """The module that has the code already; empty if none has."""
         return self.places[0].module
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as JSON has it."""
+        """Return the duplicate as a JSON object."""
         shown = ("path", "cell", "line", "end", "lines", "name", "module")
         places = [{key: getattr(place, key) for key in shown} for place in self.places]
         return {
@@ -100,7 +100,7 @@ class Duplicate:
 
     @property
     def repair(self) -> str:
-        """What repairs it: a command, or the import that takes the place of the copies."""
+        """The repair: a command, or the import that replaces the copies."""
         if self.kind != "block":
             return f"nb extract {next(place.name for place in self.places if place.cell)}"
         if self.module:
@@ -110,12 +110,12 @@ class Duplicate:
 
 @dataclass(frozen=True)
 class Source:
-    """A notebook or a module, ready to be compared.
+    """The parsed code of a notebook or module.
 
     Attributes:
         path: relative to the project's root.
-        cells: its code cells; a module is one, with number 0.
-        module: its dotted name, or that of the module which nbdev writes from it.
+        cells: the code cells; a module counts as a single cell with number 0.
+        module: the module's dotted name; for a notebook, of the module that nbdev exports.
     """
 
     path: str
@@ -124,16 +124,16 @@ class Source:
 
     @cached_property
     def shapes(self) -> Shapes:
-        """The shapes of its code."""
+        """The AST hashes of this source's code."""
         return Shapes(names_of(self.cells))
 
     def definitions(self) -> Iterator[Definition]:
-        """Yield its functions and classes."""
+        """Yield the functions and classes of this source."""
         for found in self.shapes.names.definitions.values():
             yield from (one for one in found if not one.is_constant)
 
     def place(self, cell: int, nodes: Sequence[ast.stmt], name: str = "") -> CodePlace:
-        """Return where statements that follow each other stand."""
+        """Return the location of consecutive statements."""
         first, last = nodes[0], nodes[-1]
         start, end = first_line(first), last.end_lineno or last.lineno
         counts = self._code_lines[cell]
@@ -154,11 +154,11 @@ class Source:
 
     @cached_property
     def _code_lines(self) -> dict[int, list[int]]:
-        """By cell: how many lines of code there are up to each line."""
+        """Prefix sums of code lines per cell, so that the length of any range is a subtraction."""
         return {cell.number: [0, *accumulate(_is_code(cell.source))] for cell in self.cells}
 
     def runs(self) -> Iterator[Run]:
-        """Yield the statements that follow each other, in cells and in functions."""
+        """Yield runs of consecutive statements, in cells and in functions."""
         for cell in self.cells:
             masked = mask(cell.source)
             if masked is None or "parameters" in cell.tags:
@@ -177,14 +177,14 @@ class Source:
 
 @dataclass(frozen=True)
 class Run:
-    """Statements that follow each other.
+    """A run of consecutive statements.
 
     Attributes:
-        source: where they stand.
-        cell: in which cell.
-        name: of the function around them; empty at the top level.
+        source: the notebook or module.
+        cell: the number of the cell.
+        name: the name of the enclosing function; empty at the top level.
         nodes: the statements.
-        skeletons: theirs.
+        skeletons: the skeleton of each statement.
     """
 
     source: Source
@@ -194,12 +194,12 @@ class Run:
     skeletons: Sequence[Skeleton]
 
     def lines(self, number: int) -> int:
-        """Return how many lines of code a statement has."""
+        """Return the number of code lines of a statement."""
         return self.source.place(self.cell, [self.nodes[number]]).lines
 
 
 def _bodies(node: ast.AST) -> Iterator[list[ast.stmt]]:
-    """Yield the bodies of a module, of its functions and classes, and of what is in those."""
+    """Yield statement lists: a module's body, and those of functions and classes, nested too."""
     body: list[ast.stmt] = getattr(node, "body", [])
     yield body
     for inner in body:
@@ -218,7 +218,7 @@ def _is_code(source: str) -> Iterator[bool]:
 
 
 def _without_breaks(body: Sequence[ast.stmt], hidden: set[int]) -> Iterator[list[ast.stmt]]:
-    """Split statements where one is no part of a block: imports, definitions, lines of IPython."""
+    """Split statements at those outside any block: imports, definitions, lines of IPython."""
     part: list[ast.stmt] = []
     for node in body:
         lines = range(node.lineno, (node.end_lineno or node.lineno) + 1)
@@ -232,7 +232,7 @@ def _without_breaks(body: Sequence[ast.stmt], hidden: set[int]) -> Iterator[list
 
 
 def find_duplicates(root: Path, block_lines: int = BLOCK_LINES) -> list[Duplicate]:
-    """Return the code that stands in several notebooks, or in a notebook and in `src/`.
+    """Return the duplicates among notebooks, or between a notebook and `src/`.
 
     Args:
         root: the project's root.
@@ -248,10 +248,10 @@ def find_duplicates(root: Path, block_lines: int = BLOCK_LINES) -> list[Duplicat
 
 
 def read_sources(root: Path) -> list[Source]:
-    """Return the modules below `src/`, then all notebooks.
+    """Return the parsed modules below `src/`, then all parsed notebooks.
 
-    Modules that nbdev wrote are left out: their notebooks are the originals. So is a notebook that
-    cannot be read, with a line on standard error.
+    Modules that nbdev wrote are left out: their notebooks are the originals. An unreadable notebook
+    is skipped with a line on standard error.
     """
     sources = list(read_modules(root, Sources(root / "src")))
     package = project_package(root)
@@ -266,7 +266,7 @@ def read_sources(root: Path) -> list[Source]:
 
 
 def read_modules(root: Path, files: Sources) -> Iterator[Source]:
-    """Yield the modules below `src/`, but for those that nbdev wrote."""
+    """Yield the parsed modules below `src/`, except those that nbdev wrote."""
     for name, path in files.modules.items():
         text = path.read_text(encoding="utf-8", errors="replace")
         if not text.startswith(GENERATED):
@@ -274,12 +274,12 @@ def read_modules(root: Path, files: Sources) -> Iterator[Source]:
 
 
 def notebook_source(path: str, cells: tuple[Cell, ...], package: str) -> Source:
-    """Return a notebook's code, ready to be compared.
+    """Return the parsed code of a notebook.
 
     Args:
-        path: relative to the project's root.
-        cells: its code cells.
-        package: that nbdev exports to.
+        path: the notebook, relative to the project's root.
+        cells: the code cells.
+        package: the package that nbdev exports to.
     """
     module = exported_module(cells)
     return Source(path, cells, f"{package}.{module}" if module else "")
@@ -290,7 +290,7 @@ def _relative(path: Path, root: Path) -> str:
 
 
 def find_definitions(sources: Iterable[Source]) -> list[Duplicate]:
-    """Return the functions and classes that stand in several notebooks, or in one and in `src/`."""
+    """Return duplicated functions and classes among notebooks, or between a notebook and `src/`."""
     groups: dict[str, list[CodePlace]] = {}
     for source in sources:
         for found in source.definitions():
@@ -306,7 +306,7 @@ def find_definitions(sources: Iterable[Source]) -> list[Duplicate]:
 
 
 def in_order(places: Iterable[CodePlace]) -> tuple[CodePlace, ...]:
-    """Return places in the order of a finding: what can be imported first."""
+    """Return places in the order of a finding: importable modules first."""
     return tuple(sorted(places, key=lambda p: (not p.module, p.path, p.cell, p.line)))
 
 
@@ -314,26 +314,26 @@ def _is_shared(places: Sequence[CodePlace]) -> bool:
     return any(place.cell for place in places) and len({place.path for place in places}) > 1
 
 
-# A part of a run: the run, the first of its statements, and the one after the last.
+# A part of a run: the run, the index of the first statement, and the index after the last.
 Part = tuple[Run, int, int]
 
 
 class _Blocks:
-    """Finds runs of statements that stand in several places.
+    """The search for duplicated runs of statements (blocks).
 
     Args:
-        sources: where to look.
-        lines: of code, from which a run counts.
+        sources: the notebooks and modules to search.
+        lines: the least number of code lines of a block.
     """
 
     def __init__(self, sources: Iterable[Source], lines: int) -> None:
         self.lines = lines
         self.runs = [run for source in sources for run in source.runs()]
-        # What was found, by file and cell of each of its places.
+        # Findings by file and cell, so that coverage is checked only within the same cell.
         self.found: dict[tuple[str, int], list[Duplicate]] = {}
 
     def find(self, known: Iterable[Duplicate]) -> list[Duplicate]:
-        """Return the blocks; those within findings that are known already are left out."""
+        """Return duplicated blocks, except those within findings that are known already."""
         for duplicate in known:
             self._note(duplicate)
         groups: dict[str, list[Part]] = {}
@@ -363,7 +363,7 @@ class _Blocks:
             lines -= count
 
     def _grown(self, group: Sequence[Part]) -> Iterator[list[Part]]:
-        """Yield the longest parts that begin as those of a group and still have the same shape."""
+        """Yield groups of equal parts, extended statement by statement while shapes stay equal."""
         parts = _apart(group)
         if not _is_shared([_place(part) for part in parts]):
             return
@@ -405,7 +405,7 @@ def _place(part: Part) -> CodePlace:
 
 
 def _apart(group: Sequence[Part]) -> list[Part]:
-    """Leave out parts that overlap with the one before: a line that is repeated many times."""
+    """Return the parts of a group without overlaps, which arise from a line repeated many times."""
     kept: list[Part] = []
     for part in group:
         if not kept or kept[-1][0] is not part[0] or kept[-1][2] <= part[1]:

@@ -1,4 +1,4 @@
-"""Move a function or class, with all its copies, from notebooks to a module of `src/`."""
+"""Extraction of functions and classes from notebooks to `src/`, with imports in place of copies."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from .nbdev_cells import write_module
 
 @dataclass
 class Extraction:
-    """What an extraction changes.
+    """The planned file changes of an extraction.
 
     Attributes:
-        name: what is extracted.
-        module: where to, as a dotted name.
+        name: the name of the extracted function or class.
+        module: the dotted name of the target module.
         changes: the new text of each file, by its path.
         left: the copies that stay, with the reason.
-        exporting: the notebook from which nbdev writes the module, if there is one.
-        before: the content of each file when the change was worked out; None if there was none.
+        exporting: the notebook from which nbdev writes the module, if any.
+        before: the content of each file when the change was planned; None for a new file.
     """
 
     name: str
@@ -58,16 +58,16 @@ class Extraction:
         return "".join(parts)
 
     def generated(self, root: Path) -> list[Path]:
-        """Return the files that nbdev writes besides."""
+        """Return the files that nbdev writes in addition to the planned changes."""
         package = root / "src" / self.module.partition(".")[0]
         names = ("_modidx.py", *self.module.split(".")[1:])
         return [package / f"{n.removesuffix('.py')}.py" for n in names] if self.exporting else []
 
     def write(self, root: Path) -> None:
-        """Write the files; nbdev writes the module where it is nbdev's.
+        """Write the changed files; nbdev writes a module that is exported from a notebook.
 
         Raises:
-            NbError: if somebody changed one of them since the change was worked out.
+            NbError: if somebody changed any of the files since the change was planned.
         """
         with edit_lock(root):
             for path in self.changes:
@@ -80,22 +80,22 @@ class Extraction:
                 write_whole(path, content)
 
     def contents(self) -> dict[Path, bytes]:
-        """Return the new content of each file."""
+        """Return the new content of each changed file."""
         return {path: new.encode("utf-8", "surrogatepass") for path, new in self.changes.items()}
 
 
 def prepare_extraction(root: Path, name: str, to: str = "", origin: str = "") -> Extraction:
-    """Find out what an extraction changes; nothing is written.
+    """Plan the file changes of an extraction, without writing a file.
 
     Args:
         root: the project's root.
-        name: of a function or class at the top level of a notebook.
-        to: the module, `data` or `package.data`. By default the one that has it already, else
-            `shared`.
-        origin: the notebook that has the right one, if several have different ones.
+        name: the name of a function or class at the top level of a notebook.
+        to: the module, `data` or `package.data`. By default the module that has the definition
+            already, else `shared`.
+        origin: the notebook with the right definition, if definitions differ.
 
     Raises:
-        NbError: if there is no such definition, several that differ, or it cannot move.
+        NbError: if the definition is missing, ambiguous or cannot move.
     """
     sources = read_sources(root)
     copies = _copies(sources, name, origin)
@@ -143,14 +143,14 @@ def carry_out(
 
     Args:
         root: the project's root.
-        extraction: what changes.
-        run: whether to run.
-        keep: leave the changes in place, whatever comes out.
+        extraction: the planned changes.
+        run: whether to run the stages.
+        keep: leave the changes in place even if a stage fails or outputs differ.
         show: called with the comparison.
 
     Raises:
-        NbError: if a stage is stale before, fails, or gives other outputs; unless `keep`, all is
-            then as it was.
+        NbError: if a stage is stale before, fails, or gives other outputs; unless `keep`, all
+            files are restored then.
     """
     notebooks = [path.relative_to(root) for path in extraction.changes if path.suffix == ".ipynb"]
     stages = rerun.stages_of(root, notebooks) if run else []
@@ -172,7 +172,7 @@ def carry_out(
 
 @dataclass(frozen=True)
 class _Copy:
-    """A definition and where it stands."""
+    """A copy of a definition, with the source that holds that copy."""
 
     source: Source
     definition: Definition
@@ -181,7 +181,7 @@ class _Copy:
 
 
 def _copies(sources: Iterable[Source], name: str, origin: str) -> list[_Copy]:
-    """Return the definition of a name and its copies; one that can be imported first."""
+    """Return all copies of a definition, importable copies first."""
     every = [
         _Copy(
             source,
@@ -219,7 +219,7 @@ def _module_file(root: Path, module: str) -> Path:
 
 
 def _with_definition(root: Path, first: _Copy, module: str, target: Path, found: Extraction) -> str:
-    """Note the module's new text, with the definition and all that it needs, and return it."""
+    """Plan and return the module's new text, with the definition and its dependencies."""
     file = read_cells(root / first.place.path)
     where = first.place.path
     move = relocate.plan_relocation(names_of_notebook(file), [first.definition.name], where)
@@ -241,12 +241,12 @@ def _replaced(
     there: Shapes,
     changes: Mapping[Path, str],
 ) -> str:
-    """Return the text of a notebook's file in which an import takes the place of a copy."""
+    """Return the notebook file's text with a copy replaced by an import."""
     path = root / copy.place.path
     file = parse_cells(path, changes[path]) if path in changes else read_cells(path)
     names = names_of_notebook(file)
     if copy.definition.name not in names.definitions:
-        return file.text  # another copy in the same notebook brought it away
+        return file.text  # already removed together with another copy in the same notebook
     move = relocate.plan_relocation(names, [copy.definition.name], copy.place.path)
     mine = Shapes(names)
     taken = {copy.definition.name: first.definition.name}

@@ -1,11 +1,12 @@
-"""Move functions, classes and constants from a notebook to a module.
+"""Source transformations that move functions, classes and constants from notebook to module.
 
 Python is changed with libcst, which keeps comments, blank lines and quotes; a notebook's file is
 changed by `cellfile`, which keeps all else. Nothing here writes a file.
 
-    move = refactor.plan(names_of_notebook(file), ["clean"])     what goes along, or why not
-    refactor.add_to_module(text, move, "package.data", path)     the module's new text
-    refactor.take_out(file, move, "package.data")                the notebook file's new text
+    names = names_of_notebook(file)
+    move = plan_relocation(names, ["clean"])                      definitions with dependencies
+    add_to_module(text, move, "package.data", path)               the module's new text
+    take_out(file, names, {"clean": "clean"}, "package.data")     the notebook file's new text
 """
 
 from __future__ import annotations
@@ -43,11 +44,11 @@ NEW_MODULE = '"""Functions that notebooks share."""\n'
 
 @dataclass(frozen=True)
 class Move:
-    """What moves to a module.
+    """The definitions and imports that move to a module.
 
     Attributes:
-        definitions: in the order of the notebook.
-        imports: what they need from elsewhere.
+        definitions: the definitions, in the order of the notebook.
+        imports: the imports that the definitions depend on.
     """
 
     definitions: tuple[Definition, ...]
@@ -55,20 +56,20 @@ class Move:
 
     @property
     def names(self) -> list[str]:
-        """The names of the definitions."""
+        """The names of the moved definitions."""
         return [definition.name for definition in self.definitions]
 
 
 def plan_relocation(names: Names, wanted: Iterable[str], where: str = "the notebook") -> Move:
-    """Return what moves when some definitions move: those, all that they need, and the imports.
+    """Return the dependency closure of some definitions: further definitions and imports.
 
     Args:
-        names: what the names of the notebook stand for.
+        names: the bindings of the notebook.
         wanted: names of functions, classes or constants.
-        where: what messages call the notebook.
+        where: the notebook's name in messages.
 
     Raises:
-        NbError: if one cannot move; the message says why, and what to do.
+        NbError: if a definition cannot move; the message has the reason and the next step.
     """
     moved: dict[str, Definition] = {}
     imports: dict[str, Import] = {}
@@ -128,13 +129,13 @@ def add_to_module(text: str, move: Move, module: str, path: Path) -> str:
     """Return a module's text with definitions at its end and the imports that they need.
 
     Args:
-        text: the module as it is; empty for a new one.
-        move: what to add. What is there already, with the same code, is not added again.
-        module: its dotted name.
-        path: its file, for messages and for the settings of ruff.
+        text: the module's present text; empty for a new module.
+        move: the definitions to add; those already there with the same code are skipped.
+        module: the module's dotted name.
+        path: the module's file, for messages and for the settings of ruff.
 
     Raises:
-        NbError: if one of the names stands for something else there.
+        NbError: if any of the names has another meaning in the module.
     """
     import libcst as cst
     from libcst.codemod import CodemodContext
@@ -158,7 +159,7 @@ def add_to_module(text: str, move: Move, module: str, path: Path) -> str:
 
 def _has_import(there: Names, wanted: Import, module: str, path: Path) -> bool:
     if f"{wanted.module}.{wanted.name}" == f"{module}.{wanted.binds}":
-        return True  # of the module itself: the name is known there
+        return True  # an import from the target module: the name is known there
     found = there.imports.get(wanted.binds)
     taken = wanted.binds in there.definitions or wanted.binds in there.variables
     if taken or (found and found.origin != wanted.origin):
@@ -183,7 +184,7 @@ def _plain(definition: Definition) -> str:
 
 
 def _appended(tree: cst.Module, pieces: Sequence[str], constants: Sequence[bool]) -> str:
-    """Return a module's code with pieces before a final `if __name__ == "__main__"`."""
+    """Return a module's code with pieces added before a final `if __name__ == "__main__"`."""
     end = len(tree.body)
     if end and "__name__" in tree.code_for_node(tree.body[-1]).partition(":")[0]:
         end -= 1
@@ -204,7 +205,7 @@ def source_of(definition: Definition) -> str:
 
 
 def _parsed(masked: Masked) -> tuple[cst.Module, list[Any]]:
-    """Parse a source; return it with its lines and statements, each an item of its own."""
+    """Return a source's libcst tree, and a flat list of the statements and comment lines."""
     import libcst as cst
 
     tree = cst.parse_module(masked.text)
@@ -230,7 +231,7 @@ def _code(tree: cst.Module, lines: Sequence[Any]) -> str:
 
 
 def _span(lines: Sequence[Any], name: str) -> tuple[int, int]:
-    """Return from where to where a definition goes, with the comments right above it."""
+    """Return the range of a definition's lines, comments right above included."""
     end = next(number for number, line in enumerate(lines) if _defines(line, name))
     start = end
     while start and (comment := getattr(lines[start - 1], "comment", None)):
@@ -262,9 +263,9 @@ def take_out(file: CellFile, names: Names, taken: Mapping[str, str], module: str
 
     Args:
         file: the notebook.
-        names: what its names stand for.
-        taken: by the name of a definition in the notebook, its name in the module. A name that the
-            rest of the notebook does not use is not imported.
+        names: the bindings of the notebook.
+        taken: by the name of a definition in the notebook, the name in the module. A name that
+            the rest of the notebook does not use is not imported.
         module: the module's dotted name.
     """
     cells = {cell.number: _Cell(cell.source) for cell in file.cells}
@@ -288,13 +289,13 @@ def take_out(file: CellFile, names: Names, taken: Mapping[str, str], module: str
 
 
 def rename_keywords(file: CellFile, name: str, renamed: Mapping[str, str], where: str) -> CellFile:
-    """Return a notebook in which the calls of a function use other names for its parameters.
+    """Return a notebook with renamed keyword arguments in the calls of a function.
 
     Args:
         file: the notebook.
-        name: of the function.
-        renamed: the new name of a parameter, by its old one.
-        where: what messages call the notebook.
+        name: the name of the function.
+        renamed: the new name of a parameter, by the old name.
+        where: the notebook's name in messages.
 
     Raises:
         NbError: if the function is handed on, or called in a way that hides the names.
@@ -322,7 +323,7 @@ def rename_keywords(file: CellFile, name: str, renamed: Mapping[str, str], where
 
 
 def _calls(name: str, renamed: Mapping[str, str]) -> Any:
-    """Return a transformer that renames keywords in the calls of a function, and counts these."""
+    """Return a libcst transformer that renames keywords in a function's calls and counts these."""
     import libcst as cst
 
     class Calls(cst.CSTTransformer):
@@ -345,10 +346,10 @@ def _calls(name: str, renamed: Mapping[str, str]) -> Any:
 
 
 class _Cell:
-    """A cell's code while it is changed.
+    """The editable syntax tree of a cell.
 
     Args:
-        source: as it is in the notebook.
+        source: the cell's source in the notebook.
     """
 
     def __init__(self, source: str) -> None:
@@ -360,12 +361,12 @@ class _Cell:
         self.is_changed = False
 
     def source(self) -> str:
-        """Return the changed source."""
+        """Return the changed source of the cell."""
         code = self.masked.unmask(_code(self.tree, self.lines))
         return code if self.original[:1] == "\n" else code.lstrip("\n")
 
     def used(self) -> set[str]:
-        """Return the names that the code uses; of what is not Python, every word."""
+        """Return the names used by the code; in lines that are not Python, every word counts."""
         if not self.is_python:
             return set(_WORD.findall(self.original))
         code = _code(self.tree, self.lines)
@@ -375,7 +376,7 @@ class _Cell:
         return {*words, *loaded, *quoted_names(code)}
 
     def cut(self, name: str) -> None:
-        """Take a definition out, with the comments right above it."""
+        """Remove a definition, with the comments right above."""
         start, end = _span(self.lines, name)
         while start and _is_blank(self.lines[start - 1]):
             start -= 1
@@ -387,7 +388,7 @@ class _Cell:
         self.is_changed = True
 
     def drop_imports(self, unneeded: set[str]) -> None:
-        """Remove imports by the names that they bind."""
+        """Remove the imports of unneeded names."""
         for number, line in enumerate(self.lines):
             kept = _without(line, unneeded) if unneeded else line
             if kept is not line:
@@ -398,7 +399,7 @@ class _Cell:
         self.lines = [line for line in self.lines if line is not None]
 
     def add_imports(self, imports: Sequence[Import]) -> None:
-        """Write imports from one module where the first definition was, or below the first ones."""
+        """Write imports in place of the first definition, or below the first imports."""
         import libcst as cst
 
         if not imports:
@@ -419,7 +420,7 @@ class _Cell:
 
 
 def _import_lines(imports: Sequence[Import]) -> list[str]:
-    """Return the imports of names from one module, as isort has them."""
+    """Return import lines for names from a module, in the order of isort."""
     module = imports[0].module
     plain = [one.name for one in imports if not one.alias]
     plain.sort(key=lambda name: (not name.isupper(), not name[:1].isupper(), name))
@@ -450,7 +451,7 @@ def _is_head(line: Any) -> bool:
 
 
 def _without(line: Any, unneeded: set[str]) -> Any:
-    """Return an import line without some of the names that it binds; None if nothing is left."""
+    """Return an import line without unneeded names; None if nothing is left."""
     import libcst as cst
 
     if not isinstance(line, cst.SimpleStatementLine) or len(line.body) != 1:
@@ -465,7 +466,7 @@ def _without(line: Any, unneeded: set[str]) -> Any:
         return line
     if not kept:
         return None
-    # The comma after the last name stays what it was: none, or that of a list in brackets.
+    # The last name keeps the old trailing comma: outside brackets a comma would be an error.
     kept[-1] = kept[-1].with_changes(comma=small.names[-1].comma)
     return line.with_changes(body=[small.with_changes(names=kept)])
 
@@ -476,7 +477,7 @@ def _binds(alias: cst.ImportAlias) -> str:
 
 
 def _tidied(before: str, after: str, path: Path) -> str:
-    """Sort and format a cell that was in order before; one that was not stays as it is."""
+    """Return a cell's source sorted and formatted by ruff, if the old source was so already."""
     old, new = mask(before), mask(after)
     if old is None or new is None or _ruffed(old.text + "\n", path) != old.text + "\n":
         return after
@@ -496,11 +497,11 @@ def _sorted_imports(text: str, path: Path) -> str:
 
 
 def _ruff(command: list[str], text: str, path: Path) -> str:
-    """Return what ruff makes of a source; the source where there is no ruff, or it finds no way."""
+    """Return ruff's output for a source; the source itself if ruff is missing or fails."""
     ruff = shutil.which(program("ruff"))
     if not ruff or not text.strip():
         return text
-    name = str(path.with_suffix(".py"))  # the project's settings are found through it
+    name = str(path.with_suffix(".py"))  # ruff finds the project's settings from this path
     done = subprocess.run(
         [ruff, *command, "--no-cache", "--stdin-filename", name, "-"],
         input=text.encode(),

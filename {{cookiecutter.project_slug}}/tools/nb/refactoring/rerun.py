@@ -1,6 +1,6 @@
-"""Change sources, run the stages that compute with them, and put everything back if that fails.
+"""Reruns of stages after a refactoring, with rollback of sources and outputs on failure.
 
-What a stage gave is compared by the hashes in `dvc.lock`, before and after.
+Outputs are compared by the hashes in `dvc.lock`, before and after.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ class Compared:
     """An output of a stage, before and after.
 
     Attributes:
-        stage: its stage.
-        path: its file, relative to the root.
+        stage: the name of the stage.
+        path: the output file, relative to the root.
         verdict: same or differs.
     """
 
@@ -38,11 +38,11 @@ class Compared:
 
 
 def stages_of(root: Path, notebooks: Iterable[Path]) -> list[str]:
-    """Return the stages that ran the given production notebooks, by what `dvc.lock` says.
+    """Return the stages that ran the given production notebooks, according to `dvc.lock`.
 
     Args:
         root: the project's root.
-        notebooks: relative to the root; others than production notebooks are in no stage.
+        notebooks: paths relative to the root; only production notebooks are in a stage.
     """
     wanted = {
         (FINGERPRINTS / path.relative_to(PRODUCTION).with_suffix(".txt")).as_posix()
@@ -54,10 +54,10 @@ def stages_of(root: Path, notebooks: Iterable[Path]) -> list[str]:
 
 
 def require_fresh(root: Path, stages: Iterable[str]) -> None:
-    """Make sure that what stages give now is what their sources give.
+    """Refuse stale stages: the comparison needs outputs of the present sources.
 
     Raises:
-        NbError: if one is stale: its outputs say nothing about the sources.
+        NbError: if a stage is stale.
     """
     from nb.pipeline import stage_states
 
@@ -69,7 +69,7 @@ def require_fresh(root: Path, stages: Iterable[str]) -> None:
 
 
 def compare_outputs(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Compared]:
-    """Compare the outputs of stages.
+    """Compare the output hashes of stages, before and after.
 
     Args:
         before: the hashes of the outputs of each stage, as `outputs` returns them.
@@ -83,7 +83,7 @@ def compare_outputs(before: Mapping[str, Any], after: Mapping[str, Any]) -> list
 
 
 def outputs(root: Path, stages: Iterable[str]) -> dict[str, dict[str, str]]:
-    """Return the hash of each output of stages, by stage and path."""
+    """Return the output hashes of stages, by stage and path."""
     lock = read_lock(root)
     return {
         name: {out["path"]: out.get("md5", "") for out in lock.get(name, {}).get("outs", [])}
@@ -92,10 +92,10 @@ def outputs(root: Path, stages: Iterable[str]) -> dict[str, dict[str, str]]:
 
 
 def run_stages(root: Path, stages: Iterable[str]) -> None:
-    """Run stages, and what they depend on.
+    """Run stages and the upstream stages that they depend on.
 
     Raises:
-        NbError: if one fails; what it printed says why.
+        NbError: if a stage fails; the message has the printed reason.
     """
     command = [program("nb"), "run", *stages]
     code = subprocess.call(command, cwd=root, env=program_environment())
@@ -107,16 +107,16 @@ def run_stages(root: Path, stages: Iterable[str]) -> None:
 def all_or_nothing(
     root: Path, written: Mapping[Path, bytes | None], stages: Sequence[str]
 ) -> Iterator[None]:
-    """Put files, the lines of stages in lock files and their outputs back if the block raises.
+    """Roll back files, stages' entries in lock files and stages' outputs if the block raises.
 
-    What somebody else writes meanwhile stays: a file with other content than the block gives it,
-    and the results of other stages.
+    Concurrent changes by somebody else stay: files with other content than the block writes, and
+    the results of other stages.
 
     Args:
         root: the project's root.
-        written: the files that the block writes, whether they exist yet or not, and what it writes
-            to them; None where that is not known.
-        stages: the stages that it runs.
+        written: the files that the block writes, existing or not, each with the new content; None
+            for unknown content.
+        stages: the stages that the block runs.
     """
     names = _with_upstream(read_lock(root), stages)
     small = [root / path for path in _uncached_outputs(root, names)]
@@ -140,7 +140,7 @@ def all_or_nothing(
 
 
 def _with_upstream(lock: Mapping[str, Any], stages: Iterable[str]) -> list[str]:
-    """Return stages and those that they depend on, by what `dvc.lock` says."""
+    """Return stages and the upstream stages that they depend on, according to `dvc.lock`."""
     makers = {out["path"]: name for name, stage in lock.items() for out in stage.get("outs", [])}
     found: dict[str, None] = {}
     waiting = list(stages)
@@ -176,7 +176,7 @@ def _outputs_of(root: Path, stages: Iterable[str]) -> list[str]:
 
 
 def _uncached_outputs(root: Path, stages: Iterable[str]) -> list[str]:
-    """Return the outputs of stages that DVC does not keep a copy of: Git does."""
+    """Return the outputs of stages that Git stores instead of the DVC cache."""
     tracked = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=root,

@@ -1,7 +1,7 @@
-"""A private copy of the project to try things in, and what was made there, brought back as a whole.
+"""Private copies of the project for trial runs; results are brought back all or nothing.
 
-Nothing but `apply` writes to the project. It refuses to replace a file that was changed since the
-copy, and puts everything back if any of it fails.
+Only `apply` writes to the project. `apply` refuses to replace a file that was changed since the
+copy, and rolls everything back on failure.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from nb.project import NbError, edit_lock, program_environment
 
 from .copying import copy_entries, copy_file, project_entries, separate_from_git
 
-# Time of change, size and number of a file: another one has another of them.
+# Modification time, size and inode of a file: any change or replacement alters at least one.
 CopyState = tuple[int, int, int]
 
 
@@ -39,7 +39,7 @@ class Copy:
     states: Mapping[str, CopyState]
 
     def is_outdated(self, name: str) -> bool:
-        """Return whether a file of the project was made, changed or removed since the copy."""
+        """Return whether a file of the project was created, changed or removed since the copy."""
         path = self.origin / name
         if name not in self.states:  # a link to another folder of the project may be on the way
             real, origin = path.parent.resolve() / path.name, self.origin.resolve()
@@ -63,7 +63,7 @@ def clean_copy(root: Path) -> Iterator[Copy]:
     safe as `copying` says.
 
     Raises:
-        NbError: if it does not fit on the disk.
+        NbError: if the copy does not fit on the disk.
     """
     folder = Path(mkdtemp(prefix="nb-copy-")).resolve()
     try:
@@ -82,7 +82,7 @@ def clean_copy(root: Path) -> Iterator[Copy]:
 
 
 def copy_environment(copy: Path) -> dict[str, str]:
-    """Return variables with which programs take the package from the copy, not from the project."""
+    """Return environment variables that make programs import the package from the copy."""
     variables = program_environment()
     path = [str(copy / "src"), variables.get("PYTHONPATH", "")]
     return {**variables, "PYTHONPATH": os.pathsep.join(filter(None, path))}
@@ -91,17 +91,17 @@ def copy_environment(copy: Path) -> dict[str, str]:
 def apply(
     copy: Copy, paths: Iterable[str], finish: Callable[[], None], used: Iterable[str] = ()
 ) -> None:
-    """Bring files of the copy to the project, and do what is left there; all of it or nothing.
+    """Bring files of the copy to the project and call `finish` there, all or nothing.
 
     Args:
         copy: the copy.
         paths: the files, relative to the root.
-        finish: called afterwards, to edit `dvc.yaml` and to tell DVC; if it raises, the project is
-            put back.
+        finish: called afterwards, to edit `dvc.yaml` and to tell DVC; an exception rolls the
+            project back.
         used: files on which the result depends.
 
     Raises:
-        NbError: if somebody changed one of all these files meanwhile.
+        NbError: if somebody changed any of these files meanwhile.
     """
     chosen = list(paths)
     with edit_lock(copy.origin):
@@ -118,7 +118,7 @@ def apply(
 
 
 def _ignore_file(path: str) -> str:
-    """Return the `.gitignore` to which DVC may add an output."""
+    """Return the path of the `.gitignore` to which DVC may add an output."""
     return (Path(path).parent / ".gitignore").as_posix()
 
 
@@ -138,7 +138,7 @@ def _put_back_on_error(copy: Copy, brought: Iterable[str]) -> Iterator[None]:
     except BaseException:
         for path in paths:
             if path in brought and not _is_same(root / path, copy.root / path):
-                continue  # somebody else wrote to it since
+                continue  # keep a change that somebody else made since
             if (backup / path).exists():
                 copy_file(backup / path, root / path)
             else:
@@ -152,5 +152,5 @@ def _put_back_on_error(copy: Copy, brought: Iterable[str]) -> Iterator[None]:
 
 
 def _is_same(path: Path, other: Path) -> bool:
-    """Return whether a file has the content of another; one that is not there stays away."""
+    """Return whether a path is a file with the same content as another file."""
     return path.is_file() and filecmp.cmp(path, other, shallow=False)

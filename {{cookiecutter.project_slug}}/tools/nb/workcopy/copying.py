@@ -1,4 +1,4 @@
-"""Copying of a project: the list of left-out machinery, files with their times, links made safe.
+"""Copying of a project's files: machinery left out, times kept, symbolic links made safe.
 
 A copy never leads writes back: a link to a folder of the project becomes a link inside the copy, a
 link to a folder elsewhere becomes a folder, and a link to a file becomes a file. Only links to
@@ -16,13 +16,13 @@ from pathlib import Path
 
 from nb.git import wiring
 
-# Machinery, caches, and pages that are made again.
+# Machinery, caches and generated pages: large, and rebuilt on demand.
 LEFT_OUT = {
     *(".git", ".venv", ".nb", ".uv", "node_modules", "__pycache__", ".ipynb_checkpoints"),
     *(".pytest_cache", ".ruff_cache", ".mypy_cache", "reports/site", "reports/runs"),
     *(".dvc/cache", ".dvc/tmp", ".dvc/config", ".dvc/config.local"),
 }
-# The copy has a cache of its own, and no Git: nothing in it reaches the project's.
+# The copy has a separate cache and no Git: a run in the copy must not touch the project's.
 DVC_CONFIG = "[core]\n    analytics = false\n    no_scm = true\n"
 FICLONE = 0x40049409
 
@@ -42,7 +42,7 @@ def _entries(folder: Path, root: Path, above: set[Path]) -> Iterator[Path]:
         inside = entry.is_symlink() and _inner_target(path, root)
         if entry.is_dir() and not inside:
             real = path.resolve()
-            if real not in above:  # else a link to a folder around itself
+            if real not in above:  # a link to a parent folder would recurse forever
                 yield from _entries(path, root, above | {real})
 
 
@@ -80,7 +80,7 @@ def _copy_entry(path: Path, place: Path, root: Path, target: Path) -> None:
 
 
 def _inner_target(link: Path, root: Path) -> Path | None:
-    """Return where a link leads, relative to the root, if that is part of a copy as well."""
+    """Return a link's target, relative to the root, if the target is part of the copy as well."""
     real, base = link.resolve(), root.resolve()
     if not real.is_relative_to(base) or real == base:
         return None
@@ -94,7 +94,7 @@ def _is_read_only(path: Path) -> bool:
 
 
 def copy_file(source: Path, target: Path) -> None:
-    """Copy a file with its times; share its blocks where the file system can."""
+    """Copy a file and the times; share blocks (reflink) where the file system can."""
     target.parent.mkdir(parents=True, exist_ok=True)
     target.unlink(missing_ok=True)
     if sys.platform == "linux":
@@ -108,6 +108,6 @@ def copy_file(source: Path, target: Path) -> None:
 
 
 def separate_from_git(copy: Path) -> None:
-    """Make a copy a DVC repository without Git and with a cache of its own."""
+    """Make a copy a DVC repository without Git and with a separate cache."""
     (copy / ".dvc").mkdir(parents=True, exist_ok=True)
     (copy / ".dvc" / "config").write_text(DVC_CONFIG, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Run the whole pipeline on small inputs, in a copy of the project: what its tests use."""
+"""Smoke test of the whole pipeline: runs on small inputs, in a copy of the project."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ COPIED = (".dvcignore", "config", "dvc.yaml", "notebooks", "pyproject.toml", "sr
 def copy_project(root: Path, target: Path) -> None:
     """Copy the project's sources to an empty folder and lay `tests/smoke` over them.
 
-    That folder mirrors the project. A YAML file in it overrides single values of the file that it
-    mirrors; any other file (a small sample of the data, say) takes the place of it.
+    That folder mirrors the project. A YAML file there overrides single values of the mirrored file;
+    any other file (a small sample of the data, say) replaces the mirrored file.
     """
     for source in (root / name for name in COPIED if (root / name).exists()):
         inner = project_entries(source) if source.is_dir() else ()
@@ -44,7 +44,7 @@ def _lay_over(small: Path, target: Path) -> None:
 
 
 def run_pipeline(folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run the pipeline in a copy of the project; return its exit code and its whole output."""
+    """Run the pipeline in a copy of the project; return the exit code and the whole output."""
     return subprocess.run(
         [program("dvc"), "repro"],
         cwd=folder,
