@@ -1,8 +1,8 @@
-"""Rules for notebooks: what `nb check` finds, and why it matters.
+"""Static analysis of notebooks and of `dvc.yaml`: the rules of `nb check` and their runner.
 
-rules/      one function per rule, with its example that passes and its example that fails
+rules/      a function per rule, with a passing and a failing example
 runner      which rules look at which files; `# noqa`
-facts       what the project declares: stages, config files, modules, dependencies
+facts       project facts: stages, config files, modules, dependencies
 elsewhere   which definitions stand in several of the notebooks, or in `src/`, too
 source      a notebook as its cells, parsed
 names       which names a notebook uses before they are defined

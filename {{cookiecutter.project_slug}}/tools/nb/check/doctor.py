@@ -1,4 +1,4 @@
-"""Look at all that a clone needs, name what is wrong, and the one command that repairs it."""
+"""Health checks of a clone: each names a problem and the command that repairs the clone."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ class Diagnosis:
     """The result of one check.
 
     Attributes:
-        name: what was looked at.
-        problem: what is wrong, in words; empty if nothing is.
-        detail: what was seen where nothing is wrong.
-        repair: the one command that repairs it.
+        name: the thing that was checked.
+        problem: the fault, in words; empty if there is none.
+        detail: the observation of a check without a problem.
+        repair: the command that removes the problem.
         is_safe: whether `nb doctor --fix` may run that command.
     """
 
@@ -67,14 +67,14 @@ def examine(root: Path) -> Iterator[Diagnosis]:
             finding = Diagnosis(name, str(error), repair=SETUP)
         yield finding
         if finding.name == "Git repository" and finding.problem:
-            return  # what follows looks into it
+            return  # the next checks read the environment
 
 
 def repair(root: Path, findings: list[Diagnosis]) -> list[str]:
     """Run the commands that safely repair the findings; return those that were run.
 
     Raises:
-        NbError: if one of them fails.
+        NbError: if a command fails.
     """
     commands = dict.fromkeys(f.repair for f in findings if f.problem and f.is_safe)
     for command in commands:
@@ -86,7 +86,7 @@ def repair(root: Path, findings: list[Diagnosis]) -> list[str]:
 
 
 def _portable(root: Path, command: str) -> list[str]:
-    """Return what a task of the Makefile runs, for machines without make."""
+    """Return the commands of a Makefile task, for machines without make."""
     if command != SETUP:
         name, *arguments = command.split()
         return [program(name), *arguments]
@@ -109,7 +109,7 @@ def _python(root: Path) -> Diagnosis:
 
 
 def _environment(root: Path) -> Diagnosis:
-    """Compare what is installed with the lock file, by name and version."""
+    """Compare the installed packages with the lock file, by name and version."""
     locked = _locked_versions(root)
     if not locked:
         problem = "there is no uv.lock or requirements.lock, so versions may differ between people"
@@ -192,7 +192,7 @@ def _identity(root: Path) -> Diagnosis:
 
 
 def _git_locks(root: Path) -> Diagnosis:
-    """Look for lock files of Git: each stops every command that writes what it locks."""
+    """Look for lock files of Git: each stops every command that writes the locked file."""
     folders = {Path(git(root, "rev-parse", "--absolute-git-dir").strip()), wiring.git_dir(root)}
     paths = (p for f in folders for p in (*f.glob("*.lock"), *(f / "refs").rglob("*.lock")))
     found = sorted({path.resolve() for path in paths})
@@ -227,7 +227,7 @@ def _ignored(root: Path) -> Diagnosis:
     fields = git(root, "check-ignore", *options, check=False, stdin=listed).split("\0")
     rows = zip(fields[::4], fields[1::4], fields[2::4], fields[3::4], strict=False)
     for source, line, pattern, name in rows:
-        # Which other files it ignores is for the team to say.
+        # Other entries of the project's own file are the team's choice.
         is_teams = Path(source).name == ".gitignore" and name not in (PIPELINE, LOCK)
         if is_teams or pattern.startswith("!"):
             continue
@@ -410,7 +410,7 @@ def _pipeline(root: Path) -> Diagnosis:
 
 
 def _pipeline_repair(root: Path, problem: str) -> str:
-    """Return how the file that is broken is repaired: the lock is DVC's, dvc.yaml a person's."""
+    """Return the repair of the broken file: the lock is DVC's, dvc.yaml a person's."""
     if LOCK not in problem:
         return "edit dvc.yaml"
     stored = git(root, "show", f"HEAD:{LOCK}", check=False)

@@ -1,4 +1,4 @@
-"""What the project declares: settings, stages, config files, modules and dependencies.
+"""Project facts for rules: settings, stages, config files, modules and dependencies.
 
 Each is read when a rule first asks for it, and once.
 """
@@ -58,7 +58,7 @@ def read_check_settings(project: dict[str, Any]) -> CheckSettings:
     """Return the settings of the content of `pyproject.toml`.
 
     Raises:
-        NbError: if one is unknown or of a wrong type (exit code 2).
+        NbError: if a setting is unknown or of a wrong type (exit code 2).
     """
     table = project.get("tool", {}).get("nb", {}).get("check", {})
     values: dict[str, Any] = {}
@@ -94,12 +94,12 @@ def _texts(key: str, value: Any) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class DeclaredContract:
-    """What a notebook's parameters cell declares.
+    """The parsed parameters cell of a notebook.
 
     Attributes:
         cell: the cell; None if there is not exactly one.
-        parameters: what it declares; empty if it cannot be read.
-        problem: why it cannot be read.
+        parameters: the declared parameters; empty if the cell cannot be read.
+        problem: the reason why the cell cannot be read.
         line: the line of the problem.
     """
 
@@ -117,7 +117,7 @@ class DeclaredContract:
 
 
 class Facts:
-    """What rules may ask of a project.
+    """Facts of a project, read for rules on demand.
 
     Args:
         root: the project's root.
@@ -187,7 +187,7 @@ class Facts:
         )
 
     def contract(self, document: Document) -> DeclaredContract:
-        """Return what a notebook's parameters cell declares."""
+        """Return the parsed parameters cell of a notebook."""
         if document.name not in self._contracts:
             self._contracts[document.name] = _contract(document)
         return self._contracts[document.name]
@@ -293,7 +293,7 @@ class Facts:
         """
         if module in self._modules or module.lower() in self._modules:
             return True
-        # What is installed is read only as far as needed: for most modules the name is enough.
+        # Installed distributions are read only if needed: for most modules the name is enough.
         for name, modules in self._installed:
             self._unknown_modules |= modules is None and name in self._set_up
             self._modules.update(modules or ())
@@ -319,7 +319,7 @@ def _distributions(entries: Iterable[Any]) -> list[str]:
 
 
 def modules_of(distribution: str) -> set[str] | None:
-    """Return the top-level modules of an installed distribution; None if it is not installed."""
+    """Return the top-level modules of an installed distribution; None without an installation."""
     from importlib import metadata
 
     try:

@@ -32,7 +32,7 @@ class Finding:
         cell: the number of the cell among all cells, from 1; None in a file that is no notebook.
         line: the line in the cell, from 1.
         code: of the rule.
-        message: what is wrong and what to do, in one line.
+        message: the problem and the remedy, on a single line.
     """
 
     path: str
@@ -47,5 +47,5 @@ class Finding:
 
 
 Found = Iterator[tuple[Place, str]]
-# What a rule looks at: production notebooks, all notebooks, or dvc.yaml.
+# The scope of a rule: production notebooks, all notebooks, or dvc.yaml.
 PRODUCTION, EVERY, PIPELINE = "production", "every", "pipeline"

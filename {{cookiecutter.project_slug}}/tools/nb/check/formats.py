@@ -13,11 +13,11 @@ FORMATS = ("text", "json", "github")
 
 
 def shown_findings(findings: Sequence[Finding], style: str) -> str:
-    """Write findings, one per line; JSON is one list.
+    """Write findings, each on a line; JSON is a single list.
 
     Args:
-        findings: what to write.
-        style: one of `FORMATS`.
+        findings: the findings to write.
+        style: a name in `FORMATS`.
     """
     if style == "json":
         return json.dumps([vars(finding) for finding in findings], indent=2)
@@ -48,7 +48,7 @@ def rule_table() -> str:
 
 
 def markdown() -> str:
-    """Return the list of all rules as a table and what each is for: a part of the user guide."""
+    """Return the list of all rules as a table, with their reasons: a part of the user guide."""
     rows = [f"| {rule.code} | {_SCOPES[rule.scope]} | {rule.summary} |" for rule in _in_order()]
     table = ["| rule | looks at | what holds |", "|---|---|---|", *rows]
     texts = (f"**{rule.code}: {rule.summary}.** {rule.why}" for rule in _in_order())

@@ -19,12 +19,12 @@ class Rule:
 
     Attributes:
         code: `NB` and three digits.
-        summary: what has to hold, in a few words.
-        why: what goes wrong otherwise.
+        summary: the requirement, in a few words.
+        why: the consequence of a breach.
         good: a notebook that passes, in the percent format; a line `=== path` begins another file.
-        bad: one that does not.
-        scope: what it looks at: production notebooks, all notebooks, or `dvc.yaml`.
-        find: yields what breaks it; the notebook is None for a rule on `dvc.yaml`.
+        bad: a notebook that breaks the rule.
+        scope: the files that the rule checks: production notebooks, all notebooks, or `dvc.yaml`.
+        find: yields the breaches; the notebook is None for a rule on `dvc.yaml`.
     """
 
     code: str
@@ -36,7 +36,7 @@ class Rule:
     find: Callable[[Document, Facts], Found]
 
     def explanation(self) -> str:
-        """Return all there is to say of it, for a terminal."""
+        """Return the full explanation of the rule, for a terminal."""
         parts = [f"{self.code}: {self.summary}", textwrap.fill(self.why, 88)]
         parts += [f"Passes:\n\n{_shown(self.good)}", f"Fails:\n\n{_shown(self.bad)}"]
         return "\n\n".join([*parts, _ADVICE[self.scope].format(code=self.code)])
@@ -76,7 +76,7 @@ def rules_of(prefixes: tuple[str, ...], origin: str) -> set[str]:
         origin: where they are written, for the message.
 
     Raises:
-        NbError: if no code begins with one of them.
+        NbError: if no code begins with a given prefix.
     """
     found: set[str] = set()
     for prefix in prefixes:

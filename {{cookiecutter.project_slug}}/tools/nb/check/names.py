@@ -1,6 +1,6 @@
-"""Which names a notebook uses before they are defined, were it run top to bottom.
+"""Name resolution: finds names that a notebook, run top to bottom, uses before a definition.
 
-Nothing is executed and outputs are not looked at. Where it cannot be told, nothing is said: below
+Nothing is executed and outputs are not looked at. Doubtful cases give no finding: below
 an `if` a definition counts, in a loop it counts from the loop's beginning, and a notebook with a
 star import, `exec` or `globals()` is left alone.
 """
@@ -58,7 +58,7 @@ def undefined_names(cells: Sequence[CheckedCell], also_known: Iterable[str] = ()
 
 
 def _is_opaque(cell: CheckedCell) -> bool:
-    """Whether what a cell defines cannot be told from its text."""
+    """Whether the definitions of a cell cannot be told from the source text."""
     if cell.tree is None or any(escape.magic in OPAQUE_MAGICS for escape in cell.escapes):
         return True
     return any(_defines_anything(node) for node in cell.nodes)
@@ -89,7 +89,7 @@ def _first_definitions(
 
 
 def _globals_in(cell: CheckedCell) -> set[str]:
-    """Return what functions of a cell declare `global`: a call of them may define it."""
+    """Return the names declared `global` in functions of a cell: a call may define them."""
     return {name for node in cell.nodes if isinstance(node, ast.Global) for name in node.names}
 
 
@@ -97,7 +97,7 @@ _LEAVES = (ast.Constant, ast.Load, ast.Store, ast.alias)
 
 
 def bound_names(nodes: Iterable[ast.AST]) -> set[str]:
-    """Return the names that code gives values to in its own scope, not in functions in it."""
+    """Return the names that code binds in the outermost scope, not in nested functions."""
     names: set[str] = set()
     waiting = list(nodes)
     while waiting:
@@ -138,11 +138,11 @@ def _names_bound_by(node: ast.AST) -> Iterator[str]:
 
 
 class _Flow:
-    """Goes through the cells in order and keeps what is defined so far.
+    """Name resolution over the cells in order; keeps the names defined so far.
 
     Args:
         first: the cell that first defines each global name.
-        bound: what each statement that stands in a cell by itself defines.
+        bound: the names that each top-level statement of a cell defines.
         always: the names that need no definition.
     """
 
@@ -157,8 +157,8 @@ class _Flow:
         self._deleted: dict[str, int] = {}
         self._functions: dict[str, set[str]] = {}
         self._later: list[tuple[str, Place]] = []
-        self._branches = 0  # how many `if`, loops and the like it is in
-        self._forgiven = 0  # how many `try` it is in that expect a missing name
+        self._branches = 0  # depth of enclosing `if`, loops and the like
+        self._forgiven = 0  # depth of enclosing `try` that expect a missing name
         self._cell: CheckedCell
 
     def run(self, cell: CheckedCell) -> None:
@@ -168,7 +168,7 @@ class _Flow:
         self._block(cell.tree.body if cell.tree else [])
 
     def finish(self) -> None:
-        """Look at what functions use: it may be defined after them, but somewhere it must be."""
+        """Report names that functions use and that no cell defines, before or after."""
         for name, place in self._later:
             if name not in self.first and name not in self.found:
                 self.found[name] = place, _nowhere(name)
@@ -217,7 +217,7 @@ class _Flow:
         self._bind(self.bound[node] if node in self.bound else bound_names([node]))
 
     def _loop(self, node: ast.For | ast.AsyncFor | ast.While) -> None:
-        # What the body defines is there from the second time on.
+        # Names that the body defines exist from the second pass on.
         if isinstance(node, ast.While):
             self._bind(bound_names([node]))
             self._eval(node.test)
@@ -263,12 +263,12 @@ class _Flow:
     def _eval(
         self, node: ast.AST | None, local: frozenset[str] = frozenset(), now: bool = True
     ) -> None:
-        """Note what an expression or a nested statement uses.
+        """Note the names that an expression or a nested statement uses.
 
         Args:
             node: the code.
-            local: the names of the scopes around it, up to that of the notebook.
-            now: whether it runs at once; the body of a function runs later.
+            local: the names of the enclosing scopes, up to that of the notebook.
+            now: whether the code runs at once; the body of a function runs later.
         """
         match node:
             case None:
@@ -331,7 +331,7 @@ class _Flow:
             self._eval(expression, typed, now)
         own = typed | bound_names(node.body) | {"__module__", "__qualname__"}
         for statement in node.body:
-            # Functions in a class do not see its names; what else is in it does.
+            # Functions in a class do not see the names of the class scope; other code there does.
             self._eval(statement, typed if isinstance(statement, FUNCTIONS) else own, now)
         if now and not local:
             self._bind([node.name])
@@ -379,7 +379,7 @@ class _Flow:
         return f"{name} is used before cell {where} defines it; move one of the two"
 
     def _call(self, name: str, place: Place) -> None:
-        """Look at what a function uses of what is defined only after its call."""
+        """Report names that a called function uses and that are defined only after the call."""
         seen: set[str] = set()
         waiting = [name]
         while waiting and not self._forgiven:
@@ -416,7 +416,7 @@ def _type_parameters(node: ast.AST) -> set[str]:
 
 
 def _surely_used(node: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
-    """Return the global names that every call of a function uses, whatever it is given."""
+    """Return the global names that every call of a function uses, with any arguments."""
     lazy = ast.Yield | ast.YieldFrom
     if node.decorator_list or isinstance(node, ast.AsyncFunctionDef):
         return set()
@@ -425,7 +425,7 @@ def _surely_used(node: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
     used: set[str] = set()
     for statement in node.body:
         if not isinstance(statement, ast.Expr | ast.Assign | ast.AugAssign | ast.Return):
-            break  # from here on it depends
+            break  # later statements may not run
         used |= _surely_loaded(statement)
     own = bound_names(node.body) | {argument.arg for argument in _arguments(node.args)}
     return used - own

@@ -1,5 +1,5 @@
-"""Which paths a notebook names: in constants, f-strings, sums, `format` and `%`, or in a value
-from its config file. What is only known at run time stands for anything.
+"""Paths in a notebook's AST: from constants, f-strings, sums, `format` and `%`, or from a value of
+the config file. A part that is known only at run time matches anything.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def named_paths(document: Document, values: Iterable[object]) -> list[str]:
 
     Args:
         document: the notebook.
-        values: of its parameters.
+        values: of the notebook's parameters.
     """
     nodes = (node for _, node in document.nodes() if isinstance(node, _WITH_TEXT))
     found = {text for node in nodes for text in _texts(node)}
@@ -71,17 +71,17 @@ def _strings(value: object) -> Iterator[str]:
 def is_named(output: str, texts: Sequence[str], foreign: str) -> bool:
     """Whether a declared output can be seen among the texts of a notebook.
 
-    It can if a text is the end of its path, a file below it, or its folder; anything may stand on
-    either side where it is only known at run time.
+    A text shows the output by the end of the path, a file below that path, or the folder; a part
+    known only at run time, on either side, matches anything.
 
     Args:
-        output: its path, as `dvc.yaml` has it.
+        output: the path, as `dvc.yaml` has it.
         texts: what `named_paths` returns.
         foreign: the shell lines and cells of other languages.
     """
     parts = output.rstrip("/").split("/")
     while parts and not re.search(r"\w", PLACEHOLDER.sub("", parts[-1])):
-        parts.pop()  # only its folder can be seen
+        parts.pop()  # only the folder can be seen
     if not parts:
         return True
     if any(output == text or output.endswith(f"/{text}") for text in texts):

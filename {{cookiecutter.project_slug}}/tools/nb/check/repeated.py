@@ -1,7 +1,7 @@
-"""Which functions and classes of notebooks stand elsewhere, too.
+"""Duplicate definitions: functions and classes of notebooks that stand elsewhere, too.
 
-What names stand for is found out only in notebooks and modules with a definition that has the
-outline of another one: for all of them it would cost more than the rest of the rules.
+Names are resolved only in notebooks and modules with a definition that shares an outline with
+another: resolving names in all files would cost more than the rest of the rules.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ WORD = re.compile(r"\w+")
 def duplicates_of(
     documents: Iterable[Document], root: Path, files: Sources
 ) -> dict[str, list[Duplicate]]:
-    """Return the definitions that stand in several notebooks, or in one and in `src/`.
+    """Return the definitions that stand in several notebooks, or in a notebook and in `src/`.
 
     Cells have their numbers among all cells.
 
     Args:
         documents: the notebooks to compare with each other and with `src/`.
         root: the project's root.
-        files: what is under `src/`.
+        files: the modules under `src/`.
 
     Returns:
         By the names of the notebooks that have them.

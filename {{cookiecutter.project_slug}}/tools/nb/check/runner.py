@@ -1,4 +1,4 @@
-"""Which rules look at which files, and what is silenced."""
+"""Runner of the rules: chooses files and rules, and drops findings silenced by `# noqa`."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def only_readable(document: Document, facts: Facts) -> Iterator[tuple[Place, str
 
 @dataclass(frozen=True)
 class Result:
-    """What was looked at and what was found, in order of the files."""
+    """The checked files and the findings, in order of the files."""
 
     notebooks: int
     findings: list[Finding]
@@ -61,7 +61,7 @@ def check_paths(
     select: tuple[str, ...] = (),
     ignore: tuple[str, ...] = (),
 ) -> Result:
-    """Look at notebooks.
+    """Findings of the rules in notebooks and in `dvc.yaml`.
 
     Args:
         root: the project's root.
@@ -195,7 +195,7 @@ def _check_notebook(
 
 
 class _UnreadableError(Exception):
-    """A file that is no notebook: what is wrong with it, without its name."""
+    """A file that is no notebook; the message states the problem without the name."""
 
 
 def _read(root: Path, path: Path) -> Document | _UnreadableError:
@@ -209,7 +209,7 @@ def read_document(name: str, path: Path) -> Document:
     """Read a notebook.
 
     Raises:
-        _UnreadableError: if it is none.
+        _UnreadableError: if the file is no notebook.
     """
     try:
         text, content = read_notebook_text(path, lambda text: (text, load_json(path, text)))
@@ -229,7 +229,7 @@ def _silenced_in(document: Document, place: Place, code: str) -> bool:
 
 
 def _silenced(lines: Sequence[str], place: Place, code: str) -> bool:
-    """Whether the first or last line of a place says `# noqa`, for all rules or this one."""
+    """Whether the first or last line of a place says `# noqa`, for all rules or this rule."""
     for number in {place.line, place.end or place.line}:
         found = NOQA.search(lines[number - 1]) if number <= len(lines) else None
         if found and (not found["codes"] or code in re.split(r"[,\s]+", found["codes"].upper())):

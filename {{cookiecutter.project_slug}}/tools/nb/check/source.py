@@ -1,4 +1,4 @@
-"""A notebook as its cells: each with its place, its tree, and the lines that only IPython reads."""
+"""Parsed notebooks: cells, each with place, AST, and the lines that only IPython reads."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class CheckedCell:
     """A cell.
 
     Attributes:
-        number: its place among all cells, from 1.
+        number: the place among all cells, from 1.
         kind: code, markdown or raw.
-        source: its text.
-        tags: its tags.
+        source: the text.
+        tags: the tags.
         content: the cell as the file has it.
     """
 
@@ -40,7 +40,7 @@ class CheckedCell:
 
     @property
     def tree(self) -> ast.Module | None:
-        """The Python in it, lines as in the cell; None if it cannot be parsed."""
+        """The AST of the cell, lines as in the cell; None after a syntax error."""
         return self._parsed[0]
 
     @property
@@ -50,12 +50,12 @@ class CheckedCell:
 
     @cached_property
     def nodes(self) -> list[ast.AST]:
-        """All nodes of its tree, outer ones first; the marks `Load` and `Store` left out."""
+        """All nodes of the AST, outer nodes first; the marks `Load` and `Store` left out."""
         nodes = ast.walk(self.tree) if self.tree else ()
         return [node for node in nodes if not isinstance(node, ast.expr_context)]
 
     def at(self, node: ast.AST) -> Place:
-        """Return where a node of its tree is."""
+        """Return the place of a node of the AST."""
         line = getattr(node, "lineno", 1)
         return Place(self.number, line, getattr(node, "end_lineno", line) or line)
 
@@ -65,8 +65,8 @@ class Document:
     """A notebook.
 
     Attributes:
-        name: its path, relative to the root, with slashes.
-        notebook: what the rest of the tooling reads of it.
+        name: the path, relative to the root, with slashes.
+        notebook: the model that the rest of the tooling reads.
         cells: all cells, in order.
         data: the file.
     """
@@ -83,7 +83,7 @@ class Document:
 
     @cached_property
     def stored(self) -> tuple[int, list[dict[str, Any]]]:
-        """The size of what Git stores of it, and its cells with the outputs that Git keeps."""
+        """The size of the notebook in Git, and the cells with the outputs that Git keeps."""
         try:
             data = strip(self.data)
         except RefusedError:  # nb verify says so
@@ -103,7 +103,7 @@ def cells_of(content: Any) -> tuple[CheckedCell, ...]:
     """Return the cells of a notebook's JSON.
 
     Raises:
-        KeyError, TypeError, AttributeError: if it is not a notebook.
+        KeyError, TypeError, AttributeError: if the JSON is no notebook.
     """
     return tuple(
         CheckedCell(
@@ -125,7 +125,7 @@ def _parse(source: str) -> tuple[ast.Module | None, tuple[Escape, ...]]:
 
 
 def parse_python(source: str) -> ast.Module | None:
-    """Return the tree of Python source; None if it is none."""
+    """Return the tree of Python source; None after a syntax error."""
     try:
         return ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):

@@ -1,6 +1,6 @@
-"""The commands of `nb`: arguments and messages. What they do is in the modules below them.
+"""The commands of `nb`: arguments and messages. The work is done in the modules below.
 
-Here is what several of them print.
+Here is the output that several commands share.
 """
 
 from __future__ import annotations

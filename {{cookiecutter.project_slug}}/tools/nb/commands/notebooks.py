@@ -117,7 +117,7 @@ def promote_command(
 
 
 def _print_promotion(found: Promotion) -> None:
-    """Print the contract, what moved, the proof, and what is left to do."""
+    """Print the contract, the moved files, the proof, and the remaining steps."""
     choices = found.choices
     secho(f"\n{choices.notebook}, stage {choices.stage}", bold=True)
     facts = {

@@ -82,7 +82,7 @@ def params_command(root: Path, notebook: str | None, commit: str, as_json: bool)
 
 
 def _print_changes(changes: list[Change], commit: str, as_json: bool) -> None:
-    """Print metrics and parameters, before and now; what differs is in bold."""
+    """Print metrics and parameters, before and now; differences are in bold."""
     if as_json:
         echo(json.dumps([vars(change) for change in changes], indent=2, default=str))
         return

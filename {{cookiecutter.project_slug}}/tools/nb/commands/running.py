@@ -1,4 +1,4 @@
-"""Commands that run the pipeline, and say what would run."""
+"""Commands that run the pipeline, or show the stages that would run."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def _print_plan(root: Path, options: Options, nothing: bool, *, as_json: bool) -
 
 
 def _run(root: Path, options: Options, *, as_json: bool, where: Path = Path()) -> None:
-    """Run, make the report, and say what became of it; `where` is the root as the user sees it."""
+    """Run, make the report, and print the outcome; `where` is the root as the user sees it."""
     from nb import report
     from nb.run import record
     from nb.run.pipeline_run import execute
@@ -129,7 +129,7 @@ def _run(root: Path, options: Options, *, as_json: bool, where: Path = Path()) -
 
 
 def _nothing_yet(root: Path) -> str:
-    """Return what to do where `dvc.yaml` declares no stage."""
+    """Return the next step for a `dvc.yaml` without stages."""
     from nb.notebook.content import production_notebooks
 
     notebooks = production_notebooks(root / PRODUCTION)
@@ -163,7 +163,7 @@ def _run_apart(root: Path, options: Options, *, dry_run: bool, as_json: bool) ->
 
 
 def _print_end(done: RunRecord, index: Path | None, *, as_json: bool, where: Path = Path()) -> None:
-    """Say what became of a run, and exit with its code."""
+    """Print the outcome of a run, and exit with the run's code."""
     from nb.run.view import summary
 
     if as_json:
@@ -231,7 +231,7 @@ def task_command(root: Path, /, stage: str, push: bool, as_json: bool, **chosen:
 
 
 def _task_line(found: dict[str, Any]) -> str:
-    """Say what became of a task: `train@forest  restored from the run cache`."""
+    """Return the outcome of a task: `train@forest  restored from the run cache`."""
     from nb.declaration.tasks import RAN, RESTORED
 
     words = {RAN: f"ran; see {found['executed']}", RESTORED: "restored from the run cache"}
@@ -339,7 +339,7 @@ def _print_states(states: list[StageState]) -> None:
 
 
 def _state_lines(state: StageState, width: int) -> str:
-    """Show a stage: its name, one word in color, and a line for each reason."""
+    """Show a stage: the name, a word in color, and a line for each reason."""
     if state.reasons:
         word, reasons = style("stale", fg="red"), state.reasons
     elif state.after:

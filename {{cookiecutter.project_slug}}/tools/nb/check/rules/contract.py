@@ -1,4 +1,4 @@
-"""NB1: the contract of a production notebook, its parameters, its stage and its outputs."""
+"""NB1: the contract of a production notebook, with parameters, stage and outputs."""
 
 from __future__ import annotations
 

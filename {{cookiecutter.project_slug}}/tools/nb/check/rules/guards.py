@@ -1,4 +1,4 @@
-"""NB5: what protects others, in exploratory notebooks, too."""
+"""NB5: rules that protect other people, in exploratory notebooks, too."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""NB4: what a notebook imports is there, here and on another machine."""
+"""NB4: imports of a notebook resolve, here and on another machine."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def names_exist(document: Document, facts: Facts) -> Found:
 def _missing(
     node: ast.AST, module: str, facts: Facts, modules: dict[str, str]
 ) -> Iterator[tuple[str, str]]:
-    """Yield what an import asks for in vain; note which names then stand for which modules."""
+    """Yield the names that an import cannot find; note which names then stand for which modules."""
     if not facts.has_module(module):
         yield module, f"there is no module {module} under src/"
         return

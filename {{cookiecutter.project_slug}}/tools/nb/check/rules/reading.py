@@ -75,7 +75,7 @@ def copies(document: Document, facts: Facts) -> Found:
         others = [place for place in duplicate.places if place.path != document.name]
         more = f" and {len(others) - 1} more" if len(others) > 1 else ""
         for place in duplicate.places:
-            # What nbdev exports is the original of its module.
+            # A definition that nbdev exports is the original of the module.
             if place.path == document.name and not place.module:
                 name = "" if others[0].name == place.name else f" as {others[0].name}"
                 where = f"{place.name} stands in {others[0]}{name}{more}, too"

@@ -93,7 +93,7 @@ def portable_paths(document: Document, facts: Facts) -> Found:
 
 
 def _not_paths(cell: CheckedCell) -> set[ast.AST]:
-    """Return the texts that are no paths: those that stand alone, and what follows other text."""
+    """Return the texts that are no paths: those that stand alone or follow other text."""
     skipped: set[ast.AST] = set()
     for node in cell.nodes:
         if isinstance(node, ast.Expr):
@@ -219,7 +219,7 @@ def _hidden_failure(escape: Escape) -> str:
 
 
 def _ignored_result(node: ast.Call) -> str:
-    """Say what is wrong with a program that is started by a statement of its own."""
+    """Return the problem of a program that is started by a statement of its own."""
     match node.func:
         case ast.Attribute(value=ast.Name(id="os"), attr="system"):
             return "nobody sees if this command fails; use subprocess.run(…, check=True)"
