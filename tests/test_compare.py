@@ -29,7 +29,7 @@ from pathlib import Path
 import joblib, numpy as np, pandas as pd
 from matplotlib import image
 from sklearn.linear_model import LinearRegression
-from nb import compare
+from nb.authoring import compare
 
 found = {}
 for name, code in json.loads(sys.argv[1]).items():

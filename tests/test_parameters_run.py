@@ -213,7 +213,7 @@ def test_a_config_file_is_the_same_to_nb_to_papermill_and_to_dvc(
         "h: 1_000\ni: .inf\nj: ~\nk: [true, 'x', {y: .5e3}]\n"
     )
     code = (
-        "from pathlib import Path; from nb.config import read_config; "
+        "from pathlib import Path; from nb.notebook.config import read_config; "
         "from dvc.utils.serialize import load_yaml; from papermill.iorw import read_yaml_file; "
         f"path = {str(path)!r}; "
         "read = repr(read_config(Path(path))); "

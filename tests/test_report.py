@@ -290,11 +290,11 @@ def test_a_broken_executed_copy_spoils_its_own_page_only(ready: Project) -> None
 EXPORT = """
 import sys
 from pathlib import Path
-from nb.export import export
+from nb.report.export import export_document
 source = Path(sys.argv[1])
 for kind in ("html", "slides", "markdown"):
-    export(source, kind, source.parent / kind, no_input=False)
-export(source, "html", source.parent / "bare", no_input=True)
+    export_document(source, kind, source.parent / kind, no_input=False)
+export_document(source, "html", source.parent / "bare", no_input=True)
 """
 
 
