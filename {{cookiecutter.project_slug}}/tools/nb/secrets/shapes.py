@@ -7,24 +7,36 @@ The prefixes are facts that the issuers document, as public rule sets collect th
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
 
 
-class Shape(NamedTuple):
-    """The shape of a kind of credential.
+@dataclass(frozen=True)
+class Shape:
+    """The shape of a kind of credential; patterns are compiled when a hint is found first.
 
     Attributes:
         kind: the name of the kind.
         hint: a text that each credential of the kind holds. Looking for that first is a hundred
             times faster than trying a pattern at each character.
-        pattern: matches from the hint on.
-        before: matches the part before the hint, up to the hint.
+        rest: the pattern after the hint.
+        head: the pattern of the part before the hint; empty if a credential begins with the hint.
     """
 
     kind: str
     hint: str
-    pattern: re.Pattern[str]
-    before: re.Pattern[str] | None = None
+    rest: str
+    head: str = ""
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """The pattern from the hint on."""
+        return re.compile(rf"{re.escape(self.hint)}(?:{self.rest})")
+
+    @cached_property
+    def before(self) -> re.Pattern[str] | None:
+        """The pattern of the part before the hint, up to the hint."""
+        return re.compile(rf"{self.head}\Z") if self.head else None
 
 
 # The rest of a key, line by line, however the ends of lines are written.
@@ -134,16 +146,7 @@ _INNER: tuple[tuple[str, str, str, str], ...] = (
 )
 
 
-def _shapes() -> list[Shape]:
-    found = [
-        Shape(kind, prefix, re.compile(rf"{re.escape(prefix)}(?:{rest})"))
-        for kind, prefixes, rest in _TABLE
-        for prefix in prefixes.split()
-    ]
-    for kind, before, hint, rest in _INNER:
-        pattern = re.compile(re.escape(hint) + rest)
-        found.append(Shape(kind, hint, pattern, re.compile(rf"{before}\Z")))
-    return found
-
-
-SHAPES = tuple(_shapes())
+SHAPES = (
+    *(Shape(kind, prefix, rest) for kind, prefixes, rest in _TABLE for prefix in prefixes.split()),
+    *(Shape(kind, hint, rest, head) for kind, head, hint, rest in _INNER),
+)
