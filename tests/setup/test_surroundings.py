@@ -85,7 +85,7 @@ HOOK = {"GIT_EXEC_PATH": "/usr/lib/git-core", "GIT_PREFIX": ""}
     ("variables", "is_kept"),
     [
         ({**HOOK, "GIT_DIR": ".git", "GIT_INDEX_FILE": ".git/index"}, True),
-        ({**HOOK, "GIT_INDEX_FILE": "/tmp/an-index-for-this-commit"}, True),
+        ({**HOOK, "GIT_INDEX_FILE": "/elsewhere/an-index-for-this-commit"}, True),
         ({**HOOK, "GIT_DIR": ".git", "GIT_WORK_TREE": "."}, True),
         ({**HOOK, "GIT_DIR": "/other/.git", "GIT_INDEX_FILE": "/other/.git/index"}, False),
         ({**HOOK, "GIT_DIR": ".git", "GIT_WORK_TREE": "/other"}, False),
