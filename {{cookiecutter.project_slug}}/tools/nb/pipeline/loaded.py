@@ -17,18 +17,19 @@ from .undocumented import DvcStage, Repo
 # The names that DVC writes into dvc.lock without quotes, and finds there by a plain search.
 _PLAIN = re.compile(r"[A-Za-z_][\w.@-]*")
 
-Signature = tuple[int, int, int]
+Signature = tuple[int, int, int, int]
 
 
 class LoadedPipeline:
     """Stages as DVC loaded them, valid until one of the files behind them changes.
 
     Args:
-        repo: DVC's view of the project, with its index.
-        root: the project's root.
+        repo: DVC's view of the project.
+        began: a time before DVC loaded the stages (`uptodate.clock`). Which files DVC loads is
+            known only afterwards: a file that changed since then may not be the loaded one.
     """
 
-    def __init__(self, repo: Repo, root: Path) -> None:
+    def __init__(self, repo: Repo, began: int) -> None:
         self.repo = repo
         self._stages: dict[str, DvcStage] = {stage.addressing: stage for stage in repo.index.stages}
         declared = {Path(stage.path) for stage in self._stages.values()}
@@ -39,8 +40,10 @@ class LoadedPipeline:
                 self._stages = {}
             files.update(values or ())
         self._signatures = {path: _signature(path) for path in declared | files}
-        locks = {path: path.with_name("dvc.lock") for path in declared if path.suffix == ".yaml"}
-        self._texts = {lock: _text(lock) for lock in locks.values()}
+        if any(_newest(signature) >= began for signature in self._signatures.values()):
+            self._stages = {}
+        locks = {path.with_name("dvc.lock") for path in declared if path.suffix == ".yaml"}
+        self._texts = {k: _text(k) for k in locks if _newest(_signature(k)) < began}
 
     def stage(self, name: str) -> DvcStage | None:
         """Return a stage by name; None if DVC has to load the pipeline again to know the stage."""
@@ -60,7 +63,11 @@ def _signature(path: Path) -> Signature | None:
         stat = path.stat()
     except OSError:
         return None
-    return stat.st_ino, stat.st_mtime_ns, stat.st_size
+    return stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
+
+
+def _newest(signature: Signature | None) -> int:
+    return max(signature[2:]) if signature else 0
 
 
 def _text(path: Path) -> str:

@@ -102,6 +102,7 @@ def preview(
 def _plan(repo: Repo, root: Path, targets: Sequence[str], force: bool, downstream: bool) -> Plan:
     from dvc.repo.reproduce import get_active_graph, plan_repro
 
+    began = uptodate.clock(root)
     graph = get_active_graph(repo.index.graph)
     require_places(root, repo.index.stages)
     whole = with_fingerprints(repo, _collect(repo, ["dvc.yaml"]))
@@ -139,7 +140,7 @@ def _plan(repo: Repo, root: Path, targets: Sequence[str], force: bool, downstrea
         order=[stage.addressing for stage in order],
         made=made,
         watched=watched,
-        loaded=LoadedPipeline(repo, root),
+        loaded=LoadedPipeline(repo, began),
     )
 
 
