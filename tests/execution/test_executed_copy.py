@@ -25,6 +25,7 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 )
 def test_what_overwrites_itself_leaves_its_end(text: str, kept: str) -> None:
     assert without_overwritten(text) == kept
+    assert without_overwritten(text, is_whole=True) == kept.removesuffix("\r")
 
 
 @pytest.mark.parametrize("size", [0, 1, 200_000, 200_050, 1_234_567])

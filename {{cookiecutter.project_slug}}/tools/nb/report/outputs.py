@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterable
 from html import escape, unescape
 from typing import Any
 
+from nb.execution.outputs import without_overwritten
+
 from .format import size
 
 # What is larger is cut or left to the executed copy.
@@ -39,6 +41,7 @@ _SCRIPT = re.compile(r"<\s*script|\son\w+\s*=|javascript:", re.I)
 _SCRIPT_ELEMENT = re.compile(r"<script\b.*?</script\s*>", re.I | re.S)
 _STYLE_ELEMENT = re.compile(r"<style\b.*?</style\s*>", re.I | re.S)
 _LOST_IMAGE = re.compile(r"<img(?![^>]* src=)[^>]*>")
+_UNDESCRIBED_IMAGE = re.compile(r"<img(?![^>]* alt=)")
 _PANDAS_STYLE = re.compile(r"<style scoped>.*?</style>", re.S)
 _HEADING = re.compile(r"<h([1-6])[^>]*>(.*?)</h\1>", re.S)
 _MARKUP = re.compile(r"<[^>]*>")
@@ -111,7 +114,8 @@ class Outputs:
         """
         kind = output.output_type
         if kind == "stream":
-            return self._text(_without_overwritten(output.text), f"stream {output.name}", cell)
+            text = without_overwritten(output.text, is_whole=True)
+            return self._text(text, f"stream {output.name}", cell)
         if kind == "error":
             return self._error(output, cell)
         data = {kind: _joined(value) for kind, value in output.get("data", {}).items()}
@@ -215,7 +219,8 @@ def harmless(html: str) -> str:
         protocols={"http", "https", "mailto", "data"},
         strip=True,
     )
-    return _LOST_IMAGE.sub("<em>(an image that is not in the notebook)</em>", harmless)
+    described = _UNDESCRIBED_IMAGE.sub('<img alt="Image without a description"', harmless)
+    return _LOST_IMAGE.sub("<em>(an image that is not in the notebook)</em>", described)
 
 
 def _is_harmless(tag: str, name: str, value: str) -> bool:
@@ -264,14 +269,6 @@ def _joined(value: Any) -> str:
     if isinstance(value, list) and all(isinstance(line, str) for line in value):
         return "".join(value)
     return json.dumps(value, ensure_ascii=False, indent=2)
-
-
-def _without_overwritten(text: str) -> str:
-    """Return what a terminal would show: a progress bar leaves its last state."""
-    if "\r" not in text:
-        return text
-    lines = text.replace("\r\n", "\n").split("\n")
-    return "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in lines)
 
 
 def _extent(metadata: Any, side: str) -> str:

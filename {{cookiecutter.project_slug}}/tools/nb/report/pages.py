@@ -7,11 +7,11 @@ import json
 import posixpath
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
-from nb.declaration.reader import Stage
+from nb.declaration.reader import FILE, Stage, read_stages
 from nb.execution.executed_copy import ERROR_MARK, INJECTED, first_line_of
 from nb.notebook.content import load_json, parse_notebook, read_notebook_text
 from nb.project import EXECUTED, SITE, NbError, parse_json, write_whole
@@ -74,10 +74,39 @@ def name_of(root: Path, copy: Path) -> str:
     return copy.relative_to(root / EXECUTED).with_suffix("").as_posix()
 
 
-def stage_of(root: Path, copy: Path, stages: Iterable[Stage]) -> Stage | None:
-    """Return the stage that writes an executed copy."""
+def stage_of(root: Path, copy: Path) -> Stage | None:
+    """Return the stage that writes an executed copy.
+
+    `dvc.lock` grows with each stage of a run and is read only for templates that DVC resolves.
+    """
     path = copy.relative_to(root).as_posix()
-    return next((stage for stage in stages if stage.papermill.executed == path), None)
+    declared = _declared_by_copy(root, _mark(root / FILE)).get(path)
+    if declared and "${" not in repr((declared.name, *_artifacts(declared))):
+        return declared
+    return _by_copy(read_stages(root)).get(path)
+
+
+@lru_cache(maxsize=1)
+def _declared_by_copy(root: Path, _mark_of_file: tuple[int, ...]) -> dict[str, Stage]:
+    return _by_copy(read_stages(root, with_lock=False))
+
+
+def _by_copy(stages: Iterable[Stage]) -> dict[str, Stage]:
+    return {stage.papermill.executed: stage for stage in reversed(list(stages))}
+
+
+def _mark(path: Path) -> tuple[int, ...]:
+    """Return time and size of a file; nothing if there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return ()
+    return status.st_mtime_ns, status.st_size
+
+
+def _artifacts(stage: Stage) -> tuple[list[str], list[str]]:
+    """Return the paths that a stage reads and writes, as a page lists them."""
+    return sorted(a.path for a in stage.reads), sorted(a.path for a in stage.writes)
 
 
 def make(root: Path, copy: Path, stage: Stage | None) -> Note:
@@ -103,8 +132,7 @@ def read_note(path: Path) -> Note | None:
 
 
 def _key(copy: Path, stage: Stage | None) -> str:
-    status = copy.stat()
-    shown = (status.st_mtime_ns, status.st_size, repr(stage), _version())
+    shown = (_mark(copy), stage and (stage.name, *_artifacts(stage)), _version())
     return hashlib.sha256(repr(shown).encode()).hexdigest()
 
 
@@ -237,14 +265,21 @@ def render_cells(notebook: Any, path: Path, outputs: Outputs) -> str:
         path: what images in its text are relative to.
         outputs: shows its outputs, and collects headings and figures.
     """
+    from nbconvert.exporters import TemplateExporter
+    from nbconvert.filters import Highlight2HTML
+
     exporter = _exporter()
+    language = notebook.metadata.get("language_info", {})
+    lexer = language.get("pygments_lexer", language.get("name"))
+    exporter.register_filter("highlight_code", Highlight2HTML(pygments_lexer=lexer))
     exporter.register_filter("show_markdown", outputs.markdown)
     exporter.register_filter(
         "show_output",
         lambda output, number: outputs.output(output, number, _markdown(exporter)),
     )
     resources = {"metadata": {"name": path.stem, "path": str(path.parent)}}
-    body, _ = exporter.from_notebook_node(notebook, resources=resources)
+    # HTMLExporter would parse the whole page once more, for templates of nbconvert.
+    body, _ = TemplateExporter.from_notebook_node(exporter, notebook, resources=resources)
     return str(body)
 
 
@@ -298,6 +333,7 @@ def _exporter() -> Any:
         template_name="cells",
         embed_images=True,
         exclude_anchor_links=True,
+        optimistic_validation=True,  # once, and not after each of a dozen preprocessors
     )
     exporter.register_filter("focusable", lambda html: html.replace("<pre", '<pre tabindex="0"'))
     return exporter

@@ -36,7 +36,7 @@ def page(root: Path, copy: Path) -> Path:
 
     To be called as a stage ends, in its own process: pages are then made side by side.
     """
-    note = pages.make(root, copy, pages.stage_of(root, copy, read_stages(root)))
+    note = pages.make(root, copy, pages.stage_of(root, copy))
     return root / SITE / "notebooks" / f"{note.name}.html"
 
 
