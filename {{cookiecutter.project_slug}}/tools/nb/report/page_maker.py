@@ -9,6 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
+# Stages come first where cores are scarce: somebody waits for them, and pages may come later.
+NICENESS = 10
+
 
 def make_pages(root: Path, connection: int, leave: Callable[[], None] | None = None) -> NoReturn:
     """Render the ordered pages, in a new fork, until the runner closes the connection.
@@ -21,6 +24,7 @@ def make_pages(root: Path, connection: int, leave: Callable[[], None] | None = N
     try:
         if leave:
             leave()
+        os.nice(NICENESS)
         from nb import report
 
         gc.disable()  # imports are done sooner
