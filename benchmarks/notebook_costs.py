@@ -23,6 +23,7 @@ from statistics import median
 from . import process_costs
 from .engine.contestants import stage, yaml
 from .engine.pipelines import Step, write
+from .engine.run import machine
 
 TEMPLATE = Path(__file__).resolve().parent.parent
 PAGE = TEMPLATE / "docs/run-benchmark.md"
@@ -147,7 +148,9 @@ def publish(parts: dict[str, float]) -> None:
     _, _, after = rest.partition(END)
     PICTURE.write_text(picture(parts), encoding="utf-8")
     shown = f"![CPU milliseconds of a trivial notebook, by part]({PICTURE.name})"
-    text = f"{before}{BEGIN}\n\n{shown}\n\n{table(parts)}\n\n{END}{after}"
+    about = machine()
+    where = f"{about['cores']} cores, {about['system']}, Python {about['python']}."
+    text = f"{before}{BEGIN}\n\n{shown}\n\n{where}\n\n{table(parts)}\n\n{END}{after}"
     PAGE.write_text(text, encoding="utf-8")
 
 
