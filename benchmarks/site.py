@@ -98,6 +98,7 @@ def _record(number: int, names: list[str]) -> dict[str, Any]:
         for at, name in enumerate(names)
     }
     return {
+        "schema": 1,
         "id": f"202601{number + 1:02}T120000.000000Z",
         "arguments": {},
         "jobs": 2,

@@ -249,6 +249,22 @@ def test_a_kernel_that_forgets_to_reply_is_not_waited_for(pipeline: Pipeline) ->
     assert executed(pipeline).cells[-1].outputs == []
 
 
+TORN = """\
+kernel = get_ipython().kernel
+kernel.iopub_socket.send_multipart([b"<IDS|MSG>", b"cut off"])
+kernel.iopub_socket.send_multipart([b"<IDS|MSG>", b"forged", b"{}", b"{}", b"{}", b"{}"])
+print("after")"""
+
+
+def test_a_message_that_the_kernel_was_interrupted_in_sending_is_skipped(
+    pipeline: Pipeline,
+) -> None:
+    output = papermill(pipeline, TORN)
+    assert "nb: an incomplete message of the kernel was skipped" in output
+    assert "Signature" not in output
+    assert executed(pipeline).cells[-1].outputs[0].text == "after\n"
+
+
 # The output contract -----------------------------------------------------------------------------
 
 

@@ -72,6 +72,7 @@ def notebook(*cells: dict[str, Any]) -> str:
 HOSTILE = notebook(
     markdown(f"# A {SCRIPT} title\n\n</main></article></html><h1>second</h1>"),
     markdown(f"[click](javascript:alert(1)) <img src=x onerror=alert(1)> ![i]({EVIL}/i.png)"),
+    markdown(f'<img src="data:image/png;base64,{PNG}"> and <b>no end'),
     markdown(
         "<style>* { display: none }</style><form action=x><input></form><svg onload=alert(1)>"
     ),
@@ -266,6 +267,7 @@ def test_hostile_content_stays_harmless(hostile: Project) -> None:
     assert tags.count("script") == 1 and tags.count("h1") == 1 and tags.count("main") == 1
     assert not {"form", "input", "svg", "object", "embed"} & set(tags)
     assert tags.count("style") == 1
+    assert '<img alt="Image without a description" src="data:' in text
     assert not re.search(r"<[^>]+\son(click|error|load)=", re.sub(r'srcdoc="[^"]*"', "", text))
     assert "javascript:" not in re.sub(r'srcdoc="[^"]*"', "", text)
     assert text.count('sandbox="allow-same-origin"') == 2

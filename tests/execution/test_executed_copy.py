@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import random
+import tempfile
 from typing import Any
 
 import pytest
 from nb.execution import outputs
-from nb.execution.executed_copy import find_failure, normalise
+from nb.execution.executed_copy import INJECTED, error_marks, find_failure, normalise
 from nb.execution.outputs import BoundedText, CellOutputs, without_overwritten
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook, new_output
@@ -25,6 +26,7 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 )
 def test_what_overwrites_itself_leaves_its_end(text: str, kept: str) -> None:
     assert without_overwritten(text) == kept
+    assert without_overwritten(text, is_whole=True) == kept.removesuffix("\r")
 
 
 @pytest.mark.parametrize("size", [0, 1, 200_000, 200_050, 1_234_567])
@@ -51,6 +53,13 @@ def test_a_text_does_not_depend_on_the_pieces_it_came_in(size: int) -> None:
 def test_a_line_without_end_is_cut_all_the_same() -> None:
     kept = str(BoundedText("x" * 1_000_000))
     assert kept == f"{'x' * 100_000}\n[… 800,000 characters left out …]\n{'x' * 100_000}"
+
+
+def test_endless_text_takes_a_bounded_amount_of_memory() -> None:
+    pieces = BoundedText()
+    for number in range(500):
+        pieces.add(f"{number:05}" * 1_000)
+        assert sum(map(len, pieces._parts)) <= 2 * outputs.TEXT_LIMIT + 5_000
 
 
 def collect(*made: Any, is_referred_to: bool = False) -> list[Any]:
@@ -86,6 +95,23 @@ def test_endless_displays_are_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     assert texts == ["12345", "12345", "[… outputs left out: 3 …]"]
     referred = collect(*(shown("12345") for _ in range(3)), is_referred_to=True)
     assert [o.data["text/plain"] for o in referred][2] == "[… an output left out …]"
+
+
+def test_text_after_the_limit_of_a_cell_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outputs, "CELL_LIMIT", 10)
+    kept = collect(stream("stdout", "x" * 11), shown(""), stream("stderr", "y"), shown("z"))
+    assert [output.get("text") for output in kept] == ["x" * 11, None]
+    assert kept[1].data["text/plain"] == "[… outputs left out: 2 …]"
+
+
+def test_each_cell_has_a_note_of_the_outputs_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outputs, "CELL_LIMIT", 1)
+    collected = CellOutputs()
+    for _ in range(2):
+        kept = [shown("12")]
+        collected.begin()
+        collected.add(kept, is_referred_to=False)
+        assert [o.data["text/plain"] for o in kept] == ["[… outputs left out: 1 …]"]
 
 
 def test_an_endless_error_is_cut() -> None:
@@ -131,3 +157,55 @@ def test_an_expected_error_is_no_failure() -> None:
     found = find_failure(executed(expected, injected, failed))
     assert found is not None
     assert (found.index, found.cell, found.error) == (2, 2, "F: v")
+
+
+def test_the_failure_is_the_last_error_of_the_marked_cell() -> None:
+    errors = [
+        {"output_type": "error", "ename": name, "evalue": "v", "traceback": []} for name in "AB"
+    ]
+    failed = code(outputs=errors, metadata={"papermill": {"exception": True}})
+    found = find_failure(executed(failed))
+    assert found and found.error == "B: v"
+
+
+def test_only_facts_that_equal_runs_share_stay_in_the_metadata() -> None:
+    metadata = {"papermill": {"duration": 1.5, "exception": True, "status": "failed"}, "tags": []}
+    injected = code(id="random", metadata={"tags": [INJECTED]})
+    made = executed(code(id="known", metadata=metadata), code(id="other"), injected)
+    made.metadata["papermill"] |= {"parameters": {"a": 1}, "exception": True, "duration": 2.0}
+    normalise(made, {"known"})
+    assert made.metadata["papermill"] == {"parameters": {"a": 1}, "exception": True}
+    assert [cell.id for cell in made.cells] == ["known", "cell-1", INJECTED]
+    assert made.cells[0].metadata == {"papermill": {"exception": True}}
+    normalise(made, None)
+    assert [cell.id for cell in made.cells] == ["known", "cell-1", INJECTED]
+    succeeded = executed()
+    normalise(succeeded, set())
+    assert succeeded.metadata["papermill"] == {"parameters": {}}
+
+
+def test_process_ids_and_addresses_are_replaced_in_every_text_of_a_cell() -> None:
+    def text(number: int) -> str:
+        return f"{tempfile.gettempdir()}/ipykernel_{number}/{number}.py:2: <A at 0x7f{number:010x}>"
+
+    def made(number: int) -> NotebookNode:
+        said = text(number)
+        data = {"text/plain": said, "text/html": said, "text/latex": said}
+        error = {"output_type": "error", "ename": "E", "evalue": said, "traceback": [said, said]}
+        display = new_output("display_data", data=data)  # type: ignore[no-untyped-call]
+        notebook = executed(code(outputs=[stream("stdout", said), display, error]))
+        normalise(notebook, {notebook.cells[0].id})
+        notebook.cells[0].id = "cell"
+        return notebook
+
+    assert made(1) == made(2)
+    assert made(1).cells[0].outputs[0].text == "<cell>:2: <A at 0x…>"
+
+
+def test_the_marks_of_a_failure_show_text_of_an_error_as_text() -> None:
+    error = {"output_type": "error", "ename": "<b>", "evalue": "<script>", "traceback": []}
+    failed = code(outputs=[error], metadata={"papermill": {"exception": True}})
+    found = find_failure(executed(failed))
+    assert found
+    top, _ = error_marks(found)
+    assert "&lt;b&gt;: &lt;script&gt;" in top and "<script" not in top

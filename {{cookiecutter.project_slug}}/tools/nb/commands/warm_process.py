@@ -5,6 +5,7 @@ The runner starts `python -m nb.commands.warm_process CONNECTION KEPT…` with n
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 from collections.abc import Iterable
@@ -18,6 +19,7 @@ from nb.run import stage
 from nb.run.page_process import PAGES
 from nb.run.runner import STAGE
 from nb.runtime import warm_server, worker
+from nb.secrets.masking import environment_secrets
 
 PAPERMILL = ("papermill.cli", "papermill.execute", "nb.execution.engine", "psutil")
 
@@ -45,6 +47,7 @@ class _Stages:
 
         notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("x")])  # type: ignore[no-untyped-call]
         nbformat.validate(notebook)
+        environment_secrets(os.environ)  # remembers the search of each value
         KernelProvisionerFactory.instance()  # looks for entry points in all packages
         self.loaded = repository.rehearse(Path.cwd())
 

@@ -261,9 +261,18 @@ def value_files(path: Path) -> list[Path] | None:
     return found
 
 
-def read_stages(root: Path, files: Iterable[str] = (FILE,)) -> list[Stage]:
-    """Return the stages of the given files, in order; an unreadable file has none."""
-    return [stage for file in files for stage in _stages(root, file)]
+def read_stages(
+    root: Path, files: Iterable[str] = (FILE,), *, with_lock: bool = True
+) -> list[Stage]:
+    """Return the stages of the given files, in order; an unreadable file has none.
+
+    Args:
+        root: the project's root.
+        files: the files, relative to the root.
+        with_lock: prefer the values in `dvc.lock`, where templates are resolved; sizes and the
+            parameters of the last run are only there.
+    """
+    return [stage for file in files for stage in _stages(root, file, with_lock)]
 
 
 def read_lock(root: Path, file: str = FILE) -> dict[str, Any]:
@@ -279,12 +288,12 @@ def read_lock(root: Path, file: str = FILE) -> dict[str, Any]:
     return {str(name): entry for name, entry in found.items() if isinstance(entry, dict)}
 
 
-def _stages(root: Path, file: str) -> Iterator[Stage]:
+def _stages(root: Path, file: str, with_lock: bool) -> Iterator[Stage]:
     try:
         entries = read_entries(root, file)
     except NbError:
         return
-    locked = read_lock(root, file)
+    locked = read_lock(root, file) if with_lock else {}
     prefix = "" if file == FILE else f"{file}:"
     for entry in entries:
         for name, values in _expand(entry, locked):

@@ -17,9 +17,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from jupyter_client.asynchronous.client import AsyncKernelClient
+from jupyter_client.channels import AsyncZMQSocketChannel
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning import LocalProvisioner
-from traitlets import default
+from traitlets import Type, default
 
 from nb.processes.fork_server import Fork, fork_kernel
 
@@ -104,11 +105,33 @@ class Provisioner(LocalProvisioner):
         return code
 
 
+class Channel(AsyncZMQSocketChannel):
+    """Channel that skips incomplete messages: an interrupt can hit a kernel that is sending."""
+
+    async def get_msg(self, timeout: float | None = None) -> dict[str, Any]:
+        """Return the next message with a valid signature.
+
+        Args:
+            timeout: seconds to wait at most for a message.
+
+        Raises:
+            Empty: if no message comes in time.
+        """
+        while True:
+            try:
+                return dict(await super().get_msg(timeout))
+            except (TypeError, ValueError):  # Jupyter's, for missing parts and wrong signatures
+                print("nb: an incomplete message of the kernel was skipped", file=sys.stderr)
+
+
 class KernelClient(AsyncKernelClient):
     """Kernel client that is ready as soon as the kernel is idle.
 
     Jupyter's own client listens for another 0.2 s for messages of other clients.
     """
+
+    shell_channel_class = Type(Channel)
+    iopub_channel_class = Type(Channel)
 
     async def wait_for_ready(self, timeout: float | None = None) -> None:
         """Wait until the kernel answers.

@@ -57,14 +57,17 @@ class BoundedText:
         self._parts, self._size = [text], len(text)
 
 
-def without_overwritten(text: str) -> str:
-    """Return a text without the parts that a terminal overwrites after `\\r` (progress bars)."""
+def without_overwritten(text: str, *, is_whole: bool = False) -> str:
+    """Return a text without the parts that a terminal overwrites after `\\r` (progress bars).
+
+    Args:
+        text: the text.
+        is_whole: no further text follows, which would overwrite the last line after a final `\\r`.
+    """
     if "\r" not in text:
         return text
-    *lines, rest = text.split("\n")
-    kept = [line.rstrip("\r").rpartition("\r")[2] for line in lines]
-    end = "\r" if rest.endswith("\r") else ""  # the next chunk overwrites the line
-    return "\n".join([*kept, rest.rstrip("\r").rpartition("\r")[2] + end])
+    lines = [line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n")]
+    return "\n".join(lines) + "\r" * (text.endswith("\r") and not is_whole)
 
 
 class CellOutputs:

@@ -1,7 +1,7 @@
-"""The site of results: a page per executed notebook, and an index of the pipeline and its runs.
+"""Static site of results: a page per executed notebook, and an index of pipeline and runs.
 
-`pages` renders one executed copy with nbconvert, `site` writes the index. Everything is in the
-pages: no request leaves them, and they work from a folder, by mail or on a server.
+`pages` renders an executed copy with nbconvert, `site` writes the index. Pages are self-contained:
+no request leaves them, and they work from a folder, by mail or on a server.
 """
 
 from .site import build, page, warm_up

@@ -1,4 +1,7 @@
-"""Pictures drawn as SVG: the graph of the pipeline, and lines over time or over a column."""
+"""SVG pictures: the graph of the pipeline, and line charts.
+
+Drawn here, because a plotting library would take seconds to import and megabytes per page.
+"""
 
 from __future__ import annotations
 
@@ -18,10 +21,10 @@ class Node:
     """A node of the graph.
 
     Attributes:
-        name: what it stands for; also what edges name.
-        state: one word, shown by color and in the text.
+        name: the name, by which edges refer to the node.
+        state: a word, shown by color and in the text.
         detail: a short second line.
-        href: where a click leads.
+        href: the target of a click.
     """
 
     name: str
@@ -31,14 +34,14 @@ class Node:
 
 
 def layers(edges: Mapping[str, set[str]]) -> list[list[str]]:
-    """Return the nodes by how far they are from a node without inputs, neighbours side by side.
+    """Return the nodes by distance from the nodes without inputs, neighbours side by side.
 
     Args:
         edges: the nodes that each node needs.
     """
     try:
         names = list(TopologicalSorter(edges).static_order())
-    except CycleError:  # DVC refuses it; the report still shows what is there
+    except CycleError:  # DVC refuses a cycle; the report shows the nodes all the same
         names = list(edges)
     depth: dict[str, int] = {}
     for name in names:
@@ -129,9 +132,9 @@ def lines(
 
     Args:
         series: points by name; names are in the legend, which the page shows.
-        label: what the chart shows, for those who do not see it.
+        label: the content of the chart in words, for screen readers.
         size: width and height, in pixels.
-        dots: mark each point; what is said of it when it is pointed at.
+        dots: the tooltips of the points, which are marked then.
         x_title: the name of the horizontal axis.
         y_title: the name of the vertical axis.
         ticks_x: write the ends of the horizontal axis.

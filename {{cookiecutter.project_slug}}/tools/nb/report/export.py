@@ -1,7 +1,7 @@
-"""Documents from a notebook: HTML, PDF, slides, Markdown or a script, each one file to send.
+"""Export of a notebook as a single file: HTML, PDF, slides, Markdown or a script.
 
-HTML and slides hold everything they show and load nothing. Outputs are shown as on the report's
-pages: no script of a notebook runs in a document.
+HTML and slides are self-contained. Outputs are rendered as on the pages of the site: no script of a
+notebook runs in a document.
 """
 
 from __future__ import annotations
@@ -40,13 +40,18 @@ PDF_SECONDS = 120
 
 
 def find_executed(root: Path, name: str, kind: str) -> Path:
-    """Return the notebook to export: a path, or a name.
+    """Return the notebook to export.
 
-    A name means the executed copy, which has the outputs; for a script, and where there is none, it
-    means the production notebook.
+    A name means the executed copy, which has the outputs; for a script, and without a copy, the
+    production notebook.
+
+    Args:
+        root: the project's root.
+        name: a name, or a path.
+        kind: html, pdf, slides, markdown or script.
 
     Raises:
-        NbError: if there is none (exit code 2).
+        NbError: if there is no such notebook (exit code 2).
     """
     copy = (root / EXECUTED / name).with_suffix(".ipynb") if "." not in name else None
     if copy and copy.is_file() and kind != "script":
@@ -66,11 +71,11 @@ def export_document(path: Path, kind: str, target: Path, *, no_input: bool) -> N
         path: the notebook.
         kind: html, pdf, slides, markdown or script.
         target: the file to write.
-        no_input: leave out all code. Without it cells tagged hide-input or remove-input are shown
+        no_input: leave out all code. Otherwise cells tagged hide-input or remove-input are shown
             without code, and cells tagged remove-cell are left out.
 
     Raises:
-        NbError: if the notebook cannot be read, or there is no browser to make a PDF with.
+        NbError: if the notebook cannot be read, or a PDF lacks a browser to print with.
     """
     if kind == "script" and no_input:
         raise NbError("a script without its input is empty; leave out --no-input.", 2)
@@ -106,7 +111,7 @@ def _slides(notebook: Any, path: Path, code: str) -> str:
 
 
 def _divide(cells: list[Any]) -> Iterator[list[Any]]:
-    """Yield the cells of each slide: as Jupyter's slide types say, else one per heading."""
+    """Yield the cells of each slide, by Jupyter's slide types or else by headings."""
     types = [cell.metadata.get("slideshow", {}).get("slide_type", "") for cell in cells]
     typed = any(kind in ("slide", "subslide") for kind in types)
     slide: list[Any] = []
@@ -123,7 +128,7 @@ def _divide(cells: list[Any]) -> Iterator[list[Any]]:
 
 
 def _convert(notebook: Any, kind: str, target: Path, *, no_input: bool) -> None:
-    """Write Markdown, with its figures in a folder beside it, or a script."""
+    """Write a script, or Markdown with a folder of figures beside the file."""
     import nbconvert
     from traitlets.config import Config
 

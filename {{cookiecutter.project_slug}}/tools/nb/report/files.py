@@ -1,4 +1,4 @@
-"""The files of the site: where they are, how they are written and how pages link to them."""
+"""Files of the site: paths, atomic writes, and links between pages and artifacts."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     from jinja2 import Environment
     from markupsafe import Markup
 
-# What is known of the pages that are there.
+# The records of the pages that exist.
 NOTES = Path(".nb/report")
-# Small results that a browser shows and that run nothing go with the site. Nothing of data/ does:
-# who sends a report does not mean to send the data.
+# Small artifacts that a browser shows without running anything are copied to the site. Nothing of
+# data/ is: a person who sends a report does not mean to send the data.
 PUBLISHED_FOLDER = "reports/"
 PUBLISHED = (".csv", ".gif", ".jpeg", ".jpg", ".json", ".md", ".png", ".svg", ".txt", ".yaml")
 PUBLISHED_BYTES = 1_000_000
 
 
 class Files:
-    """The links of one page, relative to it, and the files that it consists of.
+    """The relative links of a page, and the list of files that the page consists of.
 
     Args:
         root: the project's root.
@@ -56,7 +56,7 @@ class Files:
         return quote(posixpath.relpath(path, (SITE / self.folder).as_posix()))
 
     def artifact(self, path: str) -> tuple[str, bool]:
-        """Return the link to an artifact, and whether it goes with the site.
+        """Return the link to an artifact, and whether the site holds a copy of the artifact.
 
         The link is empty if the artifact is gone.
         """
@@ -67,12 +67,12 @@ class Files:
 
 
 def published(path: str) -> str:
-    """Return where an artifact is in the site."""
+    """Return the path of an artifact in the site."""
     return f"files/{path.removeprefix(PUBLISHED_FOLDER)}"
 
 
 def is_published(root: Path, path: str) -> bool:
-    """Return whether a copy of an artifact goes with the site."""
+    """Return whether the site holds a copy of an artifact."""
     if not path.startswith(PUBLISHED_FOLDER) or not path.lower().endswith(PUBLISHED):
         return False
     source = root / path
@@ -81,7 +81,7 @@ def is_published(root: Path, path: str) -> bool:
 
 @cache
 def environment() -> Environment:
-    """Return the templates; every value in them is escaped."""
+    """Return the Jinja environment of the templates, with every value escaped."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -115,12 +115,12 @@ def environment() -> Environment:
 
 
 def _breakable(text: Any) -> Markup:
-    """Return a name that may go on in the next line after a dot or an underscore."""
+    """Return a name as HTML, with optional line breaks after dots and underscores."""
     from markupsafe import Markup, escape
 
     return Markup(re.sub(r"([._])", r"\1<wbr>", str(escape(text))))
 
 
 def slug(text: Any) -> str:
-    """Return an id for a name: what is not a letter or digit becomes a dash."""
+    """Return a name as an HTML id, with a dash for each run of other than word characters."""
     return re.sub(r"[^\w]+", "-", str(text)).strip("-")

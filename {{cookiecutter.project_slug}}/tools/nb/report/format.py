@@ -1,4 +1,4 @@
-"""How values are written on the pages."""
+"""Formatting of durations, times, numbers and sizes for pages."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def number(value: Any) -> str:
 
 
 def value(value: Any) -> str:
-    """Return a parameter as people write it in YAML; long ones are cut."""
+    """Return the value of a parameter as in YAML; long text is cut."""
     if isinstance(value, bool):
         text = str(value).lower()
     elif value is None:

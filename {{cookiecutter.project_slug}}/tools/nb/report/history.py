@@ -1,4 +1,4 @@
-"""The history: the runs of this clone, and the commits whose results were made elsewhere."""
+"""History of metrics: the runs of this clone, and commits with results from elsewhere."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Moment:
     """A point of the history.
 
     Attributes:
-        when: when the run ended, or the commit was made; UTC, as records have it.
+        when: the end of the run, or the time of the commit, in the format of run records; UTC.
         metrics: the numbers of each metrics file.
-        commit: the commit's hash; empty if there is none.
+        commit: the hash of the commit; empty if unknown.
         subject: the first line of the commit's message; empty for a run.
         run: the record of a run; None for a commit.
     """
@@ -35,10 +35,10 @@ class Moment:
 
 
 def read_history(root: Path, runs: Sequence[RunRecord], paths: Sequence[str]) -> list[Moment]:
-    """Return runs and commits in the order of time.
+    """Return runs and commits in chronological order.
 
-    A commit that holds just what was there before it, such as the results of a run that were then
-    committed, is no moment of its own.
+    A commit with the same metrics as the moment before, such as the commit of a run's results, is
+    left out.
 
     Args:
         root: the project's root.
@@ -82,7 +82,7 @@ def read_commits(root: Path, paths: Sequence[str]) -> list[Moment]:
 
 
 def _read_blobs(root: Path, names: Iterable[str]) -> dict[str, str]:
-    """Return the text of each file of a commit that is there, in one call of Git."""
+    """Return the texts of files of commits, as far as they exist, in a single call of Git."""
     wanted = [name for name in names if "\n" not in name]
     asked = "".join(f"{name}\n" for name in wanted).encode("utf-8", "surrogateescape")
     command = ["git", "cat-file", "--batch"]
@@ -92,7 +92,7 @@ def _read_blobs(root: Path, names: Iterable[str]) -> dict[str, str]:
 
 
 def _contents(answer: bytes) -> Iterator[bytes]:
-    """Yield what `git cat-file --batch` says of each name; nothing of one that is not there."""
+    """Yield the contents in an answer of `git cat-file --batch`; empty for a missing file."""
     at = 0
     while at < len(answer):
         end = answer.index(b"\n", at)

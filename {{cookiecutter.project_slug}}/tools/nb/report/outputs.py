@@ -1,8 +1,9 @@
-"""Show what notebooks hold, Markdown and outputs, as HTML that can do no harm.
+"""Sanitised HTML of the outputs and the Markdown of a notebook.
 
-Plain HTML such as tables is reduced to harmless tags and shown in place. Any other HTML is shown in
-a sandboxed frame where no script runs; with scripts, it is also a page of its own, in a sandbox
-that cannot reach the report and loads nothing from the network.
+Plain HTML such as tables is sanitised with bleach and shown in place. Any other HTML is shown in a
+sandboxed frame where no script runs; HTML with scripts also gets a separate page, in a sandbox that
+cannot reach the report and loads nothing from the network. nbconvert's own sanitiser knows no
+frames, and would drop a plotly figure.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from collections.abc import Callable, Iterable
 from html import escape, unescape
 from typing import Any
 
+from nb.execution.outputs import without_overwritten
+
 from .format import size
 
-# What is larger is cut or left to the executed copy.
+# Larger outputs are cut, or left to the executed copy.
 SHOWN_TEXT_LIMIT = 20_000  # characters
 HTML_LIMIT = 300_000
 PAGE_LIMIT = 16_000_000  # plotly brings 5 MB of JavaScript with it
@@ -39,10 +42,11 @@ _SCRIPT = re.compile(r"<\s*script|\son\w+\s*=|javascript:", re.I)
 _SCRIPT_ELEMENT = re.compile(r"<script\b.*?</script\s*>", re.I | re.S)
 _STYLE_ELEMENT = re.compile(r"<style\b.*?</style\s*>", re.I | re.S)
 _LOST_IMAGE = re.compile(r"<img(?![^>]* src=)[^>]*>")
+_UNDESCRIBED_IMAGE = re.compile(r"<img(?![^>]* alt=)")
 _PANDAS_STYLE = re.compile(r"<style scoped>.*?</style>", re.S)
 _HEADING = re.compile(r"<h([1-6])[^>]*>(.*?)</h\1>", re.S)
 _MARKUP = re.compile(r"<[^>]*>")
-# Whatever a frame holds, nothing is loaded; its colors follow the system's scheme.
+# A frame loads nothing, whatever the content; colors follow the scheme of the system.
 _POLICY = "default-src 'none'; img-src data: blob:; font-src data:; style-src 'unsafe-inline'"
 _SCRIPTS = "; script-src 'unsafe-inline' 'unsafe-eval'; worker-src blob:"
 _HEAD = """\
@@ -58,12 +62,12 @@ body {{ margin: 0 }} iframe {{ border: 0; width: 100%; height: 100vh }}</style>
 
 
 class Outputs:
-    """Shows the cells of one notebook.
+    """Renderer of the outputs and the Markdown of a notebook; collects headings and figures.
 
     Args:
-        copy: where the whole of an output can be read: a link to the executed copy.
-        save: writes a file that the page shows, given its kind (figures, outputs), number, suffix
-            and content, and returns the link to it; None for a page that is one file.
+        copy: the link to the executed copy, which has the outputs in full.
+        save: writes a file of the page, given the kind (figures, outputs), number, suffix and
+            content, and returns the link; None for a page that is a single file.
     """
 
     def __init__(self, copy: str, save: Callable[[str, int, str, bytes], str] | None) -> None:
@@ -76,7 +80,12 @@ class Outputs:
         self._pages = 0
 
     def markdown(self, html: str, *, contents: bool = True) -> str:
-        """Return rendered Markdown without anything harmful; headings get ids and are noted."""
+        """Return sanitised Markdown; headings get ids and are collected.
+
+        Args:
+            html: the Markdown, rendered.
+            contents: headings belong to the table of contents.
+        """
 
         def heading(match: re.Match[str]) -> str:
             level, inner = int(match[1]), match[2]
@@ -105,13 +114,14 @@ class Outputs:
         """Return an output of a cell as HTML.
 
         Args:
-            output: the output, as nbformat has it.
-            cell: the number of its code cell.
+            output: the output, of nbformat.
+            cell: the number of the code cell.
             markdown: renders Markdown.
         """
         kind = output.output_type
         if kind == "stream":
-            return self._text(_without_overwritten(output.text), f"stream {output.name}", cell)
+            text = without_overwritten(output.text, is_whole=True)
+            return self._text(text, f"stream {output.name}", cell)
         if kind == "error":
             return self._error(output, cell)
         data = {kind: _joined(value) for kind, value in output.get("data", {}).items()}
@@ -142,7 +152,7 @@ class Outputs:
 
     def _error(self, output: Any, cell: int) -> str:
         text = "\n".join(output.get("traceback") or [f"{output.ename}: {output.evalue}"])
-        if len(text) > SHOWN_TEXT_LIMIT:  # the error itself is at the end
+        if len(text) > SHOWN_TEXT_LIMIT:  # the error is at the end
             text = f"…\n{text[-SHOWN_TEXT_LIMIT:]}"
         shown = _region("pre", "traceback", f"Traceback of code cell {cell}", ansi(text))
         self.error = self.error or shown
@@ -204,18 +214,19 @@ class Outputs:
 
 
 def harmless(html: str) -> str:
-    """Return HTML reduced to harmless tags: no scripts, styles, forms, nothing from the network."""
+    """Return sanitised HTML: no scripts, styles or forms, nothing from the network."""
     import bleach
 
     harmless = bleach.clean(
-        # Without their text, too: it is nothing to read.
+        # bleach would keep the text of these elements.
         _STYLE_ELEMENT.sub("", _SCRIPT_ELEMENT.sub("", html)),
         tags=INLINE,
         attributes=_is_harmless,
         protocols={"http", "https", "mailto", "data"},
         strip=True,
     )
-    return _LOST_IMAGE.sub("<em>(an image that is not in the notebook)</em>", harmless)
+    described = _UNDESCRIBED_IMAGE.sub('<img alt="Image without a description"', harmless)
+    return _LOST_IMAGE.sub("<em>(an image that is not in the notebook)</em>", described)
 
 
 def _is_harmless(tag: str, name: str, value: str) -> bool:
@@ -229,7 +240,7 @@ def _is_harmless(tag: str, name: str, value: str) -> bool:
 
 
 def _scrolling(html: str) -> str:
-    """Let wide tables and code scroll by themselves; keyboards reach what scrolls."""
+    """Wrap tables and code in scrollable regions that the keyboard reaches."""
     html = re.sub(
         r"<table", '<div class="scroll" tabindex="0" role="group" aria-label="Table"><table', html
     )
@@ -242,8 +253,8 @@ def _region(tag: str, style: str, label: str, content: str) -> str:
 
 
 def _frame(html: str, title: str) -> str:
-    html = _SCRIPT_ELEMENT.sub("", html)  # they would not run, but fill the browser's console
-    # With the page's origin and without scripts: the page can read how high its content is.
+    html = _SCRIPT_ELEMENT.sub("", html)  # blocked scripts fill the browser's console
+    # With the page's origin and without scripts, so that the page can read the content's height.
     content = escape(_HEAD.format(policy=_POLICY, title=escape(title)) + html)
     return (
         f'<iframe sandbox="allow-same-origin" title="{escape(title)}" srcdoc="{content}"></iframe>'
@@ -251,7 +262,7 @@ def _frame(html: str, title: str) -> str:
 
 
 def ansi(text: str) -> str:
-    """Return text of a terminal as HTML; basic colors are classes, others are left out."""
+    """Return terminal text as HTML; basic colors are classes, other colors are left out."""
     from nbconvert.filters import ansi2html
 
     # Colors by value would not be readable on both a light and a dark page.
@@ -266,19 +277,11 @@ def _joined(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, indent=2)
 
 
-def _without_overwritten(text: str) -> str:
-    """Return what a terminal would show: a progress bar leaves its last state."""
-    if "\r" not in text:
-        return text
-    lines = text.replace("\r\n", "\n").split("\n")
-    return "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in lines)
-
-
 def _extent(metadata: Any, side: str) -> str:
     value = metadata.get(side) if isinstance(metadata, dict) else None
     return f' {side}="{int(value)}"' if isinstance(value, int | float) else ""
 
 
 def contents(headings: Iterable[tuple[int, str, str]]) -> list[tuple[int, str, str]]:
-    """Return the headings for a table of contents: those below the title, three levels of them."""
+    """Return the headings of a table of contents: the three levels below the title."""
     return [(level, text, anchor) for level, text, anchor in headings if 2 <= level <= 4]

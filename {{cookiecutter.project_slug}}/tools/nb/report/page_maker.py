@@ -1,4 +1,4 @@
-"""The page maker: pages of executed copies, made beside the stages of a run. POSIX only."""
+"""Main loop of the page maker, the process that renders pages beside a run. POSIX only."""
 
 from __future__ import annotations
 
@@ -9,18 +9,22 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
+# Stages come first where cores are scarce: somebody waits for them, and pages may come later.
+NICENESS = 10
+
 
 def make_pages(root: Path, connection: int, leave: Callable[[], None] | None = None) -> NoReturn:
-    """Be the page maker, in a new fork: make what is ordered until the runner orders no more.
+    """Render the ordered pages, in a new fork, until the runner closes the connection.
 
     Args:
         root: the project's root.
-        connection: where the orders come from.
-        leave: called first, to close what is the runner's own.
+        connection: the socket with the orders: paths of executed copies, a line each.
+        leave: called first, to close the runner's own files.
     """
     try:
         if leave:
             leave()
+        os.nice(NICENESS)
         from nb import report
 
         gc.disable()  # imports are done sooner

@@ -1,4 +1,4 @@
-"""The page of one executed copy: its cells by nbconvert, code hidden until asked for."""
+"""Rendering of an executed copy as an HTML page: cells by nbconvert, code folded."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import json
 import posixpath
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
-from nb.declaration.reader import Stage
+from nb.declaration.reader import FILE, Stage, read_stages
 from nb.execution.executed_copy import ERROR_MARK, INJECTED, first_line_of
 from nb.notebook.content import load_json, parse_notebook, read_notebook_text
 from nb.project import EXECUTED, SITE, NbError, parse_json, write_whole
@@ -31,17 +31,17 @@ REMOVED_CELL = {"remove-cell", "remove_cell"}
 
 @dataclass
 class Note:
-    """What the index needs to know of a page, so that it need not read the executed copy.
+    """The record of a page: the facts for the index, which then reads no executed copy.
 
     Attributes:
-        key: what the page was made from; another one means that it is outdated.
-        name: the executed copy, relative to their folder and without suffix.
-        title: the notebook's first heading.
-        error: the error that ended it, in one line; empty if it ran through.
-        cell: the code cell that failed, counted from 1 without papermill's own.
-        traceback: of the error, as HTML.
-        figures: links to its figures, relative to the site.
-        files: everything the page consists of, relative to the site.
+        key: the hash of the page's sources; a page with another key is outdated.
+        name: the path of the executed copy below the folder of copies, without suffix.
+        title: the first heading of the notebook.
+        error: the error that ended the notebook, in one line; empty after a success.
+        cell: the number of the failed code cell, from 1, without the cell that papermill injects.
+        traceback: the traceback, as HTML.
+        figures: links to the figures, relative to the site.
+        files: the files of the page, relative to the site.
         schema: the version of the format.
     """
 
@@ -58,7 +58,7 @@ class Note:
 
 @dataclass
 class Rendered:
-    """A notebook as HTML: its cells, title, headings, and what went wrong."""
+    """A notebook as HTML: cells, title, headings and error."""
 
     body: str
     title: str
@@ -70,18 +70,47 @@ class Rendered:
 
 
 def name_of(root: Path, copy: Path) -> str:
-    """Return an executed copy's name: its path in their folder, without suffix."""
+    """Return the path of an executed copy below the folder of copies, without suffix."""
     return copy.relative_to(root / EXECUTED).with_suffix("").as_posix()
 
 
-def stage_of(root: Path, copy: Path, stages: Iterable[Stage]) -> Stage | None:
-    """Return the stage that writes an executed copy."""
+def stage_of(root: Path, copy: Path) -> Stage | None:
+    """Return the stage that writes an executed copy.
+
+    `dvc.lock` grows with each stage of a run and is read only for templates that DVC resolves.
+    """
     path = copy.relative_to(root).as_posix()
-    return next((stage for stage in stages if stage.papermill.executed == path), None)
+    declared = _declared_by_copy(root, _mark(root / FILE)).get(path)
+    if declared and "${" not in repr((declared.name, *_artifacts(declared))):
+        return declared
+    return _by_copy(read_stages(root)).get(path)
+
+
+@lru_cache(maxsize=1)
+def _declared_by_copy(root: Path, _mark_of_file: tuple[int, ...]) -> dict[str, Stage]:
+    return _by_copy(read_stages(root, with_lock=False))
+
+
+def _by_copy(stages: Iterable[Stage]) -> dict[str, Stage]:
+    return {stage.papermill.executed: stage for stage in reversed(list(stages))}
+
+
+def _mark(path: Path) -> tuple[int, ...]:
+    """Return time and size of a file; nothing if there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return ()
+    return status.st_mtime_ns, status.st_size
+
+
+def _artifacts(stage: Stage) -> tuple[list[str], list[str]]:
+    """Return the paths that a stage reads and writes, as a page lists them."""
+    return sorted(a.path for a in stage.reads), sorted(a.path for a in stage.writes)
 
 
 def make(root: Path, copy: Path, stage: Stage | None) -> Note:
-    """Write the page of an executed copy, unless it is there already; return what to know of it."""
+    """Write the page of an executed copy, unless the page is up to date; return the record."""
     name = name_of(root, copy)
     note_file = root / NOTES / f"{name}.json"
     key = _key(copy, stage)
@@ -94,7 +123,7 @@ def make(root: Path, copy: Path, stage: Stage | None) -> Note:
 
 
 def read_note(path: Path) -> Note | None:
-    """Return what an earlier build noted of a page; None if there is nothing of this version."""
+    """Return the record of a page; None if there is none of this version of the format."""
     try:
         content = parse_json(path.read_text(encoding="utf-8"))
         return Note(**content) if content["schema"] == NOTE_SCHEMA else None
@@ -103,14 +132,13 @@ def read_note(path: Path) -> Note | None:
 
 
 def _key(copy: Path, stage: Stage | None) -> str:
-    status = copy.stat()
-    shown = (status.st_mtime_ns, status.st_size, repr(stage), _version())
+    shown = (_mark(copy), stage and (stage.name, *_artifacts(stage)), _version())
     return hashlib.sha256(repr(shown).encode()).hexdigest()
 
 
 @cache
 def _version() -> str:
-    """Return a hash of the code and the templates: a page made by others is outdated."""
+    """Return a hash of the code and the templates: a page of other code is outdated."""
     own = sorted(path for path in Path(__file__).parent.rglob("*") if path.is_file())
     kept = [path for path in own if path.suffix != ".pyc"]
     return hashlib.sha256(b"".join(path.read_bytes() for path in kept)).hexdigest()
@@ -159,10 +187,10 @@ def _write_page(root: Path, copy: Path, stage: Stage | None, name: str, key: str
 
 
 def _rendered(copy: Path, outputs: Outputs, source: Path | None) -> tuple[Rendered, dict[str, Any]]:
-    """Return an executed copy as HTML, and what papermill noted of its run.
+    """Return an executed copy as HTML, and papermill's metadata of the run.
 
-    One that cannot be shown, for whatever is in it, has a page that says so: the others and the
-    index must not suffer from it.
+    The page of a copy that cannot be rendered says so, whatever the cause: other pages and the
+    index must not suffer.
     """
     try:
         notebook = read_executed(copy)
@@ -185,10 +213,10 @@ def _source(root: Path, stage: Stage | None) -> Path | None:
 
 
 def read_executed(path: Path) -> Any:
-    """Read a notebook, without credentials: whoever made an executed copy may not have masked it.
+    """Return a notebook with credentials masked: a copy by another engine is not masked yet.
 
     Raises:
-        NbError: if it cannot be read.
+        NbError: if the notebook cannot be read.
     """
     with deferred_imports.put_off():
         import nbformat
@@ -198,7 +226,7 @@ def read_executed(path: Path) -> Any:
         notebook = nbformat.reads(text, as_version=4)  # type: ignore[no-untyped-call]
         parse_notebook(path, notebook)
         return nbformat.from_dict(Mask({}).tree(notebook))  # type: ignore[no-untyped-call]
-    except Exception as error:  # nbformat has errors of its own for what is no notebook
+    except Exception as error:  # nbformat raises errors of many types
         reason = first_line_of(str(error)).replace(str(path), "it")
         raise NbError(f"{path.name} cannot be shown: {reason}") from None
 
@@ -209,11 +237,11 @@ def render(
     """Render a notebook.
 
     Args:
-        notebook: the notebook; its cells are annotated for the template.
-        path: where it is from.
-        outputs: shows its outputs, and collects headings and figures.
-        source: the notebook that it is a copy of: images in its text are relative to that.
-        code: `HIDDEN` until asked for, `SHOWN` but for cells tagged hide-input, or `LEFT_OUT`.
+        notebook: the notebook; the cells get annotations for the template.
+        path: the path of the notebook.
+        outputs: the renderer of outputs; collects headings and figures.
+        source: the source notebook of an executed copy, the base of relative images.
+        code: `HIDDEN` in a fold, `SHOWN` except in cells tagged hide-input, or `LEFT_OUT`.
     """
     error, cell, anchor = annotate(notebook, code)
     body = render_cells(notebook, source or path, outputs)
@@ -234,24 +262,33 @@ def render_cells(notebook: Any, path: Path, outputs: Outputs) -> str:
 
     Args:
         notebook: the notebook.
-        path: what images in its text are relative to.
-        outputs: shows its outputs, and collects headings and figures.
+        path: the base of relative images in the text.
+        outputs: the renderer of outputs; collects headings and figures.
     """
+    from nbconvert.exporters import TemplateExporter
+    from nbconvert.filters import Highlight2HTML
+
     exporter = _exporter()
+    language = notebook.metadata.get("language_info", {})
+    lexer = language.get("pygments_lexer", language.get("name"))
+    exporter.register_filter("highlight_code", Highlight2HTML(pygments_lexer=lexer))
     exporter.register_filter("show_markdown", outputs.markdown)
     exporter.register_filter(
         "show_output",
         lambda output, number: outputs.output(output, number, _markdown(exporter)),
     )
     resources = {"metadata": {"name": path.stem, "path": str(path.parent)}}
-    body, _ = exporter.from_notebook_node(notebook, resources=resources)
+    # HTMLExporter would parse the whole page once more, for templates of nbconvert.
+    body, _ = TemplateExporter.from_notebook_node(exporter, notebook, resources=resources)
     return str(body)
 
 
 def annotate(notebook: Any, code: str) -> tuple[str, int | None, int | None]:
-    """Number the code cells, note what to leave out; return the first error and where it is.
+    """Annotate the cells for the template: numbers, folded code, cells to leave out.
 
-    The number in the notebook as people know it leaves out the cell that papermill adds.
+    Returns:
+        The first error; the number of the failed code cell in the source notebook, which lacks the
+        cell that papermill injects; and the number in the copy, the anchor of the cell.
     """
     found: tuple[str, int | None, int | None] = ("", None, None)
     kept: list[Any] = []
@@ -298,6 +335,7 @@ def _exporter() -> Any:
         template_name="cells",
         embed_images=True,
         exclude_anchor_links=True,
+        optimistic_validation=True,  # once, and not after each of a dozen preprocessors
     )
     exporter.register_filter("focusable", lambda html: html.replace("<pre", '<pre tabindex="0"'))
     return exporter

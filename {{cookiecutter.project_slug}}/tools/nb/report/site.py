@@ -1,4 +1,4 @@
-"""The site: what it shows comes from `dvc.yaml`, `dvc.lock`, run records and the pages' notes."""
+"""Writer of the site: pages, index and pages of runs, from `dvc.yaml`, `dvc.lock` and records."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ from .pages import Note
 from .stages import Row, read_rows
 from .tables import Comparison, Series
 
-# A matrix of more values is one node of the graph.
+# A matrix of more values is a single node of the graph.
 MOST_NODES = 6
 
 
 def page(root: Path, copy: Path) -> Path:
-    """Write the page of one executed copy, unless it is up to date; return the page.
+    """Write the page of an executed copy, unless the page is up to date; return the path.
 
-    To be called as a stage ends, in its own process: pages are then made side by side.
+    Called at the end of a stage, beside the run.
     """
-    note = pages.make(root, copy, pages.stage_of(root, copy, read_stages(root)))
+    note = pages.make(root, copy, pages.stage_of(root, copy))
     return root / SITE / "notebooks" / f"{note.name}.html"
 
 
 def warm_up() -> None:
-    """Make a page for nobody: what that imports and compiles is there for forks of this process."""
+    """Render a sample page, for the imports and the compiled templates that all pages need."""
     pixel = base64.b64encode(b"\x89PNG\r\n\x1a\n").decode()
     shown = [{"text/html": "<table><tr><td>x</td></tr></table>"}, {"image/png": pixel}]
     outputs: list[dict[str, Any]] = [
@@ -67,7 +67,7 @@ def warm_up() -> None:
 
 
 def build(root: Path) -> Path | None:
-    """Write the pages that are outdated, and the index; remove pages without an executed copy.
+    """Write outdated pages and the index; remove the pages of deleted executed copies.
 
     Returns:
         The index; None if no notebook has run here.
@@ -93,7 +93,7 @@ def build(root: Path) -> Path | None:
 
 
 def _files(names: Iterable[str]) -> list[str]:
-    """Return the files that declare the stages of these names."""
+    """Return the files that declare the named stages."""
     return list(dict.fromkeys([FILE, *(n.rpartition(":")[0] for n in names if ":" in n)]))
 
 
@@ -106,7 +106,7 @@ def _prune(folder: Path, kept: set[str]) -> None:
 
 
 def _publish(root: Path, stages: Iterable[Stage]) -> set[str]:
-    """Copy small artifacts that a browser shows: links to them work wherever the site is."""
+    """Copy small artifacts that a browser shows, so that links work wherever the site is."""
     paths = {a.path for stage in stages for a in (*stage.reads, *stage.writes)}
     kept = set()
     for path in sorted(paths):
@@ -154,7 +154,7 @@ def _write_index(
 
 
 def _write_run(root: Path, run: RunRecord) -> str:
-    """Write the page of a run and return its name."""
+    """Write the page of a run and return the path in the site."""
     files = Files(root, f"runs/{run.id}.html")
     text = (
         environment()
@@ -168,7 +168,7 @@ def _write_run(root: Path, run: RunRecord) -> str:
 
 
 def _graph(rows: list[Row]) -> str:
-    """Draw the pipeline; a matrix of many values is one node."""
+    """Return the graph of the pipeline; a matrix of many values is a single node."""
     sizes: dict[str, int] = {}
     for row in rows:
         sizes[row.stage.group] = sizes.get(row.stage.group, 0) + 1
@@ -188,7 +188,7 @@ def _graph(rows: list[Row]) -> str:
 
 
 def _maker(path: str, makers: dict[str, str]) -> str | None:
-    """Return the stage that makes a path, or a folder that it is in."""
+    """Return the stage that writes a path, or a folder above the path."""
     while path:
         if path in makers:
             return makers[path]
@@ -223,7 +223,7 @@ def _chart(series: Series) -> dict[str, Any]:
 
 
 def _plot(root: Path, plot: Plot, files: Files) -> dict[str, Any] | None:
-    """Return what to show of a plot of `dvc.yaml`; None if its file is not there."""
+    """Return the data of a plot of `dvc.yaml` for the template; None without the file."""
     href, _ = files.artifact(plot.path)
     if not href:
         return None

@@ -1,4 +1,4 @@
-"""The stages as the index shows them: what is declared, beside what run records and copies tell."""
+"""Rows of the index: declared stages, with states from run records and executed copies."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from .files import Files
 from .pages import Note
 
 UNKNOWN = "not recorded"
-# A copy is written before its stage ends; times of files are coarse on some systems.
+# A copy is written before the end of the stage; times of files are coarse on some systems.
 LATER_SECONDS = 1.0
 
 
 @dataclass
 class Row:
-    """A stage as the index shows it.
+    """A stage of the index.
 
     Attributes:
-        stage: what `dvc.yaml` and `dvc.lock` say.
-        state: what became of it when it was last looked at.
-        last: the record of when it last ran or broke; None if no record tells.
+        stage: the stage of `dvc.yaml` and `dvc.lock`.
+        state: the state in the newest record.
+        last: the newest record of an execution or a failure; None without such a record.
         run: the run of that record.
-        cause: why it failed or did not run.
-        is_restored: its results are of DVC's cache, not of what its page shows.
-        note: what is known of its page; None if there is none.
-        reads: its inputs, each with its link and whether that goes with the site.
-        writes: the same of its outputs.
+        cause: the cause of a failure, or of a stage that did not run.
+        is_restored: the results are from DVC's cache, not of the run that the page shows.
+        note: the record of the page; None without a page.
+        reads: the inputs, each with a link, and whether the site holds a copy.
+        writes: the outputs, in the same form.
     """
 
     stage: Stage
@@ -60,13 +60,13 @@ class Row:
 def read_rows(
     root: Path, stages: list[Stage], runs: list[RunRecord], notes: dict[str, Note]
 ) -> list[Row]:
-    """Return the stages, in their order; broken ones that no file declares come first.
+    """Return the stages in the order of the pipeline, after undeclared stages that failed.
 
     Args:
         root: the project's root.
         stages: the declared stages.
         runs: the records, the oldest first.
-        notes: what is known of the pages, by the path of their executed copy.
+        notes: the records of the pages, by the path of the executed copy.
     """
     files = Files(root, "index.html")
     newest: dict[str, tuple[StageRecord, RunRecord]] = {}
@@ -81,7 +81,7 @@ def read_rows(
                 last[stage.name] = (stage, run)
                 restored.discard(stage.name)
     declared = {stage.name for stage in stages}
-    # What failed before it could be declared, such as the fingerprints, is shown, too.
+    # Hidden stages such as the fingerprints are shown if they failed.
     others = [s for s, _ in newest.values() if s.name not in declared and s.state in BROKEN]
     rows = [Row(stage) for stage in [*(Stage(s.name, "") for s in others), *stages]]
     for row in rows:
@@ -99,7 +99,7 @@ def read_rows(
 
 
 def _heed_copy(row: Row, copy: Path | None) -> None:
-    """Correct a state by an executed copy that `dvc repro` wrote: no record tells of that."""
+    """Correct the state by a newer executed copy: `dvc repro` writes no record."""
     ended = row.last.ended if row.last else None
     if copy is None or row.note is None:
         return

@@ -1,4 +1,7 @@
-"""The tables of the index: metrics, a matrix side by side, runs, and the data of plots."""
+"""Tables of the index: metrics, comparison of a matrix, series over time, data of plots.
+
+Few rows, so plain Python: pandas would take longer to import than the whole index to write.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ from . import format
 from .history import Moment
 from .stages import Row
 
-# More lines in a chart, or points in a line, say nothing any more.
+# Charts with more lines, and lines with more points, cannot be read.
 MOST_SERIES = 12
 MOST_POINTS = 2000
 PLOT_BYTES = 5_000_000
@@ -26,14 +29,14 @@ PLOT_BYTES = 5_000_000
 
 @dataclass
 class Comparison:
-    """A matrix: one row per value.
+    """The comparison of the stages of a matrix, a row per value.
 
     Attributes:
-        name: the stage, as `dvc.yaml` names it.
+        name: the name of the stage in `dvc.yaml`.
         columns: the names of the metrics.
         parameters: the parameters in which the values differ.
-        rows: each value with its seconds, parameters, metrics and page.
-        gallery: per figure number, the figure of each value.
+        rows: seconds, parameters, metrics and page of each value.
+        gallery: for each figure number, the figures of all values.
     """
 
     name: str
@@ -46,11 +49,11 @@ class Comparison:
 def matrix_table(
     name: str, values: Sequence[Row], metrics: Mapping[str, Mapping[str, float]]
 ) -> Comparison:
-    """Set the values of a matrix side by side.
+    """Return the comparison of the stages of a matrix.
 
     Args:
-        name: the stage.
-        values: the stage of each value.
+        name: the name of the stage.
+        values: the rows of the stage, a row per value.
         metrics: the numbers of each metrics file.
     """
     rows: list[dict[str, Any]] = []
@@ -75,14 +78,14 @@ def matrix_table(
 
 
 def counts(run: RunRecord) -> list[tuple[str, int]]:
-    """Return how many stages of a run came to each state."""
+    """Return the number of stages of a run by state."""
     return list(Counter(stage.state for stage in run.stages).items())
 
 
 def metrics_tables(
     stages: Iterable[Stage], now: Mapping[str, Mapping[str, float]], history: Sequence[Moment]
 ) -> list[dict[str, Any]]:
-    """Return each metrics file with its numbers, and what they were before they last changed."""
+    """Return the metrics files with present values, and the values before the last change."""
     makers = {path: stage.name for stage in stages for path in stage.metrics}
     made = []
     for path, numbers in now.items():
@@ -102,7 +105,7 @@ def _is_same(old: float, new: float) -> bool:
 
 @dataclass(frozen=True)
 class Series:
-    """A metric over time: the number of each moment, counted from 0, its value, and what it was."""
+    """A metric over time: points of moment (from 0) and value, and tooltips of the points."""
 
     path: str
     name: str
@@ -131,15 +134,15 @@ def over_time(history: Sequence[Moment]) -> list[Series]:
 
 
 def _told(at: Moment) -> str:
-    what = "run" if at.run else "commit"
-    return f"{what} of {format.moment(at.when)} UTC" + (f", {at.commit[:7]}" if at.commit else "")
+    kind = "run" if at.run else "commit"
+    return f"{kind} of {format.moment(at.when)} UTC" + (f", {at.commit[:7]}" if at.commit else "")
 
 
 Table = list[dict[str, Any]]
 
 
 def read_table(path: Path) -> Table | None:
-    """Return the rows of a CSV, TSV or JSON file; None if it holds no table, or a huge one."""
+    """Return the rows of a CSV, TSV or JSON file; None without a table, or above `PLOT_BYTES`."""
     try:
         if not path.is_file() or path.stat().st_size > PLOT_BYTES:
             return None
@@ -158,7 +161,7 @@ def read_table(path: Path) -> Table | None:
 
 
 def confusion(table: Table, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Count how often each pair of values of two columns occurs."""
+    """Return a confusion matrix: the counts of pairs of values of two columns."""
     x, y = str(settings.get("x", "actual")), str(settings.get("y", "predicted"))
     pairs = Counter((str(row.get(x, "")), str(row.get(y, ""))) for row in table)
     names = sorted({name for pair in pairs for name in pair})
@@ -168,7 +171,7 @@ def confusion(table: Table, settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def curves(table: Table, settings: Mapping[str, Any]) -> dict[str, list[tuple[float, float]]]:
-    """Return the lines of a plot: y over x, one line per value of the first column of names."""
+    """Return the lines of a plot: y over x, a line per value of the first column of text."""
     x, y = settings.get("x"), settings.get("y")
     columns = list(table[0]) if table else []
     if not isinstance(y, str):

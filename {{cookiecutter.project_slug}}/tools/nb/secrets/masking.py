@@ -7,6 +7,7 @@ import json
 import logging
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import quote
 
@@ -66,13 +67,19 @@ def environment_secrets(environment: Mapping[str, str]) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for name, value in environment.items():
-        inner = [value[each.start : each.end] for each in find_secrets(value)]
+        inner = list(_inner_secrets(value))
         if is_secret_name(name) and not value.startswith(("/", "~", "http:", "https:")):
             inner.insert(0, value)
         for number, secret in enumerate(dict.fromkeys(inner), 1):
             if len(secret) >= _SHORTEST and secret not in _DEFAULTS and not is_placeholder(secret):
                 found[name if number == 1 else f"{name} {number}"] = secret
     return found
+
+
+@lru_cache(maxsize=1_000)
+def _inner_secrets(value: str) -> tuple[str, ...]:
+    """Return the credentials inside a value; all stages of a run have most values in common."""
+    return tuple(value[each.start : each.end] for each in find_secrets(value))
 
 
 class Mask:
