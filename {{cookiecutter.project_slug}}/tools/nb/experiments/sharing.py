@@ -15,7 +15,7 @@ from typing import Protocol
 from .space import Settings, canonical
 
 
-class Stage(Protocol):
+class PlannedStage(Protocol):
     """A stage of the pipeline, with the stages that make its inputs."""
 
     @property
@@ -38,7 +38,7 @@ class Share:
 
 
 def stage_keys(
-    stages: Sequence[Stage], settings: Settings, readers: Mapping[str, frozenset[str]]
+    stages: Sequence[PlannedStage], settings: Settings, readers: Mapping[str, frozenset[str]]
 ) -> dict[str, str]:
     """Return a key for each stage that is equal for equal computations of that stage.
 
@@ -57,7 +57,7 @@ def stage_keys(
 
 
 def share_out(
-    stages: Sequence[Stage],
+    stages: Sequence[PlannedStage],
     variants: Sequence[Settings],
     readers: Mapping[str, frozenset[str]],
 ) -> list[Share]:

@@ -228,6 +228,8 @@ class Item(Protocol):
     hash_info: HashInfo
     protocol: str
 
+    def save(self) -> None: ...
+
 
 class Parameters(Item, Protocol):
     """A file of parameters on which a stage depends."""
@@ -383,7 +385,9 @@ class Repo(Protocol):
 
     def __exit__(self, *details: object) -> None: ...
 
-    def checkout(self, *, force: bool, allow_missing: bool) -> object: ...
+    def checkout(
+        self, targets: Sequence[str] | None = None, *, force: bool, allow_missing: bool
+    ) -> object: ...
     def commit(self, target: str, *, force: bool) -> object: ...
     def pull(self) -> Mapping[str, Mapping[str, int]]: ...
     def reproduce(

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from nb.declaration.metrics import read_metrics
 from nb.declaration.reader import read_stages
@@ -152,6 +152,28 @@ class RunRecord:
     def broken(self) -> list[StageRecord]:
         """Return the stages that failed, were killed or timed out."""
         return [stage for stage in self.stages if stage.state in BROKEN]
+
+
+class Journal(Protocol):
+    """The keeper of a run's record, while the run goes on and at the end."""
+
+    def save(self, record: RunRecord) -> None: ...
+    def finish(self, record: RunRecord, exit_code: int, seconds: float) -> None: ...
+
+
+@dataclass(frozen=True)
+class RunJournal:
+    """The journal of ordinary runs: the record is a file in `reports/runs`."""
+
+    root: Path
+
+    def save(self, record: RunRecord) -> None:
+        """Write the record."""
+        record.save(self.root)
+
+    def finish(self, record: RunRecord, exit_code: int, seconds: float) -> None:
+        """Write the record of a run that has ended."""
+        record.finish(self.root, exit_code, seconds)
 
 
 @cache
