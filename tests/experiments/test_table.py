@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from nb.experiments.definition import Best
 from nb.experiments.store import VariantRecord, parameters_of
-from nb.experiments.table import Table, filter_rows, make_table, sort_rows
+from nb.experiments.table import VariantTable, filter_rows, make_table, sort_rows
 from nb.project import NbError
 from nb.run.record import StageRecord
 
@@ -28,7 +28,7 @@ def variant(number: int, folds: int, score: float | None, **more: Any) -> Varian
     )
 
 
-def table(best: str = "") -> Table:
+def table(best: str = "") -> VariantTable:
     records = [variant(1, 3, 0.9), variant(2, 5, 0.95), variant(3, 10, None)]
     chosen = Best(metric=best, is_max=True) if best else None
     return make_table(records, {FILE: {"test.auc": 0.93}}, chosen)

@@ -20,9 +20,9 @@ from nb.terminal import echo
 from . import count, print_table
 
 if TYPE_CHECKING:
-    from nb.experiments.definition import Best, Definition
+    from nb.experiments.definition import Best, Experiment
     from nb.experiments.store import VariantRecord
-    from nb.experiments.table import Row, Table
+    from nb.experiments.table import VariantRow, VariantTable
 
 
 @click.command("experiment")
@@ -95,7 +95,7 @@ def experiment_command(
 
 def _definition(
     axes: Sequence[str], file: Path | None, sample: int | None, seed: int
-) -> Definition:
+) -> Experiment:
     from nb.experiments.definition import from_arguments, from_file
 
     if bool(axes) == bool(file):
@@ -105,7 +105,7 @@ def _definition(
     return from_file(file) if file else from_arguments(axes, sample, seed)
 
 
-def _print_variations(definition: Definition, *, as_json: bool) -> None:
+def _print_variations(definition: Experiment, *, as_json: bool) -> None:
     if as_json:
         echo(json.dumps([asdict(each) for each in definition.variations], indent=2, default=str))
         return
@@ -191,7 +191,7 @@ def _show(
         _print_rows(table, rows)
 
 
-def _as_csv(table: Table, rows: Sequence[Row]) -> str:
+def _as_csv(table: VariantTable, rows: Sequence[VariantRow]) -> str:
     text = io.StringIO()
     columns = ["number", "experiment", "name", *table.parameters, *table.metrics]
     writer = csv.writer(text, lineterminator="\n")
@@ -201,7 +201,7 @@ def _as_csv(table: Table, rows: Sequence[Row]) -> str:
     return text.getvalue()
 
 
-def _print_rows(table: Table, rows: Sequence[Row]) -> None:
+def _print_rows(table: VariantTable, rows: Sequence[VariantRow]) -> None:
     has_names = any(row.name for row in rows)
     heads = ["#", *(["name"] if has_names else []), *table.parameters, *table.metrics]
     lines: list[tuple[str, ...]] = [(*heads, "state", "seconds")]
@@ -217,7 +217,7 @@ def _print_rows(table: Table, rows: Sequence[Row]) -> None:
             echo(f"{row.number}: {row.cause}")
 
 
-def _metric(row: Row, name: str) -> str:
+def _metric(row: VariantRow, name: str) -> str:
     if name not in row.metrics:
         return ""
     change = row.changes.get(name)

@@ -64,7 +64,7 @@ class Best:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Definition:
+class Experiment:
     """An experiment as it is asked for.
 
     Attributes:
@@ -78,7 +78,7 @@ class Definition:
     best: Best | None = None
 
 
-def from_arguments(axes: Sequence[str], count: int | None, seed: int) -> Definition:
+def from_arguments(axes: Sequence[str], count: int | None, seed: int) -> Experiment:
     """Return the experiment that `nb experiment` was asked for without a file.
 
     Args:
@@ -92,10 +92,10 @@ def from_arguments(axes: Sequence[str], count: int | None, seed: int) -> Definit
     read = _all_axes([(read_axis, (text,)) for text in axes])
     chosen = grid(read) if count is None else sample(read, count, seed)
     name = ", ".join(axis.parameter for axis in read)
-    return Definition(name=name, variations=[Variation(settings=each) for each in chosen])
+    return Experiment(name=name, variations=[Variation(settings=each) for each in chosen])
 
 
-def from_file(path: Path) -> Definition:
+def from_file(path: Path) -> Experiment:
     """Return the experiment that a file defines.
 
     Raises:
@@ -119,7 +119,7 @@ def from_file(path: Path) -> Definition:
     if not 1 <= len(variations) <= MOST_VARIANTS:
         count = "no variant" if not variations else f"more than {MOST_VARIANTS:,} variants"
         raise NbError(f"{where} defines {count}", ExitCode.USAGE)
-    return Definition(name=path.stem, variations=variations, best=best)
+    return Experiment(name=path.stem, variations=variations, best=best)
 
 
 def read_best(text: object) -> Best:

@@ -1,4 +1,4 @@
-"""Removal of variants, and of the sources that no variant needs any more."""
+"""Removal of variants, and of the snapshots that no variant needs any more."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nb.exit_codes import ExitCode
 from nb.project import NbError
 
 from . import store
-from .source import remove_unused
+from .snapshot import remove_unused
 
 _AGE = re.compile(r"(\d{1,4})([hdw])")
 _HOURS = {"h": 1, "d": 24, "w": 24 * 7}
@@ -51,7 +51,7 @@ def choose(
 
 def remove_all(root: Path, numbers: Sequence[int]) -> int:
     """Remove variants and return the bytes that they took."""
-    freed = sum(store.size(root, number) for number in numbers)
+    freed = sum(store.variant_size(root, number) for number in numbers)
     for number in numbers:
         store.remove(root, number)
     remove_unused(root, store.read_variants(root))

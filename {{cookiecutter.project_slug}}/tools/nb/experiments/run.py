@@ -21,15 +21,15 @@ from nb.run.record import Options, RunRecord, StageRecord, begin, now
 from nb.run.runner import Runner, stage_record
 from nb.run.stage import reproduce_stage
 from nb.run.view import View
-from nb.run.what_if import Setting, SettingReader, copy_project, require_one_value
+from nb.run.what_if import Setting, SettingReader, copy_with_settings, require_one_value
 from nb.runtime.warm_client import Warm
 from nb.runtime.worker import Order
 from nb.workcopy.copying import copy_file
 
 from . import store
-from .definition import Definition, Variation
+from .definition import Experiment, Variation
 from .sharing import Share, share_out
-from .source import Source, remove_unused, take_source
+from .snapshot import Snapshot, remove_unused, take_snapshot
 from .store import VariantRecord
 
 # The stage of a task that copies the project: a name that no stage can have.
@@ -67,7 +67,7 @@ class Finished:
 
 
 def run_experiment(
-    root: Path, definition: Definition, options: Options, view: View, programs: RunPrograms
+    root: Path, definition: Experiment, options: Options, view: View, programs: RunPrograms
 ) -> Finished:
     """Run the variants of an experiment that are missing.
 
@@ -123,7 +123,7 @@ def check_variations(root: Path, variations: Sequence[Variation]) -> list[list[S
 
 def _run(
     root: Path,
-    definition: Definition,
+    definition: Experiment,
     settings: list[list[Setting]],
     options: Options,
     view: View,
@@ -132,17 +132,17 @@ def _run(
 ) -> Finished:
     store.remove_remains(root)
     remove_unused(root, store.read_variants(root))
-    source = take_source(root)
-    records = _records(root, definition, source)
-    planned = _plan_variants(source, records, settings)
+    snapshot = take_snapshot(root)
+    records = _records(root, definition, snapshot)
+    planned = _plan_variants(snapshot, records, settings)
     missing = [each for each in planned if each.record.state != store.FINISHED]
     reused = len(planned) - len(missing)
     if not missing:
         return Finished(records=records, exit_code=ExitCode.DONE, reused=reused)
     for each in missing:
         each.record.save(root)
-    tasks = list(_tasks(root, source, planned))
-    copying = _Copying(root, source, planned)
+    tasks = list(_tasks(root, snapshot, planned))
+    copying = _Copying(root, snapshot, planned)
     runner = Runner(
         root,
         replace(options, keep_going=True),
@@ -152,14 +152,14 @@ def _run(
         programs.make_pages,
         copying.reproduce,
         warm,
-        journal=_VariantJournal(root, source, planned),
+        journal=_VariantJournal(root, snapshot, planned),
         cold={task.name for task in tasks if task.stage.startswith(COPYING)},
     )
     done = runner.run()
     return Finished(records=records, exit_code=done.exit_code or 0, reused=reused)
 
 
-def _records(root: Path, definition: Definition, source: Source) -> list[VariantRecord]:
+def _records(root: Path, definition: Experiment, snapshot: Snapshot) -> list[VariantRecord]:
     """Return the record of each variation: one that is there already, or a new one."""
     known = {record.identity: record for record in store.read_variants(root)}
     head = begin(root, {}, 1)
@@ -171,7 +171,7 @@ def _records(root: Path, definition: Definition, source: Source) -> list[Variant
             experiment=definition.name,
             name=variation.name,
             settings=variation.settings,
-            source=source.hash,
+            source=snapshot.hash,
             commit=head.commit,
             dirty=head.dirty,
             started=head.started,
@@ -183,65 +183,67 @@ def _records(root: Path, definition: Definition, source: Source) -> list[Variant
 
 
 def _plan_variants(
-    source: Source, records: list[VariantRecord], settings: list[list[Setting]]
+    snapshot: Snapshot, records: list[VariantRecord], settings: list[list[Setting]]
 ) -> list[Planned]:
     """Return the variants with their stages; finished ones come first, for others to take from."""
     order = sorted(
         range(len(records)), key=lambda i: (records[i].state != store.FINISHED, records[i].number)
     )
-    readers = _readers(source, settings)
-    shares = share_out(source.tasks, [records[i].settings for i in order], readers)
-    stale = _stale(source)
+    readers = _readers(snapshot, settings)
+    shares = share_out(snapshot.tasks, [records[i].settings for i in order], readers)
+    stale = _stale(snapshot)
     planned: list[Planned] = []
     for index, share in zip(order, shares, strict=True):
         record = records[index]
-        reached = stale | _reached(source, record, readers)
+        reached = stale | _reached(snapshot, record, readers)
         share = Share(
             computes=[name for name in share.computes if name in reached],
             takes={name: owner for name, owner in share.takes.items() if name in reached},
         )
         planned.append(Planned(record=record, settings=settings[index], share=share))
         if record.state != store.FINISHED:
-            record.stages = [stage_record(t) for t in source.tasks if t.name in reached]
+            record.stages = [stage_record(t) for t in snapshot.tasks if t.name in reached]
     return planned
 
 
-def _readers(source: Source, settings: Sequence[Sequence[Setting]]) -> dict[str, frozenset[str]]:
+def _readers(
+    snapshot: Snapshot, settings: Sequence[Sequence[Setting]]
+) -> dict[str, frozenset[str]]:
     """Return the stages that get the value of a parameter, by `stage.parameter` as it was asked."""
     configs: dict[str, set[str]] = {}
     for setting in (each for variant in settings for each in variant):
         group = {name.partition("@")[0] for name in setting.stages} | set(setting.stages)
         for stage in group:
             configs.setdefault(f"{stage}.{setting.name}", set()).add(setting.config)
-            readers = {name for name, read in source.inputs.items() if setting.config in read}
+            readers = {name for name, read in snapshot.inputs.items() if setting.config in read}
             configs[f"{stage}.{setting.name}"] |= readers | {*setting.stages, *setting.others}
     return {parameter: frozenset(names) for parameter, names in configs.items()}
 
 
-def _stale(source: Source) -> set[str]:
+def _stale(snapshot: Snapshot) -> set[str]:
     """Return the stages that are stale without any setting, and all that depend on them."""
     stale: set[str] = set()
-    for task in source.tasks:
+    for task in snapshot.tasks:
         if task.changed or stale & task.after:
             stale.add(task.name)
     return stale
 
 
 def _reached(
-    source: Source, record: VariantRecord, readers: Mapping[str, frozenset[str]]
+    snapshot: Snapshot, record: VariantRecord, readers: Mapping[str, frozenset[str]]
 ) -> set[str]:
     """Return the stages that get a value of a variant, and all that depend on them."""
     reached: set[str] = set()
-    for task in source.tasks:
+    for task in snapshot.tasks:
         reads = any(task.name in readers[parameter] for parameter in record.settings)
         if reads or reached & task.after:
             reached.add(task.name)
     return reached
 
 
-def _tasks(root: Path, source: Source, planned: Sequence[Planned]) -> Iterator[Task]:
+def _tasks(root: Path, snapshot: Snapshot, planned: Sequence[Planned]) -> Iterator[Task]:
     """Yield the tasks of all variants that are to run, each after those it needs."""
-    by_name = {task.name: task for task in source.tasks}
+    by_name = {task.name: task for task in snapshot.tasks}
     for each in planned:
         if each.record.state == store.FINISHED:
             continue
@@ -250,7 +252,7 @@ def _tasks(root: Path, source: Source, planned: Sequence[Planned]) -> Iterator[T
         copying = Task(
             name=f"copy #{number}",
             stage=f"{COPYING}{number}",
-            project=str(source.root),
+            project=str(snapshot.root),
             hidden=True,
             after=frozenset(
                 f"{name} #{owner.number}"
@@ -270,7 +272,7 @@ def _tasks(root: Path, source: Source, planned: Sequence[Planned]) -> Iterator[T
                 changed=True,
                 after=frozenset({copying.name, *(f"{other} #{number}" for other in above)}),
                 persisted=tuple(
-                    str(copy / Path(path).relative_to(source.root)) for path in task.persisted
+                    str(copy / Path(path).relative_to(snapshot.root)) for path in task.persisted
                 ),
             )
 
@@ -281,12 +283,12 @@ class _Copying:
 
     Attributes:
         root: the project's root.
-        source: the project as it was when the experiment began.
+        snapshot: the project as it was when the experiment began.
         planned: the variants, finished ones included.
     """
 
     root: Path
-    source: Source
+    snapshot: Snapshot
     planned: Sequence[Planned]
 
     def reproduce(
@@ -310,10 +312,10 @@ class _Copying:
         whole = copy.with_name(store.WHOLE)
         if not whole.exists():
             shutil.rmtree(copy, ignore_errors=True)
-            copy_project(self.source.root, copy, self.source.files, variant.settings)
+            copy_with_settings(self.snapshot.root, copy, self.snapshot.files, variant.settings)
             fingerprints.refresh(copy)
             whole.touch()
-        if FINGERPRINT_STAGE in self.source.order:
+        if FINGERPRINT_STAGE in self.snapshot.order:
             pipeline.reproduce(
                 copy, FINGERPRINT_STAGE, force=False, pull=False, tell=tell, stopped=stopped
             )
@@ -338,13 +340,13 @@ class _VariantJournal:
 
     Args:
         root: the project's root.
-        source: the project as it was when the experiment began.
+        snapshot: the project as it was when the experiment began.
         planned: the variants, finished ones included.
     """
 
-    def __init__(self, root: Path, source: Source, planned: Sequence[Planned]) -> None:
+    def __init__(self, root: Path, snapshot: Snapshot, planned: Sequence[Planned]) -> None:
         self.root = root
-        self.source = source
+        self.snapshot = snapshot
         self.planned = planned
         self.missing = [each for each in planned if each.record.state != store.FINISHED]
         self._written: dict[int, list[str]] = {}
@@ -382,7 +384,7 @@ class _VariantJournal:
     def _end(self, record: VariantRecord) -> None:
         """Note the results of a variant whose stages have ended."""
         copy = store.copy_of(self.root, record.number)
-        pipeline.sort_private_locks(copy, self.source.order)
+        pipeline.sort_private_locks(copy, self.snapshot.order)
         record.ended = now()
-        record.metrics = read_metrics(copy, self.source.stages)
+        record.metrics = read_metrics(copy, self.snapshot.stages)
         record.parameters = store.parameters_of(record.stages)

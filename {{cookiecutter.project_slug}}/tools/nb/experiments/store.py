@@ -150,7 +150,7 @@ def remove_remains(root: Path) -> None:
             remove(root, number)
 
 
-def size(root: Path, number: int) -> int:
+def variant_size(root: Path, number: int) -> int:
     """Return the bytes that a variant takes; links into DVC's cache take none of their own."""
     return sum(
         stat.st_size

@@ -25,7 +25,7 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Table:
+class VariantTable:
     """The variants of experiments as rows.
 
     Attributes:
@@ -37,12 +37,12 @@ class Table:
 
     parameters: list[str]
     metrics: list[str]
-    rows: list[Row]
+    rows: list[VariantRow]
     best: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class VariantRow:
     """A variant in the table; `changes` holds each metric's difference to the project's own."""
 
     number: int
@@ -65,7 +65,7 @@ def make_table(
     records: Sequence[VariantRecord],
     project: Mapping[str, Mapping[str, float]],
     best: Best | None = None,
-) -> Table:
+) -> VariantTable:
     """Return the table of variants.
 
     Args:
@@ -87,7 +87,7 @@ def make_table(
         ranked = [row for row in rows if column in row.metrics]
         choose = max if best.is_max else min
         winner = choose(ranked, key=lambda row: row.metrics[column]).number if ranked else None
-    return Table(parameters=parameters, metrics=metrics, rows=rows, best=winner)
+    return VariantTable(parameters=parameters, metrics=metrics, rows=rows, best=winner)
 
 
 def flat_metrics(metrics: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
@@ -99,7 +99,7 @@ def flat_metrics(metrics: Mapping[str, Mapping[str, float]]) -> dict[str, float]
     }
 
 
-def sort_rows(table: Table, column: str, *, descending: bool = False) -> list[Row]:
+def sort_rows(table: VariantTable, column: str, *, descending: bool = False) -> list[VariantRow]:
     """Return the rows in the order of a column; rows without a value come last.
 
     Raises:
@@ -111,7 +111,7 @@ def sort_rows(table: Table, column: str, *, descending: bool = False) -> list[Ro
     return there + [row for row in table.rows if row not in there]
 
 
-def filter_rows(table: Table, condition: str) -> list[Row]:
+def filter_rows(table: VariantTable, condition: str) -> list[VariantRow]:
     """Return the rows for which a condition such as `train.folds>3` or `state=failed` holds.
 
     Raises:
@@ -125,7 +125,7 @@ def filter_rows(table: Table, condition: str) -> list[Row]:
     return [row for row in table.rows if _holds(row.value(column), match["operator"], wanted)]
 
 
-def find_column(table: Table, column: str) -> str:
+def find_column(table: VariantTable, column: str) -> str:
     """Return a column by its name, or by the end of its name if only one ends so.
 
     Raises:
@@ -149,10 +149,10 @@ def _metric(name: str, metrics: Sequence[Mapping[str, float]]) -> str:
     return _only(name, dict.fromkeys(each for numbers in metrics for each in numbers))
 
 
-def _row(record: VariantRecord, project: Mapping[str, float]) -> Row:
+def _row(record: VariantRecord, project: Mapping[str, float]) -> VariantRow:
     metrics = flat_metrics(record.metrics)
     changes = {name: value - project[name] for name, value in metrics.items() if name in project}
-    return Row(
+    return VariantRow(
         number=record.number,
         experiment=record.experiment,
         name=record.name,

@@ -164,11 +164,11 @@ def _papermill(task: Task) -> PapermillCommand:
 def make_copy(root: Path, settings: Sequence[Setting]) -> Path:
     """Copy the project with other values, below `.nb/what-if`; return the new root."""
     copy = root / WHAT_IF / datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S.%fZ")
-    copy_project(root, copy, source_files(root), settings)
+    copy_with_settings(root, copy, source_files(root), settings)
     return copy
 
 
-def copy_project(
+def copy_with_settings(
     root: Path, copy: Path, files: Iterable[Path], settings: Sequence[Setting] = ()
 ) -> None:
     """Copy the project without DVC's cache, with other values.

@@ -1,7 +1,7 @@
-"""Sources of experiments: the project as it was when an experiment began.
+"""Snapshots: the project as it was when an experiment began.
 
-Variants are copied from a source, not from the project, which people edit meanwhile. Experiments
-from an unchanged project have one source in common.
+Variants are copied from a snapshot, not from the project, which people edit meanwhile. Experiments
+from an unchanged project have one snapshot in common.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from nb.declaration.reader import Stage, read_stages
 from nb.declaration.tasks import Task
 from nb.notebook import fingerprints
 from nb.project import write_whole
-from nb.run.what_if import copy_project, source_files
+from nb.run.what_if import copy_with_settings, source_files
 
 from .store import EXPERIMENTS, VariantRecord
 
-SOURCES = EXPERIMENTS / "sources"
-# Written last: a source without this file is not whole.
+SNAPSHOTS = EXPERIMENTS / "snapshots"
+# Written last: a snapshot without this file is not whole.
 HASH = Path(".nb/inputs.sha256")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
+class Snapshot:
     """A copy of the project, and the plan of its pipeline.
 
     Attributes:
@@ -50,17 +50,17 @@ class Source:
     stages: list[Stage]
 
 
-def take_source(root: Path) -> Source:
-    """Copy the project, unless a source with the same inputs is there, and plan its pipeline.
+def take_snapshot(root: Path) -> Snapshot:
+    """Copy the project, unless a snapshot with the same inputs is there, and plan its pipeline.
 
     Raises:
         NbError: if the pipeline cannot be read.
     """
-    (root / SOURCES).mkdir(parents=True, exist_ok=True)
-    copy = Path(mkdtemp(dir=root / SOURCES))
+    (root / SNAPSHOTS).mkdir(parents=True, exist_ok=True)
+    copy = Path(mkdtemp(dir=root / SNAPSHOTS))
     try:
         files = source_files(root)
-        copy_project(root, copy, files)
+        copy_with_settings(root, copy, files)
         fingerprints.refresh(copy)
         found = pipeline.inputs_hash(copy)
         place = next((path for path, known in _known(root) if known == found), copy)
@@ -71,7 +71,7 @@ def take_source(root: Path) -> Source:
             shutil.rmtree(copy, ignore_errors=True)
     plan = _plan(place)
     inputs = {name: frozenset(c.inputs) for name, c in pipeline.contracts(place).items()}
-    return Source(
+    return Snapshot(
         root=place,
         hash=found,
         files=files,
@@ -83,17 +83,17 @@ def take_source(root: Path) -> Source:
 
 
 def remove_unused(root: Path, records: Sequence[VariantRecord]) -> None:
-    """Remove the sources of which no variant is left, and those of runs that were killed."""
+    """Remove the snapshots of which no variant is left, and those of runs that were killed."""
     used = {record.source for record in records}
     kept = {path for path, known in _known(root) if known in used}
-    for path in (root / SOURCES).glob("*"):
+    for path in (root / SNAPSHOTS).glob("*"):
         if path not in kept:
             shutil.rmtree(path, ignore_errors=True)
 
 
 def _known(root: Path) -> Iterator[tuple[Path, str]]:
-    """Yield the sources that are whole, with their hashes."""
-    for path in (root / SOURCES).glob(f"*/{HASH}"):
+    """Yield the snapshots that are whole, with their hashes."""
+    for path in (root / SNAPSHOTS).glob(f"*/{HASH}"):
         yield path.parents[len(HASH.parts) - 1], path.read_text(encoding="utf-8")
 
 
