@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -22,13 +24,13 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def load(root: Path) -> LoadedPipeline:
+def load(root: Path, began: int = 0) -> LoadedPipeline:
+    time.sleep(0.02)  # the clock of a file system ticks a hundred times a second
     file = str(root / "dvc.yaml")
     stages = [SimpleNamespace(addressing=name, path=file) for name in ("a", "ab", "b", "o'dd")]
     config = SimpleNamespace(files={"repo": str(root / "config")})
-    return LoadedPipeline(
-        SimpleNamespace(index=SimpleNamespace(stages=stages), config=config), root
-    )
+    repo = SimpleNamespace(index=SimpleNamespace(stages=stages), config=config)
+    return LoadedPipeline(repo, began or time.time_ns())
 
 
 def test_a_stage_is_known_while_nothing_changes(root: Path) -> None:
@@ -49,6 +51,26 @@ def test_a_changed_file_makes_dvc_load_all_again(root: Path, name: str) -> None:
     loaded = load(root)
     (root / name).write_text("# another text\n")
     assert loaded.stage("a") is None
+
+
+@pytest.mark.parametrize("name", ["dvc.yaml", "config", "params.yaml"])
+def test_a_file_that_changed_while_dvc_loaded_makes_dvc_load_all_again(
+    root: Path, name: str
+) -> None:
+    began = time.time_ns()
+    time.sleep(0.02)
+    (root / name).write_text("# another text\n")  # after DVC read the file, or before: who knows
+    assert load(root, began).stage("a") is None
+
+
+def test_a_result_that_was_recorded_while_dvc_loaded_makes_dvc_load_the_stage(root: Path) -> None:
+    began = time.time_ns()
+    time.sleep(0.02)
+    draft = root / "draft"
+    draft.write_text(LOCK.replace("cmd: x", "cmd: z"))
+    os.utime(draft, ns=(0, 0))  # a time of change that was set tells nothing
+    draft.replace(root / "dvc.lock")
+    assert load(root, began).stage("a") is None
 
 
 def test_what_other_stages_record_does_not_count(root: Path) -> None:

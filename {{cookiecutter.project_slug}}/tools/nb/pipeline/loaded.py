@@ -23,12 +23,15 @@ Signature = tuple[int, int, int]
 class LoadedPipeline:
     """Stages as DVC loaded them, valid until one of the files behind them changes.
 
+    The files are known only once they are loaded, and may change meanwhile. A file that is younger
+    than the beginning counts as changed: nobody can tell which text DVC has read.
+
     Args:
         repo: DVC's view of the project, with its index.
-        root: the project's root.
+        began: a time before DVC loaded any file, by the clock of the file system, in ns.
     """
 
-    def __init__(self, repo: Repo, root: Path) -> None:
+    def __init__(self, repo: Repo, began: int) -> None:
         self.repo = repo
         self._stages: dict[str, DvcStage] = {stage.addressing: stage for stage in repo.index.stages}
         declared = {Path(stage.path) for stage in self._stages.values()}
@@ -39,8 +42,10 @@ class LoadedPipeline:
                 self._stages = {}
             files.update(values or ())
         self._signatures = {path: _signature(path) for path in declared | files}
+        if any(_is_younger(path, began) for path in declared | files):
+            self._stages = {}
         locks = {path: path.with_name("dvc.lock") for path in declared if path.suffix == ".yaml"}
-        self._texts = {lock: _text(lock) for lock in locks.values()}
+        self._texts = {lock: _text(lock) for lock in locks.values() if not _is_younger(lock, began)}
 
     def stage(self, name: str) -> DvcStage | None:
         """Return a stage by name; None if DVC has to load the pipeline again to know the stage."""
@@ -61,6 +66,15 @@ def _signature(path: Path) -> Signature | None:
     except OSError:
         return None
     return stat.st_ino, stat.st_mtime_ns, stat.st_size
+
+
+def _is_younger(path: Path, moment: int) -> bool:
+    """Return whether a file was written, replaced or renamed at a moment or later."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return False
+    return max(stat.st_mtime_ns, stat.st_ctime_ns) >= moment
 
 
 def _text(path: Path) -> str:

@@ -75,9 +75,10 @@ def plan(
     Raises:
         NbError: if the pipeline cannot be read (exit code 2), or a target is unknown.
     """
+    began = uptodate.clock(root)
     try:
         with locked_repository(root, tell) as repo:
-            return _plan(repo, root, targets, force, downstream)
+            return _plan(repo, root, targets, force, downstream, began)
     except NbError as error:
         raise NbError(str(error), 2) from None
 
@@ -91,15 +92,23 @@ def preview(
         NbError: as `plan` does.
     """
     fingerprints.refresh(root)
+    began = uptodate.clock(root)
     try:
         with locked_repository(root, lambda line: None) as repo:
-            tasks = _plan(repo, root, targets, force, downstream).tasks
+            tasks = _plan(repo, root, targets, force, downstream, began).tasks
             return tasks, find_states(repo, root)
     except NbError as error:
         raise NbError(str(error), 2) from None
 
 
-def _plan(repo: Repo, root: Path, targets: Sequence[str], force: bool, downstream: bool) -> Plan:
+def _plan(
+    repo: Repo,
+    root: Path,
+    targets: Sequence[str],
+    force: bool,
+    downstream: bool,
+    began: int,
+) -> Plan:
     from dvc.repo.reproduce import get_active_graph, plan_repro
 
     graph = get_active_graph(repo.index.graph)
@@ -139,7 +148,7 @@ def _plan(repo: Repo, root: Path, targets: Sequence[str], force: bool, downstrea
         order=[stage.addressing for stage in order],
         made=made,
         watched=watched,
-        loaded=LoadedPipeline(repo, root),
+        loaded=LoadedPipeline(repo, began),
     )
 
 

@@ -17,6 +17,7 @@ from nb.project import NbError, one_line, parse_json
 from .loaded import LoadedPipeline
 from .run_cache import guard_runs
 from .undocumented import DvcStage, Graph, Item, Repo
+from .uptodate import clock
 
 # The stage that writes the fingerprints: part of the machinery, not of anybody's pipeline.
 FINGERPRINT_STAGE = "notebooks/dvc.yaml:fingerprints"
@@ -156,8 +157,9 @@ def rehearse(root: Path) -> LoadedPipeline | None:
     level = logger.level
     logger.setLevel(logging.CRITICAL)
     loaded = None
+    began = clock(root)
     with suppress(Exception), Repo(str(root)) as repo:
-        loaded = LoadedPipeline(repo, root)
+        loaded = LoadedPipeline(repo, began)
     logger.setLevel(level)
     return loaded
 
