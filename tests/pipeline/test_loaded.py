@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import time
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from nb.pipeline.loaded import LoadedPipeline, _lines_of
+from nb.pipeline.loaded import KnownIgnores, LoadedPipeline, _lines_of
 from nb.pipeline.lockfiles import Blocks
 
 LOCK = "schema: '2.0'\nstages:\n  a:\n    cmd: x\n  ab:\n    cmd: y\n    deps:\n    - path: d\n"
@@ -91,3 +94,44 @@ def test_the_lines_of_a_stage_are_found(names: list[str], lines: list[str]) -> N
     wanted = blocks.named() if blocks else {}
     for name in names:
         assert _lines_of(name, text).strip("\n") == wanted[name].strip("\n")
+
+
+class Git:
+    """What is used of Git as DVC wraps it, on a real repository."""
+
+    def __init__(self, root: Path) -> None:
+        self.root_dir = str(root)
+
+    def _get_gitignore(self, path: str) -> tuple[str, str]:
+        return f"/{Path(path).name}", str(Path(path).with_name(".gitignore"))
+
+    def _add_entry_to_gitignore(self, entry: str, gitignore: str) -> None:
+        with Path(gitignore).open("a", encoding="utf-8") as file:
+            file.write(f"{entry}\n")
+
+
+NAME = st.text("ab ü*[]#!\\", min_size=1, max_size=4).filter(lambda name: name.strip("."))
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.lists(NAME, unique=True, min_size=1, max_size=4), st.data())
+def test_git_is_asked_once_and_says_of_each_output_what_git_says(
+    names: list[str], data: st.DataObject
+) -> None:
+    with TemporaryDirectory() as folder:
+        root = Path(folder)
+        run = partial(subprocess.run, cwd=root, check=True, capture_output=True)
+        run(["git", "init", "--quiet"])
+        patterns = data.draw(st.lists(NAME, max_size=3))
+        (root / ".gitignore").write_text("".join(f"{each}\n" for each in patterns), "utf-8")
+        tracked = data.draw(st.sets(st.sampled_from(names)))
+        for name in tracked:
+            (root / name).mkdir()
+            (root / name / "file").write_text("")
+            run(["git", "add", "--force", "--", name])
+        known = KnownIgnores(Git(root), [str(root / name) for name in names])
+        for name in names:
+            asked = ["git", "check-ignore", "--no-index", "--quiet", "--", name]
+            is_ignored = subprocess.run(asked, cwd=root).returncode == 0
+            assert known.is_tracked(str(root / name)) == (name in tracked)
+            assert (known.ignore(str(root / name)) is None) == is_ignored

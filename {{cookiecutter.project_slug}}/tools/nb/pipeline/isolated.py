@@ -21,6 +21,7 @@ def work_apart(root: Path, copy: Path) -> None:
         NbError: if the project or the copy cannot be read.
     """
     from dvc.config import Config
+    from dvc.config_schema import RelPath
 
     with open_project(root) as repo:
         cache, remotes = repo.cache.local_cache_dir, repo.config["remote"]
@@ -39,7 +40,9 @@ def work_apart(root: Path, copy: Path) -> None:
             copy_entries(path, target, [path, *inner])
     with Config(str(copy / ".dvc"), validate=False).edit("local") as local:
         local.setdefault("core", {})["no_scm"] = True
-        local.setdefault("cache", {}).update(dir=cache, type="reflink,hardlink,symlink,copy")
+        # Relative to the copy: DVC cannot write a name into a config file that is not ASCII.
+        local.setdefault("cache", {})["dir"] = RelPath(cache)
+        local["cache"]["type"] = "reflink,hardlink,symlink,copy"
         for name, remote in remotes.items():  # with the settings of config.local
             local.setdefault("remote", {}).setdefault(name, {}).update(remote)
     with open_project(copy) as repo:

@@ -7,17 +7,68 @@ and needs to know only that no file they were loaded from has changed since.
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from nb.declaration.reader import value_files
+from nb.git.wiring import git
 
-from .undocumented import DvcStage, Repo
+from .undocumented import DvcStage, Repo, SourceControl
 
 # The names that DVC writes into dvc.lock without quotes, and finds there by a plain search.
 _PLAIN = re.compile(r"[A-Za-z_][\w.@-]*")
 
 Signature = tuple[int, int, int]
+
+
+class KnownIgnores:
+    """Git as a stage needs it after its command: whether outputs are tracked or ignored.
+
+    DVC reads Git's index, its settings and all `.gitignore` files anew for each output. Here Git is
+    asked once for all outputs of a pipeline; lines are added to `.gitignore` by DVC's own means.
+
+    Args:
+        scm: Git, as DVC wraps it.
+        outputs: the absolute paths of the outputs.
+    """
+
+    def __init__(self, scm: SourceControl, outputs: Iterable[str]) -> None:
+        self._scm = scm
+        root = Path(scm.root_dir)
+        names = {os.path.relpath(path, root): path for path in outputs}
+        asked = "".join(f"{name}\0" for name in names)
+        found = git(root, "check-ignore", "--no-index", "--stdin", "-z", check=False, stdin=asked)
+        files = git(root, "ls-files", "-z").split("\0")
+        tracked = {path for file in files if file for path in (file, *map(str, Path(file).parents))}
+        self._ignored = {names[name] for name in found.split("\0") if name in names}
+        self._tracked = {path for name, path in names.items() if name in tracked}
+
+    def is_tracked(self, path: str) -> bool:
+        """Return whether Git tracks an output, or a file in it."""
+        return path in self._tracked
+
+    def ignore(self, path: str) -> str | None:
+        """Have Git ignore an output; return the `.gitignore` that was changed, if any was."""
+        if path in self._ignored:
+            return None
+        entry, gitignore = self._scm._get_gitignore(path)
+        self._scm._add_entry_to_gitignore(entry, gitignore)
+        return gitignore
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._scm, name)
+
+
+def known_ignores(repo: Repo) -> KnownIgnores | None:
+    """Ask Git about all outputs; None without Git, or if DVC itself is to add files to Git."""
+    from dvc.scm import NoSCM
+
+    if isinstance(repo.scm, NoSCM) or repo.config["core"].get("autostage"):
+        return None
+    outputs = (out for stage in repo.index.stages for out in stage.outs if out.use_cache)
+    return KnownIgnores(repo.scm, [str(out.fs_path) for out in outputs])
 
 
 class LoadedPipeline:
@@ -29,10 +80,12 @@ class LoadedPipeline:
     Args:
         repo: DVC's view of the project, with its index.
         began: a time before DVC loaded any file, by the clock of the file system, in ns.
+        scm: Git as it was asked for all outputs; None if each stage has to ask.
     """
 
-    def __init__(self, repo: Repo, began: int) -> None:
+    def __init__(self, repo: Repo, began: int, scm: KnownIgnores | None = None) -> None:
         self.repo = repo
+        self.scm = scm
         self._stages: dict[str, DvcStage] = {stage.addressing: stage for stage in repo.index.stages}
         declared = {Path(stage.path) for stage in self._stages.values()}
         files = {Path(file) for file in repo.config.files.values()}

@@ -16,7 +16,7 @@ from nb.notebook import fingerprints
 from nb.project import NbError
 
 from . import uptodate
-from .loaded import LoadedPipeline
+from .loaded import LoadedPipeline, known_ignores
 from .lockfiles import lock_text
 from .places import require_places, require_untracked
 from .repository import (
@@ -148,7 +148,7 @@ def _plan(
         order=[stage.addressing for stage in order],
         made=made,
         watched=watched,
-        loaded=LoadedPipeline(repo, began),
+        loaded=LoadedPipeline(repo, began, known_ignores(repo)),
     )
 
 

@@ -14,7 +14,7 @@ from nb.notebook.config import read_config
 from nb.notebook.yaml_file import TooLargeError
 from nb.project import NbError, one_line, parse_json
 
-from .loaded import LoadedPipeline
+from .loaded import LoadedPipeline, known_ignores
 from .run_cache import guard_runs
 from .undocumented import DvcStage, Graph, Item, Repo
 from .uptodate import clock
@@ -49,6 +49,9 @@ def import_modules() -> None:
     for name in MODULES:
         with suppress(ModuleNotFoundError):  # of another version
             importlib.import_module(name)
+    from dvc.utils.serialize import dumps_yaml
+
+    dumps_yaml({"a": {"md5": "0a", "size": 1}})  # compiles the patterns of scalars
 
 
 # DVC polls its lock six times within this timeout. With DVC's own 3 s, short stages would spend
@@ -159,7 +162,7 @@ def rehearse(root: Path) -> LoadedPipeline | None:
     loaded = None
     began = clock(root)
     with suppress(Exception), Repo(str(root)) as repo:
-        loaded = LoadedPipeline(repo, began)
+        loaded = LoadedPipeline(repo, began, known_ignores(repo))
     logger.setLevel(level)
     return loaded
 

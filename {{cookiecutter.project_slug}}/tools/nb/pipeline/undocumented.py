@@ -20,6 +20,7 @@ from typing import Any, Protocol
 
 DVC = (
     "dvc.config:Config",
+    "dvc.config_schema:RelPath",
     "dvc.data_cloud:DataCloud.get_remote_odb",
     "dvc.data_cloud:DataCloud.pull",
     "dvc.data_cloud:DataCloud.push",
@@ -47,9 +48,11 @@ DVC = (
     "dvc.repo:Repo.index",
     "dvc.repo:Repo.reproduce",
     "dvc.repo:Repo.tmp_dir",
+    "dvc.repo:Repo.scm",
+    "dvc.repo:Repo.scm_context",
     "dvc.repo:Repo.unprotect",
     "dvc.repo:lock_repo",
-    "dvc.repo:locked",
+    "dvc.scm:NoSCM",
     "dvc.schema:COMPILED_LOCK_FILE_STAGE_SCHEMA",
     "dvc.stage.cache:StageCache._create_stage",
     "dvc.stage.cache:StageCache._get_cache_dir",
@@ -71,6 +74,9 @@ DVC = (
     "dvc.utils.serialize:load_yaml",
     "dvc.utils.serialize:modify_yaml",
     "fsspec.asyn:AsyncFileSystem._put_file",
+    "scmrepo.git:Git._add_entry_to_gitignore",
+    "scmrepo.git:Git._get_gitignore",
+    "scmrepo.git:Git.is_tracked",
 )
 # Used in processes with warm imports, and where they end (`processes/`).
 STANDARD_LIBRARY = (
@@ -85,6 +91,8 @@ STANDARD_LIBRARY = (
     "threading:_counter",
     "threading:_shutdown",
 )
+# Attributes of objects, which their classes do not show: the sources are searched.
+ATTRIBUTES = ("dvc.repo.__init__:Repo._lock_depth",)
 # Used where notebooks are executed (`execution/`). To import these takes a second, which a run
 # spends in its warm process: their sources are searched instead.
 EXECUTION = (
@@ -117,7 +125,7 @@ def missing_names() -> list[str]:
     """Return the listed names and messages that the installed packages lack."""
     return [
         *(name for name in (*DVC, *STANDARD_LIBRARY) if not _exists(name)),
-        *(name for name in EXECUTION if not _is_in_source(name)),
+        *(name for name in (*ATTRIBUTES, *EXECUTION) if not _is_in_source(name)),
         *_missing_messages(),
     ]
 
@@ -347,7 +355,13 @@ class DvcIgnore(Protocol):
 class SourceControl(Protocol):
     """Git, as DVC asks it."""
 
+    @property
+    def root_dir(self) -> str: ...
+    def ignore(self, path: str) -> str | None: ...
     def is_ignored(self, path: str) -> bool: ...
+    def is_tracked(self, path: str) -> bool: ...
+    def _add_entry_to_gitignore(self, entry: str, gitignore: str) -> None: ...
+    def _get_gitignore(self, path: str) -> tuple[str, str]: ...
 
 
 class SourceControlContext(Protocol):
@@ -378,6 +392,7 @@ class Repo(Protocol):
     params: Comparer
     scm: SourceControl
     scm_context: SourceControlContext
+    _lock_depth: int
     stage_cache: StageCache
     tmp_dir: str
 
