@@ -21,6 +21,7 @@ from .lockfiles import lock_text
 from .places import require_places, require_untracked
 from .repository import (
     FINGERPRINT_STAGE,
+    all_read,
     folder_of,
     import_modules,
     locked_repository,
@@ -122,14 +123,17 @@ def _plan(
     if FINGERPRINT_STAGE in names.values():
         fingerprints.refresh(root)
     made = {str(out.fs_path) for stage in stages for out in stage.outs}
+    parameters = {stage: stage_parameters(stage, made) for stage in stages}  # first: may raise
+    with all_read(repo, stages):
+        changed = {stage for stage in stages if force or _changed(stage)}
     tasks = [
         Task(
             name=name,
             command=one_command(stage.cmd),
             folder=folder_of(stage, root),
             after=frozenset(names[o] for o in graph.successors(stage) if o in names),
-            parameters=stage_parameters(stage, made),  # first: may raise
-            changed=force or _changed(stage),
+            parameters=parameters[stage],
+            changed=stage in changed,
             memory=_memory(stage),
             hidden=name == FINGERPRINT_STAGE,
             persisted=() if name == FINGERPRINT_STAGE else _persisted(stage),
@@ -137,8 +141,7 @@ def _plan(
         for stage, name in names.items()
     ]
     if not repo.config["core"].get("no_scm"):
-        changed = {task.name for task in tasks if task.changed}
-        require_untracked(root, [stage for stage, name in names.items() if name in changed])
+        require_untracked(root, sorted(changed, key=stages.index))
     shown = [stage.addressing for stage in shown_stages(repo.index.graph)]
     if any(task.changed for task in tasks):
         import_modules()

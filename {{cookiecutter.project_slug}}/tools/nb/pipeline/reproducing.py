@@ -17,7 +17,7 @@ from nb.project import NbError, one_line
 
 from .loaded import LoadedPipeline
 from .lockfiles import one_stage_at_a_time
-from .repository import BUSY_SECONDS, LOCK_SECONDS, locked_repository
+from .repository import BUSY_SECONDS, LOCK_SECONDS, locked_repository, nested_path_locks
 from .run_cache import guard_runs
 from .undocumented import RESTORED_MESSAGES, RUNNING_MESSAGE, STATUS_MESSAGE, DvcStage, Repo
 
@@ -88,7 +88,7 @@ def _reproduce(
     dvc.lock.DEFAULT_TIMEOUT = LOCK_SECONDS
     try:
         repo, run = _repository(root, name, loaded)
-        with repo:
+        with repo, nested_path_locks():
             guard_runs(repo)
             repo.stage_cache.pull = lambda *_: []  # the run fetches once: see `storage`
             before = _mark_times(repo, persisted)

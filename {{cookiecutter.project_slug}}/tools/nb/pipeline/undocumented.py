@@ -53,6 +53,7 @@ DVC = (
     "dvc.repo:Repo.unprotect",
     "dvc.repo:lock_repo",
     "dvc.scm:NoSCM",
+    "dvc.rwlock:rwlock",
     "dvc.schema:COMPILED_LOCK_FILE_STAGE_SCHEMA",
     "dvc.stage.cache:StageCache._create_stage",
     "dvc.stage.cache:StageCache._get_cache_dir",

@@ -177,7 +177,7 @@ class Runner:
         self.journal.save(self.record)  # where that is not possible, nothing starts
         while True:
             self._heed_signals()
-            ready = self.schedule.ready(memory.available_memory())
+            ready = self.schedule.ready(memory.available_memory)
             # Hidden stages run no notebook, and need not wait for warm imports.
             held = [task for task in ready if self.is_warming and not task.hidden]
             for task in ready:
