@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from nb.pipeline import undocumented
 from nb.pipeline.undocumented import (
-    ATTRIBUTES,
+    INSTANCE_ATTRIBUTES,
     DVC,
     EXECUTION,
     OPTIONAL,
@@ -22,7 +22,7 @@ from tests.architecture import modules
 PRIVATE = re.compile(r"_[A-Za-z]\w*")
 # Documented in spite of the underscore.
 DOCUMENTED = {"_exit", "_fields", "_getframe", "_replace", "_value_"}
-LISTED = (*DVC, *ATTRIBUTES, *STANDARD_LIBRARY, *EXECUTION, *OPTIONAL)
+LISTED = (*DVC, *INSTANCE_ATTRIBUTES, *STANDARD_LIBRARY, *EXECUTION, *OPTIONAL)
 ASKING = {"delattr", "getattr", "hasattr", "setattr"}
 
 

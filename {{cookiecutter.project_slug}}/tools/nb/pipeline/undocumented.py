@@ -93,7 +93,7 @@ STANDARD_LIBRARY = (
     "threading:_shutdown",
 )
 # Attributes of objects, which their classes do not show: the sources are searched.
-ATTRIBUTES = ("dvc.repo.__init__:Repo._lock_depth",)
+INSTANCE_ATTRIBUTES = ("dvc.repo.__init__:Repo._lock_depth",)
 # Used where notebooks are executed (`execution/`). To import these takes a second, which a run
 # spends in its warm process: their sources are searched instead.
 EXECUTION = (
@@ -126,7 +126,7 @@ def missing_names() -> list[str]:
     """Return the listed names and messages that the installed packages lack."""
     return [
         *(name for name in (*DVC, *STANDARD_LIBRARY) if not _exists(name)),
-        *(name for name in (*ATTRIBUTES, *EXECUTION) if not _is_in_source(name)),
+        *(name for name in (*INSTANCE_ATTRIBUTES, *EXECUTION) if not _is_in_source(name)),
         *_missing_messages(),
     ]
 
