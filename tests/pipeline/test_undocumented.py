@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from nb.pipeline import undocumented
 from nb.pipeline.undocumented import (
-    INSTANCE_ATTRIBUTES,
     DVC,
     EXECUTION,
+    INSTANCE_ATTRIBUTES,
     OPTIONAL,
     STANDARD_LIBRARY,
 )
