@@ -21,6 +21,7 @@ FLOORS = (
     "commands",
     "authoring",
     "report",
+    "experiments",
     "check",
     "refactoring",
     "run",

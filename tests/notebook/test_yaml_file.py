@@ -11,7 +11,7 @@ import pytest
 import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
-from nb.notebook.config import change_config, read_config
+from nb.notebook.config import read_config, replaced, set_value
 from nb.notebook.yaml_file import dump, read_as_dvc, read_value, read_yaml
 from nb.project import NbError
 from ruamel.yaml import YAML
@@ -232,6 +232,40 @@ def test_a_changed_config_file_keeps_its_values(tmp_path: Path) -> None:
     path = tmp_path / "config" / "n.yaml"
     path.parent.mkdir()
     path.write_text('a: "on"\nb: "1e3"\nc: "0o7"\n')
-    change_config(path, "d", "2024-01-31")
+    assert set_value(path, "d", "2024-01-31")
     values = {"a": "on", "b": "1e3", "c": "0o7", "d": "2024-01-31"}
     assert read_config(path) == values == dvc(path.read_text())
+
+
+SCALARS = (
+    st.none() | st.booleans() | st.integers(-999, 999) | st.floats(-9, 9) | st.text(max_size=5)
+)
+CONFIGS = st.dictionaries(
+    st.from_regex(r"[a-z]{1,3}", fullmatch=True),
+    st.recursive(SCALARS, lambda x: st.lists(x, max_size=2) | st.dictionaries(st.just("k"), x)),
+    max_size=4,
+)
+
+
+@given(CONFIGS, st.data())
+def test_another_value_leaves_comments_and_all_other_values(
+    content: dict[str, Any], data: st.DataObject
+) -> None:
+    comments = [f"# about {name}, as a person wrote it" for name in content]
+    blocks = [dump({name: value}) for name, value in content.items()]
+    text = "".join(f"{c}\n{block}\n" for c, block in zip(comments, blocks, strict=True))
+    name = data.draw(st.sampled_from([*content, "new"]))
+    value = data.draw(SCALARS)
+    written = replaced(text, name, value)
+    assert read_yaml(written, "config") == {**content, name: value}
+    for comment in comments:
+        assert comment in written
+    for other, block in zip(content, blocks, strict=True):
+        assert other == name or block in written
+
+
+def test_a_comment_beside_the_value_stays() -> None:
+    text = "# Parts.\nfolds: 5  # few\n\n# Seed.\nseed: 42\n"
+    assert replaced(text, "folds", 10) == text.replace("5", "10")
+    assert replaced("a: &x 1\nb: *x\n", "a", 2) == "a: 2\nb: 1\n"
+    assert replaced("a: 1", "b", "x: y") == "a: 1\nb: 'x: y'\n"

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import time
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from nb.pipeline.loaded import LoadedPipeline, _lines_of
+from nb.pipeline.loaded import KnownIgnores, LoadedPipeline, _lines_of
 from nb.pipeline.lockfiles import Blocks
-from nb.pipeline.uptodate import clock
 
 LOCK = "schema: '2.0'\nstages:\n  a:\n    cmd: x\n  ab:\n    cmd: y\n    deps:\n    - path: d\n"
 
@@ -21,23 +24,16 @@ def root(tmp_path: Path) -> Path:
     (tmp_path / "dvc.yaml").write_text("stages: {}\n")
     (tmp_path / "dvc.lock").write_text(LOCK)
     (tmp_path / "config").write_text("[core]\n")
-    written = clock(tmp_path)
-    while clock(tmp_path) == written:  # the next tick: nothing was written when loading begins
-        pass
     return tmp_path
 
 
-def load(root: Path, edited: str = "") -> LoadedPipeline:
-    """Load the pipeline; one of the files is edited when DVC has just read all of them."""
-    began = clock(root)
+def load(root: Path, began: int = 0) -> LoadedPipeline:
+    time.sleep(0.02)  # the clock of a file system ticks a hundred times a second
     file = str(root / "dvc.yaml")
     stages = [SimpleNamespace(addressing=name, path=file) for name in ("a", "ab", "b", "o'dd")]
     config = SimpleNamespace(files={"repo": str(root / "config")})
-    if edited:
-        (root / edited).write_text("# edited\n")
-    return LoadedPipeline(
-        SimpleNamespace(index=SimpleNamespace(stages=stages), config=config), began
-    )
+    repo = SimpleNamespace(index=SimpleNamespace(stages=stages), config=config)
+    return LoadedPipeline(repo, began or time.time_ns())
 
 
 def test_a_stage_is_known_while_nothing_changes(root: Path) -> None:
@@ -60,14 +56,14 @@ def test_a_changed_file_makes_dvc_load_all_again(root: Path, name: str) -> None:
     assert loaded.stage("a") is None
 
 
-@pytest.mark.parametrize("name", ["dvc.yaml", "dvc.lock", "config", "params.yaml"])
-def test_a_file_edited_while_dvc_loads_makes_dvc_load_all_again(root: Path, name: str) -> None:
-    assert load(root, edited=name).stage("a") is None
-
-
-def test_a_lock_file_that_appears_while_dvc_loads_counts_as_changed(root: Path) -> None:
-    (root / "dvc.lock").unlink()
-    assert load(root, edited="dvc.lock").stage("b") is None
+@pytest.mark.parametrize("name", ["dvc.yaml", "config", "params.yaml"])
+def test_a_file_that_changed_while_dvc_loaded_makes_dvc_load_all_again(
+    root: Path, name: str
+) -> None:
+    began = time.time_ns()
+    time.sleep(0.02)
+    (root / name).write_text("# another text\n")  # after DVC read the file, or before: who knows
+    assert load(root, began).stage("a") is None
 
 
 def test_an_edit_that_keeps_size_and_time_is_seen(root: Path) -> None:
@@ -77,6 +73,16 @@ def test_an_edit_that_keeps_size_and_time_is_seen(root: Path) -> None:
         file.write("[eroc]\n")
     os.utime(root / "config", ns=(before.st_atime_ns, before.st_mtime_ns))
     assert loaded.stage("a") is None
+
+
+def test_a_result_that_was_recorded_while_dvc_loaded_makes_dvc_load_the_stage(root: Path) -> None:
+    began = time.time_ns()
+    time.sleep(0.02)
+    draft = root / "draft"
+    draft.write_text(LOCK.replace("cmd: x", "cmd: z"))
+    os.utime(draft, ns=(0, 0))  # a time of change that was set tells nothing
+    draft.replace(root / "dvc.lock")
+    assert load(root, began).stage("a") is None
 
 
 def test_what_other_stages_record_does_not_count(root: Path) -> None:
@@ -97,3 +103,44 @@ def test_the_lines_of_a_stage_are_found(names: list[str], lines: list[str]) -> N
     wanted = blocks.named() if blocks else {}
     for name in names:
         assert _lines_of(name, text).strip("\n") == wanted[name].strip("\n")
+
+
+class Git:
+    """What is used of Git as DVC wraps it, on a real repository."""
+
+    def __init__(self, root: Path) -> None:
+        self.root_dir = str(root)
+
+    def _get_gitignore(self, path: str) -> tuple[str, str]:
+        return f"/{Path(path).name}", str(Path(path).with_name(".gitignore"))
+
+    def _add_entry_to_gitignore(self, entry: str, gitignore: str) -> None:
+        with Path(gitignore).open("a", encoding="utf-8") as file:
+            file.write(f"{entry}\n")
+
+
+NAME = st.text("ab ü*[]#!\\", min_size=1, max_size=4).filter(lambda name: name.strip("."))
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.lists(NAME, unique=True, min_size=1, max_size=4), st.data())
+def test_git_is_asked_once_and_says_of_each_output_what_git_says(
+    names: list[str], data: st.DataObject
+) -> None:
+    with TemporaryDirectory() as folder:
+        root = Path(folder)
+        run = partial(subprocess.run, cwd=root, check=True, capture_output=True)
+        run(["git", "init", "--quiet"])
+        patterns = data.draw(st.lists(NAME, max_size=3))
+        (root / ".gitignore").write_text("".join(f"{each}\n" for each in patterns), "utf-8")
+        tracked = data.draw(st.sets(st.sampled_from(names)))
+        for name in tracked:
+            (root / name).mkdir()
+            (root / name / "file").write_text("")
+            run(["git", "add", "--force", "--", name])
+        known = KnownIgnores(Git(root), [str(root / name) for name in names])
+        asked = ["git", "check-ignore", "--no-index", "--quiet", "--"]
+        ignored = {n for n in names if not subprocess.run([*asked, n], cwd=root).returncode}
+        for name in names:
+            assert known.is_tracked(str(root / name)) == (name in tracked)
+            assert (known.ignore(str(root / name)) is None) == (name in ignored)

@@ -9,14 +9,20 @@ from pathlib import Path
 
 import pytest
 from nb.pipeline import undocumented
-from nb.pipeline.undocumented import DVC, EXECUTION, OPTIONAL, STANDARD_LIBRARY
+from nb.pipeline.undocumented import (
+    DVC,
+    EXECUTION,
+    INSTANCE_ATTRIBUTES,
+    OPTIONAL,
+    STANDARD_LIBRARY,
+)
 
 from tests.architecture import modules
 
 PRIVATE = re.compile(r"_[A-Za-z]\w*")
 # Documented in spite of the underscore.
 DOCUMENTED = {"_exit", "_fields", "_getframe", "_replace", "_value_"}
-LISTED = (*DVC, *STANDARD_LIBRARY, *EXECUTION, *OPTIONAL)
+LISTED = (*DVC, *INSTANCE_ATTRIBUTES, *STANDARD_LIBRARY, *EXECUTION, *OPTIONAL)
 ASKING = {"delattr", "getattr", "hasattr", "setattr"}
 
 

@@ -17,7 +17,7 @@ def tasks(**needs: str) -> list[Task]:
 
 
 def names(schedule: Schedule, available: float = inf) -> list[str]:
-    return [task.name for task in schedule.ready(available)]
+    return [task.name for task in schedule.ready(lambda: available)]
 
 
 def test_the_longest_way_comes_first_up_to_the_limit() -> None:

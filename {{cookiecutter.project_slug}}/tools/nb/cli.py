@@ -20,6 +20,7 @@ from nb.terminal import echo, secho
 # Modules of `commands` are imported when one of their commands is called.
 COMMAND_MODULES = {
     "running": ("run", "status", "stages", "task", "assemble", "clean"),
+    "experiments": ("experiment", "experiments"),
     "results": ("metrics", "params", "report", "export", "trace"),
     "notebooks": ("new", "promote", "check", "duplicates", "extract", "show", "edit"),
     "clone": (

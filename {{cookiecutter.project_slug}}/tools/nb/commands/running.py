@@ -113,7 +113,7 @@ def _run(root: Path, options: Options, *, as_json: bool, where: Path = Path()) -
     from nb.run.pipeline_run import execute
     from nb.run.view import View
 
-    done = execute(root, options, View(sys.stderr if as_json else sys.stdout), _programs())
+    done = execute(root, options, View(sys.stderr if as_json else sys.stdout), run_programs())
     if done is None and as_json:
         nothing: dict[str, Any] = {"stages": [], "metrics": {}}
         _print_end(record.unchanged(root, vars(options), nothing), None, as_json=True)
@@ -212,7 +212,7 @@ def task_command(root: Path, /, stage: str, push: bool, as_json: bool, **chosen:
     options = record.Options(stages=(stage,), **chosen)
     try:
         view = View(sys.stderr if as_json else sys.stdout)
-        done = execute_task(root, options, view, _programs(), push=push)
+        done = execute_task(root, options, view, run_programs(), push=push)
     except NbError as error:
         if as_json:
             state = "not sent" if isinstance(error, NotSentError) else "not run"
@@ -364,7 +364,7 @@ def clean_command(root: Path) -> None:
     echo(f"Removed {removed} files and folders." if removed else "Nothing to remove.")
 
 
-def _programs() -> RunPrograms:
+def run_programs() -> RunPrograms:
     """Return the programs of a run, which know of the report and of DVC."""
     from nb.run.page_process import RunPrograms
 

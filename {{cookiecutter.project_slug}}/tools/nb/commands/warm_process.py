@@ -53,7 +53,8 @@ class _Stages:
 
     def run(self, order: dict[str, Any], files: list[int], kept: Iterable[int]) -> NoReturn:
         """Be the worker of a stage."""
-        reproduce = partial(stage.reproduce_stage, loaded=self.loaded)
+        is_own = Path(order["root"]) == Path.cwd()  # else a copy of the project: not loaded here
+        reproduce = partial(stage.reproduce_stage, loaded=self.loaded if is_own else None)
         worker.work(worker.Order(**order), files, reproduce, kept)
 
 

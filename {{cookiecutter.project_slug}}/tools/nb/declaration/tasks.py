@@ -20,7 +20,7 @@ class Task:
     """A stage of a plan.
 
     Attributes:
-        name: the name as DVC addresses the stage.
+        name: the name in the run, as DVC addresses the stage.
         command: the command line; empty for data that DVC merely tracks.
         folder: the working directory of the command, relative to the root.
         after: the stages of the plan that make the inputs.
@@ -29,6 +29,8 @@ class Task:
         hidden: part of the machinery, shown only after a failure.
         memory: the declared need of memory, in bytes.
         persisted: outputs that DVC keeps before a run, as absolute paths.
+        stage: the name as DVC addresses the stage, where `name` also tells of the project copy.
+        project: the root of the project copy that the stage runs in; empty for the run's own.
     """
 
     name: str
@@ -41,6 +43,13 @@ class Task:
     hidden: bool = False
     memory: int | None = None
     persisted: tuple[str, ...] = ()
+    stage: str = ""
+    project: str = ""
+
+    @property
+    def address(self) -> str:
+        """The name as DVC addresses the stage."""
+        return self.stage or self.name
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from nb.project import NbError, one_line, read_regular, write_whole
 
 from .yaml_file import dump, read_value, read_yaml
 
-__all__ = ["change_config", "read_config", "read_value"]
+__all__ = ["read_config", "read_value", "replaced", "set_value"]
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -32,6 +33,59 @@ def read_config(path: Path) -> dict[str, Any]:
     return content
 
 
-def change_config(path: Path, name: str, value: Any) -> None:
-    """Give a parameter another value in a file of `config/`; comments of the file are lost."""
-    write_whole(path, dump({**read_config(path), name: value}))
+def set_value(path: Path, name: str, value: Any) -> bool:
+    """Give a parameter another value in a file of `config/`; all else stays byte for byte.
+
+    Returns:
+        Whether the file changed.
+
+    Raises:
+        NbError: if the file cannot be read (exit code 2).
+    """
+    before = read_config(path)
+    if name in before and _same(before[name], value):
+        return False
+    text = read_regular(path).decode("utf-8") if path.exists() else ""
+    written = replaced(text, name, value)
+    write_whole(path, written)
+    return True
+
+
+def replaced(text: str, name: str, value: Any) -> str:
+    """Return the text of a config file with another value of a parameter.
+
+    Comments, blanks and the spelling of other values stay. Where that is not possible, in a file
+    with aliases, the whole file is written anew.
+    """
+    import yaml
+
+    line = f"{dump(name, flow=True)}: {dump(value, flow=True)}"
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    expected = {**(read_yaml(text, "config") or {}), name: value}
+    for key, node in root.value if root else ():
+        if key.value == name:
+            start, end = key.start_mark.index, node.end_mark.index
+            # A block ends where the next token begins: blanks and comments between are not its own.
+            end = start + len(_without_trail(text[start:end]))
+            written = f"{text[:start]}{line}{text[end:]}"
+            break
+    else:
+        gap = "" if not text or text.endswith("\n") else "\n"
+        written = f"{text}{gap}{line}\n"
+    try:
+        is_right = _same(read_yaml(written, "config"), expected)
+    except NbError:
+        is_right = False
+    return written if is_right else dump(expected)
+
+
+def _without_trail(text: str) -> str:
+    """Return the text of a value without blank lines and comment lines after it."""
+    lines = text.split("\n")
+    while len(lines) > 1 and (not lines[-1].strip() or lines[-1].lstrip().startswith("#")):
+        lines.pop()
+    return "\n".join(lines)
+
+
+def _same(first: Any, second: Any) -> bool:
+    return json.dumps(first, default=str) == json.dumps(second, default=str)

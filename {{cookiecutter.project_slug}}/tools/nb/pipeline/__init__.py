@@ -13,9 +13,11 @@ from .definitions import (
     contracts,
     declared,
     definitions,
+    inputs_hash,
     missing_data,
+    plain_outputs,
 )
-from .isolated import work_apart
+from .isolated import take_results, work_apart
 from .lockfiles import (
     Written,
     hold_only,
@@ -23,6 +25,7 @@ from .lockfiles import (
     mend_locks,
     read_locks,
     sort_locks,
+    sort_private_locks,
 )
 from .places import check_places, misplaced, require_places
 from .planning import Plan, plan, preview
@@ -49,12 +52,14 @@ __all__ = [
     "definitions",
     "hold_lock",
     "hold_only",
+    "inputs_hash",
     "lines_put_back_on_error",
     "mend_locks",
     "misplaced",
     "missing_data",
     "missing_names",
     "open_project",
+    "plain_outputs",
     "plan",
     "preview",
     "read_locks",
@@ -62,6 +67,8 @@ __all__ = [
     "require_places",
     "restore",
     "sort_locks",
+    "sort_private_locks",
     "stage_states",
+    "take_results",
     "work_apart",
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +48,42 @@ def contracts(root: Path) -> dict[str, Contract]:
             for stage in repo.index.stages
             if stage.cmd and stage.addressing != FINGERPRINT_STAGE
         }
+
+
+def inputs_hash(root: Path) -> str:
+    """Return a hash of everything that results depend on: commands, parameters, code and data.
+
+    Raises:
+        NbError: if `dvc.yaml` cannot be read or holds no pipeline.
+    """
+    with open_project(root) as repo:
+        made = {out.fs_path for stage in repo.index.stages if stage.cmd for out in stage.outs}
+        facts = {stage.addressing: _facts(stage, made) for stage in repo.index.stages}
+    text = json.dumps(facts, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def plain_outputs(root: Path, names: Sequence[str]) -> list[str]:
+    """Return the outputs of stages that DVC does not cache, relative to the root.
+
+    Raises:
+        NbError: if `dvc.yaml` cannot be read or holds no pipeline.
+    """
+    with open_project(root) as repo:
+        stages = [stage for stage in repo.index.stages if stage.addressing in names]
+        return [path_of(out, root) for stage in stages for out in stage.outs if not out.use_cache]
+
+
+def _facts(stage: DvcStage, made: Set[str]) -> list[object]:
+    """Return the command, the parameters, and the hashes of inputs that no stage makes."""
+    parameters = [[params.def_path, params.read_params()] for params in stage.params]
+    files = {params.fs_path for params in stage.params} | made
+    inputs = [dep for dep in stage.deps if dep.fs_path not in files]
+    inputs += [] if stage.cmd else list(stage.outs)
+    for item in inputs:
+        if item.exists:
+            item.save()
+    return [one_command(stage.cmd), parameters, [[i.def_path, str(i.hash_info)] for i in inputs]]
 
 
 def check_pipeline(root: Path) -> int:

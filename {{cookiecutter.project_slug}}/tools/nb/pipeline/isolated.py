@@ -1,15 +1,17 @@
-"""Isolated copies of the project: DVC repositories that share the cache."""
+"""Isolated copies of the project: DVC repositories that share the cache, and take results over."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Set
+from collections.abc import Callable, Iterable, Set
 from pathlib import Path
 
+from nb.project import NbError, one_line, write_whole
 from nb.workcopy.copying import copy_entries, project_entries
 
+from .lockfiles import lock_text, put_back, without_stages
 from .places import require_places
-from .repository import open_project
+from .repository import locked_repository, open_project
 
 
 def work_apart(root: Path, copy: Path) -> None:
@@ -19,6 +21,7 @@ def work_apart(root: Path, copy: Path) -> None:
         NbError: if the project or the copy cannot be read.
     """
     from dvc.config import Config
+    from dvc.config_schema import RelPath
 
     with open_project(root) as repo:
         cache, remotes = repo.cache.local_cache_dir, repo.config["remote"]
@@ -37,7 +40,9 @@ def work_apart(root: Path, copy: Path) -> None:
             copy_entries(path, target, [path, *inner])
     with Config(str(copy / ".dvc"), validate=False).edit("local") as local:
         local.setdefault("core", {})["no_scm"] = True
-        local.setdefault("cache", {})["dir"] = cache
+        # Relative to the copy: DVC cannot write a name into a config file that is not ASCII.
+        local.setdefault("cache", {})["dir"] = RelPath(cache)
+        local["cache"]["type"] = "reflink,hardlink,symlink,copy"
         for name, remote in remotes.items():  # with the settings of config.local
             local.setdefault("remote", {}).setdefault(name, {}).update(remote)
     with open_project(copy) as repo:
@@ -63,3 +68,55 @@ def _link(path: Path, target: Path, made: Set[Path]) -> None:
     elif not os.path.lexists(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         target.symlink_to(path)
+
+
+def take_results(
+    source: Path, target: Path, names: Iterable[str], tell: Callable[[str], None]
+) -> None:
+    """Bring the results of stages from one copy of the project to another, without running them.
+
+    Lines of `dvc.lock` are taken as they are; outputs come out of the shared cache, and those that
+    DVC does not cache are copied.
+
+    Args:
+        source: the root of the copy that holds the results.
+        target: the root of the copy that lacks them.
+        names: the stages.
+        tell: called with one line while another process holds DVC's lock.
+
+    Raises:
+        NbError: if an output is neither there nor in the cache, or a changed file would be lost.
+    """
+    from dvc.exceptions import DvcException
+
+    wanted = set(names)
+    if not wanted:
+        return
+    with locked_repository(target, tell):
+        for file, own in _by_lock(wanted).items():
+            theirs, ours = lock_text(source / file), lock_text(target / file)
+            text = put_back(theirs, ours or without_stages(theirs), own)
+            if text != ours:
+                write_whole(target / file, text)
+    with locked_repository(target, tell) as repo:
+        stages = [stage for stage in repo.index.stages if stage.addressing in wanted]
+        for out in (out for stage in stages for out in stage.outs if not out.use_cache):
+            place = Path(out.fs_path)
+            if place.is_relative_to(target):
+                original = source / place.relative_to(target)
+                inner = project_entries(original) if original.is_dir() else ()
+                copy_entries(source, target, [original, *inner])
+        try:
+            found = [stage.addressing for stage in stages]
+            repo.checkout(found, force=False, allow_missing=False)
+        except DvcException as error:
+            raise NbError(f"DVC: {one_line(error)}") from None
+
+
+def _by_lock(names: Iterable[str]) -> dict[Path, set[str]]:
+    """Return the stages by the lock file that holds them, under their names in that file."""
+    found: dict[Path, set[str]] = {}
+    for name in names:
+        file, _, stage = name.rpartition(":")
+        found.setdefault(Path(file or "dvc.yaml").with_name("dvc.lock"), set()).add(stage)
+    return found

@@ -7,12 +7,15 @@ and needs to know only that no file they were loaded from has changed since.
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from nb.declaration.reader import value_files
+from nb.git.wiring import git
 
-from .undocumented import DvcStage, Repo
+from .undocumented import DvcStage, Repo, SourceControl
 
 # The names that DVC writes into dvc.lock without quotes, and finds there by a plain search.
 _PLAIN = re.compile(r"[A-Za-z_][\w.@-]*")
@@ -20,17 +23,69 @@ _PLAIN = re.compile(r"[A-Za-z_][\w.@-]*")
 Signature = tuple[int, int, int, int]
 
 
+class KnownIgnores:
+    """Git as a stage needs it after its command: whether outputs are tracked or ignored.
+
+    DVC reads Git's index, its settings and all `.gitignore` files anew for each output. Here Git is
+    asked once for all outputs of a pipeline; lines are added to `.gitignore` by DVC's own means.
+
+    Args:
+        scm: Git, as DVC wraps it.
+        outputs: the absolute paths of the outputs.
+    """
+
+    def __init__(self, scm: SourceControl, outputs: Iterable[str]) -> None:
+        self._scm = scm
+        root = Path(scm.root_dir)
+        names = {os.path.relpath(path, root): path for path in outputs}
+        asked = "".join(f"{name}\0" for name in names)
+        found = git(root, "check-ignore", "--no-index", "--stdin", "-z", check=False, stdin=asked)
+        files = git(root, "ls-files", "-z").split("\0")
+        tracked = {path for file in files if file for path in (file, *map(str, Path(file).parents))}
+        self._ignored = {names[name] for name in found.split("\0") if name in names}
+        self._tracked = {path for name, path in names.items() if name in tracked}
+
+    def is_tracked(self, path: str) -> bool:
+        """Return whether Git tracks an output, or a file in it."""
+        return path in self._tracked
+
+    def ignore(self, path: str) -> str | None:
+        """Have Git ignore an output; return the `.gitignore` that was changed, if any was."""
+        if path in self._ignored:
+            return None
+        entry, gitignore = self._scm._get_gitignore(path)
+        self._scm._add_entry_to_gitignore(entry, gitignore)
+        return gitignore
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._scm, name)
+
+
+def known_ignores(repo: Repo) -> KnownIgnores | None:
+    """Ask Git about all outputs; None without Git, or if DVC itself is to add files to Git."""
+    from dvc.scm import NoSCM
+
+    if isinstance(repo.scm, NoSCM) or repo.config["core"].get("autostage"):
+        return None
+    outputs = (out for stage in repo.index.stages for out in stage.outs if out.use_cache)
+    return KnownIgnores(repo.scm, [str(out.fs_path) for out in outputs])
+
+
 class LoadedPipeline:
     """Stages as DVC loaded them, valid until one of the files behind them changes.
 
+    The files are known only once they are loaded, and may change meanwhile. A file that is younger
+    than the beginning counts as changed: nobody can tell which text DVC has read.
+
     Args:
-        repo: DVC's view of the project.
-        began: a time before DVC loaded the stages (`uptodate.clock`). Which files DVC loads is
-            known only afterwards: a file that changed since then may not be the loaded one.
+        repo: DVC's view of the project, with its index.
+        began: a time before DVC loaded any file, by the clock of the file system, in ns.
+        scm: Git as it was asked for all outputs; None if each stage has to ask.
     """
 
-    def __init__(self, repo: Repo, began: int) -> None:
+    def __init__(self, repo: Repo, began: int, scm: KnownIgnores | None = None) -> None:
         self.repo = repo
+        self.scm = scm
         self._stages: dict[str, DvcStage] = {stage.addressing: stage for stage in repo.index.stages}
         declared = {Path(stage.path) for stage in self._stages.values()}
         files = {Path(file) for file in repo.config.files.values()}
@@ -40,10 +95,10 @@ class LoadedPipeline:
                 self._stages = {}
             files.update(values or ())
         self._signatures = {path: _signature(path) for path in declared | files}
-        if any(_newest(signature) >= began for signature in self._signatures.values()):
+        if any(_is_younger(path, began) for path in declared | files):
             self._stages = {}
-        locks = {path.with_name("dvc.lock") for path in declared if path.suffix == ".yaml"}
-        self._texts = {k: _text(k) for k in locks if _newest(_signature(k)) < began}
+        locks = {path: path.with_name("dvc.lock") for path in declared if path.suffix == ".yaml"}
+        self._texts = {lock: _text(lock) for lock in locks.values() if not _is_younger(lock, began)}
 
     def stage(self, name: str) -> DvcStage | None:
         """Return a stage by name; None if DVC has to load the pipeline again to know the stage."""
@@ -66,8 +121,13 @@ def _signature(path: Path) -> Signature | None:
     return stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
 
 
-def _newest(signature: Signature | None) -> int:
-    return max(signature[2:]) if signature else 0
+def _is_younger(path: Path, moment: int) -> bool:
+    """Return whether a file was written, replaced or renamed at a moment or later."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return False
+    return max(stat.st_mtime_ns, stat.st_ctime_ns) >= moment
 
 
 def _text(path: Path) -> str:

@@ -229,6 +229,15 @@ def put_back(before: str, now: str, names: Set[str]) -> str:
     return new.text()
 
 
+def without_stages(text: str) -> str:
+    """Return the text of a lock file without any stage; another layout than DVC's is empty."""
+    blocks = Blocks.read(text)
+    if blocks is None:
+        return ""
+    blocks.stages = {}
+    return blocks.text()
+
+
 def sort_locks(root: Path, order: Sequence[str], tell: Callable[[str], None]) -> None:
     """Sort the stages in lock files into the order of `dvc repro`.
 
@@ -241,14 +250,19 @@ def sort_locks(root: Path, order: Sequence[str], tell: Callable[[str], None]) ->
         tell: called with one line while another process holds DVC's lock.
     """
     with locked_repository(root, tell):
-        for path, content in read_locks(root, order).items():
-            file = path.relative_to(root).with_name("dvc.yaml").as_posix()
-            prefix = "" if file == "dvc.yaml" else f"{file}:"
-            ranks = {name.removeprefix(prefix): rank for rank, name in enumerate(order)}
-            text = content.decode()
-            found = _sorted_lock(text, ranks)
-            if found != text:
-                write_whole(path, found)
+        sort_private_locks(root, order)
+
+
+def sort_private_locks(root: Path, order: Sequence[str]) -> None:
+    """Sort the stages in lock files that nobody else writes; see `sort_locks`."""
+    for path, content in read_locks(root, order).items():
+        file = path.relative_to(root).with_name("dvc.yaml").as_posix()
+        prefix = "" if file == "dvc.yaml" else f"{file}:"
+        ranks = {name.removeprefix(prefix): rank for rank, name in enumerate(order)}
+        text = content.decode()
+        found = _sorted_lock(text, ranks)
+        if found != text:
+            write_whole(path, found)
 
 
 def _sorted_lock(text: str, ranks: Mapping[str, int]) -> str:

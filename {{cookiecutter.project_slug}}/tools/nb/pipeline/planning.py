@@ -16,11 +16,12 @@ from nb.notebook import fingerprints
 from nb.project import NbError
 
 from . import uptodate
-from .loaded import LoadedPipeline
+from .loaded import LoadedPipeline, known_ignores
 from .lockfiles import lock_text
 from .places import require_places, require_untracked
 from .repository import (
     FINGERPRINT_STAGE,
+    all_read,
     folder_of,
     import_modules,
     locked_repository,
@@ -75,9 +76,10 @@ def plan(
     Raises:
         NbError: if the pipeline cannot be read (exit code 2), or a target is unknown.
     """
+    began = uptodate.clock(root)
     try:
         with locked_repository(root, tell) as repo:
-            return _plan(repo, root, targets, force, downstream)
+            return _plan(repo, root, targets, force, downstream, began)
     except NbError as error:
         raise NbError(str(error), 2) from None
 
@@ -91,18 +93,25 @@ def preview(
         NbError: as `plan` does.
     """
     fingerprints.refresh(root)
+    began = uptodate.clock(root)
     try:
         with locked_repository(root, lambda line: None) as repo:
-            tasks = _plan(repo, root, targets, force, downstream).tasks
+            tasks = _plan(repo, root, targets, force, downstream, began).tasks
             return tasks, find_states(repo, root)
     except NbError as error:
         raise NbError(str(error), 2) from None
 
 
-def _plan(repo: Repo, root: Path, targets: Sequence[str], force: bool, downstream: bool) -> Plan:
+def _plan(
+    repo: Repo,
+    root: Path,
+    targets: Sequence[str],
+    force: bool,
+    downstream: bool,
+    began: int,
+) -> Plan:
     from dvc.repo.reproduce import get_active_graph, plan_repro
 
-    began = uptodate.clock(root)
     graph = get_active_graph(repo.index.graph)
     require_places(root, repo.index.stages)
     whole = with_fingerprints(repo, _collect(repo, ["dvc.yaml"]))
@@ -114,14 +123,17 @@ def _plan(repo: Repo, root: Path, targets: Sequence[str], force: bool, downstrea
     if FINGERPRINT_STAGE in names.values():
         fingerprints.refresh(root)
     made = {str(out.fs_path) for stage in stages for out in stage.outs}
+    parameters = {stage: stage_parameters(stage, made) for stage in stages}  # first: may raise
+    with all_read(repo, stages):
+        changed = {stage for stage in stages if force or _changed(stage)}
     tasks = [
         Task(
             name=name,
             command=one_command(stage.cmd),
             folder=folder_of(stage, root),
             after=frozenset(names[o] for o in graph.successors(stage) if o in names),
-            parameters=stage_parameters(stage, made),  # first: may raise
-            changed=force or _changed(stage),
+            parameters=parameters[stage],
+            changed=stage in changed,
             memory=_memory(stage),
             hidden=name == FINGERPRINT_STAGE,
             persisted=() if name == FINGERPRINT_STAGE else _persisted(stage),
@@ -129,8 +141,7 @@ def _plan(repo: Repo, root: Path, targets: Sequence[str], force: bool, downstrea
         for stage, name in names.items()
     ]
     if not repo.config["core"].get("no_scm"):
-        changed = {task.name for task in tasks if task.changed}
-        require_untracked(root, [stage for stage, name in names.items() if name in changed])
+        require_untracked(root, sorted(changed, key=stages.index))
     shown = [stage.addressing for stage in shown_stages(repo.index.graph)]
     if any(task.changed for task in tasks):
         import_modules()
@@ -140,7 +151,7 @@ def _plan(repo: Repo, root: Path, targets: Sequence[str], force: bool, downstrea
         order=[stage.addressing for stage in order],
         made=made,
         watched=watched,
-        loaded=LoadedPipeline(repo, began),
+        loaded=LoadedPipeline(repo, began, known_ignores(repo)),
     )
 
 

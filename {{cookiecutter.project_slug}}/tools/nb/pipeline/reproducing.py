@@ -17,7 +17,7 @@ from nb.project import NbError, one_line
 
 from .loaded import LoadedPipeline
 from .lockfiles import one_stage_at_a_time
-from .repository import BUSY_SECONDS, LOCK_SECONDS, locked_repository
+from .repository import BUSY_SECONDS, LOCK_SECONDS, locked_repository, nested_path_locks
 from .run_cache import guard_runs
 from .undocumented import RESTORED_MESSAGES, RUNNING_MESSAGE, STATUS_MESSAGE, DvcStage, Repo
 
@@ -88,7 +88,7 @@ def _reproduce(
     dvc.lock.DEFAULT_TIMEOUT = LOCK_SECONDS
     try:
         repo, run = _repository(root, name, loaded)
-        with repo:
+        with repo, nested_path_locks():
             guard_runs(repo)
             repo.stage_cache.pull = lambda *_: []  # the run fetches once: see `storage`
             before = _mark_times(repo, persisted)
@@ -127,6 +127,9 @@ def _repository(
     lock = Path(repo.tmp_dir) / "lock"
     hardlink = repo.config["core"].get("hardlink_lock", False)
     repo.lock = make_lock(str(lock), repo.tmp_dir, hardlink_lock=hardlink, friendly=True, wait=True)
+    if loaded.scm:
+        vars(repo).update(scm=loaded.scm)
+        vars(repo).pop("scm_context", None)  # knows the former
 
     def run(repo: Repo, **options: bool) -> object:
         stage = loaded.stage(name)  # with the lock held: until then others may record the stage
@@ -134,7 +137,16 @@ def _repository(
             return repo.reproduce(name, single_item=True, **options)
         return reproduce_all([stage], interactive=False, **options)
 
-    return repo, partial(dvc.repo.locked(scm_context(run)), repo)
+    def locked(**options: bool) -> object:
+        # DVC's own way to hold its lock drops what it has read so far, settings included, twice.
+        with repo.lock:
+            repo._lock_depth += 1
+            try:
+                return scm_context(run)(repo, **options)
+            finally:
+                repo._lock_depth -= 1
+
+    return repo, locked
 
 
 def _mark_times(repo: Repo, paths: Sequence[str]) -> dict[str, set[FileMark]]:

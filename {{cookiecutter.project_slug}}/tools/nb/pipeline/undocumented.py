@@ -20,6 +20,7 @@ from typing import Any, Protocol
 
 DVC = (
     "dvc.config:Config",
+    "dvc.config_schema:RelPath",
     "dvc.data_cloud:DataCloud.get_remote_odb",
     "dvc.data_cloud:DataCloud.pull",
     "dvc.data_cloud:DataCloud.push",
@@ -47,9 +48,12 @@ DVC = (
     "dvc.repo:Repo.index",
     "dvc.repo:Repo.reproduce",
     "dvc.repo:Repo.tmp_dir",
+    "dvc.repo:Repo.scm",
+    "dvc.repo:Repo.scm_context",
     "dvc.repo:Repo.unprotect",
     "dvc.repo:lock_repo",
-    "dvc.repo:locked",
+    "dvc.scm:NoSCM",
+    "dvc.rwlock:rwlock",
     "dvc.schema:COMPILED_LOCK_FILE_STAGE_SCHEMA",
     "dvc.stage.cache:StageCache._create_stage",
     "dvc.stage.cache:StageCache._get_cache_dir",
@@ -71,6 +75,9 @@ DVC = (
     "dvc.utils.serialize:load_yaml",
     "dvc.utils.serialize:modify_yaml",
     "fsspec.asyn:AsyncFileSystem._put_file",
+    "scmrepo.git:Git._add_entry_to_gitignore",
+    "scmrepo.git:Git._get_gitignore",
+    "scmrepo.git:Git.is_tracked",
 )
 # Used in processes with warm imports, and where they end (`processes/`).
 STANDARD_LIBRARY = (
@@ -85,6 +92,8 @@ STANDARD_LIBRARY = (
     "threading:_counter",
     "threading:_shutdown",
 )
+# Attributes of objects, which their classes do not show: the sources are searched.
+INSTANCE_ATTRIBUTES = ("dvc.repo.__init__:Repo._lock_depth",)
 # Used where notebooks are executed (`execution/`). To import these takes a second, which a run
 # spends in its warm process: their sources are searched instead.
 EXECUTION = (
@@ -117,7 +126,7 @@ def missing_names() -> list[str]:
     """Return the listed names and messages that the installed packages lack."""
     return [
         *(name for name in (*DVC, *STANDARD_LIBRARY) if not _exists(name)),
-        *(name for name in EXECUTION if not _is_in_source(name)),
+        *(name for name in (*INSTANCE_ATTRIBUTES, *EXECUTION) if not _is_in_source(name)),
         *_missing_messages(),
     ]
 
@@ -227,6 +236,8 @@ class Item(Protocol):
     fs_path: str
     hash_info: HashInfo
     protocol: str
+
+    def save(self) -> None: ...
 
 
 class Parameters(Item, Protocol):
@@ -345,7 +356,13 @@ class DvcIgnore(Protocol):
 class SourceControl(Protocol):
     """Git, as DVC asks it."""
 
+    @property
+    def root_dir(self) -> str: ...
+    def ignore(self, path: str) -> str | None: ...
     def is_ignored(self, path: str) -> bool: ...
+    def is_tracked(self, path: str) -> bool: ...
+    def _add_entry_to_gitignore(self, entry: str, gitignore: str) -> None: ...
+    def _get_gitignore(self, path: str) -> tuple[str, str]: ...
 
 
 class SourceControlContext(Protocol):
@@ -376,6 +393,7 @@ class Repo(Protocol):
     params: Comparer
     scm: SourceControl
     scm_context: SourceControlContext
+    _lock_depth: int
     stage_cache: StageCache
     tmp_dir: str
 
@@ -383,7 +401,9 @@ class Repo(Protocol):
 
     def __exit__(self, *details: object) -> None: ...
 
-    def checkout(self, *, force: bool, allow_missing: bool) -> object: ...
+    def checkout(
+        self, targets: Sequence[str] | None = None, *, force: bool, allow_missing: bool
+    ) -> object: ...
     def commit(self, target: str, *, force: bool) -> object: ...
     def pull(self) -> Mapping[str, Mapping[str, int]]: ...
     def reproduce(

@@ -12,9 +12,9 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from nb.declaration.metrics import read_metrics
 from nb.declaration.reader import read_stages
@@ -87,6 +87,25 @@ class StageRecord:
     parameters: dict[str, Any] = field(default_factory=dict)
 
 
+class StageLines:
+    """Lines of stages in the JSON of a record, made anew only where a stage has changed.
+
+    A run of n stages writes its record some 2 n times, each time with the lines of all stages.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[dict[str, Any], str]] = {}
+
+    def of(self, stage: StageRecord) -> str:
+        """Return the line of a stage, without secrets."""
+        known = self._known.get(stage.name)
+        if known and known[0] == vars(stage):
+            return known[1]
+        line = f"    {_encode(_mask().tree(json.loads(_encode(vars(stage)))))}"
+        self._known[stage.name] = (dict(vars(stage)), line)
+        return line
+
+
 @dataclass
 class RunRecord:
     """The record of a run: options, state of the project, and outcome."""
@@ -108,14 +127,14 @@ class RunRecord:
     metrics: dict[str, dict[str, float]] = field(default_factory=dict)
     schema: int = RECORD_SCHEMA
 
-    def save(self, root: Path) -> None:
+    def save(self, root: Path, lines: StageLines | None = None) -> None:
         """Write the record; a reader sees the old or the new record, never a part."""
-        write_whole(root / RUNS / f"{self.id}.json", self._json())
+        write_whole(root / RUNS / f"{self.id}.json", self._json(lines or StageLines()))
 
-    def _json(self) -> str:
-        """Return JSON with a line per stage: of a thousand stages that takes milliseconds."""
+    def _json(self, lines: StageLines) -> str:
+        """Return JSON with a line per stage."""
         head = json.dumps(_mask().tree({**vars(self), "stages": None}), indent=2, default=str)
-        stages = ",\n".join(f"    {_masked(_encode(vars(stage)))}" for stage in self.stages)
+        stages = ",\n".join(map(lines.of, self.stages))
         return head.replace('\n  "stages": null', f'\n  "stages": [\n{stages}\n  ]') + "\n"
 
     def finish(self, root: Path, exit_code: int, seconds: float) -> None:
@@ -154,6 +173,33 @@ class RunRecord:
         return [stage for stage in self.stages if stage.state in BROKEN]
 
 
+class Journal(Protocol):
+    """The keeper of a run's record, while the run goes on and at the end."""
+
+    def save(self, record: RunRecord) -> None: ...
+    def finish(self, record: RunRecord, exit_code: int, seconds: float) -> None: ...
+
+
+class RunJournal:
+    """The journal of ordinary runs: the record is a file in `reports/runs`.
+
+    Args:
+        root: the project's root.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._lines = StageLines()
+
+    def save(self, record: RunRecord) -> None:
+        """Write the record."""
+        record.save(self.root, self._lines)
+
+    def finish(self, record: RunRecord, exit_code: int, seconds: float) -> None:
+        """Write the record of a run that has ended."""
+        record.finish(self.root, exit_code, seconds)
+
+
 @cache
 def _mask() -> Mask:
     return Mask(environment_secrets(os.environ))
@@ -162,12 +208,6 @@ def _mask() -> Mask:
 def without_secrets(line: str) -> str:
     """Return a line of output without credentials and values of secret environment variables."""
     return _mask().text(line)
-
-
-@lru_cache(maxsize=10_000)
-def _masked(line: str) -> str:
-    """Return the JSON of a stage without secrets; most are as they were when last written."""
-    return _encode(_mask().tree(json.loads(line)))
 
 
 def now() -> str:

@@ -11,7 +11,7 @@ import gc
 import os
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from functools import partial
@@ -47,7 +47,7 @@ from nb.runtime.worker import Order, Reproduce, Worker
 
 from . import record
 from .page_process import PAGES, MakePages, PageMaker
-from .record import Options, RunRecord, StageRecord
+from .record import Journal, Options, RunJournal, RunRecord, StageRecord
 from .view import View
 
 # The job of the warm process that is a worker.
@@ -84,6 +84,8 @@ class Runner:
         make_pages: makes pages of executed copies beside the stages.
         reproduce: brings a stage up to date, in a worker that is forked from this process.
         warm: the process to fork stages from; by default, this process.
+        journal: keeps the record; by default, `reports/runs` of the project.
+        cold: the tasks that are not to be forked from the warm process.
     """
 
     def __init__(
@@ -96,6 +98,8 @@ class Runner:
         make_pages: MakePages,
         reproduce: Reproduce,
         warm: Warm | None = None,
+        journal: Journal | None = None,
+        cold: Set[str] = frozenset(),
     ) -> None:
         self.root = root
         self.options = options
@@ -103,17 +107,23 @@ class Runner:
         self.reproduce = reproduce
         seconds, peaks = record.learnt(root)
         self.schedule = Schedule(
-            tasks, options.jobs, seconds, keep_going=options.keep_going, memory=peaks
+            tasks,
+            options.jobs,
+            {task.name: seconds[task.address] for task in tasks if task.address in seconds},
+            keep_going=options.keep_going,
+            memory={task.name: peaks[task.address] for task in tasks if task.address in peaks},
         )
+        self.journal = journal or RunJournal(root)
         self.record = record.begin(root, asdict(options), options.jobs)
         self.stages = {task.name: stage_record(task) for task in tasks}
         self.record.stages = [self.stages[task.name] for task in tasks if not task.hidden]
         self.environment = {**_environment(min(options.jobs, width(tasks))), **environment}
-        self.cold: set[str] = set()
+        self.cold = set(cold)
         self.warm = warm if warm and self._warm_up(warm, tasks) else None
         self.is_warming = self.warm is not None
+        self.has_pages = any(self.stages[t.name].executed for t in tasks if not t.project)
         self.pages = PageMaker(root, partial(self._fork_warm, PAGES), self._leave, make_pages)
-        self.locks = pipeline.read_locks(root, [task.name for task in tasks])
+        self.locks = pipeline.read_locks(root, [t.name for t in tasks if not t.project])
         self.workers: dict[int, Worker] = {}
         self.signals: list[tuple[int, float]] = []
         self.usage = False
@@ -137,7 +147,7 @@ class Runner:
                 end_descendants()
                 self.view.close()
         self._note_states()
-        self.record.finish(self.root, self._exit_code(), time.monotonic() - began)
+        self.journal.finish(self.record, self._exit_code(), time.monotonic() - began)
         return self.record
 
     def all_done(self) -> bool:
@@ -164,10 +174,10 @@ class Runner:
 
     def _loop(self) -> None:
         self._note_states()
-        self.record.save(self.root)  # where that is not possible, nothing starts
+        self.journal.save(self.record)  # where that is not possible, nothing starts
         while True:
             self._heed_signals()
-            ready = self.schedule.ready(memory.available_memory())
+            ready = self.schedule.ready(memory.available_memory)
             # Hidden stages run no notebook, and need not wait for warm imports.
             held = [task for task in ready if self.is_warming and not task.hidden]
             for task in ready:
@@ -176,20 +186,21 @@ class Runner:
             self._save()
             if not self.workers and not held:
                 return
-            if not self.is_warming and any(stage.executed for stage in self.stages.values()):
+            if not self.is_warming and self.has_pages:
                 self.pages.start()
             self.events.wait(LONGEST_WAIT_SECONDS)
             self._end_what_is_late()
             for ended in self._reap():
                 self._save()
                 self.view.ended(ended.task.name)
-                self.pages.make(self.stages[ended.task.name].executed)
+                if not ended.task.project:
+                    self.pages.make(self.stages[ended.task.name].executed)
             self.view.tick()
 
     def _start(self, task: Task) -> None:
         order = Order(
-            stage=task.name,
-            root=str(self.root),
+            stage=task.stage or task.name,
+            root=task.project or str(self.root),
             force=self.options.force,
             pull=self.options.pull,
             executed=self.stages[task.name].executed,
@@ -197,7 +208,11 @@ class Runner:
             environment=self.environment,
         )
         started = worker.start(
-            task, order, fork=self._fork_worker, setup=self._leave, reproduce=self.reproduce
+            task,
+            order,
+            fork=partial(self._fork_worker, task),
+            setup=self._leave,
+            reproduce=self.reproduce,
         )
         self.workers[started.pid] = started
         self.events.watch(started.output, partial(self._show, started))
@@ -206,8 +221,8 @@ class Runner:
         if not task.hidden:
             self.view.running(task.name, started.began)
 
-    def _fork_worker(self, order: Mapping[str, Any], files: list[int]) -> int | None:
-        return None if order["stage"] in self.cold else self._fork_warm(STAGE, order, files)
+    def _fork_worker(self, task: Task, order: Mapping[str, Any], files: list[int]) -> int | None:
+        return None if task.name in self.cold else self._fork_warm(STAGE, order, files)
 
     def _fork_warm(self, job: str, order: Mapping[str, Any], files: list[int]) -> int | None:
         """Fork from the warm process; return None if there is none, or not yet."""
@@ -328,7 +343,8 @@ class Runner:
         for path, lines in outcome.written.items():
             self.written.setdefault(path, {}).update(lines)
         state = outcome.state
-        executed = self.root / stage.executed if stage.executed else None
+        project = Path(ended.task.project or self.root)
+        executed = project / stage.executed if stage.executed else None
         if ended.timed_out and not state:
             state, stage.cause = TIMED_OUT, f"ran longer than {self.options.timeout:g} s"
             found = executed and failures.failed_cell(executed, ended.started)
@@ -357,7 +373,7 @@ class Runner:
         if not self._note_states():
             return
         try:
-            self.record.save(self.root)
+            self.journal.save(self.record)
         except OSError as error:
             if not self.is_unsaved:
                 self.view.note(f"the record of the run is behind: {unwritable(error)}")

@@ -18,9 +18,9 @@ from nb import pipeline
 from nb.declaration.papermill_command import PapermillCommand, papermill_command
 from nb.declaration.tasks import Task
 from nb.exit_codes import ExitCode
-from nb.notebook.config import change_config, read_value
+from nb.notebook.config import read_value, set_value
 from nb.notebook.content import read_notebook
-from nb.notebook.parameters import check_values, read_parameters
+from nb.notebook.parameters import Parameter, check_values, read_parameters
 from nb.project import EXECUTED, NbError
 from nb.workcopy.copying import copy_entries, git_files, project_entries
 
@@ -46,103 +46,157 @@ class Setting:
     others: list[str]
 
 
+class SettingReader:
+    """Reader of settings, which are checked against the stages and notebooks of a project.
+
+    Args:
+        root: the project's root.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._tasks = {task.name: task for task in pipeline.declared(root)}
+        self._parameters: dict[str, list[Parameter]] = {}
+
+    def resolve(self, parameter: str, value: Any, where: str) -> list[Setting]:
+        """Return the settings that give a value to a parameter, one for each config file.
+
+        Args:
+            parameter: the parameter with its stage, `train.seed`.
+            value: the value.
+            where: the place of the setting, for messages.
+
+        Raises:
+            NbError: with exit code 2, if there is no such stage or parameter, or the value does not
+                fit.
+        """
+        stage, _, name = parameter.rpartition(".")
+        chosen = [task for task in self._tasks.values() if stage in (task.name, _group(task.name))]
+        if not chosen:
+            groups = sorted({*self._tasks, *map(_group, self._tasks)})
+            nearest = get_close_matches(stage, groups, 1)
+            hint = f"; did you mean {nearest[0]}?" if nearest else ". All stages: nb status"
+            raise NbError(f"{where}: there is no stage {stage}{hint}", ExitCode.USAGE)
+        by_config: dict[str, list[str]] = {}
+        for task in chosen:
+            config = self._config_of(task, name, value, where)
+            by_config.setdefault(config, []).append(task.name)
+        return [
+            Setting(names, name, value, config, self._other_readers(config, names))
+            for config, names in by_config.items()
+        ]
+
+    def _config_of(self, task: Task, name: str, value: Any, where: str) -> str:
+        """Return the file with a parameter of a stage, once the value fits the notebook."""
+        call = _papermill(task)
+        if not call.notebook:
+            raise NbError(f"{where}: stage {task.name} runs no notebook", ExitCode.USAGE)
+        if call.notebook not in self._parameters:
+            notebook = read_notebook(self.root / call.notebook)
+            self._parameters[call.notebook] = read_parameters(notebook)
+        check_values(self._parameters[call.notebook], {name: value}, where, complete=False)
+        if name in call.given:
+            problem = f"the command of {task.name} in dvc.yaml gives it; change it there"
+            raise NbError(f"{where}: {problem}", ExitCode.USAGE)
+        if not call.files:
+            problem = f"the command of {task.name} reads no config file (-f)"
+            raise NbError(f"{where}: {problem}", ExitCode.USAGE)
+        config = call.files[-1]
+        if Path(config).is_absolute() or config.startswith(os.pardir):
+            place = "write it relative to the project, so that a copy has its own"
+            problem = f"the command of {task.name} reads {config}; {place}"
+            raise NbError(f"{where}: {problem}", ExitCode.USAGE)
+        return config
+
+    def _other_readers(self, config: str, but: list[str]) -> list[str]:
+        readers = (t.name for t in self._tasks.values() if config in _papermill(t).files)
+        return [name for name in readers if name not in but]
+
+
 def read_settings(root: Path, given: Sequence[str]) -> list[Setting]:
     """Return the settings of `--set`, checked against the notebooks' parameters.
 
     Raises:
-        NbError: with exit code 2, if a stage, a parameter or a value is not right.
+        NbError: with exit code 2 and a line for each stage, parameter or value that is not right.
     """
-    tasks = {task.name: task for task in pipeline.declared(root)}
-    settings = [setting for text in given for setting in _read_setting(root, tasks, text)]
+    reader = SettingReader(root)
+    settings: list[Setting] = []
+    problems: list[str] = []
+    for text in given:
+        try:
+            settings += _read_setting(reader, text)
+        except NbError as error:
+            problems.append(str(error))
+    if problems:
+        raise NbError("\n".join(problems), ExitCode.USAGE)
+    require_one_value(settings, "--set")
+    return settings
+
+
+def require_one_value(settings: Iterable[Setting], where: str) -> None:
+    """Raise if two settings give different values to one parameter of one config file."""
     values: dict[tuple[str, str], Any] = {}
     for setting in settings:
         place = (setting.config, setting.name)
         if values.setdefault(place, setting.value) != setting.value:
-            what = f"both are read from {setting.config}"
-            raise NbError(f"--set: {setting.name} cannot have two values; {what}", ExitCode.USAGE)
-    return settings
+            problem = f"both are read from {setting.config}"
+            raise NbError(
+                f"{where}: {setting.name} cannot have two values; {problem}", ExitCode.USAGE
+            )
 
 
-def _read_setting(root: Path, tasks: dict[str, Task], text: str) -> list[Setting]:
+def _read_setting(reader: SettingReader, text: str) -> list[Setting]:
     left, equals, written = text.partition("=")
-    stage, _, name = left.rpartition(".")
-    if not (equals and stage and name):
+    if not (equals and all(left.rpartition("."))):
         raise NbError(f"--set {text}: write it as stage.parameter=value", ExitCode.USAGE)
-    chosen = [task for task in tasks.values() if stage in (task.name, _group(task.name))]
-    if not chosen:
-        groups = sorted({*tasks, *map(_group, tasks)})
-        nearest = get_close_matches(stage, groups, 1)
-        hint = f"; did you mean {nearest[0]}?" if nearest else ". All stages: nb status"
-        raise NbError(f"--set {text}: there is no stage {stage}{hint}", ExitCode.USAGE)
     value = read_value(written, f"--set {text}")
-    by_config: dict[str, list[str]] = {}
-    for task in chosen:
-        config = _config_of(root, task, name, value, f"--set {left}")
-        by_config.setdefault(config, []).append(task.name)
-    return [
-        Setting(names, name, value, config, _readers(tasks.values(), config, names))
-        for config, names in by_config.items()
-    ]
+    return reader.resolve(left, value, f"--set {left}")
 
 
 def _group(name: str) -> str:
     return name.partition("@")[0]
 
 
-def _config_of(root: Path, task: Task, name: str, value: Any, where: str) -> str:
-    """Return the file that holds a parameter of a stage, once the value fits the notebook."""
-    call = _papermill(task)
-    if not call.notebook:
-        raise NbError(f"{where}: stage {task.name} runs no notebook", ExitCode.USAGE)
-    notebook = read_notebook(root / call.notebook)
-    check_values(read_parameters(notebook), {name: value}, where, complete=False)
-    if name in call.given:
-        raise NbError(
-            f"{where}: the command of {task.name} in dvc.yaml gives it; change it there", 2
-        )
-    if not call.files:
-        raise NbError(
-            f"{where}: the command of {task.name} reads no config file (-f)", ExitCode.USAGE
-        )
-    config = call.files[-1]
-    if Path(config).is_absolute() or config.startswith(os.pardir):
-        place = "write it relative to the project, so that a copy has its own"
-        raise NbError(
-            f"{where}: the command of {task.name} reads {config}; {place}", ExitCode.USAGE
-        )
-    return config
-
-
 def _papermill(task: Task) -> PapermillCommand:
     return papermill_command(task.command, task.folder) or PapermillCommand("")
 
 
-def _readers(tasks: Iterable[Task], config: str, but: list[str]) -> list[str]:
-    return [
-        task.name for task in tasks if config in _papermill(task).files and task.name not in but
-    ]
-
-
 def make_copy(root: Path, settings: Sequence[Setting]) -> Path:
-    """Copy the project without DVC's cache, with other values; return the new root.
-
-    Files that belong to Git, or would if they were added, are copied, and the executed copies.
-    Inputs that are not among them are linked to. Artifacts come out of DVC's cache, as far as they
-    are there.
-    """
+    """Copy the project with other values, below `.nb/what-if`; return the new root."""
     copy = root / WHAT_IF / datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S.%fZ")
-    copy_entries(root, copy, (root / path for path in _files(root)))
-    for setting in settings:
-        change_config(copy / setting.config, setting.name, setting.value)
-    try:
-        pipeline.work_apart(root, copy)
-    except NbError:
-        shutil.rmtree(copy)
-        raise
+    copy_with_settings(root, copy, source_files(root), settings)
     return copy
 
 
-def _files(root: Path) -> list[Path]:
+def copy_with_settings(
+    root: Path, copy: Path, files: Iterable[Path], settings: Sequence[Setting] = ()
+) -> None:
+    """Copy the project without DVC's cache, with other values.
+
+    Inputs that are not among the files are linked to. Artifacts come out of DVC's cache, as far as
+    they are there. A copy that cannot be made is removed.
+
+    Args:
+        root: the project's root.
+        copy: the root of the copy.
+        files: the files to copy, relative to the root.
+        settings: the other values.
+    """
+    try:
+        copy_entries(root, copy, (root / path for path in files))
+        for setting in settings:
+            set_value(copy / setting.config, setting.name, setting.value)
+        pipeline.work_apart(root, copy)
+    except NbError:
+        shutil.rmtree(copy, ignore_errors=True)
+        raise
+
+
+def source_files(root: Path) -> list[Path]:
+    """Return the files that make the project, relative to the root, and the executed copies.
+
+    Files belong to Git, or would if they were added; without Git, all but machinery counts.
+    """
     if (root / ".git").exists():
         found = git_files(root)
     else:

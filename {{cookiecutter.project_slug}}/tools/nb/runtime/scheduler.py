@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from math import inf
 
 from nb.declaration.tasks import (
@@ -52,25 +52,35 @@ class Schedule:
         learnt = memory or {}
         self._needs = {t.name: t.memory or learnt.get(t.name, 0) for t in self.tasks.values()}
         self._capacity = inf
+        self._running: list[str] = []
+        self._is_changed = True
         self._remaining = _remaining_seconds(list(self.tasks.values()), seconds)
 
-    def ready(self, available: float = inf) -> list[Task]:
+    def ready(self, available: Callable[[], float] = lambda: inf) -> list[Task]:
         """Return the stages to start now; the longest way to the end comes first.
 
         A stage waits while the memory for this and the running stages exceeds the memory that was
         available when none ran, or is available now. A stage alone always starts.
 
         Args:
-            available: how much memory is available, in bytes.
+            available: tells how much memory is available, in bytes; asked if a stage could start.
         """
-        self._settle()
-        running = [name for name, state in self.states.items() if state == RUNNING]
-        if not running:
-            self._capacity = available
+        if self._is_changed:
+            self._settle()
+            self._running = [name for name, state in self.states.items() if state == RUNNING]
+            self._is_changed = False
+        running = self._running
+        if len(running) >= self.jobs:
+            return []
         tasks = [task for task in self._waiting() if self._inputs_are_done(task)]
+        if not tasks:
+            return []
+        now = available()
+        if not running:
+            self._capacity = now
         tasks.sort(key=lambda task: -self._remaining[task.name])
         used = sum(self._needs[name] for name in running)
-        room = min(available, self._capacity - used)
+        room = min(now, self._capacity - used)
         chosen: list[Task] = []
         for task in tasks:
             if len(running) + len(chosen) >= self.jobs:
@@ -84,6 +94,7 @@ class Schedule:
     def set(self, name: str, state: str) -> None:
         """Note a stage's state; after a failure nothing new starts, unless told to go on."""
         self.states[name] = state
+        self._is_changed = True
         if state in BROKEN and not self.keep_going:
             self.stop(f"{name} {_SHORT.get(state, state)}")
 
@@ -117,6 +128,7 @@ class Schedule:
         return all(self.states[name] in DONE for name in task.after)
 
     def _skip(self, task: Task, cause: str) -> None:
+        self._is_changed = True
         self.states[task.name] = NOT_RUN
         self.causes[task.name] = cause
 

@@ -189,6 +189,7 @@ def work(
     root = Path(order.root)
     _make_own_session(output)
     try:
+        os.chdir(root)
         server = None
         if warm_files is not None:
             server = fork_server.start_server(root, [control, result, *warm_files])

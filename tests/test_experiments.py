@@ -1,0 +1,236 @@
+"""`nb experiment`: many parameter values in one schedule; nothing of the project changes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import signal
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from conftest import Project
+from test_run import Pipeline, pipeline, wait
+
+__all__ = ["pipeline"]  # a fixture
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="stages run one by one there")
+KILLS = int(os.environ.get("FAULT_RUNS", "2"))
+# Appends a line to a file outside the project copies, so that executions can be counted.
+COUNT = "open({log!r}, 'a').write('{name}\\n')"
+EXAMPLE = ("train.folds=2,3", "features.correlation_limit=0.85:0.95:0.05")
+
+
+def write_notebook(path: Path, *cells: str) -> None:
+    """Write a production notebook with one parameter, `value`."""
+    made = [nbformat.v4.new_code_cell(source) for source in cells]
+    parameters = nbformat.v4.new_code_cell("value: int = 1", metadata={"tags": ["parameters"]})
+    kernel = {"kernelspec": {"name": "python3", "language": "python", "display_name": ""}}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(nbformat.v4.new_notebook(cells=[parameters, *made], metadata=kernel), path)
+
+
+def declare(pipeline: Pipeline, log: Path, seconds: float = 0) -> None:
+    """Declare three notebooks in a row, each with a parameter of its own."""
+    stages: dict[str, dict[str, Any]] = {}
+    before: list[str] = []
+    for name in ("first", "second", "third"):
+        path = f"notebooks/production/{name}.ipynb"
+        read = f"text = open({before[0]!r}).read()" if before else "text = ''"
+        wait_a_little = f"import time; time.sleep({seconds})"
+        write = f"open('{name}.txt', 'w').write(f'{{text}}{name}={{value}} ')"
+        number = f"import json; json.dump({{'value': value}}, open('{name}.json', 'w'))"
+        cells = [COUNT.format(log=str(log), name=name), wait_a_little, read, write, number]
+        write_notebook(pipeline.path / path, *cells)
+        (pipeline.path / "config").mkdir(exist_ok=True)
+        (pipeline.path / "reports" / "notebooks").mkdir(parents=True, exist_ok=True)
+        pipeline.write(f"config/{name}.yaml", f"# The value of {name}.\nvalue: 1\n")
+        stages[name] = {
+            "cmd": f"papermill {path} reports/notebooks/{name}.ipynb --engine nb -k python3"
+            f" -f config/{name}.yaml",
+            "deps": [path, *before],
+            "params": [{f"config/{name}.yaml": None}],
+            "outs": [f"{name}.txt"],
+            "metrics": [{f"{name}.json": {"cache": False}}],
+        }
+        before = [f"{name}.txt"]
+    pipeline.declare(**stages)
+
+
+def table(project: Project, *arguments: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(project.run("nb", "experiments", "--json", *arguments))
+    return found
+
+
+def files(root: Path) -> dict[str, str]:
+    """Return the hash of each file of a project that is nobody's machinery."""
+    found = {}
+    for path in root.rglob("*"):
+        name = path.relative_to(root).as_posix()
+        if path.is_file() and not name.startswith(
+            (".nb/", ".venv", ".dvc/tmp", ".dvc/cache", ".git/")
+        ):
+            found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return found
+
+
+def executions(log: Path) -> Counter[str]:
+    return Counter(log.read_text().split()) if log.exists() else Counter()
+
+
+def test_stages_that_variants_have_in_common_run_once(pipeline: Pipeline, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    declare(pipeline, log)
+    before = files(pipeline.path)
+    command = ("nb", "experiment", "third.value=1,2,3", "second.value=5:6:1")
+    pipeline.run(*command)
+    assert executions(log) == {"first": 1, "second": 2, "third": 6}
+    assert files(pipeline.path).keys() - {"dvc.lock"} == before.keys() - {"dvc.lock"}
+    assert {k: v for k, v in files(pipeline.path).items() if k in before} == before
+    assert not pipeline.has("dvc.lock")
+    rows = table(pipeline)
+    assert [row["state"] for row in rows] == ["done"] * 6
+    assert [row["metrics"]["third.value"] for row in rows] == [1, 1, 2, 2, 3, 3]
+
+    pipeline.run(*command)
+    assert executions(log) == {"first": 1, "second": 2, "third": 6}, "nothing is missing"
+    pipeline.run("nb", "experiment", "third.value=3,4", "second.value=5")
+    assert executions(log) == {"first": 1, "second": 2, "third": 7}, "only 4 with 5 is new"
+    assert [row["number"] for row in table(pipeline)] == [1, 2, 3, 4, 5, 6, 7]
+
+
+def test_a_variant_is_byte_for_byte_that_of_set(pipeline: Pipeline, tmp_path: Path) -> None:
+    declare(pipeline, tmp_path / "log")
+    pipeline.run("nb", "experiment", "third.value=2,3", "first.value=7,8")
+    pipeline.run("nb", "run", "--set", "third.value=3", "--set", "first.value=8")
+    (alone,) = (pipeline.path / ".nb" / "what-if").iterdir()
+    (number,) = [
+        row["number"]
+        for row in table(pipeline)
+        if row["parameters"] == row["parameters"] | {"third.value": 3, "first.value": 8}
+    ]
+    ours, theirs = files(pipeline.path / f".nb/experiments/{number}/project"), files(alone)
+    for name in ("dvc.lock", "first.txt", "second.txt", "third.txt", "third.json"):
+        assert ours[name] == theirs[name], name
+
+
+def test_all_mistakes_are_named_before_anything_runs(pipeline: Pipeline, tmp_path: Path) -> None:
+    declare(pipeline, tmp_path / "log")
+    said = pipeline.run(
+        *("nb", "experiment", "third.valu=1", "nobody.x=2", "first.value=many"), code=2
+    )
+    lines = [line for line in said.splitlines() if line.startswith("nb: ")]
+    assert len(lines) == 3
+    for word in ("third", "nobody", "first"):
+        assert any(word in line for line in lines), said
+    assert not executions(tmp_path / "log")
+    assert "Traceback" not in said
+
+
+def test_a_variant_that_fails_is_a_row_and_ends_no_other(
+    pipeline: Pipeline, tmp_path: Path
+) -> None:
+    declare(pipeline, tmp_path / "log")
+    write_notebook(
+        pipeline.path / "notebooks/production/second.ipynb",
+        "assert value != 2, 'two is bad'",
+        "open('second.txt', 'w').write(str(value))",
+        "open('second.json', 'w').write('{}')",
+    )
+    said = pipeline.run("nb", "experiment", "second.value=1,2,3", code=1)
+    rows = {row["parameters"]["second.value"]: row for row in table(pipeline)}
+    assert {value: row["state"] for value, row in rows.items()} == {
+        1: "done",
+        2: "failed",
+        3: "done",
+    }
+    assert "two is bad" in rows[2]["cause"]
+    assert "nb experiments show 2" in said
+    pipeline.run("nb", "experiments", "show", "2")
+
+
+@pytest.mark.parametrize("number", range(KILLS))
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_killed_at_any_moment_the_same_command_completes_the_table(
+    pipeline: Pipeline, tmp_path: Path, number: int
+) -> None:
+    log = tmp_path / "log"
+    declare(pipeline, log, seconds=0.2)
+    before = files(pipeline.path)
+    chance = random.Random(number)
+    command = ("nb", "experiment", "third.value=1:6:1", "first.value=1,2", "-j2")
+    kind = chance.choice([signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+    process = pipeline.begin(*command)
+    time.sleep(chance.uniform(0.2, 8))
+    process.send_signal(kind)
+    process.communicate(timeout=60)
+    pipeline.is_gone()
+    done = {row["number"] for row in table(pipeline) if row["state"] == "done"}
+    counted = executions(log)
+    pipeline.run(*command)
+    rows = table(pipeline)
+    assert [row["state"] for row in rows] == ["done"] * 12
+    assert {(row["parameters"]["first.value"], row["metrics"]["third.value"]) for row in rows} == {
+        (first, third) for first in (1, 2) for third in range(1, 7)
+    }
+    again = executions(log) - counted
+    assert again["third"] <= 12 - len(done), "a variant that had ended ran again"
+    after = files(pipeline.path)
+    assert {name: after.get(name) for name in before} == before
+    assert not pipeline.has("dvc.lock")
+
+
+def test_two_at_once_wait_for_each_other(pipeline: Pipeline, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    declare(pipeline, log, seconds=0.5)
+    first = pipeline.begin("nb", "experiment", "third.value=1,2")
+    wait(lambda: bool(executions(log)), 60, "nothing ran")
+    second = pipeline.run("nb", "experiment", "third.value=2,3")
+    first.communicate(timeout=60)
+    assert "waiting for another" in second
+    assert executions(log) == {"first": 1, "second": 1, "third": 3}
+    assert [row["state"] for row in table(pipeline)] == ["done"] * 3
+
+
+def test_the_table_is_sorted_filtered_exported_and_emptied(
+    pipeline: Pipeline, tmp_path: Path
+) -> None:
+    declare(pipeline, tmp_path / "log")
+    assert "no experiment yet" in pipeline.run("nb", "experiments")
+    pipeline.run("nb", "experiment", "third.value=1,2,3")
+    rows = table(pipeline, "--sort", "-number", "--filter", "number>1")
+    assert [row["number"] for row in rows] == [3, 2]
+    lines = pipeline.run("nb", "experiments", "--csv").splitlines()
+    assert len(lines) == 4
+    assert lines[0].startswith("number,experiment,name,")
+    best = table(pipeline, "--best", "max:third.value")
+    assert [row["number"] for row in best if row["best"]] == [3]
+    assert "no variant 9" in pipeline.run("nb", "experiments", "show", "9", code=2)
+    pipeline.run("nb", "experiments", "remove", "2")
+    assert [row["number"] for row in table(pipeline)] == [1, 3]
+    pipeline.run("nb", "experiments", "remove", "--older-than", "1d")
+    assert len(table(pipeline)) == 2
+    pipeline.run("nb", "experiments", "remove", "--all")
+    assert table(pipeline) == []
+    assert not list((pipeline.path / ".nb/experiments/snapshots").iterdir())
+
+
+def test_apply_makes_a_variant_the_project_s_own(project: Project) -> None:
+    project.run("nb", "experiment", "train.folds=2,3")
+    (number,) = [r["number"] for r in table(project) if r["parameters"]["train.folds"] == 2]
+    project.edit("config/30-train.yaml", "seed: 42", "seed: 42  # mine")
+    said = project.run("nb", "experiments", "apply", str(number), code=1)
+    assert "config/30-train.yaml: changed since the last commit" in said
+    project.git("checkout", "--", "config/30-train.yaml")
+    project.run("nb", "experiments", "apply", str(number))
+    config = project.read("config/30-train.yaml")
+    assert "folds: 2" in config
+    assert "# Number of parts of the training table" in config
+    assert "Nothing to run" in project.run("nb", "run")
+    assert "up to date" in project.run("dvc", "status")

@@ -1,0 +1,310 @@
+"""Commands for experiments: run many parameter values, and look at the results in one table."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from nb.exit_codes import ExitCode
+from nb.project import NbError
+from nb.terminal import echo
+
+from . import count, print_table
+
+if TYPE_CHECKING:
+    from nb.experiments.definition import Best, Experiment
+    from nb.experiments.store import VariantRecord
+    from nb.experiments.table import VariantRow, VariantTable
+
+
+@click.command("experiment")
+@click.argument("axes", nargs=-1, metavar="STAGE.PARAMETER=VALUES…")
+@click.option("--file", type=click.Path(path_type=Path), help="A file that defines the variants.")
+@click.option("--sample", type=click.IntRange(1), help="As many random variants, not a grid.")
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Of --sample.")
+@click.option("-j", "--jobs", type=click.IntRange(1), help="Stages at a time; default: cores.")
+@click.option("-n", "--dry-run", is_flag=True, help="Print the variants; run nothing.")
+@click.option("--timeout", type=click.FloatRange(0, min_open=True), help="Seconds a stage may run.")
+@click.option("--pull", is_flag=True, help="Fetch what others computed from the storage.")
+@click.option("--cold", is_flag=True, help="Start each kernel anew, without warm imports.")
+@click.option("--json", "as_json", is_flag=True, help="Print the variants as JSON.")
+@click.pass_obj
+def experiment_command(
+    root: Path,
+    /,
+    axes: tuple[str, ...],
+    file: Path | None,
+    sample: int | None,
+    seed: int,
+    jobs: int | None,
+    dry_run: bool,
+    timeout: float | None,
+    pull: bool,
+    cold: bool,
+    as_json: bool,
+) -> None:
+    """Run the pipeline with many values of its parameters.
+
+    VALUES are a list (3,5,10), a range with its step (0.8:0.95:0.05) or, with --sample, an interval
+    (1..100, log:0.01..100). Every combination is a variant, run in a copy of the project; stages
+    that variants have in common run once. Results of the project and its dvc.lock do not change.
+    The same command again runs what is missing.
+
+    \b
+    Exit codes are those of `nb run`; a variant that fails does not end the others.
+
+    \b
+    Examples:
+      nb experiment train.folds=3,5,10 features.correlation_limit=0.8:0.95:0.05
+      nb experiment --sample 40 --seed 1 train.C=log:0.01..100
+      nb experiment --file experiments/threshold.yaml
+      nb experiments           the table of all variants
+    """
+    from nb.experiments.run import check_variations, run_experiment
+    from nb.project import cores
+    from nb.run.record import Options
+    from nb.run.view import View
+
+    from .running import run_programs
+
+    definition = _definition(axes, file, sample, seed)
+    if dry_run:
+        check_variations(root, definition.variations)
+        _print_variations(definition, as_json=as_json)
+        return
+    options = Options(jobs=jobs or cores(), timeout=timeout, pull=pull, cold=cold)
+    view = View(sys.stderr if as_json else sys.stdout)
+    done = run_experiment(root, definition, options, view, run_programs())
+    best = definition.best if any(record.metrics for record in done.records) else None
+    _show(root, done.records, best, as_json=as_json)
+    if done.reused:
+        echo(f"nb: {count(done.reused, 'variant')} had been run before", err=True)
+    failed = [record for record in done.records if record.state != "done"]
+    if failed:
+        problem = f"{count(len(failed), 'variant')} of {len(done.records)} did not end well"
+        raise NbError(f"{problem}: nb experiments show {failed[0].number}", done.exit_code or 1)
+
+
+def _definition(
+    axes: Sequence[str], file: Path | None, sample: int | None, seed: int
+) -> Experiment:
+    from nb.experiments.definition import from_arguments, from_file
+
+    if bool(axes) == bool(file):
+        problem = "give values, or a file with --file" if not axes else "values and --file exclude"
+        hint = "; see nb experiment --help" if not axes else " each other"
+        raise NbError(f"{problem}{hint}", ExitCode.USAGE)
+    return from_file(file) if file else from_arguments(axes, sample, seed)
+
+
+def _print_variations(definition: Experiment, *, as_json: bool) -> None:
+    if as_json:
+        echo(json.dumps([asdict(each) for each in definition.variations], indent=2, default=str))
+        return
+    for variation in definition.variations:
+        values = ", ".join(f"{name}={_shown(value)}" for name, value in variation.settings.items())
+        echo(f"{variation.name}: {values}" if variation.name else values)
+    echo(f"{count(len(definition.variations), 'variant')} would run.")
+
+
+@click.group("experiments", invoke_without_command=True)
+@click.option("--experiment", help="Only the variants of this experiment.")
+@click.option("--sort", "column", help="Sort by a column; -COLUMN: the highest first.")
+@click.option(
+    "--filter", "conditions", multiple=True, help="COLUMN=VALUE, COLUMN>VALUE; repeatable."
+)
+@click.option("--best", help="The metric to judge by: max:METRIC or min:METRIC.")
+@click.option("--json", "as_json", is_flag=True, help="Print the table as JSON.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print the table as CSV.")
+@click.pass_context
+def experiments_command(
+    ctx: click.Context,
+    experiment: str | None,
+    column: str | None,
+    conditions: tuple[str, ...],
+    best: str | None,
+    as_json: bool,
+    as_csv: bool,
+) -> None:
+    """Show the variants of experiments: parameters and metrics that differ, state, seconds.
+
+    A column may be named by the end of its name: `folds` for `train.folds`.
+
+    \b
+    Examples:
+      nb experiments --best max:evaluate.test.roc_auc
+      nb experiments --sort -roc_auc --filter 'folds>3'
+      nb experiments show 7
+      nb experiments compare 3 7
+      nb experiments apply 7
+      nb experiments remove 3 --older-than 30d
+    """
+    from nb.experiments.definition import read_best
+    from nb.experiments.store import read_variants
+
+    if ctx.invoked_subcommand:
+        return
+    root: Path = ctx.obj
+    records = [r for r in read_variants(root) if experiment in (None, r.experiment)]
+    judge = read_best(best) if best else None
+    _show(root, records, judge, column, conditions, as_json=as_json, as_csv=as_csv)
+
+
+def _show(
+    root: Path,
+    records: Sequence[VariantRecord],
+    best: Best | None,
+    column: str | None = None,
+    conditions: Sequence[str] = (),
+    *,
+    as_json: bool = False,
+    as_csv: bool = False,
+) -> None:
+    from nb.declaration.metrics import read_metrics
+    from nb.declaration.reader import read_stages
+    from nb.experiments import table as tables
+
+    if not records and not (as_json or as_csv):
+        echo("There is no experiment yet: nb experiment --help")
+        return
+    table = tables.make_table(records, read_metrics(root, read_stages(root)), best)
+    rows = table.rows
+    if column:
+        rows = tables.sort_rows(table, column.lstrip("-"), descending=column.startswith("-"))
+    for condition in conditions:
+        kept = {row.number for row in tables.filter_rows(table, condition)}
+        rows = [row for row in rows if row.number in kept]
+    if as_json:
+        shown = [asdict(row) | {"best": row.number == table.best} for row in rows]
+        echo(json.dumps(shown, indent=2, default=str))
+    elif as_csv:
+        echo(_as_csv(table, rows), nl=False)
+    else:
+        _print_rows(table, rows)
+
+
+def _as_csv(table: VariantTable, rows: Sequence[VariantRow]) -> str:
+    text = io.StringIO()
+    columns = ["number", "experiment", "name", *table.parameters, *table.metrics]
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*columns, "state", "seconds"])
+    for row in rows:
+        writer.writerow([row.value(name) for name in (*columns, "state", "seconds")])
+    return text.getvalue()
+
+
+def _print_rows(table: VariantTable, rows: Sequence[VariantRow]) -> None:
+    has_names = any(row.name for row in rows)
+    heads = ["#", *(["name"] if has_names else []), *table.parameters, *table.metrics]
+    lines: list[tuple[str, ...]] = [(*heads, "state", "seconds")]
+    for row in rows:
+        metrics = [_metric(row, name) for name in table.metrics]
+        values = [_shown(row.parameters.get(name)) for name in table.parameters]
+        names = [row.name] if has_names else []
+        line = [str(row.number), *names, *values, *metrics, row.state, f"{row.seconds:.1f}"]
+        lines.append(tuple(line))
+    print_table(lines, [True, *(row.number == table.best for row in rows)])
+    for row in rows:
+        if row.cause:
+            echo(f"{row.number}: {row.cause}")
+
+
+def _metric(row: VariantRow, name: str) -> str:
+    if name not in row.metrics:
+        return ""
+    change = row.changes.get(name)
+    return f"{row.metrics[name]:.6g}" + (f" ({change:+.3g})" if change else "")
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool) or value is None:
+        return {True: "true", False: "false", None: "null"}[value]
+    return str(value)
+
+
+@experiments_command.command("show")
+@click.argument("number", type=int)
+@click.option("--json", "as_json", is_flag=True, help="Print the record as JSON.")
+@click.pass_obj
+def show_variant_command(root: Path, number: int, as_json: bool) -> None:
+    """Show one variant: settings, stages, metrics, and where its results are."""
+    from nb.experiments import store
+
+    record = store.find(root, number)
+    if as_json:
+        echo(json.dumps(asdict(record) | {"state": record.state}, indent=2, default=str))
+        return
+    title = f"{record.experiment}, {record.name}" if record.name else record.experiment
+    echo(f"variant {number} of {title}: {record.state}")
+    rows = [(name, _shown(value)) for name, value in record.settings.items()]
+    rows += [(stage.name, f"{stage.state} {stage.cause}".strip()) for stage in record.stages]
+    rows += [
+        (f"{path} {name}", f"{value:.6g}")
+        for path, numbers in record.metrics.items()
+        for name, value in numbers.items()
+    ]
+    print_table(rows, [False] * len(rows))
+    echo(f"results: {store.copy_of(root, number).relative_to(root).as_posix()}")
+
+
+@experiments_command.command("compare")
+@click.argument("first", type=int)
+@click.argument("second", type=int)
+@click.pass_obj
+def compare_variants_command(root: Path, first: int, second: int) -> None:
+    """Show the parameters and metrics in which two variants differ."""
+    from nb.experiments import store
+    from nb.experiments.table import make_table
+
+    records = [store.find(root, number) for number in (first, second)]
+    table = make_table(records, {})
+    one, other = table.rows
+    rows = [("", f"#{first}", f"#{second}", "")]
+    rows += [(n, _shown(one.value(n)), _shown(other.value(n)), "") for n in table.parameters]
+    for name in table.metrics:
+        before, now = one.metrics.get(name), other.metrics.get(name)
+        change = f"{now - before:+.6g}" if before is not None and now is not None else ""
+        rows.append((name, _metric(one, name), _metric(other, name), change))
+    if len(rows) == 1:
+        echo(f"The variants {first} and {second} do not differ.")
+        return
+    print_table(rows, [True, *[False] * (len(rows) - 1)])
+
+
+@experiments_command.command("apply")
+@click.argument("number", type=int)
+@click.pass_obj
+def apply_command(root: Path, number: int) -> None:
+    """Make the values and results of a variant those of the project.
+
+    Files of config/ get the values and keep their comments; results come out of DVC's cache, so
+    that `nb run` finds nothing to do. Refused while a file to change is not committed.
+    """
+    from nb.experiments.application import apply_variant
+
+    for line in apply_variant(root, number, lambda text: echo(f"nb: {text}", err=True)):
+        echo(line)
+
+
+@experiments_command.command("remove")
+@click.argument("numbers", type=int, nargs=-1)
+@click.option("--older-than", metavar="AGE", help="All that ended before: 12h, 30d, 6w.")
+@click.option("--all", "everything", is_flag=True, help="All variants.")
+@click.pass_obj
+def remove_command(
+    root: Path, numbers: tuple[int, ...], older_than: str | None, everything: bool
+) -> None:
+    """Remove variants, with their copies of the project; DVC's cache stays as it is."""
+    from nb.experiments import removal
+
+    chosen = removal.choose(root, numbers, older_than, everything=everything)
+    freed = removal.remove_all(root, chosen)
+    echo(f"Removed {count(len(chosen), 'variant')}, {freed / 1e6:.1f} MB.")

@@ -1,0 +1,1 @@
+"""Experiments: one pipeline with many parameter values, and one table of the results."""

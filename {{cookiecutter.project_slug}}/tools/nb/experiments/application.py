@@ -1,0 +1,72 @@
+"""Application of a variant: its values and results become those of the project."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from nb import pipeline
+from nb.git.wiring import git
+from nb.notebook.config import set_value
+from nb.project import NbError, edit_lock
+from nb.run.what_if import Setting, SettingReader
+from nb.workcopy.copying import copy_file
+
+from . import store
+from .store import VariantRecord
+
+
+def apply_variant(root: Path, number: int, tell: Callable[[str], None]) -> Iterator[str]:
+    """Write the values of a variant to `config/`, take its results, and yield each change.
+
+    Args:
+        root: the project's root.
+        number: the variant.
+        tell: called with one line while another process holds DVC's lock.
+
+    Raises:
+        NbError: if the variant did not end well, or a file to change differs from the last commit.
+    """
+    record = store.find(root, number)
+    if record.state != store.FINISHED:
+        raise NbError(f"variant {number} is {record.state}, and has no results to apply")
+    reader = SettingReader(root)
+    settings = [
+        setting
+        for parameter, value in record.settings.items()
+        for setting in reader.resolve(parameter, value, parameter)
+    ]
+    copy = store.copy_of(root, number)
+    names = [stage.name for stage in record.stages]
+    _require_committed(
+        root, [*_configs(settings), *pipeline.plain_outputs(copy, names), "dvc.lock"]
+    )
+    with edit_lock(root):
+        for setting in settings:
+            if set_value(root / setting.config, setting.name, setting.value):
+                yield f"{setting.config}: {setting.name} = {setting.value}"
+        pipeline.take_results(copy, root, names, tell)
+    _copy_executed(record, copy, root)
+    if names:
+        yield f"results of {', '.join(names)}"
+    if pipeline.inputs_hash(root) != pipeline.inputs_hash(copy):
+        yield "code, data or other parameters have changed since: nb run computes what is stale"
+
+
+def _configs(settings: list[Setting]) -> list[str]:
+    return list(dict.fromkeys(setting.config for setting in settings))
+
+
+def _require_committed(root: Path, paths: list[str]) -> None:
+    """Raise if a file differs from the last commit: its content would be nowhere else."""
+    found = git(root, "status", "--porcelain=v1", "-z", "--", *paths, check=False)
+    changed = [entry[3:] for entry in found.split("\0") if entry]
+    if changed:
+        files = ", ".join(sorted(set(changed)))
+        raise NbError(f"{files}: changed since the last commit; commit or git stash, then again")
+
+
+def _copy_executed(record: VariantRecord, copy: Path, root: Path) -> None:
+    for stage in record.stages:
+        if stage.executed and (copy / stage.executed).is_file():
+            copy_file(copy / stage.executed, root / stage.executed)

@@ -1,0 +1,65 @@
+"""Removal of variants, and of the snapshots that no variant needs any more."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+from nb.exit_codes import ExitCode
+from nb.project import NbError
+
+from . import store
+from .snapshot import remove_unused
+
+_AGE = re.compile(r"(\d{1,4})([hdw])")
+_HOURS = {"h": 1, "d": 24, "w": 24 * 7}
+
+
+def choose(
+    root: Path, numbers: Sequence[int], older_than: str | None, *, everything: bool
+) -> list[int]:
+    """Return the variants to remove.
+
+    Args:
+        root: the project's root.
+        numbers: variants by number.
+        older_than: an age such as 30d; variants that ended before count, too.
+        everything: all variants.
+
+    Raises:
+        NbError: with exit code 2, if there is no such variant, or the age cannot be read.
+    """
+    if not (numbers or older_than or everything):
+        raise NbError("give numbers, --older-than or --all", ExitCode.USAGE)
+    found = store.read_variants(root)
+    known = {record.number for record in found} | set(store.unreadable(root))
+    for number in numbers:
+        if number not in known:
+            store.find(root, number)
+    chosen = {*numbers, *(known if everything else ())}
+    if older_than:
+        limit = datetime.now(timezone.utc) - _age(older_than)
+        chosen |= {
+            record.number
+            for record in found
+            if datetime.fromisoformat(record.ended or record.started) < limit
+        }
+    return sorted(chosen)
+
+
+def remove_all(root: Path, numbers: Sequence[int]) -> int:
+    """Remove variants and return the bytes that they took."""
+    freed = sum(store.variant_size(root, number) for number in numbers)
+    for number in numbers:
+        store.remove(root, number)
+    remove_unused(root, store.read_variants(root))
+    return freed
+
+
+def _age(text: str) -> timedelta:
+    match = _AGE.fullmatch(text)
+    if not match:
+        raise NbError(f"--older-than {text}: write it as 12h, 30d or 6w", ExitCode.USAGE)
+    return timedelta(hours=int(match[1]) * _HOURS[match[2]])

@@ -1,0 +1,220 @@
+"""Variants on disk: a folder for each, `.nb/experiments/<number>`, with a record and a project.
+
+A record is written whole at each change, so a variant that was killed is known by a state that is
+not final, and a run of the same experiment begins with what is missing.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nb.declaration.tasks import BROKEN, DONE, NOT_RUN, RUNNING, WAITING
+from nb.project import NbError, parse_json, warn, write_whole
+from nb.run.record import StageRecord
+
+from .space import Settings, canonical
+
+VARIANT_SCHEMA = 1
+EXPERIMENTS = Path(".nb/experiments")
+RECORD = "variant.json"
+# The copy of the project that a variant runs in.
+COPY = "project"
+# Beside the copy, once the copy is whole.
+WHOLE = "copied"
+# The state of a variant whose stages are all up to date; other states are those of its stages.
+FINISHED = "done"
+
+
+@dataclass(kw_only=True)
+class VariantRecord:
+    """The record of a variant.
+
+    Attributes:
+        number: the number in the table.
+        experiment: the name of the experiment.
+        name: the name of the variant, if a person gave one.
+        settings: the values that were asked for, by parameter.
+        source: a hash of all else that the results depend on: code, data, other parameters.
+        commit: the commit of the project; None without Git.
+        dirty: the work tree differed from the commit.
+        started: when the variant was planned, UTC.
+        ended: when the last of its stages ended, UTC.
+        stages: the stages that this variant computed, and those taken from other variants.
+        parameters: the values of all parameters of notebooks, by `stage.parameter`.
+        metrics: the numbers of each metrics file.
+    """
+
+    number: int
+    experiment: str
+    name: str = ""
+    settings: Settings
+    source: str
+    commit: str | None = None
+    dirty: bool | None = None
+    started: str
+    ended: str | None = None
+    stages: list[StageRecord] = field(default_factory=list)
+    parameters: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, dict[str, float]] = field(default_factory=dict)
+    schema: int = VARIANT_SCHEMA
+
+    @property
+    def state(self) -> str:
+        """The state of the whole: done, or that of the first stage that is not."""
+        states = [stage.state for stage in self.stages]
+        for wanted in (BROKEN, (RUNNING,), (WAITING,), (NOT_RUN,)):
+            found = next((state for state in states if state in wanted), None)
+            if found:
+                return found
+        return FINISHED if states else WAITING
+
+    @property
+    def cause(self) -> str:
+        """The cause of the first failure, after the name of its stage; empty if none failed."""
+        broken = [stage for stage in self.stages if stage.state in BROKEN]
+        return f"{broken[0].name}: {broken[0].cause}" if broken else ""
+
+    @property
+    def seconds(self) -> float:
+        """The seconds that the variant's own stages took."""
+        return sum(s.seconds or 0 for s in self.stages if s.state in (*DONE, *BROKEN))
+
+    @property
+    def identity(self) -> str:
+        """A text that is equal for variants with equal results."""
+        return canonical({"settings": self.settings, "source": self.source})
+
+    def save(self, root: Path) -> None:
+        """Write the record; a reader sees the old or the new record, never a part."""
+        write_whole(folder(root, self.number) / RECORD, json.dumps(asdict(self), default=str))
+
+
+def folder(root: Path, number: int) -> Path:
+    """Return the folder of a variant."""
+    return root / EXPERIMENTS / str(number)
+
+
+def copy_of(root: Path, number: int) -> Path:
+    """Return the copy of the project that a variant runs in."""
+    return folder(root, number) / COPY
+
+
+def read_variants(root: Path) -> list[VariantRecord]:
+    """Return the variants that this version understands, by number; of others a line is printed."""
+    found = [_read(root, number) for number in _numbers(root)]
+    return [record for record in found if record]
+
+
+def unreadable(root: Path) -> list[int]:
+    """Return the variants whose records this version does not understand."""
+    understood = {record.number for record in read_variants(root)}
+    return [number for number in _numbers(root) if number not in understood]
+
+
+def find(root: Path, number: int) -> VariantRecord:
+    """Return a variant by number.
+
+    Raises:
+        NbError: with exit code 2, if there is none, or another version of the tooling wrote it.
+    """
+    found = {record.number: record for record in read_variants(root)}
+    if number not in found:
+        known = f"there are {_spans(sorted(found))}" if found else "there is none yet"
+        raise NbError(f"there is no variant {number}; {known}: nb experiments", 2)
+    return found[number]
+
+
+def next_number(root: Path) -> int:
+    """Return the number of the next variant: higher than any that is there."""
+    return max(_numbers(root), default=0) + 1
+
+
+def remove(root: Path, number: int) -> None:
+    """Remove a variant; what it shares with the project or with others stays.
+
+    The record goes first: half a folder is no variant, and the next removal ends the work.
+    """
+    (folder(root, number) / RECORD).unlink(missing_ok=True)
+    shutil.rmtree(folder(root, number), ignore_errors=True)
+
+
+def remove_remains(root: Path) -> None:
+    """Remove folders without a record, which a removal that was broken off left behind."""
+    for number in _numbers(root):
+        if not (folder(root, number) / RECORD).exists():
+            remove(root, number)
+
+
+def variant_size(root: Path, number: int) -> int:
+    """Return the bytes that a variant takes; links into DVC's cache take none of their own."""
+    return sum(
+        stat.st_size
+        for path in folder(root, number).rglob("*")
+        if path.is_file() and not path.is_symlink() and (stat := path.stat()).st_nlink == 1
+    )
+
+
+def _numbers(root: Path) -> list[int]:
+    try:
+        names = [path.name for path in (root / EXPERIMENTS).iterdir()]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return sorted(int(name) for name in names if name.isascii() and name.isdecimal())
+
+
+def _read(root: Path, number: int) -> VariantRecord | None:
+    path = folder(root, number) / RECORD
+    try:
+        content = parse_json(path.read_text(encoding="utf-8"))
+        if content["schema"] != VARIANT_SCHEMA:
+            where = path.relative_to(root).as_posix()
+            warn(f"{where} is of another version of the tooling, and not shown")
+            return None
+        stages = [StageRecord(**stage) for stage in content.pop("stages")]
+        return VariantRecord(**{**content, "number": number}, stages=stages)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        warn(f"{path.relative_to(root).as_posix()} cannot be read: nb experiments remove {number}")
+        return None
+
+
+def _spans(numbers: Sequence[int]) -> str:
+    """Return ascending numbers in short: 1-3, 7."""
+    return ", ".join(_span(first, last) for first, last in _runs(numbers))
+
+
+def _span(first: int, last: int) -> str:
+    return str(first) if first == last else f"{first}-{last}"
+
+
+def _runs(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
+    first = last = numbers[0]
+    for number in numbers[1:]:
+        if number > last + 1:
+            yield first, last
+            first = number
+        last = number
+    yield first, last
+
+
+def parameters_of(stages: Sequence[StageRecord]) -> dict[str, Any]:
+    """Return the values of all parameters of notebooks, by `stage.parameter`.
+
+    A parameter that is the same for all values of a matrix has the name of the matrix.
+    """
+    groups: dict[str, dict[str, Any]] = {}
+    for stage in stages:
+        for name, value in stage.parameters.items():
+            group = f"{stage.name.partition('@')[0]}.{name}"
+            groups.setdefault(group, {})[f"{stage.name}.{name}"] = value
+    merged: dict[str, Any] = {}
+    for group, values in groups.items():
+        is_same = len({canonical({"x": value}) for value in values.values()}) == 1
+        merged |= {group: next(iter(values.values()))} if is_same else values
+    return merged

@@ -1,0 +1,184 @@
+"""The table of experiments: parameters and metrics in which variants differ, and nothing else."""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from nb.exit_codes import ExitCode
+from nb.notebook.config import read_value
+from nb.project import NbError
+
+from .definition import Best
+from .space import canonical
+from .store import VariantRecord
+
+_FILTER = re.compile(r"(?P<column>[^=!<>]+?)\s*(?P<operator>==|!=|<=|>=|=|<|>)\s*(?P<value>.+)")
+_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
+    **{"=": operator.eq, "==": operator.eq, "!=": operator.ne},
+    **{"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge},
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class VariantTable:
+    """The variants of experiments as rows.
+
+    Attributes:
+        parameters: the parameters that differ, as `stage.parameter`.
+        metrics: the metrics that differ, as `file.dotted.name`.
+        rows: a row for each variant.
+        best: the number of the best variant; None without a metric to tell.
+    """
+
+    parameters: list[str]
+    metrics: list[str]
+    rows: list[VariantRow]
+    best: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class VariantRow:
+    """A variant in the table; `changes` holds each metric's difference to the project's own."""
+
+    number: int
+    experiment: str
+    name: str
+    state: str
+    cause: str
+    seconds: float
+    parameters: Mapping[str, Any]
+    metrics: Mapping[str, float]
+    changes: Mapping[str, float]
+
+    def value(self, column: str) -> Any:
+        """Return the value in a column; None if the variant has none."""
+        own = {**self.parameters, **self.metrics}
+        return own[column] if column in own else asdict(self).get(column)
+
+
+def make_table(
+    records: Sequence[VariantRecord],
+    project: Mapping[str, Mapping[str, float]],
+    best: Best | None = None,
+) -> VariantTable:
+    """Return the table of variants.
+
+    Args:
+        records: the variants.
+        project: the metrics of the project itself, by file.
+        best: the metric that tells the best variant.
+
+    Raises:
+        NbError: with exit code 2, if no variant has the metric, or several metrics are meant.
+    """
+    own = flat_metrics(project)
+    rows = [_row(record, own) for record in records]
+    parameters = _differing([row.parameters for row in rows])
+    metrics = _differing([row.metrics for row in rows if row.metrics])
+    winner = None
+    if best:
+        column = _metric(best.metric, [row.metrics for row in rows])
+        metrics = [column, *(name for name in metrics if name != column)]
+        ranked = [row for row in rows if column in row.metrics]
+        choose = max if best.is_max else min
+        winner = choose(ranked, key=lambda row: row.metrics[column]).number if ranked else None
+    return VariantTable(parameters=parameters, metrics=metrics, rows=rows, best=winner)
+
+
+def flat_metrics(metrics: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """Return metrics by `file.dotted.name`: `reports/metrics/evaluate.json` is `evaluate`."""
+    return {
+        f"{PurePosixPath(path).stem}.{name}": number
+        for path, numbers in metrics.items()
+        for name, number in numbers.items()
+    }
+
+
+def sort_rows(table: VariantTable, column: str, *, descending: bool = False) -> list[VariantRow]:
+    """Return the rows in the order of a column; rows without a value come last.
+
+    Raises:
+        NbError: with exit code 2, if there is no such column.
+    """
+    name = find_column(table, column)
+    there = [row for row in table.rows if row.value(name) is not None]
+    there.sort(key=lambda row: _rank(row.value(name)), reverse=descending)
+    return there + [row for row in table.rows if row not in there]
+
+
+def filter_rows(table: VariantTable, condition: str) -> list[VariantRow]:
+    """Return the rows for which a condition such as `train.folds>3` or `state=failed` holds.
+
+    Raises:
+        NbError: with exit code 2, if the condition cannot be read, or there is no such column.
+    """
+    match = _FILTER.fullmatch(condition.strip())
+    if not match:
+        raise NbError(f"--filter {condition}: write it as COLUMN=VALUE or COLUMN>VALUE", 2)
+    column = find_column(table, match["column"])
+    wanted = read_value(match["value"], f"--filter {condition}")
+    return [row for row in table.rows if _holds(row.value(column), match["operator"], wanted)]
+
+
+def find_column(table: VariantTable, column: str) -> str:
+    """Return a column by its name, or by the end of its name if only one ends so.
+
+    Raises:
+        NbError: with exit code 2, if there is none, or there are several.
+    """
+    parameters = [name for row in table.rows for name in row.parameters]
+    metrics = [name for row in table.rows for name in row.metrics]
+    fields = ["number", "experiment", "name", "state", "cause", "seconds"]
+    return _only(column.strip(), dict.fromkeys([*fields, *parameters, *metrics]))
+
+
+def _only(name: str, names: Mapping[str, None]) -> str:
+    ends = [name] if name in names else [each for each in names if each.endswith(f".{name}")]
+    if len(ends) == 1:
+        return ends[0]
+    known = f"is it {', '.join(ends)}?" if ends else f"there are {', '.join(names)}"
+    raise NbError(f"{name} is not the name of one column; {known}", ExitCode.USAGE)
+
+
+def _metric(name: str, metrics: Sequence[Mapping[str, float]]) -> str:
+    return _only(name, dict.fromkeys(each for numbers in metrics for each in numbers))
+
+
+def _row(record: VariantRecord, project: Mapping[str, float]) -> VariantRow:
+    metrics = flat_metrics(record.metrics)
+    changes = {name: value - project[name] for name, value in metrics.items() if name in project}
+    return VariantRow(
+        number=record.number,
+        experiment=record.experiment,
+        name=record.name,
+        state=record.state,
+        cause=record.cause,
+        seconds=round(record.seconds, 3),
+        parameters={**record.parameters, **record.settings},
+        metrics=metrics,
+        changes=changes,
+    )
+
+
+def _differing(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the names whose values are not the same in all rows, in the order they appear."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    return [name for name in names if len({canonical({"x": row.get(name)}) for row in rows}) > 1]
+
+
+def _rank(value: Any) -> tuple[bool, Any]:
+    """Return a key that sorts numbers among themselves, then texts."""
+    is_number = isinstance(value, int | float)
+    return (not is_number, value if is_number else str(value))
+
+
+def _holds(value: Any, sign: str, wanted: Any) -> bool:
+    try:
+        return value is not None and _COMPARE[sign](value, wanted)
+    except TypeError:
+        return False
