@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nb.project import NbError, write_whole
-from nb.terminal import colored, echo, secho, style
+from nb.terminal import colored, echo, is_colored, secho, style
 
 from . import count
 
@@ -62,7 +62,7 @@ def new_command(root: Path, name: str, production: bool) -> None:
 def promote_command(
     root: Path, notebook: str, name: str, module: str, yes: bool, dry_run: bool, keep: bool
 ) -> None:
-    """Make a production notebook of an exploratory one, and prove that it does the same.
+    """Make an exploratory notebook a production notebook, with proof.
 
     NOTEBOOK runs from top to bottom in a copy of the project. Its constants become parameters, its
     functions move to src/ with a first test, what it reads and writes becomes its stage in
@@ -161,7 +161,7 @@ def check_command(
     explain: str | None,
     listed: bool,
 ) -> None:
-    """Check notebooks against the rules for production notebooks; change nothing.
+    """Check notebooks against the rules; change nothing.
 
     PATHS are notebooks, folders, or other files of the project, which concern all production
     notebooks; without any, all notebooks and dvc.yaml are checked. Exploratory notebooks get only
@@ -205,7 +205,7 @@ def _codes(text: str | None) -> tuple[str, ...]:
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @click.pass_obj
 def duplicates_command(root: Path, check: bool, lines: int | None, as_json: bool) -> None:
-    """Find code that stands in several notebooks, or in a notebook and in src.
+    """Find code that stands in several notebooks, or also in src.
 
     Functions, classes and blocks are compared without their comments, docstrings and annotations;
     copies whose variables were renamed count. Those that save most lines come first, each with its
@@ -304,17 +304,18 @@ def show_command(root: Path, notebook: str) -> None:
     from nb.notebook.content import find_notebook
 
     path = find_notebook(root, notebook)
-    echo(colored(readable(path, color=sys.stdout.isatty())), nl=False)
+    echo(colored(readable(path, color=is_colored(sys.stdout))), nl=False)
 
 
 @click.command("edit")
 @click.argument("notebook")
 @click.pass_obj
 def edit_command(root: Path, notebook: str) -> None:
-    """Edit a notebook as a Python script in $VISUAL or $EDITOR (needs jupytext).
+    """Edit a notebook as a Python script in your editor.
 
-    Cells begin with `# %%`. Cells that you leave alone keep their outputs; all keep their ids.
-    NOTEBOOK is a path, or the name of a production notebook.
+    The editor is that of $VISUAL or $EDITOR; jupytext is needed. Cells begin with `# %%`. Cells
+    that you leave alone keep their outputs; all keep their ids. NOTEBOOK is a path, or the name of
+    a production notebook.
 
     \b
     Examples:

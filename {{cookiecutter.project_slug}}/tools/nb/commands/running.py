@@ -56,10 +56,11 @@ LEFT_BY_RUNS = (
 def run_command(
     root: Path, /, dry_run: bool, as_json: bool, jobs: int | None, **chosen: Any
 ) -> None:
-    """Run the production notebooks that are stale, side by side, then make the report.
+    """Run the production notebooks that are stale, side by side.
 
-    STAGES are names from dvc.yaml, of a matrix as a whole or of one value; without any, the whole
-    pipeline runs. What became of each stage is written to reports/runs.
+    The report is made at the end. STAGES are names from dvc.yaml, of a matrix as a whole or of one
+    value; without any, the whole pipeline runs. What became of each stage is written to
+    reports/runs.
 
     \b
     Exit codes: 0 done, 1 a stage failed, 2 wrong usage or parameters, 3 a contract is broken,
@@ -244,7 +245,7 @@ def _task_line(found: dict[str, Any]) -> str:
 @click.option("--json", "as_json", is_flag=True, help="Print the state of each stage as JSON.")
 @click.pass_obj
 def assemble_command(root: Path, pull: bool, as_json: bool) -> None:
-    """Make dvc.lock of results that were computed elsewhere, and run nothing.
+    """Make dvc.lock of results computed elsewhere; run nothing.
 
     The same bytes as after a run on one machine. Exits with 1 if a stage was not computed.
 
@@ -309,7 +310,7 @@ def _summary(states: Sequence[StageState]) -> Iterator[str]:
 @click.option("--json", "as_json", is_flag=True, help="Print all that is known of them as JSON.")
 @click.pass_obj
 def stages_command(root: Path, as_json: bool) -> None:
-    """List the stages of the pipeline, each after those that it needs.
+    """List the stages of the pipeline, each after its dependencies.
 
     With --json, also what a scheduler needs: edges, commands, notebooks with their parameters,
     outputs and `meta`. Every value of a matrix is a stage.
@@ -354,7 +355,7 @@ def _state_lines(state: StageState, width: int) -> str:
 @click.command("clean")
 @click.pass_obj
 def clean_command(root: Path) -> None:
-    """Remove executed copies, reports and caches; never data, models or notebooks."""
+    """Remove executed copies, pages and caches; no data or models."""
     removed = 0
     for pattern in LEFT_BY_RUNS:
         for path in root.glob(pattern):
