@@ -18,15 +18,16 @@ def test_a_finding_is_one_line_and_fails_the_commit(project: Project) -> None:
     notebook = "notebooks/production/20-features.ipynb"
     content = json.loads(project.read(notebook))
     code = [cell for cell in content["cells"] if cell["cell_type"] == "code"]
-    code[-1]["source"] = 'later\npd.read_csv("/home/me/a.csv")'
+    early = "def early():\n    return later\n\n\nearly()\nlater = 1\n"
+    code[-1]["source"] = f'{early}pd.read_csv("/home/me/a.csv")'
     project.write(
         notebook, json.dumps(content, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
     )
     number = content["cells"].index(code[-1]) + 1
     found = [
-        f"{notebook}:{number}:1: NB301 later is defined in no cell; a cell that was changed or "
-        "removed left it in the kernel",
-        f"{notebook}:{number}:2: NB302 /home/me/a.csv is an absolute path; build it from the root: "
+        f"{notebook}:{number}:5: NB301 early() is called before this cell assigns later, which it "
+        "uses; move the call",
+        f"{notebook}:{number}:7: NB302 /home/me/a.csv is an absolute path; build it from the root: "
         'paths.ROOT / "…"',
     ]
     output = project.run(
@@ -41,7 +42,7 @@ def test_a_finding_is_one_line_and_fails_the_commit(project: Project) -> None:
     project.git("add", "--all")
     output = project.git("commit", "--message", "Wrong", code=1)
     assert found[0] in output
-    assert "Fails:\n\n    # %%\n    print(len(table))" in project.run(
+    assert "Fails:\n\n    # %%\n    def above(x):" in project.run(
         "nb", "check", "--explain", "NB301"
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from nb.check.runner import check_paths
 from nb.project import NbError
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
+GENERATED = DOCS.parent / "{{cookiecutter.project_slug}}/pyproject.toml"
 NAME = "notebooks/production/10-example.ipynb"
 DEPENDENCIES = '["pandas>=2", "some-thing[x]"]'
 FILES = {
@@ -145,39 +147,57 @@ def test_the_guide_lists_the_rules_as_they_are() -> None:
         "import this; x = 1; x\n(a, [b, *c]) = 1, [2]\na, b, c",
     ],
 )
-def test_what_is_defined_is_not_reported(tmp_path: Path, cells: str) -> None:
+def test_calls_in_order_and_doubtful_calls_are_not_reported(tmp_path: Path, cells: str) -> None:
     assert find(tmp_path, "NB301", f"# %%\n{cells}") == []
 
 
 @pytest.mark.parametrize(
     ("cells", "found"),
     [
-        ("x\n# %%\nx = 1", "1:1 x is used before cell 2 defines it; move one of the two"),
-        ("y = 1\ny\nx\nx = 1", "1:3 x is used before this cell defines it"),
-        ("print(gone)", "1:1 gone is defined in no cell"),
-        ("x = 1\ndel x\n# %%\nx", "2:1 x is used after cell 1 has deleted it"),
         (
             "def f():\n    return x\nf()\n# %%\nx = 1",
-            "1:3 f() is called here, but x is used before",
+            "1:3 f() is called before cell 2 assigns x, which it uses",
         ),
         (
             "def f():\n    return g()\ndef g():\n    return x\nf()\nx = 1",
-            "1:5 g() is called here, but x is used before this cell defines it",
+            "1:5 g() is called before this cell assigns x, which it uses",
         ),
-        ("def f():\n    return gone", "1:2 gone is defined in no cell"),
-        ("[x for _ in [1]]\n# %%\nx = 1", "1:1 x is used before cell 2"),
-        ("x += 1", "1:1 x is used before this cell defines it"),
-        ("class A(B): ...\nclass B: ...", "1:1 B is used before this cell defines it"),
-        ("class A:\n    x = 1\n    def f(self):\n        return x", "1:4 x is defined in no cell"),
-        ("try:\n    1\nexcept OSError as e:\n    e\ne", "1:5 e is used before this cell"),
-        ("%matplotlib inline\nprint(x)\n# %%\nx = 1", "1:2 x is used before cell 2"),
-        ("def f(a=x): ...\n# %%\nx = 1", "1:1 x is used before cell 2"),
-        ("__file__x", "1:1 __file__x is defined in no cell"),
+        ("def f():\n    return x\nx = f()", "1:3 f() is called before this cell assigns x"),
+        ("def f():\n    print(x)\nif True:\n    f()\n# %%\nx = 1", "1:4 f() is called before"),
+        ("def f():\n    print(x)\nwith f() as y:\n    x = 1", "1:3 f() is called before"),
+        ("def f():\n    print(x)\n%matplotlib inline\nf()\n# %%\nx = 1", "1:4 f() is called"),
+        ("def f():\n    print(x)\nf()\nf()\n# %%\nx = 1", "1:3 f() is called before"),
     ],
 )
-def test_what_is_not_defined_is_reported_once(tmp_path: Path, cells: str, found: str) -> None:
+def test_a_call_above_an_assignment_is_reported_once(
+    tmp_path: Path, cells: str, found: str
+) -> None:
     (message,) = find(tmp_path, "NB301", f"# %%\n{cells}")
     assert message.startswith(found)
+
+
+@pytest.mark.parametrize(
+    ("cells", "by_ruff"),
+    [
+        ("print(x)\n# %%\nx = 1", True),
+        ("x = 1\ndel x\n# %%\nx", True),
+        ("def f():\n    return gone", True),
+        ("[x for _ in [1]]\n# %%\nx = 1", True),
+        ("def f():\n    return x\nf()\n# %%\nx = 1", False),
+        ("In, Out, _, __, _exit_code, exit, quit\ndisplay(get_ipython())", None),
+        ("try:\n    spark\nexcept NameError:\n    spark = 1\nspark", None),
+    ],
+)
+def test_a_mistake_with_names_is_found_once_by_ruff_or_by_us(
+    tmp_path: Path, cells: str, by_ruff: bool | None
+) -> None:
+    own = find(tmp_path, "NB301", f"# %%\n{cells}")
+    (names,) = re.findall(r"^builtins = .*", GENERATED.read_text("utf-8"), re.M)
+    command = ["ruff", "check", "--isolated", "--no-cache", "--select=F821", "--config", names]
+    options = ["--output-format", "json", tmp_path / NAME]
+    done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
+    found = {row["code"] for row in json.loads(done.stdout)}
+    assert (found, len(own)) == {True: ({"F821"}, 0), False: (set(), 1), None: (set(), 0)}[by_ruff]
 
 
 @pytest.mark.parametrize(
@@ -472,7 +492,7 @@ def test_what_nbdev_exports_is_no_copy_of_its_module(tmp_path: Path) -> None:
 def test_settings_choose_the_rules(tmp_path: Path) -> None:
     def codes(settings: str, **chosen: tuple[str, ...]) -> set[str]:
         project = f"{FILES['pyproject.toml']}[tool.nb.check]\n{settings}\n"
-        example = '# %%\nx = ".."\nspark\n' + "pass\n" * 9
+        example = '# %%\ndef f():\n    return x\nf()\nx = ".."\n' + "pass\n" * 9
         write_project(tmp_path, f"{example}=== pyproject.toml\n{project}")
         return {finding.code for finding in check_paths(tmp_path, **chosen).findings}
 
@@ -483,7 +503,6 @@ def test_settings_choose_the_rules(tmp_path: Path) -> None:
     assert codes('ignore = ["NB3"]', ignore=("NB1",)) == {"NB201"}
     assert codes('per-file-ignores = { "*/10-*" = ["NB1", "NB2"] }') == {"NB301", "NB302"}
     assert codes('per-file-ignores = { "*/20-*" = ["NB"] }') == codes("")
-    assert codes('select = ["NB301"]\nbuiltins = ["spark"]') == set()
     assert codes('select = ["NB202"]\nmax-cell-lines = 10') == {"NB202"}
 
 

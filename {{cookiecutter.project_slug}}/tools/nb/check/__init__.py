@@ -7,4 +7,7 @@ elsewhere   which definitions stand in several of the notebooks, or in `src/`, t
 source      a notebook as its cells, parsed
 names       which names a notebook uses before they are defined
 model       a rule, a finding, and the list of all rules
+
+doctor      `nb doctor`: runs health checks and repairs
+health/     a function per health check, by environment, Git and pipeline
 """

@@ -39,7 +39,6 @@ class CheckSettings:
         select: beginnings of the codes of the rules that are looked at.
         ignore: beginnings of the codes that are not.
         per_file_ignores: more of them, by a pattern of notebooks' paths.
-        builtins: names that need no definition.
         max_cell_lines: lines of a code cell that can be reviewed.
         max_output_kb: kilobytes of outputs of one cell that Git may keep.
         max_file_kb: kilobytes of a notebook that Git may keep.
@@ -48,7 +47,6 @@ class CheckSettings:
     select: tuple[str, ...] = ("ALL",)
     ignore: tuple[str, ...] = ()
     per_file_ignores: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    builtins: tuple[str, ...] = ()
     max_cell_lines: int = 60
     max_output_kb: int = 200
     max_file_kb: int = 1000

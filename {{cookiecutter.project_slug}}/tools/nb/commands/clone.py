@@ -15,7 +15,7 @@ from nb.project import NbError, program, program_environment
 from nb.terminal import echo, style
 
 if TYPE_CHECKING:
-    from nb.check.doctor import Diagnosis
+    from nb.check.health.diagnosis import Diagnosis
 
 
 @click.command("setup")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from nb.check.findings import Found, Place
 from nb.check.model import rule
-from nb.check.names import undefined_names
+from nb.check.names import early_calls
 from nb.check.source import CheckedCell
 from nb.notebook.magics import Escape
 
@@ -47,15 +47,15 @@ PROGRAMS = {"run", "call", "Popen", "getoutput", "getstatusoutput"}
 
 @rule(
     "NB301",
-    "names are defined before they are used, cell by cell",
-    why="""A notebook that was written with cells run out of order, or with a cell that is gone,
-    works until the kernel is restarted. This is found without running it and without its outputs.
-    A function may use what is defined after it, if it is called after that.""",
-    good="# %%\ntable = [1, 2]\n\n# %%\nprint(len(table))",
-    bad="# %%\nprint(len(table))\n\n# %%\ntable = [1, 2]",
+    "a function is called after the names that it uses are assigned",
+    why="""A notebook that was written with cells run out of order works until the kernel is
+    restarted. Ruff finds names that are used above their assignment or assigned nowhere (F821); a
+    function may stand above the names that it uses, but a call must not.""",
+    good="# %%\ndef above(x):\n    return x > limit\n\n\nlimit = 3\nabove(4)",
+    bad="# %%\ndef above(x):\n    return x > limit\n\n\nabove(4)\nlimit = 3",
 )
-def defined_names(document: Document, facts: Facts) -> Found:
-    yield from undefined_names(document.code, facts.settings.builtins)
+def calls_in_order(document: Document, facts: Facts) -> Found:
+    yield from early_calls(document.code)
 
 
 @rule(
