@@ -76,7 +76,8 @@ def find(root: Path, code: str, example: str, name: str = NAME) -> list[str]:
 @pytest.fixture(autouse=True)
 def _installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the dependencies of the examples be installed, whatever this environment holds."""
-    for name, module in (("pandas", "pandas"), ("Some.Thing", "thing"), ("transitive", "tr")):
+    installed = (("pandas", "pandas"), ("Some.Thing", "thing"), ("transitive", "tr"))
+    for name, module in (*installed, ("space-one", "space"), ("space-two", "space")):
         folder = tmp_path / "site" / f"{name}-1.0.dist-info"
         folder.mkdir(parents=True)
         (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
@@ -255,6 +256,9 @@ def test_an_output_that_can_be_seen_is_not_reported(tmp_path: Path, output: str,
         ("NB304", "!make\nassert _exit_code == 0"),
         ("NB304", "%%bash\nset -euo pipefail\na\nb"),
         ("NB304", "%%bash\n# one command\na"),
+        ("NB304", "!ls -la data\n!head -n 3 a.csv | grep -i b | sort | uniq -c\n!pwd && ls"),
+        ("NB304", "!nvidia-smi\n!python --version\n!git status\n!pip list 2>/dev/null"),
+        ("NB304", "%%bash\nls\nwc -l a.csv"),
         ("NB401", "from os.path import *"),
         ("NB402", "import sys, json\nfrom IPython.display import display\nimport example_package"),
         ("NB402", "import thing.part"),
@@ -299,12 +303,29 @@ def test_what_is_fine_is_not_reported(tmp_path: Path, code: str, cell: str) -> N
             "a notebook installs nothing",
         ),
         ("NB304", "files = !make", "nobody sees if this command fails"),
+        ("NB304", "files = !ls", "nobody sees if this command fails"),
+        ("NB304", "!cat a b > c", "nobody sees if this command fails"),
+        ("NB304", "!ls && make", "nobody sees if this command fails"),
+        ("NB304", "!find . -name x -delete", "nobody sees if this command fails"),
+        ("NB304", "!cat $(make)", "nobody sees if this command fails"),
+        ("NB304", "!sort -o b a", "nobody sees if this command fails"),
         ("NB304", "os.system('make')", "nobody sees if this command fails"),
         ("NB304", "subprocess.run(['make'])", "nobody sees if this program fails"),
         ("NB304", "subprocess.call(['make'])", "nobody sees if subprocess.call fails"),
         ("NB304", "%%bash\na\nb", "only the last command counts"),
         ("NB402", "import tr.x", 'tr is no dependency of the project; add "transitive" to'),
-        ("NB402", "import example_pakage", "example_pakage is no dependency"),
+        (
+            "NB402",
+            "import example_pakage",
+            "example_pakage is no dependency of the project; add the package that provides "
+            "example_pakage to the dependencies",
+        ),
+        (
+            "NB402",
+            "import space.two.part",
+            'space is no dependency of the project; add "space-two"',
+        ),
+        ("NB402", "import space.other", "space is no dependency of the project; add the package"),
         ("NB403", "import example_package.pats", "there is no module example_package.pats"),
         ("NB403", "from example_package.paths import root", "example_package.paths has no root"),
         ("NB501", 'DB_PASSWORD = "x"', "DB_PASSWORD looks like a secret"),
@@ -426,6 +447,32 @@ def test_code_that_cannot_be_parsed_is_left_to_ruff(tmp_path: Path, cell: str) -
     write_project(tmp_path, f"# %%\n{cell}\nundefined_name")
     codes = {finding.code for finding in check_paths(tmp_path).findings}
     assert codes <= {"NB001", "NB101", "NB201"}
+
+
+@pytest.mark.parametrize(
+    ("cells", "is_title"),
+    [
+        ("# %% [markdown]\n# [badge](x)\n#\n# # Sales", True),
+        ("# %% [markdown]\n# <img src='a.png'>\n# %% [markdown]\n# ### Sales", True),
+        ("# %%\n%load_ext x\n# %% [markdown]\n# # Sales", True),
+        ("# %% [markdown]\n# Sales\n# =====", True),
+        ("# %% [markdown]\n# Text\n# <h3 align='center'>Sales</h3>", True),
+        ("# %% [markdown]\n# Sales by day.", False),
+        ("# %% [markdown]\n# ```python\n# # a comment\n# ```", False),
+        ("# %% [markdown]\n# Text\n# %%\nx = 1\n# %% [markdown]\n# # Later", False),
+        ("# %% [markdown]\n# #hashtag\n# - a\n# ---", False),
+    ],
+)
+def test_a_heading_in_the_first_markdown_cells_is_a_title(
+    tmp_path: Path, cells: str, is_title: bool
+) -> None:
+    assert (find(tmp_path, "NB201", cells) == []) == is_title
+
+
+def test_a_file_beside_the_notebook_is_no_package(tmp_path: Path) -> None:
+    example = "# %%\nimport helpers\n=== notebooks/production/helpers.py\nx = 1"
+    (message,) = find(tmp_path, "NB402", example)
+    assert message.startswith("1:1 helpers is notebooks/production/helpers, which other")
 
 
 CLEAN = """\

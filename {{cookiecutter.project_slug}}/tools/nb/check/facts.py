@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -297,7 +297,22 @@ class Facts:
             self._modules.update(modules or ())
             if module in self._modules:
                 return True
-        return self._unknown_modules and not distributions_with(module)
+        return self._unknown_modules and module not in self._providers
+
+    @cached_property
+    def _providers(self) -> Mapping[str, list[str]]:
+        """The installed distributions, by the top-level modules that they have."""
+        from importlib import metadata
+
+        return metadata.packages_distributions()
+
+    def distribution_of(self, module: str) -> str:
+        """Return the installed distribution that surely provides a dotted module, or nothing."""
+        found = sorted(set(self._providers.get(module.split(".")[0], ())))
+        if len(found) > 1:  # a namespace, such as google.cloud
+            path = f"{module.replace('.', '-').replace('_', '-').lower()}-"
+            found = [name for name in found if path.startswith(f"{_normalized(name)}-")]
+        return max(found, key=len, default="")
 
 
 def _contract(document: Document) -> DeclaredContract:
@@ -337,8 +352,5 @@ def _top_levels(files: Iterable[str]) -> Iterator[str]:
             yield first.split(".")[0]
 
 
-def distributions_with(module: str) -> list[str]:
-    """Return the installed distributions that have a top-level module."""
-    from importlib import metadata
-
-    return sorted(set(metadata.packages_distributions().get(module, ())))
+def _normalized(distribution: str) -> str:
+    return re.sub(r"[-_.]+", "-", distribution).lower()

@@ -42,6 +42,20 @@ INSTALL = re.compile(
     r"(?:uv|poetry|pdm)\s+(?:add|pip\s+install)|easy_install)\b"
 )
 INSTALL_MAGICS = {"pip", "conda", "mamba", "micromamba", "uv"}
+# Programs that only show something: no cell below works on it.
+SHOWS = {
+    *("cat", "date", "df", "du", "echo", "env", "file", "find", "free", "grep", "head", "hostname"),
+    *("jq", "less", "locale", "ls", "lscpu", "lspci", "lsb_release", "more", "nproc", "nvcc"),
+    *("nvidia-smi", "printenv", "ps", "pwd", "stat", "tail", "tree", "type", "uname"),
+    *("uptime", "wc", "whereis", "which", "who", "whoami"),
+}
+SHOWS_STATE = re.compile(
+    r"git (?:branch|diff|log|remote|rev-parse|show|status)\b|(?:pip3?|conda|mamba|uv pip) "
+    r"(?:list|show|freeze|info)\b|\S+ (?:--version|--help|-V)\Z|"
+    r"(?:sort|uniq)(?: -[a-np-z0-9]+)*\Z"  # in a pipe
+)
+# What writes or removes in commands of these.
+CHANGES = re.compile(r"[^2&]>|\A>|`|\$\(|\s-(?:delete|exec|execdir|ok)\b|\btee\b|--output\b")
 PROGRAMS = {"run", "call", "Popen", "getoutput", "getstatusoutput"}
 
 
@@ -185,7 +199,8 @@ def _is_program(node: ast.Call) -> bool:
     "the failure of a program stops the notebook",
     why="""`!command` goes on whatever becomes of the command, and the cells below work on what
     was there before. `subprocess.run(…, check=True)` raises; a cell that looks at `_exit_code` is
-    fine, too. In a `%%bash` cell only the last command counts, unless it begins with `set -e`.""",
+    fine, too, and so are commands that only show something, such as `!ls`. In a `%%bash` cell only
+    the last command counts, unless it begins with `set -e`.""",
     good='# %%\nimport subprocess\n\nsubprocess.run(["sort", "-o", "b.csv", "a.csv"], check=True)',
     bad="# %%\n!sort -o b.csv a.csv",
 )
@@ -206,6 +221,9 @@ def failures_are_seen(document: Document, facts: Facts) -> Found:
 
 def _hidden_failure(escape: Escape) -> str:
     if escape.text.startswith("!") or escape.magic in ("system", "sx"):
+        command = re.sub(r"\A(?:!+|%+\w+)", "", escape.text)
+        if not escape.assigned and _only_shows(command):
+            return ""
         return "nobody sees if this command fails; use subprocess.run(…, check=True)"
     if escape.text.startswith("%%") and escape.magic in SHELLS:
         lines = [line.strip() for line in escape.body.split("\n")]
@@ -213,9 +231,19 @@ def _hidden_failure(escape: Escape) -> str:
         strict = any(re.match(r"set\s+(-\w*e|-o\s+errexit)", line) for line in commands)
         if "--no-raise-error" in escape.text:
             return "nobody sees if this cell fails; remove --no-raise-error"
-        if len(commands) > 1 and not strict:
+        if len(commands) > 1 and not strict and not all(map(_only_shows, commands)):
             return "only the last command counts; begin the cell with set -e"
     return ""
+
+
+def _only_shows(command: str) -> bool:
+    """Tell whether all programs of a shell line only show something."""
+    if CHANGES.search(command):
+        return False
+    parts = (part.split() for part in re.split(r"&&|\|\|?|;", command))
+    return all(
+        not words or words[0] in SHOWS or SHOWS_STATE.match(" ".join(words)) for words in parts
+    )
 
 
 def _ignored_result(node: ast.Call) -> str:
