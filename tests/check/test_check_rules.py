@@ -259,6 +259,8 @@ def test_an_output_that_can_be_seen_is_not_reported(tmp_path: Path, output: str,
         ("NB304", "!ls -la data\n!head -n 3 a.csv | grep -i b | sort | uniq -c\n!pwd && ls"),
         ("NB304", "!nvidia-smi\n!python --version\n!git status\n!pip list 2>/dev/null"),
         ("NB304", "%%bash\nls\nwc -l a.csv"),
+        ("NB306", 'print("https://a.org")\ndisplay(Image(url="https://a.org"))\nd.get("http://")'),
+        ("NB307", "reader.input()\nform.input"),
         ("NB401", "from os.path import *"),
         ("NB402", "import sys, json\nfrom IPython.display import display\nimport example_package"),
         ("NB402", "import thing.part"),
@@ -313,6 +315,13 @@ def test_what_is_fine_is_not_reported(tmp_path: Path, code: str, cell: str) -> N
         ("NB304", "subprocess.run(['make'])", "nobody sees if this program fails"),
         ("NB304", "subprocess.call(['make'])", "nobody sees if subprocess.call fails"),
         ("NB304", "%%bash\na\nb", "only the last command counts"),
+        ("NB306", 'pd.read_csv("https://a.org/x.csv")', "https://a.org/x.csv may change"),
+        ("NB306", 'URL = "http://a.org"\nrequests.get(URL, timeout=3)', "http://a.org may change"),
+        ("NB306", "!wget -q https://a.org/x.zip", "https://a.org/x.zip may change"),
+        ("NB306", "urllib.request.urlretrieve('ftp://a.org/x', 'y')", "ftp://a.org/x may change"),
+        ("NB307", "name = input()", "a run has nobody to answer input()"),
+        ("NB307", "from getpass import getpass\ngetpass('k')", "a run has nobody to answer"),
+        ("NB307", "breakpoint()", "breakpoint() waits for ever"),
         ("NB402", "import tr.x", 'tr is no dependency of the project; add "transitive" to'),
         (
             "NB402",
@@ -443,10 +452,75 @@ def test_what_is_no_notebook_is_one_finding(tmp_path: Path, text: str) -> None:
 @pytest.mark.parametrize(
     "cell", ["x = = 1", "x = '\0'", "(" * 500, "x = " + "1+" * 3000 + "1", "-" * 3000 + "1", "%%"]
 )
-def test_code_that_cannot_be_parsed_is_left_to_ruff(tmp_path: Path, cell: str) -> None:
+def test_strange_code_gives_no_finding_of_another_kind(tmp_path: Path, cell: str) -> None:
     write_project(tmp_path, f"# %%\n{cell}\nundefined_name")
     codes = {finding.code for finding in check_paths(tmp_path).findings}
-    assert codes <= {"NB001", "NB101", "NB201"}
+    assert codes <= {"NB001", "NB002", "NB101", "NB201"}
+
+
+def test_a_cell_that_cannot_be_parsed_is_one_finding_and_the_rest_is_checked(
+    tmp_path: Path,
+) -> None:
+    cells = "# %%\n%matplotlib inline\nx = = 1\n# %%\nopen('/home/me/x')\n# %%\npip install x"
+    write_project(tmp_path, cells)
+    chosen = ("NB0", "NB3")
+    found = [str(f).partition("ipynb:")[2][:9] for f in check_paths(tmp_path, (), chosen).findings]
+    assert found == ["1:1: NB00", "2:1: NB30", "3:1: NB30"]
+
+
+@pytest.mark.parametrize(
+    ("metadata", "language"),
+    [
+        ({}, ""),
+        ({"kernelspec": None, "language_info": []}, ""),
+        ({"language_info": {"name": "python"}}, ""),
+        ({"kernelspec": {"name": "ir", "language": "R"}}, "r"),
+        ({"language_info": {"name": "julia"}}, "julia"),
+    ],
+)
+def test_notebooks_of_other_languages_are_left_out_and_named(
+    tmp_path: Path, metadata: dict[str, Any], language: str
+) -> None:
+    write_project(tmp_path, "# %%\nx <- 1")
+    content = json.loads((tmp_path / NAME).read_text("utf-8"))
+    (tmp_path / NAME).write_text(json.dumps(content | {"metadata": metadata}))
+    result = check_paths(tmp_path)
+    assert result.skipped == ({NAME: language} if language else {})
+    assert result.notebooks == (0 if language else 1)
+    assert bool(result.findings) != bool(language)
+
+
+@pytest.mark.parametrize(
+    ("cell", "found"),
+    [
+        ('pd.read_csv("data/raw/a.csv")', "data/raw/a.csv does not exist, and no stage makes it"),
+        ('open(paths.ROOT / "data" / "b.csv")', "data/b.csv does not exist"),
+        ('b = ROOT / "data/b.csv"\nb.read_text()', "data/b.csv does not exist"),
+        ('pd.read_csv(filepath := "beside.csv")', None),
+        ('pd.read_csv("beside.csv")', "beside.csv is beside the notebook, but a run starts in"),
+        ('np.load("there.npy")', "there.npy is only on this machine: dvc add there.npy"),
+        ('open("tracked.txt")', None),
+        ('open("tracked/inner.txt")', None),
+        ('pd.read_csv("made/part/1.csv")', None),
+        ('pd.read_csv("held/1.csv")', None),
+        ('json.load(open("made"))', None),
+        ('open("new.txt", "w").write("a")\nopen("new.txt")', None),
+        ('(ROOT / "new.txt").write_text("a")\nopen(ROOT / "new.txt")', None),
+        ('x = "a.csv"\nx = "b.csv"\nopen(x)', None),
+        ('open(f"data/{name}.csv")\npd.read_csv(name)\npickle.load(file)', None),
+    ],
+)
+def test_files_that_others_lack_are_reported(tmp_path: Path, cell: str, found: str | None) -> None:
+    stages = f"{FILES['dvc.yaml']}    outs: [made]\n"
+    files = {"dvc.yaml": stages, "held.dvc": "outs: []", "there.npy": "", "tracked.txt": ""}
+    files |= {"tracked/inner.txt": "", "notebooks/production/beside.csv": ""}
+    others = "".join(f"\n=== {path}\n{text}" for path, text in files.items())
+    write_project(tmp_path, f"# %%\n1{others}")
+    for command in (["init", "-q"], ["add", "tracked.txt", "tracked"]):
+        subprocess.run(["git", *command], cwd=tmp_path, check=True)
+    messages = find(tmp_path, "NB305", f"# %%\n{cell}{others}")
+    assert len(messages) == (found is not None)
+    assert all(message.partition(" ")[2].startswith(found or "") for message in messages)
 
 
 @pytest.mark.parametrize(
@@ -590,6 +664,11 @@ def test_paths_choose_the_notebooks(tmp_path: Path) -> None:
     assert looked_at(f"notebooks/exploratory/../../{NAME}") == 1
     assert looked_at("config/20-other.yaml") == 1
     assert looked_at("src/example_package/paths.py") == looked_at("dvc.yaml") == 2
+    write_project(tmp_path, "# %%\nopen('/home/me/x')", "old/part/analysis.ipynb")
+    write_project(tmp_path, "# %%\n1", "old/.ipynb_checkpoints/analysis.ipynb")
+    assert looked_at("old") == 1
+    named = check_paths(tmp_path, [tmp_path / "old"]).findings
+    assert {finding.code for finding in named} == {"NB201", "NB302"}
     with pytest.raises(NbError, match=r"nothing\.ipynb does not exist"):
         looked_at("nothing.ipynb")
 

@@ -3,8 +3,9 @@
 rules/      a function per rule, with a passing and a failing example
 runner      which rules look at which files; `# noqa`
 facts       project facts: stages, config files, modules, dependencies
-elsewhere   which definitions stand in several of the notebooks, or in `src/`, too
+repeated    which definitions stand in several of the notebooks, or in `src/`, too
 source      a notebook as its cells, parsed
+reads       constant paths that are read, and files that everybody has
 names       which names a notebook uses before they are defined
 model       a rule, a finding, and the list of all rules
 

@@ -22,6 +22,7 @@ from nb.project import CONFIG, NbError
 from nb.refactoring.duplicates import Duplicate
 
 from .names import bound_names
+from .reads import SharedFiles
 from .repeated import duplicates_of
 from .source import CheckedCell, Document, parse_python
 
@@ -183,6 +184,11 @@ class Facts:
         return bool(made & {path, *map(str, Path(path).parents)}) or any(
             self.root.glob(as_glob(path))
         )
+
+    @cached_property
+    def shared(self) -> SharedFiles:
+        """The files that everybody with the repository has."""
+        return SharedFiles(self.root, {path for stage in self.stages for path in stage.outputs})
 
     def contract(self, document: Document) -> DeclaredContract:
         """Return the parsed parameters cell of a notebook."""

@@ -7,7 +7,7 @@ import re
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,15 @@ from nb.project import CONFIG, PRODUCTION, NbError
 
 from . import rules
 from .facts import PYPROJECT, CheckSettings, Facts
-from .findings import EVERY, PIPELINE, UNREADABLE, Finding, Place
+from .findings import EVERY, PIPELINE, UNPARSED, UNREADABLE, Finding, Place
 from .model import RULES, Rule, rule, rules_of
-from .source import Document, cells_of
+from .source import Document, cells_of, language_of, syntax_error
 
 NOTEBOOK_FOLDERS = Path("notebooks")
+# Folders whose notebooks are free: only rules that protect other people hold there.
+FREE = ("notebooks/exploratory/", "reports/", ".nb/")
+# The beginning of the codes of rules about the stage of a notebook.
+CONTRACT = "NB1"
 NOQA = re.compile(r"#\s*noqa\b(?::\s*(?P<codes>[A-Z]+\d+(?:[,\s]+[A-Z]+\d+)*))?", re.I)
 
 __all__ = ["Result", "check_paths", "rules"]
@@ -41,12 +45,34 @@ def only_readable(document: Document, facts: Facts) -> Iterator[tuple[Place, str
     yield from ()  # who reads the notebooks finds it
 
 
+@rule(
+    UNPARSED,
+    "every code cell can be parsed",
+    why="""A cell with a syntax error fails in every run. The other rules look at the other cells;
+    rules that need the whole notebook, such as NB106, wait until the cell is mended.""",
+    good="# %%\nprint(1)",
+    bad="# %%\nprint(1",
+)
+def parsed_cells(document: Document, facts: Facts) -> Iterator[tuple[Place, str]]:
+    for cell in document.code:
+        if cell.tree is None:
+            line, reason = syntax_error(cell.source)
+            yield Place(cell.number, line), f"this cell cannot be parsed: {reason}"
+
+
 @dataclass(frozen=True)
 class Result:
-    """The checked files and the findings, in order of the files."""
+    """The checked files and the findings, in order of the files.
+
+    Attributes:
+        notebooks: the number of checked notebooks.
+        findings: the findings.
+        skipped: the notebooks in other languages than Python, with the language.
+    """
 
     notebooks: int
     findings: list[Finding]
+    skipped: dict[str, str] = field(default_factory=dict)
 
 
 def _require_known(settings: CheckSettings) -> None:
@@ -85,6 +111,12 @@ def check_paths(
     with warnings.catch_warnings(), _no_collection():
         warnings.simplefilter("ignore")  # of Python about the code that is parsed: ruff says it
         documents = [(_name(root, path), _read(root, path)) for path in notebooks]
+        skipped = {
+            name: document.language
+            for name, document in documents
+            if isinstance(document, Document) and not document.is_python
+        }
+        documents = [(name, document) for name, document in documents if name not in skipped]
         facts.documents = [
             document
             for name, document in documents
@@ -92,7 +124,7 @@ def check_paths(
         ]
         for name, document in documents:
             findings += _check_notebook(facts, name, document, chosen)
-    return Result(len(notebooks), findings)
+    return Result(len(documents), findings, skipped)
 
 
 @contextmanager
@@ -120,15 +152,26 @@ def _choose(root: Path, paths: Sequence[Path]) -> tuple[list[Path], bool]:
         if path != root and root not in path.parents:
             raise NbError(f"{given} is not in this project.", 2)
         if path.is_dir():
-            # Executed copies are notebooks, too, and not meant.
-            below = (each for each in _below(root / NOTEBOOK_FOLDERS) if path in each.parents)
-            found.update(dict.fromkeys(below))
+            found.update(dict.fromkeys(_inside(root, path)))
         elif path.suffix == ".ipynb":
             found[path] = None
         else:
             pipeline |= path == root / FILE
             found.update(dict.fromkeys(_concerned(root, path)))
     return list(found), pipeline
+
+
+def _inside(root: Path, folder: Path) -> Iterator[Path]:
+    """Yield the notebooks of a folder that a person names."""
+    known = root / NOTEBOOK_FOLDERS
+    if folder == known or folder in known.parents or known in folder.parents:
+        # Executed copies in the root are notebooks, too, and not meant.
+        yield from (each for each in _below(known) if folder in each.parents)
+        return
+    for path in sorted(folder.rglob("*.ipynb")):
+        parts = path.relative_to(folder).parts
+        if path.is_file() and not any(part.startswith(".") for part in parts):
+            yield path
 
 
 def _below(folder: Path) -> list[Path]:
@@ -173,7 +216,9 @@ def _check_notebook(
     }
     looking = [each for each in chosen if each.code not in ignored]
     codes = {each.code for each in looking}
-    scopes = {EVERY, "production"} if _is_production(name) else {EVERY}
+    scopes = {EVERY} if name.startswith(FREE) else {EVERY, "production"}
+    if not _is_production(name):  # a notebook that a person names: it has no stage yet
+        looking = [each for each in looking if not each.code.startswith(CONTRACT)]
     try:
         if isinstance(document, _UnreadableError):
             raise document
@@ -214,7 +259,8 @@ def read_document(name: str, path: Path) -> Document:
     try:
         text, content = read_notebook_text(path, lambda text: (text, load_json(path, text)))
         notebook = parse_notebook(path, content)
-        return Document(name, notebook, cells_of(content), text.encode("utf-8"))
+        cells, data = cells_of(content), text.encode("utf-8")
+        return Document(name, notebook, cells, data, language_of(content))
     except NbError as error:
         reason = str(error).removeprefix(f"{path}: ").replace(str(path), "it")
         raise _UnreadableError(reason.rstrip(".")) from None

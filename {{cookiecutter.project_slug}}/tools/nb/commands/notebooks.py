@@ -187,6 +187,8 @@ def check_command(
     result = check_paths(root, paths, _codes(select), _codes(ignore))
     if result.findings or style == "json":
         echo(formats.shown_findings(result.findings, style))
+    for name, language in result.skipped.items():
+        echo(f"nb: {name} is left out: its language is {language}", err=True)
     if not result.findings:
         echo(f"Nothing found in {count(result.notebooks, 'notebook')}.", err=True)
         return
