@@ -20,11 +20,11 @@ from . import rules
 from .facts import PYPROJECT, CheckSettings, Facts
 from .findings import EVERY, PIPELINE, UNPARSED, UNREADABLE, Finding, Place
 from .model import RULES, Rule, rule, rules_of
-from .source import Document, cells_of, language_of, syntax_error
+from .source import Document, cells_of, named_language, syntax_error
 
 NOTEBOOK_FOLDERS = Path("notebooks")
 # Folders whose notebooks are free: only rules that protect other people hold there.
-FREE = ("notebooks/exploratory/", "reports/", ".nb/")
+FREE = ("notebooks/exploratory/", "reports/")
 # The beginning of the codes of rules about the stage of a notebook.
 CONTRACT = "NB1"
 NOQA = re.compile(r"#\s*noqa\b(?::\s*(?P<codes>[A-Z]+\d+(?:[,\s]+[A-Z]+\d+)*))?", re.I)
@@ -260,7 +260,7 @@ def read_document(name: str, path: Path) -> Document:
         text, content = read_notebook_text(path, lambda text: (text, load_json(path, text)))
         notebook = parse_notebook(path, content)
         cells, data = cells_of(content), text.encode("utf-8")
-        return Document(name, notebook, cells, data, language_of(content))
+        return Document(name, notebook, cells, data, named_language(content))
     except NbError as error:
         reason = str(error).removeprefix(f"{path}: ").replace(str(path), "it")
         raise _UnreadableError(reason.rstrip(".")) from None

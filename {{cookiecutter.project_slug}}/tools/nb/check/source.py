@@ -109,7 +109,7 @@ class Document:
         return ((cell, escape) for cell in self.code for escape in cell.escapes)
 
 
-def language_of(content: Any) -> str:
+def named_language(content: Any) -> str:
     """Return the language that a notebook's JSON names, in lower case; empty without a name."""
     metadata = content["metadata"]
     for key, name in (("kernelspec", "language"), ("language_info", "name")):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 ADDRESS = re.compile(r"(?:https?|ftp)://", re.I)
 FETCHES = re.compile(r"urlopen|urlretrieve|urlread|download_file|open_url")
 CLIENTS = {"requests", "httpx", "session", "client", "http"}
-IN_SHELL = re.compile(r"\b(?:wget|curl)\b.*?((?:https?|ftp)://[^\s\"']*)")
+FETCHED_IN_SHELL = re.compile(r"\b(?:wget|curl)\b.*?((?:https?|ftp)://[^\s\"']*)")
 
 
 @rule(
@@ -67,7 +67,7 @@ def nothing_is_fetched(document: Document, facts: Facts) -> Found:
         if text and ADDRESS.match(text):
             yield cell.at(call), _fetched(text)
     for cell, escape in document.escapes():
-        found = IN_SHELL.search(f"{escape.text}\n{escape.body}")
+        found = FETCHED_IN_SHELL.search(f"{escape.text}\n{escape.body}")
         if found:
             yield Place(cell.number, escape.line), _fetched(found[1])
 
