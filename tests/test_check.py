@@ -119,7 +119,7 @@ def test_the_first_notebook_of_a_project_without_the_example(ready: Project, bak
 
 
 @pytest.mark.slow
-def test_five_hundred_notebooks_take_seconds_and_one_a_blink(project: Project) -> None:
+def test_five_hundred_notebooks_take_seconds_and_a_change_a_blink(project: Project) -> None:
     pipeline = project.read("dvc.yaml")
     for number in range(496):
         source = ("20-features", "40-evaluate")[number % 2]
@@ -129,8 +129,11 @@ def test_five_hundred_notebooks_take_seconds_and_one_a_blink(project: Project) -
         notebook = f"notebooks/production/{name}.ipynb"
         pipeline += f"  n{number:03}:\n    cmd: papermill {notebook} reports/{notebook}\n"
     project.write("dvc.yaml", pipeline)
-    for paths, seconds in ((), 5.0), ((notebook,), 0.3):
-        project.run("nb", "check", *paths)  # modules are compiled once
+    for paths, seconds in ((), 5.0), ((notebook,), 0.3), ((), 0.5):
+        if seconds > 1:
+            project.run("nb", "check", notebook)  # modules are compiled once
+        elif not paths:  # the rest comes from the cache
+            project.write(notebook, project.read(notebook).replace('"cells": [', '"cells":  ['))
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         assert "Nothing found" in project.run("nb", "check", *paths)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import errno
 import importlib
 import os
@@ -91,6 +90,8 @@ class Commands(click.Group):
         name = args[0]
         if name in WHERE or name.startswith("-"):
             return super().resolve_command(ctx, args)
+        import difflib  # late: the help and the Git filter must start quickly
+
         near = difflib.get_close_matches(name, WHERE, n=1)
         hint = f"did you mean {near[0]}?" if near else "the commands are listed by nb --help."
         raise NbError(f"there is no command {name}; {hint}", ExitCode.USAGE)

@@ -6,7 +6,8 @@ facts       project facts: stages, config files, modules, dependencies
 repeated    which definitions stand in several of the notebooks, or in `src/`, too
 source      a notebook as its cells, parsed
 reads       constant paths that are read, and files that everybody has
-names       which names a notebook uses before they are defined
+names       global names: bound, and used by calls that come too early
+cache       findings of unchanged notebooks
 model       a rule, a finding, and the list of all rules
 
 doctor      `nb doctor`: runs health checks and repairs

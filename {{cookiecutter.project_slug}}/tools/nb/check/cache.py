@@ -9,6 +9,8 @@ changed notebook are therefore checked again.
 
 from __future__ import annotations
 
+import json
+import os
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -63,7 +65,8 @@ def context_key(root: Path, codes: Iterable[str]) -> str:
         known = path.is_file() and path.suffix in (".py", ".yaml", ".yml", ".toml")
         whole.update(f"\0{path}\0".encode("utf-8", "surrogatepass"))
         whole.update(path.read_bytes() if known else b"")
-    for folder in map(Path, sys.path):  # an installation changes the time of the folder
+    for folder in sorted({Path(entry).resolve() for entry in sys.path} - {root}):
+        # An installation changes the time of the folder.
         whole.update(repr((str(folder), folder.is_dir() and folder.stat().st_mtime_ns)).encode())
     return whole.hexdigest()[:32]
 
@@ -103,8 +106,6 @@ def _is_row(row: object) -> TypeGuard[tuple[int | None, int, str, str]]:
 
 def write_cache(root: Path, key: str, checked: Mapping[str, Checked]) -> None:
     """Write the cache as a whole; a disk that cannot be written to is no reason to fail."""
-    import json
-
     notebooks = {
         name: asdict(each)
         | {"findings": [(f.cell, f.line, f.code, f.message) for f in each.findings]}
@@ -112,13 +113,14 @@ def write_cache(root: Path, key: str, checked: Mapping[str, Checked]) -> None:
     }
     content = {"schema": CACHE_SCHEMA, "key": key, "notebooks": notebooks}
     try:
-        (root / CACHE.parent).mkdir(exist_ok=True)
-        write_whole(root / CACHE, json.dumps(content))
+        # Another check may write at the same time.
+        draft = (root / CACHE).with_name(f".check-{os.getpid()}.draft")
+        write_whole(root / CACHE, json.dumps(content), draft)
     except OSError:
         return
 
 
-def unchanged(
+def still_valid(
     known: Mapping[str, Checked],
     digests: Mapping[str, str],
     folders: Mapping[str, Path],
@@ -145,7 +147,7 @@ def unchanged(
 
 
 def without_outlines(same: dict[str, Checked], touched: set[str]) -> dict[str, Checked]:
-    """Return the notebooks that share no definition with touched ones, directly or through others."""
+    """Return the notebooks that share no touched definition, directly or through others."""
     while touched:
         hit = {name for name, each in same.items() if touched.intersection(each.outlines)}
         touched = {o for name in hit for o in same[name].outlines} if hit else set()

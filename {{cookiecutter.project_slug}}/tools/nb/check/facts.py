@@ -129,6 +129,8 @@ class Facts:
         self.root = root
         # The production notebooks that are looked at, for rules that compare them.
         self.documents: list[Document] = []
+        # By notebook, the files that it reads, each with the problem that was found.
+        self.answers: dict[str, dict[str, str]] = {}
         self._contracts: dict[str, DeclaredContract] = {}
         self._configs: dict[Path, dict[str, Any]] = {}
         self._names: dict[str, set[str] | None] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 
@@ -113,9 +113,10 @@ class SharedFiles:
         outputs: the outputs of all stages.
     """
 
-    def __init__(self, root: Path, outputs: Collection[str]) -> None:
+    def __init__(self, root: Path, outputs: Iterable[str]) -> None:
         self.root = root
-        self.outputs = outputs
+        self.outputs = {output.rstrip("/") for output in outputs}
+        self._problems: dict[tuple[str, Path], str] = {}
 
     @cached_property
     def _tracked(self) -> set[str]:
@@ -131,10 +132,14 @@ class SharedFiles:
             path: the file, from the root.
             folder: the folder of the notebook that reads the file.
         """
+        if (path, folder) not in self._problems:
+            self._problems[path, folder] = self._problem(path, folder)
+        return self._problems[path, folder]
+
+    def _problem(self, path: str, folder: Path) -> str:
         places = [path, *(parent.as_posix() for parent in Path(path).parents)][:-1]
-        if any(self.root.joinpath(f"{place}.dvc").is_file() for place in places):
-            return ""
-        if self._is_made(path, places) or path in self._tracked:
+        is_held = any(self.root.joinpath(f"{place}.dvc").is_file() for place in places)
+        if is_held or self._is_made(path, places) or path in self._tracked:
             return ""
         if self.root.joinpath(path).exists():
             # Nothing is in the index of a project that was just made.
@@ -144,7 +149,7 @@ class SharedFiles:
         return f"{path} does not exist, and no stage makes it"
 
     def _is_made(self, path: str, places: list[str]) -> bool:
-        outputs = {output.rstrip("/") for output in self.outputs}
-        if outputs.intersection(places) or any(o.startswith(f"{path}/") for o in outputs):
+        if not self.outputs.isdisjoint(places):
             return True
-        return any("$" in output for output in outputs)  # of a matrix: perhaps this one
+        # A folder of outputs; or, of a matrix, perhaps this output.
+        return any("$" in output or output.startswith(f"{path}/") for output in self.outputs)

@@ -47,7 +47,7 @@ def duplicates_of(
         By the names of the notebooks that have them.
     """
     package = project_package(root)
-    found = [(document, _outlines_of(document)) for document in documents]
+    found = [(document, outlines_of(document)) for document in documents]
     wanted = {one for _, outlines in found for one in outlines}
     modules = read_modules(root, files) if wanted else ()
     held = [(module, outlines) for module in modules if (outlines := _shared(module, wanted))]
@@ -62,7 +62,8 @@ def duplicates_of(
     return duplicates
 
 
-def _outlines_of(document: Document) -> set[Outline]:
+def outlines_of(document: Document) -> set[Outline]:
+    """Return the outlines of the definitions in a notebook."""
     return _outlines(cell.tree for cell in document.code if DEFINITION.search(cell.source))
 
 

@@ -14,12 +14,13 @@ from typing import Any
 
 from nb.declaration.reader import FILE
 from nb.notebook.content import load_json, parse_notebook, production_notebooks, read_notebook_text
-from nb.project import CONFIG, PRODUCTION, NbError
+from nb.project import CONFIG, PRODUCTION, NbError, read_regular
 
-from . import rules
+from . import cache, rules
 from .facts import PYPROJECT, CheckSettings, Facts
 from .findings import EVERY, PIPELINE, UNPARSED, UNREADABLE, Finding, Place
 from .model import RULES, Rule, rule, rules_of
+from .repeated import outlines_of
 from .source import Document, cells_of, named_language, syntax_error
 
 NOTEBOOK_FOLDERS = Path("notebooks")
@@ -27,6 +28,8 @@ NOTEBOOK_FOLDERS = Path("notebooks")
 FREE = ("notebooks/exploratory/", "reports/")
 # The beginning of the codes of rules about the stage of a notebook.
 CONTRACT = "NB1"
+# Rules whose findings depend on more than the key of the cache: files beside the notebook.
+UNCACHED = {UNREADABLE, "NB402"}
 NOQA = re.compile(r"#\s*noqa\b(?::\s*(?P<codes>[A-Z]+\d+(?:[,\s]+[A-Z]+\d+)*))?", re.I)
 
 __all__ = ["Result", "check_paths", "rules"]
@@ -75,6 +78,14 @@ class Result:
     skipped: dict[str, str] = field(default_factory=dict)
 
 
+class _UnreadableError(Exception):
+    """A file that is no notebook; the message states the problem without the name."""
+
+
+Documents = dict[str, Document | _UnreadableError]
+FindingsOf = dict[str, list[Finding]]
+
+
 def _require_known(settings: CheckSettings) -> None:
     """Raise an NbError if a setting names no rule."""
     for codes in (settings.select, settings.ignore, *(v for _, v in settings.per_file_ignores)):
@@ -108,23 +119,82 @@ def check_paths(
     chosen = [RULES[code] for code in sorted(codes)]
     notebooks, pipeline = _choose(root, paths)
     findings = list(_check_pipeline(facts, chosen)) if pipeline else []
+    named = {_name(root, path): path for path in notebooks}
     with warnings.catch_warnings(), _no_collection():
         warnings.simplefilter("ignore")  # of Python about the code that is parsed: ruff says it
-        documents = [(_name(root, path), _read(root, path)) for path in notebooks]
-        skipped = {
-            name: document.language
-            for name, document in documents
-            if isinstance(document, Document) and not document.is_python
-        }
-        documents = [(name, document) for name, document in documents if name not in skipped]
-        facts.documents = [
-            document
-            for name, document in documents
-            if isinstance(document, Document) and _is_production(name)
-        ]
-        for name, document in documents:
-            findings += _check_notebook(facts, name, document, chosen)
-    return Result(len(documents), findings, skipped)
+        if paths:  # what is compared with each other depends on the choice
+            checked, skipped = _check_documents(facts, chosen, _read_all(root, named))
+        else:
+            checked, skipped = _check_changed(facts, chosen, named)
+    findings += (finding for name in named if name in checked for finding in checked[name])
+    return Result(len(checked), findings, skipped)
+
+
+def _check_documents(
+    facts: Facts, chosen: Sequence[Rule], documents: Documents
+) -> tuple[FindingsOf, dict[str, str]]:
+    """Return the findings by notebook, and the languages of those that are left out."""
+    skipped = {
+        name: document.language
+        for name, document in documents.items()
+        if isinstance(document, Document) and not document.is_python
+    }
+    facts.documents = [
+        document
+        for name, document in documents.items()
+        if isinstance(document, Document) and _is_production(name) and name not in skipped
+    ]
+    checked = {
+        name: _check_notebook(facts, name, document, chosen)
+        for name, document in documents.items()
+        if name not in skipped
+    }
+    return checked, skipped
+
+
+def _check_changed(
+    facts: Facts, chosen: Sequence[Rule], named: dict[str, Path]
+) -> tuple[FindingsOf, dict[str, str]]:
+    """Check all notebooks, and take the findings of those without a change from the cache."""
+    key = cache.context_key(facts.root, [each.code for each in chosen])
+    digests = {name: _digest(path) for name, path in named.items()}
+    folders = {name: path.parent for name, path in named.items()}
+    same = cache.still_valid(cache.read_cache(facts.root, key), digests, folders, facts.shared)
+    documents = _read_all(facts.root, {n: path for n, path in named.items() if n not in same})
+    outlines = {
+        name: tuple(sorted(each.digest for each in outlines_of(document)))
+        for name, document in documents.items()
+        if isinstance(document, Document) and document.is_python
+    }
+    kept = cache.without_outlines(same, {each for row in outlines.values() for each in row})
+    again = {name: path for name, path in named.items() if name in same and name not in kept}
+    documents |= _read_all(facts.root, again)
+    outlines |= {name: same[name].outlines for name in again}
+    checked, skipped = _check_documents(facts, chosen, documents)
+    if documents or len(kept) < len(named):
+        cache.write_cache(
+            facts.root,
+            key,
+            kept
+            | {
+                name: cache.Checked(digests[name], tuple(found), outlines[name], answers)
+                for name, found in checked.items()
+                if name in outlines and not {f.code for f in found} & UNCACHED
+                for answers in [facts.answers.get(name, {})]
+            },
+        )
+    return checked | {name: list(each.findings) for name, each in kept.items()}, skipped
+
+
+def _digest(path: Path) -> str:
+    try:
+        return cache.digest_of(read_regular(path))
+    except OSError:
+        return ""
+
+
+def _read_all(root: Path, named: dict[str, Path]) -> Documents:
+    return {name: _read(root, path) for name, path in named.items()}
 
 
 @contextmanager
@@ -237,10 +307,6 @@ def _check_notebook(
     except RecursionError:
         problem = "it is nested too deeply"
     return [Finding(name, None, 1, UNREADABLE, problem)] if UNREADABLE in codes else []
-
-
-class _UnreadableError(Exception):
-    """A file that is no notebook; the message states the problem without the name."""
 
 
 def _read(root: Path, path: Path) -> Document | _UnreadableError:

@@ -47,6 +47,7 @@ def files_are_shared(document: Document, facts: Facts) -> Found:
         if path and path not in written and path not in told:
             told.add(path)
             problem = facts.shared.problem(path, document.notebook.path.parent)
+            facts.answers.setdefault(document.name, {})[path] = problem
             if problem:
                 yield cell.at(call), problem
 
