@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from nb.declaration.reader import PLACEHOLDER, Entry, as_glob, read_entries
+from nb.exit_codes import ExitCode
 from nb.notebook.config import read_config
 from nb.notebook.content import Sources
 from nb.notebook.parameters import TAG, CellError, Parameter, read_parameters
@@ -68,7 +69,9 @@ def read_check_settings(project: dict[str, Any]) -> CheckSettings:
             known = ", ".join(
                 field.replace("_", "-") for field in CheckSettings.__dataclass_fields__
             )
-            raise NbError(f"{PYPROJECT}: {TABLE} has no setting {key}; known are {known}.", 2)
+            raise NbError(
+                f"{PYPROJECT}: {TABLE} has no setting {key}; known are {known}.", ExitCode.USAGE
+            )
         values[name] = _setting(key, value, default)
     return CheckSettings(**values)
 
@@ -77,18 +80,24 @@ def _setting(key: str, value: Any, default: Any) -> Any:
     if key.replace("-", "_") == "per_file_ignores":
         if isinstance(value, dict):
             return tuple((pattern, _texts(key, codes)) for pattern, codes in value.items())
-        raise NbError(f"{PYPROJECT}: {key} of {TABLE} must be a table of lists of codes.", 2)
+        raise NbError(
+            f"{PYPROJECT}: {key} of {TABLE} must be a table of lists of codes.", ExitCode.USAGE
+        )
     if isinstance(default, tuple):
         return _texts(key, value)
     if type(value) is not int or value < 1:
-        raise NbError(f"{PYPROJECT}: {key} of {TABLE} must be a whole number above 0.", 2)
+        raise NbError(
+            f"{PYPROJECT}: {key} of {TABLE} must be a whole number above 0.", ExitCode.USAGE
+        )
     return value
 
 
 def _texts(key: str, value: Any) -> tuple[str, ...]:
     if isinstance(value, list) and all(isinstance(each, str) for each in value):
         return tuple(value)
-    raise NbError(f'{PYPROJECT}: {key} of {TABLE} must be a list of texts, such as ["NB201"].', 2)
+    raise NbError(
+        f'{PYPROJECT}: {key} of {TABLE} must be a list of texts, such as ["NB201"].', ExitCode.USAGE
+    )
 
 
 @dataclass(frozen=True)
@@ -147,7 +156,7 @@ class Facts:
             return content
         except (OSError, ValueError) as error:
             raise NbError(
-                f"{PYPROJECT} cannot be read: {' '.join(str(error).split())}", 2
+                f"{PYPROJECT} cannot be read: {' '.join(str(error).split())}", ExitCode.USAGE
             ) from None
 
     @cached_property

@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from nb.exit_codes import ExitCode
 from nb.project import NbError
 
 from .facts import Facts
@@ -83,7 +84,8 @@ def rules_of(prefixes: tuple[str, ...], origin: str) -> set[str]:
         codes = {code for code in RULES if prefix == "ALL" or code.startswith(prefix.upper())}
         if not codes or not prefix:
             raise NbError(
-                f"{origin}: no rule {prefix or '(empty)'}; all rules: nb check --rules", 2
+                f"{origin}: no rule {prefix or '(empty)'}; all rules: nb check --rules",
+                ExitCode.USAGE,
             )
         found |= codes
     return found

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from nb.exit_codes import ExitCode
 from nb.git import wiring
 from nb.project import NbError, program, program_environment
 from nb.terminal import echo, style
@@ -67,7 +68,7 @@ def doctor_command(root: Path, fix: bool, as_json: bool) -> None:
     else:
         _print_findings(findings)
     if any(finding.problem for finding in findings):
-        raise click.exceptions.Exit(1)
+        raise click.exceptions.Exit(ExitCode.FAILED)
 
 
 def _print_findings(findings: list[Diagnosis]) -> None:
@@ -114,7 +115,7 @@ def _fail_with(problems: list[str]) -> None:
     for problem in problems:
         echo(problem)
     if problems:
-        raise click.exceptions.Exit(1)
+        raise click.exceptions.Exit(ExitCode.FAILED)
 
 
 @click.command("push")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from nb.exit_codes import ExitCode
 from nb.project import NbError, write_whole
 from nb.terminal import colored, echo, is_colored, secho, style
 
@@ -81,7 +82,10 @@ def promote_command(
     path = Path(notebook)
     if not path.is_file():
         example = "nb promote notebooks/exploratory/01-me-idea.ipynb"
-        raise NbError(f"there is no notebook {notebook or '(no name)'}; for example: {example}", 2)
+        raise NbError(
+            f"there is no notebook {notebook or '(no name)'}; for example: {example}",
+            ExitCode.USAGE,
+        )
     choices = proposal(root, path, name, module)
     if not (yes or dry_run):
         if not name:
@@ -194,7 +198,7 @@ def check_command(
         return
     hint = f"nb check --explain {result.findings[0].code} says why, and what to do"
     echo(f"{count(len(result.findings), 'finding')}; {hint}.", err=True)
-    raise click.exceptions.Exit(1)
+    raise click.exceptions.Exit(ExitCode.FAILED)
 
 
 def _codes(text: str | None) -> tuple[str, ...]:
@@ -233,7 +237,7 @@ def duplicates_command(root: Path, check: bool, lines: int | None, as_json: bool
         total = f"{count(len(found), 'duplicate')}; one copy of each would save {saved} lines."
         echo(total if found else "No duplicates.")
     if check and found:
-        raise click.exceptions.Exit(1)
+        raise click.exceptions.Exit(ExitCode.FAILED)
 
 
 def _print_duplicate(duplicate: Duplicate) -> None:

@@ -18,6 +18,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from nb.exit_codes import ExitCode
 from nb.notebook.content import production_notebooks
 from nb.notebook.yaml_file import parse_as_dvc, read_as_dvc
 from nb.project import FINGERPRINTS, PRODUCTION, NbError, one_line, parse_json
@@ -216,10 +217,11 @@ def read_dvc_yaml(root: Path, file: str = FILE) -> str:
         return (root / file).read_bytes().decode("utf-8")
     except FileNotFoundError:
         raise NbError(
-            f"there is no {file} in {root.name}; git checkout HEAD -- {file} brings it back.", 2
+            f"there is no {file} in {root.name}; git checkout HEAD -- {file} brings it back.",
+            ExitCode.USAGE,
         ) from None
     except (OSError, ValueError) as error:
-        raise NbError(f"{file} cannot be read: {one_line(error)}", 2) from None
+        raise NbError(f"{file} cannot be read: {one_line(error)}", ExitCode.USAGE) from None
 
 
 def _entries(text: str, file: str, base: str) -> Iterator[Entry]:

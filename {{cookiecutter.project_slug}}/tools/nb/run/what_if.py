@@ -98,7 +98,8 @@ def _config_of(root: Path, task: Task, name: str, value: Any, where: str) -> str
     check_values(read_parameters(notebook), {name: value}, where, complete=False)
     if name in call.given:
         raise NbError(
-            f"{where}: the command of {task.name} in dvc.yaml gives it; change it there", 2
+            f"{where}: the command of {task.name} in dvc.yaml gives it; change it there",
+            ExitCode.USAGE,
         )
     if not call.files:
         raise NbError(
