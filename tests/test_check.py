@@ -34,9 +34,7 @@ def test_a_finding_is_one_line_and_fails_the_commit(project: Project) -> None:
         "nb", "check", "20-features.ipynb", code=1, cwd=project.path / "notebooks/production"
     )
     assert output.splitlines()[:2] == found
-    assert output.splitlines()[2:] == [
-        "2 findings; nb check --explain NB301 says why, and what to do."
-    ]
+    assert output.splitlines()[2:] == ["2 findings; nb check --explain NB301 explains the rule."]
     printed = project.run("sh", "-c", "nb check --format json 2>/dev/null", code=1)
     assert [row["code"] for row in json.loads(printed)] == ["NB301", "NB302"]
     project.git("add", "--all")

@@ -7,7 +7,6 @@ import importlib
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -96,7 +95,7 @@ class Commands(click.Group):
         hint = f"did you mean {near[0]}?" if near else "the commands are listed by nb --help."
         raise NbError(f"there is no command {name}; {hint}", ExitCode.USAGE)
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
         except NbError as error:

@@ -76,7 +76,7 @@ def read_check_settings(project: dict[str, Any]) -> CheckSettings:
     return CheckSettings(**values)
 
 
-def _setting(key: str, value: Any, default: Any) -> Any:
+def _setting(key: str, value: object, default: object) -> object:
     if key.replace("-", "_") == "per_file_ignores":
         if isinstance(value, dict):
             return tuple((pattern, _texts(key, codes)) for pattern, codes in value.items())
@@ -92,7 +92,7 @@ def _setting(key: str, value: Any, default: Any) -> Any:
     return value
 
 
-def _texts(key: str, value: Any) -> tuple[str, ...]:
+def _texts(key: str, value: object) -> tuple[str, ...]:
     if isinstance(value, list) and all(isinstance(each, str) for each in value):
         return tuple(value)
     raise NbError(
@@ -342,7 +342,7 @@ def _contract(document: Document) -> DeclaredContract:
         return DeclaredContract(tagged[0], problem=error.reason, line=error.line)
 
 
-def _distributions(entries: Iterable[Any]) -> list[str]:
+def _distributions(entries: Iterable[object]) -> list[str]:
     """Return the names of the distributions that entries of `pyproject.toml` ask for."""
     names = (re.match(r"\s*([\w.-]+)", entry) for entry in entries if isinstance(entry, str))
     return list(dict.fromkeys(name[1] for name in names if name))

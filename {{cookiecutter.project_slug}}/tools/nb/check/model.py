@@ -70,7 +70,7 @@ def rule(
 
 
 def rules_of(prefixes: tuple[str, ...], origin: str) -> set[str]:
-    """Return the codes that begin with one of the prefixes, such as `NB1`; `ALL` stands for all.
+    """Return the codes that begin with any of the prefixes, such as `NB1`; `ALL` stands for all.
 
     Args:
         prefixes: of codes.

@@ -47,14 +47,14 @@ def fingerprint_command(root: Path) -> None:
 
 
 @click.command("doctor")
-@click.option("--fix", is_flag=True, help="Repair what can be repaired safely.")
+@click.option("--fix", is_flag=True, help="Make the repairs that are safe.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @click.pass_obj
 def doctor_command(root: Path, fix: bool, as_json: bool) -> None:
     """Check the health of this clone, or repair it with --fix.
 
-    Exits with 1 if anything is wrong. Each line says what was looked at; a wrong one names the
-    command that repairs it.
+    Exits with 1 if anything is wrong. Each line names a check; after a failed check, the next
+    line is the command that repairs the clone.
     """
     from nb.check.doctor import examine, repair
 
@@ -138,8 +138,8 @@ def push_command(root: Path) -> None:
 def pull_command(root: Path) -> None:
     """Fetch results and data that dvc.lock names from the storage.
 
-    The run cache comes, too: what anybody has computed and pushed is restored instead of computed
-    when inputs and parameters are the same.
+    The run cache comes, too: results that anybody has computed and pushed are restored when inputs
+    and parameters are the same.
     """
     from nb.notebook import fingerprints
     from nb.pipeline.storage import pull_results as fetch
@@ -222,7 +222,7 @@ def resolve_command(root: Path) -> None:
     """Resolve a conflict in dvc.lock, stage by stage.
 
     The merged file is added to the index. Where both sides changed a stage, ours is kept; `nb run`
-    then runs what does not fit.
+    then runs the stages that are stale.
     """
     from nb.git.merge_lock import resolve_locks
 

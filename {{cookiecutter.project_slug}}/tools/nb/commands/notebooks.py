@@ -43,8 +43,8 @@ def new_command(root: Path, name: str, production: bool) -> None:
 
     made = new_production(root, name) if production else new_exploratory(root, name)
     echo(f"Made {made.notebook.as_posix()}")
-    for file, what in made.others:
-        echo(f"     {file}: {what}")
+    for file, purpose in made.others:
+        echo(f"     {file}: {purpose}")
     if production:
         echo("It runs as it is: nb run. Then name its inputs and outputs in the cell below")
         echo("*Files* and as `deps` and `outs` of its stage in dvc.yaml; nb check compares them.")
@@ -153,7 +153,7 @@ def _print_promotion(found: Promotion) -> None:
 @click.option("--select", metavar="CODES", help="Only these rules: NB301, or NB3 for all of NB3.")
 @click.option("--ignore", metavar="CODES", help="Not these rules; several with commas.")
 @click.option("--format", "style", type=click.Choice(["text", "json", "github"]), default="text")
-@click.option("--explain", metavar="CODE", help="Say what a rule is for, with examples.")
+@click.option("--explain", metavar="CODE", help="Explain a rule, with examples.")
 @click.option("--rules", "listed", is_flag=True, help="List the rules.")
 @click.pass_obj
 def check_command(
@@ -196,7 +196,7 @@ def check_command(
     if not result.findings:
         echo(f"Nothing found in {count(result.notebooks, 'notebook')}.", err=True)
         return
-    hint = f"nb check --explain {result.findings[0].code} says why, and what to do"
+    hint = f"nb check --explain {result.findings[0].code} explains the rule"
     echo(f"{count(len(result.findings), 'finding')}; {hint}.", err=True)
     raise click.exceptions.Exit(ExitCode.FAILED)
 
@@ -215,7 +215,7 @@ def duplicates_command(root: Path, check: bool, lines: int | None, as_json: bool
 
     Functions, classes and blocks are compared without their comments, docstrings and annotations;
     copies whose variables were renamed count. Those that save most lines come first, each with its
-    places as path:code cell:line, and with what repairs it.
+    places as path:code cell:line, and the command that repairs it.
 
     \b
     Examples:
@@ -241,8 +241,8 @@ def duplicates_command(root: Path, check: bool, lines: int | None, as_json: bool
 
 
 def _print_duplicate(duplicate: Duplicate) -> None:
-    what = f"{duplicate.kind} {duplicate.name}".strip()
-    secho(f"{what}: {count(len(duplicate.places), 'place')}, saves {duplicate.saved} lines")
+    title = f"{duplicate.kind} {duplicate.name}".strip()
+    secho(f"{title}: {count(len(duplicate.places), 'place')}, saves {duplicate.saved} lines")
     for place in duplicate.places:
         also = place.name and place.name != duplicate.name and duplicate.kind != "block"
         echo(f"  {place}" + (f" ({place.name})" if also else ""))

@@ -12,7 +12,7 @@ WIRE = "nb setup"
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """The result of one check.
+    """The result of a health check.
 
     Attributes:
         name: the thing that was checked.
