@@ -493,7 +493,10 @@ def test_notebooks_of_other_languages_are_left_out_and_named(
 @pytest.mark.parametrize(
     ("cell", "found"),
     [
-        ('pd.read_csv("data/raw/a.csv")', "data/raw/a.csv does not exist, and no stage makes it"),
+        (
+            'pd.read_csv("data/raw/a.csv")',
+            "data/raw/a.csv does not exist, and no stage declares it",
+        ),
         ('open(paths.ROOT / "data" / "b.csv")', "data/b.csv does not exist"),
         ('b = ROOT / "data/b.csv"\nb.read_text()', "data/b.csv does not exist"),
         ('pd.read_csv(filepath := "beside.csv")', None),
@@ -503,6 +506,9 @@ def test_notebooks_of_other_languages_are_left_out_and_named(
         ('open("tracked/inner.txt")', None),
         ('pd.read_csv("made/part/1.csv")', None),
         ('pd.read_csv("held/1.csv")', None),
+        ('pd.read_csv("given.csv")', None),
+        ('pd.read_csv("of/1.csv")', None),
+        ('pd.read_csv("off/1.csv")', "off/1.csv does not exist"),
         ('json.load(open("made"))', None),
         ('open("new.txt", "w").write("a")\nopen("new.txt")', None),
         ('(ROOT / "new.txt").write_text("a")\nopen(ROOT / "new.txt")', None),
@@ -511,7 +517,8 @@ def test_notebooks_of_other_languages_are_left_out_and_named(
     ],
 )
 def test_files_that_others_lack_are_reported(tmp_path: Path, cell: str, found: str | None) -> None:
-    stages = f"{FILES['dvc.yaml']}    outs: [made]\n"
+    declared = "    deps: [given.csv]\n    outs: [made, 'of/${item.a}.csv']\n"
+    stages = FILES["dvc.yaml"] + declared
     files = {"dvc.yaml": stages, "held.dvc": "outs: []", "there.npy": "", "tracked.txt": ""}
     files |= {"tracked/inner.txt": "", "notebooks/production/beside.csv": ""}
     others = "".join(f"\n=== {path}\n{text}" for path, text in files.items())

@@ -199,7 +199,8 @@ class Facts:
     @cached_property
     def shared(self) -> SharedFiles:
         """The files that everybody with the repository has."""
-        return SharedFiles(self.root, {path for stage in self.stages for path in stage.outputs})
+        stages = self.stages
+        return SharedFiles(self.root, {p for s in stages for p in (*s.outputs, *s.inputs)})
 
     def contract(self, document: Document) -> DeclaredContract:
         """Return the parsed parameters cell of a notebook."""

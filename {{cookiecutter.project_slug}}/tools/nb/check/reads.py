@@ -5,9 +5,11 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable
+from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
 
+from nb.declaration.reader import as_glob
 from nb.git.wiring import git
 
 from .source import CheckedCell
@@ -106,16 +108,16 @@ class Constants:
 
 
 class SharedFiles:
-    """Files that everybody with the repository has: in Git, under DVC, or made by a stage.
+    """Files that everybody with the repository has: in Git, under DVC, or declared by a stage.
 
     Args:
         root: the project's root.
-        outputs: the outputs of all stages.
+        declared: the dependencies and outputs of all stages.
     """
 
-    def __init__(self, root: Path, outputs: Iterable[str]) -> None:
+    def __init__(self, root: Path, declared: Iterable[str]) -> None:
         self.root = root
-        self.outputs = {output.rstrip("/") for output in outputs}
+        self.declared = {path.rstrip("/") for path in declared}
         self._problems: dict[tuple[str, Path], str] = {}
 
     @cached_property
@@ -139,17 +141,19 @@ class SharedFiles:
     def _problem(self, path: str, folder: Path) -> str:
         places = [path, *(parent.as_posix() for parent in Path(path).parents)][:-1]
         is_held = any(self.root.joinpath(f"{place}.dvc").is_file() for place in places)
-        if is_held or self._is_made(path, places) or path in self._tracked:
+        if is_held or self._is_declared(path, places) or path in self._tracked:
             return ""
         if self.root.joinpath(path).exists():
             # Nothing is in the index of a project that was just made.
             return f"{path} is only on this machine: dvc add {path}" if self._tracked else ""
         if folder.joinpath(path).exists():
             return f"{path} is beside the notebook, but a run starts in the root; move it to data/"
-        return f"{path} does not exist, and no stage makes it"
+        return f"{path} does not exist, and no stage declares it"
 
-    def _is_made(self, path: str, places: list[str]) -> bool:
-        if not self.outputs.isdisjoint(places):
+    def _is_declared(self, path: str, places: list[str]) -> bool:
+        if not self.declared.isdisjoint(places):
             return True
-        # A folder of outputs; or, of a matrix, perhaps this output.
-        return any("$" in output or output.startswith(f"{path}/") for output in self.outputs)
+        if any(each.startswith(f"{path}/") for each in self.declared):
+            return True
+        patterns = [as_glob(each) for each in self.declared if "$" in each]
+        return any(fnmatchcase(place, pattern) for place in places for pattern in patterns)

@@ -87,6 +87,11 @@ class Entry:
         kinds = ("outs", "metrics", "plots")
         return [inside(self.folder, path) for kind in kinds for path, _ in self.artifacts(kind)]
 
+    @property
+    def inputs(self) -> list[str]:
+        """The declared dependencies, relative to the root."""
+        return [inside(self.folder, path) for path, _ in self.artifacts("deps")]
+
     def artifacts(self, kind: str) -> list[tuple[str, Mapping[str, Any]]]:
         """Return the path and the settings of each entry of `deps`, `outs`, `metrics`, `plots`."""
         entries = self.body.get(kind)
