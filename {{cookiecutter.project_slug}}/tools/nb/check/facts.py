@@ -33,7 +33,7 @@ TABLE = "tool.nb.check"
 ALWAYS_THERE = {"IPython", "__future__"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CheckSettings:
     """The table `tool.nb.check` of `pyproject.toml`.
 

@@ -14,7 +14,7 @@ from .findings import EVERY, PIPELINE, PRODUCTION, Found
 from .source import Document
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Rule:
     """A rule.
 
@@ -63,7 +63,15 @@ def rule(
     """Add the decorated function to the rules; the arguments are those of `Rule`."""
 
     def add(find: Callable[[Document, Facts], Found]) -> Callable[[Document, Facts], Found]:
-        RULES[code] = Rule(code, summary, " ".join(why.split()), good, bad, scope, find)
+        RULES[code] = Rule(
+            code=code,
+            summary=summary,
+            why=" ".join(why.split()),
+            good=good,
+            bad=bad,
+            scope=scope,
+            find=find,
+        )
         return find
 
     return add
