@@ -2,6 +2,7 @@
 
 rules/      a function per rule, with a passing and a failing example
 runner      which rules look at which files; `# noqa`
+settings    `tool.nb.check` in `pyproject.toml`
 facts       project facts: stages, config files, modules, dependencies
 repeated    which definitions stand in several of the notebooks, or in `src/`, too
 source      a notebook as its cells, parsed

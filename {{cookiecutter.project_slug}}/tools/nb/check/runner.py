@@ -18,10 +18,11 @@ from nb.notebook.content import load_json, parse_notebook, production_notebooks,
 from nb.project import CONFIG, PRODUCTION, NbError, read_regular
 
 from . import cache, rules
-from .facts import PYPROJECT, CheckSettings, Facts
+from .facts import Facts
 from .findings import EVERY, PIPELINE, UNPARSED, UNREADABLE, Finding, Place
 from .model import RULES, Rule, rule, rules_of
 from .repeated import outlines_of
+from .settings import PYPROJECT, CheckSettings
 from .source import Document, cells_of, named_language, syntax_error
 
 NOTEBOOK_FOLDERS = Path("notebooks")
