@@ -93,3 +93,15 @@ def test_the_page_names_what_there_is() -> None:
     named = re.findall(r"`(\w+(?:/\w+)*\.py)`", page)
     assert [name for name in named if not (PACKAGE / name).is_file()] == []
     assert [room for room in FLOORS if f"`{room}" not in page] == []
+
+
+def test_exit_codes_come_from_the_table() -> None:
+    literal = [
+        f"{name}:{call.lineno}"
+        for name, path in FILES.items()
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call) and ast.unparse(call.func).endswith(("Error", "Exit"))
+        for value in [*call.args[-1:], *(k.value for k in call.keywords if k.arg == "exit_code")]
+        if isinstance(value, ast.Constant) and type(value.value) is int
+    ]
+    assert literal == []

@@ -18,30 +18,29 @@ def test_a_finding_is_one_line_and_fails_the_commit(project: Project) -> None:
     notebook = "notebooks/production/20-features.ipynb"
     content = json.loads(project.read(notebook))
     code = [cell for cell in content["cells"] if cell["cell_type"] == "code"]
-    code[-1]["source"] = 'later\npd.read_csv("/home/me/a.csv")'
+    early = "def early():\n    return later\n\n\nearly()\nlater = 1\n"
+    code[-1]["source"] = f'{early}pd.read_csv("/home/me/a.csv")'
     project.write(
         notebook, json.dumps(content, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
     )
     number = content["cells"].index(code[-1]) + 1
     found = [
-        f"{notebook}:{number}:1: NB301 later is defined in no cell; a cell that was changed or "
-        "removed left it in the kernel",
-        f"{notebook}:{number}:2: NB302 /home/me/a.csv is an absolute path; build it from the root: "
+        f"{notebook}:{number}:5: NB301 early() is called before this cell assigns later, which it "
+        "uses; move the call",
+        f"{notebook}:{number}:7: NB302 /home/me/a.csv is an absolute path; build it from the root: "
         'paths.ROOT / "…"',
     ]
     output = project.run(
         "nb", "check", "20-features.ipynb", code=1, cwd=project.path / "notebooks/production"
     )
     assert output.splitlines()[:2] == found
-    assert output.splitlines()[2:] == [
-        "2 findings; nb check --explain NB301 says why, and what to do."
-    ]
+    assert output.splitlines()[2:] == ["2 findings; nb check --explain NB301 explains the rule."]
     printed = project.run("sh", "-c", "nb check --format json 2>/dev/null", code=1)
     assert [row["code"] for row in json.loads(printed)] == ["NB301", "NB302"]
     project.git("add", "--all")
     output = project.git("commit", "--message", "Wrong", code=1)
     assert found[0] in output
-    assert "Fails:\n\n    # %%\n    print(len(table))" in project.run(
+    assert "Fails:\n\n    # %%\n    def above(x):" in project.run(
         "nb", "check", "--explain", "NB301"
     )
 
@@ -118,7 +117,7 @@ def test_the_first_notebook_of_a_project_without_the_example(ready: Project, bak
 
 
 @pytest.mark.slow
-def test_five_hundred_notebooks_take_seconds_and_one_a_blink(project: Project) -> None:
+def test_five_hundred_notebooks_take_seconds_and_a_change_a_blink(project: Project) -> None:
     pipeline = project.read("dvc.yaml")
     for number in range(496):
         source = ("20-features", "40-evaluate")[number % 2]
@@ -128,8 +127,11 @@ def test_five_hundred_notebooks_take_seconds_and_one_a_blink(project: Project) -
         notebook = f"notebooks/production/{name}.ipynb"
         pipeline += f"  n{number:03}:\n    cmd: papermill {notebook} reports/{notebook}\n"
     project.write("dvc.yaml", pipeline)
-    for paths, seconds in ((), 5.0), ((notebook,), 0.3):
-        project.run("nb", "check", *paths)  # modules are compiled once
+    for paths, seconds in ((), 5.0), ((notebook,), 0.3), ((), 0.5):
+        if seconds > 1:
+            project.run("nb", "check", notebook)  # modules are compiled once
+        elif not paths:  # the rest comes from the cache
+            project.write(notebook, project.read(notebook).replace('"cells": [', '"cells":  ['))
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         assert "Nothing found" in project.run("nb", "check", *paths)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from nb.check.runner import check_paths
 from nb.project import NbError
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
+GENERATED = DOCS.parent / "{{cookiecutter.project_slug}}/pyproject.toml"
 NAME = "notebooks/production/10-example.ipynb"
 DEPENDENCIES = '["pandas>=2", "some-thing[x]"]'
 FILES = {
@@ -74,7 +76,8 @@ def find(root: Path, code: str, example: str, name: str = NAME) -> list[str]:
 @pytest.fixture(autouse=True)
 def _installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the dependencies of the examples be installed, whatever this environment holds."""
-    for name, module in (("pandas", "pandas"), ("Some.Thing", "thing"), ("transitive", "tr")):
+    installed = (("pandas", "pandas"), ("Some.Thing", "thing"), ("transitive", "tr"))
+    for name, module in (*installed, ("space-one", "space"), ("space-two", "space")):
         folder = tmp_path / "site" / f"{name}-1.0.dist-info"
         folder.mkdir(parents=True)
         (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
@@ -145,39 +148,57 @@ def test_the_guide_lists_the_rules_as_they_are() -> None:
         "import this; x = 1; x\n(a, [b, *c]) = 1, [2]\na, b, c",
     ],
 )
-def test_what_is_defined_is_not_reported(tmp_path: Path, cells: str) -> None:
+def test_calls_in_order_and_doubtful_calls_are_not_reported(tmp_path: Path, cells: str) -> None:
     assert find(tmp_path, "NB301", f"# %%\n{cells}") == []
 
 
 @pytest.mark.parametrize(
     ("cells", "found"),
     [
-        ("x\n# %%\nx = 1", "1:1 x is used before cell 2 defines it; move one of the two"),
-        ("y = 1\ny\nx\nx = 1", "1:3 x is used before this cell defines it"),
-        ("print(gone)", "1:1 gone is defined in no cell"),
-        ("x = 1\ndel x\n# %%\nx", "2:1 x is used after cell 1 has deleted it"),
         (
             "def f():\n    return x\nf()\n# %%\nx = 1",
-            "1:3 f() is called here, but x is used before",
+            "1:3 f() is called before cell 2 assigns x, which it uses",
         ),
         (
             "def f():\n    return g()\ndef g():\n    return x\nf()\nx = 1",
-            "1:5 g() is called here, but x is used before this cell defines it",
+            "1:5 g() is called before this cell assigns x, which it uses",
         ),
-        ("def f():\n    return gone", "1:2 gone is defined in no cell"),
-        ("[x for _ in [1]]\n# %%\nx = 1", "1:1 x is used before cell 2"),
-        ("x += 1", "1:1 x is used before this cell defines it"),
-        ("class A(B): ...\nclass B: ...", "1:1 B is used before this cell defines it"),
-        ("class A:\n    x = 1\n    def f(self):\n        return x", "1:4 x is defined in no cell"),
-        ("try:\n    1\nexcept OSError as e:\n    e\ne", "1:5 e is used before this cell"),
-        ("%matplotlib inline\nprint(x)\n# %%\nx = 1", "1:2 x is used before cell 2"),
-        ("def f(a=x): ...\n# %%\nx = 1", "1:1 x is used before cell 2"),
-        ("__file__x", "1:1 __file__x is defined in no cell"),
+        ("def f():\n    return x\nx = f()", "1:3 f() is called before this cell assigns x"),
+        ("def f():\n    print(x)\nif True:\n    f()\n# %%\nx = 1", "1:4 f() is called before"),
+        ("def f():\n    print(x)\nwith f() as y:\n    x = 1", "1:3 f() is called before"),
+        ("def f():\n    print(x)\n%matplotlib inline\nf()\n# %%\nx = 1", "1:4 f() is called"),
+        ("def f():\n    print(x)\nf()\nf()\n# %%\nx = 1", "1:3 f() is called before"),
     ],
 )
-def test_what_is_not_defined_is_reported_once(tmp_path: Path, cells: str, found: str) -> None:
+def test_a_call_above_an_assignment_is_reported_once(
+    tmp_path: Path, cells: str, found: str
+) -> None:
     (message,) = find(tmp_path, "NB301", f"# %%\n{cells}")
     assert message.startswith(found)
+
+
+@pytest.mark.parametrize(
+    ("cells", "by_ruff"),
+    [
+        ("print(x)\n# %%\nx = 1", True),
+        ("x = 1\ndel x\n# %%\nx", True),
+        ("def f():\n    return gone", True),
+        ("[x for _ in [1]]\n# %%\nx = 1", True),
+        ("def f():\n    return x\nf()\n# %%\nx = 1", False),
+        ("In, Out, _, __, _exit_code, exit, quit\ndisplay(get_ipython())", None),
+        ("try:\n    spark\nexcept NameError:\n    spark = 1\nspark", None),
+    ],
+)
+def test_a_mistake_with_names_is_found_once_by_ruff_or_by_us(
+    tmp_path: Path, cells: str, by_ruff: bool | None
+) -> None:
+    own = find(tmp_path, "NB301", f"# %%\n{cells}")
+    (names,) = re.findall(r"^builtins = .*", GENERATED.read_text("utf-8"), re.M)
+    command = ["ruff", "check", "--isolated", "--no-cache", "--select=F821", "--config", names]
+    options = ["--output-format", "json", tmp_path / NAME]
+    done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
+    found = {row["code"] for row in json.loads(done.stdout)}
+    assert (found, len(own)) == {True: ({"F821"}, 0), False: (set(), 1), None: (set(), 0)}[by_ruff]
 
 
 @pytest.mark.parametrize(
@@ -235,6 +256,11 @@ def test_an_output_that_can_be_seen_is_not_reported(tmp_path: Path, output: str,
         ("NB304", "!make\nassert _exit_code == 0"),
         ("NB304", "%%bash\nset -euo pipefail\na\nb"),
         ("NB304", "%%bash\n# one command\na"),
+        ("NB304", "!ls -la data\n!head -n 3 a.csv | grep -i b | sort | uniq -c\n!pwd && ls"),
+        ("NB304", "!nvidia-smi\n!python --version\n!git status\n!pip list 2>/dev/null"),
+        ("NB304", "%%bash\nls\nwc -l a.csv"),
+        ("NB306", 'print("https://a.org")\ndisplay(Image(url="https://a.org"))\nd.get("http://")'),
+        ("NB307", "reader.input()\nform.input"),
         ("NB401", "from os.path import *"),
         ("NB402", "import sys, json\nfrom IPython.display import display\nimport example_package"),
         ("NB402", "import thing.part"),
@@ -279,12 +305,36 @@ def test_what_is_fine_is_not_reported(tmp_path: Path, code: str, cell: str) -> N
             "a notebook installs nothing",
         ),
         ("NB304", "files = !make", "nobody sees if this command fails"),
+        ("NB304", "files = !ls", "nobody sees if this command fails"),
+        ("NB304", "!cat a b > c", "nobody sees if this command fails"),
+        ("NB304", "!ls && make", "nobody sees if this command fails"),
+        ("NB304", "!find . -name x -delete", "nobody sees if this command fails"),
+        ("NB304", "!cat $(make)", "nobody sees if this command fails"),
+        ("NB304", "!sort -o b a", "nobody sees if this command fails"),
         ("NB304", "os.system('make')", "nobody sees if this command fails"),
         ("NB304", "subprocess.run(['make'])", "nobody sees if this program fails"),
         ("NB304", "subprocess.call(['make'])", "nobody sees if subprocess.call fails"),
         ("NB304", "%%bash\na\nb", "only the last command counts"),
+        ("NB306", 'pd.read_csv("https://a.org/x.csv")', "https://a.org/x.csv may change"),
+        ("NB306", 'URL = "http://a.org"\nrequests.get(URL, timeout=3)', "http://a.org may change"),
+        ("NB306", "!wget -q https://a.org/x.zip", "https://a.org/x.zip may change"),
+        ("NB306", "urllib.request.urlretrieve('ftp://a.org/x', 'y')", "ftp://a.org/x may change"),
+        ("NB307", "name = input()", "a run has nobody to answer input()"),
+        ("NB307", "from getpass import getpass\ngetpass('k')", "a run has nobody to answer"),
+        ("NB307", "breakpoint()", "breakpoint() waits for ever"),
         ("NB402", "import tr.x", 'tr is no dependency of the project; add "transitive" to'),
-        ("NB402", "import example_pakage", "example_pakage is no dependency"),
+        (
+            "NB402",
+            "import example_pakage",
+            "example_pakage is no dependency of the project; add the package that provides "
+            "example_pakage to the dependencies",
+        ),
+        (
+            "NB402",
+            "import space.two.part",
+            'space is no dependency of the project; add "space-two"',
+        ),
+        ("NB402", "import space.other", "space is no dependency of the project; add the package"),
         ("NB403", "import example_package.pats", "there is no module example_package.pats"),
         ("NB403", "from example_package.paths import root", "example_package.paths has no root"),
         ("NB501", 'DB_PASSWORD = "x"', "DB_PASSWORD looks like a secret"),
@@ -402,10 +452,108 @@ def test_what_is_no_notebook_is_one_finding(tmp_path: Path, text: str) -> None:
 @pytest.mark.parametrize(
     "cell", ["x = = 1", "x = '\0'", "(" * 500, "x = " + "1+" * 3000 + "1", "-" * 3000 + "1", "%%"]
 )
-def test_code_that_cannot_be_parsed_is_left_to_ruff(tmp_path: Path, cell: str) -> None:
+def test_strange_code_gives_no_finding_of_another_kind(tmp_path: Path, cell: str) -> None:
     write_project(tmp_path, f"# %%\n{cell}\nundefined_name")
     codes = {finding.code for finding in check_paths(tmp_path).findings}
-    assert codes <= {"NB001", "NB101", "NB201"}
+    assert codes <= {"NB001", "NB002", "NB101", "NB201"}
+
+
+def test_a_cell_that_cannot_be_parsed_is_one_finding_and_the_rest_is_checked(
+    tmp_path: Path,
+) -> None:
+    cells = "# %%\n%matplotlib inline\nx = = 1\n# %%\nopen('/home/me/x')\n# %%\npip install x"
+    write_project(tmp_path, cells)
+    chosen = ("NB0", "NB3")
+    found = [str(f).partition("ipynb:")[2][:9] for f in check_paths(tmp_path, (), chosen).findings]
+    assert found == ["1:1: NB00", "2:1: NB30", "3:1: NB30"]
+
+
+@pytest.mark.parametrize(
+    ("metadata", "language"),
+    [
+        ({}, ""),
+        ({"kernelspec": None, "language_info": []}, ""),
+        ({"language_info": {"name": "python"}}, ""),
+        ({"kernelspec": {"name": "ir", "language": "R"}}, "r"),
+        ({"language_info": {"name": "julia"}}, "julia"),
+    ],
+)
+def test_notebooks_of_other_languages_are_left_out_and_named(
+    tmp_path: Path, metadata: dict[str, Any], language: str
+) -> None:
+    write_project(tmp_path, "# %%\nx <- 1")
+    content = json.loads((tmp_path / NAME).read_text("utf-8"))
+    (tmp_path / NAME).write_text(json.dumps(content | {"metadata": metadata}))
+    result = check_paths(tmp_path)
+    assert result.skipped == ({NAME: language} if language else {})
+    assert result.notebooks == (0 if language else 1)
+    assert bool(result.findings) != bool(language)
+
+
+@pytest.mark.parametrize(
+    ("cell", "found"),
+    [
+        (
+            'pd.read_csv("data/raw/a.csv")',
+            "data/raw/a.csv does not exist, and no stage declares it",
+        ),
+        ('open(paths.ROOT / "data" / "b.csv")', "data/b.csv does not exist"),
+        ('b = ROOT / "data/b.csv"\nb.read_text()', "data/b.csv does not exist"),
+        ('pd.read_csv(filepath := "beside.csv")', None),
+        ('pd.read_csv("beside.csv")', "beside.csv is beside the notebook, but a run starts in"),
+        ('np.load("there.npy")', "there.npy is only on this machine: dvc add there.npy"),
+        ('open("tracked.txt")', None),
+        ('open("tracked/inner.txt")', None),
+        ('pd.read_csv("made/part/1.csv")', None),
+        ('pd.read_csv("held/1.csv")', None),
+        ('pd.read_csv("given.csv")', None),
+        ('pd.read_csv("of/1.csv")', None),
+        ('pd.read_csv("off/1.csv")', "off/1.csv does not exist"),
+        ('json.load(open("made"))', None),
+        ('open("new.txt", "w").write("a")\nopen("new.txt")', None),
+        ('(ROOT / "new.txt").write_text("a")\nopen(ROOT / "new.txt")', None),
+        ('x = "a.csv"\nx = "b.csv"\nopen(x)', None),
+        ('open(f"data/{name}.csv")\npd.read_csv(name)\npickle.load(file)', None),
+    ],
+)
+def test_files_that_others_lack_are_reported(tmp_path: Path, cell: str, found: str | None) -> None:
+    declared = "    deps: [given.csv]\n    outs: [made, 'of/${item.a}.csv']\n"
+    stages = FILES["dvc.yaml"] + declared
+    files = {"dvc.yaml": stages, "held.dvc": "outs: []", "there.npy": "", "tracked.txt": ""}
+    files |= {"tracked/inner.txt": "", "notebooks/production/beside.csv": ""}
+    others = "".join(f"\n=== {path}\n{text}" for path, text in files.items())
+    write_project(tmp_path, f"# %%\n1{others}")
+    for command in (["init", "-q"], ["add", "tracked.txt", "tracked"]):
+        subprocess.run(["git", *command], cwd=tmp_path, check=True)
+    messages = find(tmp_path, "NB305", f"# %%\n{cell}{others}")
+    assert len(messages) == (found is not None)
+    assert all(message.partition(" ")[2].startswith(found or "") for message in messages)
+
+
+@pytest.mark.parametrize(
+    ("cells", "is_title"),
+    [
+        ("# %% [markdown]\n# [badge](x)\n#\n# # Sales", True),
+        ("# %% [markdown]\n# <img src='a.png'>\n# %% [markdown]\n# ### Sales", True),
+        ("# %%\n%load_ext x\n# %% [markdown]\n# # Sales", True),
+        ("# %% [markdown]\n# Sales\n# =====", True),
+        ("# %% [markdown]\n# Text\n# <h3 align='center'>Sales</h3>", True),
+        ("# %% [markdown]\n# Sales by day.", False),
+        ("# %% [markdown]\n# ```python\n# # a comment\n# ```", False),
+        ("# %% [markdown]\n# Text\n# %%\nx = 1\n# %% [markdown]\n# # Later", False),
+        ("# %% [markdown]\n# #hashtag\n# - a\n# ---", False),
+    ],
+)
+def test_a_heading_in_the_first_markdown_cells_is_a_title(
+    tmp_path: Path, cells: str, is_title: bool
+) -> None:
+    assert (find(tmp_path, "NB201", cells) == []) == is_title
+
+
+def test_a_file_beside_the_notebook_is_no_package(tmp_path: Path) -> None:
+    example = "# %%\nimport helpers\n=== notebooks/production/helpers.py\nx = 1"
+    (message,) = find(tmp_path, "NB402", example)
+    assert message.startswith("1:1 helpers is notebooks/production/helpers, which other")
 
 
 CLEAN = """\
@@ -472,7 +620,7 @@ def test_what_nbdev_exports_is_no_copy_of_its_module(tmp_path: Path) -> None:
 def test_settings_choose_the_rules(tmp_path: Path) -> None:
     def codes(settings: str, **chosen: tuple[str, ...]) -> set[str]:
         project = f"{FILES['pyproject.toml']}[tool.nb.check]\n{settings}\n"
-        example = '# %%\nx = ".."\nspark\n' + "pass\n" * 9
+        example = '# %%\ndef f():\n    return x\nf()\nx = ".."\n' + "pass\n" * 9
         write_project(tmp_path, f"{example}=== pyproject.toml\n{project}")
         return {finding.code for finding in check_paths(tmp_path, **chosen).findings}
 
@@ -483,7 +631,6 @@ def test_settings_choose_the_rules(tmp_path: Path) -> None:
     assert codes('ignore = ["NB3"]', ignore=("NB1",)) == {"NB201"}
     assert codes('per-file-ignores = { "*/10-*" = ["NB1", "NB2"] }') == {"NB301", "NB302"}
     assert codes('per-file-ignores = { "*/20-*" = ["NB"] }') == codes("")
-    assert codes('select = ["NB301"]\nbuiltins = ["spark"]') == set()
     assert codes('select = ["NB202"]\nmax-cell-lines = 10') == {"NB202"}
 
 
@@ -524,6 +671,11 @@ def test_paths_choose_the_notebooks(tmp_path: Path) -> None:
     assert looked_at(f"notebooks/exploratory/../../{NAME}") == 1
     assert looked_at("config/20-other.yaml") == 1
     assert looked_at("src/example_package/paths.py") == looked_at("dvc.yaml") == 2
+    write_project(tmp_path, "# %%\nopen('/home/me/x')", "old/part/analysis.ipynb")
+    write_project(tmp_path, "# %%\n1", "old/.ipynb_checkpoints/analysis.ipynb")
+    assert looked_at("old") == 1
+    named = check_paths(tmp_path, [tmp_path / "old"]).findings
+    assert {finding.code for finding in named} == {"NB201", "NB302"}
     with pytest.raises(NbError, match=r"nothing\.ipynb does not exist"):
         looked_at("nothing.ipynb")
 

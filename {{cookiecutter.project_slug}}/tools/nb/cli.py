@@ -7,7 +7,6 @@ import importlib
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -17,28 +16,33 @@ from nb.git import wiring
 from nb.project import FULL, NbError, find_root, from_root, unwritable
 from nb.terminal import echo, secho
 
-# Modules of `commands` are imported when one of their commands is called.
-COMMAND_MODULES = {
-    "running": ("run", "status", "stages", "task", "assemble", "clean"),
-    "experiments": ("experiment", "experiments"),
-    "results": ("metrics", "params", "report", "export", "trace"),
-    "notebooks": ("new", "promote", "check", "duplicates", "extract", "show", "edit"),
-    "clone": (
-        "setup",
-        "doctor",
-        "fingerprint",
-        "verify",
-        "credentials",
-        "push",
-        "pull",
-        "unpushed",
-        "sync",
-        "resolve",
-        "hook",
-        "merge-lock",
-    ),
+# The groups of `nb --help`: commands by module of `commands`, which is imported for a call.
+GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
+    "Every day": {
+        "running": ("run", "status"),
+        "notebooks": ("new", "check", "show", "edit"),
+    },
+    "From exploratory to production": {
+        "notebooks": ("promote", "duplicates", "extract"),
+        "results": ("trace",),
+    },
+    "Results": {
+        "results": ("report", "export", "metrics", "params"),
+        "experiments": ("experiment", "experiments"),
+        "running": ("clean",),
+    },
+    "Team and Git": {"clone": ("setup", "doctor", "pull", "push", "sync", "resolve")},
+    "Machines": {"running": ("stages", "task", "assemble")},
+    "Plumbing, called by Git, DVC and hooks": {
+        "clone": ("fingerprint", "verify", "credentials", "unpushed", "hook", "merge-lock"),
+    },
 }
-WHERE = {command: module for module, commands in COMMAND_MODULES.items() for command in commands}
+WHERE = {
+    command: module
+    for group in GROUPS.values()
+    for module, commands in group.items()
+    for command in commands
+}
 # Errors of a disk that may meet any command: full, read-only, not permitted.
 DISK_ERRORS = FULL | {errno.EROFS, errno.EACCES, errno.EPERM}
 # Commands that Git itself calls, or that report what is wrong, change nothing on the way.
@@ -56,6 +60,10 @@ WITHOUT_REPAIR = (
 )
 
 
+# More than a terminal of 80 columns has: a test holds each sentence to the width.
+LONGEST_HELP = 200
+
+
 class Commands(click.Group):
     """Commands whose expected errors end as one line on standard error."""
 
@@ -69,7 +77,29 @@ class Commands(click.Group):
         found: click.Command = getattr(module, f"{name.replace('-', '_')}_command")
         return found
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands in groups, each with the whole first sentence of its help."""
+        width = max(map(len, WHERE))
+        for title, group in GROUPS.items():
+            names = [name for commands in group.values() for name in commands]
+            found = [(name, self.get_command(ctx, name)) for name in names]
+            rows = [(f"{n:{width}}", c.get_short_help_str(LONGEST_HELP)) for n, c in found if c]
+            with formatter.section(title):
+                formatter.write_dl(rows)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name in WHERE or name.startswith("-"):
+            return super().resolve_command(ctx, args)
+        import difflib  # late: the help and the Git filter must start quickly
+
+        near = difflib.get_close_matches(name, WHERE, n=1)
+        hint = f"did you mean {near[0]}?" if near else "the commands are listed by nb --help."
+        raise NbError(f"there is no command {name}; {hint}", ExitCode.USAGE)
+
+    def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
         except NbError as error:
@@ -88,7 +118,14 @@ class Commands(click.Group):
 @click.version_option(package_name="nb-tools", prog_name="nb")
 @click.pass_context
 def main(ctx: click.Context) -> None:
-    """Run, check and version the notebooks of this project."""
+    """Run, check and version the notebooks of this project.
+
+    \b
+    Examples:
+      nb run                        run the production notebooks that are stale
+      nb new "outliers in sales"    begin an exploratory notebook
+      nb run --help                 options, exit codes and examples of a command
+    """
     ctx.obj = find_root()
     surroundings.forget_repository(os.environ, ctx.obj)
     if ctx.invoked_subcommand not in WITHOUT_REPAIR:

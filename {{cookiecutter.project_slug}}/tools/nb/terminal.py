@@ -2,11 +2,13 @@
 
 Names of files, messages of programs and lines of notebooks come from others. A terminal would obey
 the escape sequences in them, hide a line or reverse its order: they are made visible. Only what
-`style` and `sequence` make reaches the terminal as it is.
+`style` and `sequence` make reaches the terminal as it is. `NO_COLOR` and `FORCE_COLOR` decide about
+colors; else a terminal gets them, and a file or a pipe does not.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 from typing import IO, Any
@@ -18,6 +20,7 @@ from nb.printable import printable
 # Stands for the escape character in sequences of our own: nobody else can know it.
 _OWN = f"\x1b{secrets.token_hex(8)}"
 _VISIBLE_OWN = printable(_OWN)
+_OUR_COLOR = re.compile(r"\x1b\[[0-9;]*m")
 _COLOR = re.compile(r"\x1b(?=\[[0-9;]*m)")
 
 
@@ -26,7 +29,23 @@ def echo(
 ) -> None:
     """Print a text with all controls in it visible."""
     shown = printable(str(text)).replace(_VISIBLE_OWN, "\x1b")
-    click.echo(shown, nl=nl, err=err, file=file)
+    wanted = colors()
+    if wanted is False:  # movements of the cursor stay
+        shown = _OUR_COLOR.sub("", shown)
+    click.echo(shown, nl=nl, err=err, file=file, color=wanted or None)
+
+
+def colors() -> bool | None:
+    """Return whether the environment asks for colors or against colors; None if neither."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    return True if os.environ.get("FORCE_COLOR", "0") not in ("", "0") else None
+
+
+def is_colored(stream: IO[str]) -> bool:
+    """Tell whether text on a stream gets colors."""
+    wanted = colors()
+    return stream.isatty() if wanted is None else wanted
 
 
 def secho(text: object = "", *, nl: bool = True, err: bool = False, **styles: Any) -> None:

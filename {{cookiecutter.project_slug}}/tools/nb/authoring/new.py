@@ -13,6 +13,7 @@ from typing import Any
 from nb.declaration.editor import add_stage
 from nb.declaration.naming import numbers_in, production_name, slug_of, title_of
 from nb.declaration.reader import FILE
+from nb.exit_codes import ExitCode
 from nb.git.wiring import git
 from nb.project import NbError, write_whole
 
@@ -48,7 +49,7 @@ def new_exploratory(root: Path, name: str) -> Made:
     slug, who = slug_of(name), initials(root)
     taken = numbers_in(root / EXPLORATORY)
     for path in (root / EXPLORATORY).glob(f"*-{who}-{slug}.ipynb"):
-        raise NbError(f"{path.name} exists; choose another name.", 2)
+        raise NbError(f"{path.name} exists; choose another name.", ExitCode.USAGE)
     notebook = EXPLORATORY / f"{max(taken, default=0) + 1:02}-{who}-{slug}.ipynb"
     _save(root, notebook, _exploratory_cells(title_of(name), _paths_module(root)))
     return Made(notebook)
@@ -87,7 +88,9 @@ def initials(root: Path) -> str:
     except (KeyError, OSError, ImportError):
         login = ""
     if not login:
-        raise NbError('whose notebook is it? Say so once: git config user.name "Dana Miller".', 2)
+        raise NbError(
+            'whose notebook is it? Say so once: git config user.name "Dana Miller".', ExitCode.USAGE
+        )
     return login
 
 

@@ -24,6 +24,7 @@ from nb.declaration.editor import add_stage
 from nb.declaration.naming import ascii_slug, module_name, module_of_stage, production_name
 from nb.declaration.reader import FILE, read_entries
 from nb.execution.failures import failed_cell
+from nb.exit_codes import ExitCode
 from nb.git import text_view
 from nb.git.wiring import git
 from nb.notebook import fingerprints, yaml_file
@@ -127,16 +128,20 @@ def proposal(root: Path, notebook: Path, name: str = "", module: str = "") -> Ch
     """
     relative = Path(os.path.relpath(notebook.resolve(), root))
     if relative.is_relative_to(PRODUCTION):
-        raise NbError(f"{relative.as_posix()} is a production notebook already", 2)
+        raise NbError(f"{relative.as_posix()} is a production notebook already", ExitCode.USAGE)
     if relative.parts[0] == "..":
-        raise NbError(f"{notebook} is outside the project; copy it to notebooks/exploratory", 2)
+        raise NbError(
+            f"{notebook} is outside the project; copy it to notebooks/exploratory", ExitCode.USAGE
+        )
     without_number = re.sub(r"^\d+[-_]([a-z]{2,3}[-_])?", "", notebook.stem.lower())
     try:
         made = production_name(root, name or without_number, numbered=bool(name))
     except NbError as error:
         stage = ascii_slug(Choices(name or without_number).stage) or "sales"
         hint = f"name it with --as, such as --as {stage}-2"
-        raise NbError(f"{str(error).partition(';')[0].rstrip('.')}; {hint}", 2) from None
+        raise NbError(
+            f"{str(error).partition(';')[0].rstrip('.')}; {hint}", ExitCode.USAGE
+        ) from None
     chosen = module_name(root, module) if module else module_of_stage(root, made.stage)
     return Choices(made.stem, chosen)
 
@@ -224,7 +229,7 @@ class _Work:
         self.tell(f"running {self.source.as_posix()} from top to bottom, in a copy of the project")
         file = self.file = read_cells(self.root / self.source)
         if not file.cells:
-            raise NbError(f"{self.source.as_posix()} has no code cell to promote", 2)
+            raise NbError(f"{self.source.as_posix()} has no code cell to promote", ExitCode.USAGE)
         folder = (self.root / self.source).parent
         paths = propose.Paths(self.root, folder, target=str(self.copy))
         private = file.edited(propose.with_paths(file, paths))

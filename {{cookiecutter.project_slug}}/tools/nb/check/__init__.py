@@ -2,9 +2,15 @@
 
 rules/      a function per rule, with a passing and a failing example
 runner      which rules look at which files; `# noqa`
+settings    `tool.nb.check` in `pyproject.toml`
 facts       project facts: stages, config files, modules, dependencies
-elsewhere   which definitions stand in several of the notebooks, or in `src/`, too
+repeated    which definitions stand in several of the notebooks, or in `src/`, too
 source      a notebook as its cells, parsed
-names       which names a notebook uses before they are defined
+reads       constant paths that are read, and files that everybody has
+names       global names: bound, and used by calls that come too early
+cache       findings of unchanged notebooks
 model       a rule, a finding, and the list of all rules
+
+doctor      `nb doctor`: runs health checks and repairs
+health/     a function per health check, by environment, Git and pipeline
 """

@@ -8,13 +8,14 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from nb.declaration.reader import PLACEHOLDER, Entry, as_glob, read_entries
+from nb.exit_codes import ExitCode
 from nb.notebook.config import read_config
 from nb.notebook.content import Sources
 from nb.notebook.parameters import TAG, CellError, Parameter, read_parameters
@@ -22,74 +23,13 @@ from nb.project import CONFIG, NbError
 from nb.refactoring.duplicates import Duplicate
 
 from .names import bound_names
+from .reads import SharedFiles
 from .repeated import duplicates_of
+from .settings import PYPROJECT, CheckSettings, read_check_settings
 from .source import CheckedCell, Document, parse_python
 
-PYPROJECT = "pyproject.toml"
-TABLE = "tool.nb.check"
 # Every kernel has it.
 ALWAYS_THERE = {"IPython", "__future__"}
-
-
-@dataclass(frozen=True)
-class CheckSettings:
-    """The table `tool.nb.check` of `pyproject.toml`.
-
-    Attributes:
-        select: beginnings of the codes of the rules that are looked at.
-        ignore: beginnings of the codes that are not.
-        per_file_ignores: more of them, by a pattern of notebooks' paths.
-        builtins: names that need no definition.
-        max_cell_lines: lines of a code cell that can be reviewed.
-        max_output_kb: kilobytes of outputs of one cell that Git may keep.
-        max_file_kb: kilobytes of a notebook that Git may keep.
-    """
-
-    select: tuple[str, ...] = ("ALL",)
-    ignore: tuple[str, ...] = ()
-    per_file_ignores: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    builtins: tuple[str, ...] = ()
-    max_cell_lines: int = 60
-    max_output_kb: int = 200
-    max_file_kb: int = 1000
-
-
-def read_check_settings(project: dict[str, Any]) -> CheckSettings:
-    """Return the settings of the content of `pyproject.toml`.
-
-    Raises:
-        NbError: if a setting is unknown or of a wrong type (exit code 2).
-    """
-    table = project.get("tool", {}).get("nb", {}).get("check", {})
-    values: dict[str, Any] = {}
-    for key, value in table.items():
-        name = key.replace("-", "_")
-        default = getattr(CheckSettings, name, None)
-        if default is None:
-            known = ", ".join(
-                field.replace("_", "-") for field in CheckSettings.__dataclass_fields__
-            )
-            raise NbError(f"{PYPROJECT}: {TABLE} has no setting {key}; known are {known}.", 2)
-        values[name] = _setting(key, value, default)
-    return CheckSettings(**values)
-
-
-def _setting(key: str, value: Any, default: Any) -> Any:
-    if key.replace("-", "_") == "per_file_ignores":
-        if isinstance(value, dict):
-            return tuple((pattern, _texts(key, codes)) for pattern, codes in value.items())
-        raise NbError(f"{PYPROJECT}: {key} of {TABLE} must be a table of lists of codes.", 2)
-    if isinstance(default, tuple):
-        return _texts(key, value)
-    if type(value) is not int or value < 1:
-        raise NbError(f"{PYPROJECT}: {key} of {TABLE} must be a whole number above 0.", 2)
-    return value
-
-
-def _texts(key: str, value: Any) -> tuple[str, ...]:
-    if isinstance(value, list) and all(isinstance(each, str) for each in value):
-        return tuple(value)
-    raise NbError(f'{PYPROJECT}: {key} of {TABLE} must be a list of texts, such as ["NB201"].', 2)
 
 
 @dataclass(frozen=True)
@@ -130,6 +70,8 @@ class Facts:
         self.root = root
         # The production notebooks that are looked at, for rules that compare them.
         self.documents: list[Document] = []
+        # By notebook, the files that it reads, each with the problem that was found.
+        self.answers: dict[str, dict[str, str]] = {}
         self._contracts: dict[str, DeclaredContract] = {}
         self._configs: dict[Path, dict[str, Any]] = {}
         self._names: dict[str, set[str] | None] = {}
@@ -146,7 +88,7 @@ class Facts:
             return content
         except (OSError, ValueError) as error:
             raise NbError(
-                f"{PYPROJECT} cannot be read: {' '.join(str(error).split())}", 2
+                f"{PYPROJECT} cannot be read: {' '.join(str(error).split())}", ExitCode.USAGE
             ) from None
 
     @cached_property
@@ -185,6 +127,12 @@ class Facts:
         return bool(made & {path, *map(str, Path(path).parents)}) or any(
             self.root.glob(as_glob(path))
         )
+
+    @cached_property
+    def shared(self) -> SharedFiles:
+        """The files that everybody with the repository has."""
+        stages = self.stages
+        return SharedFiles(self.root, {p for s in stages for p in (*s.outputs, *s.inputs)})
 
     def contract(self, document: Document) -> DeclaredContract:
         """Return the parsed parameters cell of a notebook."""
@@ -299,7 +247,22 @@ class Facts:
             self._modules.update(modules or ())
             if module in self._modules:
                 return True
-        return self._unknown_modules and not distributions_with(module)
+        return self._unknown_modules and module not in self._providers
+
+    @cached_property
+    def _providers(self) -> Mapping[str, list[str]]:
+        """The installed distributions, by the top-level modules that they have."""
+        from importlib import metadata
+
+        return metadata.packages_distributions()
+
+    def distribution_of(self, module: str) -> str:
+        """Return the installed distribution that surely provides a dotted module, or nothing."""
+        found = sorted(set(self._providers.get(module.split(".")[0], ())))
+        if len(found) > 1:  # a namespace, such as google.cloud
+            path = f"{module.replace('.', '-').replace('_', '-').lower()}-"
+            found = [name for name in found if path.startswith(f"{_normalized(name)}-")]
+        return max(found, key=len, default="")
 
 
 def _contract(document: Document) -> DeclaredContract:
@@ -312,7 +275,7 @@ def _contract(document: Document) -> DeclaredContract:
         return DeclaredContract(tagged[0], problem=error.reason, line=error.line)
 
 
-def _distributions(entries: Iterable[Any]) -> list[str]:
+def _distributions(entries: Iterable[object]) -> list[str]:
     """Return the names of the distributions that entries of `pyproject.toml` ask for."""
     names = (re.match(r"\s*([\w.-]+)", entry) for entry in entries if isinstance(entry, str))
     return list(dict.fromkeys(name[1] for name in names if name))
@@ -339,8 +302,5 @@ def _top_levels(files: Iterable[str]) -> Iterator[str]:
             yield first.split(".")[0]
 
 
-def distributions_with(module: str) -> list[str]:
-    """Return the installed distributions that have a top-level module."""
-    from importlib import metadata
-
-    return sorted(set(metadata.packages_distributions().get(module, ())))
+def _normalized(distribution: str) -> str:
+    return re.sub(r"[-_.]+", "-", distribution).lower()

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 UNREADABLE = "NB001"
+UNPARSED = "NB002"
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from nb.exit_codes import ExitCode
 from nb.project import NbError
 
 from .facts import Facts
@@ -13,7 +14,7 @@ from .findings import EVERY, PIPELINE, PRODUCTION, Found
 from .source import Document
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Rule:
     """A rule.
 
@@ -62,14 +63,22 @@ def rule(
     """Add the decorated function to the rules; the arguments are those of `Rule`."""
 
     def add(find: Callable[[Document, Facts], Found]) -> Callable[[Document, Facts], Found]:
-        RULES[code] = Rule(code, summary, " ".join(why.split()), good, bad, scope, find)
+        RULES[code] = Rule(
+            code=code,
+            summary=summary,
+            why=" ".join(why.split()),
+            good=good,
+            bad=bad,
+            scope=scope,
+            find=find,
+        )
         return find
 
     return add
 
 
 def rules_of(prefixes: tuple[str, ...], origin: str) -> set[str]:
-    """Return the codes that begin with one of the prefixes, such as `NB1`; `ALL` stands for all.
+    """Return the codes that begin with any of the prefixes, such as `NB1`; `ALL` stands for all.
 
     Args:
         prefixes: of codes.
@@ -83,7 +92,8 @@ def rules_of(prefixes: tuple[str, ...], origin: str) -> set[str]:
         codes = {code for code in RULES if prefix == "ALL" or code.startswith(prefix.upper())}
         if not codes or not prefix:
             raise NbError(
-                f"{origin}: no rule {prefix or '(empty)'}; all rules: nb check --rules", 2
+                f"{origin}: no rule {prefix or '(empty)'}; all rules: nb check --rules",
+                ExitCode.USAGE,
             )
         found |= codes
     return found

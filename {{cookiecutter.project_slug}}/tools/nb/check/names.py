@@ -1,34 +1,19 @@
-"""Name resolution: finds names that a notebook, run top to bottom, uses before a definition.
+"""Global names of a notebook: bound by statements, and used by functions that are called too early.
 
-Nothing is executed and outputs are not looked at. Doubtful cases give no finding: below
-an `if` a definition counts, in a loop it counts from the loop's beginning, and a notebook with a
-star import, `exec` or `globals()` is left alone.
+Undefined names are found by ruff (F821), which reads a notebook as one module. A function may use
+a name that is assigned below, so ruff accepts the function; a call above the assignment fails.
+Nothing is executed. Doubtful cases give no finding: below an `if` an assignment counts, in a loop
+from the beginning of the loop, and a notebook whose names cannot be known is left alone.
 """
 
 from __future__ import annotations
 
 import ast
-import builtins
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
 
-from .findings import Found, Place
+from .findings import Found
 from .source import CheckedCell
 
-KNOWN = {
-    *dir(builtins),
-    "__annotations__",
-    "__builtin__",
-    "__builtins__",
-    "__doc__",
-    "__name__",
-} | {
-    *("display", "get_ipython", "In", "Out", "exit", "quit", "__IPYTHON__", "__session__"),
-    *("__loader__", "__package__", "__spec__", "__class__", "__file__"),
-}
-# The last results and inputs of IPython.
-IPYTHON_HISTORY = re.compile(r"_+|_\d+|_i+\d*|_(oh|dh|ih|exit_code)")
 # Calls and magics after which any name may be defined.
 OPAQUE_CALLS = {"dir", "exec", "globals", "locals", "vars"}
 OPAQUE_METHODS = {"ex", "magic", "push", "run_cell", "run_cell_magic", "run_line_magic"}
@@ -36,29 +21,45 @@ OPAQUE_MAGICS = {
     *("cpaste", "edit", "load", "loadpy", "macro", "paste", "pylab", "recall", "rerun"),
     *("reset", "reset_selective", "run", "store"),
 }
-FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
-COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 FORGIVING = {"NameError", "Exception", "BaseException"}
+_LEAVES = (ast.Constant, ast.Load, ast.Store, ast.alias)
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+# Code that runs later or in a scope of its own, and code that perhaps does not run.
+_NOT_NOW = (*_FUNCTIONS, *_COMPREHENSIONS, ast.Lambda, ast.ClassDef, ast.BoolOp, ast.IfExp)
+_BLOCK_PARTS = (ast.stmt, ast.ExceptHandler, ast.match_case)
 
 
-def undefined_names(cells: Sequence[CheckedCell], also_known: Iterable[str] = ()) -> Found:
-    """Yield each name that is used before it is defined, once, with what to do."""
+def early_calls(cells: Sequence[CheckedCell]) -> Found:
+    """Yield calls of functions above the assignment of a global that the function uses."""
     if any(map(_is_opaque, cells)):
         return
-    bound: dict[ast.AST, set[str]] = {
-        statement: bound_names([statement])
-        for cell in cells
-        for statement in (cell.tree.body if cell.tree else [])
-    }
-    flow = _Flow(_first_definitions(cells, bound), bound, KNOWN.union(also_known))
+    first = _first_assignments(cells)
+    known: set[str] = set()
+    functions: dict[str, set[str]] = {}
+    told: set[str] = set()
     for cell in cells:
-        flow.run(cell)
-    flow.finish()
-    yield from flow.found.values()
+        known |= _bound_by_magics(cell)
+        for node, bound in _steps(cell.tree.body if cell.tree else []):
+            for call, name in _calls(node) if functions else ():
+                for function, used in _missing(name, functions, known):
+                    if used in first and used not in told:
+                        told.add(used)
+                        yield cell.at(call), _message(function, used, first[used], cell.number)
+            known |= bound
+            for name in bound:
+                functions.pop(name, None)
+            if isinstance(node, _FUNCTIONS):
+                functions[node.name] = _surely_used(node)
+
+
+def _message(function: str, used: str, where: int, here: int) -> str:
+    place = "this cell" if where == here else f"cell {where}"
+    return f"{function}() is called before {place} assigns {used}, which it uses; move the call"
 
 
 def _is_opaque(cell: CheckedCell) -> bool:
-    """Whether the definitions of a cell cannot be told from the source text."""
+    """Tell whether the definitions of a cell cannot be known from the source text."""
     if cell.tree is None or any(escape.magic in OPAQUE_MAGICS for escape in cell.escapes):
         return True
     return any(_defines_anything(node) for node in cell.nodes)
@@ -75,25 +76,97 @@ def _defines_anything(node: ast.AST) -> bool:
     return False
 
 
-def _first_definitions(
-    cells: Sequence[CheckedCell], bound: Mapping[ast.AST, set[str]]
-) -> dict[str, int]:
-    """Return the cell that first defines each global name."""
+def _first_assignments(cells: Sequence[CheckedCell]) -> dict[str, int]:
+    """Return the cell that first assigns each global name."""
     first: dict[str, int] = {}
     for cell in cells:
-        names = _globals_in(cell).union(*(escape.names for escape in cell.escapes))
-        body = cell.tree.body if cell.tree else []
-        for name in names.union(*(bound[each] for each in body)):
+        for name in _bound_by_magics(cell) | bound_names(cell.tree.body if cell.tree else []):
             first.setdefault(name, cell.number)
     return first
 
 
-def _globals_in(cell: CheckedCell) -> set[str]:
-    """Return the names declared `global` in functions of a cell: a call may define them."""
-    return {name for node in cell.nodes if isinstance(node, ast.Global) for name in node.names}
+def _bound_by_magics(cell: CheckedCell) -> set[str]:
+    """Return names that magics or, by `global`, functions of a cell may assign at any time."""
+    names = {name for node in cell.nodes if isinstance(node, ast.Global) for name in node.names}
+    return names.union(*(escape.names for escape in cell.escapes))
 
 
-_LEAVES = (ast.Constant, ast.Load, ast.Store, ast.alias)
+def _steps(statements: Iterable[ast.AST]) -> Iterator[tuple[ast.AST, set[str]]]:
+    """Yield simple statements and heads of blocks in order, each with the names that it binds."""
+    for node in statements:
+        blocks = [each for each in ast.iter_child_nodes(node) if isinstance(each, _BLOCK_PARTS)]
+        if isinstance(node, (*_FUNCTIONS, ast.ClassDef)) or not blocks:
+            yield node, bound_names([node])
+        elif isinstance(node, ast.For | ast.AsyncFor | ast.While):
+            # Names that the body assigns exist from the second pass on.
+            yield ast.Pass(), bound_names([node])
+            yield from _steps(ast.iter_child_nodes(node))
+        elif any(map(_forgives, getattr(node, "handlers", []))):
+            yield ast.Pass(), bound_names([node])
+        else:
+            yield ast.Pass(), set(_names_bound_by(node))  # the name of an exception
+            yield from _steps(ast.iter_child_nodes(node))
+
+
+def _forgives(handler: ast.ExceptHandler) -> bool:
+    kinds = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+    return any(
+        kind is None or (isinstance(kind, ast.Name) and kind.id in FORGIVING) for kind in kinds
+    )
+
+
+def _calls(node: ast.AST) -> Iterator[tuple[ast.Call, str]]:
+    """Yield the calls of named functions that a statement surely makes at once."""
+    if isinstance(node, _NOT_NOW):
+        return
+    for child in ast.iter_child_nodes(node):
+        yield from _calls(child)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        yield node, node.func.id
+
+
+def _missing(
+    called: str, functions: dict[str, set[str]], known: set[str]
+) -> Iterator[tuple[str, str]]:
+    """Yield the unassigned names that a call uses, also through functions, each with its user."""
+    seen: set[str] = set()
+    waiting = [called]
+    while waiting:
+        function = waiting.pop()
+        if function in seen or function not in functions:
+            continue
+        seen.add(function)
+        for used in sorted(functions[function]):
+            if used in known:
+                waiting.append(used)
+            else:
+                yield function, used
+
+
+def _surely_used(node: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
+    """Return the global names that every call of a function uses, with any arguments."""
+    lazy = ast.Yield | ast.YieldFrom
+    if node.decorator_list or isinstance(node, ast.AsyncFunctionDef):
+        return set()
+    if any(isinstance(inner, lazy) for inner in ast.walk(node)):
+        return set()
+    used: set[str] = set()
+    for statement in node.body:
+        if not isinstance(statement, ast.Expr | ast.Assign | ast.AugAssign | ast.Return):
+            break  # later statements may not run
+        used |= _surely_loaded(statement)
+    arguments = {each.arg for each in ast.walk(node.args) if isinstance(each, ast.arg)}
+    return used - bound_names(node.body) - arguments
+
+
+def _surely_loaded(node: ast.AST) -> set[str]:
+    if isinstance(node, ast.Lambda | ast.IfExp | ast.BoolOp):
+        return set()
+    if isinstance(node, _COMPREHENSIONS):
+        return _surely_loaded(node.generators[0].iter)
+    if isinstance(node, ast.Name):
+        return {node.id} if isinstance(node.ctx, ast.Load) else set()
+    return set[str]().union(*(_surely_loaded(child) for child in ast.iter_child_nodes(node)))
 
 
 def bound_names(nodes: Iterable[ast.AST]) -> set[str]:
@@ -135,307 +208,3 @@ def _names_bound_by(node: ast.AST) -> Iterator[str]:
             yield name
         case ast.MatchStar(name=str(name)) | ast.MatchMapping(rest=str(name)):
             yield name
-
-
-class _Flow:
-    """Name resolution over the cells in order; keeps the names defined so far.
-
-    Args:
-        first: the cell that first defines each global name.
-        bound: the names that each top-level statement of a cell defines.
-        always: the names that need no definition.
-    """
-
-    def __init__(
-        self, first: Mapping[str, int], bound: Mapping[ast.AST, set[str]], always: set[str]
-    ) -> None:
-        self.first = first
-        self.bound = bound
-        self.always = always
-        self.found: dict[str, tuple[Place, str]] = {}
-        self._known: set[str] = set()
-        self._deleted: dict[str, int] = {}
-        self._functions: dict[str, set[str]] = {}
-        self._later: list[tuple[str, Place]] = []
-        self._branches = 0  # depth of enclosing `if`, loops and the like
-        self._forgiven = 0  # depth of enclosing `try` that expect a missing name
-        self._cell: CheckedCell
-
-    def run(self, cell: CheckedCell) -> None:
-        """Go through a cell."""
-        self._cell = cell
-        self._known.update(*(escape.names for escape in cell.escapes), _globals_in(cell))
-        self._block(cell.tree.body if cell.tree else [])
-
-    def finish(self) -> None:
-        """Report names that functions use and that no cell defines, before or after."""
-        for name, place in self._later:
-            if name not in self.first and name not in self.found:
-                self.found[name] = place, _nowhere(name)
-
-    def _block(self, statements: Iterable[ast.stmt], branch: bool = False) -> None:
-        self._branches += branch
-        for statement in statements:
-            self._statement(statement)
-        self._branches -= branch
-
-    def _statement(self, node: ast.stmt) -> None:
-        match node:
-            case ast.FunctionDef() | ast.AsyncFunctionDef():
-                self._eval(node, frozenset(), True)
-                self._bind([node.name])
-                self._functions[node.name] = _surely_used(node)
-            case ast.If(test=test, body=body, orelse=other):
-                self._eval(test)
-                self._block(body, branch=True)
-                self._block(other, branch=True)
-            case ast.For() | ast.AsyncFor() | ast.While():
-                self._loop(node)
-            case ast.With(items=items, body=body) | ast.AsyncWith(items=items, body=body):
-                for item in items:
-                    self._evaluate_and_bind(item)
-                self._block(body)
-            case ast.Match(subject=subject, cases=cases):
-                self._eval(subject)
-                for case in cases:
-                    self._bind(bound_names([case.pattern]))
-                    self._eval(case.pattern)
-                    self._eval(case.guard)
-                    self._block(case.body, branch=True)
-            case ast.Delete(targets=targets):
-                self._delete(targets)
-            case ast.AugAssign(target=ast.Name(id=name) as target):
-                self._use(name, self._cell.at(target), frozenset(), True)
-                self._evaluate_and_bind(node)
-            case _ if hasattr(node, "handlers"):  # `try`, also with `except*`
-                self._try(node)
-            case _:
-                self._evaluate_and_bind(node)
-
-    def _evaluate_and_bind(self, node: ast.AST) -> None:
-        self._eval(node)
-        self._bind(self.bound[node] if node in self.bound else bound_names([node]))
-
-    def _loop(self, node: ast.For | ast.AsyncFor | ast.While) -> None:
-        # Names that the body defines exist from the second pass on.
-        if isinstance(node, ast.While):
-            self._bind(bound_names([node]))
-            self._eval(node.test)
-        else:
-            self._eval(node.iter)
-            self._bind(bound_names([node]))
-            self._eval(node.target)
-        self._block(node.body, branch=True)
-        self._block(node.orelse, branch=True)
-
-    def _try(self, node: Any) -> None:
-        forgiving = any(map(_forgives, node.handlers))
-        self._forgiven += forgiving
-        self._block(node.body, branch=True)
-        self._forgiven -= forgiving
-        for handler in node.handlers:
-            known = handler.name in self._known
-            self._eval(handler.type)
-            self._bind([handler.name] if handler.name else [])
-            self._block(handler.body, branch=True)
-            if not known:
-                self._known.discard(handler.name or "")
-        self._block(node.orelse, branch=True)
-        self._block(node.finalbody)
-
-    def _delete(self, targets: Sequence[ast.expr]) -> None:
-        for target in targets:
-            if isinstance(target, ast.Tuple | ast.List):
-                self._delete(target.elts)
-            elif not isinstance(target, ast.Name):
-                self._eval(target)
-            else:
-                self._use(target.id, self._cell.at(target), frozenset(), True)
-                if not self._branches:
-                    self._known.discard(target.id)
-                    self._deleted[target.id] = self._cell.number
-
-    def _bind(self, names: Iterable[str]) -> None:
-        for name in names:
-            self._known.add(name)
-            self._functions.pop(name, None)
-
-    def _eval(
-        self, node: ast.AST | None, local: frozenset[str] = frozenset(), now: bool = True
-    ) -> None:
-        """Note the names that an expression or a nested statement uses.
-
-        Args:
-            node: the code.
-            local: the names of the enclosing scopes, up to that of the notebook.
-            now: whether the code runs at once; the body of a function runs later.
-        """
-        match node:
-            case None:
-                return
-            case ast.Name(id=name, ctx=ast.Load()):
-                self._use(name, self._cell.at(node), local, now)
-                return
-            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.Lambda():
-                self._function(node, local, now)
-                return
-            case ast.ClassDef():
-                self._class(node, local, now)
-                return
-            case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
-                self._comprehension(node, local, now)
-                return
-            case ast.AnnAssign(annotation=annotation, value=value, target=target):
-                self._eval(annotation, local, False)
-                self._eval(value, local, now)
-                self._eval(target, local, now)
-                return
-            case ast.NamedExpr(target=target, value=value):
-                self._eval(value, local, now)
-                self._bind([target.id])
-                return
-            case _ if type(node).__name__ == "TypeAlias":  # of Python 3.12; evaluated when used
-                now = False
-        for child in ast.iter_child_nodes(node):
-            self._eval(child, local, now)
-        if now and isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            self._call(node.func.id, self._cell.at(node))
-
-    def _function(
-        self,
-        node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda,
-        local: frozenset[str],
-        now: bool,
-    ) -> None:
-        arguments = node.args
-        for default in (*arguments.defaults, *arguments.kw_defaults):
-            self._eval(default, local, now)
-        inner = local | {argument.arg for argument in _arguments(arguments)}
-        if isinstance(node, ast.Lambda):
-            self._eval(node.body, inner | bound_names([node.body]), False)
-            return
-        for decorator in node.decorator_list:
-            self._eval(decorator, local, now)
-        typed = local | _type_parameters(node)
-        for annotation in (node.returns, *(a.annotation for a in _arguments(arguments))):
-            self._eval(annotation, typed, False)
-        inner |= typed | bound_names(node.body)
-        for statement in node.body:
-            self._eval(statement, inner, False)
-
-    def _class(self, node: ast.ClassDef, local: frozenset[str], now: bool) -> None:
-        for expression in node.decorator_list:
-            self._eval(expression, local, now)
-        typed = local | _type_parameters(node)
-        for expression in (*node.bases, *(keyword.value for keyword in node.keywords)):
-            self._eval(expression, typed, now)
-        own = typed | bound_names(node.body) | {"__module__", "__qualname__"}
-        for statement in node.body:
-            # Functions in a class do not see the names of the class scope; other code there does.
-            self._eval(statement, typed if isinstance(statement, FUNCTIONS) else own, now)
-        if now and not local:
-            self._bind([node.name])
-
-    def _comprehension(
-        self,
-        node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp,
-        local: frozenset[str],
-        now: bool,
-    ) -> None:
-        self._eval(node.generators[0].iter, local, now)
-        now = now and not isinstance(node, ast.GeneratorExp)
-        inner = local | bound_names(generator.target for generator in node.generators)
-        for index, generator in enumerate(node.generators):
-            if index:
-                self._eval(generator.iter, inner, now)
-            for condition in generator.ifs:
-                self._eval(condition, inner, now)
-        elements = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
-        for element in elements:
-            self._eval(element, inner, now)
-
-    def _use(self, name: str, place: Place, local: frozenset[str], now: bool) -> None:
-        if (
-            name in local
-            or name in self.always
-            or IPYTHON_HISTORY.fullmatch(name)
-            or self._forgiven
-        ):
-            return
-        if not now:
-            self._later.append((name, place))
-        elif name not in self._known and name not in self.found:
-            self.found[name] = place, self._problem(name)
-
-    def _problem(self, name: str) -> str:
-        here = self._cell.number
-        if name in self._deleted:
-            return f"{name} is used after cell {self._deleted[name]} has deleted it"
-        where = self.first.get(name)
-        if where is None:
-            return _nowhere(name)
-        if where == here:
-            return f"{name} is used before this cell defines it"
-        return f"{name} is used before cell {where} defines it; move one of the two"
-
-    def _call(self, name: str, place: Place) -> None:
-        """Report names that a called function uses and that are defined only after the call."""
-        seen: set[str] = set()
-        waiting = [name]
-        while waiting and not self._forgiven:
-            function = waiting.pop()
-            if function in seen or function not in self._functions:
-                continue
-            seen.add(function)
-            for used in sorted(self._functions[function]):
-                if used in self._known or used in self.always:
-                    waiting.append(used)
-                elif used in self.first and used not in self.found:
-                    reason = self._problem(used)
-                    self.found[used] = place, f"{function}() is called here, but {reason}"
-
-
-def _nowhere(name: str) -> str:
-    return f"{name} is defined in no cell; a cell that was changed or removed left it in the kernel"
-
-
-def _forgives(handler: ast.ExceptHandler) -> bool:
-    kinds = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
-    return any(
-        kind is None or (isinstance(kind, ast.Name) and kind.id in FORGIVING) for kind in kinds
-    )
-
-
-def _arguments(arguments: ast.arguments) -> list[ast.arg]:
-    several = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
-    return several + [each for each in (arguments.vararg, arguments.kwarg) if each]
-
-
-def _type_parameters(node: ast.AST) -> set[str]:
-    return {parameter.name for parameter in getattr(node, "type_params", ())}
-
-
-def _surely_used(node: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
-    """Return the global names that every call of a function uses, with any arguments."""
-    lazy = ast.Yield | ast.YieldFrom
-    if node.decorator_list or isinstance(node, ast.AsyncFunctionDef):
-        return set()
-    if any(isinstance(inner, lazy) for inner in ast.walk(node)):
-        return set()
-    used: set[str] = set()
-    for statement in node.body:
-        if not isinstance(statement, ast.Expr | ast.Assign | ast.AugAssign | ast.Return):
-            break  # later statements may not run
-        used |= _surely_loaded(statement)
-    own = bound_names(node.body) | {argument.arg for argument in _arguments(node.args)}
-    return used - own
-
-
-def _surely_loaded(node: ast.AST) -> set[str]:
-    if isinstance(node, ast.Lambda | ast.IfExp | ast.BoolOp):
-        return set()
-    if isinstance(node, COMPREHENSIONS):
-        return _surely_loaded(node.generators[0].iter)
-    if isinstance(node, ast.Name):
-        return {node.id} if isinstance(node.ctx, ast.Load) else set()
-    return set[str]().union(*(_surely_loaded(child) for child in ast.iter_child_nodes(node)))

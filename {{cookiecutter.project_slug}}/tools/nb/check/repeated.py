@@ -47,12 +47,12 @@ def duplicates_of(
         By the names of the notebooks that have them.
     """
     package = project_package(root)
-    found = [(document, _outlines_of(document)) for document in documents]
-    wanted = {one for _, outlines in found for one in outlines}
+    found = [(document, outlines_of(document)) for document in documents]
+    wanted = {each for _, outlines in found for each in outlines}
     modules = read_modules(root, files) if wanted else ()
     held = [(module, outlines) for module in modules if (outlines := _shared(module, wanted))]
-    counts = Counter(one for _, outlines in (*found, *held) for one in outlines)
-    repeated = {one for one, count in counts.items() if count > 1}
+    counts = Counter(each for _, outlines in (*found, *held) for each in outlines)
+    repeated = {each for each, count in counts.items() if count > 1}
     sources = [module for module, _ in held]
     sources += [_source(document, package) for document, outlines in found if outlines & repeated]
     duplicates: dict[str, list[Duplicate]] = {}
@@ -62,22 +62,23 @@ def duplicates_of(
     return duplicates
 
 
-def _outlines_of(document: Document) -> set[Outline]:
+def outlines_of(document: Document) -> set[Outline]:
+    """Return the outlines of the definitions in a notebook."""
     return _outlines(cell.tree for cell in document.code if DEFINITION.search(cell.source))
 
 
 def _shared(module: Source, wanted: set[Outline]) -> set[Outline]:
-    """Return the outlines among the wanted ones that a module has; most need not be parsed."""
+    """Return the wanted outlines that a module has; most modules need not be parsed."""
     text = module.cells[0].source
     words = set(WORD.findall(text))
-    if not any(one.words <= words for one in wanted):
+    if not any(each.words <= words for each in wanted):
         return set()
     masked = mask(text)
     return wanted & _outlines([masked.tree if masked else None])
 
 
 def _outlines(trees: Iterable[ast.Module | None]) -> set[Outline]:
-    """Return the outlines of definitions; none if one is nested too deeply to be compared."""
+    """Return the outlines of definitions; none if code is nested too deeply to be compared."""
     try:
         return {
             outline(node)

@@ -7,22 +7,31 @@ import re
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from nb.declaration.reader import FILE
+from nb.exit_codes import ExitCode
 from nb.notebook.content import load_json, parse_notebook, production_notebooks, read_notebook_text
-from nb.project import CONFIG, PRODUCTION, NbError
+from nb.project import CONFIG, PRODUCTION, NbError, read_regular
 
-from . import rules
-from .facts import PYPROJECT, CheckSettings, Facts
-from .findings import EVERY, PIPELINE, UNREADABLE, Finding, Place
+from . import cache, rules
+from .facts import Facts
+from .findings import EVERY, PIPELINE, UNPARSED, UNREADABLE, Finding, Place
 from .model import RULES, Rule, rule, rules_of
-from .source import Document, cells_of
+from .repeated import outlines_of
+from .settings import PYPROJECT, CheckSettings
+from .source import Document, cells_of, named_language, syntax_error
 
 NOTEBOOK_FOLDERS = Path("notebooks")
+# Folders whose notebooks are free: only rules that protect other people hold there.
+FREE = ("notebooks/exploratory/", "reports/")
+# The beginning of the codes of rules about the stage of a notebook.
+CONTRACT = "NB1"
+# Rules whose findings depend on more than the key of the cache: files beside the notebook.
+UNCACHED = {UNREADABLE, "NB402"}
 NOQA = re.compile(r"#\s*noqa\b(?::\s*(?P<codes>[A-Z]+\d+(?:[,\s]+[A-Z]+\d+)*))?", re.I)
 
 __all__ = ["Result", "check_paths", "rules"]
@@ -41,12 +50,42 @@ def only_readable(document: Document, facts: Facts) -> Iterator[tuple[Place, str
     yield from ()  # who reads the notebooks finds it
 
 
+@rule(
+    UNPARSED,
+    "every code cell can be parsed",
+    why="""A cell with a syntax error fails in every run. The other rules look at the other cells;
+    rules that need the whole notebook, such as NB106, wait until the cell is mended.""",
+    good="# %%\nprint(1)",
+    bad="# %%\nprint(1",
+)
+def parsed_cells(document: Document, facts: Facts) -> Iterator[tuple[Place, str]]:
+    for cell in document.code:
+        if cell.tree is None:
+            line, reason = syntax_error(cell.source)
+            yield Place(cell.number, line), f"this cell cannot be parsed: {reason}"
+
+
 @dataclass(frozen=True)
 class Result:
-    """The checked files and the findings, in order of the files."""
+    """The checked files and the findings, in order of the files.
+
+    Attributes:
+        notebooks: the number of checked notebooks.
+        findings: the findings.
+        skipped: the notebooks in other languages than Python, with the language.
+    """
 
     notebooks: int
     findings: list[Finding]
+    skipped: dict[str, str] = field(default_factory=dict)
+
+
+class _UnreadableError(Exception):
+    """A file that is no notebook; the message states the problem without the name."""
+
+
+Documents = dict[str, Document | _UnreadableError]
+FindingsOf = dict[str, list[Finding]]
 
 
 def _require_known(settings: CheckSettings) -> None:
@@ -82,17 +121,82 @@ def check_paths(
     chosen = [RULES[code] for code in sorted(codes)]
     notebooks, pipeline = _choose(root, paths)
     findings = list(_check_pipeline(facts, chosen)) if pipeline else []
+    named = {_name(root, path): path for path in notebooks}
     with warnings.catch_warnings(), _no_collection():
         warnings.simplefilter("ignore")  # of Python about the code that is parsed: ruff says it
-        documents = [(_name(root, path), _read(root, path)) for path in notebooks]
-        facts.documents = [
-            document
-            for name, document in documents
-            if isinstance(document, Document) and _is_production(name)
-        ]
-        for name, document in documents:
-            findings += _check_notebook(facts, name, document, chosen)
-    return Result(len(notebooks), findings)
+        if paths:  # what is compared with each other depends on the choice
+            checked, skipped = _check_documents(facts, chosen, _read_all(root, named))
+        else:
+            checked, skipped = _check_changed(facts, chosen, named)
+    findings += (finding for name in named if name in checked for finding in checked[name])
+    return Result(len(checked), findings, skipped)
+
+
+def _check_documents(
+    facts: Facts, chosen: Sequence[Rule], documents: Documents
+) -> tuple[FindingsOf, dict[str, str]]:
+    """Return the findings by notebook, and the languages of those that are left out."""
+    skipped = {
+        name: document.language
+        for name, document in documents.items()
+        if isinstance(document, Document) and not document.is_python
+    }
+    facts.documents = [
+        document
+        for name, document in documents.items()
+        if isinstance(document, Document) and _is_production(name) and name not in skipped
+    ]
+    checked = {
+        name: _check_notebook(facts, name, document, chosen)
+        for name, document in documents.items()
+        if name not in skipped
+    }
+    return checked, skipped
+
+
+def _check_changed(
+    facts: Facts, chosen: Sequence[Rule], named: dict[str, Path]
+) -> tuple[FindingsOf, dict[str, str]]:
+    """Check all notebooks, and take the findings of those without a change from the cache."""
+    key = cache.context_key(facts.root, [each.code for each in chosen])
+    digests = {name: _digest(path) for name, path in named.items()}
+    folders = {name: path.parent for name, path in named.items()}
+    same = cache.still_valid(cache.read_cache(facts.root, key), digests, folders, facts.shared)
+    documents = _read_all(facts.root, {n: path for n, path in named.items() if n not in same})
+    outlines = {
+        name: tuple(sorted(each.digest for each in outlines_of(document)))
+        for name, document in documents.items()
+        if isinstance(document, Document) and document.is_python
+    }
+    kept = cache.without_outlines(same, {each for row in outlines.values() for each in row})
+    again = {name: path for name, path in named.items() if name in same and name not in kept}
+    documents |= _read_all(facts.root, again)
+    outlines |= {name: same[name].outlines for name in again}
+    checked, skipped = _check_documents(facts, chosen, documents)
+    if documents or len(kept) < len(named):
+        cache.write_cache(
+            facts.root,
+            key,
+            kept
+            | {
+                name: cache.Checked(digests[name], tuple(found), outlines[name], answers)
+                for name, found in checked.items()
+                if name in outlines and not {f.code for f in found} & UNCACHED
+                for answers in [facts.answers.get(name, {})]
+            },
+        )
+    return checked | {name: list(each.findings) for name, each in kept.items()}, skipped
+
+
+def _digest(path: Path) -> str:
+    try:
+        return cache.digest_of(read_regular(path))
+    except OSError:
+        return ""
+
+
+def _read_all(root: Path, named: dict[str, Path]) -> Documents:
+    return {name: _read(root, path) for name, path in named.items()}
 
 
 @contextmanager
@@ -116,19 +220,32 @@ def _choose(root: Path, paths: Sequence[Path]) -> tuple[list[Path], bool]:
     for given in paths:
         path = given.resolve()
         if not path.exists():
-            raise NbError(f"{given} does not exist; nb check looks at all notebooks.", 2)
+            raise NbError(
+                f"{given} does not exist; nb check looks at all notebooks.", ExitCode.USAGE
+            )
         if path != root and root not in path.parents:
-            raise NbError(f"{given} is not in this project.", 2)
+            raise NbError(f"{given} is not in this project.", ExitCode.USAGE)
         if path.is_dir():
-            # Executed copies are notebooks, too, and not meant.
-            below = (each for each in _below(root / NOTEBOOK_FOLDERS) if path in each.parents)
-            found.update(dict.fromkeys(below))
+            found.update(dict.fromkeys(_inside(root, path)))
         elif path.suffix == ".ipynb":
             found[path] = None
         else:
             pipeline |= path == root / FILE
             found.update(dict.fromkeys(_concerned(root, path)))
     return list(found), pipeline
+
+
+def _inside(root: Path, folder: Path) -> Iterator[Path]:
+    """Yield the notebooks of a folder that a person names."""
+    known = root / NOTEBOOK_FOLDERS
+    if folder == known or folder in known.parents or known in folder.parents:
+        # Executed copies in the root are notebooks, too, and not meant.
+        yield from (each for each in _below(known) if folder in each.parents)
+        return
+    for path in sorted(folder.rglob("*.ipynb")):
+        parts = path.relative_to(folder).parts
+        if path.is_file() and not any(part.startswith(".") for part in parts):
+            yield path
 
 
 def _below(folder: Path) -> list[Path]:
@@ -173,7 +290,9 @@ def _check_notebook(
     }
     looking = [each for each in chosen if each.code not in ignored]
     codes = {each.code for each in looking}
-    scopes = {EVERY, "production"} if _is_production(name) else {EVERY}
+    scopes = {EVERY} if name.startswith(FREE) else {EVERY, "production"}
+    if not _is_production(name):  # a notebook that a person names: it has no stage yet
+        looking = [each for each in looking if not each.code.startswith(CONTRACT)]
     try:
         if isinstance(document, _UnreadableError):
             raise document
@@ -194,10 +313,6 @@ def _check_notebook(
     return [Finding(name, None, 1, UNREADABLE, problem)] if UNREADABLE in codes else []
 
 
-class _UnreadableError(Exception):
-    """A file that is no notebook; the message states the problem without the name."""
-
-
 def _read(root: Path, path: Path) -> Document | _UnreadableError:
     try:
         return read_document(_name(root, path), path)
@@ -214,7 +329,8 @@ def read_document(name: str, path: Path) -> Document:
     try:
         text, content = read_notebook_text(path, lambda text: (text, load_json(path, text)))
         notebook = parse_notebook(path, content)
-        return Document(name, notebook, cells_of(content), text.encode("utf-8"))
+        cells, data = cells_of(content), text.encode("utf-8")
+        return Document(name, notebook, cells, data, named_language(content))
     except NbError as error:
         reason = str(error).removeprefix(f"{path}: ").replace(str(path), "it")
         raise _UnreadableError(reason.rstrip(".")) from None

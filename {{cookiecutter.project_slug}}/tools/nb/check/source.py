@@ -15,6 +15,9 @@ from nb.notebook.strip import RefusedError, strip
 
 from .findings import Place
 
+# Names of Python in the metadata of notebooks; most files of Colab name no language.
+PYTHONS = ("", "python", "python3", "ipython")
+
 
 @dataclass(frozen=True)
 class CheckedCell:
@@ -69,12 +72,19 @@ class Document:
         notebook: the model that the rest of the tooling reads.
         cells: all cells, in order.
         data: the file.
+        language: the language of the code, in lower case; empty if the file names none.
     """
 
     name: str
     notebook: Notebook
     cells: tuple[CheckedCell, ...]
     data: bytes
+    language: str = ""
+
+    @property
+    def is_python(self) -> bool:
+        """Whether the code is Python, as far as the file tells."""
+        return self.language in PYTHONS
 
     @cached_property
     def code(self) -> tuple[CheckedCell, ...]:
@@ -97,6 +107,17 @@ class Document:
     def escapes(self) -> Iterator[tuple[CheckedCell, Escape]]:
         """Yield the lines that Python does not read, each with its cell."""
         return ((cell, escape) for cell in self.code for escape in cell.escapes)
+
+
+def named_language(content: Any) -> str:
+    """Return the language that a notebook's JSON names, in lower case; empty without a name."""
+    metadata = content["metadata"]
+    for key, name in (("kernelspec", "language"), ("language_info", "name")):
+        part = metadata.get(key)
+        found = part.get(name) if isinstance(part, dict) else None
+        if isinstance(found, str) and found:
+            return found.lower()
+    return ""
 
 
 def cells_of(content: Any) -> tuple[CheckedCell, ...]:
@@ -122,6 +143,19 @@ def _parse(source: str) -> tuple[ast.Module | None, tuple[Escape, ...]]:
         return ast.Module([], []), (foreign,)
     masked = mask(source)  # remembers the tree for those who compare notebooks
     return (masked.tree, tuple(masked.escapes())) if masked else (None, ())
+
+
+def syntax_error(source: str) -> tuple[int, str]:
+    """Return the line and the reason why a cell cannot be parsed."""
+    try:
+        ast.parse(source)
+    except SyntaxError as error:
+        line = source.split("\n")[(error.lineno or 1) - 1 :][:1]
+        if line and not line[0].lstrip().startswith(("%", "!")):  # else IPython's, and no mistake
+            return error.lineno or 1, error.msg
+    except (ValueError, RecursionError, MemoryError) as error:
+        return 1, str(error) or "nested too deeply"
+    return 1, "invalid syntax"
 
 
 def parse_python(source: str) -> ast.Module | None:

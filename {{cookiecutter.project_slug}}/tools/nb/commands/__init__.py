@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from nb.terminal import secho
 
 NO_NOTEBOOK = """\
-There is no production notebook yet. `nb new NAME --production` makes one that runs, its parameters
-and its stage in dvc.yaml; the README says how it goes on ("Add a production notebook").
+There is no production notebook yet. `nb new NAME --production` makes a notebook that runs,
+with parameters and a stage in dvc.yaml; the README goes on ("Add a production notebook").
 """
 
 

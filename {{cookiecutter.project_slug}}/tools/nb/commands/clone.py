@@ -10,18 +10,19 @@ from typing import TYPE_CHECKING
 
 import click
 
+from nb.exit_codes import ExitCode
 from nb.git import wiring
 from nb.project import NbError, program, program_environment
 from nb.terminal import echo, style
 
 if TYPE_CHECKING:
-    from nb.check.doctor import Diagnosis
+    from nb.check.health.diagnosis import Diagnosis
 
 
 @click.command("setup")
 @click.pass_obj
 def setup_command(root: Path) -> None:
-    """Wire this clone: Git repository, notebook filter and diff, hooks.
+    """Wire this clone: Git repository, notebook filter, diff, hooks.
 
     Safe to repeat. `make setup` makes the environment first and then calls this.
     """
@@ -35,7 +36,7 @@ def setup_command(root: Path) -> None:
 @click.command("fingerprint")
 @click.pass_obj
 def fingerprint_command(root: Path) -> None:
-    """Write what each production notebook computes with to .nb/fingerprints.
+    """Write the fingerprints of production notebooks to .nb.
 
     DVC runs this as the first stage of the pipeline (notebooks/dvc.yaml).
     """
@@ -46,13 +47,14 @@ def fingerprint_command(root: Path) -> None:
 
 
 @click.command("doctor")
-@click.option("--fix", is_flag=True, help="Repair what can be repaired safely.")
+@click.option("--fix", is_flag=True, help="Make the repairs that are safe.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @click.pass_obj
 def doctor_command(root: Path, fix: bool, as_json: bool) -> None:
-    """Check all that this clone needs; exit with 1 if anything is wrong.
+    """Check the health of this clone, or repair it with --fix.
 
-    Each line says what was looked at; a wrong one names the command that repairs it.
+    Exits with 1 if anything is wrong. Each line names a check; after a failed check, the next
+    line is the command that repairs the clone.
     """
     from nb.check.doctor import examine, repair
 
@@ -66,7 +68,7 @@ def doctor_command(root: Path, fix: bool, as_json: bool) -> None:
     else:
         _print_findings(findings)
     if any(finding.problem for finding in findings):
-        raise click.exceptions.Exit(1)
+        raise click.exceptions.Exit(ExitCode.FAILED)
 
 
 def _print_findings(findings: list[Diagnosis]) -> None:
@@ -85,7 +87,7 @@ def _print_findings(findings: list[Diagnosis]) -> None:
 @click.argument("files", nargs=-1)
 @click.pass_obj
 def verify_command(root: Path, files: tuple[str, ...]) -> None:
-    """Verify that notebooks hold no outputs and no conflict, as Git has them; change nothing.
+    """Verify that staged notebooks hold no outputs and no conflict.
 
     FILES are looked at as they are staged; without any, every tracked notebook is. The commit hook
     and CI call this.
@@ -99,10 +101,10 @@ def verify_command(root: Path, files: tuple[str, ...]) -> None:
 @click.argument("files", nargs=-1)
 @click.pass_obj
 def credentials_command(root: Path, files: tuple[str, ...]) -> None:
-    """Look for credentials in files as they are staged, notebooks and their kept outputs included.
+    """Look for credentials in files as they are staged.
 
-    Without FILES every tracked file is looked at. A line that ends with the comment
-    `pragma: allowlist secret` is passed over.
+    Notebooks and their kept outputs are included. Without FILES every tracked file is looked at. A
+    line that ends with the comment `pragma: allowlist secret` is passed over.
     """
     from nb.git.verify import find_credentials, named
 
@@ -113,13 +115,13 @@ def _fail_with(problems: list[str]) -> None:
     for problem in problems:
         echo(problem)
     if problems:
-        raise click.exceptions.Exit(1)
+        raise click.exceptions.Exit(ExitCode.FAILED)
 
 
 @click.command("push")
 @click.pass_obj
 def push_command(root: Path) -> None:
-    """Send results and tracked data to the DVC storage, and the run cache.
+    """Send results, tracked data and the run cache to the storage.
 
     With the run cache others can take results instead of computing them: nb run --pull. What is
     there already is not sent again, so after an interruption a second push sends the rest. Exits
@@ -134,10 +136,10 @@ def push_command(root: Path) -> None:
 @click.command("pull")
 @click.pass_obj
 def pull_command(root: Path) -> None:
-    """Fetch the results and the data that dvc.lock names from the DVC storage.
+    """Fetch results and data that dvc.lock names from the storage.
 
-    The run cache comes, too: what anybody has computed and pushed is restored instead of computed
-    when inputs and parameters are the same.
+    The run cache comes, too: results that anybody has computed and pushed are restored when inputs
+    and parameters are the same.
     """
     from nb.notebook import fingerprints
     from nb.pipeline.storage import pull_results as fetch
@@ -150,7 +152,10 @@ def pull_command(root: Path) -> None:
 @click.command("unpushed")
 @click.pass_obj
 def unpushed_command(root: Path) -> None:
-    """Name the data and models that the storage does not have yet; the push hook calls this."""
+    """Name data and models that the storage does not have yet.
+
+    The push hook calls this.
+    """
     from nb.pipeline.storage import unpushed_results as artifacts
 
     names = artifacts(root)
@@ -188,12 +193,15 @@ def sync_command(root: Path, command: tuple[str, ...]) -> None:
         echo(f"nb: dropped outputs of cells that were replaced: {', '.join(kept.dropped)}")
 
 
-@click.command("hook", hidden=True, context_settings={"ignore_unknown_options": True})
+@click.command("hook", context_settings={"ignore_unknown_options": True})
 @click.argument("kind")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @click.pass_obj
 def hook_command(root: Path, kind: str, arguments: tuple[str, ...]) -> None:
-    """Run the checks of a Git hook, with outputs set aside: pre-commit resets unstaged changes."""
+    """Run the checks of a Git hook, with outputs set aside.
+
+    pre-commit resets unstaged changes, which outputs in the work tree are.
+    """
     from nb.git.sync import outputs_kept
 
     if "PRE_COMMIT_RUNNING_LEGACY" in os.environ:
@@ -211,9 +219,10 @@ def hook_command(root: Path, kind: str, arguments: tuple[str, ...]) -> None:
 @click.command("resolve")
 @click.pass_obj
 def resolve_command(root: Path) -> None:
-    """Resolve a conflict in dvc.lock: merge it stage by stage and add it to the index.
+    """Resolve a conflict in dvc.lock, stage by stage.
 
-    Where both sides changed a stage, ours is kept; `nb run` then runs what does not fit.
+    The merged file is added to the index. Where both sides changed a stage, ours is kept; `nb run`
+    then runs the stages that are stale.
     """
     from nb.git.merge_lock import resolve_locks
 
@@ -221,12 +230,12 @@ def resolve_command(root: Path) -> None:
         echo(f"nb: {name} is resolved; after the merge, run: nb run")
 
 
-@click.command("merge-lock", hidden=True)
+@click.command("merge-lock")
 @click.argument("base", type=click.Path(path_type=Path))
 @click.argument("ours", type=click.Path(path_type=Path))
 @click.argument("theirs", type=click.Path(path_type=Path))
 def merge_lock_command(base: Path, ours: Path, theirs: Path) -> None:
-    """Merge three versions of dvc.lock into OURS: Git's merge driver."""
+    """Merge three versions of dvc.lock into OURS, as a merge driver."""
     from nb.git.merge_lock import merge_locks
 
     versions = (path.read_text(encoding="utf-8") for path in (base, ours, theirs))

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from nb.exit_codes import ExitCode
 from nb.project import NbError, write_whole
-from nb.terminal import colored, echo, secho, style
+from nb.terminal import colored, echo, is_colored, secho, style
 
 from . import count
 
@@ -42,8 +43,8 @@ def new_command(root: Path, name: str, production: bool) -> None:
 
     made = new_production(root, name) if production else new_exploratory(root, name)
     echo(f"Made {made.notebook.as_posix()}")
-    for file, what in made.others:
-        echo(f"     {file}: {what}")
+    for file, purpose in made.others:
+        echo(f"     {file}: {purpose}")
     if production:
         echo("It runs as it is: nb run. Then name its inputs and outputs in the cell below")
         echo("*Files* and as `deps` and `outs` of its stage in dvc.yaml; nb check compares them.")
@@ -62,7 +63,7 @@ def new_command(root: Path, name: str, production: bool) -> None:
 def promote_command(
     root: Path, notebook: str, name: str, module: str, yes: bool, dry_run: bool, keep: bool
 ) -> None:
-    """Make a production notebook of an exploratory one, and prove that it does the same.
+    """Make an exploratory notebook a production notebook, with proof.
 
     NOTEBOOK runs from top to bottom in a copy of the project. Its constants become parameters, its
     functions move to src/ with a first test, what it reads and writes becomes its stage in
@@ -81,7 +82,10 @@ def promote_command(
     path = Path(notebook)
     if not path.is_file():
         example = "nb promote notebooks/exploratory/01-me-idea.ipynb"
-        raise NbError(f"there is no notebook {notebook or '(no name)'}; for example: {example}", 2)
+        raise NbError(
+            f"there is no notebook {notebook or '(no name)'}; for example: {example}",
+            ExitCode.USAGE,
+        )
     choices = proposal(root, path, name, module)
     if not (yes or dry_run):
         if not name:
@@ -149,7 +153,7 @@ def _print_promotion(found: Promotion) -> None:
 @click.option("--select", metavar="CODES", help="Only these rules: NB301, or NB3 for all of NB3.")
 @click.option("--ignore", metavar="CODES", help="Not these rules; several with commas.")
 @click.option("--format", "style", type=click.Choice(["text", "json", "github"]), default="text")
-@click.option("--explain", metavar="CODE", help="Say what a rule is for, with examples.")
+@click.option("--explain", metavar="CODE", help="Explain a rule, with examples.")
 @click.option("--rules", "listed", is_flag=True, help="List the rules.")
 @click.pass_obj
 def check_command(
@@ -161,7 +165,7 @@ def check_command(
     explain: str | None,
     listed: bool,
 ) -> None:
-    """Check notebooks against the rules for production notebooks; change nothing.
+    """Check notebooks against the rules; change nothing.
 
     PATHS are notebooks, folders, or other files of the project, which concern all production
     notebooks; without any, all notebooks and dvc.yaml are checked. Exploratory notebooks get only
@@ -187,12 +191,14 @@ def check_command(
     result = check_paths(root, paths, _codes(select), _codes(ignore))
     if result.findings or style == "json":
         echo(formats.shown_findings(result.findings, style))
+    for name, language in result.skipped.items():
+        echo(f"nb: {name} is left out: its language is {language}", err=True)
     if not result.findings:
         echo(f"Nothing found in {count(result.notebooks, 'notebook')}.", err=True)
         return
-    hint = f"nb check --explain {result.findings[0].code} says why, and what to do"
+    hint = f"nb check --explain {result.findings[0].code} explains the rule"
     echo(f"{count(len(result.findings), 'finding')}; {hint}.", err=True)
-    raise click.exceptions.Exit(1)
+    raise click.exceptions.Exit(ExitCode.FAILED)
 
 
 def _codes(text: str | None) -> tuple[str, ...]:
@@ -205,11 +211,11 @@ def _codes(text: str | None) -> tuple[str, ...]:
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @click.pass_obj
 def duplicates_command(root: Path, check: bool, lines: int | None, as_json: bool) -> None:
-    """Find code that stands in several notebooks, or in a notebook and in src.
+    """Find code that stands in several notebooks, or also in src.
 
     Functions, classes and blocks are compared without their comments, docstrings and annotations;
     copies whose variables were renamed count. Those that save most lines come first, each with its
-    places as path:code cell:line, and with what repairs it.
+    places as path:code cell:line, and the command that repairs it.
 
     \b
     Examples:
@@ -231,12 +237,12 @@ def duplicates_command(root: Path, check: bool, lines: int | None, as_json: bool
         total = f"{count(len(found), 'duplicate')}; one copy of each would save {saved} lines."
         echo(total if found else "No duplicates.")
     if check and found:
-        raise click.exceptions.Exit(1)
+        raise click.exceptions.Exit(ExitCode.FAILED)
 
 
 def _print_duplicate(duplicate: Duplicate) -> None:
-    what = f"{duplicate.kind} {duplicate.name}".strip()
-    secho(f"{what}: {count(len(duplicate.places), 'place')}, saves {duplicate.saved} lines")
+    title = f"{duplicate.kind} {duplicate.name}".strip()
+    secho(f"{title}: {count(len(duplicate.places), 'place')}, saves {duplicate.saved} lines")
     for place in duplicate.places:
         also = place.name and place.name != duplicate.name and duplicate.kind != "block"
         echo(f"  {place}" + (f" ({place.name})" if also else ""))
@@ -304,17 +310,18 @@ def show_command(root: Path, notebook: str) -> None:
     from nb.notebook.content import find_notebook
 
     path = find_notebook(root, notebook)
-    echo(colored(readable(path, color=sys.stdout.isatty())), nl=False)
+    echo(colored(readable(path, color=is_colored(sys.stdout))), nl=False)
 
 
 @click.command("edit")
 @click.argument("notebook")
 @click.pass_obj
 def edit_command(root: Path, notebook: str) -> None:
-    """Edit a notebook as a Python script in $VISUAL or $EDITOR (needs jupytext).
+    """Edit a notebook as a Python script in your editor.
 
-    Cells begin with `# %%`. Cells that you leave alone keep their outputs; all keep their ids.
-    NOTEBOOK is a path, or the name of a production notebook.
+    The editor is that of $VISUAL or $EDITOR; jupytext is needed. Cells begin with `# %%`. Cells
+    that you leave alone keep their outputs; all keep their ids. NOTEBOOK is a path, or the name of
+    a production notebook.
 
     \b
     Examples:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print the comparison as JSON.")
 @click.pass_obj
 def metrics_command(root: Path, commit: str, as_json: bool) -> None:
-    """Compare metrics and parameters with those of COMMIT.
+    """Compare metrics and parameters with those of a commit.
 
     COMMIT is anything that Git knows: a hash, a branch, a tag; HEAD if it is left out. Every metric
     is listed, and each parameter of the pipeline that differs. `nb params` is the same for all
@@ -42,14 +42,14 @@ def metrics_command(root: Path, commit: str, as_json: bool) -> None:
 
 @click.command("params")
 @click.argument("notebook", required=False)
-@click.option("--commit", default="HEAD", help="Without NOTEBOOK: what to compare with.")
+@click.option("--commit", default="HEAD", help="Without NOTEBOOK: the commit to compare with.")
 @click.option("--json", "as_json", is_flag=True, help="Print the parameters as JSON.")
 @click.pass_obj
 def params_command(root: Path, notebook: str | None, commit: str, as_json: bool) -> None:
-    """Document the parameters of a notebook, or compare those of the pipeline with a commit.
+    """Document parameters, or compare them with those of a commit.
 
     NOTEBOOK is a path, or the name of a production notebook. Its config file is checked, too: exits
-    with 2 if the values in config/<name>.yaml are not what the notebook takes. Without NOTEBOOK
+    with 2 if the values in config/<name>.yaml do not fit the notebook. Without NOTEBOOK
     every parameter of the pipeline is listed, beside its value in the commit.
 
     \b
@@ -106,7 +106,7 @@ def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _shown_value(value: Any) -> str:
+def _shown_value(value: object) -> str:
     if value is None:
         return "-"
     return f"{value:.6g}" if isinstance(value, float) else str(value)
@@ -133,7 +133,7 @@ def _parameter_cells(row: dict[str, Any]) -> tuple[str, ...]:
 @click.option("--json", "as_json", is_flag=True, help="Print the files as JSON.")
 @click.pass_obj
 def trace_command(root: Path, notebook: str, as_json: bool) -> None:
-    """Run a notebook and list the files of the project that it reads and writes.
+    """Run a notebook, and list the files that it reads and writes.
 
     NOTEBOOK is a path, or the name of a production notebook, which runs with its config file. An
     exploratory notebook runs in its folder, as in Jupyter. The executed copy is thrown away.
@@ -170,8 +170,8 @@ def report_command(root: Path, and_open: bool) -> None:
 
     index = build(root)
     if index is None:
-        what = "there is no executed copy to report on"
-        raise NbError(f"{what}; nb run makes them, nb run --force even if nothing changed")
+        problem = "there is no executed copy to report on"
+        raise NbError(f"{problem}; nb run makes them, nb run --force even if nothing changed")
     echo(f"Report: {index.relative_to(root).as_posix()}")
     if and_open:
         click.launch(index.as_uri())

@@ -37,9 +37,9 @@ LEFT_BY_RUNS = (
 @click.argument("stages", nargs=-1)
 @click.option("-j", "--jobs", type=click.IntRange(1), help="Stages at a time; default: cores.")
 @click.option("-k", "--keep-going", is_flag=True, help="After a failure, go on with the rest.")
-@click.option("-f", "--force", is_flag=True, help="Run even what is up to date.")
-@click.option("-n", "--dry-run", is_flag=True, help="Say what would run, and why; run nothing.")
-@click.option("--downstream", is_flag=True, help="STAGES and what depends on them.")
+@click.option("-f", "--force", is_flag=True, help="Run stages that are up to date, too.")
+@click.option("-n", "--dry-run", is_flag=True, help="List the stages that would run, and why.")
+@click.option("--downstream", is_flag=True, help="STAGES and all stages that depend on them.")
 @click.option("--timeout", type=click.FloatRange(0, min_open=True), help="Seconds a stage may run.")
 @click.option("--pull", is_flag=True, help="Fetch missing data from the storage.")
 @click.option("--verify", is_flag=True, help="Fail stages that use files they do not declare.")
@@ -56,10 +56,11 @@ LEFT_BY_RUNS = (
 def run_command(
     root: Path, /, dry_run: bool, as_json: bool, jobs: int | None, **chosen: Any
 ) -> None:
-    """Run the production notebooks that are stale, side by side, then make the report.
+    """Run the production notebooks that are stale, side by side.
 
-    STAGES are names from dvc.yaml, of a matrix as a whole or of one value; without any, the whole
-    pipeline runs. What became of each stage is written to reports/runs.
+    The report is made at the end. STAGES are names from dvc.yaml, of a matrix as a whole or of a
+    single value; without any, the whole pipeline runs. The outcome of each stage is written to
+    reports/runs.
 
     \b
     Exit codes: 0 done, 1 a stage failed, 2 wrong usage or parameters, 3 a contract is broken,
@@ -67,12 +68,12 @@ def run_command(
 
     \b
     Examples:
-      nb run                  what is stale
-      nb run train            train, and what it depends on
-      nb run -f evaluate      evaluate and what it depends on, even if nothing changed
+      nb run                  the stages that are stale
+      nb run train            train and its dependencies
+      nb run -f evaluate      evaluate and its dependencies, even if nothing changed
       nb run -j1 -k           one stage at a time, and on after a failure
       nb run --set train.seed=7 --set features.correlation_limit=0.9
-      nb run --verify -f      everything, held to what dvc.yaml declares
+      nb run --verify -f      all stages, held to their declarations in dvc.yaml
     """
     from nb.pipeline import uptodate
     from nb.project import cores
@@ -180,22 +181,22 @@ def _print_end(done: RunRecord, index: Path | None, *, as_json: bool, where: Pat
 
 @click.command("task")
 @click.argument("stage")
-@click.option("--pull", is_flag=True, help="Fetch what others computed from the storage.")
+@click.option("--pull", is_flag=True, help="Fetch results of others from the storage.")
 @click.option("--push", is_flag=True, help="Send the results to the storage.")
 @click.option("-f", "--force", is_flag=True, help="Run even if it is up to date.")
 @click.option("--timeout", type=click.FloatRange(0, min_open=True), help="Seconds it may run.")
 @click.option("--cold", is_flag=True, help="Start the kernel anew, without warm imports.")
-@click.option("--json", "as_json", is_flag=True, help="Print what became of it as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
 @click.pass_obj
 def task_command(root: Path, /, stage: str, push: bool, as_json: bool, **chosen: Any) -> None:
     """Run one stage, as a task of a scheduler.
 
-    STAGE is a name from dvc.yaml, `train@forest` for a value of a matrix. No other stage runs: what
-    comes before it has to be computed, here or, with --pull, anywhere. If somebody has computed the
-    stage itself, its results are restored. Tasks of one project may run side by side.
+    STAGE is a name from dvc.yaml, `train@forest` for a value of a matrix. No other stage runs: the
+    stages before it have to be computed, here or, with --pull, anywhere. If somebody has computed
+    the stage itself, its results are restored. Tasks of one project may run side by side.
 
     On a machine that shares nothing but the storage, check out the commit and use both --pull and
-    --push; `nb assemble --pull` makes dvc.lock of what all of them have sent.
+    --push; `nb assemble --pull` makes dvc.lock of the results that all of them have sent.
 
     Exit codes are those of `nb run`.
 
@@ -240,11 +241,11 @@ def _task_line(found: dict[str, Any]) -> str:
 
 
 @click.command("assemble")
-@click.option("--pull", is_flag=True, help="Fetch what others computed from the storage.")
+@click.option("--pull", is_flag=True, help="Fetch results of others from the storage.")
 @click.option("--json", "as_json", is_flag=True, help="Print the state of each stage as JSON.")
 @click.pass_obj
 def assemble_command(root: Path, pull: bool, as_json: bool) -> None:
-    """Make dvc.lock of results that were computed elsewhere, and run nothing.
+    """Make dvc.lock of results computed elsewhere; run nothing.
 
     The same bytes as after a run on one machine. Exits with 1 if a stage was not computed.
 
@@ -306,12 +307,12 @@ def _summary(states: Sequence[StageState]) -> Iterator[str]:
 
 
 @click.command("stages")
-@click.option("--json", "as_json", is_flag=True, help="Print all that is known of them as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print all properties of the stages as JSON.")
 @click.pass_obj
 def stages_command(root: Path, as_json: bool) -> None:
-    """List the stages of the pipeline, each after those that it needs.
+    """List the stages of the pipeline, each after its dependencies.
 
-    With --json, also what a scheduler needs: edges, commands, notebooks with their parameters,
+    With --json, also the facts for a scheduler: edges, commands, notebooks with their parameters,
     outputs and `meta`. Every value of a matrix is a stage.
 
     \b
@@ -354,7 +355,7 @@ def _state_lines(state: StageState, width: int) -> str:
 @click.command("clean")
 @click.pass_obj
 def clean_command(root: Path) -> None:
-    """Remove executed copies, reports and caches; never data, models or notebooks."""
+    """Remove executed copies, pages and caches; no data or models."""
     removed = 0
     for pattern in LEFT_BY_RUNS:
         for path in root.glob(pattern):

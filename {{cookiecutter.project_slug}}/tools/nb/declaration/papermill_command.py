@@ -10,7 +10,7 @@ import base64
 import binascii
 import posixpath
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from functools import lru_cache
 from pathlib import PurePath
@@ -20,7 +20,7 @@ from nb.notebook.config import read_value
 from nb.project import NbError
 
 if TYPE_CHECKING:
-    from click import Command
+    from click import Parameter
 
 NOTEBOOK = ".ipynb"
 # Each option with the number of its arguments.
@@ -104,7 +104,7 @@ def papermill_command(command: str, folder: str = "") -> PapermillCommand | None
 
 def papermill_commands(command: str, folder: str = "") -> list[PapermillCommand]:
     """Return the calls of papermill in the command of a stage, in order."""
-    calls = (_call(words, place) for words, place in _simple_commands(command, folder))
+    calls = (_call(tuple(words), place) for words, place in _simple_commands(command, folder))
     return [call for call in calls if call]
 
 
@@ -112,7 +112,7 @@ def notebooks_run(command: str, folder: str = "") -> list[str]:
     """Return the notebooks that the command of a stage runs, by papermill or any other program."""
     found: list[str] = []
     for words, place in _simple_commands(command, folder):
-        call = _call(words, place)
+        call = _call(tuple(words), place)
         others = (inside(place, word) for word in words if word.endswith(NOTEBOOK))
         found.append(call.notebook if call else next(others, ""))
     return list(filter(None, found))
@@ -125,7 +125,8 @@ def inside(folder: str, path: str) -> str:
     return posixpath.normpath(posixpath.join(folder, path))
 
 
-def _call(words: Sequence[str], folder: str) -> PapermillCommand | None:
+@lru_cache(maxsize=4096)  # a stage is asked for calls and for notebooks
+def _call(words: tuple[str, ...], folder: str) -> PapermillCommand | None:
     programs = [PurePath(word).name.removesuffix(".exe") for word in words]
     if "papermill" not in programs:  # `timeout 60 papermill …` counts as well
         return None
@@ -147,21 +148,19 @@ def _parsed(words: Sequence[str]) -> tuple[dict[str, list[Any]], list[str]]:
     """
     import click
 
-    command = _parser()
-    context = click.Context(command, resilient_parsing=True, ignore_unknown_options=True)
     try:
-        values, paths, _ = command.make_parser(context).parse_args(list(words))
+        values, paths, _ = _parser()(list(words))
     except click.UsageError:
         return {}, [word for word in words if word.endswith(NOTEBOOK)]
     return values, [path for path in paths if path == "-" or not path.startswith("-")]
 
 
 @lru_cache
-def _parser() -> Command:
-    """Return papermill's command for click, with every option repeatable."""
+def _parser() -> Callable[[list[str]], tuple[dict[str, Any], list[str], list[Parameter]]]:
+    """Return click's parser of papermill's options, each repeatable; one serves all stages."""
     import click
 
-    return click.Command(
+    command = click.Command(
         "papermill",
         params=[
             click.Option(names, nargs=count, multiple=True)
@@ -171,6 +170,8 @@ def _parser() -> Command:
         ],
         add_help_option=False,
     )
+    context = click.Context(command, resilient_parsing=True, ignore_unknown_options=True)
+    return command.make_parser(context).parse_args
 
 
 def _given(options: Mapping[str, Any]) -> dict[str, Any]:

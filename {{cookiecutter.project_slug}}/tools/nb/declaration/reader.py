@@ -18,6 +18,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from nb.exit_codes import ExitCode
 from nb.notebook.content import production_notebooks
 from nb.notebook.yaml_file import parse_as_dvc, read_as_dvc
 from nb.project import FINGERPRINTS, PRODUCTION, NbError, one_line, parse_json
@@ -85,6 +86,11 @@ class Entry:
         """What it declares to write: outputs, metrics and plots, relative to the root."""
         kinds = ("outs", "metrics", "plots")
         return [inside(self.folder, path) for kind in kinds for path, _ in self.artifacts(kind)]
+
+    @property
+    def inputs(self) -> list[str]:
+        """The declared dependencies, relative to the root."""
+        return [inside(self.folder, path) for path, _ in self.artifacts("deps")]
 
     def artifacts(self, kind: str) -> list[tuple[str, Mapping[str, Any]]]:
         """Return the path and the settings of each entry of `deps`, `outs`, `metrics`, `plots`."""
@@ -216,10 +222,11 @@ def read_dvc_yaml(root: Path, file: str = FILE) -> str:
         return (root / file).read_bytes().decode("utf-8")
     except FileNotFoundError:
         raise NbError(
-            f"there is no {file} in {root.name}; git checkout HEAD -- {file} brings it back.", 2
+            f"there is no {file} in {root.name}; git checkout HEAD -- {file} brings it back.",
+            ExitCode.USAGE,
         ) from None
     except (OSError, ValueError) as error:
-        raise NbError(f"{file} cannot be read: {one_line(error)}", 2) from None
+        raise NbError(f"{file} cannot be read: {one_line(error)}", ExitCode.USAGE) from None
 
 
 def _entries(text: str, file: str, base: str) -> Iterator[Entry]:

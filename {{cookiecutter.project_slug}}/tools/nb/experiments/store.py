@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from nb.declaration.tasks import BROKEN, DONE, NOT_RUN, RUNNING, WAITING
+from nb.exit_codes import ExitCode
 from nb.project import NbError, parse_json, warn, write_whole
 from nb.run.record import StageRecord
 
@@ -125,7 +126,7 @@ def find(root: Path, number: int) -> VariantRecord:
     found = {record.number: record for record in read_variants(root)}
     if number not in found:
         known = f"there are {_spans(sorted(found))}" if found else "there is none yet"
-        raise NbError(f"there is no variant {number}; {known}: nb experiments", 2)
+        raise NbError(f"there is no variant {number}; {known}: nb experiments", ExitCode.USAGE)
     return found[number]
 
 

@@ -119,7 +119,9 @@ def filter_rows(table: VariantTable, condition: str) -> list[VariantRow]:
     """
     match = _FILTER.fullmatch(condition.strip())
     if not match:
-        raise NbError(f"--filter {condition}: write it as COLUMN=VALUE or COLUMN>VALUE", 2)
+        raise NbError(
+            f"--filter {condition}: write it as COLUMN=VALUE or COLUMN>VALUE", ExitCode.USAGE
+        )
     column = find_column(table, match["column"])
     wanted = read_value(match["value"], f"--filter {condition}")
     return [row for row in table.rows if _holds(row.value(column), match["operator"], wanted)]

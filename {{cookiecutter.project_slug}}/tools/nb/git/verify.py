@@ -11,6 +11,7 @@ import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from nb.exit_codes import ExitCode
 from nb.notebook.content import source_text
 from nb.notebook.strip import RefusedError, load
 from nb.project import NbError
@@ -46,7 +47,9 @@ def named(root: Path, files: Sequence[str]) -> dict[str, str]:
     names = [os.path.relpath(Path.cwd() / file, root).replace(os.sep, "/") for file in files]
     unknown = [name for name in names if name not in ids]
     if unknown:
-        raise NbError(f"{unknown[0]} is not a file that Git tracks; git add it first.", 2)
+        raise NbError(
+            f"{unknown[0]} is not a file that Git tracks; git add it first.", ExitCode.USAGE
+        )
     return {name: ids[name] for name in names} if files else ids
 
 

@@ -20,6 +20,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
+from nb.exit_codes import ExitCode
 from nb.project import DEEPEST, PRODUCTION, NbError, read_regular
 
 from .magics import foreign_cell, mask
@@ -324,7 +325,7 @@ def find_notebook(root: Path, name: str) -> Path:
         return notebooks[stem]
     close = get_close_matches(stem, notebooks, 1)
     hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(notebooks) or 'none'}."
-    raise NbError(f"there is no notebook {name}; {hint}", 2)
+    raise NbError(f"there is no notebook {name}; {hint}", ExitCode.USAGE)
 
 
 def production_notebooks(folder: Path) -> list[Path]:

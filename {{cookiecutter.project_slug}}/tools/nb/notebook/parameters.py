@@ -25,6 +25,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from nb.exit_codes import ExitCode
 from nb.project import NbError
 
 from .content import Notebook
@@ -46,7 +47,7 @@ class CellError(NbError):
     """
 
     def __init__(self, message: str, line: int, reason: str) -> None:
-        super().__init__(message, 2)
+        super().__init__(message, ExitCode.USAGE)
         self.line = line
         self.reason = reason
 
@@ -96,7 +97,7 @@ def read_parameters(notebook: Notebook) -> list[Parameter]:
     if len(numbers) > 1:
         listed = " and ".join(map(str, numbers))
         reason = f"code cells {listed} are tagged {TAG}; keep the tag on one of them"
-        raise NbError(f"{notebook.path}: {reason}.", 2)
+        raise NbError(f"{notebook.path}: {reason}.", ExitCode.USAGE)
     masked = _python_of(notebook.cells[numbers[0] - 1].source)
     source = masked.text
     found: dict[str, Parameter] = {}
@@ -254,7 +255,7 @@ def check_values(
             expected = parameter.kind.expected
             problems.append(f"parameter {name} is missing: give it a value, {expected}")
     if problems:
-        raise NbError("\n".join(f"{where}: {problem}" for problem in problems), 2)
+        raise NbError("\n".join(f"{where}: {problem}" for problem in problems), ExitCode.USAGE)
     return values
 
 

@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nb.exit_codes import ExitCode
 from nb.project import DEEPEST, NbError, one_line
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def read_yaml(text: str, where: str) -> Any:
     first, second, content = _readings(text, where)
     problems = list(_problems(first, second, "")) if first and second else []
     if problems:
-        raise NbError("\n".join(f"{where}, {problem}" for problem in problems), 2)
+        raise NbError("\n".join(f"{where}, {problem}" for problem in problems), ExitCode.USAGE)
     return content()
 
 
@@ -81,7 +82,9 @@ def read_value(text: str, where: str) -> Any:
             return dvcs
     problems = list(_problems(first, second, "")) if first and second else []
     if problems:
-        raise NbError("\n".join(f"{where}: {p.partition(': ')[2]}" for p in problems), 2)
+        raise NbError(
+            "\n".join(f"{where}: {p.partition(': ')[2]}" for p in problems), ExitCode.USAGE
+        )
     return content()
 
 
@@ -117,9 +120,11 @@ def parse_as_dvc(text: str, where: str) -> tuple[Any, Any]:
         _require_plain_tree(node, where)
         return node, loader.construct_document(node)
     except (yaml.YAMLError, ValueError) as error:
-        raise NbError(f"{where} is not valid YAML: {one_line(error)}", 2) from None
+        raise NbError(f"{where} is not valid YAML: {one_line(error)}", ExitCode.USAGE) from None
     except RecursionError:
-        raise TooLargeError(f"{where} is nested more than {DEEPEST} levels deep", 2) from None
+        raise TooLargeError(
+            f"{where} is nested more than {DEEPEST} levels deep", ExitCode.USAGE
+        ) from None
 
 
 def _require_plain_tree(root: Node, where: str) -> None:
@@ -129,7 +134,9 @@ def _require_plain_tree(root: Node, where: str) -> None:
         depth += 1
         if depth > DEEPEST:
             line = level[0].start_mark.line + 1
-            raise TooLargeError(f"{where}, line {line}: nested more than {DEEPEST} levels deep", 2)
+            raise TooLargeError(
+                f"{where}, line {line}: nested more than {DEEPEST} levels deep", ExitCode.USAGE
+            )
         below: list[Node] = []
         for node in level:
             if node.id == "mapping":
@@ -149,7 +156,9 @@ def _require_single_names(mapping: Node, where: str) -> None:
             line = key.start_mark.line + 1
             if key.value in lines:
                 also = f"also in line {lines[key.value]}; remove one of them"
-                raise NbError(f"{where}, line {line}: {key.value} is given twice, {also}", 2)
+                raise NbError(
+                    f"{where}, line {line}: {key.value} is given twice, {also}", ExitCode.USAGE
+                )
             lines[key.value] = line
 
 
@@ -179,13 +188,13 @@ def _readings(text: str, where: str) -> tuple[Node | None, Node | None, Any]:
         ours, dvcs = (loader(text) for loader in (_papermill(), _dvc()))
         first, second = ours.get_single_node(), dvcs.get_single_node()
     except (yaml.YAMLError, ValueError) as error:
-        raise NbError(f"{where} cannot be read: {one_line(error)}", 2) from None
+        raise NbError(f"{where} cannot be read: {one_line(error)}", ExitCode.USAGE) from None
 
     def content() -> Any:
         try:
             return ours.construct_document(first) if first else None
         except (yaml.YAMLError, ValueError) as error:
-            raise NbError(f"{where} cannot be read: {one_line(error)}", 2) from None
+            raise NbError(f"{where} cannot be read: {one_line(error)}", ExitCode.USAGE) from None
 
     return first, second, content
 
@@ -201,11 +210,15 @@ def _require_bounds(text: str, where: str) -> None:
         line = f"{where}, line {event.start_mark.line + 1}"
         if isinstance(event, yaml.AliasEvent):
             if event.anchor in (name for name, _ in opened):
-                raise TooLargeError(f"{line}: *{event.anchor} stands for what holds it", 2)
+                raise TooLargeError(
+                    f"{line}: *{event.anchor} stands for what holds it", ExitCode.USAGE
+                )
             count += sizes.get(event.anchor, 0)
             repeated += sizes.get(event.anchor, 0)
         elif isinstance(event, yaml.DocumentStartEvent) and event.version not in (None, (1, 2)):
-            raise TooLargeError(f"{line}: remove the line %YAML, which DVC alone follows", 2)
+            raise TooLargeError(
+                f"{line}: remove the line %YAML, which DVC alone follows", ExitCode.USAGE
+            )
         elif isinstance(event, yaml.ScalarEvent):
             count += 1
             sizes[event.anchor] = 1
@@ -215,9 +228,11 @@ def _require_bounds(text: str, where: str) -> None:
             anchor, before = opened.pop()
             sizes[anchor or ""] = count - before + 1
         if len(opened) > DEEPEST:
-            raise TooLargeError(f"{line}: nested more than {DEEPEST} levels deep", 2)
+            raise TooLargeError(f"{line}: nested more than {DEEPEST} levels deep", ExitCode.USAGE)
         if repeated > MOST_REPEATED:
-            raise TooLargeError(f"{line}: aliases stand for more than {MOST_REPEATED:,} values", 2)
+            raise TooLargeError(
+                f"{line}: aliases stand for more than {MOST_REPEATED:,} values", ExitCode.USAGE
+            )
 
 
 def _problems(first: Node, second: Node, name: str) -> Iterator[str]:

@@ -12,6 +12,7 @@ import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
+from nb.exit_codes import ExitCode
 from nb.git.wiring import git
 from nb.project import NbError
 
@@ -65,7 +66,7 @@ def require_places(root: Path, stages: Iterable[DvcStage]) -> None:
             why = misplaced(root, out.fs_path) if out.protocol == "local" else _unstored(out)
             if why:
                 what = f"stage {stage.addressing} declares the output {out.def_path}, {why}"
-                raise NbError(f"{stage.relpath}: {what}; {ADVICE}", 2)
+                raise NbError(f"{stage.relpath}: {what}; {ADVICE}", ExitCode.USAGE)
 
 
 def _unstored(out: Output) -> str:
@@ -93,7 +94,9 @@ def require_untracked(root: Path, stages: Iterable[DvcStage]) -> None:
             what = f"stage {stage.addressing} declares the output {out.def_path}, which Git tracks"
             quoted = shlex.quote(os.path.relpath(out.fs_path, root))
             repair = f"nothing was run or removed; git rm -r --cached {quoted}, or add cache: false"
-            raise NbError(f"{stage.relpath}: {what} and DVC would not store; {repair}", 2)
+            raise NbError(
+                f"{stage.relpath}: {what} and DVC would not store; {repair}", ExitCode.USAGE
+            )
 
 
 def check_places(root: Path) -> None:

@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from nb.declaration.reader import MOST_STAGES, read_entries, stage_count
+from nb.exit_codes import ExitCode
 from nb.notebook.config import read_config
 from nb.notebook.yaml_file import TooLargeError
 from nb.project import NbError, one_line, parse_json
@@ -283,7 +284,8 @@ def stage_parameters(stage: DvcStage, made: Set[str]) -> dict[str, object]:
         values = params.read_params()
         if not isinstance(values, dict):
             raise NbError(
-                f"{params.def_path} holds no names and values, which {stage.addressing} reads", 2
+                f"{params.def_path} holds no names and values, which {stage.addressing} reads",
+                ExitCode.USAGE,
             )
         found |= values
     return found

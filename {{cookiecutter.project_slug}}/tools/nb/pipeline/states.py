@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from nb.exit_codes import ExitCode
 from nb.notebook import fingerprints
 from nb.project import FINGERPRINTS, NbError
 
@@ -48,7 +49,7 @@ def stage_states(root: Path) -> list[StageState]:
         with open_project(root) as repo:
             return find_states(repo, root)
     except NbError as error:
-        raise NbError(str(error), 2) from None
+        raise NbError(str(error), ExitCode.USAGE) from None
 
 
 def find_states(repo: Repo, root: Path) -> list[StageState]:

@@ -21,6 +21,7 @@ from queue import Empty, SimpleQueue
 from tempfile import TemporaryDirectory
 from threading import Thread
 
+from nb.exit_codes import ExitCode
 from nb.git.credentials import storage_secrets
 from nb.project import NbError, one_line
 
@@ -437,7 +438,9 @@ def answer_seconds() -> float:
     except ValueError:
         seconds = 0
     if not 0 < seconds < float("inf"):
-        raise NbError(f"{TIMEOUT} is {text}; it must be a number of seconds above 0", 2)
+        raise NbError(
+            f"{TIMEOUT} is {text}; it must be a number of seconds above 0", ExitCode.USAGE
+        )
     return seconds
 
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from nb.exit_codes import ExitCode
 from nb.notebook.content import find_notebook
 from nb.project import EXECUTED, NbError, write_whole
 
@@ -78,7 +79,7 @@ def export_document(path: Path, kind: str, target: Path, *, no_input: bool) -> N
         NbError: if the notebook cannot be read, or a PDF lacks a browser to print with.
     """
     if kind == "script" and no_input:
-        raise NbError("a script without its input is empty; leave out --no-input.", 2)
+        raise NbError("a script without its input is empty; leave out --no-input.", ExitCode.USAGE)
     code = pages.LEFT_OUT if no_input else pages.SHOWN
     notebook = pages.read_executed(path)
     if kind in ("markdown", "script"):

@@ -44,18 +44,26 @@ def no_wildcard(document: Document, facts: Facts) -> Found:
     bad="# %%\nimport polars as pl",
 )
 def declared_dependencies(document: Document, facts: Facts) -> Found:
-    from nb.check.facts import distributions_with
-
     told: set[str] = set()
     for cell, node, module in _imports(document):
         name = module.split(".")[0]
         if name in told or facts.is_declared(name):
             continue
         told.add(name)
-        known = distributions_with(name)
-        wanted = known[0] if known else name
-        advice = f'add "{wanted}" to the dependencies in pyproject.toml, then make setup'
-        yield cell.at(node), f"{name} is no dependency of the project; {advice}"
+        yield cell.at(node), _undeclared(module, document, facts)
+
+
+def _undeclared(module: str, document: Document, facts: Facts) -> str:
+    """Return the message for an import; a distribution is named only if it is surely the one."""
+    name = module.split(".")[0]
+    for folder in (document.notebook.path.parent, facts.root):
+        if (folder / f"{name}.py").is_file() or any((folder / name).glob("*.py")):
+            where = (folder / name).relative_to(facts.root).as_posix()
+            return f"{name} is {where}, which other notebooks and tests lack; move it to src/"
+    known = facts.distribution_of(module)
+    wanted = f'"{known}"' if known else f"the package that provides {name}"
+    advice = f"add {wanted} to the dependencies in pyproject.toml, then make setup"
+    return f"{name} is no dependency of the project; {advice}"
 
 
 def _imports(document: Document) -> Iterator[tuple[CheckedCell, ast.AST, str]]:

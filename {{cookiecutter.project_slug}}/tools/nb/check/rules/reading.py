@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import dropwhile, takewhile
 from typing import TYPE_CHECKING
 
 from nb.check.findings import Found, Place
@@ -13,22 +14,25 @@ if TYPE_CHECKING:
     from nb.check.source import Document
 
 HEADING = re.compile(
-    r"\s*(<!--.*?-->\s*)*(#{1,2}\s+\S|\S.*\n\s*(=|-){3,}\s*(\n|$)|<h1\b)", re.S | re.I
+    r"^ {0,3}(?:#{1,6}[ \t]+\S|<h[1-6]\b)|^ {0,3}[^\s#>|-].*\n {0,3}(?:=+|-{3,})[ \t]*$",
+    re.M | re.I,
 )
+FENCED = re.compile(r"^ {0,3}(```|~~~).*?(?:^ {0,3}\1|\Z)", re.M | re.S)
 
 
 @rule(
     "NB201",
     "it begins with a title",
-    why="""The report and the review list notebooks by their titles. The first cell is Markdown,
-    and its first line a heading.""",
+    why="""The report and the review list notebooks by their titles. A heading stands in the first
+    Markdown cell, or in one that follows directly.""",
     good="# %% [markdown]\n# # Sales by day\n#\n# From the raw exports, one row per day.",
     bad="# %%\nimport pandas as pd",
 )
 def title(document: Document, facts: Facts) -> Found:
-    first = document.cells[0] if document.cells else None
-    if not first or first.kind != "markdown" or not HEADING.match(first.source):
-        yield Place(1), "the first cell is no Markdown heading; begin with `# ` and a title"
+    rest = dropwhile(lambda cell: cell.kind != "markdown", document.cells)
+    texts = [cell.source for cell in takewhile(lambda cell: cell.kind == "markdown", rest)]
+    if not any(HEADING.search(FENCED.sub("", text)) for text in texts):
+        yield Place(1), "the first Markdown cells hold no heading; begin with `# ` and a title"
 
 
 @rule(

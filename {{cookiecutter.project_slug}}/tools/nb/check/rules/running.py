@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from nb.check.findings import Found, Place
 from nb.check.model import rule
-from nb.check.names import undefined_names
+from nb.check.names import early_calls
 from nb.check.source import CheckedCell
 from nb.notebook.magics import Escape
 
@@ -42,20 +42,34 @@ INSTALL = re.compile(
     r"(?:uv|poetry|pdm)\s+(?:add|pip\s+install)|easy_install)\b"
 )
 INSTALL_MAGICS = {"pip", "conda", "mamba", "micromamba", "uv"}
+# Programs that only show something: no cell below works on it.
+SHOWS = {
+    *("cat", "date", "df", "du", "echo", "env", "file", "find", "free", "grep", "head", "hostname"),
+    *("jq", "less", "locale", "ls", "lscpu", "lspci", "lsb_release", "more", "nproc", "nvcc"),
+    *("nvidia-smi", "printenv", "ps", "pwd", "stat", "tail", "tree", "type", "uname"),
+    *("uptime", "wc", "whereis", "which", "who", "whoami"),
+}
+SHOWS_STATE = re.compile(
+    r"git (?:branch|diff|log|remote|rev-parse|show|status)\b|(?:pip3?|conda|mamba|uv pip) "
+    r"(?:list|show|freeze|info)\b|\S+ (?:--version|--help|-V)\Z|"
+    r"(?:sort|uniq)(?: -[a-np-z0-9]+)*\Z"  # in a pipe
+)
+# What writes or removes in commands of these.
+CHANGES = re.compile(r"[^2&]>|\A>|`|\$\(|\s-(?:delete|exec|execdir|ok)\b|\btee\b|--output\b")
 PROGRAMS = {"run", "call", "Popen", "getoutput", "getstatusoutput"}
 
 
 @rule(
     "NB301",
-    "names are defined before they are used, cell by cell",
-    why="""A notebook that was written with cells run out of order, or with a cell that is gone,
-    works until the kernel is restarted. This is found without running it and without its outputs.
-    A function may use what is defined after it, if it is called after that.""",
-    good="# %%\ntable = [1, 2]\n\n# %%\nprint(len(table))",
-    bad="# %%\nprint(len(table))\n\n# %%\ntable = [1, 2]",
+    "a function is called after the names that it uses are assigned",
+    why="""A notebook that was written with cells run out of order works until the kernel is
+    restarted. Ruff finds names that are used above their assignment or assigned nowhere (F821); a
+    function may stand above the names that it uses, but a call must not.""",
+    good="# %%\ndef above(x):\n    return x > limit\n\n\nlimit = 3\nabove(4)",
+    bad="# %%\ndef above(x):\n    return x > limit\n\n\nabove(4)\nlimit = 3",
 )
-def defined_names(document: Document, facts: Facts) -> Found:
-    yield from undefined_names(document.code, facts.settings.builtins)
+def calls_in_order(document: Document, facts: Facts) -> Found:
+    yield from early_calls(document.code)
 
 
 @rule(
@@ -185,7 +199,8 @@ def _is_program(node: ast.Call) -> bool:
     "the failure of a program stops the notebook",
     why="""`!command` goes on whatever becomes of the command, and the cells below work on what
     was there before. `subprocess.run(…, check=True)` raises; a cell that looks at `_exit_code` is
-    fine, too. In a `%%bash` cell only the last command counts, unless it begins with `set -e`.""",
+    fine, too, and so are commands that only show something, such as `!ls`. In a `%%bash` cell only
+    the last command counts, unless it begins with `set -e`.""",
     good='# %%\nimport subprocess\n\nsubprocess.run(["sort", "-o", "b.csv", "a.csv"], check=True)',
     bad="# %%\n!sort -o b.csv a.csv",
 )
@@ -206,6 +221,9 @@ def failures_are_seen(document: Document, facts: Facts) -> Found:
 
 def _hidden_failure(escape: Escape) -> str:
     if escape.text.startswith("!") or escape.magic in ("system", "sx"):
+        command = re.sub(r"\A(?:!+|%+\w+)", "", escape.text)
+        if not escape.assigned and _only_shows(command):
+            return ""
         return "nobody sees if this command fails; use subprocess.run(…, check=True)"
     if escape.text.startswith("%%") and escape.magic in SHELLS:
         lines = [line.strip() for line in escape.body.split("\n")]
@@ -213,9 +231,19 @@ def _hidden_failure(escape: Escape) -> str:
         strict = any(re.match(r"set\s+(-\w*e|-o\s+errexit)", line) for line in commands)
         if "--no-raise-error" in escape.text:
             return "nobody sees if this cell fails; remove --no-raise-error"
-        if len(commands) > 1 and not strict:
+        if len(commands) > 1 and not strict and not all(map(_only_shows, commands)):
             return "only the last command counts; begin the cell with set -e"
     return ""
+
+
+def _only_shows(command: str) -> bool:
+    """Tell whether all programs of a shell line only show something."""
+    if CHANGES.search(command):
+        return False
+    parts = (part.split() for part in re.split(r"&&|\|\|?|;", command))
+    return all(
+        not words or words[0] in SHOWS or SHOWS_STATE.match(" ".join(words)) for words in parts
+    )
 
 
 def _ignored_result(node: ast.Call) -> str:

@@ -1,0 +1,101 @@
+"""Health of the pipeline: notebooks, declaration, storage, data, and disk space for a run."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+from pathlib import Path
+
+from nb.declaration.reader import LOCK
+from nb.git.wiring import git
+from nb.notebook.content import production_notebooks
+from nb.project import PRODUCTION, NbError
+
+from .diagnosis import Diagnosis, HealthCheck
+
+# Below this, a run of the pipeline is likely to end half-way.
+LEAST_FREE_BYTES = 1_000_000_000
+
+
+def _production(root: Path) -> Diagnosis:
+    """Read every production notebook: a write that was cut short leaves half of one."""
+    notebooks = production_notebooks(root / PRODUCTION)
+    for path in notebooks:
+        try:
+            is_notebook = isinstance(json.loads(path.read_bytes())["cells"], list)
+        except (ValueError, KeyError, TypeError, RecursionError):
+            is_notebook = False
+        if not is_notebook:
+            name = path.relative_to(root).as_posix()
+            problem = f"{name} is not a notebook that can be read"
+            stored = git(root, "ls-files", "--", name).strip()
+            command = f"git checkout HEAD -- {shlex.quote(name)}"
+            return Diagnosis(
+                "notebooks", problem, repair=command if stored else f"repair or delete {name}"
+            )
+    return Diagnosis("notebooks", detail=f"{len(notebooks)} for production can be read")
+
+
+def _pipeline(root: Path) -> Diagnosis:
+    from nb.declaration.reader import undeclared_notebooks
+    from nb.git.merge_lock import marked
+    from nb.pipeline import check_pipeline
+
+    in_conflict = marked(root)
+    if in_conflict:
+        problem = f"{in_conflict[0]} holds the marks of a merge conflict"
+        return Diagnosis("pipeline", problem, repair="nb resolve", is_safe=True)
+    try:
+        count = check_pipeline(root)
+        lost = undeclared_notebooks(root)
+    except NbError as error:
+        if "git-ignored" in str(error):  # DVC reads none that are; `_ignored` says by which line
+            return Diagnosis("pipeline", detail="not known while Git ignores its files")
+        return Diagnosis("pipeline", str(error), repair=_pipeline_repair(root, str(error)))
+    if lost:
+        problem = f"no stage of dvc.yaml runs {lost[0]}"
+        return Diagnosis("pipeline", problem, repair="edit dvc.yaml")
+    return Diagnosis("pipeline", detail=f"{count} stages")
+
+
+def _pipeline_repair(root: Path, problem: str) -> str:
+    """Return the repair of the broken file: the lock is DVC's, dvc.yaml a person's."""
+    if LOCK not in problem:
+        return "edit dvc.yaml"
+    stored = git(root, "show", f"HEAD:{LOCK}", check=False)
+    return f"git checkout HEAD -- {LOCK}" if stored else f"rm {LOCK}"
+
+
+def _storage(root: Path) -> Diagnosis:
+    from nb.pipeline.storage import exposed, problem
+
+    url, trouble = problem(root)
+    trouble = exposed(root) or trouble
+    if trouble:
+        return Diagnosis("DVC storage", trouble.what, repair=trouble.repair)
+    return Diagnosis("DVC storage", detail=url)
+
+
+def _data(root: Path) -> Diagnosis:
+    from nb.pipeline import missing_data
+
+    try:
+        missing = missing_data(root)
+    except NbError:
+        return Diagnosis("data", detail="not known while the pipeline cannot be read")
+    if missing:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        problem = f"{missing[0]}{more} is named in dvc.lock, but not here"
+        return Diagnosis("data", problem, repair="nb pull", is_safe=True)
+    return Diagnosis("data", detail="all that dvc.lock names is here")
+
+
+def _disk(root: Path) -> Diagnosis:
+    free = shutil.disk_usage(root).free
+    text = f"{free / 1e9:.1f} GB free"
+    problem = f"only {text}" if free < LEAST_FREE_BYTES else ""
+    return Diagnosis("disk space", problem, detail=text, repair="dvc gc --workspace")
+
+
+PIPELINE_CHECKS: tuple[HealthCheck, ...] = (_production, _pipeline, _storage, _data, _disk)

@@ -1,0 +1,113 @@
+"""NB3: inputs of a production notebook that are there for every run: files, addresses, answers."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from nb.check.findings import Found, Place
+from nb.check.model import rule
+from nb.check.reads import Constants, first_argument, is_read
+from nb.notebook.parameters import TAG
+
+if TYPE_CHECKING:
+    from nb.check.facts import Facts
+    from nb.check.source import CheckedCell, Document
+
+ADDRESS = re.compile(r"(?:https?|ftp)://", re.I)
+FETCHES = re.compile(r"urlopen|urlretrieve|urlread|download_file|open_url")
+CLIENTS = {"requests", "httpx", "session", "client", "http"}
+FETCHED_IN_SHELL = re.compile(r"\b(?:wget|curl)\b.*?((?:https?|ftp)://[^\s\"']*)")
+
+
+@rule(
+    "NB305",
+    "a file that is read is in Git, under DVC, or declared by a stage",
+    why="""A file that is only on this machine is missing for everybody else. A run starts in the
+    root of the project, so a file beside the notebook is not found by its bare name. Looked at are
+    constant paths in calls such as `read_csv` and `open`.""",
+    good="""\
+# %%
+pd.read_csv("data/raw/sales.csv")
+=== data/raw/sales.csv.dvc
+outs: []""",
+    bad='# %%\npd.read_csv("sales.csv")',
+)
+def files_are_shared(document: Document, facts: Facts) -> Found:
+    constants = Constants(cell for cell in document.code if TAG not in cell.tags)
+    calls = list(_calls(document))
+    # Written before, or named as an output: the notebook makes the file itself.
+    others = [call for _, call in calls if not is_read(call)]
+    written = {constants.path(argument) for call in others for argument in _named(call)}
+    told: set[str] = set()
+    for cell, call in calls:
+        path = constants.path(first_argument(call)) if is_read(call) else None
+        if path and path not in written and path not in told:
+            told.add(path)
+            problem = facts.shared.problem(path, document.notebook.path.parent)
+            facts.answers.setdefault(document.name, {})[path] = problem
+            if problem:
+                yield cell.at(call), problem
+
+
+@rule(
+    "NB306",
+    "no data is fetched from an address",
+    why="""The data behind an address changes without a trace in `dvc.lock`, or is gone, and every
+    run needs the network. `dvc import-url` keeps a copy and remembers the address; a stage of its
+    own may fetch anew.""",
+    good='# %%\npd.read_csv("data/raw/sales.csv")\n=== data/raw/sales.csv.dvc\nouts: []',
+    bad='# %%\npd.read_csv("https://example.org/sales.csv")',
+)
+def nothing_is_fetched(document: Document, facts: Facts) -> Found:
+    constants = Constants(document.code)
+    for cell, call in _calls(document):
+        text = constants.text(first_argument(call)) if is_read(call) or _fetches(call) else None
+        if text and ADDRESS.match(text):
+            yield cell.at(call), _fetched(text)
+    for cell, escape in document.escapes():
+        found = FETCHED_IN_SHELL.search(f"{escape.text}\n{escape.body}")
+        if found:
+            yield Place(cell.number, escape.line), _fetched(found[1])
+
+
+def _fetched(address: str) -> str:
+    shown = address if len(address) <= 60 else f"{address[:59]}…"
+    return f"{shown} may change or be gone at the next run; keep a copy: dvc import-url"
+
+
+def _fetches(call: ast.Call) -> bool:
+    match call.func:
+        case ast.Attribute(value=ast.Name(id=name), attr="get") if name in CLIENTS:
+            return True
+        case ast.Attribute(attr=name) | ast.Name(id=name):
+            return bool(FETCHES.fullmatch(name))
+    return False
+
+
+@rule(
+    "NB307",
+    "nothing waits for an answer",
+    why="""In a run nobody is there to answer: `input()` fails there, and a debugger waits for
+    ever. What a person chooses is a parameter; a secret comes from the environment.""",
+    good='# %% tags=["parameters"]\nyear: int = 2024',
+    bad='# %%\nyear = int(input("Year: "))',
+)
+def nothing_waits(document: Document, facts: Facts) -> Found:
+    for cell, call in _calls(document):
+        asked = ast.unparse(call.func) if isinstance(call.func, ast.Name | ast.Attribute) else ""
+        if asked in ("input", "getpass", "getpass.getpass"):
+            yield cell.at(call), f"a run has nobody to answer {asked}(); make it a parameter"
+        elif asked in ("breakpoint", "pdb.set_trace"):
+            yield cell.at(call), f"{asked}() waits for ever in a run; remove it"
+
+
+def _named(call: ast.Call) -> list[ast.expr]:
+    """Return the expressions in a call that may name a file to write."""
+    return [*call.args, *([call.func.value] if isinstance(call.func, ast.Attribute) else [])]
+
+
+def _calls(document: Document) -> Iterator[tuple[CheckedCell, ast.Call]]:
+    return ((cell, node) for cell, node in document.nodes() if isinstance(node, ast.Call))
