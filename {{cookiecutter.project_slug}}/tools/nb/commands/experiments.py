@@ -134,7 +134,7 @@ def experiments_command(
     as_json: bool,
     as_csv: bool,
 ) -> None:
-    """Show the variants of experiments: parameters and metrics that differ, state, seconds.
+    """Show the variants of experiments in one table.
 
     A column may be named by the end of its name: `folds` for `train.folds`.
 
