@@ -22,6 +22,7 @@ COMMAND_MODULES = {
     "running": ("run", "status", "stages", "task", "assemble", "clean"),
     "results": ("metrics", "params", "report", "export", "trace"),
     "notebooks": ("new", "promote", "check", "duplicates", "extract", "show", "edit"),
+    "commit": ("commit-checks",),
     "clone": (
         "setup",
         "doctor",
@@ -52,6 +53,7 @@ WITHOUT_REPAIR = (
     "unpushed",
     "merge-lock",
     "hook",
+    "commit-checks",
 )
 
 
