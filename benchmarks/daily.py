@@ -158,18 +158,11 @@ def _project(template: Path, name: str) -> Path:
     shutil.rmtree(project, ignore_errors=True)
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     answers = ("project_name=Biopsies", "project_slug=biopsies", f"python_version={version}")
-    bake: list[str | Path] = [
-        sys.executable,
-        "-m",
-        "cookiecutter",
-        template,
-        "--no-input",
-        "-o",
-        project.parent,
-    ]
+    cookiecutter = (sys.executable, "-m", "cookiecutter", "--no-input", "--output-dir")
+    bake = [*cookiecutter, str(project.parent), str(template), *answers]
     print(f"daily: making the project of {name}", file=sys.stderr, flush=True)
     environment = _variables(project)
-    subprocess.run([*bake, *answers], env=environment, check=True)
+    subprocess.run(bake, env=environment, check=True)
     for command in ("make run-notebooks", "git add --all", "git commit --quiet --message all"):
         subprocess.run(
             command.split(), cwd=project, env=environment, check=True, stdout=subprocess.DEVNULL
