@@ -22,10 +22,10 @@ $(READY): pyproject.toml
 	touch $(READY)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all bench bench-filter bench-engine bench-site pictures lint format clean
+.PHONY: help setup demo test test-all bench bench-daily bench-quick bench-filter bench-engine bench-site pictures lint format clean
 
 help: ## List the tasks
-	@$(PYTHON) -c "import re; print(*(f'  make {t:10} {s}' for t, s in re.findall(r'^([\w-]+):.*?## (.+)$$', open('Makefile', encoding='utf-8').read(), re.M)), sep='\n')"
+	@$(PYTHON) -c "import re; print(*(f'  make {t:12} {s}' for t, s in re.findall(r'^([\w-]+):.*?## (.+)$$', open('Makefile', encoding='utf-8').read(), re.M)), sep='\n')"
 
 setup: $(READY) ## Make the environment for working on the template
 
@@ -39,7 +39,15 @@ test-all: $(READY) ## All tests: servers, faults, every pair of options
 	.venv/bin/uv pip install --quiet --python .venv/bin/python --group bench
 	pytest
 
-bench: bench-filter bench-engine ## Measure against peers, side by side; takes hours
+bench: bench-filter bench-engine bench-daily ## Measure against peers, side by side; takes hours
+
+# Other baselines: make bench-quick BENCH="--baseline COMMIT".
+bench-quick: BENCH :=
+bench-quick: $(READY) ## Measure the commands of every day against the last release
+	python -m benchmarks.daily $(BENCH)
+
+bench-daily: $(READY)
+	python -m benchmarks.daily --publish
 
 bench-filter: $(READY)
 	.venv/bin/uv pip install --quiet --python .venv/bin/python --group bench

@@ -115,6 +115,15 @@ def test_settings_of_the_shell_do_not_lead_installers_away(
     assert "--python" not in log.read_text().splitlines()[0]
 
 
+@pytest.mark.parametrize("setting", ["", "1"])
+def test_the_set_up_compiles_where_python_keeps_no_bytecode(
+    bare: Project, programs: Path, log: Path, setting: str
+) -> None:
+    put(programs / "uv")
+    bootstrap(bare, programs, PYTHONDONTWRITEBYTECODE=setting)
+    assert ("--compile-bytecode" in log.read_text()) == bool(setting)
+
+
 @pytest.mark.parametrize("manager", ["uv", "conda"])
 @pytest.mark.parametrize("does", ["exit 0", PYTHON])
 def test_a_manager_that_ends_well_without_a_python_is_named(

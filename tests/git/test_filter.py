@@ -729,3 +729,25 @@ def test_installing_twice_changes_nothing_and_repairs_what_differs(
     assert filter.is_installed(git_dir)
     copies = [path for path in (git_dir / "nb").rglob("*") if "__pycache__" not in str(path)]
     assert sum(path.is_file() for path in copies) == len(filter.RUNTIME)
+
+
+@posix
+def test_git_and_the_text_view_are_not_started_for_a_filter_that_is_there(
+    repository: Repository, tmp_path: Path
+) -> None:
+    calls = tmp_path / "calls"
+    (tmp_path / "bin").mkdir()
+    fake = tmp_path / "bin" / "git"
+    fake.write_text(f'#!/bin/sh\necho "$@" >>"{calls}"\n')
+    fake.chmod(0o755)
+    repository.sabotage("nb/git/text_view.py", "raise SystemExit('the text view was imported')")
+    path = f"{fake.parent}{os.pathsep}{repository.environment['PATH']}"
+    done = subprocess.run(
+        ["sh", "-c", filter.WIRING["filter.nbstripout.process"]],
+        cwd=repository.path,
+        env={**repository.environment, "PATH": path},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert not calls.exists()

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from nb.refactoring import scanning
 from nb.refactoring.duplicates import Duplicate, find_duplicates
 
 CLEAN = """\
@@ -204,7 +205,35 @@ def test_what_nbdev_exports_is_the_original(project: Path) -> None:
     assert found.module == "pkg.core"
 
 
-def test_the_work_grows_with_the_code(project: Path) -> None:
+def test_several_processes_find_the_same_as_a_single_process(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(scanning.PARALLEL_FROM):
+        own = f"table{number} = 1\n"
+        write(project, f"{number:03}.ipynb", own + CLEAN, own + BLOCK.format("sales", "i"))
+    (project / "notebooks/exploratory/000.ipynb").write_text("{")
+    monkeypatch.setattr(scanning, "_processors", lambda: 2)
+    together = find_duplicates(project)
+    assert "000.ipynb is not valid JSON" in capfd.readouterr().err
+    assert len(together[0].places) == scanning.PARALLEL_FROM - 1
+    monkeypatch.setattr(scanning, "_processors", lambda: 1)
+    assert find_duplicates(project) == together
+
+
+@pytest.mark.parametrize("name", ["deep.ipynb", "deep.py"])
+def test_code_that_is_nested_too_deeply_is_left_out(
+    project: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(project, "a.ipynb", CLEAN)
+    write(project, "b.ipynb", RENAMED)
+    write(project, name, "def total():\n    a = 1\n    return " + " + ".join("a" * 800))
+    (found,) = find_duplicates(project)
+    assert found.name == "clean"
+    assert f"{name} holds code that is nested too deeply" in capsys.readouterr().err
+
+
+def test_the_work_grows_with_the_code(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scanning, "_processors", lambda: 1)
     for number in range(100):
         own = [
             f"def work{i}(table):\n    part = table[{number}:]\n    part = part.dropna()\n"

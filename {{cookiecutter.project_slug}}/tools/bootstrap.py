@@ -147,12 +147,21 @@ def find_uv() -> str | Path:
     return own
 
 
+def compiles_nothing() -> bool:
+    """Tell whether Python keeps no bytecode of a module that a program imports, as in many images.
+
+    Then the set-up compiles, as pip does anyway: each command would compile DVC anew, for seconds.
+    """
+    return bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))
+
+
 def with_uv() -> None:
     """Install the versions of `uv.lock`, which uv writes first where there is none."""
     command: list[str | Path] = [find_uv(), "sync", *(["--locked"] if is_locked() else [])]
     if not version_of(VENV / SCRIPTS / "python") >= required_python():
         python = None if os.environ.get("UV_PYTHON") else find_python()
         command += ["--python", python] if python else []
+    command += ["--compile-bytecode"] if compiles_nothing() else []
     hint = "uv could not make the environment; its message is above."
     if is_locked():
         hint += f" If it is about uv.lock: {LOCK_HINT}"
@@ -286,6 +295,8 @@ def main(arguments: list[str]) -> None:
     if not version_of(python) >= required_python() or not has(python, "nb"):
         wanted = ".".join(map(str, required_python()))
         fail(f"{arguments[0]} ended well, but .venv holds no Python {wanted} with the command nb.")
+    if compiles_nothing():
+        said(python, "-I", "-m", "compileall", "-q", ROOT / "tools" / "nb")
     run(VENV / SCRIPTS / "nb", "setup", hint="the clone is not wired yet; the reason is above.")
     (VENV / ".ready").write_bytes(os.fsencode(ROOT))
 

@@ -34,6 +34,7 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
     "Team and Git": {"clone": ("setup", "doctor", "pull", "push", "sync", "resolve")},
     "Machines": {"running": ("stages", "task", "assemble")},
     "Plumbing, called by Git, DVC and hooks": {
+        "commit": ("commit-checks",),
         "clone": ("fingerprint", "verify", "credentials", "unpushed", "hook", "merge-lock"),
     },
 }
@@ -57,6 +58,7 @@ WITHOUT_REPAIR = (
     "unpushed",
     "merge-lock",
     "hook",
+    "commit-checks",
 )
 
 

@@ -16,14 +16,8 @@ from nb.notebook.code import Function, first_line, project_package
 from nb.notebook.content import Cell, Sources
 from nb.notebook.magics import mask
 from nb.refactoring.ast_hash import Outline, outline
-from nb.refactoring.duplicates import (
-    DEFINITION_LINES,
-    Duplicate,
-    Source,
-    find_definitions,
-    notebook_source,
-    read_modules,
-)
+from nb.refactoring.duplicates import DEFINITION_LINES, Duplicate, find_definitions
+from nb.refactoring.sources import Source, notebook_source, read_modules
 
 from .source import Document
 

@@ -106,7 +106,8 @@ def credentials_command(root: Path, files: tuple[str, ...]) -> None:
     Notebooks and their kept outputs are included. Without FILES every tracked file is looked at. A
     line that ends with the comment `pragma: allowlist secret` is passed over.
     """
-    from nb.git.verify import find_credentials, named
+    from nb.git.credentials import find_credentials
+    from nb.git.verify import named
 
     _fail_with(find_credentials(root, named(root, files)))
 

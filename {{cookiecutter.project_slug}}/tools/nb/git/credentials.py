@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import tempfile
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -18,6 +18,8 @@ from nb.project import NbError
 from nb.secrets.masking import is_named_secret, is_picture
 from nb.secrets.text import find_secrets
 from nb.secrets.values import is_placeholder
+
+from .verify import blobs
 
 ALLOWED = re.compile(r"pragma: ?(?:allowlist|whitelist)[ -]secret")
 # detect-secrets reads these in its own way. Its detectors that go by chance are left to others:
@@ -33,6 +35,16 @@ STORAGE_SECRET = re.compile(
     r"\s*(access_key_id|account_key|client_secret|connection_string|passphrase|password|sas_token"
     r"|secret_access_key|session_token|sse_customer_key)\s*="
 )
+
+
+def find_credentials(root: Path, ids: Mapping[str, str]) -> list[str]:
+    """Return a phrase for each credential in the files as the index holds them.
+
+    Args:
+        root: the project's root.
+        ids: the files to look at, with their ids in the index.
+    """
+    return [found for name, content in blobs(root, ids) for found in find_in_file(name, content)]
 
 
 def find_in_file(name: str, content: bytes) -> list[str]:

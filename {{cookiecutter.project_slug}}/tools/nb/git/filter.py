@@ -14,8 +14,6 @@ import sys
 
 from nb.notebook.strip import EXTRA_KEYS, NotJsonError, RefusedError, load, settle, strip
 
-from .text_view import is_text_view
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,6 +32,11 @@ RUNTIME = (
 # writes a linked worktree or an older commit they are absent, and during a rebase or a merge they
 # may be half of something else.
 LAUNCHER = 'sh "$(git rev-parse --git-common-dir)/nb/git-notebook"'
+# The filter starts at each `git status` and `git add`: it asks Git only in a linked worktree.
+_FILTER = (
+    'f=.git/nb/git-notebook; [ -f "$f" ] || f="$(git rev-parse --git-common-dir)/nb/git-notebook"; '
+    'exec sh "$f" filter'
+)
 # A clone without its own copy of the files merges lines, and always reports a conflict.
 _MERGE = (
     'f="$(git rev-parse --git-common-dir)/nb/git-notebook"; if [ -f "$f" ]; '
@@ -41,7 +44,7 @@ _MERGE = (
     "else git merge-file -L ours -L base -L theirs %A %O %B; exit 1; fi"
 )
 WIRING = {
-    "filter.nbstripout.process": f"{LAUNCHER} filter",
+    "filter.nbstripout.process": _FILTER,
     "filter.nbstripout.clean": f"{LAUNCHER} clean %f",
     "filter.nbstripout.smudge": "cat",
     "filter.nbstripout.required": "true",
@@ -105,6 +108,8 @@ def clean(data: bytes, name: str) -> bytes:
     try:
         return strip(data)
     except NotJsonError:
+        from .text_view import is_text_view  # here, so that each `git add` starts sooner
+
         if is_text_view(data):
             return data
         _say(f"{_quoted(name)} is not valid JSON, so it goes to Git as it is, with any outputs.")

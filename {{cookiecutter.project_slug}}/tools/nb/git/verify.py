@@ -16,7 +16,6 @@ from nb.notebook.content import source_text
 from nb.notebook.strip import RefusedError, load
 from nb.project import NbError
 
-from .credentials import find_in_file
 from .filter import clean
 from .wiring import git
 
@@ -135,8 +134,3 @@ def _problem(name: str, content: bytes) -> str | None:
     if len(content) > LARGEST:
         return f"{name} holds {len(content) / 1e6:.1f} MB besides outputs: keep data with DVC."
     return None
-
-
-def find_credentials(root: Path, ids: Mapping[str, str]) -> list[str]:
-    """Return a phrase for each credential in the files as the index holds them."""
-    return [found for name, content in blobs(root, ids) for found in find_in_file(name, content)]

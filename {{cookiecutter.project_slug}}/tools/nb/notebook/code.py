@@ -181,16 +181,23 @@ def assigned_names(node: ast.stmt) -> Iterator[str]:
             if current is not node:
                 yield current.name
             continue
-        if isinstance(current, ast.Lambda):
+        if isinstance(current, ast.Lambda | ast.Constant):
             continue
-        if isinstance(current, ast.Name) and isinstance(current.ctx, ast.Store | ast.Del):
-            yield current.id
-        elif isinstance(current, ast.ExceptHandler) and current.name:
+        if isinstance(current, ast.Name):
+            if not isinstance(current.ctx, ast.Load):
+                yield current.id
+            continue  # most nodes are names and constants, with nothing below
+        if isinstance(current, ast.ExceptHandler) and current.name:
             yield current.name
         elif isinstance(current, ast.comprehension):
             waiting.append(current.iter)
             continue
-        waiting.extend(ast.iter_child_nodes(current))
+        for key in current._fields:
+            value = getattr(current, key, None)
+            if isinstance(value, ast.AST):
+                waiting.append(value)
+            elif isinstance(value, list):
+                waiting.extend(part for part in value if isinstance(part, ast.AST))
 
 
 def _constant_name(node: ast.stmt) -> str:

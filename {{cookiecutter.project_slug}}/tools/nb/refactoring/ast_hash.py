@@ -11,6 +11,7 @@ import ast
 import builtins
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from hashlib import sha256
 from typing import Any, TypeGuard
 
@@ -52,6 +53,11 @@ def shape(skeletons: Iterable[Skeleton]) -> str:
         parts.append(skeleton.digest)
         parts += [str(numbers.setdefault(name, len(numbers))) for name in skeleton.names]
     return _digest(" ".join(parts))
+
+
+@cache
+def _with_effect(fields: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(key for key in fields if key not in WITHOUT_EFFECT)
 
 
 def _digest(text: str) -> str:
@@ -179,25 +185,32 @@ class _Writer:
         if isinstance(node, ast.Name):
             self._name(node.id)
             return
-        if isinstance(node, ast.AnnAssign):
-            if isinstance(node.target, ast.Name) and node.target.id in self.fixed:
-                self.tokens.append(ast.dump(node.annotation))  # a field of a dataclass, say
-            node = ast.Assign([node.target], node.value or ast.Constant(...))
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            self.imported.update({found.binds: found.origin for found in imports_of(node)})
-        self.tokens.append(type(node).__name__)
-        if isinstance(node, ast.ClassDef):
-            self.fixed |= {name for statement in node.body for name in _members(statement)}
-        named = BINDING.get(type(node), "")
-        for key in node._fields:
+        if isinstance(node, ast.stmt):
+            node = self._begin_statement(node)
+        kind = type(node)
+        self.tokens.append(kind.__name__)
+        named = BINDING.get(kind, "")
+        for key in _with_effect(kind._fields):
             value: Any = getattr(node, key, None)
             if key == named and value is not None:
                 self._name(value)
-            elif key == "names" and isinstance(node, ast.Global | ast.Nonlocal):
+            elif kind in (ast.Global, ast.Nonlocal):
                 for name in value:
                     self._name(name)
-            elif key not in WITHOUT_EFFECT:
+            else:
                 self.write(value)
+
+    def _begin_statement(self, node: ast.stmt) -> ast.stmt:
+        """Note the names that a statement fixes; return the statement in its plainest form."""
+        if isinstance(node, ast.AnnAssign):
+            if isinstance(node.target, ast.Name) and node.target.id in self.fixed:
+                self.tokens.append(ast.dump(node.annotation))  # a field of a dataclass, say
+            return ast.Assign([node.target], node.value or ast.Constant(...))
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            self.imported.update({found.binds: found.origin for found in imports_of(node)})
+        elif isinstance(node, ast.ClassDef):
+            self.fixed |= {name for statement in node.body for name in _members(statement)}
+        return node
 
     def _name(self, name: str) -> None:
         known = self.imported.get(name) or ("" if name in self.bound else self.shapes.meaning(name))

@@ -18,8 +18,8 @@ from nb.project import NbError, edit_lock, write_whole
 
 from . import relocate, rerun
 from .ast_hash import Shapes
-from .duplicates import CodePlace, Source, read_sources
 from .nbdev_cells import write_module
+from .sources import CodePlace, Source, read_sources
 
 
 @dataclass
@@ -187,7 +187,7 @@ def _copies(sources: Iterable[Source], name: str, origin: str) -> list[_Copy]:
         _Copy(
             source,
             found,
-            source.place(found.cell, [found.node], found.name),
+            source.place(found),
             source.shapes.of_definition(found),
         )
         for source in sources

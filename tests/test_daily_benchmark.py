@@ -1,0 +1,39 @@
+"""The benchmark of daily commands keeps a history, and names what became slower."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks import daily, history
+
+
+def test_only_what_became_slower_by_over_a_tenth_is_named() -> None:
+    ratios = {"a": 0.5, "b": 1.09, "c": 1.2}
+    assert history.slower(ratios) == ["c: 1.20 times the baseline"]
+
+
+def test_the_history_gets_a_line_without_a_path_of_the_machine(tmp_path: Path) -> None:
+    file = tmp_path / "history.jsonl"
+    history.add_to_history("daily", "1a2b3c4", {"nb status": 0.5}, file)
+    history.add_to_history("daily", "1a2b3c4", {"nb status": 0.61234}, file)
+    first, second = map(json.loads, file.read_text(encoding="utf-8").splitlines())
+    assert (first["schema"], first["baseline"]) == (history.SCHEMA, "1a2b3c4")
+    assert second["ratios"] == {"nb status": 0.612}
+    assert "/" not in first["machine"] and str(Path.home()) not in file.read_text()
+
+
+def test_an_unknown_baseline_is_named_before_anything_is_made(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert daily.main(["--baseline", "no-such-commit"]) == 2
+    assert "no-such-commit is no commit" in capsys.readouterr().err
+
+
+def test_the_table_shows_both_versions_and_the_aim() -> None:
+    taken = {"`make test`": (50.0, 17.0), "`git add` of one notebook": (0.04, 0.03)}
+    rows = daily.table(taken, "1a2b3c4").splitlines()[2:]
+    assert rows[0] == "| `make test` | 50.000 | 17.000 | 0.34 | 20 |"
+    assert rows[1] == "| `git add` of one notebook | 0.040 | 0.030 | 0.75 |  |"

@@ -1,0 +1,102 @@
+"""Scan of a project's code for clone detection, in several processes where there is much code."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
+from multiprocessing import parent_process
+from multiprocessing.connection import wait
+from pathlib import Path
+from threading import Thread
+from typing import NamedTuple
+
+from nb.exit_codes import ExitCode
+from nb.notebook.code import project_package
+from nb.notebook.content import Sources, production_notebooks
+from nb.project import NbError
+
+from .sources import NOTEBOOKS, PlacedDefinition, Run, Source, read_modules, read_source, warn_of
+
+# Fewer notebooks are scanned before other processes would have started.
+PARALLEL_FROM = 100
+# Notebooks that a process takes at once.
+CHUNK = 10
+
+
+class Scan(NamedTuple):
+    """The definitions and runs of a notebook or module, without its syntax trees."""
+
+    definitions: list[PlacedDefinition]
+    runs: list[Run]
+
+
+def scan_project(root: Path) -> list[Scan]:
+    """Return the scans of the modules below `src/`, then those of all notebooks.
+
+    A file that cannot be read or compared is left out with a line on standard error.
+    """
+    found = [_scan(source) for source in read_modules(root, Sources(root / "src"))]
+    found += _scan_notebooks(root, production_notebooks(root / NOTEBOOKS))
+    for each in found:
+        if isinstance(each, NbError):
+            warn_of(each, root)
+    return [each for each in found if isinstance(each, Scan)]
+
+
+def _scan(source: Source) -> Scan | NbError:
+    try:
+        return Scan(list(source.placed_definitions()), list(source.runs()))
+    except RecursionError:
+        return NbError(f"{source.path} holds code that is nested too deeply to be compared.")
+
+
+def _scan_notebooks(root: Path, paths: Iterable[Path]) -> list[Scan | NbError]:
+    chosen = list(paths)
+    processes = min(_processors(), len(chosen) // CHUNK)
+    scan = partial(_scan_notebook, root, project_package(root))
+    if len(chosen) < PARALLEL_FROM or processes < 2:
+        return list(map(scan, chosen))
+    pool = ProcessPoolExecutor(processes, initializer=_begin)
+    try:
+        return list(pool.map(scan, chosen, chunksize=CHUNK))
+    except BrokenProcessPool:
+        sentence = "a process that read notebooks was killed; is there enough memory?"
+        raise NbError(sentence, ExitCode.KILLED) from None
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _processors() -> int:
+    """Return the number of processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _begin() -> None:
+    """Prepare a process: it ends with the command that started it, which alone obeys Ctrl-C.
+
+    Syntax trees have no cycles and are many: looking for cycles would take a third of the time.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with_parent, daemon=True).start()
+    gc.disable()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent:
+        wait([parent.sentinel])
+        os._exit(ExitCode.FAILED)
+
+
+def _scan_notebook(root: Path, package: str, path: Path) -> Scan | NbError:
+    try:
+        return _scan(read_source(path, root, package))
+    except NbError as error:
+        return error
