@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from nb.authoring.promote import SAMPLE_ROWS, SMALL_BYTES, write_sample
+from nb.authoring.samples import SAMPLE_ROWS, SMALL_BYTES, write_sample
 
 
 @pytest.mark.parametrize("name", ["data/raw/a.csv", "data/raw/a.bin"])

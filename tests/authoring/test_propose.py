@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from nb.authoring import propose
+from nb.authoring.path_rewriting import Paths, with_paths
 from nb.notebook.code import names_of_notebook
 from nb.notebook.file import CellFile, read_cells
 
@@ -64,14 +65,14 @@ def test_paths_are_written_from_the_root(root: Path, before: str, after: str) ->
     (other / "data" / "raw").mkdir(parents=True)
     before = before.replace("{root}", str(root)).replace("{other}", str(other))
     file = notebook(folder / "a.ipynb", before)
-    changed = propose.with_paths(file, propose.Paths(root, folder, used=USED))
+    changed = with_paths(file, Paths(root, folder, used=USED))
     assert changed.get(1, before) == after.replace("{other}", str(other))
 
 
 def test_for_a_copy_only_absolute_paths_change(root: Path) -> None:
     folder = root / "notebooks" / "exploratory"
     file = notebook(folder / "a.ipynb", f"a = '{root}/data/raw/a.csv'\nb = '../../data/raw/a.csv'")
-    changed = propose.with_paths(file, propose.Paths(root, folder, target="/copy"))
+    changed = with_paths(file, Paths(root, folder, target="/copy"))
     assert changed == {1: "a = '/copy/data/raw/a.csv'\nb = '../../data/raw/a.csv'"}
 
 

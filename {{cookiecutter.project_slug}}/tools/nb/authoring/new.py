@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from nb.declaration.editor import add_stage
 from nb.declaration.naming import numbers_in, production_name, slug_of, title_of
 from nb.declaration.reader import FILE
 from nb.git.wiring import git
+from nb.notebook.new_cell import new_cell, new_notebook_text
+from nb.notebook.parameters import TAG
 from nb.project import NbError, write_whole
 
 EXPLORATORY = Path("notebooks/exploratory")
-KERNELSPEC = {"display_name": "python3", "language": "python", "name": "python3"}
 PARAMETERS = "# Seed of everything random.\nseed: int = 42"
 PURPOSE = "Which question this answers, from which inputs, and who uses its outputs."
 FILES = """\
@@ -132,19 +131,8 @@ def _production_cells(title: str, package: str) -> Cells:
 
 
 def _save(root: Path, notebook: Path, cells: Cells) -> None:
-    """Write a notebook file in the normalized form that Git stores."""
-    content = {
-        "cells": [_cell(*cell) for cell in cells],
-        "metadata": {"kernelspec": KERNELSPEC, "language_info": {"name": "python"}},
-        "nbformat": 4,
-        "nbformat_minor": 5,
-    }
-    text = json.dumps(content, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
-    write_whole(root / notebook, text)
-
-
-def _cell(name: str, kind: str, source: str) -> dict[str, Any]:
-    tags = {"tags": ["parameters"]} if name == "parameters" else {}
-    cell = {"cell_type": kind, "id": name, "metadata": tags}
-    cell["source"] = source.splitlines(keepends=True)
-    return {**cell, "execution_count": None, "outputs": []} if kind == "code" else cell
+    made = [
+        new_cell(source, kind=kind, name=name, tags=[TAG] if name == TAG else ())
+        for name, kind, source in cells
+    ]
+    write_whole(root / notebook, new_notebook_text(made))

@@ -1,13 +1,11 @@
-"""Proposals for a production notebook: paths rewritten from the root, constants as parameters."""
+"""Parameters proposed for a production notebook: the constants of an exploratory notebook."""
 
 from __future__ import annotations
 
 import ast
-import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from nb.notebook.code import Names, needed_names
@@ -15,150 +13,8 @@ from nb.notebook.file import CellFile
 from nb.notebook.magics import mask
 from nb.notebook.types import kind_of_default, literal
 
-# A path inside a longer text, such as a query: in quotes, or beginning with dots.
-_QUOTED = re.compile(r"'([^'\n]+)'|\"([^\"\n]+)\"")
-_DOTTED = re.compile(r"(?<![\w./])(?:\.\.?/)+[\w./*-]*")
 _CHANGING = {"append", "extend", "insert", "update", "pop", "remove", "sort", "add", "clear"}
 _CHANGING |= {"setdefault", "discard", "reverse", "popitem"}
-
-
-@dataclass(frozen=True)
-class Paths:
-    """The rule by which path literals are rewritten for another working directory.
-
-    Attributes:
-        root: the project's root.
-        folder: the notebook's present working directory.
-        target: the prefix for the root in the result; empty for paths relative to the root.
-        used: the files that the notebook uses, relative to the root, each with the new path.
-    """
-
-    root: Path
-    folder: Path
-    target: str = ""
-    used: Mapping[str, str] | None = None
-
-    def written(self, text: str) -> str:
-        """Return the rewritten path for a text that is a path of the project; else the text."""
-        if not text or "\n" in text or len(text) > 500:
-            return text
-        name = self._relative(text)
-        if name is None:
-            return text
-        name = (self.used or {}).get(name, name)
-        if self.target:
-            name = f"{self.target}/{name}" if name != "." else self.target
-        return f"{name}/" if text.endswith("/") else name
-
-    def _relative(self, text: str) -> str | None:
-        path = Path(text).expanduser() if text.startswith("~/") else Path(text)
-        if path.is_absolute():
-            return self._inside(path) or self._foreign(path)
-        if self.target:  # relative paths are valid in a copy, too
-            return None
-        name = self._inside(self.folder / path)
-        if name is None:
-            return None
-        known = any(use == name or use.startswith(f"{name}/") for use in self.used or ())
-        dotted = re.match(r"\.\.?(/|$)", text) and (self.root / name).exists()
-        # A single dot is more often a separator than a folder.
-        return name if text not in (".", "./") and (known or dotted) else None
-
-    def _inside(self, path: Path) -> str | None:
-        path = Path(os.path.normpath(path))
-        if path.is_relative_to(self.root):
-            return path.relative_to(self.root).as_posix()
-        resolved = path.parent.resolve() / path.name
-        if resolved.is_relative_to(self.root):
-            return resolved.relative_to(self.root).as_posix()
-        return None
-
-    def _foreign(self, path: Path) -> str | None:
-        """Return the project path that matches the end of another machine's absolute path."""
-        if path.exists():
-            return None
-        for start in range(1, len(path.parts) - 1):
-            tail = Path(*path.parts[start:])
-            if (self.root / tail).exists() or (
-                len(tail.parts) > 1 and (self.root / tail.parent).is_dir()
-            ):
-                return tail.as_posix()
-        return None
-
-
-def with_paths(file: CellFile, paths: Paths) -> dict[int, str]:
-    """Return the new source of each cell in which path literals change."""
-    changed = {cell.number: _rewritten(cell.source, paths) for cell in file.cells}
-    sources = {cell.number: cell.source for cell in file.cells}
-    return {number: text for number, text in changed.items() if text != sources[number]}
-
-
-def _rewritten(source: str, paths: Paths) -> str:
-    masked = mask(source)
-    if masked is None:
-        return _DOTTED.sub(lambda found: paths.written(found[0]), source)
-    hidden = tuple(
-        _DOTTED.sub(lambda found: paths.written(found[0]), line) for line in masked.hidden
-    )
-    text = masked.text
-    lines = [0]
-    for line in text.splitlines(keepends=True):
-        lines.append(lines[-1] + len(line.encode()))
-    content = text.encode()
-    for start, end, new in sorted(_edits(text, lines, paths), reverse=True):
-        content = content[:start] + new.encode() + content[end:]
-    return type(masked)(content.decode(), hidden).unmask(content.decode())
-
-
-def _edits(text: str, lines: list[int], paths: Paths) -> Iterator[tuple[int, int, str]]:
-    """Yield replacements of literals: start and end, in bytes, and the new text."""
-    content = text.encode()
-    tree = ast.parse(text)
-    inner = {
-        id(part)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.JoinedStr)
-        for part in ast.walk(node)
-        if part is not node
-    }
-    # The right side of a sum, `root + "/data"`, is only part of a path.
-    added = (node for node in ast.walk(tree) if isinstance(node, ast.BinOp))
-    inner |= {id(node.right) for node in added if isinstance(node.op, ast.Add)}
-    for node in ast.walk(tree):
-        if id(node) in inner:
-            continue
-        match node:
-            case (
-                ast.Constant(value=str(value))
-                | ast.JoinedStr(values=[ast.Constant(value=str(value)), *_])
-            ):
-                start = lines[node.lineno - 1] + node.col_offset
-                end = lines[(node.end_lineno or node.lineno) - 1] + (node.end_col_offset or 0)
-            case _:
-                continue
-        old = content[start:end].decode()
-        new = old
-        for part, changed in _parts(value, paths):
-            new = new.replace(part, changed, 1)
-        if new != old:
-            yield start, end, new
-
-
-def _parts(value: str, paths: Paths) -> Iterator[tuple[str, str]]:
-    """Yield changed paths, old and new, in a literal: the whole literal, or quoted parts."""
-    candidates = [value]
-    if any(mark in value for mark in "'\""):
-        candidates += [one or two for one, two in _QUOTED.findall(value)]
-    for text in candidates:
-        # The beginning of an f-string may end in the middle of a name.
-        folder, slash, rest = text.rpartition("/")
-        whole = paths.written(text)
-        if whole != text:
-            yield text, whole
-            return
-        if slash and rest and (start := paths.written(folder)) != folder and folder:
-            yield f"{folder}/", f"{start}/"
-            return
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from nb.terminal import colored, echo, secho, style
 from . import count
 
 if TYPE_CHECKING:
-    from nb.authoring.promote import Promotion
+    from nb.authoring.promotion import Promotion
     from nb.refactoring.duplicates import Duplicate
     from nb.refactoring.rerun import Compared
 
@@ -76,7 +76,7 @@ def promote_command(
       nb promote --dry-run notebooks/exploratory/02-am-prices.ipynb
     """
     from nb.authoring.promote import promote_notebook as run_promotion
-    from nb.authoring.promote import proposal
+    from nb.authoring.promotion import proposal
 
     path = Path(notebook)
     if not path.is_file():

@@ -1,0 +1,70 @@
+"""Samples of inputs for the smoke test of a new stage."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from nb.declaration.reader import read_entries
+from nb.git.wiring import git
+from nb.workcopy.copying import copy_file
+from nb.workcopy.smoke import COPIED, SMALL
+
+from .promotion import Workspace
+
+# A smaller input is copied whole: the smoke test gains nothing from cutting a sample.
+SMALL_BYTES = 200_000
+SAMPLE_ROWS = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Samples:
+    """The samples that were written, and a note on each input that needs a hand."""
+
+    files: Sequence[str]
+    notes: Sequence[str]
+
+
+def sample_inputs(space: Workspace, reads: Sequence[str]) -> Samples:
+    """Write samples of the inputs that no stage makes into the copy."""
+    made = {out for stage in read_entries(space.root) for out in stage.outputs}
+    files: list[str] = []
+    notes: list[str] = []
+    for name in reads:
+        if name in made or PurePosixPath(name).parts[0] in COPIED:
+            continue
+        sample = SMALL / name
+        if not (space.root / sample).exists():
+            if write_sample(space.copy / name, space.copy / sample):
+                files.append(sample.as_posix())
+            else:
+                notes.append(
+                    f"the smoke test (make test) needs a small {sample.as_posix()}: {name} is too "
+                    "large to be one"
+                )
+        if not git(space.root, "ls-files", "--", name, f"{name}.dvc", check=False).strip():
+            advice = f"dvc add {shlex.quote(name)}"
+            notes.append(f"{name} is in no version control, so no other clone has it: {advice}")
+    return Samples(files=files, notes=notes)
+
+
+def write_sample(source: Path, target: Path) -> bool:
+    """Write a small sample of an input for the smoke test; return whether that was possible."""
+    if source.stat().st_size <= SMALL_BYTES:
+        copy_file(source, target)
+        return True
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.suffix in (".csv", ".tsv"):
+        with source.open("rb") as file:
+            target.write_bytes(
+                b"".join(line for line, _ in zip(file, range(SAMPLE_ROWS), strict=False))
+            )
+        return True
+    if source.suffix == ".parquet":
+        import pandas as pd
+
+        pd.read_parquet(source).head(SAMPLE_ROWS).to_parquet(target)
+        return target.stat().st_size <= SMALL_BYTES
+    return False
