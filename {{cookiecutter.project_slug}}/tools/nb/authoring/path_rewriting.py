@@ -12,9 +12,13 @@ from pathlib import Path
 from nb.notebook.file import CellFile
 from nb.notebook.magics import mask
 
-# A path inside a longer text, such as a query: in quotes, or beginning with dots.
+# A path inside a longer text, such as a query.
 _QUOTED = re.compile(r"'([^'\n]+)'|\"([^\"\n]+)\"")
-_DOTTED = re.compile(r"(?<![\w./])(?:\.\.?/)+[\w./*-]*")
+# A word of a shell line that may be a path. The name before a `=` of an option is not part of one.
+_WORD = re.compile(r"(?<![\w./~*-])[\w./~*][\w./~*-]*")
+# Functions that write a file under a longer name than they are given: `np.save("a")` writes a.npy.
+SUFFIX_ADDERS = {"save", "savez", "savez_compressed", "savefig", "make_archive", "render", "open"}
+LONGEST_PATH = 500
 
 
 @dataclass(frozen=True)
@@ -35,12 +39,30 @@ class Paths:
 
     def written(self, text: str) -> str:
         """Return the rewritten path for a text that is a path of the project; else the text."""
-        if not text or "\n" in text or len(text) > 500:
+        if not text or "\n" in text or len(text) > LONGEST_PATH:
             return text
         name = self._relative(text)
         if name is None:
             return text
         name = (self.used or {}).get(name, name)
+        return self._prefixed(name, text)
+
+    def without_suffix(self, text: str) -> str:
+        """Return the rewritten path for a text to which a library adds the suffix."""
+        if self.target or not text or "\n" in text or len(text) > LONGEST_PATH:
+            return text
+        name = self._inside(self.folder / text)
+        used = self.used or {}
+        if name is None or name in used:
+            return text
+        longer = {
+            new.removesuffix(old.removeprefix(name))
+            for old, new in used.items()
+            if old.startswith(f"{name}.") and new.endswith(old.removeprefix(name))
+        }
+        return self._prefixed(longer.pop(), text) if len(longer) == 1 else text
+
+    def _prefixed(self, name: str, text: str) -> str:
         if self.target:
             name = f"{self.target}/{name}" if name != "." else self.target
         return f"{name}/" if text.endswith("/") else name
@@ -91,10 +113,8 @@ def with_paths(file: CellFile, paths: Paths) -> dict[int, str]:
 def _rewritten(source: str, paths: Paths) -> str:
     masked = mask(source)
     if masked is None:
-        return _DOTTED.sub(lambda found: paths.written(found[0]), source)
-    hidden = tuple(
-        _DOTTED.sub(lambda found: paths.written(found[0]), line) for line in masked.hidden
-    )
+        return _WORD.sub(lambda found: paths.written(found[0]), source)
+    hidden = tuple(_WORD.sub(lambda found: paths.written(found[0]), line) for line in masked.hidden)
     text = masked.text
     lines = [0]
     for line in text.splitlines(keepends=True):
@@ -119,6 +139,7 @@ def _edits(text: str, lines: list[int], paths: Paths) -> Iterator[tuple[int, int
     # The right side of a sum, `root + "/data"`, is only part of a path.
     added = (node for node in ast.walk(tree) if isinstance(node, ast.BinOp))
     inner |= {id(node.right) for node in added if isinstance(node.op, ast.Add)}
+    shortened = set(map(id, _names_without_suffix(tree)))
     for node in ast.walk(tree):
         if id(node) in inner:
             continue
@@ -135,8 +156,28 @@ def _edits(text: str, lines: list[int], paths: Paths) -> Iterator[tuple[int, int
         new = old
         for part, changed in _parts(value, paths):
             new = new.replace(part, changed, 1)
+        if new == old and id(node) in shortened:
+            new = old.replace(value, paths.without_suffix(value), 1)
         if new != old:
             yield start, end, new
+
+
+def _names_without_suffix(tree: ast.Module) -> Iterator[ast.expr]:
+    """Yield the arguments of functions that add a suffix, and the values of names among them."""
+    calls = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in SUFFIX_ADDERS
+    ]
+    given = [value for call in calls for value in (*call.args, *(k.value for k in call.keywords))]
+    names = {value.id for value in given if isinstance(value, ast.Name)}
+    yield from given
+    for node in ast.walk(tree):
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value) if name in names:
+                yield value
 
 
 def _parts(value: str, paths: Paths) -> Iterator[tuple[str, str]]:

@@ -228,5 +228,12 @@ def title_of_notebook(content: Mapping[str, Any]) -> str:
         if cell["cell_type"] == "markdown":
             found = re.search(r"^#+ +(.+)$", source_text(cell), re.M)
             if found:
-                return found[1].strip().strip("*")
+                return plain_text(found[1])
     return ""
+
+
+def plain_text(markdown: str) -> str:
+    """Return a line of Markdown as plain text: links as their words, no emphasis, no tags."""
+    text = re.sub(r"!?\[([^]]*)\]\([^)]*\)", r"\1", markdown)
+    text = re.sub(r"<[^>]+>|[`*]|(?<!\w)_+|_+(?!\w)|\s#+\s*$", "", text)
+    return " ".join(text.split())

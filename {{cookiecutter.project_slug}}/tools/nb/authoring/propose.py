@@ -6,15 +6,24 @@ import ast
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from nb.notebook.code import Names, needed_names
+from nb.notebook.content import Cell, Notebook
 from nb.notebook.file import CellFile
 from nb.notebook.magics import mask
-from nb.notebook.types import kind_of_default, literal
+from nb.notebook.parameters import TAG, read_parameters
+from nb.notebook.types import coerce, kind_of_default, literal
+from nb.project import NbError
 
 _CHANGING = {"append", "extend", "insert", "update", "pop", "remove", "sort", "add", "clear"}
 _CHANGING |= {"setdefault", "discard", "reverse", "popitem"}
+# Methods of tables that take names of columns, and keywords that name columns anywhere.
+_BY_COLUMN = {"drop", "filter", "groupby", "pivot", "pivot_table", "set_index", "sort_values"}
+_COLUMN_KEYWORDS = {"by", "columns", "hue", "on", "left_on", "right_on", "subset", "usecols"}
+# Longer values are texts and tables: characters and spaces of a text, items of a list.
+LONGEST_CHOICE, MOST_WORDS, LONGEST_LIST = 60, 3, 10
 
 
 @dataclass(frozen=True)
@@ -42,7 +51,8 @@ def proposed_parameters(file: CellFile, names: Names) -> list[Proposed]:
     """Return top-level constants that can become parameters.
 
     Those are assigned once, to a literal, changed nowhere, and used by no function or class: a
-    constant that a function uses moves with that function to the module.
+    constant that a function uses moves with that function to the module. Names of columns, tables
+    of values and longer texts stay in the code: a run with others would be another notebook.
     """
     used = {
         needed
@@ -51,7 +61,7 @@ def proposed_parameters(file: CellFile, names: Names) -> list[Proposed]:
         if not one.is_constant
         for needed in needed_names(one.masked.text if one.has_magic else one.text)
     }
-    fixed = used | set(_changed_names(file))
+    fixed = used | set(_changed_names(file)) | set(_column_names(file))
     found: list[Proposed] = []
     for name, definitions in names.definitions.items():
         one = definitions[0]
@@ -68,7 +78,7 @@ def _proposed(name: str, definition: Any) -> Proposed | None:
         kind = kind_of_default(node.value, value)
     except ValueError:
         return None
-    if value in (None, [], {}, ()) or (isinstance(value, str) and "\n" in value):
+    if value in (None, [], {}, ()) or not _is_setting(value):
         return None
     lines = definition.masked.text.split("\n")
     first = node.lineno - 1
@@ -78,7 +88,53 @@ def _proposed(name: str, definition: Any) -> Proposed | None:
     _, _, beside = lines[node.end_lineno - 1].encode()[node.end_col_offset :].partition(b"#")
     comment = " ".join(filter(None, [*above, beside.decode().strip()]))
     code = f"{name}: {kind.text} = {ast.get_source_segment(definition.masked.text, node.value)}"
+    if not _is_readable(code):
+        return None
     return Proposed(name, definition.cell, (first, node.end_lineno), code, value, comment)
+
+
+def _is_setting(value: Any) -> bool:
+    """Whether a value is a number, a choice, a date, a path, or a short list of those."""
+    if isinstance(value, str):
+        return len(value) <= LONGEST_CHOICE and "\n" not in value and value.count(" ") < MOST_WORDS
+    if isinstance(value, list | tuple):
+        nested = any(isinstance(item, list | tuple | dict) for item in value)
+        return len(value) <= LONGEST_LIST and not nested and all(map(_is_setting, value))
+    return not isinstance(value, dict)
+
+
+def _is_readable(code: str) -> bool:
+    """Whether the reader of parameters cells accepts an assignment, and its value in a config."""
+    cell = Notebook(Path("proposed.ipynb"), "", (Cell(1, code, (TAG,)),))
+    try:
+        (parameter,) = read_parameters(cell)
+        coerce(parameter.kind, parameter.default)
+    except ValueError:  # a Mismatch
+        return False
+    except NbError:
+        return False
+    return True
+
+
+def _column_names(file: CellFile) -> Iterator[str]:
+    """Yield names that select parts of a table: `table[TARGET]`, `table.groupby(KEYS)`."""
+    for cell in file.cells:
+        masked = mask(cell.source)
+        for node in ast.walk(masked.tree) if masked else ():
+            match node:
+                case ast.Subscript(slice=key):
+                    yield from _selecting(key)
+                case ast.Call(func=ast.Attribute(attr=method)) if method in _BY_COLUMN:
+                    for argument in (*node.args, *(one.value for one in node.keywords)):
+                        yield from _selecting(argument)
+                case ast.keyword(arg=name, value=value) if name in _COLUMN_KEYWORDS:
+                    yield from _selecting(value)
+
+
+def _selecting(node: ast.expr) -> Iterator[str]:
+    for part in ast.walk(node):
+        if isinstance(part, ast.Name) and not isinstance(node, ast.Compare | ast.Slice):
+            yield part.id
 
 
 def _changed_names(file: CellFile) -> Iterator[str]:

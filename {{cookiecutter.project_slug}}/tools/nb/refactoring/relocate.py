@@ -26,6 +26,7 @@ from nb.notebook.code import (
     Definition,
     Import,
     Names,
+    caller_access,
     changed_globals,
     names_of_module,
     needed_names,
@@ -104,6 +105,10 @@ def _movable(found: Sequence[Definition], where: str) -> Definition:
     if definition.has_magic:
         reason = "holds lines of IPython (% or !), which a module cannot"
         raise NbError(f"{where}: {name} (code cell {definition.cell}) {reason}; replace them first")
+    reader = caller_access(definition.node)
+    if reader:
+        reason = f"calls {reader}, which sees the names of the notebook; hand the values over"
+        raise NbError(f"{where}: {name} (code cell {definition.cell}) {reason}")
     changed = sorted(changed_globals(definition.text))
     if changed:
         reason = f"changes the notebook's variable {changed[0]}; return the value instead"
