@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from nb.authoring.production import plain_text
 from nb.authoring.recorded_calls import NotPlain, code_of
-from nb.authoring.samples import SAMPLE_ROWS, SMALL_BYTES, write_sample
+from nb.authoring.stage_tests import SAMPLE_ROWS, SMALL_BYTES, write_sample
 
 
 @pytest.mark.parametrize("name", ["data/raw/a.csv", "data/raw/a.bin"])

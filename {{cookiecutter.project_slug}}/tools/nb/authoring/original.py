@@ -17,6 +17,7 @@ from nb.workcopy.copying import copy_file
 
 from .path_rewriting import Paths, with_paths
 from .promotion import FIGURES, Choices, Workspace
+from .randomness import with_seed
 
 MODELS = (".joblib", ".pkl", ".pickle", ".onnx", ".pt")
 _NAME_ERROR = re.compile(r"name '(\w+)' is not defined")
@@ -40,7 +41,9 @@ class Original:
 
 
 def run_original(space: Workspace, choices: Choices) -> Original:
-    """Run the unchanged notebook from top to bottom and set its outputs aside for the proof.
+    """Run the notebook from top to bottom and set its outputs aside for the proof.
+
+    The notebook is unchanged, but for the seed that a person asks for.
 
     Raises:
         NbError: if the notebook fails, or its files cannot be those of a stage.
@@ -49,6 +52,8 @@ def run_original(space: Workspace, choices: Choices) -> Original:
     file = read_cells(root / source)
     if not file.cells:
         raise NbError(f"{source.as_posix()} has no code cell to promote", 2)
+    if choices.seed is not None:
+        file = with_seed(file, choices.seed)
     paths = Paths(root, (root / source).parent, target=str(copy))
     private = file.edited(with_paths(file, paths))
     (copy / source).write_text(private, encoding="utf-8", newline="")

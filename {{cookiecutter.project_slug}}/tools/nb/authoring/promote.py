@@ -20,13 +20,13 @@ from nb.notebook import fingerprints
 from nb.project import NbError, program, program_environment
 from nb.workcopy import clean_copy
 
-from .example_tests import ExampleTests, write_example_tests
 from .lint import ruff_findings
 from .original import Original, run_original
 from .production import Production, write_production
 from .promotion import FIGURES, Choices, Promotion, Workspace
 from .proof import prove
-from .samples import sample_inputs
+from .randomness import unseeded_calls
+from .stage_tests import ExampleTests, sample_inputs, write_example_tests
 
 
 def promote_notebook(
@@ -86,6 +86,7 @@ def _proved(space: Workspace, original: Original, production: Production) -> Pro
     if choices.module and not any(row.difference for row in rows):
         tests = write_example_tests(space, production.moved, choices)
     files = [*production.files, FILE, *samples.files, *([tests.path] if tests.path else [])]
+    calls = unseeded_calls(original.file)
     gaps = [f"the contract may lack {unseen}" for unseen in original.unseen]
     return Promotion(
         choices=choices,
@@ -98,6 +99,8 @@ def _proved(space: Workspace, original: Original, production: Production) -> Pro
         rows=rows,
         files=files,
         notes=[*gaps, *samples.notes, *_findings(space.copy, choices, files)],
+        unseeded=[f"{call.name} in code cell {call.cell}" for call in calls],
+        seedable=bool(calls) and all(call.generator for call in calls),
         diff=_diff(space, files),
     )
 

@@ -97,6 +97,8 @@ class Promotion:
         rows: the proof.
         files: the files that are new or changed, outputs left out.
         notes: open tasks, a line each.
+        unseeded: calls of the notebook whose results differ in each run, each with the cell.
+        seedable: whether a seed would make all of them repeatable.
         diff: the changes, as a unified diff.
     """
 
@@ -110,6 +112,8 @@ class Promotion:
     rows: Sequence[ProofRow] = ()
     files: Sequence[str] = ()
     notes: Sequence[str] = ()
+    unseeded: Sequence[str] = ()
+    seedable: bool = False
     diff: str = ""
 
     @property
@@ -118,8 +122,24 @@ class Promotion:
         return any(row.difference for row in self.rows)
 
 
-def proposal(root: Path, notebook: Path, name: str = "", module: str = "") -> Choices:
+def proposal(
+    root: Path,
+    notebook: Path,
+    name: str = "",
+    module: str = "",
+    *,
+    leave_functions: bool = False,
+    seed: int | None = None,
+) -> Choices:
     """Return default names for the production notebook and the module.
+
+    Args:
+        root: the project's root.
+        notebook: the exploratory notebook.
+        name: the name of the production notebook, if it is given.
+        module: the module for functions, if it is given.
+        leave_functions: leave functions and classes in the notebook.
+        seed: the seed for a notebook that has none.
 
     Raises:
         NbError: if the notebook is a production notebook already, or the name is taken or invalid.
@@ -137,4 +157,4 @@ def proposal(root: Path, notebook: Path, name: str = "", module: str = "") -> Ch
         hint = f"name it with --as, such as --as {stage}-2"
         raise NbError(f"{str(error).partition(';')[0].rstrip('.')}; {hint}", 2) from None
     chosen = module_name(root, module) if module else module_of_stage(root, made.stage)
-    return Choices(name=made.stem, module=chosen)
+    return Choices(name=made.stem, module="" if leave_functions else chosen, seed=seed)
