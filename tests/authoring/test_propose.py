@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from nb.authoring import propose
-from nb.authoring.path_rewriting import Paths, with_paths
+from nb.authoring.path_rewriting import Paths, with_output_paths, with_paths
 from nb.notebook.code import names_of_notebook
 from nb.notebook.file import CellFile, read_cells
 
@@ -83,6 +83,36 @@ def test_for_a_copy_only_absolute_paths_change(root: Path) -> None:
     file = notebook(folder / "a.ipynb", f"a = '{root}/data/raw/a.csv'\nb = '../../data/raw/a.csv'")
     changed = with_paths(file, Paths(root, folder, target="/copy"))
     assert changed == {1: "a = '/copy/data/raw/a.csv'\nb = '../../data/raw/a.csv'"}
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (
+            "t.to_csv('data/out.csv', index=False)",
+            "t.to_csv(paths.output('data/out.csv'), index=False)",
+        ),
+        ("np.save('data/out', x)", "np.save(paths.output('data/out'), x)"),
+        ("f = Path('data/out.csv')", "f = paths.output('data/out.csv')"),
+        ("é = 1; save(fname='data/out.csv')", "é = 1; save(fname=paths.output('data/out.csv'))"),
+        *(
+            (same, same)
+            for same in (
+                "t.to_csv('data/other.csv')",
+                "OUT = 'data/out.csv'",
+                "print('data/out.csv')",
+                "t.to_csv(f'data/out.csv')",
+                "!cat data/out.csv",
+                "save('')",
+            )
+        ),
+    ],
+)
+def test_an_output_is_written_by_the_projects_function(
+    tmp_path: Path, before: str, after: str
+) -> None:
+    file = notebook(tmp_path / "a.ipynb", before)
+    assert with_output_paths(file, ["data/out.csv"]).get(1, before) == after
 
 
 def names(tmp_path: Path, *sources: str) -> list[str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nb.declaration.editor import add_stage
-from nb.declaration.naming import numbers_in, production_name, slug_of, title_of
+from nb.declaration.naming import numbers_in, package_with_paths, production_name, slug_of, title_of
 from nb.declaration.reader import FILE
 from nb.git.wiring import git
 from nb.notebook.new_cell import new_cell, new_notebook_text
@@ -49,7 +49,7 @@ def new_exploratory(root: Path, name: str) -> Made:
     for path in (root / EXPLORATORY).glob(f"*-{who}-{slug}.ipynb"):
         raise NbError(f"{path.name} exists; choose another name.", 2)
     notebook = EXPLORATORY / f"{max(taken, default=0) + 1:02}-{who}-{slug}.ipynb"
-    _save(root, notebook, _exploratory_cells(title_of(name), _paths_module(root)))
+    _save(root, notebook, _exploratory_cells(title_of(name), package_with_paths(root)))
     return Made(notebook)
 
 
@@ -63,7 +63,7 @@ def new_production(root: Path, name: str) -> Made:
     made = production_name(root, name)
     title = title_of(name)
     add_stage(root, made.stage, made.notebook, desc=title)
-    _save(root, made.notebook, _production_cells(title, _paths_module(root)))
+    _save(root, made.notebook, _production_cells(title, package_with_paths(root)))
     write_whole(root / made.config, CONFIG_TEXT)
     others = ((made.config.as_posix(), "its parameters"), (FILE, f"its stage, {made.stage}"))
     return Made(made.notebook, others)
@@ -93,12 +93,6 @@ def initials(root: Path) -> str:
 def _ascii_words(name: str) -> list[str]:
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     return re.findall(r"[a-z]+", plain)
-
-
-def _paths_module(root: Path) -> str:
-    """Return the package under `src/` that defines the project's paths; empty if none does."""
-    found = sorted((root / "src").glob("*/paths.py"))
-    return found[0].parent.name if found else ""
 
 
 Cells = list[tuple[str, str, str]]

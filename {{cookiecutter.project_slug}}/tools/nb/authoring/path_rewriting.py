@@ -5,12 +5,13 @@ from __future__ import annotations
 import ast
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from nb.notebook.file import CellFile
 from nb.notebook.magics import mask
+from nb.notebook.parameters import TAG
 
 # A path inside a longer text, such as a query.
 _QUOTED = re.compile(r"'([^'\n]+)'|\"([^\"\n]+)\"")
@@ -18,6 +19,12 @@ _QUOTED = re.compile(r"'([^'\n]+)'|\"([^\"\n]+)\"")
 _WORD = re.compile(r"(?<![\w./~*-])[\w./~*][\w./~*-]*")
 # Functions that write a file under a longer name than they are given: `np.save("a")` writes a.npy.
 SUFFIX_ADDERS = {"save", "savez", "savez_compressed", "savefig", "make_archive", "render", "open"}
+# Functions that take the path of a file, as text or as a Path.
+PATH_TAKERS = {
+    *("Path", "open", "dump", "imsave", "save", "savefig", "savetxt", "savez", "savez_compressed"),
+    *("to_csv", "to_excel", "to_feather", "to_html", "to_json", "to_parquet", "to_pickle"),
+    *("write_csv", "write_parquet", "write_table"),
+}
 LONGEST_PATH = 500
 
 
@@ -115,14 +122,70 @@ def _rewritten(source: str, paths: Paths) -> str:
     if masked is None:
         return _WORD.sub(lambda found: paths.written(found[0]), source)
     hidden = tuple(_WORD.sub(lambda found: paths.written(found[0]), line) for line in masked.hidden)
-    text = masked.text
-    lines = [0]
+    text = _edited(masked.text, _edits(masked.text, _line_starts(masked.text), paths))
+    return type(masked)(text, hidden).unmask(text)
+
+
+def _line_starts(text: str) -> list[int]:
+    """Return the place of each line in a text, in bytes, as syntax trees count."""
+    starts = [0]
     for line in text.splitlines(keepends=True):
-        lines.append(lines[-1] + len(line.encode()))
+        starts.append(starts[-1] + len(line.encode()))
+    return starts
+
+
+def _edited(text: str, edits: Iterable[tuple[int, int, str]]) -> str:
+    """Return a text with replacements: start and end, in bytes, and the new text."""
     content = text.encode()
-    for start, end, new in sorted(_edits(text, lines, paths), reverse=True):
+    for start, end, new in sorted(edits, reverse=True):
         content = content[:start] + new.encode() + content[end:]
-    return type(masked)(content.decode(), hidden).unmask(content.decode())
+    return content.decode()
+
+
+def _span(node: ast.expr, lines: Sequence[int]) -> tuple[int, int]:
+    """Return start and end of an expression, in bytes."""
+    end = lines[(node.end_lineno or node.lineno) - 1] + (node.end_col_offset or 0)
+    return lines[node.lineno - 1] + node.col_offset, end
+
+
+def with_output_paths(file: CellFile, outputs: Collection[str]) -> dict[int, str]:
+    """Return the new source of each cell that writes one of some outputs, by `paths.output`.
+
+    Only literals in calls that are known to take a path are changed: in another place, the text
+    may be compared, printed or extended.
+    """
+    changed: dict[int, str] = {}
+    for cell in file.cells:
+        source = cell.source if TAG in cell.tags else _through_output(cell.source, outputs)
+        if source != cell.source:
+            changed[cell.number] = source
+    return changed
+
+
+def _through_output(source: str, outputs: Collection[str]) -> str:
+    masked = mask(source)
+    if masked is None:
+        return source
+    text, lines = masked.text, _line_starts(masked.text)
+    edits: list[tuple[int, int, str]] = []
+    for call in (node for node in ast.walk(masked.tree) if isinstance(node, ast.Call)):
+        name = ast.unparse(call.func)
+        if name.rpartition(".")[2] not in PATH_TAKERS:
+            continue
+        for value in (*call.args, *(keyword.value for keyword in call.keywords)):
+            if isinstance(value, ast.Constant) and _is_output(value.value, outputs):
+                # `Path("a")` is replaced as a whole: `paths.output` returns a Path.
+                whole = name in ("Path", "pathlib.Path") and len(call.args) == 1
+                literal = text.encode()[slice(*_span(value, lines))].decode()
+                edits.append((*_span(call if whole else value, lines), f"paths.output({literal})"))
+    return masked.unmask(_edited(text, edits))
+
+
+def _is_output(value: object, outputs: Collection[str]) -> bool:
+    """Whether a value is the path of an output, or that path without the suffix."""
+    if not isinstance(value, str) or not value:
+        return False
+    return any(out == value or out.startswith(f"{value}.") for out in outputs)
 
 
 def _edits(text: str, lines: list[int], paths: Paths) -> Iterator[tuple[int, int, str]]:
@@ -148,8 +211,7 @@ def _edits(text: str, lines: list[int], paths: Paths) -> Iterator[tuple[int, int
                 ast.Constant(value=str(value))
                 | ast.JoinedStr(values=[ast.Constant(value=str(value)), *_])
             ):
-                start = lines[node.lineno - 1] + node.col_offset
-                end = lines[(node.end_lineno or node.lineno) - 1] + (node.end_col_offset or 0)
+                start, end = _span(node, lines)
             case _:
                 continue
         old = content[start:end].decode()

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from nb.declaration.naming import package_with_paths
 from nb.git.wiring import git
 from nb.notebook import yaml_file
 from nb.notebook.code import names_of_notebook
@@ -25,7 +26,7 @@ from nb.refactoring import relocate
 
 from . import lint, propose
 from .original import Original
-from .path_rewriting import Paths, with_paths
+from .path_rewriting import Paths, with_output_paths, with_paths
 from .promotion import Choices, Workspace
 
 
@@ -77,12 +78,12 @@ def write_production(space: Workspace, original: Original, choices: Choices) -> 
     used = {**{name: name for name in original.reads}, **original.writes}
     paths = Paths(space.root, (space.root / space.source).parent, used=used)
     rewritten = original.file.edited(with_paths(original.file, paths))
-    file = with_parameters(_parsed(target, strip(rewritten.encode()).decode()))
+    file = with_parameters(parse_cells(target, strip(rewritten.encode()).decode()))
     parameters = read_parameters(parse_notebook(target, load_json(target, file.text)))
     moved = _without_functions(space, file, choices)
     choices = replace(choices, module=moved.module)
-    folders = _missing_folders(space.root, original.writes.values())
-    file = _completed(moved.file, choices, folders)
+    file = _with_folders(space.root, moved.file, original.writes.values())
+    file = _with_title(file, choices)
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(file.text, encoding="utf-8", newline="")
     files = [choices.notebook]
@@ -106,10 +107,6 @@ def write_production(space: Workspace, original: Original, choices: Choices) -> 
         kept=moved.kept,
         files=files,
     )
-
-
-def _parsed(path: Path, text: str) -> CellFile:
-    return parse_cells(path, text)
 
 
 def with_parameters(file: CellFile) -> CellFile:
@@ -136,7 +133,7 @@ def with_parameters(file: CellFile) -> CellFile:
     place += after_imports and sources.get(1, "") is not None
     source = propose.proposed_cell(proposed)
     cells.insert(place, new_cell(source, name=unused_id(content, source), tags=[TAG]))
-    return _parsed(file.path, notebook_text(content))
+    return parse_cells(file.path, notebook_text(content))
 
 
 def _config(parameters: Sequence[Parameter]) -> str:
@@ -175,7 +172,7 @@ def _without_functions(space: Workspace, file: CellFile, choices: Choices) -> Mo
         code = code.replace(relocate.NEW_MODULE, title, 1)
     taken = {name: name for name in move.names}
     return Moved(
-        file=_parsed(file.path, relocate.take_out(file, names, taken, choices.module)),
+        file=parse_cells(file.path, relocate.take_out(file, names, taken, choices.module)),
         module=choices.module,
         code=code,
         names=[one.name for one in move.definitions if not one.is_constant],
@@ -191,27 +188,77 @@ def _missing_folders(root: Path, outputs: Iterable[str]) -> list[str]:
     )
 
 
-def _completed(file: CellFile, choices: Choices, folders: Sequence[str]) -> CellFile:
-    """Add a title, and code that makes the output folders, where the notebook lacks them."""
+def _with_folders(root: Path, file: CellFile, outputs: Iterable[str]) -> CellFile:
+    """Have a notebook make the folders of its outputs that a fresh clone lacks."""
+    missing = _missing_folders(root, outputs)
+    needing = [name for name in outputs if Path(name).parent.as_posix() in missing]
+    package = package_with_paths(root)
+    names = names_of_notebook(file)
+    bound = {*names.imports, *names.definitions, *names.variables}
+    if package and "paths" not in bound:
+        sources = with_output_paths(file, needing)
+        texts = "\n".join(sources.values())
+        served = [name for name in needing if _is_served(name, texts)]
+        missing = _missing_folders(root, [name for name in needing if name not in served])
+        if served:
+            file = parse_cells(file.path, file.edited(sources))
+            file = _with_import(file, f"from {package} import paths")
+    missing = [folder for folder in missing if not _is_made(file, folder)]
+    if not missing:
+        return file
+    listed = ", ".join(f'"{folder}"' for folder in missing)
+    comma = "," if len(missing) == 1 else ""
+    return _with_first_cell(
+        file,
+        "from pathlib import Path\n\n"
+        "# The folders of what this notebook writes: a fresh clone has none of them.\n"
+        f"for folder in ({listed}{comma}):\n"
+        "    Path(folder).mkdir(parents=True, exist_ok=True)",
+    )
+
+
+def _is_served(output: str, source: str) -> bool:
+    """Whether a source gets the path of an output, with or without suffix, by `paths.output`."""
+    given = re.findall(r"paths\.output\([rRuU]?['\"]([^'\"]+)", source)
+    return any(output == path or output.startswith(f"{path}.") for path in given)
+
+
+def _is_made(file: CellFile, folder: str) -> bool:
+    """Whether a notebook makes a folder, by a call with the path as a literal."""
+    made = re.compile(
+        rf"makedirs\(['\"]{re.escape(folder)}/?['\"]|"
+        rf"Path\(['\"]{re.escape(folder)}/?['\"]\)\.mkdir\("
+    )
+    return any(made.search(cell.source) for cell in file.cells)
+
+
+def _with_import(file: CellFile, line: str) -> CellFile:
+    """Add an import to the cell of imports that a notebook begins with, or in a new cell."""
+    first = file.cells[0]
+    if _only_imports(first.source) and not first.tags and not first.source.startswith("%%"):
+        return parse_cells(file.path, file.edited({1: f"{first.source}\n{line}"}))
+    return _with_first_cell(file, line)
+
+
+def _with_first_cell(file: CellFile, source: str) -> CellFile:
+    """Insert a code cell below the parameters cell."""
     content = json.loads(file.text)
     cells = content["cells"]
-    if folders:
-        listed = ", ".join(f'"{folder}"' for folder in folders)
-        comma = "," if len(folders) == 1 else ""
-        code = (
-            "from pathlib import Path\n\n"
-            "# The folders of what this notebook writes: a fresh clone has none of them.\n"
-            f"for folder in ({listed}{comma}):\n"
-            "    Path(folder).mkdir(parents=True, exist_ok=True)"
-        )
-        tagged = [n for n, c in enumerate(cells) if TAG in c["metadata"].get("tags", ())]
-        code_cells = [n for n, c in enumerate(cells) if c["cell_type"] == "code"]
-        place = tagged[0] + 1 if tagged else code_cells[0]
-        cells.insert(place, new_cell(code, name=unused_id(content, code)))
-    if not title_of_notebook(content):
-        title = f"# {choices.stage.replace('-', ' ').capitalize()}"
-        cells.insert(0, new_cell(title, kind="markdown", name=unused_id(content, title)))
-    return _parsed(file.path, notebook_text(content))
+    tagged = [n for n, cell in enumerate(cells) if TAG in cell["metadata"].get("tags", ())]
+    code_cells = [n for n, cell in enumerate(cells) if cell["cell_type"] == "code"]
+    place = tagged[0] + 1 if tagged else code_cells[0]
+    cells.insert(place, new_cell(source, name=unused_id(content, source)))
+    return parse_cells(file.path, notebook_text(content))
+
+
+def _with_title(file: CellFile, choices: Choices) -> CellFile:
+    """Add a title where a notebook has none."""
+    content = json.loads(file.text)
+    if title_of_notebook(content):
+        return file
+    title = f"# {choices.stage.replace('-', ' ').capitalize()}"
+    content["cells"].insert(0, new_cell(title, kind="markdown", name=unused_id(content, title)))
+    return parse_cells(file.path, notebook_text(content))
 
 
 def _only_imports(source: str) -> bool:
