@@ -67,7 +67,8 @@ def test_a_call_that_is_repeatable_is_not_named(cell: str) -> None:
         (
             ["import numpy as np", "x = np.random.rand(3)"],
             2,
-            "# Seed of everything random.\nseed = 7\nnp.random.seed(seed)\nx = np.random.rand(3)",
+            "# Seed of everything random.\nseed = 7\nnp.random.seed(seed)  # noqa: NPY002\n"
+            "x = np.random.rand(3)",
         ),
         (
             ["import random\nx = random.random()"],
@@ -79,7 +80,7 @@ def test_a_call_that_is_repeatable_is_not_named(cell: str) -> None:
             ["%%time\nt = table.sample(3)"],
             1,
             "%%time\nimport numpy as np\n# Seed of everything random.\nseed = 7\n"
-            "np.random.seed(seed)\nt = table.sample(3)",
+            "np.random.seed(seed)  # noqa: NPY002\nt = table.sample(3)",
         ),
         (
             ["import random", "seed = open('x').read()", "random.random()"],

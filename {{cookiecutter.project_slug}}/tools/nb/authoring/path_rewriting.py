@@ -18,7 +18,9 @@ _QUOTED = re.compile(r"'([^'\n]+)'|\"([^\"\n]+)\"")
 # A word of a shell line that may be a path. The name before a `=` of an option is not part of one.
 _WORD = re.compile(r"(?<![\w./~*-])[\w./~*][\w./~*-]*")
 # Functions that write a file under a longer name than they are given: `np.save("a")` writes a.npy.
-SUFFIX_ADDERS = {"save", "savez", "savez_compressed", "savefig", "make_archive", "render", "open"}
+# Those of the first set take the whole name as well, and write no other.
+WHOLE_NAME_TAKERS = {"save", "savez", "savez_compressed", "savefig"}
+SUFFIX_ADDERS = WHOLE_NAME_TAKERS | {"make_archive", "render", "open"}
 # Functions that take the path of a file, as text or as a Path.
 PATH_TAKERS = {
     *("Path", "open", "dump", "imsave", "save", "savefig", "savetxt", "savez", "savez_compressed"),
@@ -54,8 +56,13 @@ class Paths:
         name = (self.used or {}).get(name, name)
         return self._prefixed(name, text)
 
-    def without_suffix(self, text: str) -> str:
-        """Return the rewritten path for a text to which a library adds the suffix."""
+    def of_longer_name(self, text: str, *, whole: bool) -> str:
+        """Return the rewritten path for a text to which a library adds the suffix.
+
+        Args:
+            text: the path without suffix.
+            whole: whether to write the suffix, too.
+        """
         if self.target or not text or "\n" in text or len(text) > LONGEST_PATH:
             return text
         name = self._inside(self.folder / text)
@@ -63,7 +70,7 @@ class Paths:
         if name is None or name in used:
             return text
         longer = {
-            new.removesuffix(old.removeprefix(name))
+            new if whole else new.removesuffix(old.removeprefix(name))
             for old, new in used.items()
             if old.startswith(f"{name}.") and new.endswith(old.removeprefix(name))
         }
@@ -202,7 +209,7 @@ def _edits(text: str, lines: list[int], paths: Paths) -> Iterator[tuple[int, int
     # The right side of a sum, `root + "/data"`, is only part of a path.
     added = (node for node in ast.walk(tree) if isinstance(node, ast.BinOp))
     inner |= {id(node.right) for node in added if isinstance(node.op, ast.Add)}
-    shortened = set(map(id, _names_without_suffix(tree)))
+    shortened = {id(value): whole for value, whole in _names_without_suffix(tree)}
     for node in ast.walk(tree):
         if id(node) in inner:
             continue
@@ -219,27 +226,28 @@ def _edits(text: str, lines: list[int], paths: Paths) -> Iterator[tuple[int, int
         for part, changed in _parts(value, paths):
             new = new.replace(part, changed, 1)
         if new == old and id(node) in shortened:
-            new = old.replace(value, paths.without_suffix(value), 1)
+            longer = paths.of_longer_name(value, whole=shortened[id(node)])
+            new = old.replace(value, longer, 1)
         if new != old:
             yield start, end, new
 
 
-def _names_without_suffix(tree: ast.Module) -> Iterator[ast.expr]:
-    """Yield the arguments of functions that add a suffix, and the values of names among them."""
-    calls = [
-        node
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Attribute)
-        and node.func.attr in SUFFIX_ADDERS
-    ]
-    given = [value for call in calls for value in (*call.args, *(k.value for k in call.keywords))]
-    names = {value.id for value in given if isinstance(value, ast.Name)}
-    yield from given
+def _names_without_suffix(tree: ast.Module) -> Iterator[tuple[ast.expr, bool]]:
+    """Yield arguments of functions that add a suffix, and whether those take the whole name.
+
+    Of a name among the arguments, the value where it is assigned counts; other code may add the
+    suffix to that value, too.
+    """
+    names: set[str] = set()
+    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+        if isinstance(call.func, ast.Attribute) and call.func.attr in SUFFIX_ADDERS:
+            for value in (*call.args, *(keyword.value for keyword in call.keywords)):
+                yield value, call.func.attr in WHOLE_NAME_TAKERS
+                names |= {value.id} if isinstance(value, ast.Name) else set()
     for node in ast.walk(tree):
         match node:
             case ast.Assign(targets=[ast.Name(id=name)], value=value) if name in names:
-                yield value
+                yield value, False
 
 
 def _parts(value: str, paths: Paths) -> Iterator[tuple[str, str]]:

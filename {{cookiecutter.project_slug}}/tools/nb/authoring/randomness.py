@@ -16,7 +16,7 @@ SEED_FUNCTIONS |= {"torch": "torch.manual_seed"}
 # The lines that import a generator, and those that seed it.
 _IMPORTS = {"numpy.random": "import numpy as np", "random": "import random"}
 _IMPORTS |= {"torch": "import torch"}
-_CALLS = {"numpy.random": "np.random.seed(seed)", "random": "random.seed(seed)"}
+_CALLS = {"numpy.random": "np.random.seed(seed)  # noqa: NPY002", "random": "random.seed(seed)"}
 _CALLS |= {"torch": "torch.manual_seed(seed)"}
 _TORCH = ("torch.rand", "torch.normal", "torch.bernoulli", "torch.multinomial")
 # Calls that no seed reaches: clocks, random identifiers, generators of their own.
