@@ -156,6 +156,7 @@ def test_constants_become_annotated_parameters(tmp_path: Path) -> None:
         ["x = 'price'", "table[x]"],
         ["x = ['area', 'rooms']", "model.fit(table[x], table['price'])"],
         ["x = 'area'", "table.groupby(x)"],
+        ["x = ['area']", "table[x + ['price']]"],
         ["x = 'area'", "table.sort_values(by=x)"],
         ["x = compute()"],
         ["x = 'a\\nb'"],
@@ -166,6 +167,25 @@ def test_what_changes_or_belongs_to_a_function_is_no_parameter(
     tmp_path: Path, cells: list[str]
 ) -> None:
     assert names(tmp_path, *cells) == []
+
+
+@pytest.mark.parametrize(
+    ("constant", "use"),
+    [
+        ("3", "table[counts >= x]"),
+        ("3", "table[table['area'].isin(kept[kept > x].index)]"),
+        ("3", "rows[x]"),
+        ("3", "rows[:x]"),
+        ("'mean'", "table.agg(x)"),
+        ("'2024-01-31'", "table[table['day'] > x]"),
+        ("[1, 2]", "table.iloc[x]"),
+    ],
+)
+def test_a_threshold_or_size_is_a_parameter_where_it_selects_rows(
+    tmp_path: Path, constant: str, use: str
+) -> None:
+    (code,) = names(tmp_path, f"x = {constant}", use)
+    assert code.endswith(f" = {constant}")
 
 
 def test_the_rest_of_a_cell_stays(tmp_path: Path) -> None:

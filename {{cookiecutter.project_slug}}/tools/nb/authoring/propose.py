@@ -61,12 +61,14 @@ def proposed_parameters(file: CellFile, names: Names) -> list[Proposed]:
         if not one.is_constant
         for needed in needed_names(one.masked.text if one.has_magic else one.text)
     }
-    fixed = used | set(_changed_names(file)) | set(_column_names(file))
+    fixed = used | set(_changed_names(file))
+    columns = set(_column_names(file))
     found: list[Proposed] = []
     for name, definitions in names.definitions.items():
         one = definitions[0]
         fits = len(definitions) == 1 and one.is_constant and name not in fixed
-        if fits and not name.startswith("_") and (proposed := _proposed(name, one)):
+        proposed = _proposed(name, one) if fits and not name.startswith("_") else None
+        if proposed and not (name in columns and _holds_text(proposed.value)):
             found.append(proposed)
     return sorted(found, key=lambda one: (one.cell, one.lines))
 
@@ -132,9 +134,22 @@ def _column_names(file: CellFile) -> Iterator[str]:
 
 
 def _selecting(node: ast.expr) -> Iterator[str]:
-    for part in ast.walk(node):
-        if isinstance(part, ast.Name) and not isinstance(node, ast.Compare | ast.Slice):
-            yield part.id
+    """Yield the names that a key consists of: alone, in a list, or in a sum of lists."""
+    match node:
+        case ast.Name(id=name):
+            yield name
+        case ast.List(elts=parts) | ast.Tuple(elts=parts):
+            for part in parts:
+                yield from _selecting(part)
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
+            yield from _selecting(left)
+            yield from _selecting(right)
+
+
+def _holds_text(value: Any) -> bool:
+    return isinstance(value, str) or (
+        isinstance(value, list | tuple) and any(map(_holds_text, value))
+    )
 
 
 def _changed_names(file: CellFile) -> Iterator[str]:
