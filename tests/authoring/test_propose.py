@@ -149,6 +149,7 @@ def test_constants_become_annotated_parameters(tmp_path: Path) -> None:
         ["x = None"],
         ["x = ((0, 0), (0, 1))"],
         ["x = [(1, 2)]"],
+        ["x = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]"],
         ["x = {1, 2}"],
         ["x = b'a'"],
         ["x = {'north': 'n', 'south': 's'}"],

@@ -29,13 +29,13 @@ class Original:
 
     Attributes:
         file: the notebook.
-        reads: the inputs.
+        reads: the inputs: by the path of the exploratory notebook, that of the stage.
         writes: the outputs: by the path of the exploratory notebook, that of the stage.
         unseen: gaps of the trace.
     """
 
     file: CellFile
-    reads: Sequence[str]
+    reads: Mapping[str, str]
     writes: Mapping[str, str]
     unseen: Sequence[str]
 
@@ -75,10 +75,21 @@ def run_original(space: Workspace, choices: Choices) -> Original:
             (copy / name).unlink()
     return Original(
         file=file,
-        reads=[name for name in done.trace.reads if name not in writes],
+        reads={name: _input(root, name) for name in done.trace.reads if name not in writes},
         writes={name: _home(root, name, choices) for name in writes},
         unseen=done.trace.unseen,
     )
+
+
+def _input(root: Path, name: str) -> str:
+    """Return an input's path; an input beside the notebook is copied to `data/raw`."""
+    path = PurePosixPath(name)
+    if path.parts[0] != "notebooks":
+        return name
+    new = f"data/raw/{path.name}"
+    if (root / new).exists() or (root / f"{new}.dvc").exists():
+        raise NbError(f"it reads {name}, and {new} exists; rename one, or read {new}")
+    return new
 
 
 def _home(root: Path, name: str, choices: Choices) -> str:
@@ -131,6 +142,10 @@ def _imports(source: str, name: str) -> bool:
 
 
 def _require_promotable(writes: Sequence[str], reads: Sequence[str], root: Path) -> None:
+    for name in reads:
+        if name.startswith("notebooks/") and name.endswith(".py"):
+            advice = "move it into the package under src/ and import it from there"
+            raise NbError(f"it imports {name}, which a stage does not find; {advice}")
     for name in writes:
         if name.startswith(("src/", "tests/", "config/")) or name.endswith(".ipynb"):
             raise NbError(f"it writes {name}, which is source; a stage must not change sources")

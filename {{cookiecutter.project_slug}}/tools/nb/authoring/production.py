@@ -23,6 +23,7 @@ from nb.notebook.parameters import TAG, Parameter, read_parameters
 from nb.notebook.strip import strip
 from nb.project import CONFIG, NbError
 from nb.refactoring import relocate
+from nb.workcopy.copying import copy_file
 
 from . import lint, propose
 from .original import Original
@@ -75,7 +76,10 @@ class Moved:
 def write_production(space: Workspace, original: Original, choices: Choices) -> Production:
     """Write the production notebook, the module and the parameter file into the copy."""
     target = space.copy / choices.notebook
-    used = {**{name: name for name in original.reads}, **original.writes}
+    used = {**original.reads, **original.writes}
+    for old, new in original.reads.items():
+        if old != new:
+            copy_file(space.copy / old, space.copy / new)
     paths = Paths(space.root, (space.root / space.source).parent, used=used)
     rewritten = original.file.edited(with_paths(original.file, paths))
     file = with_parameters(parse_cells(target, strip(rewritten.encode()).decode()))

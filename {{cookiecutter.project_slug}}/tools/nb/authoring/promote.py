@@ -63,17 +63,19 @@ def promote_notebook(
         found = _proved(space, original, production)
         if (keep or not found.differs) and agree(found):
             outputs = [new for new in found.writes.values() if (copy.root / new).exists()]
-            brought = [name for name in [*found.files, *outputs] if name != FILE]
+            added = [new for old, new in original.reads.items() if old != new]
+            brought = [name for name in [*found.files, *outputs, *added] if name != FILE]
             sources = [name for name in copy.states if name.startswith("src/")]
 
             def finish() -> None:
                 _declare(root, original, production)
+                _add_to_dvc(root, added)
                 with pipeline.lines_put_back_on_error(
                     root, [choices.stage, pipeline.FINGERPRINT_STAGE]
                 ):
                     _record(root, choices)
 
-            clean_copy.apply(copy, brought, finish, [*found.reads, *sources])
+            clean_copy.apply(copy, brought, finish, [*original.reads, *sources])
         return found
 
 
@@ -90,7 +92,7 @@ def _proved(space: Workspace, original: Original, production: Production) -> Pro
     gaps = [f"the contract may lack {unseen}" for unseen in original.unseen]
     return Promotion(
         choices=choices,
-        reads=original.reads,
+        reads=list(original.reads.values()),
         writes=original.writes,
         parameters=production.parameters,
         moved=production.moved,
@@ -121,7 +123,7 @@ def _declare(root: Path, original: Original, production: Production) -> None:
         choices.stage,
         Path(choices.notebook),
         desc=production.title,
-        deps=original.reads,
+        deps=list(original.reads.values()),
         params=production.has_config,
         outs=[out for out in outputs if out not in (*metrics, *plots)],
         metrics=metrics,
@@ -139,21 +141,33 @@ def _findings(root: Path, choices: Choices, files: Sequence[str]) -> list[str]:
     return notes + ruff_findings(root, code)
 
 
+def _add_to_dvc(root: Path, files: Sequence[str]) -> None:
+    """Have DVC track inputs that were copied to `data/raw`; on failure none is tracked."""
+    if not files:
+        return
+    try:
+        _run_dvc(root, ["add", "--quiet", *files])
+    except BaseException:
+        for name in files:
+            root.joinpath(f"{name}.dvc").unlink(missing_ok=True)
+        raise
+
+
 def _record(root: Path, choices: Choices) -> None:
-    """Have DVC record the output hashes of the new stage in `dvc.lock`.
+    """Have DVC record the output hashes of the new stage in `dvc.lock`."""
+    fingerprints.refresh(root)
+    _run_dvc(root, ["commit", "--force", "--quiet", pipeline.FINGERPRINT_STAGE, choices.stage])
+
+
+def _run_dvc(root: Path, arguments: Sequence[str]) -> None:
+    """Run DVC in the project.
 
     Raises:
         NbError: if DVC refuses.
     """
-    fingerprints.refresh(root)
-    command = [program("dvc"), "commit", "--force", "--quiet"]
-    done = subprocess.run(
-        [*command, pipeline.FINGERPRINT_STAGE, choices.stage],
-        cwd=root,
-        env=program_environment(),
-        capture_output=True,
-        text=True,
-    )
+    command = [program("dvc"), *arguments]
+    environment = program_environment()
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
     if done.returncode:
         raise NbError(f"DVC: {' '.join(done.stderr.split())}")
 

@@ -32,12 +32,12 @@ class Samples:
     notes: Sequence[str]
 
 
-def sample_inputs(space: Workspace, reads: Sequence[str]) -> Samples:
+def sample_inputs(space: Workspace, reads: Mapping[str, str]) -> Samples:
     """Write samples of the inputs that no stage makes into the copy."""
     made = {out for stage in read_entries(space.root) for out in stage.outputs}
     files: list[str] = []
     notes: list[str] = []
-    for name in reads:
+    for old, name in reads.items():
         if name in made or PurePosixPath(name).parts[0] in COPIED:
             continue
         sample = SMALL / name
@@ -49,7 +49,9 @@ def sample_inputs(space: Workspace, reads: Sequence[str]) -> Samples:
                     f"the smoke test (make test) needs a small {sample.as_posix()}: {name} is too "
                     "large to be one"
                 )
-        if not git(space.root, "ls-files", "--", name, f"{name}.dvc", check=False).strip():
+        if old != name:
+            notes.append(f"{old} is copied to {name}, where DVC keeps it; {old} may go")
+        elif not git(space.root, "ls-files", "--", name, f"{name}.dvc", check=False).strip():
             advice = f"dvc add {shlex.quote(name)}"
             notes.append(f"{name} is in no version control, so no other clone has it: {advice}")
     return Samples(files=files, notes=notes)
