@@ -158,6 +158,8 @@ def test_constants_become_annotated_parameters(tmp_path: Path) -> None:
         ["x = ['area', 'rooms']", "model.fit(table[x], table['price'])"],
         ["x = 'area'", "table.groupby(x)"],
         ["x = ['area']", "table[x + ['price']]"],
+        ["x = ['area']", "table[['price'] + x]"],
+        ["from pathlib import Path\nx = [Path('a'), Path('b')]"],
         ["x = 'area'", "table.sort_values(by=x)"],
         ["x = compute()"],
         ["x = 'a\\nb'"],
