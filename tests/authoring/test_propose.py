@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,8 @@ USED = {
     "data/out.csv": "data/out.csv",
     "notebooks/exploratory/plot.png": "reports/figures/plot.png",
     "notebooks/exploratory/values.npy": "data/processed/values.npy",
+    "notebooks/exploratory/two.npy": "data/processed/two.npy",
+    "notebooks/exploratory/two.png": "reports/figures/two.png",
 }
 
 
@@ -55,6 +58,9 @@ USED = {
         ("np.save('values', v)", "np.save('data/processed/values.npy', v)"),
         ("OUT = 'values'\nnp.save(OUT, v)", "OUT = 'data/processed/values'\nnp.save(OUT, v)"),
         ("plt.savefig(fname='plot')", "plt.savefig(fname='reports/figures/plot.png')"),
+        ("np.save('two', v)", "np.save('data/processed/two.npy', v)"),
+        ("plt.savefig('two')", "plt.savefig('reports/figures/two.png')"),
+        ("make_archive.make_archive('two')", "make_archive.make_archive('two')"),
         ("db = shelve.open('values')", "db = shelve.open('data/processed/values')"),
         ("!wc -l values.npy", "!wc -l data/processed/values.npy"),
         ("%%bash\nwc -l values.npy", "%%bash\nwc -l data/processed/values.npy"),
@@ -114,6 +120,13 @@ def test_an_output_is_written_by_the_projects_function(
 ) -> None:
     file = notebook(tmp_path / "a.ipynb", before)
     assert with_output_paths(file, ["data/out.csv"]).get(1, before) == after
+
+
+def test_a_parameters_cell_keeps_its_literals(tmp_path: Path) -> None:
+    file = notebook(tmp_path / "a.ipynb", "OUT = Path('data/out.csv')")
+    tagged = replace(file, cells=tuple(replace(cell, tags=("parameters",)) for cell in file.cells))
+    assert with_output_paths(file, ["data/out.csv"])
+    assert with_output_paths(tagged, ["data/out.csv"]) == {}
 
 
 def names(tmp_path: Path, *sources: str) -> list[str]:

@@ -13,14 +13,21 @@ from nb.notebook.file import CellFile
 from nb.notebook.magics import mask
 from nb.notebook.parameters import TAG
 
+from .promotion import FIGURES
+
 # A path inside a longer text, such as a query.
 _QUOTED = re.compile(r"'([^'\n]+)'|\"([^\"\n]+)\"")
 # A word of a shell line that may be a path. The name before a `=` of an option is not part of one.
 _WORD = re.compile(r"(?<![\w./~*-])[\w./~*][\w./~*-]*")
 # Functions that write a file under a longer name than they are given: `np.save("a")` writes a.npy.
-# Those of the first set take the whole name as well, and write no other.
-WHOLE_NAME_TAKERS = {"save", "savez", "savez_compressed", "savefig"}
-SUFFIX_ADDERS = WHOLE_NAME_TAKERS | {"make_archive", "render", "open"}
+# Those of the table take the whole name as well, and write no other.
+ADDED_SUFFIXES: dict[str, tuple[str, ...]] = {
+    "save": (".npy",),
+    "savefig": FIGURES,
+    "savez": (".npz",),
+    "savez_compressed": (".npz",),
+}
+SUFFIX_ADDERS = {*ADDED_SUFFIXES, "make_archive", "render", "open"}
 # Functions that take the path of a file, as text or as a Path.
 PATH_TAKERS = {
     *("Path", "open", "dump", "imsave", "save", "savefig", "savetxt", "savez", "savez_compressed"),
@@ -56,12 +63,13 @@ class Paths:
         name = (self.used or {}).get(name, name)
         return self._prefixed(name, text)
 
-    def of_longer_name(self, text: str, *, whole: bool) -> str:
+    def of_longer_name(self, text: str, suffixes: Sequence[str]) -> str:
         """Return the rewritten path for a text to which a library adds the suffix.
 
         Args:
             text: the path without suffix.
-            whole: whether to write the suffix, too.
+            suffixes: those that the library may add, to be written, too; empty for any suffix,
+                which the library goes on to add.
         """
         if self.target or not text or "\n" in text or len(text) > LONGEST_PATH:
             return text
@@ -70,9 +78,11 @@ class Paths:
         if name is None or name in used:
             return text
         longer = {
-            new if whole else new.removesuffix(old.removeprefix(name))
+            new if suffixes else new.removesuffix(suffix)
             for old, new in used.items()
-            if old.startswith(f"{name}.") and new.endswith(old.removeprefix(name))
+            if old.startswith(f"{name}.")
+            and new.endswith(suffix := old.removeprefix(name))
+            and (not suffixes or suffix in suffixes)
         }
         return self._prefixed(longer.pop(), text) if len(longer) == 1 else text
 
@@ -209,7 +219,7 @@ def _edits(text: str, lines: list[int], paths: Paths) -> Iterator[tuple[int, int
     # The right side of a sum, `root + "/data"`, is only part of a path.
     added = (node for node in ast.walk(tree) if isinstance(node, ast.BinOp))
     inner |= {id(node.right) for node in added if isinstance(node.op, ast.Add)}
-    shortened = {id(value): whole for value, whole in _names_without_suffix(tree)}
+    shortened = {id(value): suffixes for value, suffixes in _names_without_suffix(tree)}
     for node in ast.walk(tree):
         if id(node) in inner:
             continue
@@ -226,14 +236,14 @@ def _edits(text: str, lines: list[int], paths: Paths) -> Iterator[tuple[int, int
         for part, changed in _parts(value, paths):
             new = new.replace(part, changed, 1)
         if new == old and id(node) in shortened:
-            longer = paths.of_longer_name(value, whole=shortened[id(node)])
+            longer = paths.of_longer_name(value, shortened[id(node)])
             new = old.replace(value, longer, 1)
         if new != old:
             yield start, end, new
 
 
-def _names_without_suffix(tree: ast.Module) -> Iterator[tuple[ast.expr, bool]]:
-    """Yield arguments of functions that add a suffix, and whether those take the whole name.
+def _names_without_suffix(tree: ast.Module) -> Iterator[tuple[ast.expr, Sequence[str]]]:
+    """Yield arguments of functions that add a suffix, and the suffixes to be written with them.
 
     Of a name among the arguments, the value where it is assigned counts; other code may add the
     suffix to that value, too.
@@ -242,12 +252,12 @@ def _names_without_suffix(tree: ast.Module) -> Iterator[tuple[ast.expr, bool]]:
     for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
         if isinstance(call.func, ast.Attribute) and call.func.attr in SUFFIX_ADDERS:
             for value in (*call.args, *(keyword.value for keyword in call.keywords)):
-                yield value, call.func.attr in WHOLE_NAME_TAKERS
+                yield value, ADDED_SUFFIXES.get(call.func.attr, ())
                 names |= {value.id} if isinstance(value, ast.Name) else set()
     for node in ast.walk(tree):
         match node:
             case ast.Assign(targets=[ast.Name(id=name)], value=value) if name in names:
-                yield value, False
+                yield value, ()
 
 
 def _parts(value: str, paths: Paths) -> Iterator[tuple[str, str]]:
