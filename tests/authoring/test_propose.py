@@ -58,6 +58,7 @@ USED = {
         ("np.save('values', v)", "np.save('data/processed/values.npy', v)"),
         ("OUT = 'values'\nnp.save(OUT, v)", "OUT = 'data/processed/values'\nnp.save(OUT, v)"),
         ("plt.savefig(fname='plot')", "plt.savefig(fname='reports/figures/plot.png')"),
+        ("f('../../data/out.csv', '../../data/')", "f('data/out.csv', 'data/')"),
         ("np.save('two', v)", "np.save('data/processed/two.npy', v)"),
         ("plt.savefig('two')", "plt.savefig('reports/figures/two.png')"),
         ("make_archive.make_archive('two')", "make_archive.make_archive('two')"),
