@@ -209,6 +209,36 @@ def test_outputs_that_differ_change_nothing_unless_kept(project: Project) -> Non
 
 
 @pytest.mark.slow
+def test_an_input_beside_the_notebook_is_copied_to_the_raw_data(project: Project) -> None:
+    project.write(f"{EXPLORATORY}/points.csv", "v\n1\n2\n3\n")
+    cells = [
+        "import pandas as pd",
+        "points = pd.read_csv('points.csv')",
+        "points.describe().to_csv('stats.csv')",
+    ]
+    write_notebook(project.path / EXPLORATORY / "96-am-beside.ipynb", cells, project.path)
+    promote(project, "96-am-beside", "--yes")
+    assert "path: points.csv" in project.read("data/raw/points.csv.dvc")
+    assert 'read_csv(\\"data/raw/points.csv\\")' in project.read(
+        "notebooks/production/50-beside.ipynb"
+    )
+    assert "notebooks/exploratory/points.csv" not in project.read("dvc.yaml")
+    project.run("ruff", "check", "notebooks/production")
+    project.run("nb", "check", "notebooks/production/50-beside.ipynb")
+
+
+@pytest.mark.slow
+def test_a_module_beside_the_notebook_is_refused_with_the_next_step(project: Project) -> None:
+    project.write(f"{EXPLORATORY}/helpers.py", "def double(x):\n    return 2 * x\n")
+    cells = ["from helpers import double", "print(double(2))"]
+    write_notebook(project.path / EXPLORATORY / "95-am-helped.ipynb", cells, project.path)
+    before = tree(project)
+    output = promote(project, "95-am-helped", "--yes", code=1)
+    assert f"imports {EXPLORATORY}/helpers.py" in output and "under src/" in output
+    assert tree(project) == before
+
+
+@pytest.mark.slow
 def test_a_dry_run_shows_the_diff_and_changes_nothing(project: Project) -> None:
     before = tree(project)
     output = promote(project, "01-am-prices", "--dry-run")

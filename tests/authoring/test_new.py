@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from nb.authoring.new import Made, new_exploratory, new_production
-from nb.authoring.promote import proposal
+from nb.authoring.promotion import proposal
 from nb.declaration.naming import slug_of, title_of
 from nb.project import NbError
 

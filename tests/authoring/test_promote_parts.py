@@ -1,11 +1,13 @@
-"""Parts of a promotion that need no project: samples of inputs."""
+"""Parts of a promotion that need no project: samples, titles, examples."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from nb.authoring.promote import SAMPLE_ROWS, SMALL_BYTES, write_sample
+from nb.authoring.production import plain_text
+from nb.authoring.recorded_calls import NotPlain, code_of
+from nb.authoring.stage_tests import SAMPLE_ROWS, SMALL_BYTES, write_sample
 
 
 @pytest.mark.parametrize("name", ["data/raw/a.csv", "data/raw/a.bin"])
@@ -30,3 +32,24 @@ def test_a_large_file_of_another_kind_has_no_sample(tmp_path: Path) -> None:
     source.write_bytes(b"x" * (SMALL_BYTES + 1))
     assert not write_sample(source, target)
     assert not target.exists()
+
+
+@pytest.mark.parametrize(
+    ("markdown", "plain"),
+    [
+        ("**House** prices", "House prices"),
+        ("Prices of `sales` [(2024)](https://x.org)", "Prices of sales (2024)"),
+        ("<center>Prices</center> ##", "Prices"),
+        ("A _first_ look at snake_case", "A first look at snake_case"),
+        ("![logo](a.png) Prices", "logo Prices"),
+        ("C# and F#", "C# and F#"),
+    ],
+)
+def test_a_description_holds_no_markup(markdown: str, plain: str) -> None:
+    assert plain_text(markdown) == plain
+
+
+@pytest.mark.parametrize("value", ["x" * 99, ["a", "x" * 99], {"x" * 99: 1}, b"x" * 99])
+def test_a_text_that_no_formatter_can_break_is_no_example(value: object) -> None:
+    with pytest.raises(NotPlain):
+        code_of(value)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from nb.authoring import propose
+from nb.authoring.path_rewriting import Paths, with_output_paths, with_paths
 from nb.notebook.code import names_of_notebook
 from nb.notebook.file import CellFile, read_cells
 
@@ -31,6 +33,9 @@ USED = {
     "data/raw/a.csv": "data/raw/a.csv",
     "data/out.csv": "data/out.csv",
     "notebooks/exploratory/plot.png": "reports/figures/plot.png",
+    "notebooks/exploratory/values.npy": "data/processed/values.npy",
+    "notebooks/exploratory/two.npy": "data/processed/two.npy",
+    "notebooks/exploratory/two.png": "reports/figures/two.png",
 }
 
 
@@ -50,6 +55,19 @@ USED = {
         ("read('/home/other/project/data/raw/a.csv')", "read('data/raw/a.csv')"),
         ("é = 'ü'; read('../../data/raw/a.csv')", "é = 'ü'; read('data/raw/a.csv')"),
         ("write('../new.csv')", "write('notebooks/new.csv')"),
+        ("np.save('values', v)", "np.save('data/processed/values.npy', v)"),
+        ("OUT = 'values'\nnp.save(OUT, v)", "OUT = 'data/processed/values'\nnp.save(OUT, v)"),
+        ("plt.savefig(fname='plot')", "plt.savefig(fname='reports/figures/plot.png')"),
+        ("f('../../data/out.csv', '../../data/')", "f('data/out.csv', 'data/')"),
+        ("np.save('two', v)", "np.save('data/processed/two.npy', v)"),
+        ("plt.savefig('two')", "plt.savefig('reports/figures/two.png')"),
+        ("make_archive.make_archive('two')", "make_archive.make_archive('two')"),
+        ("db = shelve.open('values')", "db = shelve.open('data/processed/values')"),
+        ("!wc -l values.npy", "!wc -l data/processed/values.npy"),
+        ("%%bash\nwc -l values.npy", "%%bash\nwc -l data/processed/values.npy"),
+        ("!wc {root}/data/raw/a.csv", "!wc data/raw/a.csv"),
+        ("t['values']", "t['values']"),
+        ("!echo values", "!echo values"),
         *((same, same) for same in ("print('...')", "x = '.'", "f('a.csv')", "'/'", "'./no'")),
         ("'/home/other/project/data/raw'", "'data/raw'"),
         ("'{other}/data/raw'", "'{other}/data/raw'"),
@@ -64,15 +82,52 @@ def test_paths_are_written_from_the_root(root: Path, before: str, after: str) ->
     (other / "data" / "raw").mkdir(parents=True)
     before = before.replace("{root}", str(root)).replace("{other}", str(other))
     file = notebook(folder / "a.ipynb", before)
-    changed = propose.with_paths(file, propose.Paths(root, folder, used=USED))
+    changed = with_paths(file, Paths(root, folder, used=USED))
     assert changed.get(1, before) == after.replace("{other}", str(other))
 
 
 def test_for_a_copy_only_absolute_paths_change(root: Path) -> None:
     folder = root / "notebooks" / "exploratory"
     file = notebook(folder / "a.ipynb", f"a = '{root}/data/raw/a.csv'\nb = '../../data/raw/a.csv'")
-    changed = propose.with_paths(file, propose.Paths(root, folder, target="/copy"))
+    changed = with_paths(file, Paths(root, folder, target="/copy"))
     assert changed == {1: "a = '/copy/data/raw/a.csv'\nb = '../../data/raw/a.csv'"}
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (
+            "t.to_csv('data/out.csv', index=False)",
+            "t.to_csv(paths.output('data/out.csv'), index=False)",
+        ),
+        ("np.save('data/out', x)", "np.save(paths.output('data/out'), x)"),
+        ("f = Path('data/out.csv')", "f = paths.output('data/out.csv')"),
+        ("é = 1; save(fname='data/out.csv')", "é = 1; save(fname=paths.output('data/out.csv'))"),
+        *(
+            (same, same)
+            for same in (
+                "t.to_csv('data/other.csv')",
+                "OUT = 'data/out.csv'",
+                "print('data/out.csv')",
+                "t.to_csv(f'data/out.csv')",
+                "!cat data/out.csv",
+                "save('')",
+            )
+        ),
+    ],
+)
+def test_an_output_is_written_by_the_projects_function(
+    tmp_path: Path, before: str, after: str
+) -> None:
+    file = notebook(tmp_path / "a.ipynb", before)
+    assert with_output_paths(file, ["data/out.csv"]).get(1, before) == after
+
+
+def test_a_parameters_cell_keeps_its_literals(tmp_path: Path) -> None:
+    file = notebook(tmp_path / "a.ipynb", "OUT = Path('data/out.csv')")
+    tagged = replace(file, cells=tuple(replace(cell, tags=("parameters",)) for cell in file.cells))
+    assert with_output_paths(file, ["data/out.csv"])
+    assert with_output_paths(tagged, ["data/out.csv"]) == {}
 
 
 def names(tmp_path: Path, *sources: str) -> list[str]:
@@ -106,6 +161,20 @@ def test_constants_become_annotated_parameters(tmp_path: Path) -> None:
         ["def x():\n    pass", "x = 1"],
         ["x = 1", "for x in (1, 2):\n    pass"],
         ["x = None"],
+        ["x = ((0, 0), (0, 1))"],
+        ["x = [(1, 2)]"],
+        ["x = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]"],
+        ["x = {1, 2}"],
+        ["x = b'a'"],
+        ["x = {'north': 'n', 'south': 's'}"],
+        ["x = 'select name, count(*) as n from people'"],
+        ["x = 'price'", "table[x]"],
+        ["x = ['area', 'rooms']", "model.fit(table[x], table['price'])"],
+        ["x = 'area'", "table.groupby(x)"],
+        ["x = ['area']", "table[x + ['price']]"],
+        ["x = ['area']", "table[['price'] + x]"],
+        ["from pathlib import Path\nx = [Path('a'), Path('b')]"],
+        ["x = 'area'", "table.sort_values(by=x)"],
         ["x = compute()"],
         ["x = 'a\\nb'"],
         ["_x = 1"],
@@ -115,6 +184,25 @@ def test_what_changes_or_belongs_to_a_function_is_no_parameter(
     tmp_path: Path, cells: list[str]
 ) -> None:
     assert names(tmp_path, *cells) == []
+
+
+@pytest.mark.parametrize(
+    ("constant", "use"),
+    [
+        ("3", "table[counts >= x]"),
+        ("3", "table[table['area'].isin(kept[kept > x].index)]"),
+        ("3", "rows[x]"),
+        ("3", "rows[:x]"),
+        ("'mean'", "table.agg(x)"),
+        ("'2024-01-31'", "table[table['day'] > x]"),
+        ("[1, 2]", "table.iloc[x]"),
+    ],
+)
+def test_a_threshold_or_size_is_a_parameter_where_it_selects_rows(
+    tmp_path: Path, constant: str, use: str
+) -> None:
+    (code,) = names(tmp_path, f"x = {constant}", use)
+    assert code.endswith(f" = {constant}")
 
 
 def test_the_rest_of_a_cell_stays(tmp_path: Path) -> None:

@@ -51,7 +51,10 @@ def test_calls_become_asserts(module: ModuleType, tmp_path: Path) -> None:
     assert (
         written.text
         == """\
-\"""What the functions of examplemodule gave in a.ipynb.\"""
+\"""Examples of examplemodule, recorded in a notebook.
+
+a.ipynb
+\"""
 
 import pytest
 

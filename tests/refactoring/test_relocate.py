@@ -126,6 +126,14 @@ def test_a_name_that_is_taken_is_refused(tmp_path: Path, there: str, reason: str
         ("def f():\n    global df\n    df = 1", "f .* changes the notebook's variable df"),
         ("def f():\n    pass\ndef f():\n    return 1", "f is defined 2 times"),
         ("def f():\n    pass\nfor f in df: ...", "f is defined in code cell 2 and a variable in"),
+        ("def f():\n    return eval('df')", r"f \(code cell 2\) calls eval, which sees the names"),
+        ("def f():\n    exec('df')", "f .* calls exec"),
+        ("def f():\n    return globals()['df']", "f .* calls globals"),
+        ("def f(x):\n    return '{x}'.format(**locals())", "f .* calls locals"),
+        ("def f(x):\n    return vars()", "f .* calls vars"),
+        ("def f():\n    return inspect.currentframe().f_back", "f .* calls inspect.currentframe"),
+        ("def f(t):\n    return t.query('a > @limit')", "f .* calls .query"),
+        ("class f:\n    def m(self):\n        return eval(self.n)", "f .* calls eval"),
         ("f = print(1)", "there is no function, class or constant f"),
     ],
 )
@@ -134,6 +142,18 @@ def test_what_cannot_move_is_refused_with_the_reason(
 ) -> None:
     with pytest.raises(NbError, match=reason):
         move(tmp_path, notebook("df = open('x').read()", cell), "f")
+
+
+def test_local_names_of_a_function_called_top_are_local(tmp_path: Path) -> None:
+    cell = "def top(table, n=3):\n    ordered = sorted(table)\n    return ordered[:n]"
+    _, module = move(tmp_path, notebook(cell), "top")
+    assert module.endswith(f"{cell}\n")
+
+
+@pytest.mark.parametrize("call", ["vars(x)", "t.query('a > 1')", "t.eval('a + b')", "ast.eval(x)"])
+def test_a_call_that_needs_no_names_around_moves(tmp_path: Path, call: str) -> None:
+    cell = f"def f(x, t, ast):\n    return {call}"
+    assert call in move(tmp_path, notebook(cell), "f")[1].replace('"', "'")
 
 
 def test_an_import_stands_below_the_first_imports_of_its_cell(tmp_path: Path) -> None:

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from nb.declaration.editor import add_stage
-from nb.declaration.naming import numbers_in, production_name, slug_of, title_of
+from nb.declaration.naming import numbers_in, package_with_paths, production_name, slug_of, title_of
 from nb.declaration.reader import FILE
 from nb.exit_codes import ExitCode
 from nb.git.wiring import git
+from nb.notebook.new_cell import new_cell, new_notebook_text
+from nb.notebook.parameters import TAG
 from nb.project import NbError, write_whole
 
 EXPLORATORY = Path("notebooks/exploratory")
-KERNELSPEC = {"display_name": "python3", "language": "python", "name": "python3"}
 PARAMETERS = "# Seed of everything random.\nseed: int = 42"
 PURPOSE = "Which question this answers, from which inputs, and who uses its outputs."
 FILES = """\
@@ -51,7 +50,7 @@ def new_exploratory(root: Path, name: str) -> Made:
     for path in (root / EXPLORATORY).glob(f"*-{who}-{slug}.ipynb"):
         raise NbError(f"{path.name} exists; choose another name.", ExitCode.USAGE)
     notebook = EXPLORATORY / f"{max(taken, default=0) + 1:02}-{who}-{slug}.ipynb"
-    _save(root, notebook, _exploratory_cells(title_of(name), _paths_module(root)))
+    _save(root, notebook, _exploratory_cells(title_of(name), package_with_paths(root)))
     return Made(notebook)
 
 
@@ -65,7 +64,7 @@ def new_production(root: Path, name: str) -> Made:
     made = production_name(root, name)
     title = title_of(name)
     add_stage(root, made.stage, made.notebook, desc=title)
-    _save(root, made.notebook, _production_cells(title, _paths_module(root)))
+    _save(root, made.notebook, _production_cells(title, package_with_paths(root)))
     write_whole(root / made.config, CONFIG_TEXT)
     others = ((made.config.as_posix(), "its parameters"), (FILE, f"its stage, {made.stage}"))
     return Made(made.notebook, others)
@@ -99,12 +98,6 @@ def _ascii_words(name: str) -> list[str]:
     return re.findall(r"[a-z]+", plain)
 
 
-def _paths_module(root: Path) -> str:
-    """Return the package under `src/` that defines the project's paths; empty if none does."""
-    found = sorted((root / "src").glob("*/paths.py"))
-    return found[0].parent.name if found else ""
-
-
 Cells = list[tuple[str, str, str]]
 
 
@@ -135,19 +128,8 @@ def _production_cells(title: str, package: str) -> Cells:
 
 
 def _save(root: Path, notebook: Path, cells: Cells) -> None:
-    """Write a notebook file in the normalized form that Git stores."""
-    content = {
-        "cells": [_cell(*cell) for cell in cells],
-        "metadata": {"kernelspec": KERNELSPEC, "language_info": {"name": "python"}},
-        "nbformat": 4,
-        "nbformat_minor": 5,
-    }
-    text = json.dumps(content, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
-    write_whole(root / notebook, text)
-
-
-def _cell(name: str, kind: str, source: str) -> dict[str, Any]:
-    tags = {"tags": ["parameters"]} if name == "parameters" else {}
-    cell = {"cell_type": kind, "id": name, "metadata": tags}
-    cell["source"] = source.splitlines(keepends=True)
-    return {**cell, "execution_count": None, "outputs": []} if kind == "code" else cell
+    made = [
+        new_cell(source, kind=kind, name=name, tags=[TAG] if name == TAG else ())
+        for name, kind, source in cells
+    ]
+    write_whole(root / notebook, new_notebook_text(made))

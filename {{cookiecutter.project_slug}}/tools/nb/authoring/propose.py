@@ -1,9 +1,8 @@
-"""Proposals for a production notebook: paths rewritten from the root, constants as parameters."""
+"""Parameters proposed for a production notebook: the constants of an exploratory notebook."""
 
 from __future__ import annotations
 
 import ast
-import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -11,154 +10,20 @@ from pathlib import Path
 from typing import Any
 
 from nb.notebook.code import Names, needed_names
+from nb.notebook.content import Cell, Notebook
 from nb.notebook.file import CellFile
 from nb.notebook.magics import mask
-from nb.notebook.types import kind_of_default, literal
+from nb.notebook.parameters import TAG, read_parameters
+from nb.notebook.types import coerce, kind_of_default, literal
+from nb.project import NbError
 
-# A path inside a longer text, such as a query: in quotes, or beginning with dots.
-_QUOTED = re.compile(r"'([^'\n]+)'|\"([^\"\n]+)\"")
-_DOTTED = re.compile(r"(?<![\w./])(?:\.\.?/)+[\w./*-]*")
 _CHANGING = {"append", "extend", "insert", "update", "pop", "remove", "sort", "add", "clear"}
 _CHANGING |= {"setdefault", "discard", "reverse", "popitem"}
-
-
-@dataclass(frozen=True)
-class Paths:
-    """The rule by which path literals are rewritten for another working directory.
-
-    Attributes:
-        root: the project's root.
-        folder: the notebook's present working directory.
-        target: the prefix for the root in the result; empty for paths relative to the root.
-        used: the files that the notebook uses, relative to the root, each with the new path.
-    """
-
-    root: Path
-    folder: Path
-    target: str = ""
-    used: Mapping[str, str] | None = None
-
-    def written(self, text: str) -> str:
-        """Return the rewritten path for a text that is a path of the project; else the text."""
-        if not text or "\n" in text or len(text) > 500:
-            return text
-        name = self._relative(text)
-        if name is None:
-            return text
-        name = (self.used or {}).get(name, name)
-        if self.target:
-            name = f"{self.target}/{name}" if name != "." else self.target
-        return f"{name}/" if text.endswith("/") else name
-
-    def _relative(self, text: str) -> str | None:
-        path = Path(text).expanduser() if text.startswith("~/") else Path(text)
-        if path.is_absolute():
-            return self._inside(path) or self._foreign(path)
-        if self.target:  # relative paths are valid in a copy, too
-            return None
-        name = self._inside(self.folder / path)
-        if name is None:
-            return None
-        known = any(use == name or use.startswith(f"{name}/") for use in self.used or ())
-        dotted = re.match(r"\.\.?(/|$)", text) and (self.root / name).exists()
-        # A single dot is more often a separator than a folder.
-        return name if text not in (".", "./") and (known or dotted) else None
-
-    def _inside(self, path: Path) -> str | None:
-        path = Path(os.path.normpath(path))
-        if path.is_relative_to(self.root):
-            return path.relative_to(self.root).as_posix()
-        resolved = path.parent.resolve() / path.name
-        if resolved.is_relative_to(self.root):
-            return resolved.relative_to(self.root).as_posix()
-        return None
-
-    def _foreign(self, path: Path) -> str | None:
-        """Return the project path that matches the end of another machine's absolute path."""
-        if path.exists():
-            return None
-        for start in range(1, len(path.parts) - 1):
-            tail = Path(*path.parts[start:])
-            if (self.root / tail).exists() or (
-                len(tail.parts) > 1 and (self.root / tail.parent).is_dir()
-            ):
-                return tail.as_posix()
-        return None
-
-
-def with_paths(file: CellFile, paths: Paths) -> dict[int, str]:
-    """Return the new source of each cell in which path literals change."""
-    changed = {cell.number: _rewritten(cell.source, paths) for cell in file.cells}
-    sources = {cell.number: cell.source for cell in file.cells}
-    return {number: text for number, text in changed.items() if text != sources[number]}
-
-
-def _rewritten(source: str, paths: Paths) -> str:
-    masked = mask(source)
-    if masked is None:
-        return _DOTTED.sub(lambda found: paths.written(found[0]), source)
-    hidden = tuple(
-        _DOTTED.sub(lambda found: paths.written(found[0]), line) for line in masked.hidden
-    )
-    text = masked.text
-    lines = [0]
-    for line in text.splitlines(keepends=True):
-        lines.append(lines[-1] + len(line.encode()))
-    content = text.encode()
-    for start, end, new in sorted(_edits(text, lines, paths), reverse=True):
-        content = content[:start] + new.encode() + content[end:]
-    return type(masked)(content.decode(), hidden).unmask(content.decode())
-
-
-def _edits(text: str, lines: list[int], paths: Paths) -> Iterator[tuple[int, int, str]]:
-    """Yield replacements of literals: start and end, in bytes, and the new text."""
-    content = text.encode()
-    tree = ast.parse(text)
-    inner = {
-        id(part)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.JoinedStr)
-        for part in ast.walk(node)
-        if part is not node
-    }
-    # The right side of a sum, `root + "/data"`, is only part of a path.
-    added = (node for node in ast.walk(tree) if isinstance(node, ast.BinOp))
-    inner |= {id(node.right) for node in added if isinstance(node.op, ast.Add)}
-    for node in ast.walk(tree):
-        if id(node) in inner:
-            continue
-        match node:
-            case (
-                ast.Constant(value=str(value))
-                | ast.JoinedStr(values=[ast.Constant(value=str(value)), *_])
-            ):
-                start = lines[node.lineno - 1] + node.col_offset
-                end = lines[(node.end_lineno or node.lineno) - 1] + (node.end_col_offset or 0)
-            case _:
-                continue
-        old = content[start:end].decode()
-        new = old
-        for part, changed in _parts(value, paths):
-            new = new.replace(part, changed, 1)
-        if new != old:
-            yield start, end, new
-
-
-def _parts(value: str, paths: Paths) -> Iterator[tuple[str, str]]:
-    """Yield changed paths, old and new, in a literal: the whole literal, or quoted parts."""
-    candidates = [value]
-    if any(mark in value for mark in "'\""):
-        candidates += [one or two for one, two in _QUOTED.findall(value)]
-    for text in candidates:
-        # The beginning of an f-string may end in the middle of a name.
-        folder, slash, rest = text.rpartition("/")
-        whole = paths.written(text)
-        if whole != text:
-            yield text, whole
-            return
-        if slash and rest and (start := paths.written(folder)) != folder and folder:
-            yield f"{folder}/", f"{start}/"
-            return
+# Methods of tables that take names of columns, and keywords that name columns anywhere.
+_BY_COLUMN = {"drop", "filter", "groupby", "pivot", "pivot_table", "set_index", "sort_values"}
+_COLUMN_KEYWORDS = {"by", "columns", "hue", "on", "left_on", "right_on", "subset", "usecols"}
+# Longer values are texts and tables: characters and spaces of a text, items of a list.
+LONGEST_CHOICE, MOST_WORDS, LONGEST_LIST = 60, 3, 10
 
 
 @dataclass(frozen=True)
@@ -186,7 +51,8 @@ def proposed_parameters(file: CellFile, names: Names) -> list[Proposed]:
     """Return top-level constants that can become parameters.
 
     Those are assigned once, to a literal, changed nowhere, and used by no function or class: a
-    constant that a function uses moves with that function to the module.
+    constant that a function uses moves with that function to the module. Names of columns, tables
+    of values and longer texts stay in the code: a run with others would be another notebook.
     """
     used = {
         needed
@@ -196,11 +62,13 @@ def proposed_parameters(file: CellFile, names: Names) -> list[Proposed]:
         for needed in needed_names(one.masked.text if one.has_magic else one.text)
     }
     fixed = used | set(_changed_names(file))
+    columns = set(_column_names(file))
     found: list[Proposed] = []
     for name, definitions in names.definitions.items():
         one = definitions[0]
         fits = len(definitions) == 1 and one.is_constant and name not in fixed
-        if fits and not name.startswith("_") and (proposed := _proposed(name, one)):
+        proposed = _proposed(name, one) if fits and not name.startswith("_") else None
+        if proposed and not (name in columns and _holds_text(proposed.value)):
             found.append(proposed)
     return sorted(found, key=lambda one: (one.cell, one.lines))
 
@@ -212,7 +80,7 @@ def _proposed(name: str, definition: Any) -> Proposed | None:
         kind = kind_of_default(node.value, value)
     except ValueError:
         return None
-    if value in (None, [], {}, ()) or (isinstance(value, str) and "\n" in value):
+    if value in (None, [], {}, ()) or not _is_setting(value):
         return None
     lines = definition.masked.text.split("\n")
     first = node.lineno - 1
@@ -222,7 +90,66 @@ def _proposed(name: str, definition: Any) -> Proposed | None:
     _, _, beside = lines[node.end_lineno - 1].encode()[node.end_col_offset :].partition(b"#")
     comment = " ".join(filter(None, [*above, beside.decode().strip()]))
     code = f"{name}: {kind.text} = {ast.get_source_segment(definition.masked.text, node.value)}"
+    if not _is_readable(code):
+        return None
     return Proposed(name, definition.cell, (first, node.end_lineno), code, value, comment)
+
+
+def _is_setting(value: Any) -> bool:
+    """Whether a value is a number, a choice, a date, a path, or a short list of those."""
+    if isinstance(value, str):
+        return len(value) <= LONGEST_CHOICE and "\n" not in value and value.count(" ") < MOST_WORDS
+    if isinstance(value, list | tuple):
+        nested = any(isinstance(item, list | tuple | dict) for item in value)
+        return len(value) <= LONGEST_LIST and not nested and all(map(_is_setting, value))
+    return not isinstance(value, dict)
+
+
+def _is_readable(code: str) -> bool:
+    """Whether the reader of parameters cells accepts an assignment, and its value in a config."""
+    cell = Notebook(Path("proposed.ipynb"), "", (Cell(1, code, (TAG,)),))
+    try:
+        (parameter,) = read_parameters(cell)
+        coerce(parameter.kind, parameter.default)
+    except ValueError:  # a Mismatch
+        return False
+    except NbError:
+        return False
+    return True
+
+
+def _column_names(file: CellFile) -> Iterator[str]:
+    """Yield names that select parts of a table: `table[TARGET]`, `table.groupby(KEYS)`."""
+    for cell in file.cells:
+        masked = mask(cell.source)
+        for node in ast.walk(masked.tree) if masked else ():
+            match node:
+                case ast.Subscript(slice=key):
+                    yield from _selecting(key)
+                case ast.Call(func=ast.Attribute(attr=method)) if method in _BY_COLUMN:
+                    for argument in (*node.args, *(one.value for one in node.keywords)):
+                        yield from _selecting(argument)
+                case ast.keyword(arg=name, value=value) if name in _COLUMN_KEYWORDS:
+                    yield from _selecting(value)
+
+
+def _selecting(node: ast.expr) -> Iterator[str]:
+    """Yield the names that a key consists of: alone, in a list, or in a sum of lists."""
+    match node:
+        case ast.Name(id=name):
+            yield name
+        case ast.List(elts=parts) | ast.Tuple(elts=parts):
+            for part in parts:
+                yield from _selecting(part)
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
+            yield from _selecting(left)
+            yield from _selecting(right)
+
+
+def _holds_text(value: Any) -> bool:
+    return isinstance(value, str) or (
+        isinstance(value, list | tuple) and any(map(_holds_text, value))
+    )
 
 
 def _changed_names(file: CellFile) -> Iterator[str]:

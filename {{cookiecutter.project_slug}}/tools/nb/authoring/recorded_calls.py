@@ -25,10 +25,18 @@ from nb.tracing.call_recorder import ROWS
 # Columns of a table in a test, and characters of a value: people have to review the test.
 COLUMNS = 12
 LONGEST_CODE = 1200
+LONGEST_TEXT = 60
 
 
 class NotPlain(ValueError):
     """A value without a readable Python literal."""
+
+
+def _text(value: str | bytes) -> str:
+    code = repr(value)
+    if len(code) > LONGEST_TEXT:  # ruff breaks no text, so the line would be too long
+        raise NotPlain("too long a text")
+    return code
 
 
 def code_of(value: Any) -> str:
@@ -49,7 +57,9 @@ def _code(value: Any) -> str:
     kind = type(value).__name__
     if isinstance(value, float) and not math.isfinite(value):
         return f'float("{value}")'
-    if value is None or type(value) in (bool, int, float, str, bytes):
+    if type(value) in (str, bytes):
+        return _text(value)
+    if value is None or type(value) in (bool, int, float):
         return repr(value)
     if kind == "Timestamp":
         return f'pd.Timestamp("{value}")'
@@ -254,7 +264,7 @@ def _file(module: str, origin: str, bodies: dict[str, list[str]]) -> str:
     )
     names = ", ".join(sorted(bodies))
     gap = "\n" if imports else ""
-    head = f'"""What the functions of {module} gave in {origin}."""\n\n'
+    head = f'"""Examples of {module}, recorded in a notebook.\n\n{origin}\n"""\n\n'
     return f"{head}{''.join(imports)}{gap}from {module} import {names}\n{tests}"
 
 

@@ -6,6 +6,7 @@ import gc
 import json
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from nb.terminal import colored, echo, is_colored, secho, style
 from . import count
 
 if TYPE_CHECKING:
-    from nb.authoring.promote import Promotion
+    from nb.authoring.promotion import Promotion
     from nb.refactoring.duplicates import Duplicate
     from nb.refactoring.rerun import Compared
 
@@ -56,12 +57,22 @@ def new_command(root: Path, name: str, production: bool) -> None:
 @click.argument("notebook")
 @click.option("--as", "name", default="", help="What to call it; default: its name, numbered.")
 @click.option("--to", "module", default="", help="The module of src/ that its functions move to.")
+@click.option("--leave-functions", is_flag=True, help="Leave its functions in the notebook.")
+@click.option("--seed", type=int, help="Seed its random numbers with this, as a parameter.")
 @click.option("-y", "--yes", is_flag=True, help="Ask nothing.")
 @click.option("-n", "--dry-run", is_flag=True, help="Prove it and show the diff; change nothing.")
 @click.option("--keep", is_flag=True, help="Change the project even if an output differs.")
 @click.pass_obj
 def promote_command(
-    root: Path, notebook: str, name: str, module: str, yes: bool, dry_run: bool, keep: bool
+    root: Path,
+    notebook: str,
+    name: str,
+    module: str,
+    leave_functions: bool,
+    seed: int | None,
+    yes: bool,
+    dry_run: bool,
+    keep: bool,
 ) -> None:
     """Make an exploratory notebook a production notebook, with proof.
 
@@ -77,8 +88,9 @@ def promote_command(
       nb promote --dry-run notebooks/exploratory/02-am-prices.ipynb
     """
     from nb.authoring.promote import promote_notebook as run_promotion
-    from nb.authoring.promote import proposal
+    from nb.authoring.promotion import proposal
 
+    proposed = partial(proposal, leave_functions=leave_functions, seed=seed)
     path = Path(notebook)
     if not path.is_file():
         example = "nb promote notebooks/exploratory/01-me-idea.ipynb"
@@ -86,14 +98,14 @@ def promote_command(
             f"there is no notebook {notebook or '(no name)'}; for example: {example}",
             ExitCode.USAGE,
         )
-    choices = proposal(root, path, name, module)
+    choices = proposed(root, path, name, module)
     if not (yes or dry_run):
         if not name:
             asked = click.prompt("Name of the production notebook", choices.name)
-            choices = proposal(root, path, asked, module)
+            choices = proposed(root, path, asked, module)
         if not module and choices.module:
             module = click.prompt("Module for its functions", choices.module)
-            choices = proposal(root, path, choices.name, module)
+            choices = proposed(root, path, choices.name, module)
     agreed = False
 
     def agree(found: Promotion) -> bool:
@@ -109,15 +121,21 @@ def promote_command(
         echo(f"\n{found.diff}", nl=False)
     if found.differs and not keep:
         _print_promotion(found)
-        raise NbError(
-            "an output differs, so nothing was changed; is a seed missing, or does a time go in? "
-            "(--keep goes on all the same)"
-        )
+        raise NbError(f"an output differs, so nothing was changed; {_reason_of_difference(found)}")
     if agreed:
         echo(
             "\nNothing is committed yet. Look at it with git status and git diff, then: "
             "git add --all && git commit"
         )
+
+
+def _reason_of_difference(found: Promotion) -> str:
+    """Return the calls that differ from run to run, and the next step."""
+    if not found.unseeded:
+        return "is a seed missing, or does a time go in? (--keep goes on all the same)"
+    calls = f"each run gives another result of {', '.join(found.unseeded)}"
+    advice = "--seed 42 makes the seed a parameter" if found.seedable else "--keep goes on"
+    return f"{calls} ({advice})"
 
 
 def _print_promotion(found: Promotion) -> None:

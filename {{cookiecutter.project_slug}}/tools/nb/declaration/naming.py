@@ -137,6 +137,12 @@ def title_of(name: str) -> str:
     return words[:1].upper() + words[1:]
 
 
+def package_with_paths(root: Path) -> str:
+    """Return the package under `src/` that defines the project's paths; empty if none does."""
+    found = sorted((root / "src").glob("*/paths.py"))
+    return found[0].parent.name if found else ""
+
+
 def module_of_stage(root: Path, stage: str) -> str:
     """Return the module for the functions of a stage; empty unless `src` holds a single package."""
     package, name = project_package(root), stage.replace("-", "_")

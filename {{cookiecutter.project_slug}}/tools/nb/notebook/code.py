@@ -21,6 +21,11 @@ from .magics import Masked, mask
 IPYTHON_NAMES = {"display": "IPython.display"}
 # Calls that give a constant: they read nothing and always return the same.
 CONSTANT_CALLS = {"re.compile", "Path", "pathlib.Path", "frozenset", "set", "tuple", "dict", "list"}
+# Calls that read or change the names of the code that calls them.
+NAMESPACE_READERS = {
+    *("eval", "exec", "globals", "locals", "get_ipython", "currentframe", "pd.eval"),
+    *("inspect.currentframe", "inspect.stack", "sys._getframe", "inspect.getouterframes"),
+}
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -234,9 +239,15 @@ def needed_names(source: str) -> set[str]:
     tables = list(top.get_children())
     while tables:
         table = tables.pop()
-        used |= {s.get_name() for s in table.get_symbols() if s.is_global()}
+        used |= {s.get_name() for s in table.get_symbols() if _is_global(s)}
         tables.extend(table.get_children())
     return (used | set(quoted_names(source))) - own - set(dir(builtins)) - {"__class__"}
+
+
+def _is_global(symbol: symtable.Symbol) -> bool:
+    # Before Python 3.13, symtable takes the block of a function called `top` for the module, and
+    # calls its local names global as well.
+    return symbol.is_global() and (symbol.is_declared_global() or not symbol.is_local())
 
 
 def quoted_names(source: str) -> Iterator[str]:
@@ -250,6 +261,22 @@ def quoted_names(source: str) -> Iterator[str]:
                 except SyntaxError:
                     continue
                 yield from (name.id for name in ast.walk(tree) if isinstance(name, ast.Name))
+
+
+def caller_access(node: ast.AST) -> str:
+    """Return a call in some code that depends on the namespace around it; empty if there is none.
+
+    Such code means something else in another module: `eval("rate")` looks for `rate` there.
+    """
+    for call in (inner for inner in ast.walk(node) if isinstance(inner, ast.Call)):
+        name = ast.unparse(call.func)
+        if name in NAMESPACE_READERS or (name == "vars" and not call.args):
+            return name
+        if isinstance(call.func, ast.Attribute) and call.func.attr in ("query", "eval"):
+            texts = [a.value for a in ast.walk(call) if isinstance(a, ast.Constant)]
+            if any(isinstance(text, str) and "@" in text for text in texts):
+                return f".{call.func.attr}"
+    return ""
 
 
 def changed_globals(source: str) -> set[str]:

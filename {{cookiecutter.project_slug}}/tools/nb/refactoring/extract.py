@@ -18,6 +18,7 @@ from nb.project import NbError, edit_lock, write_whole
 
 from . import relocate, rerun
 from .ast_hash import Shapes
+from .keywords import rename_keywords
 from .nbdev_cells import write_module
 from .sources import CodePlace, Source, read_sources
 
@@ -271,5 +272,5 @@ def _replaced(
         if old != new
     }
     if keywords:
-        file = relocate.rename_keywords(file, copy.definition.name, keywords, copy.place.path)
+        file = rename_keywords(file, copy.definition.name, keywords, copy.place.path)
     return relocate.take_out(file, names, taken, module)

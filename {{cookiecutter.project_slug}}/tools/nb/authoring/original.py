@@ -1,0 +1,160 @@
+"""The original run of a promotion: an exploratory notebook, unchanged, under trace."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from nb.exit_codes import ExitCode
+from nb.git.wiring import git
+from nb.notebook.code import names_of_notebook
+from nb.notebook.file import CellFile, read_cells
+from nb.project import NbError
+from nb.tracing import footprint
+from nb.workcopy import clean_copy
+from nb.workcopy.copying import copy_file
+
+from .path_rewriting import Paths, with_paths
+from .promotion import FIGURES, Choices, Workspace
+from .randomness import with_seed
+
+MODELS = (".joblib", ".pkl", ".pickle", ".onnx", ".pt")
+_NAME_ERROR = re.compile(r"name '(\w+)' is not defined")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Original:
+    """The exploratory notebook and its contract, as its run showed it.
+
+    Attributes:
+        file: the notebook.
+        reads: the inputs: by the path of the exploratory notebook, that of the stage.
+        writes: the outputs: by the path of the exploratory notebook, that of the stage.
+        unseen: gaps of the trace.
+    """
+
+    file: CellFile
+    reads: Mapping[str, str]
+    writes: Mapping[str, str]
+    unseen: Sequence[str]
+
+
+def run_original(space: Workspace, choices: Choices) -> Original:
+    """Run the notebook from top to bottom and set its outputs aside for the proof.
+
+    The notebook is unchanged, but for the seed that a person asks for.
+
+    Raises:
+        NbError: if the notebook fails, or its files cannot be those of a stage.
+    """
+    root, copy, source = space.root, space.copy, space.source
+    file = read_cells(root / source)
+    if not file.cells:
+        raise NbError(f"{source.as_posix()} has no code cell to promote", ExitCode.USAGE)
+    if choices.seed is not None:
+        file = with_seed(file, choices.seed)
+    paths = Paths(root, (root / source).parent, target=str(copy))
+    private = file.edited(with_paths(file, paths))
+    (copy / source).write_text(private, encoding="utf-8", newline="")
+    done = footprint.run_traced(
+        copy,
+        copy / source,
+        space.executed_original,
+        (copy / source).parent,
+        environment=clean_copy.copy_environment(copy),
+        forbidden=root,
+    )
+    if done.problem:
+        raise NbError(_explained(done, file))
+    writes = done.trace.writes
+    _require_promotable(writes, done.trace.reads, root)
+    for name in writes:
+        if (copy / name).exists():
+            copy_file(copy / name, space.originals / name)
+            (copy / name).unlink()
+    return Original(
+        file=file,
+        reads={name: _input(root, name) for name in done.trace.reads if name not in writes},
+        writes={name: _home(root, name, choices) for name in writes},
+        unseen=done.trace.unseen,
+    )
+
+
+def _input(root: Path, name: str) -> str:
+    """Return an input's path; an input beside the notebook is copied to `data/raw`."""
+    path = PurePosixPath(name)
+    if path.parts[0] != "notebooks":
+        return name
+    new = f"data/raw/{path.name}"
+    if (root / new).exists() or (root / f"{new}.dvc").exists():
+        raise NbError(f"it reads {name}, and {new} exists; rename one, or read {new}")
+    return new
+
+
+def _home(root: Path, name: str, choices: Choices) -> str:
+    """Return an output's path; a file written beside the notebook moves, by its suffix."""
+    path = PurePosixPath(name)
+    if path.parts[0] != "notebooks":
+        return name
+    suffix = path.suffix.lower()
+    folder = "data/processed"
+    if suffix in FIGURES:
+        folder = "reports/figures"
+    elif suffix in MODELS:
+        folder = "models"
+    elif suffix == ".json":
+        folder = "reports/metrics"
+    taken = (root / folder / path.name).exists()
+    return f"{folder}/{choices.stage}-{path.name}" if taken else f"{folder}/{path.name}"
+
+
+def _explained(done: footprint.Footprint, file: CellFile) -> str:
+    """Return an error message with the failing cell and a likely cause."""
+    found = _NAME_ERROR.search(done.problem)
+    if not found or done.cell is None:
+        return f"{done.problem}. Nothing was changed."
+    missing = found[1]
+    names = names_of_notebook(file)
+    cells = [one.cell for one in names.definitions.get(missing, [])]
+    cells += names.variables.get(missing, [])
+    cells += [
+        c.number for c in file.cells if missing in names.imports and _imports(c.source, missing)
+    ]
+    later = [cell for cell in cells if cell > done.cell]
+    if later:
+        reason = (
+            f"code cell {later[0]} further down defines {missing}: it was probably run before cell "
+            f"{done.cell}; move it up"
+        )
+    elif cells:
+        reason = f"{missing} is defined in cell {cells[0]}, but not always; look at its conditions"
+    else:
+        reason = (
+            f"no cell defines {missing}: the cell that did was probably deleted or changed after "
+            "it was run; write it again"
+        )
+    return f"{done.problem}; {reason}. Nothing was changed."
+
+
+def _imports(source: str, name: str) -> bool:
+    return bool(re.search(rf"^\s*(from|import)\b.*\b{name}\b", source, re.M))
+
+
+def _require_promotable(writes: Sequence[str], reads: Sequence[str], root: Path) -> None:
+    for name in reads:
+        if name.startswith("notebooks/") and name.endswith(".py"):
+            advice = "move it into the package under src/ and import it from there"
+            raise NbError(f"it imports {name}, which a stage does not find; {advice}")
+    for name in writes:
+        if name.startswith(("src/", "tests/", "config/")) or name.endswith(".ipynb"):
+            raise NbError(f"it writes {name}, which is source; a stage must not change sources")
+        tracked = git(root, "ls-files", "--", name, check=False).strip()
+        if tracked and not name.startswith("reports/metrics/"):
+            raise NbError(
+                f"it writes {name}, which Git tracks; an output is DVC's: git rm --cached {name}"
+            )
+        if not root.joinpath(name).exists() or name not in reads:
+            continue
+        raise NbError(f"it changes its own input {name}; a stage must write to another file")
