@@ -247,13 +247,13 @@ def with_conda() -> None:
     pip_install(python)
 
 
-def require_repository() -> None:
-    """End if Git is missing, or the project can have no repository: better now than in minutes."""
+def require_git() -> None:
+    """End if Git is missing: better now than in minutes. Tell of a repository that is shared."""
     if not shutil.which("git"):
         fail(surroundings.NO_GIT)
-    outer = surroundings.outer_repository(ROOT)
-    if outer:
-        fail(surroundings.INSIDE.format(root=ROOT, outer=outer))
+    top = surroundings.find_repository(ROOT)
+    if top and top != ROOT:
+        print("setup: " + surroundings.SHARED.format(root=ROOT, top=top), flush=True)
 
 
 def remove_moved() -> None:
@@ -279,7 +279,7 @@ def main(arguments: list[str]) -> None:
     if len(arguments) != 1 or arguments[0] not in managers:
         fail("usage: python3 -I tools/bootstrap.py uv|pip|conda")
     surroundings.forget_installers(os.environ)
-    require_repository()
+    require_git()
     remove_moved()
     managers[arguments[0]]()
     python = VENV / ("python.exe" if (VENV / "python.exe").exists() else f"{SCRIPTS}/python")

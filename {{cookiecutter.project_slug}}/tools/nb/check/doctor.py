@@ -18,6 +18,7 @@ from nb.git import filter, verify, wiring
 from nb.git.wiring import git
 from nb.notebook.content import production_notebooks
 from nb.project import PRODUCTION, NbError, program
+from nb.surroundings import find_repository
 
 # Below this, a run of the pipeline is likely to end half-way.
 LEAST_FREE_BYTES = 1_000_000_000
@@ -173,7 +174,7 @@ def _programs() -> Path:
 
 
 def _git_repository(root: Path) -> Diagnosis:
-    if not (root / ".git").exists():
+    if not find_repository(root):
         return Diagnosis("Git repository", "there is none here", repair=WIRE, is_safe=True)
     return Diagnosis("Git repository", detail=git(root, "rev-parse", "--git-dir").strip())
 
@@ -241,7 +242,8 @@ def _ignored(root: Path) -> Diagnosis:
 
 
 def _is_below(root: Path, source: str) -> bool:
-    return root.resolve() in (root / source).resolve().parents
+    top = find_repository(root) or root
+    return top.resolve() in (top / source).resolve().parents
 
 
 def _attributes(root: Path) -> Diagnosis:
@@ -269,7 +271,7 @@ def _attributes(root: Path) -> Diagnosis:
             return Diagnosis(".gitattributes", problem, repair=f"edit {shown}: delete line {line}")
     problem = f".gitattributes no longer names the {keys} of notebooks"
     wanted = "*.ipynb " + " ".join(f"{key}={value}" for key, value in GIT_ATTRIBUTES.items())
-    if wanted in git(root, "show", "HEAD:.gitattributes", check=False).splitlines():
+    if wanted in git(root, "show", "HEAD:./.gitattributes", check=False).splitlines():
         return Diagnosis(".gitattributes", problem, repair="git checkout HEAD -- .gitattributes")
     return Diagnosis(
         ".gitattributes", problem, repair=f"edit .gitattributes: add the line {wanted}"
@@ -413,7 +415,7 @@ def _pipeline_repair(root: Path, problem: str) -> str:
     """Return the repair of the broken file: the lock is DVC's, dvc.yaml a person's."""
     if LOCK not in problem:
         return "edit dvc.yaml"
-    stored = git(root, "show", f"HEAD:{LOCK}", check=False)
+    stored = git(root, "show", f"HEAD:./{LOCK}", check=False)
     return f"git checkout HEAD -- {LOCK}" if stored else f"rm {LOCK}"
 
 

@@ -12,6 +12,7 @@ import click
 
 from nb.git import wiring
 from nb.project import NbError, program, program_environment
+from nb.surroundings import project_prefix
 from nb.terminal import echo, style
 
 if TYPE_CHECKING:
@@ -194,16 +195,18 @@ def sync_command(root: Path, command: tuple[str, ...]) -> None:
 @click.pass_obj
 def hook_command(root: Path, kind: str, arguments: tuple[str, ...]) -> None:
     """Run the checks of a Git hook, with outputs set aside: pre-commit resets unstaged changes."""
-    from nb.git.sync import outputs_kept
+    from nb.git.subfolder import pre_commit_config
+    from nb.git.sync import everywhere_kept
 
     if "PRE_COMMIT_RUNNING_LEGACY" in os.environ:
         # `pre-commit install` set this hook aside for its own, which runs the checks after it.
         echo("nb: pre-commit install replaced the hook; nb setup puts it back", err=True)
         return
     folder = wiring.hooks_folder(root)
-    options = ["--config=.pre-commit-config.yaml", f"--hook-type={kind}", f"--hook-dir={folder}"]
+    config = pre_commit_config(root, project_prefix(root))
+    options = [f"--config={config}", f"--hook-type={kind}", f"--hook-dir={folder}"]
     command = [program("pre-commit"), "hook-impl", *options, "--", *arguments]
-    with outputs_kept(root):
+    with everywhere_kept(root):
         code = subprocess.call(command, cwd=root, env=program_environment())
     raise click.exceptions.Exit(code)
 

@@ -110,16 +110,16 @@ def clean(data: bytes, name: str) -> bytes:
         _say(f"{_quoted(name)} is not valid JSON, so it goes to Git as it is, with any outputs.")
         return data
     except RefusedError as reason:
-        return _nbstripout(data, str(reason))
+        return _nbstripout(data, name, str(reason))
 
 
-def _nbstripout(data: bytes, reason: str) -> bytes:
+def _nbstripout(data: bytes, name: str, reason: str) -> bytes:
     import subprocess
 
     notebook = load(data)
     settle(notebook)
     options = ["--keep-id", "--extra-keys", " ".join(EXTRA_KEYS)]
-    for command in _nbstripout_commands():
+    for command in _nbstripout_commands(name):
         try:
             done = subprocess.run(
                 [*command, *options],
@@ -138,14 +138,16 @@ def _nbstripout(data: bytes, reason: str) -> bytes:
     raise RefusedError(f"{reason}, so nbstripout is needed, and it is not installed: make setup")
 
 
-def _nbstripout_commands() -> Iterator[list[str]]:
+def _nbstripout_commands(name: str) -> Iterator[list[str]]:
     """The ways to start nbstripout: the project's environment, this Python, the PATH."""
     import shutil
     from pathlib import Path
 
-    # Git runs filters at the top of the work tree. A linked worktree has no environment: there the
-    # main one's is taken, the folder that holds the .git folder with this file's installed copy.
-    for root in (Path(), Path(__file__).resolve().parents[4]):
+    # Git runs filters at the top of the work tree; the project may be a folder there. A linked
+    # worktree has no environment: there the main one's is taken, the folder that holds the .git
+    # folder with this file's installed copy.
+    tops = (Path(), Path(__file__).resolve().parents[4])
+    for root in (top / folder for top in tops for folder in Path(name).parents):
         for python in (root / ".venv/bin/python", root / ".venv/Scripts/python.exe"):
             if python.exists():
                 yield [str(python), "-I", "-m", "nbstripout"]

@@ -22,6 +22,7 @@ from nb.notebook.config import change_config, read_value
 from nb.notebook.content import read_notebook
 from nb.notebook.parameters import check_values, read_parameters
 from nb.project import EXECUTED, NbError
+from nb.surroundings import find_repository
 from nb.workcopy.copying import copy_entries, git_files, project_entries
 
 WHAT_IF = Path(".nb/what-if")
@@ -143,7 +144,7 @@ def make_copy(root: Path, settings: Sequence[Setting]) -> Path:
 
 
 def _files(root: Path) -> list[Path]:
-    if (root / ".git").exists():
+    if find_repository(root):
         found = git_files(root)
     else:
         found = [path.relative_to(root) for path in project_entries(root)]
