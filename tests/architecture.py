@@ -36,6 +36,7 @@ FLOORS = (
     "secrets",
     "terminal",
     "surroundings",
+    "skipped",
     "project",
     "printable",
     "exit_codes",

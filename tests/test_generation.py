@@ -21,6 +21,8 @@ ALWAYS = {
     *(".dvc/.gitignore", ".dvc/config", ".dvcignore", ".gitattributes", ".gitignore"),
     *(
         ".pre-commit-config.yaml",
+        ".vscode/settings.json",
+        "AGENTS.md",
         "Makefile",
         "README.md",
         "data/README.md",

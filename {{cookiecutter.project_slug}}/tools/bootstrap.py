@@ -1,6 +1,7 @@
 """Installer of the environment in `.venv`, run by `make setup`; then starts `nb setup`.
 
     python3 -I tools/bootstrap.py uv|pip|conda
+    python3 -I tools/bootstrap.py --add-lines    # to files that were here before the project
 
 The only tool that runs before anything is installed: standard library, any Python from 3.8 on.
 The environment's own Python is the one that runs this file if it is new enough for the project,
@@ -28,7 +29,7 @@ ASKED_FOR = r"^requires-python[^\n]*|^dependencies = \[.*?\]$|^\[dependency-grou
 LOCK_HINT = "Run `make setup` on your machine and commit the lock file."
 
 sys.path.insert(0, str(ROOT / "tools"))  # before any other `nb` that this Python may have
-from nb import surroundings  # noqa: E402
+from nb import skipped, surroundings  # noqa: E402
 
 sys.path.pop(0)
 
@@ -275,6 +276,10 @@ def remove_moved() -> None:
 
 def main(arguments: list[str]) -> None:
     """Make the environment with the manager named on the command line, then wire the clone."""
+    if arguments == ["--add-lines"]:
+        for name in skipped.add_missing(ROOT):
+            print(f"setup: added lines to {name}")
+        return
     managers = {"uv": with_uv, "pip": with_pip, "conda": with_conda}
     if len(arguments) != 1 or arguments[0] not in managers:
         fail("usage: python3 -I tools/bootstrap.py uv|pip|conda")

@@ -9,8 +9,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
@@ -18,12 +17,15 @@ from nb.git import filter, verify, wiring
 from nb.git.wiring import git
 from nb.notebook.content import production_notebooks
 from nb.project import PRODUCTION, NbError, program
+from nb.skipped import add_missing
 from nb.surroundings import find_repository
+
+from .health.diagnosis import SETUP, WIRE, Diagnosis, HealthCheck
+from .health.skipped import ADD_LINES, skipped_files
+from .health.tooling import tooling
 
 # Below this, a run of the pipeline is likely to end half-way.
 LEAST_FREE_BYTES = 1_000_000_000
-SETUP = "make setup"
-WIRE = "nb setup"
 PIPELINE, LOCK = "dvc.yaml", "dvc.lock"
 # Files of the kinds that a clone must be able to add.
 NEVER_IGNORED = (
@@ -34,28 +36,6 @@ NEVER_IGNORED = (
 )
 # The attributes of notebooks, as .gitattributes has them.
 GIT_ATTRIBUTES = {"filter": "nbstripout", "diff": "notebook", "merge": "notebook"}
-
-
-@dataclass(frozen=True)
-class Diagnosis:
-    """The result of one check.
-
-    Attributes:
-        name: the thing that was checked.
-        problem: the fault, in words; empty if there is none.
-        detail: the observation of a check without a problem.
-        repair: the command that removes the problem.
-        is_safe: whether `nb doctor --fix` may run that command.
-    """
-
-    name: str
-    problem: str = ""
-    detail: str = ""
-    repair: str = ""
-    is_safe: bool = False
-
-
-Check = Callable[[Path], Diagnosis]
 
 
 def examine(root: Path) -> Iterator[Diagnosis]:
@@ -81,6 +61,8 @@ def repair(root: Path, findings: list[Diagnosis]) -> list[str]:
     for command in commands:
         if command == WIRE:
             wiring.wire(root)
+        elif command == ADD_LINES:
+            add_missing(root)
         elif subprocess.call(_portable(root, command), cwd=root):
             raise NbError(f"{command} failed; its message is above.")
     return list(commands)
@@ -450,8 +432,9 @@ def _disk(root: Path) -> Diagnosis:
     return Diagnosis("disk space", problem, detail=text, repair="dvc gc --workspace")
 
 
-CHECKS: tuple[Check, ...] = (
+CHECKS: tuple[HealthCheck, ...] = (
     *(_python, _environment, _kernel, _git_repository, _git_locks, _identity, _attributes),
     *(_notebook_filter, _notebook_diff, _merge_drivers, _hooks, _ignored, _edits_seen),
     *(_conflicts, _stripped, _line_endings, _production, _pipeline, _storage, _data, _disk),
+    *(skipped_files, tooling),
 )

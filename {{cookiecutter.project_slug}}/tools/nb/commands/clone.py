@@ -16,7 +16,7 @@ from nb.surroundings import project_prefix
 from nb.terminal import echo, style
 
 if TYPE_CHECKING:
-    from nb.check.doctor import Diagnosis
+    from nb.check.health.diagnosis import Diagnosis
 
 
 @click.command("setup")

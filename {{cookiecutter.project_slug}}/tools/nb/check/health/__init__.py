@@ -1,0 +1,1 @@
+"""Health checks of a clone, each with the command that repairs the clone."""
