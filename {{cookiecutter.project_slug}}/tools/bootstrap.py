@@ -25,6 +25,8 @@ SCRIPTS = "Scripts" if os.name == "nt" else "bin"
 # The first uv that reads dependency groups and, for schedulers, which of them exclude each other.
 OLDEST_UV = (0, 5, 3)
 # The parts of pyproject.toml that decide which versions a lock file holds.
+# Missing where a package index has the tooling, instead of this folder.
+TOOLING = ROOT / "tools" / "pyproject.toml"
 ASKED_FOR = r"^requires-python[^\n]*|^dependencies = \[.*?\]$|^\[dependency-groups\]$.*?(?=^\[|\Z)"
 LOCK_HINT = "Run `make setup` on your machine and commit the lock file."
 
@@ -172,7 +174,8 @@ def pip_install(python: Path) -> None:
     run(*pip, "install", "--quiet", "--upgrade", "pip>=25.1", hint=hint)
     locked = ("--require-hashes", "--no-deps", "--requirement", lock)
     run(*pip, "install", "--quiet", *locked, hint=hint)
-    run(*pip, "install", "--quiet", "--no-deps", "-e", "tools", "-e", ".", hint=hint)
+    ours = ("-e", "tools", "-e", ".") if TOOLING.exists() else ("-e", ".")
+    run(*pip, "install", "--quiet", "--no-deps", *ours, hint=hint)
 
 
 def make_lock(group: str, lock: Path, python: Path) -> None:
@@ -197,9 +200,10 @@ def make_lock(group: str, lock: Path, python: Path) -> None:
         os.environ.setdefault("UV_DEFAULT_INDEX", index)
     asked = ("pyproject.toml", "--group", group) if group == "dev" else ("--group", group)
     options = ("--universal", "--generate-hashes", "--no-header", "--no-annotate", "--quiet")
+    bundled = ("--no-emit-package", "nb-tools") if TOOLING.exists() else ()
     version = ".".join(map(str, required_python()))
     run(
-        *(find_uv(), "pip", "compile", *asked, *options, "--no-emit-package", "nb-tools"),
+        *(find_uv(), "pip", "compile", *asked, *options, *bundled),
         *("--python-version", version, "--output-file", lock.name),
         hint=f"{lock.name} could not be written; uv's message is above.",
     )
@@ -210,7 +214,7 @@ def _asked_for() -> str:
     """Return a hash of the requirements that decide the versions in a lock file."""
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     parts = re.findall(ASKED_FOR, text, re.M | re.S)
-    text = "".join(parts) + (ROOT / "tools" / "pyproject.toml").read_text(encoding="utf-8")
+    text = "".join(parts) + (TOOLING.read_text(encoding="utf-8") if TOOLING.exists() else "")
     return hashlib.sha256(text.encode()).hexdigest()
 
 

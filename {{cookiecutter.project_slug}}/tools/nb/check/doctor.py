@@ -294,7 +294,7 @@ def _wired(root: Path, name: str, prefix: str, consequence: str) -> Diagnosis:
 
 def _notebook_filter(root: Path) -> Diagnosis:
     finding = _wired(root, "notebook filter", "filter.", "outputs would be committed")
-    if finding.problem or filter.is_installed(wiring.git_dir(root)):
+    if finding.problem or filter.is_installed(wiring.git_dir(root), root / "tools"):
         return finding
     problem = "its files in the .git folder are missing or outdated"
     return Diagnosis("notebook filter", problem, repair=WIRE, is_safe=True)

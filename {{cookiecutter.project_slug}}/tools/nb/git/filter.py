@@ -54,25 +54,27 @@ WIRING = {
 _MAX_PACKET = 65516
 
 
-def is_installed(git_dir: Path) -> bool:
-    """Tell whether a clone runs these very files.
+def is_installed(git_dir: Path, tools: Path | None = None) -> bool:
+    """Tell whether a clone runs the very files of a project.
 
     Args:
         git_dir: the common Git directory (``git rev-parse --git-common-dir``).
+        tools: the folder `tools` of the project; by default, that of this file.
     """
     return all(
         copy.is_file() and copy.read_bytes() == original.read_bytes()
-        for original, copy in _runtime(git_dir)
+        for original, copy in _runtime(git_dir, tools)
     )
 
 
-def install(git_dir: Path) -> None:
+def install(git_dir: Path, tools: Path | None = None) -> None:
     """Copy filter, text view and merge into a clone, for the commands of `WIRING` to find.
 
     Args:
         git_dir: the common Git directory (``git rev-parse --git-common-dir``).
+        tools: the folder `tools` of the project; by default, that of this file.
     """
-    for original, copy in _runtime(git_dir):
+    for original, copy in _runtime(git_dir, tools):
         copy.parent.mkdir(parents=True, exist_ok=True)
         # Git may be starting the filter in this moment: Git finds the old file or the new file.
         draft = copy.with_name(copy.name + ".new")
@@ -80,10 +82,10 @@ def install(git_dir: Path) -> None:
         draft.replace(copy)
 
 
-def _runtime(git_dir: Path) -> Iterator[tuple[Path, Path]]:
+def _runtime(git_dir: Path, tools: Path | None) -> Iterator[tuple[Path, Path]]:
     from pathlib import Path
 
-    tools = Path(__file__).parents[2]
+    tools = tools or Path(__file__).parents[2]
     return ((tools / name, git_dir / "nb" / name) for name in RUNTIME)
 
 

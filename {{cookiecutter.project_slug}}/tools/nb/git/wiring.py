@@ -126,9 +126,9 @@ def git_dir(root: Path) -> Path:
 
 def _connect(root: Path) -> list[str]:
     missing = missing_wiring(root)
-    outdated = not filter.is_installed(git_dir(root))
+    outdated = not filter.is_installed(git_dir(root), root / "tools")
     if outdated:
-        filter.install(git_dir(root))
+        filter.install(git_dir(root), root / "tools")
     for key in missing:  # after the files that they name
         git(root, "config", "--local", key, WIRED[key])
     prefix = project_prefix(root)
