@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 
 import pytest
-from conftest import TEMPLATE
+from conftest import TEMPLATE, Bake
 from hypothesis import given
 from hypothesis import strategies as st
 from nb.git.subfolder import config_below, pattern_below
+from nb.git.workflows import workflow_below
 from ruamel.yaml import YAML
 
 CONFIG = TEMPLATE / "{{cookiecutter.project_slug}}" / ".pre-commit-config.yaml"
@@ -69,3 +70,20 @@ def test_every_hook_of_the_project_starts_in_its_folder() -> None:
     assert moved["repos"][-2] == other
     assert moved["repos"][-1]["hooks"][0]["entry"].endswith(" ./scripts/own.sh")
     assert re.search(moved["files"], "services/a b/x") and not re.search(moved["files"], "x")
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+def test_a_workflow_runs_in_the_folder_for_changes_there(bake: Bake, prefix: str) -> None:
+    project = bake()
+    moved = workflow_below(project.read(".github/workflows/ci.yml"), prefix)
+    content = YAML(typ="safe").load(moved)
+    assert content["defaults"]["run"]["working-directory"] == prefix.rstrip("/")
+    assert (
+        content["on"]["push"]["paths"] == content["on"]["pull_request"]["paths"] == [f"{prefix}**"]
+    )
+    settings = [step.get("with", {}) for step in content["jobs"]["check"]["steps"]]
+    assert {"python-version-file": f"{prefix}pyproject.toml"} in settings
+    paths = [setting["path"] for setting in settings if "path" in setting]
+    assert paths == [f"{prefix}reports", f"{prefix}reports/site"]
+    before = YAML(typ="safe").load(project.read(".github/workflows/ci.yml"))
+    assert len(content["jobs"]["check"]["steps"]) == len(before["jobs"]["check"]["steps"])

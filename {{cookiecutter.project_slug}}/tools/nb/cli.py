@@ -35,6 +35,7 @@ COMMAND_MODULES = {
         "resolve",
         "hook",
         "merge-lock",
+        "workflows",
     ),
 }
 WHERE = {command: module for module, commands in COMMAND_MODULES.items() for command in commands}

@@ -234,3 +234,20 @@ def merge_lock_command(base: Path, ours: Path, theirs: Path) -> None:
 
     versions = (path.read_text(encoding="utf-8") for path in (base, ours, theirs))
     ours.write_text(merge_locks(*versions), encoding="utf-8", newline="\n")
+
+
+@click.command("workflows")
+@click.pass_obj
+def workflows_command(root: Path) -> None:
+    """Write the GitHub workflows of a project in a folder to the top of the repository.
+
+    GitHub reads only those. Files that are there already stay as they are.
+
+    \b
+    Example:
+      nb workflows
+    """
+    from nb.git.workflows import write_workflows
+
+    for name in write_workflows(root) or ["nothing to do: each has its file there"]:
+        echo(f"nb: {name}")
