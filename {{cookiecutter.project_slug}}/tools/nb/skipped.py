@@ -69,7 +69,8 @@ def completed(name: str, theirs: str, ours: str) -> str:
 
 
 def _appended(theirs: str, added: str) -> str:
-    return f"{theirs.rstrip()}\n\n{ADDED_MARK}\n{added.strip()}\n".lstrip("\n")
+    before = f"{theirs.rstrip()}\n\n" if theirs.strip() else ""
+    return f"{before}{ADDED_MARK}\n{added.strip()}\n"
 
 
 def _with_lines(theirs: str, ours: str) -> str:
