@@ -22,7 +22,7 @@ $(READY): pyproject.toml
 	touch $(READY)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all bench bench-daily bench-quick bench-filter bench-engine bench-site pictures lint format clean
+.PHONY: help setup demo test test-all bench bench-daily bench-quick bench-filter bench-engine bench-site package pictures lint format clean
 
 help: ## List the tasks
 	@$(PYTHON) -c "import re; print(*(f'  make {t:12} {s}' for t, s in re.findall(r'^([\w-]+):.*?## (.+)$$', open('Makefile', encoding='utf-8').read(), re.M)), sep='\n')"
@@ -61,6 +61,11 @@ bench-engine: $(READY)
 # Takes a minute, and the environment of `make demo`.
 bench-site: $(READY)
 	python -m benchmarks.site $(DEMO)
+
+package: $(READY) ## Build the tooling as a package, sdist and wheel, into build/package
+	rm -rf build/package && mkdir -p build/package
+	cp -r '{{cookiecutter.project_slug}}/tools' build/package/source  # above, uv would read pyproject.toml with Jinja
+	uv build --quiet --out-dir build/package build/package/source && rm -r build/package/source
 
 pictures: $(READY) ## Take the pictures of the README anew; needs Chromium
 	python tests/pictures.py build/biopsies docs/images

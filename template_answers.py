@@ -7,6 +7,7 @@ sentence and answers with exit code 1.
 
 from __future__ import annotations  # older versions of Python come as far as the check of versions
 
+import hashlib
 import json
 import keyword
 import posixpath
@@ -24,11 +25,16 @@ from jinja2 import Environment, TemplateSyntaxError, nodes
 from jinja2.ext import Extension
 from jinja2.runtime import Context
 
+# Found while the template is loaded: cookiecutter changes the working directory later.
+FOLDER = Path(__file__).resolve().parent
 OLDEST_COOKIECUTTER = (2, 1)
 OLDEST_PYTHON = (3, 10)
 # Copied as they are: braces mean something else in them. cookiecutter's `_copy_without_render`
 # would delete a folder that is there already, and overwrite files even when told to skip them.
-VERBATIM = ("*.ipynb*", "*.j2*", "*.github/*", "tools/*")
+VERBATIM = ("*.ipynb*", "*.j2*", "*.github/workflows/*", "tools/*")
+# The file of the tooling that is made, not copied, and files that its list leaves out.
+MANIFEST = "tools/manifest.json"
+UNLISTED = re.compile(r"__pycache__|\{%|\.py[cod]$")
 # The package that notebooks import in the template.
 PLACEHOLDER = "project_package"
 # The questions of the template with their defaults.
@@ -221,6 +227,28 @@ def markdown(text: str) -> str:
     return re.sub(r"^(\d*)([-+=#.)])", r"\1\\\2", escaped)
 
 
+def template_folder(_: str) -> str:
+    """Return the folder of the template, for the hook, which is started from a copy elsewhere."""
+    return str(FOLDER)
+
+
+def manifest(_: str) -> str:
+    """Return the manifest of the bundled tooling: the template's version, and a hash of each file.
+
+    Written whenever a project is generated, so it cannot be stale. Files of options are left out.
+    """
+    text = (FOLDER / "pyproject.toml").read_text(encoding="utf-8")
+    version = re.search(r'^version = "(.+)"', text, re.M)
+    tools = FOLDER / "{{cookiecutter.project_slug}}" / "tools"
+    files = {
+        path.relative_to(tools).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(tools.rglob("*"))
+        if path.is_file() and path.name != "manifest.json" and not UNLISTED.search(str(path))
+    }
+    content = {"schema": 1, "version": version[1] if version else "", "files": files}
+    return json.dumps(content, indent=2)
+
+
 YES = ("1", "true", "t", "yes", "y", "on")
 NO = ("0", "false", "f", "no", "n", "off")
 CHECKS = {
@@ -340,7 +368,8 @@ class Answers(Extension):
         refuse_old_versions(cookiecutter.__version__, sys.version_info[:3])
         super().__init__(environment)
         forms = (package_name, storage_url, dvc_requirement, ibis_requirement, quoted, markdown)
-        environment.filters.update({function.__name__: function for function in forms})
+        functions = (*forms, manifest, template_folder)
+        environment.filters.update({function.__name__: function for function in functions})
         environment.trim_blocks = environment.lstrip_blocks = True
         environment.context_class = CheckedContext
 
@@ -348,7 +377,7 @@ class Answers(Extension):
         """Keep a file of the template, or an answer, from being rendered where braces are text."""
         if name is None:  # an answer, a path of the template or its hook
             return source if is_template(source, self.environment.filters) else literal(source)
-        if not any(fnmatch(name, pattern) for pattern in VERBATIM):
+        if name == MANIFEST or not any(fnmatch(name, pattern) for pattern in VERBATIM):
             return source
         if ".ipynb" in name:
             parts = map(literal, source.split(PLACEHOLDER))

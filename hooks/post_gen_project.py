@@ -4,10 +4,16 @@ A file that was not chosen has an empty name, so cookiecutter never writes it. F
 name: where not chosen, `docs` is made as `.not-chosen-docs`, and holds nothing. Nothing but empty
 folders of such names is removed, so this may run over anybody's files, and again.
 
-Standard library only, offline, inside the new folder only.
+In a repository that was made first, cookiecutter -s skips files that are there. The template's
+version of each is kept in `.nb/skipped`, and named: it may hold lines that the project needs.
+
+Offline, inside the new folder only.
 """
 
+import json
 import os
+import shutil
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,6 +29,18 @@ NEXT_STEPS = """
     make                  everything else there is
 """
 
+SKIPPED = """
+These files were here before, and stay as they are. The template's are in .nb/skipped:
+
+    {names}
+
+To add the lines that the project needs to them (nothing is changed or removed):
+
+    python3 -I tools/bootstrap.py --add-lines
+"""
+CONTEXT = r"""{{ cookiecutter | tojson }}"""
+TEMPLATE = r"""{{ '' | template_folder }}"""
+
 
 def drop_unchosen(root: Path) -> None:
     """Remove the empty folders of options that were not chosen."""
@@ -35,6 +53,37 @@ def drop_unchosen(root: Path) -> None:
                     Path(folder).rmdir()
 
 
+def keep_skipped(root: Path) -> list[str]:
+    """Write the template's version of each skipped file to `.nb/skipped`; return the names."""
+    if not any((folder / ".git").exists() for folder in (root, *root.parents)):
+        return []  # a new folder
+    from cookiecutter.generate import generate_files  # of the cookiecutter that runs this hook
+
+    sys.path.insert(0, TEMPLATE)
+    kept = root / ".nb" / "skipped"
+    kept.parent.mkdir(exist_ok=True)
+    shutil.rmtree(kept, ignore_errors=True)
+    context = {"cookiecutter": json.loads(CONTEXT)}
+    draft = kept.with_name("draft")
+    made = Path(generate_files(TEMPLATE, context, str(draft), accept_hooks=False))
+    names = []
+    for path in sorted(made.rglob("*")):
+        name = path.relative_to(made).as_posix()
+        theirs = root / name
+        if path.is_file() and theirs.is_file() and path.read_bytes() != theirs.read_bytes():
+            names.append(name)
+            (kept / name).parent.mkdir(parents=True, exist_ok=True)
+            path.replace(kept / name)
+    shutil.rmtree(draft)
+    if not names:
+        with suppress(OSError):  # of a project that was here before
+            kept.parent.rmdir()
+    return names
+
+
 if __name__ == "__main__":
     drop_unchosen(Path.cwd())
+    skipped = keep_skipped(Path.cwd())
+    if skipped:
+        print(SKIPPED.format(names="\n    ".join(skipped)))
     print(NEXT_STEPS.format(slug=Path.cwd().name))

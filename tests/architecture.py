@@ -37,6 +37,7 @@ FLOORS = (
     "secrets",
     "terminal",
     "surroundings",
+    "skipped",
     "project",
     "printable",
     "exit_codes",

@@ -50,7 +50,7 @@ def bare(tmp_path: Path) -> Project:
     path = tmp_path / "bare"
     tools = TEMPLATE / "{{cookiecutter.project_slug}}" / "tools"
     (path / "tools" / "nb").mkdir(parents=True)
-    for name in ("bootstrap.py", "nb/__init__.py", "nb/surroundings.py"):
+    for name in ("bootstrap.py", "nb/__init__.py", "nb/skipped.py", "nb/surroundings.py"):
         shutil.copy(tools / name, path / "tools" / name)
     (path / "pyproject.toml").write_text('requires-python = ">=3.10"\n')
     return Project(path)
@@ -165,18 +165,16 @@ def test_a_missing_git_is_named_before_anything_is_installed(
     assert not log.exists()
 
 
-def test_a_repository_around_is_named_before_anything_is_installed(
+def test_a_repository_around_is_named_unless_it_ignores_the_project(
     bare: Project, programs: Path, log: Path
 ) -> None:
     put(programs / "uv")
     bare.git("init", "--quiet", cwd=bare.path.parent)
-    code, said = bootstrap(bare, programs)
-    assert code == 1
-    assert "is inside the Git repository" in said and len(said.splitlines()) == 1
-    assert not log.exists()
-    (bare.path.parent / ".gitignore").write_text(f"{bare.path.name}\n")
-    bootstrap(bare, programs)
+    said = bootstrap(bare, programs)[1].splitlines()[0]
+    assert f"is a folder of the Git repository {bare.path.parent}, and shares" in said
     assert log.exists()
+    (bare.path.parent / ".gitignore").write_text(f"{bare.path.name}\n")
+    assert "is a folder of" not in bootstrap(bare, programs)[1]
 
 
 @pytest.mark.parametrize("variable", ["CONDA_EXE", "MAMBA_EXE"])

@@ -1,6 +1,7 @@
 """Generating over a folder that exists: nothing is lost that belongs to whoever was there first."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -8,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import LEFTOVERS, PYTHON_VERSION, TEMPLATE
+from conftest import LEFTOVERS, PYTHON_VERSION, TEMPLATE, Project
 from cookiecutter.main import cookiecutter
+from ruamel.yaml import YAML
 from test_generation import DEFAULT, OPTIONS, ORCHESTRATION, STREAMLIT, VOILA
 
 NAME = "my-data-project"
@@ -181,3 +183,128 @@ def test_what_programs_leave_behind_is_not_in_the_template() -> None:
     folder = TEMPLATE / "{{cookiecutter.project_slug}}"
     assert [path for path in folder.rglob("*") if path.name in LEFTOVERS] == []
     assert ORCHESTRATION | STREAMLIT | VOILA <= KNOWN
+
+
+# Files that a repository may have in the places that hurt.
+TEAMS = {
+    ".gitattributes": "*.png binary\n",
+    ".github/workflows/deploy.yml": "name: Deploy\non: push\njobs: {}\n",
+    ".gitignore": "# ours\n*.log\n/.venv/\n",
+    ".pre-commit-config.yaml": """\
+repos:
+- repo: local
+  hooks:
+  - {id: own, name: own, language: fail, entry: never, files: ^never$}
+""",
+    "Dockerfile": "FROM scratch\n",
+    "LICENSE": "All rights reserved.\n",
+    "README.md": "# Sales\n",
+    "config/x.yaml": "a: 1\n",
+    "docs/index.md": "# Sales\n",
+    "pyproject.toml": """\
+[project]
+name = "sales"
+version = "3.0"
+requires-python = ">=3.10"
+dependencies = ["pandas>=2"]
+
+[dependency-groups]
+docs = ["mkdocs"]
+
+[tool.ruff]
+line-length = 79
+""",
+    "src/sales/old.py": "OLD = 1\n",
+    "tools/own.py": "print(1)\n",
+}
+
+
+@pytest.fixture
+def teams(tmp_path: Path) -> Project:
+    """A repository that was made first."""
+    folder = tmp_path / "sales"
+    for name, text in TEAMS.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8", newline="\n")
+    subprocess.run(["git", "init", "--quiet", str(folder)], check=True)
+    return Project(folder)
+
+
+def adopt(project: Project, **answers: str) -> str:
+    """Generate over the repository as its team would; return the output."""
+    given = {"project_slug": project.path.name, "python_version": PYTHON_VERSION, **answers}
+    words = [f"{question}={answer}" for question, answer in given.items()]
+    options = ["-f", "-s", "--no-input", str(TEMPLATE), *words]
+    command = [sys.executable, "-m", "cookiecutter", *options]
+    return project.run(*command, cwd=project.path.parent)
+
+
+def add_lines(project: Project) -> str:
+    return project.run(sys.executable, "-I", "tools/bootstrap.py", "--add-lines")
+
+
+def test_skipped_files_are_named_and_keep_every_byte(teams: Project) -> None:
+    said = adopt(teams).split("These files were here before")[1]
+    for name, text in TEAMS.items():
+        assert teams.read(name) == text
+        is_ours = (teams.path / ".nb/skipped" / name).exists()
+        assert (f"\n    {name}\n" in said) == is_ours
+        assert is_ours == (name in DEFAULT)
+    assert teams.has("dvc.yaml") and not teams.has(".nb/draft")
+
+
+def test_added_lines_are_those_that_the_project_needs(teams: Project) -> None:
+    adopt(teams)
+    named = {".gitattributes", ".gitignore", ".pre-commit-config.yaml", "pyproject.toml"}
+    assert {line.split()[-1] for line in add_lines(teams).splitlines()} == named
+    for name, text in TEAMS.items():
+        assert set(text.splitlines()) <= set(teams.read(name).splitlines())
+        assert (teams.read(name) == text) == (name not in named)
+    for name in (".nb/x", ".venv/x", "data/raw/a.csv", "models/a", "reports/site/x", "a.log"):
+        teams.git("check-ignore", name)
+    teams.git("check-ignore", "data/raw/a.csv.dvc", code=1)
+    assert "filter: nbstripout" in teams.git("check-attr", "filter", "a.ipynb")
+    hooks = YAML(typ="safe").load(teams.read(".pre-commit-config.yaml"))["repos"]
+    assert hooks[0]["hooks"][0]["id"] == "own" and len(hooks) == 2
+    assert add_lines(teams) == ""
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="needs tomllib")
+def test_added_tables_leave_the_teams_as_they_are(teams: Project) -> None:
+    import tomllib
+
+    adopt(teams)
+    add_lines(teams)
+    made = tomllib.loads(teams.read("pyproject.toml"))
+    theirs = tomllib.loads(TEAMS["pyproject.toml"])
+    assert made["project"] == theirs["project"] and made["tool"]["ruff"] == theirs["tool"]["ruff"]
+    groups = made["dependency-groups"]
+    assert groups["docs"] == ["mkdocs"] and {"include-group": "pipeline"} in groups["dev"]
+    names = [re.split("[<>=]", str(requirement))[0] for requirement in groups["pipeline"]]
+    assert {"nb-tools", "papermill", "pyarrow", "scikit-learn"} <= set(names)
+    assert "pandas" not in names
+    assert made["tool"]["uv"]["sources"]["nb-tools"]["path"] == "tools"
+    assert made["build-system"]["build-backend"] == "hatchling.build"
+
+
+def test_a_project_of_its_own_skips_nothing(teams: Project) -> None:
+    fresh = Project(teams.path / "fresh")
+    fresh.path.mkdir()
+    assert "These files were here before" not in adopt(fresh)
+    assert fresh.has("Makefile") and not fresh.has(".nb")
+
+
+@pytest.mark.slow
+def test_the_project_works_after_the_lines_were_added(teams: Project) -> None:
+    adopt(teams)
+    add_lines(teams)
+    teams.run(sys.executable, "-I", "tools/bootstrap.py", "uv")
+    teams.run("nb", "run")
+    teams.run("ruff", "format")  # their lines are shorter
+    teams.git("add", "--all")
+    teams.git("commit", "--quiet", "--message", "the template", SKIP="lint")
+    assert "tools" not in teams.run("ruff", "check", "--output-format", "concise", code=None)
+    teams.run("nb", "run")
+    said = teams.run("nb", "doctor", "--fix", code=None)
+    assert "All is well." in said, said
+    assert "README.md" in said

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from conftest import TEMPLATE, Project
+from nb.check.health import tooling
 from nb.git import sync
 from nb.notebook import fingerprints
 from nb.pipeline import uptodate
@@ -67,6 +68,7 @@ def test_the_page_lists_each_file_of_a_project_that_ran(ready: Project) -> None:
 @pytest.mark.parametrize(
     ("number", "name"),
     [
+        (tooling.MANIFEST_SCHEMA, "`tools/manifest.json`"),
         (uptodate.STAMP_SCHEMA, "`.nb/stamp.json`"),
         (pages.NOTE_SCHEMA, "`.nb/report/*.json`"),
         (contract.VERIFY_SCHEMA, "`.nb/verify/contracts.json`"),
@@ -140,6 +142,16 @@ def test_contracts_and_reports_of_another_version_are_refused(
             contract.verified(tmp_path)
     contract.prepare_verification(tmp_path, {}, {})
     assert contract.verified(tmp_path) == []
+
+
+def test_a_manifest_of_another_version_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / tooling.MANIFEST
+    write(path, json.dumps({"schema": tooling.MANIFEST_SCHEMA, "version": "1", "files": {}}))
+    assert tooling.read_manifest(tmp_path).version == "1"
+    for text in versions(json.loads(path.read_text())):
+        write(path, text)
+        with pytest.raises(NbError, match=r"tools/manifest\.json cannot be read"):
+            tooling.read_manifest(tmp_path)
 
 
 @pytest.mark.parametrize("old", [*BROKEN, "# kernel 2 x\n", "# kernel x\n x\n", "#\n# module"])

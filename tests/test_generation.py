@@ -21,6 +21,8 @@ ALWAYS = {
     *(".dvc/.gitignore", ".dvc/config", ".dvcignore", ".gitattributes", ".gitignore"),
     *(
         ".pre-commit-config.yaml",
+        ".vscode/settings.json",
+        "AGENTS.md",
         "Makefile",
         "README.md",
         "data/README.md",
@@ -66,7 +68,8 @@ VOILA = ANY_DASHBOARD | {
     *("tests/test_dashboard.py", "voila.json"),
 }
 DECISION = {"src/my_data_project/decision.py", "tests/test_decision.py"}
-GITHUB = {".github/workflows/ci.yml"}
+GITHUB = {f".github/{name}.yml" for name in ("dependabot", "workflows/ci", "workflows/update")}
+GITLAB = {".gitlab-ci.yml", "renovate.json"}
 DEFAULT = ALWAYS | EXAMPLE | GITHUB | {"LICENSE"}
 ORCHESTRATION = {"orchestration/environment.py", "orchestration/stages.py"}
 DAGSTER = ("dagster_definitions", "start_dagster")
@@ -78,7 +81,7 @@ CHOICES = (("none", "none"), ("Streamlit", "Dagster"), ("Voila", "Airflow"))
 OPTIONS: dict[str, tuple[dict[str, Any], set[str]]] = {
     "the default": ({}, DEFAULT),
     "no example": ({"example": False}, DEFAULT - EXAMPLE),
-    "GitLab": ({"ci": "GitLab"}, DEFAULT - GITHUB | {".gitlab-ci.yml"}),
+    "GitLab": ({"ci": "GitLab"}, DEFAULT - GITHUB | GITLAB),
     "no CI": ({"ci": "none"}, DEFAULT - GITHUB),
     "Streamlit": ({"dashboard": "Streamlit"}, DEFAULT | STREAMLIT | DECISION),
     "Streamlit without the example": (

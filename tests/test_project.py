@@ -242,15 +242,6 @@ def test_a_moved_project_makes_its_environment_again(ready: Project) -> None:
     assert "Nothing to run." in ready.make("status")
 
 
-def test_a_project_inside_a_repository_is_refused_in_one_sentence(
-    ready: Project, bake: Bake, tmp_path: Path
-) -> None:
-    project = bake(example=False)
-    project.git("init", "--quiet", cwd=tmp_path)
-    said = project.run(f"{ready.path}/.venv/bin/nb", "setup", code=1)
-    assert "is inside the Git repository" in said and len(said.splitlines()) == 1
-
-
 def test_a_run_that_has_nothing_to_show_says_how_to_get_it(project: Project) -> None:
     project.make("clean")
     assert "`nb run --force` makes both" in project.make("run-notebooks")

@@ -8,7 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from nb.surroundings import forget_modules, forget_repository, outer_repository
+from nb.surroundings import (
+    find_repository,
+    forget_modules,
+    forget_repository,
+    project_prefix,
+)
 
 
 @pytest.fixture
@@ -115,13 +120,29 @@ def test_the_hook_of_a_linked_worktree_keeps_its_repository(root: Path, tmp_path
     assert environment == before
 
 
+def test_the_hook_of_a_project_in_a_folder_keeps_its_repository(root: Path) -> None:
+    inner = root / "services" / "a"
+    inner.mkdir(parents=True)
+    index = str(root / ".git" / "next-index-1.lock")
+    variables = {"GIT_DIR": str(root / ".git"), "GIT_WORK_TREE": str(root), "GIT_INDEX_FILE": index}
+    environment = {**HOOK, **variables}
+    forget_repository(environment, inner)
+    assert environment == {**HOOK, **variables}
+    environment["GIT_WORK_TREE"] = str(inner)
+    forget_repository(environment, inner)
+    assert "GIT_INDEX_FILE" not in environment
+
+
 def test_a_project_in_a_repository_is_seen_unless_that_ignores_it(
     root: Path, tmp_path: Path
 ) -> None:
-    assert outer_repository(root) is None
-    inner = root / "inner"
-    inner.mkdir()
-    assert outer_repository(inner) == str(root)
+    assert find_repository(root) == root
+    assert project_prefix(root) == ""
+    inner = root / "services" / "inner"
+    inner.mkdir(parents=True)
+    assert find_repository(inner) == root
+    assert project_prefix(inner) == "services/inner/"
     (root / ".gitignore").write_text("inner\n")
-    assert outer_repository(inner) is None
-    assert outer_repository(tmp_path) is None
+    assert find_repository(inner) is None
+    assert project_prefix(inner) == ""
+    assert find_repository(tmp_path) is None

@@ -1,6 +1,7 @@
 """Installer of the environment in `.venv`, run by `make setup`; then starts `nb setup`.
 
     python3 -I tools/bootstrap.py uv|pip|conda
+    python3 -I tools/bootstrap.py --add-lines    # to files that were here before the project
 
 The only tool that runs before anything is installed: standard library, any Python from 3.8 on.
 The environment's own Python is the one that runs this file if it is new enough for the project,
@@ -24,11 +25,13 @@ SCRIPTS = "Scripts" if os.name == "nt" else "bin"
 # The first uv that reads dependency groups and, for schedulers, which of them exclude each other.
 OLDEST_UV = (0, 5, 3)
 # The parts of pyproject.toml that decide which versions a lock file holds.
+# Missing where a package index has the tooling, instead of this folder.
+TOOLING = ROOT / "tools" / "pyproject.toml"
 ASKED_FOR = r"^requires-python[^\n]*|^dependencies = \[.*?\]$|^\[dependency-groups\]$.*?(?=^\[|\Z)"
 LOCK_HINT = "Run `make setup` on your machine and commit the lock file."
 
 sys.path.insert(0, str(ROOT / "tools"))  # before any other `nb` that this Python may have
-from nb import surroundings  # noqa: E402
+from nb import skipped, surroundings  # noqa: E402
 
 sys.path.pop(0)
 
@@ -180,7 +183,8 @@ def pip_install(python: Path) -> None:
     run(*pip, "install", "--quiet", "--upgrade", "pip>=25.1", hint=hint)
     locked = ("--require-hashes", "--no-deps", "--requirement", lock)
     run(*pip, "install", "--quiet", *locked, hint=hint)
-    run(*pip, "install", "--quiet", "--no-deps", "-e", "tools", "-e", ".", hint=hint)
+    ours = ("-e", "tools", "-e", ".") if TOOLING.exists() else ("-e", ".")
+    run(*pip, "install", "--quiet", "--no-deps", *ours, hint=hint)
 
 
 def make_lock(group: str, lock: Path, python: Path) -> None:
@@ -205,9 +209,10 @@ def make_lock(group: str, lock: Path, python: Path) -> None:
         os.environ.setdefault("UV_DEFAULT_INDEX", index)
     asked = ("pyproject.toml", "--group", group) if group == "dev" else ("--group", group)
     options = ("--universal", "--generate-hashes", "--no-header", "--no-annotate", "--quiet")
+    bundled = ("--no-emit-package", "nb-tools") if TOOLING.exists() else ()
     version = ".".join(map(str, required_python()))
     run(
-        *(find_uv(), "pip", "compile", *asked, *options, "--no-emit-package", "nb-tools"),
+        *(find_uv(), "pip", "compile", *asked, *options, *bundled),
         *("--python-version", version, "--output-file", lock.name),
         hint=f"{lock.name} could not be written; uv's message is above.",
     )
@@ -218,7 +223,7 @@ def _asked_for() -> str:
     """Return a hash of the requirements that decide the versions in a lock file."""
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     parts = re.findall(ASKED_FOR, text, re.M | re.S)
-    text = "".join(parts) + (ROOT / "tools" / "pyproject.toml").read_text(encoding="utf-8")
+    text = "".join(parts) + (TOOLING.read_text(encoding="utf-8") if TOOLING.exists() else "")
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -256,13 +261,13 @@ def with_conda() -> None:
     pip_install(python)
 
 
-def require_repository() -> None:
-    """End if Git is missing, or the project can have no repository: better now than in minutes."""
+def require_git() -> None:
+    """End if Git is missing: better now than in minutes. Tell of a repository that is shared."""
     if not shutil.which("git"):
         fail(surroundings.NO_GIT)
-    outer = surroundings.outer_repository(ROOT)
-    if outer:
-        fail(surroundings.INSIDE.format(root=ROOT, outer=outer))
+    top = surroundings.find_repository(ROOT)
+    if top and top != ROOT:
+        print("setup: " + surroundings.SHARED.format(root=ROOT, top=top), flush=True)
 
 
 def remove_moved() -> None:
@@ -284,11 +289,15 @@ def remove_moved() -> None:
 
 def main(arguments: list[str]) -> None:
     """Make the environment with the manager named on the command line, then wire the clone."""
+    if arguments == ["--add-lines"]:
+        for name in skipped.add_missing(ROOT):
+            print(f"setup: added lines to {name}")
+        return
     managers = {"uv": with_uv, "pip": with_pip, "conda": with_conda}
     if len(arguments) != 1 or arguments[0] not in managers:
         fail("usage: python3 -I tools/bootstrap.py uv|pip|conda")
     surroundings.forget_installers(os.environ)
-    require_repository()
+    require_git()
     remove_moved()
     managers[arguments[0]]()
     python = VENV / ("python.exe" if (VENV / "python.exe").exists() else f"{SCRIPTS}/python")

@@ -32,7 +32,7 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
         "running": ("clean",),
     },
     "Team and Git": {"clone": ("setup", "doctor", "pull", "push", "sync", "resolve")},
-    "Machines": {"running": ("stages", "task", "assemble")},
+    "Machines": {"running": ("stages", "task", "assemble"), "clone": ("workflows",)},
     "Plumbing, called by Git, DVC and hooks": {
         "commit": ("commit-checks",),
         "clone": ("fingerprint", "verify", "credentials", "unpushed", "hook", "merge-lock"),

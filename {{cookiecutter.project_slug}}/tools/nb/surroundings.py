@@ -35,9 +35,10 @@ REPOSITORY = (
     *("GIT_OBJECT_DIRECTORY", "GIT_PREFIX", "GIT_SHALLOW_FILE", "GIT_WORK_TREE"),
 )
 NO_GIT = "git was not found; install it, then run this again."
-INSIDE = (
-    "{root} is inside the Git repository {outer}; a repository in it would break it: move the "
-    "project out of it, or run `git init` here yourself."
+# A repository that the project shares with its surroundings.
+SHARED = (
+    "{root} is a folder of the Git repository {top}, and shares its configuration and hooks; "
+    "`git init` in the project first would give it a repository of its own"
 )
 # Python runs these when it starts, whatever else they hide.
 AT_START = {"sitecustomize", "usercustomize"}
@@ -55,9 +56,10 @@ def forget_repository(environment: MutableMapping[str, str], root: Path) -> None
 
     Git itself sets them for its hooks, which commit from an index of their own: those stay.
     """
+    top = find_repository(root) or root
     git_dir, work_tree = environment.get("GIT_DIR"), environment.get("GIT_WORK_TREE")
-    is_foreign = (git_dir and not _same(git_dir, _git_dir(root))) or (
-        work_tree and not _same(work_tree, root)
+    is_foreign = (git_dir and not _same(git_dir, _git_dir(top))) or (
+        work_tree and not _same(work_tree, top)
     )
     is_called_by_git = "GIT_EXEC_PATH" in environment or "GIT_PREFIX" in environment
     if is_foreign or not is_called_by_git:
@@ -69,32 +71,45 @@ def _same(name: str, path: Path) -> bool:
     return os.path.realpath(name) == os.path.realpath(str(path))
 
 
-def _git_dir(root: Path) -> Path:
-    """Return the Git directory of the project; a linked worktree names it in a file."""
-    path = root / ".git"
+def _git_dir(top: Path) -> Path:
+    """Return the Git directory of a work tree; a linked worktree names it in a file."""
+    path = top / ".git"
     if not path.is_file():
         return path
-    return root / path.read_text(encoding="utf-8").partition("gitdir: ")[2].strip()
+    return top / path.read_text(encoding="utf-8").partition("gitdir: ")[2].strip()
 
 
-def outer_repository(root: Path) -> str | None:
-    """Return the repository that a project without one of its own lies in; None if in none.
+def find_repository(root: Path) -> Path | None:
+    """Return the top of the work tree that a project belongs to; None if there is no repository.
 
-    A project in an ignored folder of a repository is not part of it.
+    The top is the project's root, or a folder above: several projects may share a repository. A
+    project in an ignored folder of a repository is not part of it.
 
     Raises:
         FileNotFoundError: if Git is not installed.
     """
     if (root / ".git").exists():
-        return None
+        return root
     top = _git(root, "rev-parse", "--show-toplevel")
-    return top if top and not _git(root, "check-ignore", ".") else None
+    return Path(top) if top and not _git(root, "check-ignore", ".") else None
+
+
+def project_prefix(root: Path) -> str:
+    """Return the path of a project in its repository, with a slash at its end; empty at the top."""
+    top = find_repository(root) or root
+    path = os.path.relpath(os.path.realpath(str(root)), os.path.realpath(str(top)))
+    return "" if path == os.curdir else path.replace(os.sep, "/") + "/"
 
 
 def _git(root: Path, *arguments: str) -> str:
-    command = ["git", *arguments]
+    environment = {name: value for name, value in os.environ.items() if name not in REPOSITORY}
     done = subprocess.run(
-        command, cwd=str(root), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding="utf-8"
+        ["git", *arguments],
+        cwd=str(root),
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        encoding="utf-8",
     )
     return done.stdout.strip()
 

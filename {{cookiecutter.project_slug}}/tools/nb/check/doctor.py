@@ -10,14 +10,17 @@ from pathlib import Path
 
 from nb.git import wiring
 from nb.project import NbError, program
+from nb.skipped import add_missing
 
 from .health.diagnosis import SETUP, WIRE, Diagnosis
 from .health.environment import ENVIRONMENT_CHECKS
 from .health.pipeline import PIPELINE_CHECKS
 from .health.repository import GIT_CHECKS
+from .health.skipped import ADD_LINES, skipped_files
+from .health.tooling import tooling
 
 # In an order in which problems can be repaired.
-CHECKS = (*ENVIRONMENT_CHECKS, *GIT_CHECKS, *PIPELINE_CHECKS)
+CHECKS = (*ENVIRONMENT_CHECKS, *GIT_CHECKS, *PIPELINE_CHECKS, skipped_files, tooling)
 
 
 def examine(root: Path) -> Iterator[Diagnosis]:
@@ -43,6 +46,8 @@ def repair(root: Path, findings: list[Diagnosis]) -> list[str]:
     for command in commands:
         if command == WIRE:
             wiring.wire(root)
+        elif command == ADD_LINES:
+            add_missing(root)
         elif subprocess.call(_portable(root, command), cwd=root):
             raise NbError(f"{command} failed; its message is above.")
     return list(commands)

@@ -13,6 +13,7 @@ import click
 from nb.exit_codes import ExitCode
 from nb.git import wiring
 from nb.project import NbError, program, program_environment
+from nb.surroundings import project_prefix
 from nb.terminal import echo, style
 
 if TYPE_CHECKING:
@@ -199,20 +200,19 @@ def sync_command(root: Path, command: tuple[str, ...]) -> None:
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @click.pass_obj
 def hook_command(root: Path, kind: str, arguments: tuple[str, ...]) -> None:
-    """Run the checks of a Git hook, with outputs set aside.
-
-    pre-commit resets unstaged changes, which outputs in the work tree are.
-    """
-    from nb.git.sync import outputs_kept
+    """Run the checks of a Git hook, with outputs set aside: pre-commit resets unstaged changes."""
+    from nb.git.subfolder import pre_commit_config
+    from nb.git.sync import everywhere_kept
 
     if "PRE_COMMIT_RUNNING_LEGACY" in os.environ:
         # `pre-commit install` set this hook aside for its own, which runs the checks after it.
         echo("nb: pre-commit install replaced the hook; nb setup puts it back", err=True)
         return
     folder = wiring.hooks_folder(root)
-    options = ["--config=.pre-commit-config.yaml", f"--hook-type={kind}", f"--hook-dir={folder}"]
+    config = pre_commit_config(root, project_prefix(root))
+    options = [f"--config={config}", f"--hook-type={kind}", f"--hook-dir={folder}"]
     command = [program("pre-commit"), "hook-impl", *options, "--", *arguments]
-    with outputs_kept(root):
+    with everywhere_kept(root):
         code = subprocess.call(command, cwd=root, env=program_environment())
     raise click.exceptions.Exit(code)
 
@@ -241,3 +241,20 @@ def merge_lock_command(base: Path, ours: Path, theirs: Path) -> None:
 
     versions = (path.read_text(encoding="utf-8") for path in (base, ours, theirs))
     ours.write_text(merge_locks(*versions), encoding="utf-8", newline="\n")
+
+
+@click.command("workflows")
+@click.pass_obj
+def workflows_command(root: Path) -> None:
+    """Write the GitHub workflows of a project in a folder to the top of the repository.
+
+    GitHub reads only those. Files that are there already stay as they are.
+
+    \b
+    Example:
+      nb workflows
+    """
+    from nb.git.workflows import write_workflows
+
+    for name in write_workflows(root) or ["nothing to do: each has its file there"]:
+        echo(f"nb: {name}")

@@ -73,9 +73,9 @@ COMMIT_CHECKS = (
 @click.argument("files", nargs=-1)
 @click.pass_obj
 def commit_checks_command(root: Path, files: tuple[str, ...]) -> None:
-    """Check the staged FILES: notebooks, rules, credentials; change nothing.
+    """Check the staged FILES for outputs, broken rules and credentials.
 
-    Python starts once for the three. SKIP, the variable of pre-commit, leaves out checks by name.
+    Nothing is changed. Python starts once for the three. SKIP, the variable of pre-commit, leaves out checks by name.
 
     \b
     Example:

@@ -14,6 +14,7 @@ import click
 
 from nb.git import wiring
 from nb.project import EXECUTED, INDEX, PRODUCTION, SITE, NbError
+from nb.surroundings import find_repository
 from nb.terminal import echo, secho, style
 
 from . import NO_NOTEBOOK, print_table
@@ -122,7 +123,7 @@ def _run(root: Path, options: Options, *, as_json: bool, where: Path = Path()) -
     if done is None:
         echo(_nothing_yet(root), nl=False)
         return
-    if (root / ".git").exists():
+    if find_repository(root):
         wiring.settle_lock(root)
     index = report.build(root)
     done.remember([path.as_posix() for path in (EXECUTED, SITE)])

@@ -57,25 +57,27 @@ WIRING = {
 _MAX_PACKET = 65516
 
 
-def is_installed(git_dir: Path) -> bool:
-    """Tell whether a clone runs these very files.
+def is_installed(git_dir: Path, tools: Path | None = None) -> bool:
+    """Tell whether a clone runs the very files of a project.
 
     Args:
         git_dir: the common Git directory (``git rev-parse --git-common-dir``).
+        tools: the folder `tools` of the project; by default, that of this file.
     """
     return all(
         copy.is_file() and copy.read_bytes() == original.read_bytes()
-        for original, copy in _runtime(git_dir)
+        for original, copy in _runtime(git_dir, tools)
     )
 
 
-def install(git_dir: Path) -> None:
+def install(git_dir: Path, tools: Path | None = None) -> None:
     """Copy filter, text view and merge into a clone, for the commands of `WIRING` to find.
 
     Args:
         git_dir: the common Git directory (``git rev-parse --git-common-dir``).
+        tools: the folder `tools` of the project; by default, that of this file.
     """
-    for original, copy in _runtime(git_dir):
+    for original, copy in _runtime(git_dir, tools):
         copy.parent.mkdir(parents=True, exist_ok=True)
         # Git may be starting the filter in this moment: Git finds the old file or the new file.
         draft = copy.with_name(copy.name + ".new")
@@ -83,10 +85,10 @@ def install(git_dir: Path) -> None:
         draft.replace(copy)
 
 
-def _runtime(git_dir: Path) -> Iterator[tuple[Path, Path]]:
+def _runtime(git_dir: Path, tools: Path | None) -> Iterator[tuple[Path, Path]]:
     from pathlib import Path
 
-    tools = Path(__file__).parents[2]
+    tools = tools or Path(__file__).parents[2]
     return ((tools / name, git_dir / "nb" / name) for name in RUNTIME)
 
 
@@ -115,16 +117,16 @@ def clean(data: bytes, name: str) -> bytes:
         _say(f"{_quoted(name)} is not valid JSON, so it goes to Git as it is, with any outputs.")
         return data
     except RefusedError as reason:
-        return _nbstripout(data, str(reason))
+        return _nbstripout(data, name, str(reason))
 
 
-def _nbstripout(data: bytes, reason: str) -> bytes:
+def _nbstripout(data: bytes, name: str, reason: str) -> bytes:
     import subprocess
 
     notebook = load(data)
     settle(notebook)
     options = ["--keep-id", "--extra-keys", " ".join(EXTRA_KEYS)]
-    for command in _nbstripout_commands():
+    for command in _nbstripout_commands(name):
         try:
             done = subprocess.run(
                 [*command, *options],
@@ -143,14 +145,16 @@ def _nbstripout(data: bytes, reason: str) -> bytes:
     raise RefusedError(f"{reason}, so nbstripout is needed, and it is not installed: make setup")
 
 
-def _nbstripout_commands() -> Iterator[list[str]]:
+def _nbstripout_commands(name: str) -> Iterator[list[str]]:
     """The ways to start nbstripout: the project's environment, this Python, the PATH."""
     import shutil
     from pathlib import Path
 
-    # Git runs filters at the top of the work tree. A linked worktree has no environment: there the
-    # main one's is taken, the folder that holds the .git folder with this file's installed copy.
-    for root in (Path(), Path(__file__).resolve().parents[4]):
+    # Git runs filters at the top of the work tree; the project may be a folder there. A linked
+    # worktree has no environment: there the main one's is taken, the folder that holds the .git
+    # folder with this file's installed copy.
+    tops = (Path(), Path(__file__).resolve().parents[4])
+    for root in (top / folder for top in tops for folder in Path(name).parents):
         for python in (root / ".venv/bin/python", root / ".venv/Scripts/python.exe"):
             if python.exists():
                 yield [str(python), "-I", "-m", "nbstripout"]

@@ -81,14 +81,14 @@ def resolve_locks(root: Path) -> list[str]:
     Raises:
         NbError: if none is in conflict.
     """
-    listed = git(root, "diff", "--name-only", "--diff-filter=U", "-z").split("\0")
+    listed = git(root, "diff", "--name-only", "--relative", "--diff-filter=U", "-z").split("\0")
     unmerged = {name for name in listed if Path(name).name == "dvc.lock"}
     names = sorted({*unmerged, *marked(root)})
     if not names:
         raise NbError("no dvc.lock is in conflict.")
     for name in names:
         if name in unmerged:
-            versions = [git(root, "show", f":{n}:{name}", check=False) for n in (1, 2, 3)]
+            versions = [git(root, "show", f":{n}:./{name}", check=False) for n in (1, 2, 3)]
         else:  # the marks were added, or committed
             versions = [*sides((root / name).read_text(encoding="utf-8"))]
         write_whole(root / name, merge_locks(*versions))

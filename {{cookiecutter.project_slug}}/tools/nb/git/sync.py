@@ -12,7 +12,7 @@ import hashlib
 import json
 import subprocess
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from pathlib import Path
@@ -21,10 +21,11 @@ from typing import Any
 from nb.notebook.content import source_text
 from nb.notebook.strip import RefusedError
 from nb.project import NbError, parse_json, write_whole
+from nb.surroundings import find_repository
 
 from .filter import clean
 from .verify import filtered, index_ids, unmerged
-from .wiring import git
+from .wiring import git, hook_projects
 
 ASIDE = Path(".nb/outputs")
 # Outputs of cells that are gone with their edits, into a stash or another branch.
@@ -62,16 +63,37 @@ def run_git(root: Path, command: Sequence[str]) -> Kept:
     Raises:
         NbError: if Git fails. Outputs are put back as far as possible before.
     """
-    with outputs_kept(root, edits_return=command[0] not in REPLACING) as kept:
+    with everywhere_kept(root, edits_return=command[0] not in REPLACING) as kept:
         # Git takes these for changed by hand, and would refuse to replace them.
-        unchanged = _only_outputs_differ(root)
-        if unchanged:
-            git(root, "checkout", "--", *unchanged)
+        for project in _projects(root):
+            unchanged = _only_outputs_differ(project)
+            if unchanged:
+                git(project, "checkout", "--", *unchanged)
         code = subprocess.run(["git", *command], cwd=root).returncode
     if code:
         words = " ".join(command)
         raise NbError(f"git {words} failed; its message is above. No output was lost.", code)
     return kept
+
+
+@contextmanager
+def everywhere_kept(root: Path, *, edits_return: bool = True) -> Iterator[Kept]:
+    """Keep the outputs of notebooks in all projects of the repository, as `outputs_kept` does.
+
+    Git commands change the whole work tree, so the other projects of a repository lose theirs, too.
+    """
+    with ExitStack() as stack:
+        for project in _projects(root):
+            kept = stack.enter_context(outputs_kept(project, edits_return=edits_return))
+        yield kept
+
+
+def _projects(root: Path) -> list[Path]:
+    """Return the roots of the projects in the repository, this one's last."""
+    top = find_repository(root) or root
+    others = (top / folder for folder in hook_projects(root))
+    there = [path for path in others if (path / "tools" / "nb").is_dir()]
+    return [*(path for path in there if path.resolve() != root.resolve()), root]
 
 
 @contextmanager
@@ -109,7 +131,7 @@ def _blob_id(path: Path, length: int) -> str:
 
 
 def _only_outputs_differ(root: Path) -> list[str]:
-    changed = set(git(root, "diff", "--name-only", "-z").split("\0"))
+    changed = set(git(root, "diff", "--name-only", "--relative", "-z").split("\0"))
     return [name for name in _differing(root) if name not in changed]
 
 

@@ -6,19 +6,22 @@ All of that is local to the clone. Each function may be repeated, and returns it
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import subprocess
 from itertools import count
 from pathlib import Path
 
 from nb.project import NbError, write_whole
-from nb.surroundings import INSIDE, NO_GIT, outer_repository
+from nb.surroundings import NO_GIT, find_repository, project_prefix
 
 from . import filter
 
-# Without an environment, or if the command fails, lines are merged, and Git is told of a conflict.
+# The tooling of the nearest project above the file merges: a repository may hold several. Without
+# an environment, or if the command fails, lines are merged, and Git is told of a conflict.
 MERGE_LOCK = (
-    "sh tools/in-env nb merge-lock %O %A %B"
+    'p=./%P; while [ "$p" != . ]; do p=$(dirname "$p"); [ -f "$p/tools/in-env" ] && break; done; '
+    '(cd "$p" && sh tools/in-env nb merge-lock "$OLDPWD/%O" "$OLDPWD/%A" "$OLDPWD/%B")'
     " || { git merge-file -L ours -L base -L theirs %A %O %B; exit 1; }"
 )
 # git config, by key. Commands are relative: Git runs them at the top of the work tree.
@@ -34,6 +37,23 @@ HOOK = """\
 #!/bin/sh
 # Written by `nb setup`: runs the checks of .pre-commit-config.yaml.
 exec sh tools/in-env nb hook {hook} "$@"
+"""
+# The hook of a repository with projects in folders. Git's variables hold paths that are relative to
+# the top of the work tree, and a push names its branches on stdin, which every project reads.
+SHARED_HOOK = """\
+#!/bin/sh
+# Written by `nb setup`: runs the checks of .pre-commit-config.yaml, project by project.
+[ -z "$GIT_INDEX_FILE" ] ||
+    export GIT_INDEX_FILE="$(git rev-parse --path-format=absolute --git-path index)"
+[ -z "$GIT_DIR" ] || export GIT_WORK_TREE="$PWD" GIT_DIR="$(git rev-parse --absolute-git-dir)"
+code=0 input=.
+[ -t 0 ] || input=$(cat; echo .)
+for project in {projects}; do
+    [ -f "$project/tools/in-env" ] || continue
+    [ {hook} = pre-commit ] && git diff --cached --quiet -- "$project" && continue
+    printf %s "${{input%.}}" | (cd "$project" && sh tools/in-env nb hook {hook} "$@") || code=1
+done
+exit $code
 """
 # Marks of our hooks, and of the hooks of `pre-commit install`, in any version.
 OUR_HOOK = "Written by `nb setup`"
@@ -73,22 +93,20 @@ def wire(root: Path) -> list[str]:
 
 def heal(root: Path) -> list[str]:
     """Repair the wiring of a Git repository and return the changes, a phrase each."""
-    if not (root / ".git").exists():
+    if not find_repository(root):
         return []
     changes = [*_connect(root), *_free_attributes(root), *_install_hooks(root)]
+    changes += _hide_storage(root)
     settle_lock(root)
     return changes
 
 
 def _make_repository(root: Path) -> list[str]:
-    if (root / ".git").exists():
-        return []
     try:
-        outer = outer_repository(root)
+        if find_repository(root):
+            return []
     except FileNotFoundError:
         raise NbError(NO_GIT) from None
-    if outer:
-        raise NbError(INSIDE.format(root=root, outer=outer))
     git(root, "init", "--quiet")
     git(root, "symbolic-ref", "HEAD", "refs/heads/main")
     return ["made a Git repository (branch main)"]
@@ -108,12 +126,15 @@ def git_dir(root: Path) -> Path:
 
 def _connect(root: Path) -> list[str]:
     missing = missing_wiring(root)
-    outdated = not filter.is_installed(git_dir(root))
+    outdated = not filter.is_installed(git_dir(root), root / "tools")
     if outdated:
-        filter.install(git_dir(root))
+        filter.install(git_dir(root), root / "tools")
     for key in missing:  # after the files that they name
         git(root, "config", "--local", key, WIRED[key])
-    return ["connected Git's filter, diff and merge for notebooks"] if missing or outdated else []
+    prefix = project_prefix(root)
+    where = f", for {prefix} in the repository above" if prefix else ""
+    change = f"connected Git's filter, diff and merge for notebooks{where}"
+    return [change] if missing or outdated else []
 
 
 def local_attributes(root: Path) -> Path:
@@ -134,6 +155,24 @@ def _free_attributes(root: Path) -> list[str]:
     return [f"took the lines of nbstripout --install out of {path}"]
 
 
+def _hide_storage(root: Path) -> list[str]:
+    """Exclude a storage that is a folder of the repository: `../storage` is, from a subfolder."""
+    text = _text(root / ".dvc" / "config")
+    found = re.search(r'^\s*url\s*=\s*"?(\.[^"\n]*)', text, re.M)
+    if not found or not project_prefix(root):
+        return []
+    top = (find_repository(root) or root).resolve()
+    storage = Path(os.path.realpath(root / ".dvc" / found[1].strip()))
+    if top not in storage.parents or git(root, "check-ignore", str(storage), check=False):
+        return []
+    exclude = git_dir(root) / "info" / "exclude"
+    line = f"/{storage.relative_to(top).as_posix()}/"
+    if line in _text(exclude).splitlines():
+        return []
+    write_whole(exclude, "\n".join([*_text(exclude).splitlines(), line, ""]))
+    return [f"excluded the DVC storage {line} from Git in this clone (.git/info/exclude)"]
+
+
 def hooks_folder(root: Path) -> Path:
     """Return where Git looks for the hooks of this clone."""
     return root / git(root, "rev-parse", "--git-path", "hooks").strip()
@@ -149,14 +188,34 @@ def hooks_are_elsewhere(root: Path) -> bool:
     return hooks_folder(root).resolve() != own_hooks_folder(root)
 
 
+def hook_projects(root: Path) -> list[str]:
+    """Return the folders of the projects that the hooks check, relative to the top.
+
+    The project itself is among them.
+    """
+    own = project_prefix(root).rstrip("/") or "."
+    text = _text(hooks_folder(root) / HOOKS[0]) if not hooks_are_elsewhere(root) else ""
+    known = ["."] if text == HOOK.format(hook=HOOKS[0]) else []
+    if OUR_HOOK in text and (listed := re.search(r"^for project in (.*); do$", text, re.M)):
+        known = shlex.split(listed[1])
+    return sorted({*known, own})
+
+
+def _hook_text(root: Path, hook: str) -> str:
+    projects = hook_projects(root)
+    if projects == ["."]:
+        return HOOK.format(hook=hook)
+    return SHARED_HOOK.format(hook=hook, projects=shlex.join(projects))
+
+
 def missing_hooks(root: Path) -> list[str]:
     """Return the hooks that are not installed as `nb setup` writes them, alone and executable."""
     folder = hooks_folder(root)
-    return [hook for hook in HOOKS if not _is_installed(folder / hook)]
+    return [name for name in HOOKS if not _is_installed(folder / name, _hook_text(root, name))]
 
 
-def _is_installed(hook: Path) -> bool:
-    is_whole = _text(hook) == HOOK.format(hook=hook.name) and os.access(hook, os.X_OK)
+def _is_installed(hook: Path, text: str) -> bool:
+    is_whole = _text(hook) == text and os.access(hook, os.X_OK)
     return is_whole and OUR_HOOK not in _text(_set_aside(hook))
 
 
@@ -176,9 +235,10 @@ def _install_hooks(root: Path) -> list[str]:
     if hooks_are_elsewhere(root):
         return ["left the hooks alone: core.hooksPath is set, so they belong to somebody else"]
     folder = hooks_folder(root)
-    for hook in missing:
+    texts = {hook: _hook_text(root, hook) for hook in missing}  # read before the first is replaced
+    for hook, text in texts.items():
         _keep_foreign(folder / hook)
-        write_whole(folder / hook, HOOK.format(hook=hook))
+        write_whole(folder / hook, text)
         (folder / hook).chmod(0o755)
     return [f"installed the {' and '.join(missing)} hook{'s' if len(missing) > 1 else ''}"]
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from nb.exit_codes import ExitCode
 from nb.git.wiring import git
 from nb.project import NbError
+from nb.surroundings import find_repository
 
 from .repository import open_project
 from .undocumented import DvcStage, Output
@@ -85,7 +86,7 @@ def require_untracked(root: Path, stages: Iterable[DvcStage]) -> None:
         NbError: if there is such an output (exit code 2).
     """
     outs = [(stage, out) for stage in stages if stage.cmd for out in stage.outs if out.use_cache]
-    if not outs or not (root / ".git").exists():
+    if not outs or not find_repository(root):
         return
     files = git(root, "ls-files", "-z").split("\0")
     tracked = {path for file in files if file for path in (file, *map(str, Path(file).parents))}

@@ -11,6 +11,7 @@ from pathlib import Path
 from nb.declaration.metrics import read_numbers
 from nb.git.wiring import git
 from nb.run.record import RunRecord, seconds_of
+from nb.surroundings import find_repository
 
 MOST_COMMITS = 50
 
@@ -60,7 +61,7 @@ def read_history(root: Path, runs: Sequence[RunRecord], paths: Sequence[str]) ->
 
 def read_commits(root: Path, paths: Sequence[str]) -> list[Moment]:
     """Return the newest commits of this branch that changed metrics, the oldest first."""
-    if not paths or not (root / ".git").exists():
+    if not paths or not find_repository(root):
         return []
     log = git(
         *(root, "--literal-pathspecs", "log", "--first-parent", f"--max-count={MOST_COMMITS}"),

@@ -34,6 +34,7 @@ from nb.exit_codes import ENDED_FROM_OUTSIDE, ExitCode
 from nb.git.wiring import git
 from nb.project import EXECUTED, parse_json, write_whole
 from nb.secrets.masking import Mask, environment_secrets
+from nb.surroundings import find_repository
 
 RECORD_SCHEMA = 1
 RUNS = Path("reports/runs")
@@ -219,7 +220,7 @@ def begin(root: Path, arguments: dict[str, Any], jobs: int) -> RunRecord:
     """Return the record of a run that begins, not written yet."""
     moment = datetime.now(timezone.utc)
     head = _git(root, "rev-parse", "--quiet", "--verify", "HEAD")
-    changes = _git(root, "status", "--porcelain", "--untracked-files=no")
+    changes = _git(root, "status", "--porcelain", "--untracked-files=no", "--", ".")
     return RunRecord(
         id=moment.strftime("%Y%m%dT%H%M%S.%fZ"),
         arguments=arguments,
@@ -249,7 +250,7 @@ def unchanged(root: Path, arguments: dict[str, Any], known: dict[str, Any]) -> R
 
 
 def _git(root: Path, *arguments: str) -> str:
-    return git(root, *arguments, check=False).strip() if (root / ".git").exists() else ""
+    return git(root, *arguments, check=False).strip() if find_repository(root) else ""
 
 
 def _environment_hash(root: Path) -> str | None:

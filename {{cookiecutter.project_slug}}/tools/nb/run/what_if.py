@@ -22,6 +22,7 @@ from nb.notebook.config import read_value, set_value
 from nb.notebook.content import read_notebook
 from nb.notebook.parameters import Parameter, check_values, read_parameters
 from nb.project import EXECUTED, NbError
+from nb.surroundings import find_repository
 from nb.workcopy.copying import copy_entries, git_files, project_entries
 
 WHAT_IF = Path(".nb/what-if")
@@ -197,7 +198,7 @@ def source_files(root: Path) -> list[Path]:
 
     Files belong to Git, or would if they were added; without Git, all but machinery counts.
     """
-    if (root / ".git").exists():
+    if find_repository(root):
         found = git_files(root)
     else:
         found = [path.relative_to(root) for path in project_entries(root)]

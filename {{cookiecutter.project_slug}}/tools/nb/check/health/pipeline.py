@@ -63,7 +63,7 @@ def _pipeline_repair(root: Path, problem: str) -> str:
     """Return the repair of the broken file: the lock is DVC's, dvc.yaml a person's."""
     if LOCK not in problem:
         return "edit dvc.yaml"
-    stored = git(root, "show", f"HEAD:{LOCK}", check=False)
+    stored = git(root, "show", f"HEAD:./{LOCK}", check=False)
     return f"git checkout HEAD -- {LOCK}" if stored else f"rm {LOCK}"
 
 

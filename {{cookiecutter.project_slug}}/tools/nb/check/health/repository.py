@@ -11,6 +11,7 @@ from nb.declaration.reader import FILE, LOCK
 from nb.git import filter, verify, wiring
 from nb.git.wiring import git
 from nb.project import PRODUCTION
+from nb.surroundings import find_repository
 
 from .diagnosis import WIRE, Diagnosis, HealthCheck
 
@@ -26,7 +27,7 @@ GIT_ATTRIBUTES = {"filter": "nbstripout", "diff": "notebook", "merge": "notebook
 
 
 def _git_repository(root: Path) -> Diagnosis:
-    if not (root / ".git").exists():
+    if not find_repository(root):
         return Diagnosis("Git repository", "there is none here", repair=WIRE, is_safe=True)
     return Diagnosis("Git repository", detail=git(root, "rev-parse", "--git-dir").strip())
 
@@ -94,7 +95,8 @@ def _ignored(root: Path) -> Diagnosis:
 
 
 def _is_below(root: Path, source: str) -> bool:
-    return root.resolve() in (root / source).resolve().parents
+    top = find_repository(root) or root
+    return top.resolve() in (top / source).resolve().parents
 
 
 def _attributes(root: Path) -> Diagnosis:
@@ -122,7 +124,7 @@ def _attributes(root: Path) -> Diagnosis:
             return Diagnosis(".gitattributes", problem, repair=f"edit {shown}: delete line {line}")
     problem = f".gitattributes no longer names the {keys} of notebooks"
     wanted = "*.ipynb " + " ".join(f"{key}={value}" for key, value in GIT_ATTRIBUTES.items())
-    if wanted in git(root, "show", "HEAD:.gitattributes", check=False).splitlines():
+    if wanted in git(root, "show", "HEAD:./.gitattributes", check=False).splitlines():
         return Diagnosis(".gitattributes", problem, repair="git checkout HEAD -- .gitattributes")
     return Diagnosis(
         ".gitattributes", problem, repair=f"edit .gitattributes: add the line {wanted}"
@@ -163,7 +165,7 @@ def _wired(root: Path, name: str, prefix: str, consequence: str) -> Diagnosis:
 
 def _notebook_filter(root: Path) -> Diagnosis:
     finding = _wired(root, "notebook filter", "filter.", "outputs would be committed")
-    if finding.problem or filter.is_installed(wiring.git_dir(root)):
+    if finding.problem or filter.is_installed(wiring.git_dir(root), root / "tools"):
         return finding
     problem = "its files in the .git folder are missing or outdated"
     return Diagnosis("notebook filter", problem, repair=WIRE, is_safe=True)

@@ -1,0 +1,29 @@
+"""Health check of files that were there before the project was generated over them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nb.skipped import additions, skipped_names
+
+from .diagnosis import Diagnosis
+
+# The same before there is an environment, for which pyproject.toml may lack too much.
+ADD_LINES = "python3 -I tools/bootstrap.py --add-lines"
+
+
+def skipped_files(root: Path) -> Diagnosis:
+    """Name the lines that skipped files lack; a file that nobody can complete is only listed."""
+    lacking = additions(root)
+    if lacking:
+        name, text = next(iter(lacking.items()))
+        lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+        more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
+        problem = f"{name}{more} was here before the template, and lacks {len(lines)} lines: "
+        problem += ", ".join(lines[:3]) + (" …" if len(lines) > 3 else "")
+        return Diagnosis("files kept", problem, repair=ADD_LINES, is_safe=True)
+    names = skipped_names(root)
+    detail = "none stood in the template's way"
+    if names:
+        detail = f"{', '.join(names)}: yours, complete where needed; the template's: .nb/skipped"
+    return Diagnosis("files kept", detail=detail)
