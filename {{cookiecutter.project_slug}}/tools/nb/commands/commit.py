@@ -75,7 +75,8 @@ COMMIT_CHECKS = (
 def commit_checks_command(root: Path, files: tuple[str, ...]) -> None:
     """Check the staged FILES for outputs, broken rules and credentials.
 
-    Nothing is changed. Python starts once for the three. SKIP, the variable of pre-commit, leaves out checks by name.
+    Nothing is changed. Python starts once for the three. SKIP, the variable of pre-commit, leaves
+    out checks by name.
 
     \b
     Example:
