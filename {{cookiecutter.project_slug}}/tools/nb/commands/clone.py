@@ -246,9 +246,9 @@ def merge_lock_command(base: Path, ours: Path, theirs: Path) -> None:
 @click.command("workflows")
 @click.pass_obj
 def workflows_command(root: Path) -> None:
-    """Write the GitHub workflows of a project in a folder to the top of the repository.
+    """Copy the workflows to the top of the repository.
 
-    GitHub reads only those. Files that are there already stay as they are.
+    GitHub reads only those; a project in a folder of a repository has its own below. Files that are there already stay as they are.
 
     \b
     Example:
