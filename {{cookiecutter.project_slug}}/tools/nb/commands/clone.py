@@ -248,7 +248,8 @@ def merge_lock_command(base: Path, ours: Path, theirs: Path) -> None:
 def workflows_command(root: Path) -> None:
     """Copy the workflows to the top of the repository.
 
-    GitHub reads only those; a project in a folder of a repository has its own below. Files that are there already stay as they are.
+    GitHub reads only those; a project in a folder of a repository has its own below. Files that are
+    there already stay as they are.
 
     \b
     Example:
