@@ -200,7 +200,10 @@ def sync_command(root: Path, command: tuple[str, ...]) -> None:
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @click.pass_obj
 def hook_command(root: Path, kind: str, arguments: tuple[str, ...]) -> None:
-    """Run the checks of a Git hook, with outputs set aside: pre-commit resets unstaged changes."""
+    """Run the checks of a Git hook.
+
+    Outputs are set aside meanwhile: pre-commit resets unstaged changes.
+    """
     from nb.git.subfolder import pre_commit_config
     from nb.git.sync import everywhere_kept
 
