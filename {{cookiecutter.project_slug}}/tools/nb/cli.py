@@ -22,6 +22,7 @@ COMMAND_MODULES = {
     "running": ("run", "status", "stages", "task", "assemble", "clean"),
     "results": ("metrics", "params", "report", "export", "trace"),
     "notebooks": ("new", "promote", "check", "duplicates", "extract", "show", "edit"),
+    "adopt": ("adopt",),
     "clone": (
         "setup",
         "doctor",

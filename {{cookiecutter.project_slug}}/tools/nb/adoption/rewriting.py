@@ -1,0 +1,338 @@
+"""Rewritten paths and imports in the code of adopted notebooks and modules.
+
+Standard library only. Everything but the replaced texts keeps every character.
+"""
+
+from __future__ import annotations
+
+import ast
+import posixpath
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+from nb.notebook.magics import foreign_cell, mask
+
+from .notebook_names import HOME
+
+LONGEST_PATH = 400
+# A word of a shell line, or of a cell in another language.
+_SHELL_WORD = re.compile(r"[^\s'\"=;|&<>(),\[\]]+")
+# From here on a path is a pattern: of glob, of format, of %.
+_PATTERN = re.compile(r"[*?{%\[]")
+_PATH_NAME = re.compile(r"dir|path|folder|file|root|base|input|output", re.I)
+_PATH_CALLS = re.compile(
+    r"open|Path|PurePath|join|listdir|scandir|walk|glob|rglob|exists|isfile|isdir|makedirs|mkdir|"
+    r"chdir|read_\w+|to_\w+|load\w*|save\w*|imread|imwrite|copy\w*|move|remove|rmtree|unlink"
+)
+_WRITING = re.compile(
+    r"to_(csv|parquet|excel|json|pickle|feather|hdf|html|latex|markdown|stata)|savefig|"
+    r"save\w*|dump|imwrite|imsave|write_(csv|parquet|table|image|html|text|bytes)"
+)
+_MARKDOWN_LINK = re.compile(r"(\]\(|src=[\"'])([^)\"'\s]+)")
+Edit = tuple[int, int, str]
+
+
+@dataclass(frozen=True)
+class Relocation:
+    """The rule by which paths in a notebook are rewritten for the new place.
+
+    Attributes:
+        moved: the new path of each file, from the project's root, by the old from the source's.
+        folders: the same for folders.
+        base: the folder, in the source, from which the notebook's relative paths count.
+        home: the folder of the project in which the notebook will run.
+        inside: the source's path in the project, if the source is a part of the project.
+        others: the other files of the project.
+    """
+
+    moved: Mapping[str, str]
+    folders: Mapping[str, str] = field(default_factory=dict)
+    base: str = "."
+    home: str = HOME
+    inside: str | None = None
+    others: frozenset[str] = frozenset()
+
+    def new_path(self, text: str) -> str:
+        """Return the new text for a text that is a path of the source; else the same text."""
+        plain = text.replace("\\", "/") if re.match(r"[A-Za-z]:\\|\.*\\", text) else text
+        if not plain or "\n" in plain or "://" in plain or len(plain) > LONGEST_PATH:
+            return text
+        pattern = _PATTERN.search(plain)
+        fixed = plain[: pattern.start()].rpartition("/")[0] if pattern else plain
+        rest = plain[len(fixed) :] if pattern else ""
+        if pattern and not fixed:
+            fixed, rest = ".", f"/{plain}"
+        new = self._target(fixed, is_pattern=bool(pattern))
+        if new is None:
+            return text
+        relative = posixpath.relpath(new, self.home)
+        return relative + (rest or ("/" if plain.endswith("/") else ""))
+
+    def _target(self, text: str, *, is_pattern: bool) -> str | None:
+        for candidate in self.candidates(text):
+            if candidate in self.moved:
+                return self.moved[candidate]
+            if candidate in self.folders and (candidate != "." or is_pattern or "/" in text):
+                return self.folders[candidate]
+        for candidate in self.candidates(text) if "/" in text else ():
+            # A file that is made at run time, in a folder that moved.
+            for parent in PurePosixPath(candidate).parents:
+                name = parent.as_posix()
+                if name != "." and name in self.folders:
+                    rest = posixpath.relpath(candidate, name)
+                    return f"{self.folders[name]}/{rest}"
+        return self._in_project(text)
+
+    def candidates(self, text: str) -> list[str]:
+        """Return the paths of the source that a text may mean, the likeliest first."""
+        if re.match(r"/|~|[A-Za-z]:/", text):
+            parts = [part for part in text.split("/")[1:] if part]
+            known = (posixpath.join(*parts[start:]) for start in range(len(parts)))
+            return [name for name in known if name in self.moved or name in self.folders]
+        near = posixpath.normpath(posixpath.join(self.base, text))
+        far = posixpath.normpath(text)
+        while far.startswith("../"):
+            far = far[3:]
+        return [name for name in dict.fromkeys((near, far)) if not name.startswith("..")]
+
+    def _in_project(self, text: str) -> str | None:
+        if self.inside is None or text.startswith(("/", "~")):
+            return None
+        name = posixpath.normpath(posixpath.join(self.inside, self.base, text))
+        is_there = name in self.others or any(n.startswith(f"{name}/") for n in self.others)
+        return name if is_there and text not in ("", ".", "..") else None
+
+
+@dataclass(frozen=True)
+class PathUse:
+    """The paths that the code of a notebook names.
+
+    Attributes:
+        base: the folder from which relative paths count, after a change of the folder.
+        named: all texts that may be paths.
+        written: the texts that are given to a call that writes.
+    """
+
+    base: str
+    named: frozenset[str]
+    written: frozenset[str]
+
+
+def path_use(folder: str, sources: Iterable[str]) -> PathUse:
+    """Return the paths that code names, from its syntax tree.
+
+    Args:
+        folder: the folder of the notebook.
+        sources: the code cells.
+    """
+    trees = [masked.tree for source in sources if (masked := mask(source))]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    constants = dict(_constants(nodes))
+    named = {n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)}
+    written: set[str] = set()
+    read: set[str] = set()
+    base = folder
+    for node in nodes:
+        if isinstance(node, ast.Call):
+            texts = {text for value in _arguments(node) if (text := _text(value, constants))}
+            name = _called(node)
+            if name == "chdir" and texts:
+                base = posixpath.normpath(posixpath.join(folder, min(texts)))
+            (written if _writes(node, name) else read).update(texts)
+    base = "." if base.startswith(("..", "/")) else base
+    return PathUse(base, frozenset(named), frozenset(written - read))
+
+
+def _constants(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, str]]:
+    for node in nodes:
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant(value=str(text))):
+                yield name, text
+
+
+def _arguments(call: ast.Call) -> list[ast.expr]:
+    of_path = [call.func.value] if isinstance(call.func, ast.Attribute) else []
+    inner = [v for v in of_path if isinstance(v, ast.Call) and _called(v) == "Path"]
+    return [*call.args, *(key.value for key in call.keywords), *(a for v in inner for a in v.args)]
+
+
+def _text(node: ast.expr, constants: Mapping[str, str]) -> str:
+    if isinstance(node, ast.Name):
+        return constants.get(node.id, "")
+    is_text = isinstance(node, ast.Constant) and isinstance(node.value, str)
+    text = str(node.value) if is_text and isinstance(node, ast.Constant) else ""
+    return text if "." in text or "/" in text else ""
+
+
+def _called(call: ast.Call) -> str:
+    return ast.unparse(call.func).rpartition(".")[2] if isinstance(call.func, ast.AST) else ""
+
+
+def _writes(call: ast.Call, name: str) -> bool:
+    if name == "open":
+        values = [*call.args[1:2], *(k.value for k in call.keywords if k.arg == "mode")]
+        modes = (v.value for v in values if isinstance(v, ast.Constant))
+        return any(str(mode)[:1] in ("w", "a", "x") for mode in modes)
+    return bool(_WRITING.fullmatch(name))
+
+
+def rewrite_paths(source: str, new_path: Callable[[str], str]) -> str:
+    """Return the source of a code cell with paths replaced, in Python and in lines of IPython."""
+    masked = mask(source)
+    if masked is None:
+        escape = foreign_cell(source)
+        return _shell_words(source, new_path, bare=False) if escape else source
+    hidden = tuple(_shell_words(line, new_path, bare=True) for line in masked.hidden)
+    text = _replaced(masked.text, _path_edits(masked.text, masked.tree, new_path))
+    return type(masked)(text, hidden).unmask(text)
+
+
+def _shell_words(line: str, new_path: Callable[[str], str], *, bare: bool) -> str:
+    if re.match(r"\s*%cd\s", line):
+        return re.sub(r"(%cd\s+).*", r"\1.", line)
+
+    def changed(found: re.Match[str]) -> str:
+        word = found[0]
+        return new_path(word) if bare or "/" in word or "." in word else word
+
+    return _SHELL_WORD.sub(changed, line)
+
+
+def _path_edits(text: str, tree: ast.AST, new_path: Callable[[str], str]) -> Iterator[Edit]:
+    """Yield the literals that are paths, with the new text of each."""
+    parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+    offsets = _offsets(text)
+    content = text.encode()
+    for node in ast.walk(tree):
+        match node:
+            case ast.Constant(value=str(value)):
+                pass
+            case ast.JoinedStr(values=[ast.Constant(value=str(value)), *_]):
+                pass
+            case _:
+                continue
+        if isinstance(parents.get(node), ast.JoinedStr) or not _may_be_path(node, value, parents):
+            continue
+        is_chdir = isinstance(call := parents.get(node), ast.Call) and _called(call) == "chdir"
+        if isinstance(node, ast.JoinedStr):
+            folder = value.rpartition("/")[0]
+            old, new = folder, new_path(folder) if folder else folder
+        else:
+            # All paths are relative to the notebook's new folder: the program stays there.
+            old, new = value, "." if is_chdir else new_path(value)
+        start, end = _span(node, offsets)
+        literal = content[start:end].decode()
+        if new != old and old in literal:
+            yield start, end, literal.replace(old, new, 1)
+        elif new != old and not isinstance(node, ast.JoinedStr):
+            yield start, end, repr(new)
+
+
+def _may_be_path(node: ast.AST, value: str, parents: Mapping[ast.AST, ast.AST]) -> bool:
+    """Whether a literal stands where a path begins: no part that is joined, no column's name."""
+    parent = parents.get(node)
+    if isinstance(parent, ast.Subscript | ast.Compare | ast.Dict | ast.Expr):
+        return isinstance(parent, ast.Dict) and node in parent.values and "." in value
+    if isinstance(parent, ast.BinOp) and parent.right is node:
+        return False
+    if isinstance(parent, ast.Call) and _called(parent) in ("join", "joinpath"):
+        is_first = bool(parent.args) and parent.args[0] is node
+        return is_first and _called(parent) == "join"
+    if "/" in value or "." in value:
+        return True
+    match parent:
+        case ast.Call():
+            return bool(_PATH_CALLS.fullmatch(_called(parent)))
+        case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
+            return bool(_PATH_NAME.search(name))
+        case ast.keyword(arg=str(name)):
+            return bool(_PATH_NAME.search(name))
+        case ast.BinOp(op=ast.Add(), right=ast.Constant(value=str(rest))):
+            return rest.startswith("/")
+    return False
+
+
+def rewrite_links(markdown: str, new_path: Callable[[str], str]) -> str:
+    """Return Markdown with the paths of links and pictures replaced."""
+    return _MARKDOWN_LINK.sub(lambda found: found[1] + new_path(found[2]), markdown)
+
+
+def rewrite_imports(source: str, modules: Mapping[str, str]) -> str:
+    """Return the source of a cell or a module with imports of moved modules replaced.
+
+    Args:
+        source: the text.
+        modules: the new dotted name of each module by the name that code imports now.
+    """
+    masked = mask(source)
+    if masked is None or not modules:
+        return source
+    offsets = _offsets(masked.text)
+    edits: list[Edit] = []
+    for node in ast.walk(masked.tree):
+        new = _new_import(node, modules)
+        if new:
+            assert isinstance(node, ast.stmt)
+            edits.append((*_span(node, offsets), new))
+    return masked.unmask(_replaced(masked.text, edits))
+
+
+def _new_import(node: ast.AST, modules: Mapping[str, str]) -> str:
+    """Return the statement that takes the place of an import; empty for no change."""
+    if isinstance(node, ast.ImportFrom) and not node.level and node.module:
+        new = _moved_module(node.module, modules)
+        if not new:
+            return ""
+        names = ", ".join(map(ast.unparse, node.names))
+        return f"from {new} import {names}"
+    if not isinstance(node, ast.Import) or not any(
+        _moved_module(a.name, modules) for a in node.names
+    ):
+        return ""
+    return "; ".join(piece for alias in node.names for piece in _new_alias(alias, modules))
+
+
+def _new_alias(alias: ast.alias, modules: Mapping[str, str]) -> list[str]:
+    new = _moved_module(alias.name, modules)
+    if not new:
+        return [f"import {ast.unparse(alias)}"]
+    parent, _, last = new.rpartition(".")
+    if alias.asname or "." not in alias.name:
+        name = alias.asname or alias.name
+        return [f"from {parent} import {last}" + (f" as {name}" if name != last else "")]
+    # `import a.b` binds `a`, by which the code goes on to find `a.b`.
+    top = alias.name.partition(".")[0]
+    package = new.removesuffix(alias.name.removeprefix(top)).rpartition(".")
+    bound = f"from {package[0]} import {package[2]}"
+    return [f"import {new}", bound + (f" as {top}" if package[2] != top else "")]
+
+
+def _moved_module(name: str, modules: Mapping[str, str]) -> str:
+    parts = name.split(".")
+    for count in range(len(parts), 0, -1):
+        known = modules.get(".".join(parts[:count]))
+        if known:
+            return ".".join([known, *parts[count:]])
+    return ""
+
+
+def _offsets(text: str) -> list[int]:
+    """Return where each line begins, in bytes, as syntax trees count."""
+    starts = [0]
+    for line in text.encode().split(b"\n"):
+        starts.append(starts[-1] + len(line) + 1)
+    return starts
+
+
+def _span(node: ast.expr | ast.stmt, offsets: list[int]) -> tuple[int, int]:
+    start = offsets[node.lineno - 1] + node.col_offset
+    return start, offsets[(node.end_lineno or node.lineno) - 1] + (node.end_col_offset or 0)
+
+
+def _replaced(text: str, edits: Iterable[Edit]) -> str:
+    content = text.encode()
+    for start, end, new in sorted(edits, reverse=True):
+        content = content[:start] + new.encode() + content[end:]
+    return content.decode()
