@@ -31,7 +31,8 @@ NEVER_ADDED = {
     *("papermill", "pip", "pip-tools", "python", "setuptools", "wheel", "nodejs", "dvc"),
 }
 # Modules that only a host has.
-HOSTS = {"google.colab": "Colab", "kaggle_secrets": "Kaggle", "dbutils": "Databricks"}
+HOSTS = ("google.colab", "kaggle_secrets", "dbutils")
+CONDA = "a package of conda; no list knows a name for it in the registry"
 _INSTALL = re.compile(r"^\s*[!%]?\s*(?:\w+\s+-m\s+)?(?:pip3?|conda|mamba)\s+install\s+(.*)$")
 
 
@@ -164,14 +165,15 @@ def resolve(
 
     found = Requested()
     for entry in entries:
-        conda = entry.removeprefix("conda:")
-        if conda != entry:
-            name = known.get(entry, conda if conda in imports else "")
-            entry = name or entry
+        conda = entry.removeprefix("conda:") if entry.startswith("conda:") else ""
+        if conda in NEVER_ADDED:
+            continue
+        if conda:
+            entry = known.get(entry, conda if conda in imports else entry)
         try:
             requirement = Requirement(entry)
         except InvalidRequirement:
-            found.left_out[conda] = "no plain requirement of the registry"
+            found.left_out[conda or entry] = CONDA if conda else "no requirement of the registry"
             continue
         key = normalized(requirement.name)
         if requirement.url:
@@ -179,12 +181,12 @@ def resolve(
         elif key not in NEVER_ADDED:
             found.requirements.setdefault(key, str(requirement))
     for name in sorted(_tops(imports)):
-        distribution = _distribution(name, imports, known, installed, found.requirements)
+        distribution = _distribution(name, known, installed, found.requirements)
         if distribution:
             key = normalized(distribution)
             if key not in NEVER_ADDED:
                 found.requirements.setdefault(key, distribution)
-        elif name not in HOSTS:
+        elif not any(_is_below(name, host) for host in HOSTS):
             files = sorted({f for i, fs in imports.items() if _is_below(i, name) for f in fs})
             found.unknown[name] = files
     return found
@@ -204,15 +206,11 @@ def _tops(imports: Iterable[str]) -> set[str]:
 
 def _distribution(
     name: str,
-    imports: Iterable[str],
     known: Mapping[str, str],
     installed: Mapping[str, list[str]],
     declared: Iterable[str],
 ) -> str:
     """Return the distribution of an import name; empty if no list, file or installation knows."""
-    del imports
-    if name in HOSTS:
-        return ""
     longer = known.get(name) or known.get(".".join(name.split(".")[:2]), "")
     if name.startswith("google."):
         return longer or (f"google-cloud-{name.split('.')[2]}" if _is_cloud(name, known) else "")

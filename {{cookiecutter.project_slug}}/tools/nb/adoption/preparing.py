@@ -213,8 +213,8 @@ def _leave_out(clone: Path, plan: AdoptionPlan) -> None:
     """Leave out the files that the commit hooks would refuse."""
     git(clone, "add", "--all")
     ids = verify.index_ids(clone)
-    new = [name for name in plan.moves.values() if name in ids]
-    reasons = [*verify.find_credentials(clone, {name: ids[name] for name in new})]
+    added = {name: ids[name] for name in plan.moves.values() if name in ids}
+    reasons = verify.find_credentials(clone, added)
     notebooks = {name: ids[name] for name in plan.names.values()}
     reasons += verify.verify_notebooks(clone, notebooks)
     checked = check_paths(clone, [clone / name for name in notebooks]).findings
