@@ -24,7 +24,7 @@ from nb.project import warn
 
 # Lists of import names with their distributions: conda-forge's, in depfinder, and that of pipreqs.
 # Both are read, not run, so their own dependencies are not installed.
-LISTS = ("depfinder==2.10.0", "pipreqs==0.5.0")
+NAME_LISTS = ("depfinder==2.10.0", "pipreqs==0.5.0")
 # Packages that the project has already, by other means, or that are no Python packages.
 NEVER_ADDED = {
     *("ipykernel", "ipython", "jupyter", "jupyterlab", "nbconvert", "nbstripout", "notebook"),
@@ -111,7 +111,10 @@ def _pinned(name: str, version: Any) -> str:
 def _of_environment(text: str) -> list[str]:
     import yaml
 
-    entries = (yaml.safe_load(text) or {}).get("dependencies", [])
+    try:
+        entries = (yaml.safe_load(text) or {}).get("dependencies", [])
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from None
     plain = [entry for entry in entries if isinstance(entry, str)]
     names = [re.split(r"[=<>!~ \[]", entry.rpartition("::")[2])[0] for entry in plain]
     by_pip = [e for part in entries if isinstance(part, dict) for e in part.get("pip", [])]
@@ -256,7 +259,7 @@ def _installers(root: Path) -> Iterator[list[str]]:
 
 
 def _fetch(command: list[str], folder: str) -> bool:
-    words = [*command, "--no-deps", "--only-binary", ":all:", "--target", folder, *LISTS]
+    words = [*command, "--no-deps", "--only-binary", ":all:", "--target", folder, *NAME_LISTS]
     return subprocess.run(words, capture_output=True, stdin=subprocess.DEVNULL).returncode == 0
 
 

@@ -61,21 +61,10 @@ def _quoted(requirement: str) -> str:
     return f"'{requirement}'" if '"' in requirement else f'"{requirement}"'
 
 
-def with_lint_exceptions(text: str, codes: Iterable[str], broken: Iterable[str]) -> str:
-    """Return `pyproject.toml` with ruff told to pass over findings in adopted notebooks.
-
-    Args:
-        text: the file.
-        codes: the codes of rules, ignored in exploratory notebooks.
-        broken: the files that are no Python for ruff, excluded.
-    """
-    found = re.search(r'^"notebooks/exploratory/\*" = \[(.*)\]$', text, re.M)
-    codes = sorted(set(codes))
-    if found and codes:
-        listed = ", ".join(f'"{code}"' for code in codes)
-        text = f"{text[: found.end(1)]}, {listed}{text[found.end(1) :]}"
-    excluded = re.search(r"^extend-exclude = \[(.*)\]$", text, re.M)
-    if excluded and (files := sorted(set(broken))):
-        listed = ", ".join(f'"{file}"' for file in files)
-        text = f"{text[: excluded.end(1)]}, {listed}{text[excluded.end(1) :]}"
-    return text
+def with_unreadable(text: str, files: Iterable[str]) -> str:
+    """Return `pyproject.toml` with ruff told to pass over files that are no Python."""
+    found = re.search(r"^extend-exclude = \[(.*)\]$", text, re.M)
+    if not found or not (files := sorted(set(files))):
+        return text
+    listed = ", ".join(f'"{file}"' for file in files)
+    return f"{text[: found.end(1)]}, {listed}{text[found.end(1) :]}"

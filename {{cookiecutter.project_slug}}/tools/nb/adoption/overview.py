@@ -173,7 +173,7 @@ def judge(rows: Iterable[AdoptedRow]) -> None:
             row.readiness = "promote" if row.writes else "looks only"
 
 
-def describe(root: Path, rows: Sequence[AdoptedRow]) -> None:
+def add_details(root: Path, rows: Sequence[AdoptedRow]) -> None:
     """Note parameters and duplicated code in each row of a Python notebook."""
     for row in rows:
         if row.state != NOT_RUN:

@@ -24,7 +24,7 @@ from nb.git.wiring import git
 from nb.project import NbError, program, program_environment, write_whole
 from nb.workcopy.copying import copy_file
 
-from .merged_texts import with_dependencies, with_ignores, with_lint_exceptions, with_readme
+from .merged_texts import with_dependencies, with_ignores, with_readme, with_unreadable
 from .plan import AdoptionPlan
 
 PYPROJECT, LOCK = "pyproject.toml", "uv.lock"
@@ -180,20 +180,26 @@ def _merge_ignores(clone: Path, plan: AdoptionPlan, theirs: str) -> None:
 
 
 def _tidy(clone: Path, plan: AdoptionPlan) -> None:
-    """Format as the commit hooks ask for; rules that remain are silenced for exploring."""
+    """Format as the commit hooks ask for; findings that ruff cannot repair get a `noqa`.
+
+    A comment beside the line, and no exception for the folder: new notebooks are still checked, and
+    a notebook that is promoted later passes the hooks as well.
+    """
     notebooks = [plan.names[name] for name, book in plan.notebooks.items() if book.is_python]
-    files = [*notebooks, *plan.modules.values()]
-    _ruff(clone, "check", "--fix", "--quiet", "--exit-zero", *plan.modules.values())
     found = json.loads(_ruff(clone, "check", "--output-format", "json", *notebooks) or "[]")
     broken = {
-        _relative(clone, f["filename"]) for f in found if f["code"] in (None, "invalid-syntax")
+        _relative(clone, each["filename"])
+        for each in found
+        if each["code"] in (None, "invalid-syntax")
     }
-    codes = {f["code"] for f in found if f["code"] not in (None, "invalid-syntax")}
-    _ruff(clone, "format", "--quiet", *(file for file in files if file not in broken))
+    files = [file for file in (*notebooks, *plan.modules.values()) if file not in broken]
+    _ruff(clone, "check", "--fix", "--quiet", "--exit-zero", *files)
+    _ruff(clone, "check", "--add-noqa", "--quiet", *files)
+    _ruff(clone, "format", "--quiet", *files)
+    # A line that the formatter divides takes its comment to another line.
+    _ruff(clone, "check", "--add-noqa", "--quiet", *files)
     text = (clone / PYPROJECT).read_text(encoding="utf-8")
-    write_whole(clone / PYPROJECT, with_lint_exceptions(text, codes, broken))
-    for path in plan.modules.values():
-        _ruff(clone, "check", "--add-noqa", "--quiet", path)
+    write_whole(clone / PYPROJECT, with_unreadable(text, broken))
 
 
 def _ruff(clone: Path, *arguments: str) -> str:

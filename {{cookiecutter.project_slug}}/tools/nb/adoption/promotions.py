@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -37,10 +38,9 @@ def promote_in_order(
             kept = f"{len(done)} promoted before it {'is' if len(done) == 1 else 'are'} kept"
             raise NbError(f"{name}: {error} ({kept}; nothing of this one was changed)") from None
         _follow(root, overview, name, found)
-        git(root, "add", "--all")
-        git(root, "commit", "--quiet", "-m", f"Promote {Path(name).stem}")
         overview.promoted.append(name)
         save_overview(root, overview)
+        _commit(root, f"Promote {Path(name).stem}")
         done.append(found)
     return done
 
@@ -54,6 +54,24 @@ def _promote(root: Path, name: str, tell: Callable[[str], None]) -> Promotion:
         row = next(row for row in found.rows if row.difference)
         raise NbError(f"the output {row.output} differs: {row.difference}")
     return found
+
+
+def _commit(root: Path, message: str) -> None:
+    """Commit everything through the hooks.
+
+    Raises:
+        NbError: if a hook refuses; the promotion stays in the work tree.
+    """
+    git(root, "add", "--all")
+    command = ["git", "commit", "--quiet", "-m", message]
+    done = subprocess.run(command, cwd=root, capture_output=True, encoding="utf-8")
+    if done.returncode:
+        lines = (done.stderr + done.stdout).splitlines()
+        said = [line for line in lines if line.strip() and not line.endswith(("Passed", "Skipped"))]
+        raise NbError(
+            "a hook refuses the commit; repair it, git commit, then nb adopt --promote goes on:\n"
+            + "\n".join(said[:12])
+        )
 
 
 def _follow(root: Path, overview: Overview, name: str, found: Promotion) -> None:

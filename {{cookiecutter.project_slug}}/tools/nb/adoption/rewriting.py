@@ -205,29 +205,85 @@ def _path_edits(text: str, tree: ast.AST, new_path: Callable[[str], str]) -> Ite
     parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
     offsets = _offsets(text)
     content = text.encode()
+    joined: set[ast.AST] = set()
     for node in ast.walk(tree):
-        match node:
-            case ast.Constant(value=str(value)):
-                pass
-            case ast.JoinedStr(values=[ast.Constant(value=str(value)), *_]):
-                pass
-            case _:
-                continue
-        if isinstance(parents.get(node), ast.JoinedStr) or not _may_be_path(node, value, parents):
-            continue
-        is_chdir = isinstance(call := parents.get(node), ast.Call) and _called(call) == "chdir"
-        if isinstance(node, ast.JoinedStr):
-            folder = value.rpartition("/")[0]
-            old, new = folder, new_path(folder) if folder else folder
-        else:
-            # All paths are relative to the notebook's new folder: the program stays there.
-            old, new = value, "." if is_chdir else new_path(value)
-        start, end = _span(node, offsets)
-        literal = content[start:end].decode()
-        if new != old and old in literal:
-            yield start, end, literal.replace(old, new, 1)
-        elif new != old and not isinstance(node, ast.JoinedStr):
-            yield start, end, repr(new)
+        pieces = _joined_literals(node, parents)
+        count, new = _longest_known(pieces, new_path)
+        if count > 1 and pieces[0] not in joined:  # else the division around a `Path` had all
+            joined.update(pieces)
+            start, end = _span(pieces[0], offsets)[0], _span(pieces[count - 1], offsets)[1]
+            yield start, end, _closed(content[start:end].decode(), new)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant | ast.JoinedStr) and node not in joined:
+            start, end = _span(node, offsets)
+            literal = content[start:end].decode()
+            changed = _new_literal(node, literal, parents, new_path)
+            if changed != literal:
+                yield start, end, changed
+
+
+def _joined_literals(node: ast.AST, parents: Mapping[ast.AST, ast.AST]) -> list[ast.Constant]:
+    """Return the literals with which `os.path.join(…)` or `Path(…) / …` begins."""
+    if isinstance(node, ast.BinOp):
+        if isinstance(parent := parents.get(node), ast.BinOp) and parent.left is node:
+            return []  # the outermost division has all pieces
+        pieces: list[ast.expr] = []
+        left: ast.expr = node
+        while isinstance(left, ast.BinOp) and isinstance(left.op, ast.Div):
+            pieces.insert(0, left.right)
+            left = left.left
+        if not (isinstance(left, ast.Call) and _called(left) in ("Path", "PurePath")):
+            return []
+        pieces = [*left.args, *pieces]
+    elif isinstance(node, ast.Call) and _called(node) in ("join", "Path", "PurePath"):
+        pieces = list(node.args)
+    else:
+        return []
+    found: list[ast.Constant] = []
+    for piece in pieces:
+        if not (isinstance(piece, ast.Constant) and isinstance(piece.value, str)):
+            break
+        found.append(piece)
+    return found
+
+
+def _longest_known(pieces: list[ast.Constant], new_path: Callable[[str], str]) -> tuple[int, str]:
+    """Return how many pieces, joined, are a path that has moved, and the new path."""
+    for count in range(len(pieces), 1, -1):
+        text = "/".join(str(piece.value) for piece in pieces[:count])
+        if (new := new_path(text)) != text:
+            return count, new
+    return 0, ""
+
+
+def _closed(old: str, new: str) -> str:
+    """Return a literal for a path that was several; a call that the first ended in ends again."""
+    quote = old[-1]
+    return f"{quote}{new}{quote}" + ")" * (old.count(")") - old.count("("))
+
+
+def _new_literal(
+    node: ast.Constant | ast.JoinedStr,
+    literal: str,
+    parents: Mapping[ast.AST, ast.AST],
+    new_path: Callable[[str], str],
+) -> str:
+    """Return the text of a literal with the path in the literal replaced."""
+    first = node.values[0] if isinstance(node, ast.JoinedStr) and node.values else node
+    if not (isinstance(first, ast.Constant) and isinstance(first.value, str)):
+        return literal
+    parent, value = parents.get(node), first.value
+    if isinstance(parent, ast.JoinedStr) or not _may_be_path(node, value, parents):
+        return literal
+    if isinstance(node, ast.JoinedStr):
+        old = value.rpartition("/")[0]
+        return literal.replace(old, new_path(old), 1) if old else literal
+    # All paths are relative to the notebook's new folder: the program stays there.
+    is_chdir = isinstance(parent, ast.Call) and _called(parent) == "chdir"
+    new = "." if is_chdir else new_path(value)
+    if new == value:
+        return literal
+    return literal.replace(value, new, 1) if value in literal else repr(new)
 
 
 def _may_be_path(node: ast.AST, value: str, parents: Mapping[ast.AST, ast.AST]) -> bool:

@@ -23,7 +23,7 @@ NOT_LOOKED_AT = {
 REQUIREMENTS = re.compile(
     r"requirements[\w.-]*\.txt|environment\.ya?ml|Pipfile|setup\.py|pyproject\.toml"
 )
-DOCUMENTS = re.compile(r"readme(\.\w+)?|licen[cs]e(\.\w+)?|copying|\.gitignore", re.I)
+PROJECT_TEXTS = re.compile(r"readme(\.\w+)?|licen[cs]e(\.\w+)?|copying|\.gitignore", re.I)
 SECRET_NAMES = re.compile(
     r"\.env.*|.*\.(pem|key|p12|pfx|kdbx|ppk)|id_[dr]sa.*|credentials?\b.*|secrets?\b.*|"
     r"\.netrc|\.pypirc|\.aws|client_secret.*|service[_-]?account.*\.json|kaggle\.json|token\b.*",
@@ -139,7 +139,7 @@ def _kind(path: Path, folder: Path) -> str:
         return "notebooks"
     if REQUIREMENTS.fullmatch(name):
         return "requirements"
-    if DOCUMENTS.fullmatch(name) and path.parent == folder:
+    if PROJECT_TEXTS.fullmatch(name) and path.parent == folder:
         return "documents"
     if SECRET_NAMES.fullmatch(name):
         return "secret"

@@ -136,7 +136,7 @@ def _tried(root: Path, plan: AdoptionPlan, limit: float | None) -> Overview:
             rows.append(found.AdoptedRow(new, found.NOT_RUN, why))
     found.connect(rows)
     found.judge(rows)
-    found.describe(root, [row for row in rows if row.notebook in set(python)])
+    found.add_details(root, [row for row in rows if row.notebook in set(python)])
     rows.sort(key=lambda row: row.notebook)
     overview = found.Overview(plan.origin.label, rows, plan.moves, plan.left)
     overview.unknown = plan.requested.unknown
