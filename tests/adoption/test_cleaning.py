@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import messy
@@ -10,8 +11,9 @@ import pytest
 from nb.adoption.cleaning import FOREIGN_METADATA, read_any_notebook
 from nb.adoption.merged_texts import with_dependencies, with_ignores, with_readme, with_unreadable
 from nb.adoption.source_folder import Origin, contents_of, import_names
+from nb.adoption.tidying import tidy_code, with_noqa
 from nb.notebook.strip import strip
-from nb.project import NbError
+from nb.project import NbError, program
 
 HOSTS = ("vscode", "colab", "kaggle", "application/vnd.databricks.v1+notebook")
 
@@ -92,3 +94,24 @@ def test_dependencies_are_added_once_by_the_name_of_the_registry() -> None:
 
 def test_files_that_are_no_python_are_passed_over_by_ruff() -> None:
     assert with_unreadable('extend-exclude = ["a"]\n', ["b"]) == 'extend-exclude = ["a", "b"]\n'
+
+
+def test_findings_that_ruff_leaves_are_silenced_beside_the_line(tmp_path: Path) -> None:
+    cells = ["import os", "md:# A title", "os.makedirs('a'); print( os.getcwd() )", "x = lambda: 1"]
+    settings = '[tool.ruff]\nline-length = 100\n[tool.ruff.lint]\nselect = ["E", "F", "PTH"]\n'
+    files = {"pyproject.toml": settings, "no.ipynb": messy.notebook("print df")}
+    messy.write(tmp_path, {**files, "a.ipynb": messy.notebook(*cells)})
+    assert tidy_code(tmp_path, ["a.ipynb", "no.ipynb"]) == {"no.ipynb"}
+    content = json.loads((tmp_path / "a.ipynb").read_text())
+    code = ["".join(cell["source"]) for cell in content["cells"]]
+    assert code[
+        2
+    ] == "os.makedirs('a')  # noqa: PTH103\nprint(os.getcwd())  # noqa: PTH109".replace("'", '"')
+    for command in (["check"], ["format", "--check"]):
+        done = subprocess.run([program("ruff"), *command, "a.ipynb"], cwd=tmp_path)
+        assert done.returncode == 0
+
+
+def test_a_comment_that_silences_is_extended() -> None:
+    assert with_noqa("x = 1  # noqa: E501 why", "PTH1") == "x = 1  # noqa: E501, PTH1 why"
+    assert with_noqa("x = 1", "E1") == "x = 1  # noqa: E1"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-from nb.adoption.data_homes import data_homes, folder_homes
+from nb.adoption.new_places import data_homes, folder_homes
 
 PART = st.sampled_from(["data", "raw", "out", "a", "b.csv", "c.png", "interim"])
 FILES = st.sets(st.lists(PART, min_size=1, max_size=4).map("/".join), max_size=12)

@@ -6,7 +6,7 @@ import re
 
 from hypothesis import given
 from hypothesis import strategies as st
-from nb.adoption.notebook_names import HOME, name_notebooks
+from nb.adoption.new_places import HOME, name_notebooks
 
 PATHS = st.lists(st.text(min_size=1, max_size=90), max_size=30, unique=True)
 

@@ -8,12 +8,11 @@ import posixpath
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from nb.adoption.data_homes import data_homes, folder_homes
-from nb.adoption.notebook_names import HOME
+from nb.adoption.import_rewriting import rewrite_imports
+from nb.adoption.new_places import HOME, data_homes, folder_homes
 from nb.adoption.rewriting import (
     Relocation,
     path_use,
-    rewrite_imports,
     rewrite_links,
     rewrite_paths,
 )

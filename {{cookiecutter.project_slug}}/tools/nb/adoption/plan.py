@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import posixpath
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -18,9 +19,9 @@ from nb.project import NbError
 
 from . import dependencies
 from .cleaning import AdoptedNotebook, read_any_notebook
-from .data_homes import data_homes, folder_homes
-from .notebook_names import HOME, name_notebooks
-from .rewriting import PathUse, Relocation, path_use, rewrite_imports, rewrite_links, rewrite_paths
+from .import_rewriting import rewrite_imports
+from .new_places import HOME, data_homes, folder_homes, name_notebooks
+from .rewriting import PathUse, Relocation, path_use, rewrite_links, rewrite_paths
 from .source_folder import Contents, Origin, contents_of, import_names
 
 # From here on a file is taken only if somebody says so.
@@ -230,7 +231,7 @@ def _take_data(root: Path, plan: AdoptionPlan, ask: Ask) -> None:
             files.discard(name)
             plan.left[name] = f"holds a credential ({found[0].removeprefix(f'{name}:')})"
     taken = git(root, "ls-files", "-z", "--cached", "--others").split("\0")
-    homes = data_homes(files, written, joined, {name.removesuffix(".dvc") for name in taken})
+    homes = data_homes(files, written, joined, _in_use(root, folder, taken, files))
     plan.data = {name: homes[name] for name in sorted(files)}
     plan.made = written & files
     others = frozenset(taken) if plan.origin.inside is not None else frozenset()
@@ -238,6 +239,24 @@ def _take_data(root: Path, plan: AdoptionPlan, ask: Ask) -> None:
     plan.relocation = Relocation(
         moved, folder_homes(homes), inside=plan.origin.inside, others=others - {""}
     )
+
+
+def _in_use(root: Path, folder: Path, names: Iterable[str], files: set[str]) -> set[str]:
+    """Return the files of the project whose names are not free.
+
+    A file with the content of one that is adopted is left from an adoption that was taken back.
+    """
+    by_size: dict[int, list[Path]] = {}
+    for name in files:
+        by_size.setdefault((folder / name).stat().st_size, []).append(folder / name)
+
+    def is_left(path: Path) -> bool:
+        same = by_size.get(path.stat().st_size, []) if path.is_file() else []
+        return any(filecmp.cmp(path, other, shallow=False) for other in same)
+
+    ours = {name.removesuffix(".dvc") for name in names if name.startswith(("data/", "reports/"))}
+    tracked = {name.removesuffix(".dvc") for name in names if name.endswith(".dvc")}
+    return {name for name in ours if name in tracked or not is_left(root / name)}
 
 
 def _is_path_like(text: str) -> bool:

@@ -26,6 +26,7 @@ from nb.workcopy.copying import copy_file
 
 from .merged_texts import with_dependencies, with_ignores, with_readme, with_unreadable
 from .plan import AdoptionPlan
+from .tidying import tidy_code
 
 PYPROJECT, LOCK = "pyproject.toml", "uv.lock"
 UNCOMMITTED = (
@@ -85,7 +86,10 @@ def prepared_adoption(
         _write_files(clone, plan)
         _keep_data(clone, plan, tell)
         _merge_texts(clone, plan)
-        _tidy(clone, plan)
+        python = [plan.names[name] for name, book in plan.notebooks.items() if book.is_python]
+        unreadable = tidy_code(clone, [*python, *plan.modules.values()])
+        text = (clone / PYPROJECT).read_text(encoding="utf-8")
+        write_whole(clone / PYPROJECT, with_unreadable(text, unreadable))
         _leave_out(clone, plan)
         _lock(clone, plan, tell)
         yield Prepared(clone, _commit(clone, plan, history=history), base)
@@ -177,42 +181,6 @@ def _merge_ignores(clone: Path, plan: AdoptionPlan, theirs: str) -> None:
         hidden = git(clone, *command, check=False, stdin="\0".join(needed))
         text = text if hidden else candidate
     write_whole(path, text)
-
-
-def _tidy(clone: Path, plan: AdoptionPlan) -> None:
-    """Format as the commit hooks ask for; findings that ruff cannot repair get a `noqa`.
-
-    A comment beside the line, and no exception for the folder: new notebooks are still checked, and
-    a notebook that is promoted later passes the hooks as well.
-    """
-    notebooks = [plan.names[name] for name, book in plan.notebooks.items() if book.is_python]
-    found = json.loads(_ruff(clone, "check", "--output-format", "json", *notebooks) or "[]")
-    broken = {
-        _relative(clone, each["filename"])
-        for each in found
-        if each["code"] in (None, "invalid-syntax")
-    }
-    files = [file for file in (*notebooks, *plan.modules.values()) if file not in broken]
-    _ruff(clone, "check", "--fix", "--quiet", "--exit-zero", *files)
-    _ruff(clone, "check", "--add-noqa", "--quiet", *files)
-    _ruff(clone, "format", "--quiet", *files)
-    # A line that the formatter divides takes its comment to another line.
-    _ruff(clone, "check", "--add-noqa", "--quiet", *files)
-    text = (clone / PYPROJECT).read_text(encoding="utf-8")
-    write_whole(clone / PYPROJECT, with_unreadable(text, broken))
-
-
-def _ruff(clone: Path, *arguments: str) -> str:
-    if not any(word.endswith((".py", ".ipynb")) for word in arguments):
-        return ""
-    done = subprocess.run(
-        [program("ruff"), *arguments], cwd=clone, capture_output=True, encoding="utf-8"
-    )
-    return done.stdout
-
-
-def _relative(clone: Path, name: str) -> str:
-    return Path(name).resolve().relative_to(clone).as_posix()
 
 
 def _leave_out(clone: Path, plan: AdoptionPlan) -> None:
@@ -308,8 +276,8 @@ def bring_back(root: Path, plan: AdoptionPlan, prepared: Prepared) -> None:
 
 def _carry_data(root: Path, plan: AdoptionPlan, clone: Path) -> list[Path]:
     """Copy data files; Git ignores each of them, so that a kill leaves Git's view as it was."""
-    carried = [new for new in plan.data.values() if (clone / new).exists()]
-    carried = [new for new in carried if not (root / new).exists()]
+    there = [new for new in plan.data.values() if (clone / new).exists()]
+    carried = [new for new in there if not (root / new).exists()]
     for new in carried:
         copy_file(clone / new, root / new)
     return [root / new for new in carried]

@@ -1,4 +1,4 @@
-"""Rewritten paths and imports in the code of adopted notebooks and modules.
+"""Rewritten paths in the code of adopted notebooks.
 
 Standard library only. Everything but the replaced texts keeps every character.
 """
@@ -14,7 +14,8 @@ from pathlib import PurePosixPath
 
 from nb.notebook.magics import foreign_cell, mask
 
-from .notebook_names import HOME
+from .import_rewriting import Edit, byte_offsets, byte_span, with_edits
+from .new_places import HOME
 
 LONGEST_PATH = 400
 # A word of a shell line, or of a cell in another language.
@@ -31,7 +32,6 @@ _WRITING = re.compile(
     r"save\w*|dump|imwrite|imsave|write_(csv|parquet|table|image|html|text|bytes)"
 )
 _MARKDOWN_LINK = re.compile(r"(\]\(|src=[\"'])([^)\"'\s]+)")
-Edit = tuple[int, int, str]
 
 
 @dataclass(frozen=True)
@@ -185,7 +185,7 @@ def rewrite_paths(source: str, new_path: Callable[[str], str]) -> str:
         escape = foreign_cell(source)
         return _shell_words(source, new_path, bare=False) if escape else source
     hidden = tuple(_shell_words(line, new_path, bare=True) for line in masked.hidden)
-    text = _replaced(masked.text, _path_edits(masked.text, masked.tree, new_path))
+    text = with_edits(masked.text, _path_edits(masked.text, masked.tree, new_path))
     return type(masked)(text, hidden).unmask(text)
 
 
@@ -203,7 +203,7 @@ def _shell_words(line: str, new_path: Callable[[str], str], *, bare: bool) -> st
 def _path_edits(text: str, tree: ast.AST, new_path: Callable[[str], str]) -> Iterator[Edit]:
     """Yield the literals that are paths, with the new text of each."""
     parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
-    offsets = _offsets(text)
+    offsets = byte_offsets(text)
     content = text.encode()
     joined: set[ast.AST] = set()
     for node in ast.walk(tree):
@@ -211,11 +211,11 @@ def _path_edits(text: str, tree: ast.AST, new_path: Callable[[str], str]) -> Ite
         count, new = _longest_known(pieces, new_path)
         if count > 1 and pieces[0] not in joined:  # else the division around a `Path` had all
             joined.update(pieces)
-            start, end = _span(pieces[0], offsets)[0], _span(pieces[count - 1], offsets)[1]
+            start, end = byte_span(pieces[0], offsets)[0], byte_span(pieces[count - 1], offsets)[1]
             yield start, end, _closed(content[start:end].decode(), new)
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant | ast.JoinedStr) and node not in joined:
-            start, end = _span(node, offsets)
+            start, end = byte_span(node, offsets)
             literal = content[start:end].decode()
             changed = _new_literal(node, literal, parents, new_path)
             if changed != literal:
@@ -313,82 +313,3 @@ def _may_be_path(node: ast.AST, value: str, parents: Mapping[ast.AST, ast.AST]) 
 def rewrite_links(markdown: str, new_path: Callable[[str], str]) -> str:
     """Return Markdown with the paths of links and pictures replaced."""
     return _MARKDOWN_LINK.sub(lambda found: found[1] + new_path(found[2]), markdown)
-
-
-def rewrite_imports(source: str, modules: Mapping[str, str]) -> str:
-    """Return the source of a cell or a module with imports of moved modules replaced.
-
-    Args:
-        source: the text.
-        modules: the new dotted name of each module by the name that code imports now.
-    """
-    masked = mask(source)
-    if masked is None or not modules:
-        return source
-    offsets = _offsets(masked.text)
-    edits: list[Edit] = []
-    for node in ast.walk(masked.tree):
-        new = _new_import(node, modules)
-        if new:
-            assert isinstance(node, ast.stmt)
-            edits.append((*_span(node, offsets), new))
-    return masked.unmask(_replaced(masked.text, edits))
-
-
-def _new_import(node: ast.AST, modules: Mapping[str, str]) -> str:
-    """Return the statement that takes the place of an import; empty for no change."""
-    if isinstance(node, ast.ImportFrom) and not node.level and node.module:
-        new = _moved_module(node.module, modules)
-        if not new:
-            return ""
-        names = ", ".join(map(ast.unparse, node.names))
-        return f"from {new} import {names}"
-    if not isinstance(node, ast.Import) or not any(
-        _moved_module(a.name, modules) for a in node.names
-    ):
-        return ""
-    return "; ".join(piece for alias in node.names for piece in _new_alias(alias, modules))
-
-
-def _new_alias(alias: ast.alias, modules: Mapping[str, str]) -> list[str]:
-    new = _moved_module(alias.name, modules)
-    if not new:
-        return [f"import {ast.unparse(alias)}"]
-    parent, _, last = new.rpartition(".")
-    if alias.asname or "." not in alias.name:
-        name = alias.asname or alias.name
-        return [f"from {parent} import {last}" + (f" as {name}" if name != last else "")]
-    # `import a.b` binds `a`, by which the code goes on to find `a.b`.
-    top = alias.name.partition(".")[0]
-    package = new.removesuffix(alias.name.removeprefix(top)).rpartition(".")
-    bound = f"from {package[0]} import {package[2]}"
-    return [f"import {new}", bound + (f" as {top}" if package[2] != top else "")]
-
-
-def _moved_module(name: str, modules: Mapping[str, str]) -> str:
-    parts = name.split(".")
-    for count in range(len(parts), 0, -1):
-        known = modules.get(".".join(parts[:count]))
-        if known:
-            return ".".join([known, *parts[count:]])
-    return ""
-
-
-def _offsets(text: str) -> list[int]:
-    """Return where each line begins, in bytes, as syntax trees count."""
-    starts = [0]
-    for line in text.encode().split(b"\n"):
-        starts.append(starts[-1] + len(line) + 1)
-    return starts
-
-
-def _span(node: ast.expr | ast.stmt, offsets: list[int]) -> tuple[int, int]:
-    start = offsets[node.lineno - 1] + node.col_offset
-    return start, offsets[(node.end_lineno or node.lineno) - 1] + (node.end_col_offset or 0)
-
-
-def _replaced(text: str, edits: Iterable[Edit]) -> str:
-    content = text.encode()
-    for start, end, new in sorted(edits, reverse=True):
-        content = content[:start] + new.encode() + content[end:]
-    return content.decode()
