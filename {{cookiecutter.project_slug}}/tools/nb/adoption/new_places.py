@@ -1,4 +1,4 @@
-"""New places of adopted files: notebooks by the convention, data so that joined folders stay whole."""
+"""New places: notebooks by the convention, data so that folders that code joins stay whole."""
 
 from __future__ import annotations
 
