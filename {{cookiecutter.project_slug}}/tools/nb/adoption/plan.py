@@ -7,7 +7,6 @@ import posixpath
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from nb.authoring.new import initials
 from nb.declaration.naming import numbers_in
@@ -26,6 +25,7 @@ from .source_folder import Contents, Origin, contents_of, import_names
 
 # From here on a file is taken only if somebody says so.
 LARGE_BYTES = 100_000_000
+LFS_POINTER, LARGEST_POINTER = b"version https://git-lfs", 1000
 Ask = Callable[[str], bool]
 
 
@@ -89,16 +89,6 @@ class AdoptionPlan:
             moves.pop(old, None)
         self.notebooks.pop(old, None)
 
-    def as_json(self) -> dict[str, Any]:
-        """Return the plan as a JSON object."""
-        return {
-            "moves": self.moves,
-            "left": self.left,
-            "dependencies": list(self.requested.requirements.values()),
-            "unknown_imports": self.requested.unknown,
-            "notes": {self.names[n]: list(b.notes) for n, b in self.notebooks.items() if b.notes},
-        }
-
 
 def plan_adoption(root: Path, origin: Origin, ask: Ask) -> AdoptionPlan:
     """Decide on all that an adoption changes; write nothing.
@@ -114,12 +104,12 @@ def plan_adoption(root: Path, origin: Origin, ask: Ask) -> AdoptionPlan:
     plan = AdoptionPlan(origin, contents_of(origin))
     _take_notebooks(root, plan)
     _take_modules(root, plan)
+    for name in plan.contents.others:
+        plan.left[name] = "no notebook, no imported module, no data"
     _take_data(root, plan, ask)
     _find_requirements(root, plan)
     for name in plan.contents.secret:
         plan.left[name] = "looks like a secret; secrets belong into .env, which Git ignores"
-    for name in plan.contents.others:
-        plan.left[name] = "no notebook, no imported module, no data"
     return plan
 
 
@@ -205,7 +195,8 @@ def _text_of(path: Path) -> str:
 
 def _take_data(root: Path, plan: AdoptionPlan, ask: Ask) -> None:
     folder = plan.origin.folder
-    known = Relocation({name: name for name in plan.contents.data}, _parents(plan.contents.data))
+    every = (*plan.contents.data, *plan.contents.others)
+    known = Relocation({name: name for name in every}, _parents(every))
     written: set[str] = set()
     joined: set[str] = set()
     named: set[str] = set()
@@ -219,14 +210,18 @@ def _take_data(root: Path, plan: AdoptionPlan, ask: Ask) -> None:
             joined.update(c for c in candidates[:1] if c in known.folders and not there)
             if text in use.written and candidates and PurePosixPath(text).suffix:
                 written.add(there or candidates[0])
-    files = set(plan.contents.data)
+    files = set(plan.contents.data) | named  # a settings file that is read, for example
     if plan.origin.only:
         files = named | {f for f in files for j in joined if f.startswith(f"{j}/")}
     for name in sorted(files):
+        plan.left.pop(name, None)
         size = (folder / name).stat().st_size
         if size >= LARGE_BYTES and not ask(f"{name} has {size / 1e6:,.0f} MB. Keep it with DVC?"):
             files.discard(name)
             plan.left[name] = f"{size / 1e6:,.0f} MB"
+        elif size < LARGEST_POINTER and (folder / name).read_bytes().startswith(LFS_POINTER):
+            files.discard(name)
+            plan.left[name] = "a pointer of Git LFS; git lfs pull there, then adopt it again"
         elif size < 1_000_000 and (found := find_in_file(name, (folder / name).read_bytes())):
             files.discard(name)
             plan.left[name] = f"holds a credential ({found[0].removeprefix(f'{name}:')})"

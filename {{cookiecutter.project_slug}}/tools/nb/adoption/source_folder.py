@@ -30,7 +30,8 @@ SECRET_NAMES = re.compile(
     re.I,
 )
 CODE = {".c", ".cpp", ".h", ".java", ".jl", ".js", ".m", ".r", ".rmd", ".scala", ".sh", ".ts"}
-TEXTS = {".md", ".rst", ".cfg", ".ini", ".toml", ".lock", ".bat", ".ps1", ".yml", ".html", ".css"}
+TEXTS = {".dvc", ".md", ".rst", ".cfg", ".ini", ".toml", ".lock", ".bat", ".ps1", ".yaml", ".yml"}
+TEXTS |= {".css", ".html"}
 URL = re.compile(r"(https?|ssh|git|file)://|[\w.-]+@[\w.-]+:")
 
 

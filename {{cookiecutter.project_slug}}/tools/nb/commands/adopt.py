@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from nb.exit_codes import ExitCode
 from nb.project import NbError, warn
 from nb.terminal import echo, secho
 
@@ -93,6 +95,8 @@ def _adopt(
         return yes or (sys.stdin.isatty() and not dry_run and click.confirm(question))
 
     require_clean(root)
+    # As after a Ctrl-C, the temporary clone and the trials go.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(ExitCode.TERMINATED))
     with open_origin(root, source) as origin:
         tell(f"looking at {origin.label}")
         plan = plan_adoption(root, origin, ask)
