@@ -200,7 +200,7 @@ def _shell_words(line: str, new_path: Callable[[str], str], *, bare: bool) -> st
     return _SHELL_WORD.sub(changed, line)
 
 
-def _path_edits(text: str, tree: ast.AST, new_path: Callable[[str], str]) -> Iterator[Edit]:
+def _path_edits(text: str, tree: ast.Module, new_path: Callable[[str], str]) -> Iterator[Edit]:
     """Yield the literals that are paths, with the new text of each."""
     parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
     offsets = byte_offsets(text)
@@ -213,6 +213,14 @@ def _path_edits(text: str, tree: ast.AST, new_path: Callable[[str], str]) -> Ite
             joined.update(pieces)
             start, end = byte_span(pieces[0], offsets)[0], byte_span(pieces[count - 1], offsets)[1]
             yield start, end, _closed(content[start:end].decode(), new)
+    for statement in tree.body:
+        # All paths are relative to the notebook's new folder: the program stays there.
+        match statement:
+            case ast.Expr(value=ast.Call(args=[ast.Constant(value=str()) as folder]) as call) if (
+                _called(call) == "chdir"
+            ):
+                joined.add(folder)
+                yield *byte_span(statement, offsets), ""
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant | ast.JoinedStr) and node not in joined:
             start, end = byte_span(node, offsets)
@@ -278,7 +286,6 @@ def _new_literal(
     if isinstance(node, ast.JoinedStr):
         old = value.rpartition("/")[0]
         return literal.replace(old, new_path(old), 1) if old else literal
-    # All paths are relative to the notebook's new folder: the program stays there.
     is_chdir = isinstance(parent, ast.Call) and _called(parent) == "chdir"
     new = "." if is_chdir else new_path(value)
     if new == value:
