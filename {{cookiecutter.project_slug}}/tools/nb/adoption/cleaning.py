@@ -50,6 +50,11 @@ class AdoptedNotebook:
         cells = self.content["cells"]
         return [source_text(cell) for cell in cells if cell["cell_type"] == "code"]
 
+    def without_outputs(self) -> AdoptedNotebook:
+        """Return the notebook as Git will see it."""
+        cells = [{**c, "outputs": []} if "outputs" in c else c for c in self.content["cells"]]
+        return AdoptedNotebook({**self.content, "cells": cells}, self.language, self.notes)
+
     def with_sources(
         self, code: Callable[[str], str], markdown: Callable[[str], str]
     ) -> AdoptedNotebook:

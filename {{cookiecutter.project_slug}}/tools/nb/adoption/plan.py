@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import filecmp
-import posixpath
+import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from nb.authoring.new import initials
@@ -13,7 +13,6 @@ from nb.declaration.naming import numbers_in
 from nb.git.credentials import find_in_file
 from nb.git.wiring import git
 from nb.notebook.code import project_package
-from nb.notebook.strip import strip
 from nb.project import NbError
 
 from . import dependencies
@@ -21,7 +20,7 @@ from .cleaning import AdoptedNotebook, read_any_notebook
 from .import_rewriting import rewrite_imports
 from .new_places import HOME, data_homes, folder_homes, name_notebooks
 from .rewriting import PathUse, Relocation, path_use, rewrite_links, rewrite_paths
-from .source_folder import Contents, Origin, contents_of, import_names
+from .source_folder import Contents, Origin, contents_of, import_names, is_own_file
 
 # From here on a file is taken only if somebody says so.
 LARGE_BYTES = 100_000_000
@@ -71,7 +70,7 @@ class AdoptionPlan:
         notebook = self.notebooks[name]
         if not notebook.is_python:
             return notebook
-        rule = Relocation(**{**vars(self.relocation), "base": self.uses[name].base})
+        rule = replace(self.relocation, base=self.uses[name].base)
 
         def code(source: str) -> str:
             return rewrite_imports(rewrite_paths(source, rule.new_path), self.imports)
@@ -120,8 +119,8 @@ def _take_notebooks(root: Path, plan: AdoptionPlan) -> None:
         except NbError as error:
             plan.left[name] = str(error).partition(": ")[2]
             continue
-        # Outputs stay in the work tree; the source alone goes into Git.
-        found = find_in_file(name, strip(notebook.text().encode("utf-8", "replace")))
+        # Outputs stay in the work tree; the rest alone goes into Git.
+        found = find_in_file(name, notebook.without_outputs().text().encode("utf-8", "replace"))
         if found:
             place = found[0].removeprefix(f"{name}:")
             plan.left[name] = f"holds a credential ({place}); read it from the environment instead"
@@ -156,10 +155,10 @@ def _take_modules(root: Path, plan: AdoptionPlan) -> None:
     if taken and not package:
         raise NbError("src/ holds no single package for the modules beside the notebooks.", 2)
     top = f"src/{package}"
-    clash = any((root / top / module).exists() for module in taken)
+    clash = any((root / top / _as_package(module)).exists() for module in taken)
     if clash:
-        top = f"{top}/{posixpath.basename(plan.origin.label).replace('-', '_').lower()}"
-    plan.modules = {module: f"{top}/{module}" for module in sorted(taken)}
+        top = f"{top}/{_as_package(plan.origin.label.lower())}"
+    plan.modules = {module: f"{top}/{_as_package(module)}" for module in sorted(taken)}
     for module in plan.contents.modules:
         if module not in taken:
             plan.left[module] = "a script or module that no notebook imports"
@@ -171,6 +170,13 @@ def _take_modules(root: Path, plan: AdoptionPlan) -> None:
                 folder = ".".join(parts[:count])
                 rest = "." + ".".join(parts[count:])
                 plan.imports.setdefault(folder, plan.imports[name].removesuffix(rest))
+
+
+def _as_package(path: str) -> str:
+    """Return a path whose folders can be imported: `my-lib/a.py` becomes `my_lib/a.py`."""
+    *folders, last = path.split("/")
+    fitting = [re.sub(r"\W|^(?=\d)", "_", folder) for folder in folders]
+    return "/".join([*fitting, last if last.endswith(".py") else re.sub(r"\W|^(?=\d)", "_", last)])
 
 
 def _files_of(name: str, by_name: Mapping[str, str], modules: Iterable[str]) -> list[str]:
@@ -201,7 +207,7 @@ def _take_data(root: Path, plan: AdoptionPlan, ask: Ask) -> None:
     joined: set[str] = set()
     named: set[str] = set()
     for use in plan.uses.values():
-        rule = Relocation(known.moved, known.folders, use.base)
+        rule = replace(known, base=use.base)
         means = {text: rule.candidates(text) for text in use.named if _is_path_like(text)}
         for text, candidates in means.items():
             there = next((c for c in candidates if c in known.moved), "")
@@ -210,9 +216,10 @@ def _take_data(root: Path, plan: AdoptionPlan, ask: Ask) -> None:
             joined.update(c for c in candidates[:1] if c in known.folders and not there)
             if text in use.written and candidates and PurePosixPath(text).suffix:
                 written.add(there or candidates[0])
-    files = set(plan.contents.data) | named  # a settings file that is read, for example
+    # Settings that a notebook reads, for example, but no link that leads out of the folder.
+    files = set(plan.contents.data) | {name for name in named if is_own_file(folder, name)}
     if plan.origin.only:
-        files = named | {f for f in files for j in joined if f.startswith(f"{j}/")}
+        files &= named | {f for f in files for j in joined if f.startswith(f"{j}/")}
     for name in sorted(files):
         plan.left.pop(name, None)
         size = (folder / name).stat().st_size

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
-from nb.git.wiring import git
 from nb.project import NbError
 
 # Machinery and caches; a folder of an environment is known by the file in it.
@@ -134,7 +133,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 def _kind(path: Path, folder: Path) -> str:
     name, suffix = path.name, path.suffix.lower()
-    if not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
+    if not is_own_file(folder, path.relative_to(folder).as_posix()):
         return "others"
     if suffix == ".ipynb":
         return "notebooks"
@@ -150,9 +149,10 @@ def _kind(path: Path, folder: Path) -> str:
     return "others" if is_other else "data"
 
 
-def tracked_files(root: Path, folder: str) -> set[str]:
-    """Return the files of a folder of the project that Git tracks, relative to the root."""
-    return set(filter(None, git(root, "ls-files", "-z", "--", folder).split("\0")))
+def is_own_file(folder: Path, name: str) -> bool:
+    """Whether a name stands for a file of the folder: none elsewhere, to which a link leads."""
+    path = folder / name
+    return path.is_file() and path.resolve().is_relative_to(folder.resolve())
 
 
 def import_names(module: str) -> list[str]:
