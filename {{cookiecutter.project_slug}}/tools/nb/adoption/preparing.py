@@ -91,7 +91,7 @@ def prepared_adoption(
         text = (clone / PYPROJECT).read_text(encoding="utf-8")
         write_whole(clone / PYPROJECT, with_unreadable(text, unreadable))
         _leave_out(clone, plan)
-        _lock(clone, plan, tell)
+        _declare(root, clone, plan, tell)
         yield Prepared(clone, _commit(clone, plan, history=history), base)
 
 
@@ -102,7 +102,9 @@ def _connect(root: Path, clone: Path) -> None:
         value = git(root, "config", key, check=False).strip()
         if value:
             git(clone, "config", key, value)
-    cache = json.dumps(str(root / ".dvc" / "cache"))
+    command = [program("dvc"), "cache", "dir"]
+    said = subprocess.run(command, cwd=root, env=program_environment(), capture_output=True)
+    cache = json.dumps(said.stdout.decode().strip() or str(root / ".dvc" / "cache"))
     config = f"[core]\n    no_scm = true\n    analytics = false\n[cache]\n    dir = {cache}\n"
     (clone / ".dvc" / "config.local").write_text(config, encoding="utf-8")
 
@@ -149,9 +151,6 @@ def _keep_data(clone: Path, plan: AdoptionPlan, tell: Tell) -> None:
 
 def _merge_texts(clone: Path, plan: AdoptionPlan) -> None:
     label, folder = plan.origin.label, plan.origin.folder
-    text = (clone / PYPROJECT).read_text(encoding="utf-8")
-    text = with_dependencies(text, plan.requested.requirements, label)
-    write_whole(clone / PYPROJECT, text)
     if plan.origin.inside is not None:
         return
     for name in plan.contents.documents:
@@ -203,33 +202,24 @@ def _leave_out(clone: Path, plan: AdoptionPlan) -> None:
         raise NbError(f"no notebook can be committed: {reason}; nothing was changed.")
 
 
-def _lock(clone: Path, plan: AdoptionPlan, tell: Tell) -> None:
-    """Lock the new dependencies; without their versions, if those do not fit together."""
-    uv = shutil.which("uv") or shutil.which("uv", path=str(Path(sys.prefix).parent / ".uv/bin"))
-    if not (clone / LOCK).exists() or not uv or not git(clone, "diff", "HEAD", "--", PYPROJECT):
-        return
-    tell("locking the dependencies")
-    if _run_uv(uv, clone):
-        return
-    before = git(clone, "show", f"HEAD:{PYPROJECT}")
-    text = (clone / PYPROJECT).read_text(encoding="utf-8")
-    bare = {name: name for name in plan.requested.requirements}
-    for name, requirement in plan.requested.requirements.items():
-        text = text.replace(f'    "{requirement}",\n', f'    "{bare[name]}",\n')
-    write_whole(clone / PYPROJECT, text)
-    if _run_uv(uv, clone):
-        tell("the versions asked for do not fit this Python or each other: taken without versions")
-        plan.requested.requirements = bare
-        return
-    taken = with_dependencies(before, {}, plan.origin.label)
-    lint = text[text.index("[tool.ruff]") :] if "[tool.ruff]" in text else ""
-    start = taken.index("[tool.ruff]") if "[tool.ruff]" in taken else len(taken)
-    write_whole(clone / PYPROJECT, taken[:start] + lint)
-    git(clone, "checkout", "--quiet", "HEAD", "--", LOCK)
-    for name in plan.requested.requirements:
-        plan.requested.left_out[name] = "cannot be locked; try it alone: uv add " + name
-    plan.requested.requirements = {}
-    tell("the dependencies cannot be locked: none was added")
+def _declare(root: Path, clone: Path, plan: AdoptionPlan, tell: Tell) -> None:
+    """Add the dependencies and lock them; without versions, if those do not fit together."""
+    before = (clone / PYPROJECT).read_text(encoding="utf-8")
+    asked = plan.requested.requirements
+    uv = shutil.which("uv") or shutil.which("uv", path=str(root / ".uv" / "bin"))
+    for attempt in (asked, {name: name for name in asked}, {}):
+        text = with_dependencies(before, attempt, plan.origin.label)
+        write_whole(clone / PYPROJECT, text)
+        if text == before or not uv or not (clone / LOCK).exists():
+            break
+        tell(f"locking {len(attempt)} dependencies")
+        if _run_uv(uv, clone):
+            break
+        tell("they do not fit this Python or each other")
+    plan.requested.requirements = attempt
+    if asked and not attempt:
+        for requirement in asked.values():
+            plan.requested.left_out[requirement] = "cannot be locked; try it alone: uv add"
 
 
 def _run_uv(uv: str, clone: Path) -> bool:
