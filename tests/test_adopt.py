@@ -106,7 +106,7 @@ def test_a_repository_with_history_large_files_and_r(fresh: Project, tmp_path: P
         "old.ipynb": "runs",
         "stats.ipynb": "not run",
     }
-    assert "google.colab" in str(rows["colab.ipynb"]["needs"])
+    assert "google" in str(rows["colab.ipynb"]["needs"])
     overview = json.loads(fresh.run("nb", "adopt", "--report", "--json"))
     assert "credential" in overview["left"]["secret.ipynb"] and ".env" in overview["left"]
     assert "The first analysis" in fresh.git("log", "--format=%s")
