@@ -284,8 +284,10 @@ def _uninterrupted() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def set_up(root: Path) -> bool:
-    """Install the project's new dependencies; tell whether that went well."""
+def set_up(root: Path, base: str) -> bool:
+    """Install the dependencies that are new since a commit; tell whether that went well."""
+    if not git(root, "diff", "--name-only", base, "HEAD", "--", PYPROJECT):
+        return True
     from nb.check.doctor import SETUP, portable_command
 
     return subprocess.call(portable_command(root, SETUP), cwd=root, stdout=sys.stderr) == 0

@@ -110,8 +110,10 @@ def _adopt(
                 return
             bring_back(root, plan, prepared)
     secho(f"\nAdopted {count(len(plan.names), 'notebook')} in one commit.", err=True)
+    if history and plan.left:
+        echo("The merged history holds the files that were left behind, too.", err=True)
     echo(f"To get back: git reset --hard {prepared.base[:10]}", err=True)
-    if plan.requested.requirements and not set_up(root):
+    if not set_up(root, prepared.base):
         warn("the new dependencies are not installed: make setup, then nb adopt --report")
     overview = _tried(root, plan, limit)
     overview.base = prepared.base
