@@ -19,6 +19,7 @@ PAGE = TEMPLATE / "docs" / "architecture.md"
 FLOORS = (
     "cli",
     "commands",
+    "adoption",
     "authoring",
     "report",
     "experiments",

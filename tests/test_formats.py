@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from conftest import TEMPLATE, Project
+from nb.adoption import overview
 from nb.check.health import tooling
 from nb.git import sync
 from nb.notebook import fingerprints
@@ -71,6 +72,7 @@ def test_the_page_lists_each_file_of_a_project_that_ran(ready: Project) -> None:
         (tooling.MANIFEST_SCHEMA, "`tools/manifest.json`"),
         (uptodate.STAMP_SCHEMA, "`.nb/stamp.json`"),
         (pages.NOTE_SCHEMA, "`.nb/report/*.json`"),
+        (overview.OVERVIEW_SCHEMA, "`.nb/adoption.json`"),
         (contract.VERIFY_SCHEMA, "`.nb/verify/contracts.json`"),
         (contract.VERIFY_SCHEMA, "`.nb/verify/reports/*.json`"),
         (record.RECORD_SCHEMA, "`reports/runs/*.json`"),

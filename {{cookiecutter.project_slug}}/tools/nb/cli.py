@@ -23,6 +23,7 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
         "notebooks": ("new", "check", "show", "edit"),
     },
     "From exploratory to production": {
+        "adopt": ("adopt",),
         "notebooks": ("promote", "duplicates", "extract"),
         "results": ("trace",),
     },

@@ -48,12 +48,12 @@ def repair(root: Path, findings: list[Diagnosis]) -> list[str]:
             wiring.wire(root)
         elif command == ADD_LINES:
             add_missing(root)
-        elif subprocess.call(_portable(root, command), cwd=root):
+        elif subprocess.call(portable_command(root, command), cwd=root):
             raise NbError(f"{command} failed; its message is above.")
     return list(commands)
 
 
-def _portable(root: Path, command: str) -> list[str]:
+def portable_command(root: Path, command: str) -> list[str]:
     """Return the commands of a Makefile task, for machines without make."""
     if command != SETUP:
         name, *arguments = command.split()
