@@ -30,6 +30,7 @@ FLOORS = (
     "execution",
     "workcopy",
     "declaration",
+    "update",
     "git",
     "notebook",
     "processes",

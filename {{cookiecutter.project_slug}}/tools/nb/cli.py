@@ -22,6 +22,7 @@ COMMAND_MODULES = {
     "running": ("run", "status", "stages", "task", "assemble", "clean"),
     "results": ("metrics", "params", "report", "export", "trace"),
     "notebooks": ("new", "promote", "check", "duplicates", "extract", "show", "edit"),
+    "updating": ("update",),
     "clone": (
         "setup",
         "doctor",
@@ -83,8 +84,21 @@ class Commands(click.Group):
             ctx.exit(ExitCode.FAILED)
 
 
+def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if not wanted:
+        return
+    from nb.update.provenance import tooling_version, version_line
+
+    try:
+        line = version_line(find_root())
+    except NbError:  # outside a project
+        line = tooling_version()
+    echo(f"nb, version {line}")
+    ctx.exit()
+
+
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="nb-tools", prog_name="nb")
+@click.option("--version", is_flag=True, is_eager=True, callback=_print_version, expose_value=False)
 @click.pass_context
 def main(ctx: click.Context) -> None:
     """Run, check and version the notebooks of this project."""
