@@ -20,6 +20,7 @@ if sys.version_info >= (3, 11):
 ALWAYS = {
     *(".dvc/.gitignore", ".dvc/config", ".dvcignore", ".gitattributes", ".gitignore"),
     *(
+        ".cruft.json",
         ".pre-commit-config.yaml",
         "Makefile",
         "README.md",

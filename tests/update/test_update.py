@@ -104,7 +104,7 @@ class Source(Repository):
         project = Project(folder / "a")
         known = {"project_name": "A", "project_slug": "a", "color": "red", "big": False}
         record = {
-            "template": str(self.path),
+            "template": os.path.relpath(self.path, project.path),
             "commit": self.git("rev-parse", "HEAD").strip(),
             "checkout": None,
             "context": {"cookiecutter": {**known, **answers}},
@@ -188,7 +188,7 @@ def test_a_conflict_stands_in_the_file_until_it_is_resolved(
     project.commit()
     new = second(source)
     said = project.nb("update", code=1)
-    assert "In conflict: Makefile" in said and "--continue" in said
+    assert "in conflict: Makefile" in said and "--continue" in said
     text = project.read("Makefile")
     assert "<<<<<<< " in text and "two --mine" in text and "two --better" in text
     assert "UU Makefile" in project.state()[1]
@@ -233,7 +233,7 @@ def test_a_removed_file_with_edits_is_a_conflict_that_keeps_them(
     project.edit("docs/gone.md", "a page", "my page")
     project.commit()
     second(source)
-    assert "In conflict: docs/gone.md" in project.nb("update", code=1)
+    assert "in conflict: docs/gone.md" in project.nb("update", code=1)
     assert project.read("docs/gone.md") == "my page of the template\n"
 
 
@@ -401,7 +401,7 @@ def test_a_killed_update_leaves_the_project_before_or_after(
     before = project.state()[0]
     for step in range(30):
         kill(project, 0.05 * step, who)
-        lock = project.path / ".git" / "nb-update.lock"
+        lock = project.path / ".git" / "nb-update.busy"
         if lock.exists():  # Git, which the kill did not reach, comes to its end
             subprocess.run(["flock", str(lock), "true"], check=True)
         head, changes = project.state()

@@ -18,6 +18,8 @@ from nb.git import filter, verify, wiring
 from nb.git.wiring import git
 from nb.notebook.content import production_notebooks
 from nb.project import PRODUCTION, NbError, program
+from nb.update import merging
+from nb.update.provenance import newer_version, read_provenance, version_line
 
 # Below this, a run of the pipeline is likely to end half-way.
 LEAST_FREE_BYTES = 1_000_000_000
@@ -441,6 +443,17 @@ def _data(root: Path) -> Diagnosis:
     return Diagnosis("data", detail="all that dvc.lock names is here")
 
 
+def _template(root: Path) -> Diagnosis:
+    """Name the version of the template, and an update that waits for its conflicts."""
+    if merging.read_state(root):
+        problem = "an update of the template is not finished"
+        return Diagnosis("template", problem, repair="nb update --continue")
+    known = read_provenance(root)
+    newer = newer_version(root, known) if known else ""
+    detail = version_line(root) + (f"; newer: {newer}, nb update" if newer else "")
+    return Diagnosis("template", detail=detail)
+
+
 def _disk(root: Path) -> Diagnosis:
     free = shutil.disk_usage(root).free
     text = f"{free / 1e9:.1f} GB free"
@@ -452,4 +465,5 @@ CHECKS: tuple[Check, ...] = (
     *(_python, _environment, _kernel, _git_repository, _git_locks, _identity, _attributes),
     *(_notebook_filter, _notebook_diff, _merge_drivers, _hooks, _ignored, _edits_seen),
     *(_conflicts, _stripped, _line_endings, _production, _pipeline, _storage, _data, _disk),
+    _template,
 )

@@ -23,7 +23,7 @@ from nb.update.preparing import Request, UpdatePlan, keep_edits, prepare
 # Lines of the changelog that are shown.
 NEWS = 12
 VERSION_LOCKS = ("uv.lock", "requirements.lock")
-RESOLVE = "edit them, git add them, then: nb update --continue (or --abort puts everything back)"
+RESOLVE = "edit and git add them, then: nb update --continue (or --abort puts everything back)"
 
 
 @click.command("update")
@@ -158,8 +158,7 @@ def _merge(root: Path, plan: UpdatePlan, before: str, lock: int) -> State:
     with outputs_kept(root, edits_return=False):
         conflicts = merging.pick(root, state, lock)
     if conflicts:
-        echo(f"In conflict: {', '.join(conflicts)}")
-        raise NbError(f"{len(conflicts)} files are in conflict: {RESOLVE}")
+        raise NbError(f"in conflict: {', '.join(conflicts)}; {RESOLVE}")
     return state
 
 

@@ -95,7 +95,7 @@ def update_lock(root: Path) -> Iterator[int]:
     Raises:
         NbError: if another update holds it.
     """
-    path = git_file(root, "nb-update.lock")
+    path = git_file(root, "nb-update.busy")
     with path.open("a") as file:
         try:
             if sys.platform == "win32":

@@ -14,7 +14,7 @@ from typing import Any
 from nb.project import NbError, write_whole
 
 from .adopting import inferred_answers
-from .provenance import ADOPT, RECORD, Provenance, read_provenance
+from .provenance import ADOPT, RECORD, Provenance, read_provenance, remember_newest
 from .rendering import Answers, render_template
 from .template import NEWEST, Release, Template, clone_template
 from .trees import Difference, write_difference
@@ -79,11 +79,12 @@ def prepare(root: Path, request: Request, scratch: Path, ask: Ask | None) -> Upd
     """
     recorded = read_provenance(root)
     known = _named(root, recorded, request)
-    template = clone_template(known.template, known.directory, scratch / "template")
+    template = clone_template(root, known.template, known.directory, scratch / "template")
     old = template.find(known.commit)
     if recorded is None:  # answers tell how the project was made
         described = _wished(template.questions(old), request.answers)
         known = replace(known, answers={**known.answers, **described})
+    _remember(root, template, old)
     new = _target(template, old, request.to)
     wished = _wished(template.questions(new), request.answers)
     is_changed = any(known.answers.get(question) != answer for question, answer in wished.items())
@@ -110,9 +111,15 @@ def _named(root: Path, recorded: Provenance | None, request: Request) -> Provena
     if not commit:
         raise NbError(f"{RECORD} names no commit, since the template had no Git: {ADOPT}")
     address = request.template or known.template
-    if (root / address).is_dir():
-        address = str((root / address).resolve())
+    if request.template and Path(request.template).is_dir():
+        address = str(Path(request.template).resolve())
     return replace(known, template=address, commit=commit)
+
+
+def _remember(root: Path, template: Template, old: Release) -> None:
+    newest = template.find(NEWEST)
+    seen = old if template.contains(old, newest) else newest
+    remember_newest(root, seen.commit, seen.version)
 
 
 def _target(template: Template, old: Release, name: str) -> Release:

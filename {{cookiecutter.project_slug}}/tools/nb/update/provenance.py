@@ -9,9 +9,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from nb.project import NbError, parse_json, read_regular
+from nb.project import NbError, parse_json, read_regular, write_whole
 
 RECORD = Path(".cruft.json")
+# The newest version when `nb update` last looked, for `nb doctor`, which asks no network.
+NEWEST_KNOWN = Path(".nb/template.json")
+NEWEST_SCHEMA = 1
 ADOPT = "nb update --from COMMIT --template ADDRESS"
 
 
@@ -38,8 +41,15 @@ class Provenance:
         known = self.content.get("context", {}).get("cookiecutter", {})
         private = {key: value for key, value in known.items() if key.startswith("_")}
         context = {**answers, **private, "_template": self.template, "_commit": commit}
-        named = {"template": self.template, "commit": commit, "directory": self.directory or None}
-        content = {"checkout": None, **self.content, **named, "context": {"cookiecutter": context}}
+        content = {
+            "template": self.template,
+            "commit": commit,
+            "checkout": self.content.get("checkout"),
+            "context": {"cookiecutter": context},
+            "directory": self.directory or None,
+        }
+        others = {key: value for key, value in self.content.items() if key not in content}
+        content |= others
         return replace(self, commit=commit, answers=dict(answers), content=content)
 
     def text(self) -> str:
@@ -88,6 +98,23 @@ def _validate(found: Provenance) -> None:
     for question, answer in found.answers.items():
         if not isinstance(answer, (str, bool)):
             raise NbError(_broken(f"must answer {question!r} by a text, true or false"))
+
+
+def remember_newest(root: Path, commit: str, version: str) -> None:
+    """Keep the newest version of the template that was seen."""
+    content = {"schema": NEWEST_SCHEMA, "commit": commit, "version": version}
+    write_whole(root / NEWEST_KNOWN, json.dumps(content))
+
+
+def newer_version(root: Path, known: Provenance) -> str:
+    """Return the version of the template that was seen and is not the project's; empty if none."""
+    try:
+        content = parse_json((root / NEWEST_KNOWN).read_bytes())
+        if content["schema"] != NEWEST_SCHEMA or content["commit"] == known.commit:
+            return ""
+        return f"{content['version']} ({content['commit'][:7]})"
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
 
 
 def tooling_version() -> str:

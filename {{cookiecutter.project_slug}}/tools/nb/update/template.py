@@ -15,6 +15,8 @@ from nb.git.wiring import git
 from nb.project import NbError, parse_json
 
 VERSION = re.compile(r'^version = "([^"]+)"', re.MULTILINE)
+# Characters of an entry of the changelog that are shown.
+LONGEST = 110
 # The newest commit of the branch that a plain `cookiecutter` would generate from.
 NEWEST = "origin/HEAD"
 
@@ -148,18 +150,24 @@ class Template:
         return base == older.commit
 
     def news(self, old: Release, new: Release) -> list[str]:
-        """Return the lines of the changelog that the newer version has and the older has not."""
-        before = set(self._show(old.commit, "CHANGELOG.md").splitlines())
-        lines = self._show(new.commit, "CHANGELOG.md").splitlines()
-        return [line for line in lines if line.startswith(("- ", "## ")) and line not in before]
+        """Return the entries of the changelog that the newer version has and the older has not."""
+        before = set(_entries(self._show(old.commit, "CHANGELOG.md")))
+        added = [e for e in _entries(self._show(new.commit, "CHANGELOG.md")) if e not in before]
+        return [entry if len(entry) <= LONGEST else f"{entry[:LONGEST]} …" for entry in added]
+
+
+def _entries(changelog: str) -> list[str]:
+    """Return headings of versions and list entries, each as a line."""
+    found = re.findall(r"^(?:## |- ).*(?:\n  .*)*", changelog, re.MULTILINE)
+    return [" ".join(entry.split()) for entry in found]
 
 
 def _sort_key(version: str) -> list[int]:
     return [int(number) for number in re.findall(r"\d+", version)]
 
 
-def clone_template(address: str, directory: str, target: Path) -> Template:
-    """Clone the template.
+def clone_template(root: Path, address: str, directory: str, target: Path) -> Template:
+    """Clone the template; the path of a folder may be relative to the project's root.
 
     Raises:
         NbError: if there is no template at the address, or it cannot be reached.
@@ -172,7 +180,12 @@ def clone_template(address: str, directory: str, target: Path) -> Template:
         environment.setdefault("GIT_SSH_COMMAND", "ssh -o BatchMode=yes")
     command = ["git", "clone", "--quiet", "--no-checkout", "--", address, str(target)]
     done = subprocess.run(
-        command, env=environment, stderr=subprocess.PIPE, encoding="utf-8", errors="replace"
+        command,
+        cwd=root,
+        env=environment,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        errors="replace",
     )
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["git clone failed"])[0]
