@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -116,22 +117,32 @@ class Source(Repository):
         return project
 
 
-@pytest.fixture
-def source(tmp_path: Path) -> Source:
-    """A template of version 1.0."""
-    made = Source(tmp_path / "template")
+@pytest.fixture(scope="module")
+def laid(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a template of version 1.0 and a project of it."""
+    folder = tmp_path_factory.mktemp("laid")
+    made = Source(folder / "template")
     made.path.mkdir()
     made.git("init", "--quiet")
     made.lay(**FILES)
     made.write(**{"CHANGELOG.md": "# Changelog\n\n## 1.0\n\n- Begins.\n"})
     made.release("1.0")
-    return made
+    made.generate(folder)
+    return folder
 
 
 @pytest.fixture
-def project(source: Source, tmp_path: Path) -> Project:
+def source(laid: Path, tmp_path: Path) -> Source:
+    """A template of version 1.0."""
+    shutil.copytree(laid / "template", tmp_path / "template")
+    return Source(tmp_path / "template")
+
+
+@pytest.fixture
+def project(laid: Path, tmp_path: Path) -> Project:
     """A project of version 1.0."""
-    return source.generate(tmp_path)
+    shutil.copytree(laid / "a", tmp_path / "a")
+    return Project(tmp_path / "a")
 
 
 def second(source: Source) -> str:
@@ -399,19 +410,26 @@ def test_a_killed_update_leaves_the_project_before_or_after(
 ) -> None:
     second(source)
     before = project.state()[0]
-    for step in range(30):
-        kill(project, 0.05 * step, who)
-        lock = project.path / ".git" / "nb-update.busy"
-        if lock.exists():  # Git, which the kill did not reach, comes to its end
-            subprocess.run(["flock", str(lock), "true"], check=True)
+    begin = time.monotonic()
+    project.nb("update")
+    whole = time.monotonic() - begin
+    project.git("reset", "--quiet", "--hard", before)
+    ends = set()
+    for moment in range(30):
+        kill(project, whole * 1.2 * moment / 30, who)
+        held = project.path / ".git" / "nb-update.busy"
+        if held.exists():  # Git, which the kill did not reach, comes to its end
+            subprocess.run(["flock", str(held), "true"], check=True)
         head, changes = project.state()
-        assert changes == "", step
+        ends.add(head == before)
+        assert changes == "", moment
         if head == before:
             assert project.read("tools/nb/core.py") == "one = 1\n"
         else:
             assert project.git("rev-parse", "HEAD^").strip() == before
             assert project.read("tools/nb/core.py") == "one = 2\n"
             project.git("reset", "--quiet", "--hard", before)
+    assert ends == {True, False}
     project.nb("update")
     assert project.read("tools/nb/core.py") == "one = 2\n"
 
