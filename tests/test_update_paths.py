@@ -21,7 +21,7 @@ NEVER_COPIED = shutil.ignore_patterns(".git", ".venv", ".cache", "build", "__pyc
 
 # Lines that a team adds, by file; at the end, or before a text of the file.
 OWN_STAGE = """  lines:
-    cmd: wc -l pyproject.toml > data/processed/lines.txt
+    cmd: mkdir -p data/processed && wc -l pyproject.toml > data/processed/lines.txt
     deps:
       - pyproject.toml
     outs:
