@@ -271,6 +271,19 @@ def test_answers_change_alone(source: Source, project: Project) -> None:
     assert (answers["color"], answers["big"]) == ("blue", True)
 
 
+def test_an_answer_with_braces_is_text(source: Source, project: Project) -> None:
+    answer = '{{ 7 * 7 }} "quoted" {% if %}'
+    record = json.loads(project.read(".cruft.json"))
+    record["context"]["cookiecutter"]["project_name"] = answer
+    project.write(**{".cruft.json": json.dumps(record), "README.md": f"# {answer}\n\nmiddle\n"})
+    project.commit()
+    source.edit(source.file("README.md"), "first\n\n", "")
+    source.edit(source.file("README.md"), "\n\nlast", "")
+    source.release("1.1")
+    project.nb("update")
+    assert project.read("README.md") == f"# {answer}\n\nmiddle\n"
+
+
 @pytest.mark.parametrize("name", ["1.5", "v1.5", "topic", "commit"])
 def test_an_update_goes_to_a_version_tag_branch_or_commit(
     source: Source, project: Project, name: str
