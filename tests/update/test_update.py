@@ -180,6 +180,7 @@ def test_an_update_is_one_commit_that_merges(source: Source, project: Project) -
     assert record["commit"] == new
     assert record["context"]["cookiecutter"]["size"] == "small"
     assert "up to date" in project.nb("update")
+    assert f"commit {new[:7]} of " in project.nb("--version")
 
 
 def test_a_dry_run_changes_nothing_and_names_conflicts(source: Source, project: Project) -> None:
