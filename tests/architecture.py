@@ -32,6 +32,7 @@ FLOORS = (
     "execution",
     "workcopy",
     "declaration",
+    "update",
     "git",
     "notebook",
     "processes",

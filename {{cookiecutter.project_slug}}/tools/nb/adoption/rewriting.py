@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
+from nb.authoring.path_rewriting import LONGEST_PATH
 from nb.notebook.magics import foreign_cell, mask
 
 from .import_rewriting import Edit, byte_offsets, byte_span, with_edits
 from .new_places import HOME
 
-LONGEST_PATH = 400
 # A word of a shell line, or of a cell in another language.
 _SHELL_WORD = re.compile(r"[^\s'\"=;|&<>(),\[\]]+")
 # From here on a path is a pattern: of glob, of format, of %.

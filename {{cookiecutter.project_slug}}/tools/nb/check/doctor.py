@@ -17,10 +17,18 @@ from .health.environment import ENVIRONMENT_CHECKS
 from .health.pipeline import PIPELINE_CHECKS
 from .health.repository import GIT_CHECKS
 from .health.skipped import ADD_LINES, skipped_files
+from .health.template import template
 from .health.tooling import tooling
 
 # In an order in which problems can be repaired.
-CHECKS = (*ENVIRONMENT_CHECKS, *GIT_CHECKS, *PIPELINE_CHECKS, skipped_files, tooling)
+CHECKS = (
+    *ENVIRONMENT_CHECKS,
+    *GIT_CHECKS,
+    *PIPELINE_CHECKS,
+    skipped_files,
+    tooling,
+    template,
+)
 
 
 def examine(root: Path) -> Iterator[Diagnosis]:

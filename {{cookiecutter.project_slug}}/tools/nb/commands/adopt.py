@@ -49,7 +49,9 @@ def adopt_command(
     no_run: bool,
     limit: float,
 ) -> None:
-    """Bring existing notebooks into this project, try each, and propose an order to promote.
+    """Bring existing notebooks into this project.
+
+    Each is tried in a copy, and an order to promote them in is proposed.
 
     SOURCE is a folder, a folder of this project, a Git URL or a notebook. Notebooks get names by
     the convention, modules beside them move to src/, data to data/ under DVC; paths, imports and
