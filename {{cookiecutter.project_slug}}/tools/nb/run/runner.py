@@ -259,10 +259,18 @@ class Runner:
 
     def _show(self, running: Worker) -> None:
         with suppress(BlockingIOError):
-            for line in running.lines.feed(os.read(running.output, 65_536)):
+            content = os.read(running.output, 65_536)
+            if not content:  # readable for ever: the loop would not rest until the process is gone
+                self._stop_listening(running)
+            for line in running.lines.feed(content):
                 self._show_line(running, line)
         if not running.task.hidden:
             self.view.running(running.task.name, running.began, running.lines.progress)
+
+    def _stop_listening(self, running: Worker) -> None:
+        if running.is_heard:
+            running.is_heard = False
+            self.events.forget(running.output)
 
     def _show_rest(self, ended: Worker) -> None:
         with suppress(BlockingIOError):
@@ -308,7 +316,7 @@ class Runner:
                     end_descendants({*self.workers, *helpers})
                     pipeline.mend_locks(self.root, self.locks, self.view.note)
                 self._show_rest(running)
-                self.events.forget(running.output)
+                self._stop_listening(running)
                 for fd in running.pipes():
                     os.close(fd)
                 stage = self.stages[running.task.name]

@@ -18,7 +18,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Thread
 from typing import Any, NoReturn, Protocol
@@ -51,6 +51,7 @@ class Worker:
         oom_kills: how often the system had killed for lack of memory by then.
         lines: the lines of the output.
         tail: the last lines of the output.
+        is_heard: the end of the output was not read yet.
         ordered: the orders that were given.
         interrupted: the time of the interrupt, on the monotonic clock.
         timed_out: the interrupt came because the stage ran too long.
@@ -66,6 +67,7 @@ class Worker:
     oom_kills: int
     lines: Lines = field(default_factory=Lines)
     tail: deque[str] = field(default_factory=lambda: deque(maxlen=20))
+    is_heard: bool = True
     ordered: bytes = b""
     interrupted: float | None = None
     timed_out: bool = False
@@ -144,7 +146,7 @@ def start(
     sys.stdout.flush()
     sys.stderr.flush()
     theirs = [control[0], output[1], result[1]]
-    pid = fork(asdict(order), theirs)
+    pid = fork(vars(order), theirs)
     if pid is None:
         pid = os.fork()
         if pid == 0:
