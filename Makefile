@@ -5,6 +5,8 @@ DEMO := build/demo
 BENCH := --publish
 # What is generated with Jinja in it is linted by the generated project's own rules, in the tests.
 CODE := --config pyproject.toml template_answers.py hooks tests benchmarks '{{cookiecutter.project_slug}}/tools'
+# What runs on every system.
+EVERYWHERE := template_answers.py hooks '{{cookiecutter.project_slug}}/tools'
 
 # The programs of the environment come first; bytecode and downloads stay out of the tree that is
 # copied into every generated project.
@@ -70,8 +72,9 @@ package: $(READY) ## Build the tooling as a package, sdist and wheel, into build
 pictures: $(READY) ## Take the pictures of the README anew; needs Chromium
 	python tests/pictures.py build/biopsies docs/images
 
-lint: $(READY) ## Check code and types
+lint: $(READY) ## Check code and types, those of other systems, too
 	ruff check $(CODE) && ruff format --check $(CODE) && mypy
+	mypy --platform darwin $(EVERYWHERE) && mypy --platform win32 $(EVERYWHERE)
 
 format: $(READY) ## Format the code
 	ruff check --fix --exit-zero $(CODE) && ruff format $(CODE)

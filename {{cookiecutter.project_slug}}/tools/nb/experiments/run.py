@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -81,8 +80,6 @@ def run_experiment(
     Raises:
         NbError: with exit code 2, if a parameter or a value is not right; all are named at once.
     """
-    if os.name != "posix":
-        raise NbError("nb experiment needs Linux or macOS", ExitCode.USAGE)
     settings = check_variations(root, definition.variations)
     place = root / store.EXPERIMENTS
     place.mkdir(parents=True, exist_ok=True)
@@ -90,7 +87,7 @@ def run_experiment(
         with only_run(place, view) as lock, warmth(root, options, programs, lock) as warm:
             if options.pull:
                 storage.fetch_runs(root, view.note)
-            return _run(root, definition, settings, options, view, programs, warm)
+            return _run(root, definition, settings, options, view, programs, warm, lock)
     except KeyboardInterrupt:
         raise NbError("interrupted before anything was started", ExitCode.INTERRUPTED) from None
 
@@ -129,6 +126,7 @@ def _run(
     view: View,
     programs: RunPrograms,
     warm: Warm | None,
+    lock: int,
 ) -> Finished:
     store.remove_remains(root)
     remove_unused(root, store.read_variants(root))
@@ -154,6 +152,7 @@ def _run(
         warm,
         journal=_VariantJournal(root, snapshot, planned),
         cold={task.name for task in tasks if task.stage.startswith(COPYING)},
+        lock=lock,
     )
     done = runner.run()
     return Finished(records=records, exit_code=done.exit_code or 0, reused=reused)
