@@ -22,7 +22,7 @@ from .facts import Facts
 from .findings import EVERY, PIPELINE, UNPARSED, UNREADABLE, Finding, Place
 from .model import RULES, Rule, rule, rules_of
 from .repeated import outlines_of
-from .settings import PYPROJECT, CheckSettings
+from .settings import CheckSettings
 from .source import Document, cells_of, named_language, syntax_error
 
 NOTEBOOK_FOLDERS = Path("notebooks")

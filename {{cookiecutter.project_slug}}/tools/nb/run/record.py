@@ -10,6 +10,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import cache
@@ -318,15 +319,22 @@ def seconds_of(moment: str) -> float:
     return datetime.fromisoformat(moment).timestamp()
 
 
+def read_record(text: str | bytes) -> RunRecord | None:
+    """Return the record in a text; None if the text is none of this version, or is damaged."""
+    try:
+        content = parse_json(text)
+        if content["schema"] != RECORD_SCHEMA:
+            return None
+        stages = [StageRecord(**stage) for stage in content.pop("stages")]
+        return RunRecord(**content, stages=stages)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
+
+
 def _read(paths: list[Path]) -> Iterator[RunRecord]:
     """Yield the records that this version understands."""
     for path in paths:
-        try:
-            content = parse_json(path.read_text(encoding="utf-8"))
-            if content["schema"] != RECORD_SCHEMA:
-                continue
-            stages = [StageRecord(**stage) for stage in content.pop("stages")]
-            record = RunRecord(**content, stages=stages)
-        except (OSError, ValueError, TypeError, KeyError, AttributeError):
-            continue
-        yield record
+        with suppress(OSError, ValueError):
+            record = read_record(path.read_text(encoding="utf-8"))
+            if record:
+                yield record

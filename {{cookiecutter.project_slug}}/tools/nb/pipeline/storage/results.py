@@ -214,7 +214,7 @@ def _send_runs(here: ObjectStore, remote: ObjectStore, paths: Sequence[str]) -> 
         if copy not in there
         or (there[copy] != Path(path).stat().st_size and not _is_sound_there(remote, copy))
     ]
-    _copy(here.fs, remote.fs, chosen)
+    copy_files(here.fs, remote.fs, chosen)
     return len(chosen)
 
 
@@ -227,7 +227,7 @@ def _fetch_runs(repo: Repo, tell: Callable[[str], None]) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=folder) as drafts:  # the same file system: a rename is atomic
         names = [(path, copy, Path(drafts, str(n))) for n, (path, copy) in enumerate(missing)]
-        _copy(remote.fs, here.fs, [(path, str(draft)) for path, _, draft in names])
+        copy_files(remote.fs, here.fs, [(path, str(draft)) for path, _, draft in names])
         sound = [(copy, draft) for _, copy, draft in names if _is_entry(draft, copy)]
         for copy, draft in sound:
             here.makedirs(str(copy.parent))
@@ -240,17 +240,20 @@ def _fetch_runs(repo: Repo, tell: Callable[[str], None]) -> int:
 
 def _run_sizes(odb: ObjectStore) -> dict[str, int]:
     """Return the sizes of the entries of a run cache by path; drafts are left out."""
-    folder = odb.fs.join(odb.path, RUN_CACHE)
-    if not odb.fs.exists(folder):
-        return {}
-    if odb.fs.protocol == "local":
-        sizes = {path: Path(path).stat().st_size for path in odb.fs.find(folder)}
-    else:
-        sizes = {path: info["size"] for path, info in odb.fs.fs.find(folder, detail=True).items()}
+    sizes = file_sizes(odb.fs, odb.fs.join(odb.path, RUN_CACHE))
     names = {path: odb.fs.parts(path)[-2:] for path in sizes}
     return {
         path: size for path, size in sizes.items() if all(map(ENTRY_NAME.fullmatch, names[path]))
     }
+
+
+def file_sizes(fs: FileSystem, folder: str) -> dict[str, int]:
+    """Return the size of each file below a folder, by path."""
+    if not fs.exists(folder):
+        return {}
+    if fs.protocol == "local":
+        return {path: Path(path).stat().st_size for path in fs.find(folder)}
+    return {path: info["size"] for path, info in fs.fs.find(folder, detail=True).items()}
 
 
 def _is_here(path: Path) -> bool:
@@ -269,7 +272,8 @@ def _is_sound_there(remote: ObjectStore, path: str) -> bool:
         return _is_entry(draft, Path(path))
 
 
-def _copy(source: FileSystem, target: FileSystem, pairs: Sequence[tuple[str, str]]) -> None:
+def copy_files(source: FileSystem, target: FileSystem, pairs: Sequence[tuple[str, str]]) -> None:
+    """Copy files between file systems; the first failure ends the copying."""
     from dvc.fs import generic
 
     if pairs:
