@@ -200,7 +200,10 @@ def sync_command(root: Path, command: tuple[str, ...]) -> None:
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @click.pass_obj
 def hook_command(root: Path, kind: str, arguments: tuple[str, ...]) -> None:
-    """Run the checks of a Git hook, with outputs set aside: pre-commit resets unstaged changes."""
+    """Run the checks of a Git hook.
+
+    Outputs are set aside meanwhile: pre-commit resets unstaged changes.
+    """
     from nb.git.subfolder import pre_commit_config
     from nb.git.sync import everywhere_kept
 
@@ -246,9 +249,10 @@ def merge_lock_command(base: Path, ours: Path, theirs: Path) -> None:
 @click.command("workflows")
 @click.pass_obj
 def workflows_command(root: Path) -> None:
-    """Write the GitHub workflows of a project in a folder to the top of the repository.
+    """Copy the workflows to the top of the repository.
 
-    GitHub reads only those. Files that are there already stay as they are.
+    GitHub reads only those; a project in a folder of a repository has its own below. Files that are
+    there already stay as they are.
 
     \b
     Example:

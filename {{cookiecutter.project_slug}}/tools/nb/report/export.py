@@ -82,6 +82,8 @@ def export_document(path: Path, kind: str, target: Path, *, no_input: bool) -> N
         raise NbError("a script without its input is empty; leave out --no-input.", ExitCode.USAGE)
     code = pages.LEFT_OUT if no_input else pages.SHOWN
     notebook = pages.read_executed(path)
+    if kind == "script":
+        _comment_raw_cells(notebook)
     if kind in ("markdown", "script"):
         _convert(notebook, kind, target, no_input=no_input)
     elif kind == "slides":
@@ -148,6 +150,13 @@ def _convert(notebook: Any, kind: str, target: Path, *, no_input: bool) -> None:
     for name, content in found.get("outputs", {}).items():
         write_whole(target.parent / name, content)
     write_whole(target, text)
+
+
+def _comment_raw_cells(notebook: Any) -> None:
+    """Make comments of raw cells, such as the front matter of nbdev and Quarto: no Python."""
+    for cell in notebook.cells:
+        if cell.cell_type == "raw":
+            cell.source = "\n".join(f"# {line}".rstrip() for line in cell.source.split("\n"))
 
 
 def find_browser() -> str | None:

@@ -77,3 +77,17 @@ if (slides.length) {
     next.focus({ preventScroll: true });
   });
 }
+// On paper a table that is wider than the page is scaled alone: browsers would shrink all pages.
+const PAPER = 640; // pixels between the margins of a page of A4, and of Letter
+const wideTables = () => [...document.querySelectorAll(".scroll > table")];
+addEventListener("beforeprint", () => {
+  for (const table of wideTables()) {
+    const width = table.parentElement.style.width;
+    table.parentElement.style.width = PAPER + "px";
+    if (table.scrollWidth > PAPER) table.style.zoom = PAPER / table.scrollWidth;
+    table.parentElement.style.width = width;
+  }
+});
+addEventListener("afterprint", () => {
+  for (const table of wideTables()) table.style.zoom = "";
+});
