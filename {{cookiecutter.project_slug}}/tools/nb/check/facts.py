@@ -18,7 +18,7 @@ from nb.declaration.reader import PLACEHOLDER, Entry, as_glob, read_entries
 from nb.notebook.config import read_config
 from nb.notebook.content import Sources
 from nb.notebook.parameters import TAG, CellError, Parameter, read_parameters
-from nb.project import CONFIG, NbError, read_pyproject
+from nb.project import CONFIG, read_pyproject
 from nb.refactoring.duplicates import Duplicate
 
 from .names import bound_names

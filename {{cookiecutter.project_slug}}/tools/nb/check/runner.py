@@ -15,7 +15,7 @@ from typing import Any
 from nb.declaration.reader import FILE
 from nb.exit_codes import ExitCode
 from nb.notebook.content import load_json, parse_notebook, production_notebooks, read_notebook_text
-from nb.project import CONFIG, PRODUCTION, NbError, read_regular
+from nb.project import CONFIG, PRODUCTION, PYPROJECT, NbError, read_regular
 
 from . import cache, rules
 from .facts import Facts

@@ -158,8 +158,9 @@ def trace_command(root: Path, notebook: str, as_json: bool) -> None:
 def report_command(root: Path, and_open: bool) -> None:
     """Make the site of results: reports/site.
 
-    An index of the pipeline, its metrics, plots and runs, and a page per executed copy. Only pages
-    whose executed copy changed are made anew. `nb run` calls this at its end.
+    An index of the pipeline, its metrics, plots and runs, and a page per executed copy, of whatever
+    is here: in a new clone, `nb pull` brings the copies first. Only pages whose executed copy
+    changed are made anew. `nb run` calls this at its end.
 
     \b
     Examples:
@@ -169,9 +170,6 @@ def report_command(root: Path, and_open: bool) -> None:
     from nb.report import build
 
     index = build(root)
-    if index is None:
-        problem = "there is no executed copy to report on"
-        raise NbError(f"{problem}; nb run makes them, nb run --force even if nothing changed")
     echo(f"Report: {index.relative_to(root).as_posix()}")
     if and_open:
         click.launch(index.as_uri())

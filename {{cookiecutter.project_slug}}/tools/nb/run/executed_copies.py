@@ -69,15 +69,13 @@ class CopyNote:
 def result_key(entry: Mapping[str, Any]) -> str:
     """Return the hash of an entry of `dvc.lock`: equal for equal results of equal inputs."""
 
-    def plain(node: Any, *, is_file: bool = False) -> Any:
-        if isinstance(node, dict):
-            return {str(k): plain(v) for k, v in node.items() if not (is_file and k in _SIZES)}
-        return [plain(each, is_file=True) for each in node] if isinstance(node, list) else node
-
-    files = {kind: plain(entry.get(kind) or []) for kind in ("deps", "outs")}
-    values = {"cmd": entry.get("cmd"), "params": plain(entry.get("params") or {})}
+    files = {
+        kind: [{k: v for k, v in file.items() if k not in _SIZES} for file in entry.get(kind) or []]
+        for kind in ("deps", "outs")
+    }
+    values = {"cmd": entry.get("cmd"), "params": entry.get("params") or {}}
     text = json.dumps({**files, **values}, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def note_copies(root: Path, done: RunRecord) -> None:
@@ -186,6 +184,15 @@ def pull_copies(root: Path, tell: Callable[[str], None]) -> int:
     return len(chosen) - len(damaged)
 
 
+def keep_track(
+    root: Path, done: RunRecord, tell: Callable[[str], None], *, pull: bool = False
+) -> None:
+    """Note the executed copies of a run that has ended; with `pull`, fetch those of others."""
+    note_copies(root, done)
+    if pull and not done.exit_code:
+        bring_copies(root, tell)
+
+
 def bring_copies(root: Path, tell: Callable[[str], None]) -> None:
     """Fetch executed copies after a run with `--pull`; trouble with the storage is but a line."""
     try:
@@ -222,7 +229,7 @@ def read_note_text(text: str | bytes | None) -> CopyNote | None:
         hashes = all(_HASH.fullmatch(each) for each in (note.key, note.content))
         if note.ended is not None:
             seconds_of(note.ended)
-        return note if hashes and (not note.run or _RUN.fullmatch(note.run)) else None
+        return note if hashes and (note.run == "" or _RUN.fullmatch(note.run)) else None
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
 

@@ -326,9 +326,29 @@ def read_record(text: str | bytes) -> RunRecord | None:
         if content["schema"] != RECORD_SCHEMA:
             return None
         stages = [StageRecord(**stage) for stage in content.pop("stages")]
-        return RunRecord(**content, stages=stages)
+        record = RunRecord(**content, stages=stages)
+        return record if _is_whole(record) else None
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
+
+
+def _is_whole(record: RunRecord) -> bool:
+    """Return whether times and figures are such: records also come from the storage."""
+    figures = [record.seconds]
+    times = [record.started, record.ended]
+    for stage in record.stages:
+        figures += [stage.seconds, stage.cpu_seconds, stage.peak_memory]
+        times += [stage.started, stage.ended]
+    are_times = all(datetime.fromisoformat(time).tzinfo for time in times if time)
+    texts = [record.id, record.state, *(x for s in record.stages for x in (s.name, s.state))]
+    numbers = [figure for figure in figures if figure is not None]
+    return (
+        are_times
+        and all(isinstance(text, str) for text in texts)
+        and all(isinstance(number, int | float) for number in numbers)
+        and all(isinstance(stage.parameters, dict) for stage in record.stages)
+        and all(isinstance(numbers, dict) for numbers in record.metrics.values())
+    )
 
 
 def _read(paths: list[Path]) -> Iterator[RunRecord]:
