@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 import click
 
-from nb.project import CONFIG, NbError
+from nb.project import CONFIG, PRODUCTION, NbError
 from nb.terminal import echo
 
 from . import print_table
@@ -195,7 +195,8 @@ def export_command(
 
     NOTEBOOK is a path, or the name of an executed copy or a production notebook. Cells tagged
     hide-input are shown without their code, cells tagged remove-cell not at all. A PDF needs
-    Chromium, Chrome or Edge; nothing needs a network.
+    Chromium, Chrome or Edge; nothing needs a network. Exits with 1 if there are no outputs to show:
+    the document is written all the same, and begins with that.
 
     \b
     Examples:
@@ -208,8 +209,11 @@ def export_command(
 
     path = find_executed(root, notebook, kind)
     target = output or root / DOCUMENTS / f"{path.stem}.{SUFFIXES[kind]}"
-    write_document(path, kind, target, no_input=no_input)
-    shown_type = target.resolve()
-    echo(
-        shown_type.relative_to(root).as_posix() if shown_type.is_relative_to(root) else str(target)
-    )
+    is_complete = write_document(path, kind, target, no_input=no_input)
+    place = target.resolve()
+    shown = place.relative_to(root).as_posix() if place.is_relative_to(root) else str(target)
+    echo(shown)
+    if not is_complete:
+        is_production = path.is_relative_to(root / PRODUCTION)
+        advice = "nb pull fetches its executed copy, nb run -f makes it" if is_production else ""
+        raise NbError(f"{shown} has no outputs; {advice or 'run and save the notebook first'}")
