@@ -11,19 +11,16 @@ left out at larger sizes.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from .engine.contestants import stage, yaml
 from .engine.pipelines import Step, write
-from .engine.run import machine
 
 TEMPLATE = Path(__file__).resolve().parent.parent
 PAGE = TEMPLATE / "docs/run-benchmark.md"

@@ -22,7 +22,7 @@ from nb.notebook import fingerprints
 from nb.pipeline import uptodate
 from nb.project import NbError
 from nb.report import pages
-from nb.run import record
+from nb.run import executed_copies, record
 from nb.tracing import contract
 from nb.update import merging, provenance
 
@@ -72,6 +72,7 @@ def test_the_page_lists_each_file_of_a_project_that_ran(ready: Project) -> None:
     [
         (tooling.MANIFEST_SCHEMA, "`tools/manifest.json`"),
         (uptodate.STAMP_SCHEMA, "`.nb/stamp.json`"),
+        (executed_copies.COPY_SCHEMA, "`.nb/executed/*.json`"),
         (pages.NOTE_SCHEMA, "`.nb/report/*.json`"),
         (overview.OVERVIEW_SCHEMA, "`.nb/adoption.json`"),
         (contract.VERIFY_SCHEMA, "`.nb/verify/contracts.json`"),

@@ -26,6 +26,7 @@ FINGERPRINTS = Path(".nb/fingerprints")
 EXECUTED = Path("reports/notebooks")
 SITE = Path("reports/site")
 INDEX = SITE / "index.html"
+PYPROJECT = "pyproject.toml"
 # Levels of nesting in JSON and YAML: far more than anybody writes, far less than Python can visit.
 DEEPEST = 100
 # The projects whose lock for edits this process holds.
@@ -79,7 +80,7 @@ def find_root(start: Path | None = None) -> Path:
     """
     start = (start or Path.cwd()).resolve()
     for folder in (start, *start.parents):
-        if (folder / "tools" / "nb").is_dir() and (folder / "pyproject.toml").is_file():
+        if (folder / "tools" / "nb").is_dir() and (folder / PYPROJECT).is_file():
             return folder
     raise NbError(
         f"{start} is not inside a project: no folder above it holds tools/nb.", ExitCode.USAGE
@@ -95,6 +96,23 @@ def read_regular(path: Path) -> bytes:
     if path.exists() and not path.is_file():
         raise OSError(errno.EINVAL, "it is a folder" if path.is_dir() else "it is no regular file")
     return path.read_bytes()
+
+
+def read_pyproject(root: Path) -> dict[str, Any]:
+    """Return the content of `pyproject.toml`.
+
+    Raises:
+        NbError: if the file cannot be read (exit code 2).
+    """
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib  # a package, as Python 3.10 has none of its own
+    try:
+        content: dict[str, Any] = tomllib.loads((root / PYPROJECT).read_text("utf-8"))
+        return content
+    except (OSError, ValueError) as error:
+        raise NbError(f"{PYPROJECT} cannot be read: {one_line(error)}", ExitCode.USAGE) from None
 
 
 def parse_json(text: str | bytes) -> Any:

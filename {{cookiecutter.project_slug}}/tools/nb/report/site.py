@@ -66,15 +66,16 @@ def warm_up() -> None:
         page(root, copy)
 
 
-def build(root: Path) -> Path | None:
+def build(root: Path) -> Path:
     """Write outdated pages and the index; remove the pages of deleted executed copies.
 
+    The index is made of whatever is here: a clone that never ran has metrics, `dvc.lock`, the
+    history of Git and fetched artifacts.
+
     Returns:
-        The index; None if no notebook has run here.
+        The index.
     """
     copies = sorted((root / EXECUTED).rglob("*.ipynb"))
-    if not copies:
-        return None
     runs = record.history(root)
     stages = read_stages(root, _files(stage.name for run in runs for stage in run.stages))
     by_copy = {stage.papermill.executed: stage for stage in stages}

@@ -27,7 +27,7 @@ from nb.project import PRODUCTION, NbError, lock_file, program, program_environm
 from nb.runtime.warm_client import COLD, Warm
 from nb.tracing import contract, trace
 
-from . import record
+from . import executed_copies, record
 from .page_process import RunPrograms
 from .record import Options, RunRecord
 from .runner import ENDING, Runner, stage_record
@@ -100,6 +100,7 @@ def _run_side_by_side(
             pipeline.sort_locks(root, plan.order, view.note)
         except KeyboardInterrupt:
             view.note("interrupted; dvc.lock is complete, but not in order")
+    executed_copies.keep_track(root, done, view.note, pull=options.pull)
     if plan.watched and runner.all_done():
         # A plan is made with fingerprints that were brought up to date meanwhile.
         ended = {pipeline.FINGERPRINT_STAGE: planned, **runner.ended}
@@ -216,6 +217,7 @@ def _run_plainly(root: Path, options: Options, view: View, why: str) -> Done:
     code = min(code, ExitCode.FAILED) if code >= 0 else as_exit_code(code)
     code = after_signal(signals[0]) if signals else code
     report.finish(root, code, time.monotonic() - began)
+    executed_copies.keep_track(root, report, view.note, pull=options.pull)
     return Done(report)
 
 

@@ -10,6 +10,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -327,15 +328,42 @@ def seconds_of(moment: str) -> float:
     return datetime.fromisoformat(moment).timestamp()
 
 
+def read_record(text: str | bytes) -> RunRecord | None:
+    """Return the record in a text; None if the text is none of this version, or is damaged."""
+    try:
+        content = parse_json(text)
+        if content["schema"] != RECORD_SCHEMA:
+            return None
+        stages = [StageRecord(**stage) for stage in content.pop("stages")]
+        record = RunRecord(**content, stages=stages)
+        return record if _is_whole(record) else None
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
+
+
+def _is_whole(record: RunRecord) -> bool:
+    """Return whether times and figures are such: records also come from the storage."""
+    figures = [record.seconds]
+    times = [record.started, record.ended]
+    for stage in record.stages:
+        figures += [stage.seconds, stage.cpu_seconds, stage.peak_memory]
+        times += [stage.started, stage.ended]
+    are_times = all(datetime.fromisoformat(time).tzinfo for time in times if time)
+    texts = [record.id, record.state, *(x for s in record.stages for x in (s.name, s.state))]
+    numbers = [figure for figure in figures if figure is not None]
+    return (
+        are_times
+        and all(isinstance(text, str) for text in texts)
+        and all(isinstance(number, int | float) for number in numbers)
+        and all(isinstance(stage.parameters, dict) for stage in record.stages)
+        and all(isinstance(numbers, dict) for numbers in record.metrics.values())
+    )
+
+
 def _read(paths: list[Path]) -> Iterator[RunRecord]:
     """Yield the records that this version understands."""
     for path in paths:
-        try:
-            content = parse_json(path.read_text(encoding="utf-8"))
-            if content["schema"] != RECORD_SCHEMA:
-                continue
-            stages = [StageRecord(**stage) for stage in content.pop("stages")]
-            record = RunRecord(**content, stages=stages)
-        except (OSError, ValueError, TypeError, KeyError, AttributeError):
-            continue
-        yield record
+        with suppress(OSError, ValueError):
+            record = read_record(path.read_text(encoding="utf-8"))
+            if record:
+                yield record

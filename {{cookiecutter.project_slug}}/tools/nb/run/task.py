@@ -19,6 +19,7 @@ from nb.pipeline import Plan, storage
 from nb.project import NbError
 from nb.runtime.warm_client import Warm
 
+from . import executed_copies
 from .page_process import RunPrograms
 from .pipeline_run import beside_tasks, warmth
 from .record import RUNS, Options, RunRecord
@@ -82,9 +83,11 @@ def _execute(
     done = runner.run()
     if runner.ended:
         pipeline.sort_locks(root, plan.order, view.note)
+    executed_copies.keep_track(root, done, view.note, pull=options.pull)
     if push and not done.exit_code:
         try:
             count = storage.push_results(root, view.note, [task.name])
+            count += executed_copies.push_copies(root, view.note)
         except NbError as error:
             raise NotSentError(f"{task.name} is done, but not sent: {error}") from None
         view.note(f"sent {count} file{'' if count == 1 else 's'} to the storage")
@@ -107,6 +110,8 @@ def assemble_pipeline(root: Path, view: View, *, pull: bool) -> dict[str, str]:
         names = [task.name for task in plan.tasks if not task.hidden]
         states = pipeline.restore(root, names, pull=pull, tell=view.note)
         pipeline.sort_locks(root, plan.order, view.note)
+        if pull:
+            executed_copies.bring_copies(root, view.note)
     return states
 
 
@@ -115,7 +120,7 @@ def outcome(root: Path, done: RunRecord) -> dict[str, Any]:
     from nb.declaration.reader import read_stages
 
     (stage,) = done.stages
-    # A result that was computed elsewhere comes without its executed copy.
+    # A result that was computed elsewhere may come without its executed copy.
     is_there = "://" in stage.executed or (root / stage.executed).is_file()
     own = {
         path for found in read_stages(root) if found.name == stage.name for path in found.metrics
