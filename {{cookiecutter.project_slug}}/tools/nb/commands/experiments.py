@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 
 import click
@@ -68,10 +69,11 @@ def experiment_command(
       nb experiment --file experiments/threshold.yaml
       nb experiments           the table of all variants
     """
-    from nb.experiments.run import check_variations, run_experiment
+    from nb.experiments.planning import check_variations
+    from nb.experiments.progress import ExperimentView
+    from nb.experiments.run import run_experiment
     from nb.project import cores
     from nb.run.record import Options
-    from nb.run.view import View
 
     from .running import run_programs
 
@@ -81,10 +83,9 @@ def experiment_command(
         _print_variations(definition, as_json=as_json)
         return
     options = Options(jobs=jobs or cores(), timeout=timeout, pull=pull, cold=cold)
-    view = View(sys.stderr if as_json else sys.stdout)
+    view = ExperimentView(sys.stderr if as_json else sys.stdout)
     done = run_experiment(root, definition, options, view, run_programs())
-    best = definition.best if any(record.metrics for record in done.records) else None
-    _show(root, done.records, best, as_json=as_json)
+    _show(root, done.records, definition.best, as_json=as_json)
     if done.reused:
         echo(f"nb: {count(done.reused, 'variant')} had been run before", err=True)
     failed = [record for record in done.records if record.state != "done"]
@@ -122,6 +123,7 @@ def _print_variations(definition: Experiment, *, as_json: bool) -> None:
     "--filter", "conditions", multiple=True, help="COLUMN=VALUE, COLUMN>VALUE; repeatable."
 )
 @click.option("--best", help="The metric to judge by: max:METRIC or min:METRIC.")
+@click.option("--metric", "metrics", multiple=True, help="A metric to show; repeatable.")
 @click.option("--json", "as_json", is_flag=True, help="Print the table as JSON.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print the table as CSV.")
 @click.pass_context
@@ -131,12 +133,15 @@ def experiments_command(
     column: str | None,
     conditions: tuple[str, ...],
     best: str | None,
+    metrics: tuple[str, ...],
     as_json: bool,
     as_csv: bool,
 ) -> None:
     """Show the variants of experiments: parameters and metrics that differ, state, seconds.
 
-    A column may be named by the end of its name: `folds` for `train.folds`.
+    A column may be named by the end of its name: `folds` for `train.folds`. Metrics that do not fit
+    the terminal are left out; --metric chooses. In parentheses: the difference to the project.
+    A stage in dvc.yaml may name the metric to judge by: `meta: {nb: {best: max:test.roc_auc}}`.
 
     \b
     Examples:
@@ -147,15 +152,16 @@ def experiments_command(
       nb experiments apply 7
       nb experiments remove 3 --older-than 30d
     """
+    from nb.experiments import store
     from nb.experiments.definition import read_best
-    from nb.experiments.store import read_variants
 
     if ctx.invoked_subcommand:
         return
     root: Path = ctx.obj
-    records = [r for r in read_variants(root) if experiment in (None, r.experiment)]
+    known = [r for r in store.read_variants(root) if experiment in (None, r.experiment)]
     judge = read_best(best) if best else None
-    _show(root, records, judge, column, conditions, as_json=as_json, as_csv=as_csv)
+    records = store.settled(root, known)
+    _show(root, records, judge, column, conditions, metrics, as_json=as_json, as_csv=as_csv)
 
 
 def _show(
@@ -164,24 +170,25 @@ def _show(
     best: Best | None,
     column: str | None = None,
     conditions: Sequence[str] = (),
+    metrics: Sequence[str] = (),
     *,
     as_json: bool = False,
     as_csv: bool = False,
 ) -> None:
-    from nb.declaration.metrics import read_metrics
-    from nb.declaration.reader import read_stages
     from nb.experiments import table as tables
 
     if not records and not (as_json or as_csv):
         echo("There is no experiment yet: nb experiment --help")
         return
-    table = tables.make_table(records, read_metrics(root, read_stages(root)), best)
-    rows = table.rows
+    table = tables.project_table(root, records, best)
+    rows = tables.best_first(table)
     if column:
         rows = tables.sort_rows(table, column.lstrip("-"), descending=column.startswith("-"))
     for condition in conditions:
         kept = {row.number for row in tables.filter_rows(table, condition)}
         rows = [row for row in rows if row.number in kept]
+    if metrics:
+        table = tables.select_metrics(table, metrics)
     if as_json:
         shown = [asdict(row) | {"best": row.number == table.best} for row in rows]
         echo(json.dumps(shown, indent=2, default=str))
@@ -202,16 +209,25 @@ def _as_csv(table: VariantTable, rows: Sequence[VariantRow]) -> str:
 
 
 def _print_rows(table: VariantTable, rows: Sequence[VariantRow]) -> None:
-    has_names = any(row.name for row in rows)
-    heads = ["#", *(["name"] if has_names else []), *table.parameters, *table.metrics]
-    lines: list[tuple[str, ...]] = [(*heads, "state", "seconds")]
-    for row in rows:
-        metrics = [_metric(row, name) for name in table.metrics]
-        values = [_shown(row.parameters.get(name)) for name in table.parameters]
-        names = [row.name] if has_names else []
-        line = [str(row.number), *names, *values, *metrics, row.state, f"{row.seconds:.1f}"]
-        lines.append(tuple(line))
+    """Print a table that fits the terminal: metrics that do not fit are left out and counted."""
+    from nb.experiments.table import fitting, short_names
+
+    short = short_names([*table.parameters, *table.metrics])
+    before = [["#", *(str(row.number) for row in rows)]]
+    if any(row.name for row in rows):
+        before.append(["name", *(row.name for row in rows)])
+    before += [[short[n], *(_shown(r.parameters.get(n)) for r in rows)] for n in table.parameters]
+    metrics = [[short[name], *(_metric(row, name) for row in rows)] for name in table.metrics]
+    after = [["state", *(row.state for row in rows)]]
+    after.append(["seconds", *(f"{row.seconds:.1f}" for row in rows)])
+    widths = [[max(map(len, column)) + 2 for column in part] for part in (metrics, before + after)]
+    space = get_terminal_size().columns if sys.stdout.isatty() else None
+    shown = fitting(widths[0], sum(widths[1]) - 2, space)
+    lines = list(zip(*before, *metrics[:shown], *after, strict=True))
     print_table(lines, [True, *(row.number == table.best for row in rows)])
+    left = len(metrics) - shown
+    if left > 0:
+        echo(f"{count(left, 'more metric')} differ{'s' if left == 1 else ''}: --metric, --csv")
     for row in rows:
         if row.cause:
             echo(f"{row.number}: {row.cause}")
