@@ -60,6 +60,12 @@ def test_the_best_variant_and_the_difference_to_the_project() -> None:
     assert found.rows[2].cause == "train: ValueError"
 
 
+def test_what_is_no_number_is_not_the_best() -> None:
+    records = [variant(1, 3, float("nan")), variant(2, 5, 0.5), variant(3, 10, None)]
+    assert make_table(records, {}, Best(metric="auc", is_max=True)).best == 2
+    assert make_table(records[:1], {}, Best(metric="auc", is_max=True)).best is None
+
+
 def test_a_metric_that_nobody_has_is_refused_with_those_there_are() -> None:
     with pytest.raises(NbError, match=r"evaluate\.test\.auc"):
         table("accuracy")

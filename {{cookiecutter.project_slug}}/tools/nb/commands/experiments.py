@@ -16,7 +16,7 @@ import click
 
 from nb.exit_codes import ExitCode
 from nb.project import NbError
-from nb.terminal import echo
+from nb.terminal import echo, secho
 
 from . import count, print_table
 
@@ -86,12 +86,24 @@ def experiment_command(
     view = ExperimentView(sys.stderr if as_json else sys.stdout)
     done = run_experiment(root, definition, options, view, run_programs())
     _show(root, done.records, definition.best, as_json=as_json)
+    if not as_json:
+        _print_page(root, definition.name)
     if done.reused:
         echo(f"nb: {count(done.reused, 'variant')} had been run before", err=True)
     failed = [record for record in done.records if record.state != "done"]
     if failed:
         problem = f"{count(len(failed), 'variant')} of {len(done.records)} did not end well"
         raise NbError(f"{problem}: nb experiments show {failed[0].number}", done.exit_code or 1)
+
+
+def _print_page(root: Path, experiment: str) -> None:
+    """Write the pages of experiments, and say where that of an experiment is."""
+    from nb.project import SITE
+    from nb.report import write_experiments
+
+    for overview in write_experiments(root):
+        if overview.name == experiment:
+            secho(f"Page: {(SITE / overview.page).as_posix()}", bold=True)
 
 
 def _definition(
@@ -248,13 +260,14 @@ def _shown(value: object) -> str:
 
 @experiments_command.command("show")
 @click.argument("number", type=int)
+@click.option("--pages", is_flag=True, help="Make the site of the variant, with its notebooks.")
 @click.option("--json", "as_json", is_flag=True, help="Print the record as JSON.")
 @click.pass_obj
-def show_variant_command(root: Path, number: int, as_json: bool) -> None:
+def show_variant_command(root: Path, number: int, pages: bool, as_json: bool) -> None:
     """Show one variant: settings, stages, metrics, and where its results are."""
     from nb.experiments import store
 
-    record = store.find(root, number)
+    (record,) = store.settled(root, [store.find(root, number)])
     if as_json:
         echo(json.dumps(asdict(record) | {"state": record.state}, indent=2, default=str))
         return
@@ -268,7 +281,16 @@ def show_variant_command(root: Path, number: int, as_json: bool) -> None:
         for name, value in numbers.items()
     ]
     print_table(rows, [False] * len(rows))
-    echo(f"results: {store.copy_of(root, number).relative_to(root).as_posix()}")
+    copy = store.copy_of(root, number)
+    echo(f"results: {copy.relative_to(root).as_posix()}")
+    if not pages:
+        return
+    from nb import report
+
+    index = report.build(copy)
+    if index:
+        report.write_experiments(root)
+        echo(f"pages: {index.relative_to(root).as_posix()}")
 
 
 @experiments_command.command("compare")

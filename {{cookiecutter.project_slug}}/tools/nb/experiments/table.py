@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import accumulate
+from math import isnan, nan
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -89,7 +90,7 @@ def make_table(
     if best:
         column = _metric(best.metric, [row.metrics for row in rows])
         metrics = [column, *(name for name in metrics if name != column)]
-        ranked = [row for row in rows if column in row.metrics]
+        ranked = [row for row in rows if not isnan(row.metrics.get(column, nan))]
         choose = max if best.is_max else min
         winner = choose(ranked, key=lambda row: row.metrics[column]).number if ranked else None
         judge = replace(best, metric=column)
