@@ -19,6 +19,7 @@ from nb.project import NbError
 from nb.terminal import echo, secho
 
 from . import count, print_table
+from .variants import VARIANT_COMMANDS, metric_text, value_text
 
 if TYPE_CHECKING:
     from nb.experiments.definition import Best, Experiment
@@ -123,7 +124,9 @@ def _print_variations(definition: Experiment, *, as_json: bool) -> None:
         echo(json.dumps([asdict(each) for each in definition.variations], indent=2, default=str))
         return
     for variation in definition.variations:
-        values = ", ".join(f"{name}={_shown(value)}" for name, value in variation.settings.items())
+        values = ", ".join(
+            f"{name}={value_text(value)}" for name, value in variation.settings.items()
+        )
         echo(f"{variation.name}: {values}" if variation.name else values)
     echo(f"{count(len(definition.variations), 'variant')} would run.")
 
@@ -162,6 +165,7 @@ def experiments_command(
       nb experiments show 7
       nb experiments compare 3 7
       nb experiments apply 7
+      nb experiments save 7
       nb experiments remove 3 --older-than 30d
     """
     from nb.experiments import store
@@ -174,6 +178,10 @@ def experiments_command(
     judge = read_best(best) if best else None
     records = store.settled(root, known)
     _show(root, records, judge, column, conditions, metrics, as_json=as_json, as_csv=as_csv)
+
+
+for variant_command in VARIANT_COMMANDS:
+    experiments_command.add_command(variant_command)
 
 
 def _show(
@@ -228,8 +236,10 @@ def _print_rows(table: VariantTable, rows: Sequence[VariantRow]) -> None:
     before = [["#", *(str(row.number) for row in rows)]]
     if any(row.name for row in rows):
         before.append(["name", *(row.name for row in rows)])
-    before += [[short[n], *(_shown(r.parameters.get(n)) for r in rows)] for n in table.parameters]
-    metrics = [[short[name], *(_metric(row, name) for row in rows)] for name in table.metrics]
+    before += [
+        [short[n], *(value_text(r.parameters.get(n)) for r in rows)] for n in table.parameters
+    ]
+    metrics = [[short[name], *(metric_text(row, name) for row in rows)] for name in table.metrics]
     after = [["state", *(row.state for row in rows)]]
     after.append(["seconds", *(f"{row.seconds:.1f}" for row in rows)])
     widths = [[max(map(len, column)) + 2 for column in part] for part in (metrics, before + after)]
@@ -243,106 +253,3 @@ def _print_rows(table: VariantTable, rows: Sequence[VariantRow]) -> None:
     for row in rows:
         if row.cause:
             echo(f"{row.number}: {row.cause}")
-
-
-def _metric(row: VariantRow, name: str) -> str:
-    if name not in row.metrics:
-        return ""
-    change = row.changes.get(name)
-    return f"{row.metrics[name]:.6g}" + (f" ({change:+.3g})" if change else "")
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, bool) or value is None:
-        return {True: "true", False: "false", None: "null"}[value]
-    return str(value)
-
-
-@experiments_command.command("show")
-@click.argument("number", type=int)
-@click.option("--pages", is_flag=True, help="Make the site of the variant, with its notebooks.")
-@click.option("--json", "as_json", is_flag=True, help="Print the record as JSON.")
-@click.pass_obj
-def show_variant_command(root: Path, number: int, pages: bool, as_json: bool) -> None:
-    """Show one variant: settings, stages, metrics, and where its results are."""
-    from nb.experiments import store
-
-    (record,) = store.settled(root, [store.find(root, number)])
-    if as_json:
-        echo(json.dumps(asdict(record) | {"state": record.state}, indent=2, default=str))
-        return
-    title = f"{record.experiment}, {record.name}" if record.name else record.experiment
-    echo(f"variant {number} of {title}: {record.state}")
-    rows = [(name, _shown(value)) for name, value in record.settings.items()]
-    rows += [(stage.name, f"{stage.state} {stage.cause}".strip()) for stage in record.stages]
-    rows += [
-        (f"{path} {name}", f"{value:.6g}")
-        for path, numbers in record.metrics.items()
-        for name, value in numbers.items()
-    ]
-    print_table(rows, [False] * len(rows))
-    copy = store.copy_of(root, number)
-    echo(f"results: {copy.relative_to(root).as_posix()}")
-    if not pages:
-        return
-    from nb import report
-
-    index = report.build(copy)
-    if index:
-        report.write_experiments(root)
-        echo(f"pages: {index.relative_to(root).as_posix()}")
-
-
-@experiments_command.command("compare")
-@click.argument("first", type=int)
-@click.argument("second", type=int)
-@click.pass_obj
-def compare_variants_command(root: Path, first: int, second: int) -> None:
-    """Show the parameters and metrics in which two variants differ."""
-    from nb.experiments import store
-    from nb.experiments.table import make_table
-
-    records = [store.find(root, number) for number in (first, second)]
-    table = make_table(records, {})
-    one, other = table.rows
-    rows = [("", f"#{first}", f"#{second}", "")]
-    rows += [(n, _shown(one.value(n)), _shown(other.value(n)), "") for n in table.parameters]
-    for name in table.metrics:
-        before, now = one.metrics.get(name), other.metrics.get(name)
-        change = f"{now - before:+.6g}" if before is not None and now is not None else ""
-        rows.append((name, _metric(one, name), _metric(other, name), change))
-    if len(rows) == 1:
-        echo(f"The variants {first} and {second} do not differ.")
-        return
-    print_table(rows, [True, *[False] * (len(rows) - 1)])
-
-
-@experiments_command.command("apply")
-@click.argument("number", type=int)
-@click.pass_obj
-def apply_command(root: Path, number: int) -> None:
-    """Make the values and results of a variant those of the project.
-
-    Files of config/ get the values and keep their comments; results come out of DVC's cache, so
-    that `nb run` finds nothing to do. Refused while a file to change is not committed.
-    """
-    from nb.experiments.application import apply_variant
-
-    for line in apply_variant(root, number, lambda text: echo(f"nb: {text}", err=True)):
-        echo(line)
-
-
-@experiments_command.command("remove")
-@click.argument("numbers", type=int, nargs=-1)
-@click.option("--older-than", metavar="AGE", help="All that ended before: 12h, 30d, 6w.")
-@click.option("--all", "everything", is_flag=True, help="All variants.")
-@click.pass_obj
-def remove_command(
-    root: Path, numbers: tuple[int, ...], older_than: str | None, everything: bool
-) -> None:
-    """Remove variants, with their copies of the project; DVC's cache stays as it is."""
-    from nb.experiments import removal
-
-    chosen = removal.choose(root, numbers, older_than, everything=everything)
-    freed = removal.remove_all(root, chosen)
-    echo(f"Removed {count(len(chosen), 'variant')}, {freed / 1e6:.1f} MB.")

@@ -29,6 +29,8 @@ COPY = "project"
 WHOLE = "copied"
 # The state of a variant whose stages are all up to date; other states are those of its stages.
 FINISHED = "done"
+# Outputs that are shown beside those of other variants.
+FIGURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".svg")
 
 
 @dataclass(kw_only=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from nb.declaration.reader import Stage, read_stages
 from nb.experiments import store
-from nb.experiments.store import VariantRecord
+from nb.experiments.store import FIGURE_SUFFIXES, VariantRecord
 from nb.experiments.table import (
     VariantRow,
     VariantTable,
@@ -22,7 +22,6 @@ from nb.project import INDEX
 from .files import PUBLISHED_BYTES, Files, environment, slug
 
 FOLDER = "experiments"
-FIGURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".svg")
 
 
 @dataclass(frozen=True, kw_only=True)
