@@ -254,6 +254,20 @@ def only_run(root: Path, view: View) -> Iterator[int]:
         yield file.fileno()
 
 
+def is_locked(root: Path) -> bool:
+    """Return whether a run is at work in this project."""
+    import fcntl
+
+    try:
+        with (root / RUN_LOCK).open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        pass
+    return False
+
+
 @contextmanager
 def beside_tasks(root: Path, view: View) -> Iterator[int]:
     """Wait until no `nb run` is at work in this project; others may run single stages meanwhile.
