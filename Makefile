@@ -4,7 +4,7 @@ PYTHON ?= python3
 DEMO := build/demo
 BENCH := --publish
 # What is generated with Jinja in it is linted by the generated project's own rules, in the tests.
-CODE := --config pyproject.toml template_answers.py hooks tests benchmarks '{{cookiecutter.project_slug}}/tools'
+CODE := --config pyproject.toml template_answers.py hooks documentation tests benchmarks '{{cookiecutter.project_slug}}/tools'
 
 # The programs of the environment come first; bytecode and downloads stay out of the tree that is
 # copied into every generated project.
@@ -22,7 +22,7 @@ $(READY): pyproject.toml
 	touch $(READY)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all bench bench-daily bench-quick bench-filter bench-engine bench-site package pictures lint format clean
+.PHONY: help setup demo test test-all bench bench-daily bench-quick bench-filter bench-engine bench-site package pictures docs docs-serve lint format clean
 
 help: ## List the tasks
 	@$(PYTHON) -c "import re; print(*(f'  make {t:12} {s}' for t, s in re.findall(r'^([\w-]+):.*?## (.+)$$', open('Makefile', encoding='utf-8').read(), re.M)), sep='\n')"
@@ -69,6 +69,12 @@ package: $(READY) ## Build the tooling as a package, sdist and wheel, into build
 
 pictures: $(READY) ## Take the pictures of the README anew; needs Chromium
 	python tests/pictures.py build/biopsies docs/images
+
+docs: $(READY) ## Build the documentation site, build/docs; dead links and orphans fail
+	PYTHONPATH=.:'{{cookiecutter.project_slug}}/tools' mkdocs build --quiet
+
+docs-serve: $(READY) ## Show the documentation site, and again at each change
+	PYTHONPATH=.:'{{cookiecutter.project_slug}}/tools' mkdocs serve --open
 
 lint: $(READY) ## Check code and types
 	ruff check $(CODE) && ruff format --check $(CODE) && mypy
