@@ -65,11 +65,14 @@ bench-site: $(READY)
 package: $(READY) ## Build the tooling as a package, sdist and wheel, into build/package
 	rm -rf build/package && mkdir -p build/package
 	cp -r '{{cookiecutter.project_slug}}/tools' build/package/source  # above, uv would read pyproject.toml with Jinja
+	python -c 'import template_answers; print(template_answers.guide(""))' > build/package/source/nb/guide.md
 	uv build --quiet --out-dir build/package build/package/source && rm -r build/package/source
 
 pictures: $(READY) ## Take the pictures of the README anew; needs Chromium
 	python tests/pictures.py build/biopsies docs/images
 
+# Material's note that Zensical will follow it, which reads the same mkdocs.yml.
+docs docs-serve: export NO_MKDOCS_2_WARNING := 1
 docs: $(READY) ## Build the documentation site, build/docs; dead links and orphans fail
 	PYTHONPATH=.:'{{cookiecutter.project_slug}}/tools' mkdocs build --quiet
 

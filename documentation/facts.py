@@ -101,6 +101,7 @@ def _toml(value: Any) -> str:
 
 def named_variables() -> set[str]:
     """Return the tooling's own variables, by the names that generated code holds."""
-    files = [path for path in TOOLS.parent.rglob("*.py") if "__pycache__" not in path.parts]
+    # The names of optional files end with a condition.
+    files = [path for path in TOOLS.parent.rglob("*.py*") if path.suffix != ".pyc"]
     texts = [path.read_text(encoding="utf-8") for path in files]
     return {name for text in texts for name in re.findall(r'"(NB_[A-Z_]+)"', text)}

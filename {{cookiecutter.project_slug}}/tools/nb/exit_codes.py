@@ -1,4 +1,4 @@
-"""Exit codes of `nb run`, `nb task` and of papermill with the engine `nb`; `nb help run` shows them.
+"""Exit codes of `nb run`, `nb task` and papermill with the engine `nb`; `nb help run` shows them.
 
 Standard library only.
 """
