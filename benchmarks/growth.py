@@ -2,7 +2,7 @@
 
     python -m benchmarks.growth build/demo                     a project that `make demo` made
     python -m benchmarks.growth build/demo --before build/old  and one with other tooling beside
-    python -m benchmarks.growth build/demo --publish           and into docs/run-benchmark.md
+    python -m benchmarks.growth build/demo --publish           and into docs/why/run-benchmark.md
 
 Stages of one `echo` have no work of their own: their CPU seconds are the overhead of a stage. All
 contestants take turns at each size. A contestant that took longer than the limit at one size is
@@ -23,7 +23,7 @@ from .engine.contestants import stage, yaml
 from .engine.pipelines import Step, write
 
 TEMPLATE = Path(__file__).resolve().parent.parent
-PAGE = TEMPLATE / "docs/run-benchmark.md"
+PAGE = TEMPLATE / "docs/why/run-benchmark.md"
 PICTURE = TEMPLATE / "docs/growth.svg"
 BEGIN = "<!-- measured: `python -m benchmarks.growth` writes from here -->"
 END = "<!-- to here -->"

@@ -1,4 +1,4 @@
-"""Exit codes of `nb run`, `nb task` and of papermill with the engine `nb`; docs/run.md shows them.
+"""Exit codes of `nb run`, `nb task` and papermill with the engine `nb`; `nb help run` shows them.
 
 Standard library only.
 """
@@ -17,7 +17,7 @@ class ExitCode(IntEnum):
     """Exit codes, each with a sentence for people.
 
     Attributes:
-        meaning: the sentence, as in the table of docs/run.md.
+        meaning: the sentence, as in the table of `nb help run`.
     """
 
     meaning: str

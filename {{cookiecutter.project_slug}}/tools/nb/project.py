@@ -27,6 +27,8 @@ EXECUTED = Path("reports/notebooks")
 SITE = Path("reports/site")
 INDEX = SITE / "index.html"
 PYPROJECT = "pyproject.toml"
+# The site of the template's documentation; each version has a folder there.
+_DOCUMENTATION = "https://org.github.io/template"
 # Levels of nesting in JSON and YAML: far more than anybody writes, far less than Python can visit.
 DEEPEST = 100
 # The projects whose lock for edits this process holds.
@@ -54,6 +56,16 @@ class NbError(Exception):
 def from_root(message: str, root: Path) -> str:
     """Return a message whose files of the project are named relative to the root."""
     return message.replace(f"{root}{os.sep}", "")
+
+
+def documentation() -> str:
+    """Return the address of the documentation of the installed version."""
+    from importlib import metadata  # late: only help texts and few messages need the address
+
+    try:
+        return f"{_DOCUMENTATION}/{metadata.version('nb-tools')}/"
+    except metadata.PackageNotFoundError:  # run from its source
+        return f"{_DOCUMENTATION}/"
 
 
 _warned: set[str] = set()

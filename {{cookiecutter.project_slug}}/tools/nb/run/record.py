@@ -1,6 +1,6 @@
 """The record of a run, `reports/runs/<id>.json`: true at every moment, even after `kill -9`.
 
-The schema is documented in docs/run.md of the template; a change of meaning raises `SCHEMA`.
+The schema is documented by `nb help run`; a change of meaning raises `SCHEMA`.
 """
 
 from __future__ import annotations
