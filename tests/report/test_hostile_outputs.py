@@ -41,7 +41,7 @@ HTML = {
     "preload": "<script>1</script><link rel=preload as=fetch href='{0}/pre'><link rel=prefetch"
     " href='{0}/fetch'>",
     "nested": "<script>document.body.innerHTML = `<iframe srcdoc=\"<script>fetch('{0}/nested')"
-    "</scr` + `ipt>\"></iframe>`</script>",
+    '</scr` + `ipt>"></iframe>`</script>',
     "frame": "<script>document.body.innerHTML = '<iframe src={0}/frame></iframe>'</script>",
     "title of the page": "<script>top.document.title = 'taken'</script>",
     "title of the shell": "<script>parent.document.body.innerHTML = 'taken'</script>",
@@ -179,7 +179,9 @@ def test_hostile_data_of_figures_formulas_and_widgets_stays_data(
         code(5, {"application/javascript": f"fetch('{trap.address}/javascript')"}),
         code(6, {f"application/x{image}": "x"}),
         *(markdown(n, f"${t.replace('ADDRESS', trap.address)}$") for n, t in enumerate(FORMULAS)),
-        markdown(90, f"```mermaid\n{image}{ends}\n```\n\n![a > $\\text{{{image}}}$](x) - [x] {image}"),
+        markdown(
+            90, f"```mermaid\n{image}{ends}\n```\n\n![a > $\\text{{{image}}}$](x) - [x] {image}"
+        ),
     ]
     widgets = {"widgets": {STATE: {"state": state}}}
     made = make_page(tmp_path, cells, **widgets)
@@ -188,17 +190,31 @@ def test_hostile_data_of_figures_formulas_and_widgets_stays_data(
     check(browser, made, trap)
 
 
+PEER = (
+    "const peer = new RTCPeerConnection({iceServers: [{urls: 'ADDRESS'}]});"
+    "peer.createDataChannel('x'); peer.createOffer().then((o) => peer.setLocalDescription(o));"
+)
+WAYS = {
+    "in the frame": f"<script>{PEER}</script>",
+    "in a frame within": f'<iframe srcdoc="<script>{PEER}</script>"></iframe><script>1</script>',
+    "in a frame that a script makes": "<script>const frame = document.createElement('iframe');"
+    f'frame.srcdoc = "<script>{PEER}</scr" + "ipt>";'
+    "document.documentElement.append(frame)</script>",
+    "in a frame of text": "<script>document.documentElement.insertAdjacentHTML('beforeend',"
+    f'`<iframe srcdoc="<script>{PEER}</scr` + `ipt>"></iframe>`)</script>',
+    "from an empty frame": "<script>const frame = document.createElement('iframe');"
+    "document.documentElement.append(frame); const RTCPeerConnection ="
+    f" frame.contentWindow.RTCPeerConnection; {PEER}</script>",
+}
+
+
 @pytest.mark.slow
-def test_no_peer_connection_is_made(browser: Any, tmp_path: Path, trap: Trap) -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_no_peer_connection_is_made(browser: Any, tmp_path: Path, trap: Trap, way: str) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
         udp.bind(("127.0.0.1", 0))
         udp.settimeout(0.1)
-        stun = f"stun:127.0.0.1:{udp.getsockname()[1]}"
-        script = (
-            "<script>const peer = new RTCPeerConnection({iceServers: [{urls: '" + stun + "'}]});"
-            "peer.createDataChannel('x'); peer.createOffer().then((o) => peer.setLocalDescription(o))"
-            "</script>"
-        )
-        check(browser, make_page(tmp_path, [code(1, {"text/html": script})]), trap)
+        html = WAYS[way].replace("ADDRESS", f"stun:127.0.0.1:{udp.getsockname()[1]}")
+        check(browser, make_page(tmp_path, [code(1, {"text/html": html})]), trap)
         with pytest.raises(TimeoutError):
             udp.recvfrom(100)

@@ -27,8 +27,12 @@ _STATIC = (
     "default-src 'none'; img-src data: blob:; media-src data: blob:; font-src data:;"
     " style-src 'unsafe-inline'"
 )
-# Peer connections are beyond a policy: the script of the frame takes their classes away.
-_INTERACTIVE = f"{_STATIC}; script-src 'unsafe-inline' 'unsafe-eval'; worker-src blob:"
+# Text becomes elements through a function of inner.js alone, where browsers know trusted types.
+_INTERACTIVE = (
+    f"{_STATIC}; script-src 'unsafe-inline' 'unsafe-eval'; worker-src blob:;"
+    " require-trusted-types-for 'script'; trusted-types default"
+)
+_FRAMES = re.compile(r"<(?=i?frame\b|object\b|embed\b)", re.I)
 # The shell loads the libraries that lie beside the pages.
 _SHELL = f"{_STATIC}; script-src 'unsafe-inline' 'unsafe-eval' 'self' file:; worker-src blob:"
 _HEAD = """\
@@ -78,6 +82,7 @@ def interactive_page(html: str, title: str, libraries: Sequence[str]) -> str:
     shown = {"title": escape(title), "scheme": "light", "style": "body { background: #fff }"}
     inner = _HEAD.format(policy=_INTERACTIVE, **shown)
     inner += f"<script>{inner_script}</script>"
+    html = _FRAMES.sub("&lt;", html)
     # With libraries the content waits for them, and is inserted by the script.
     inner += f'<script type="application/json">{_json(html)}</script>' if libraries else html
     loads = "".join(f'<script src="{escape(href)}"></script>\n' for href in libraries)
