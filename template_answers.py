@@ -371,6 +371,7 @@ def chosen(answers: Mapping[str, Any]) -> dict[str, bool]:
     example, warehouse = answers["example"], answers["warehouse"] != "none"
     return {
         "airflow": scheduler == "Airflow",
+        "citation": bool(answers["author"].strip()),
         "cloud": answers["cloud"],
         "config": example or warehouse,
         "dagster": scheduler == "Dagster",
