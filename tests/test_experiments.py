@@ -73,9 +73,8 @@ def files(root: Path) -> dict[str, str]:
     found = {}
     for path in root.rglob("*"):
         name = path.relative_to(root).as_posix()
-        if path.is_file() and not name.startswith(
-            (".nb/", ".venv", ".dvc/tmp", ".dvc/cache", ".git/")
-        ):
+        machinery = (".nb/", ".venv", ".dvc/tmp", ".dvc/cache", ".git/", "reports/site/")
+        if path.is_file() and not name.startswith(machinery):
             found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
     return found
 

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from nb.experiments.snapshot import SMALL_BYTES, Snapshot, copy_snapshot
+from nb.experiments.snapshot import LEAST_SHARED_BYTES, Snapshot, copy_snapshot
 from nb.run.what_if import Setting
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="nb experiment needs Linux or macOS")
@@ -25,7 +25,7 @@ def made(root: Path) -> Path:
         "src/shop/tools/own.py": "y = 1\n",
         ".dvc/config": "[core]\n",
         ".dvc/tmp/lock": "",
-        "data/large.csv": "x" * (SMALL_BYTES + 1),
+        "data/large.csv": "x" * (LEAST_SHARED_BYTES + 1),
         "cache/object": "model",
     }.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)

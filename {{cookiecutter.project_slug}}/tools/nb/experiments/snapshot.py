@@ -34,7 +34,7 @@ SNAPSHOTS = EXPERIMENTS / "snapshots"
 HASH = Path(".nb/inputs.sha256")
 TOOLING = "tools"
 # Sharing the blocks of a smaller file takes longer than a copy.
-SMALL_BYTES = 1_000_000
+LEAST_SHARED_BYTES = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,7 +142,7 @@ def _copy_folder(folder: str, copy: str, tooling: str) -> None:
                 _copy_folder(entry.path, place, tooling)
         elif folder.startswith(tooling) or _is_cached(entry.stat()):
             os.link(entry.path, place)
-        elif entry.stat().st_size > SMALL_BYTES:
+        elif entry.stat().st_size > LEAST_SHARED_BYTES:
             copy_file(Path(entry.path), Path(place))
         else:
             shutil.copy2(entry.path, place)
