@@ -22,7 +22,7 @@ $(READY): pyproject.toml
 	touch $(READY)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all bench bench-filter bench-engine bench-site pictures lint format clean
+.PHONY: help setup demo test test-all bench bench-filter bench-engine bench-site bench-experiments pictures lint format clean
 
 help: ## List the tasks
 	@$(PYTHON) -c "import re; print(*(f'  make {t:10} {s}' for t, s in re.findall(r'^([\w-]+):.*?## (.+)$$', open('Makefile', encoding='utf-8').read(), re.M)), sep='\n')"
@@ -53,6 +53,10 @@ bench-engine: $(READY)
 # Takes a minute, and the environment of `make demo`.
 bench-site: $(READY)
 	python -m benchmarks.site $(DEMO)
+
+# Takes a quarter of an hour, and the environment of `make demo`.
+bench-experiments: $(READY)
+	python -m benchmarks.experiments $(DEMO)
 
 pictures: $(READY) ## Take the pictures of the README anew; needs Chromium
 	python tests/pictures.py build/biopsies docs/images
