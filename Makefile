@@ -24,7 +24,7 @@ $(READY): pyproject.toml
 	touch $(READY)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all bench bench-daily bench-quick bench-filter bench-engine bench-site package pictures docs docs-serve lint format clean
+.PHONY: help setup demo test test-all bench bench-daily bench-quick bench-filter bench-engine bench-site bench-experiments package pictures docs docs-serve lint format clean
 
 help: ## List the tasks
 	@$(PYTHON) -c "import re; print(*(f'  make {t:12} {s}' for t, s in re.findall(r'^([\w-]+):.*?## (.+)$$', open('Makefile', encoding='utf-8').read(), re.M)), sep='\n')"
@@ -69,6 +69,10 @@ package: $(READY) ## Build the tooling as a package, sdist and wheel, into build
 	cp -r '{{cookiecutter.project_slug}}/tools' build/package/source  # above, uv would read pyproject.toml with Jinja
 	python -c 'import template_answers; print(template_answers.guide(""))' > build/package/source/nb/guide.md
 	uv build --quiet --out-dir build/package build/package/source && rm -r build/package/source
+
+# Takes a quarter of an hour, and the environment of `make demo`.
+bench-experiments: $(READY)
+	python -m benchmarks.experiments $(DEMO)
 
 pictures: $(READY) ## Take the pictures of the README anew; needs Chromium
 	python tests/pictures.py build/biopsies docs/images

@@ -73,9 +73,8 @@ def files(root: Path) -> dict[str, str]:
     found = {}
     for path in root.rglob("*"):
         name = path.relative_to(root).as_posix()
-        if path.is_file() and not name.startswith(
-            (".nb/", ".venv", ".dvc/tmp", ".dvc/cache", ".git/")
-        ):
+        machinery = (".nb/", ".venv", ".dvc/tmp", ".dvc/cache", ".git/", "reports/site/")
+        if path.is_file() and not name.startswith(machinery):
             found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
     return found
 
@@ -246,6 +245,22 @@ def test_the_table_is_sorted_filtered_exported_and_emptied(
 def test_apply_makes_a_variant_the_project_s_own(project: Project) -> None:
     project.run("nb", "experiment", "train.folds=2,3")
     (number,) = [r["number"] for r in table(project) if r["parameters"]["train.folds"] == 2]
+    assert [row["best"] for row in table(project)].count(True) == 1, "dvc.yaml names the metric"
+
+    before = project.git("status", "--porcelain")
+    assert "Saved few" in project.run("nb", "experiments", "save", str(number), "few")
+    assert "already" in project.run("nb", "experiments", "save", str(number), "few", code=1)
+    project.run("nb", "experiments", "save", str(number), "../main", code=2)
+    assert project.git("status", "--porcelain") == before
+    shown = json.loads(project.run("dvc", "exp", "show", "--json"))
+    (saved,) = [each for rev in shown for each in rev["experiments"] or ()]
+    assert saved["name"] == "few"
+    data = saved["revs"][0]["data"]
+    assert data["params"]["config/30-train.yaml"]["data"]["folds"] == 2
+    metrics = data["metrics"]["reports/metrics/evaluate.json"]["data"]
+    (row,) = [row for row in table(project) if row["number"] == number]
+    assert metrics["test"]["roc_auc"] == row["metrics"]["evaluate.test.roc_auc"]
+
     project.edit("config/30-train.yaml", "seed: 42", "seed: 42  # mine")
     said = project.run("nb", "experiments", "apply", str(number), code=1)
     assert "config/30-train.yaml: changed since the last commit" in said

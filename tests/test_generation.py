@@ -294,6 +294,7 @@ def test_the_lines_for_windows_are_those_of_the_makefile(
     recipes["new-notebook"] = recipes["new-notebook"].replace("$(NAME)", "NAME")
     recipes["promote"] = recipes["promote"].replace("$(NB)", "NB")
     recipes["adopt"] = recipes["adopt"].replace("$(FROM)", "FROM")
+    recipes["experiment"] = recipes["experiment"].replace("$(VARY)", "VARY")
     for name in ("kernel", "image"):
         recipes[name] = recipes[name].replace("$(IMAGE)", "my-data-project")
     for name, recipe in recipes.items():

@@ -54,7 +54,8 @@ def show_variant_command(root: Path, number: int, pages: bool, as_json: bool) ->
     ]
     print_table(rows, [False] * len(rows))
     copy = store.copy_of(root, number)
-    echo(f"results: {copy.relative_to(root).as_posix()}")
+    size = f"{store.variant_size(root, number) / 1e6:.1f} MB besides DVC's cache"
+    echo(f"results: {copy.relative_to(root).as_posix()}, {size}")
     if not pages:
         return
     from nb import report

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from nb import pipeline
 from nb.git.wiring import git
-from nb.notebook.config import set_value
+from nb.notebook.config import read_config, set_value
 from nb.project import NbError, edit_lock
 from nb.run.what_if import Setting, SettingReader
 from nb.workcopy.copying import copy_file
@@ -43,8 +43,9 @@ def apply_variant(root: Path, number: int, tell: Callable[[str], None]) -> Itera
     )
     with edit_lock(root):
         for setting in settings:
+            before = read_config(root / setting.config).get(setting.name)
             if set_value(root / setting.config, setting.name, setting.value):
-                yield f"{setting.config}: {setting.name} = {setting.value}"
+                yield f"{setting.config}: {setting.name} = {setting.value} (was {before})"
         pipeline.take_results(copy, root, names, tell)
     _copy_executed(record, copy, root)
     if names:
@@ -58,7 +59,12 @@ def _configs(settings: list[Setting]) -> list[str]:
 
 
 def _require_committed(root: Path, paths: list[str]) -> None:
-    """Raise if a file differs from the last commit: its content would be nowhere else."""
+    """Raise if a file differs from the last commit: its content would be nowhere else.
+
+    Without Git there is no commit to go back to; the old values are said.
+    """
+    if not (root / ".git").exists():
+        return
     found = git(root, "status", "--porcelain=v1", "-z", "--", *paths, check=False)
     changed = [entry[3:] for entry in found.split("\0") if entry]
     if changed:

@@ -59,8 +59,11 @@ class VariantJournal:
                 self._write(each, own)
 
     def finish(self, record: RunRecord, exit_code: int, seconds: float) -> None:
-        """Write the records, and end that of the run."""
+        """Write the records, end that of the run, and name the copies that could not be made."""
         self.save(record)
+        for stage in record.stages:
+            if stage.name.startswith(COPYING) and stage.state in BROKEN:
+                self.tell(f"{stage.name}: {stage.cause}")
         record.exit_code, record.seconds, record.ended = exit_code, round(seconds, 3), now()
 
     def _write(self, variant: Planned, own: Sequence[StageRecord]) -> None:

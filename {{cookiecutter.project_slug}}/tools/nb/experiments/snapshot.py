@@ -4,6 +4,9 @@ Variants are copied from a snapshot, not from the project, which people edit mea
 from an unchanged project have one snapshot in common.
 """
 
+# Paths are text where files are copied: an experiment copies hundreds per variant.
+# ruff: noqa: PTH103, PTH115, PTH211
+
 from __future__ import annotations
 
 import os
@@ -29,6 +32,9 @@ from .store import EXPERIMENTS, VariantRecord
 SNAPSHOTS = EXPERIMENTS / "snapshots"
 # Written last: a snapshot without this file is not whole.
 HASH = Path(".nb/inputs.sha256")
+TOOLING = "tools"
+# Sharing the blocks of a smaller file takes longer than a copy.
+LEAST_SHARED_BYTES = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,24 +122,30 @@ def copy_snapshot(snapshot: Snapshot, copy: Path, settings: Sequence[Setting]) -
 
     A copy has as many folders above as the snapshot, so relative links and DVC's settings hold.
     """
-    _copy_folder(snapshot.root, copy)
+    _copy_folder(str(snapshot.root), str(copy), f"{snapshot.root / TOOLING}")
     for setting in settings:
         set_value(copy / setting.config, setting.name, setting.value)
 
 
-def _copy_folder(folder: Path, copy: Path) -> None:
-    copy.mkdir(parents=True)
+def _copy_folder(folder: str, copy: str, tooling: str) -> None:
+    """Copy a folder.
+
+    Files of the tooling, most of a small project's, are hard links: no stage writes there.
+    """
+    os.makedirs(copy)
     for entry in os.scandir(folder):
-        place, source = copy / entry.name, Path(entry.path)
+        place = f"{copy}/{entry.name}"
         if entry.is_symlink():
-            place.symlink_to(source.readlink())
+            os.symlink(os.readlink(entry.path), place)
         elif entry.is_dir():
-            if not (entry.name == "tmp" and folder.name == ".dvc"):
-                _copy_folder(source, place)
-        elif _is_cached(entry.stat()):
-            place.hardlink_to(source)
+            if not (entry.name == "tmp" and folder.endswith("/.dvc")):
+                _copy_folder(entry.path, place, tooling)
+        elif folder.startswith(tooling) or _is_cached(entry.stat()):
+            os.link(entry.path, place)
+        elif entry.stat().st_size > LEAST_SHARED_BYTES:
+            copy_file(Path(entry.path), Path(place))
         else:
-            copy_file(source, place)
+            shutil.copy2(entry.path, place)
 
 
 def _is_cached(status: os.stat_result) -> bool:

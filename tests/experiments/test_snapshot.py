@@ -1,0 +1,72 @@
+"""Copies of a snapshot: files of a variant's own, links where nothing writes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from nb.experiments.snapshot import LEAST_SHARED_BYTES, Snapshot, copy_snapshot
+from nb.run.what_if import Setting
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="nb experiment needs Linux or macOS")
+
+
+def snapshot(root: Path) -> Snapshot:
+    """Return the snapshot of a folder, without a pipeline."""
+    return Snapshot(root=root, hash="", tasks=[], order=[], inputs={}, stages=[])
+
+
+def made(root: Path) -> Path:
+    """Make a folder with each kind of file that a project has."""
+    for name, content in {
+        "config/train.yaml": "# How often.\nfolds: 5  # parts\n",
+        "tools/nb/cli.py": "x = 1\n",
+        "src/shop/tools/own.py": "y = 1\n",
+        ".dvc/config": "[core]\n",
+        ".dvc/tmp/lock": "",
+        "data/large.csv": "x" * (LEAST_SHARED_BYTES + 1),
+        "cache/object": "model",
+    }.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(content, encoding="utf-8")
+    (root / "cache/object").chmod(0o444)
+    (root / "model").hardlink_to(root / "cache/object")
+    (root / "data/link.csv").symlink_to("large.csv")
+    return root
+
+
+def inode(path: Path) -> int:
+    return path.stat().st_ino
+
+
+def test_a_copy_has_all_but_what_dvc_is_about(tmp_path: Path) -> None:
+    root, copy = made(tmp_path / "whole"), tmp_path / "copy"
+    copy_snapshot(snapshot(root), copy, [])
+    names = {path.relative_to(root).as_posix() for path in root.rglob("*")}
+    found = {path.relative_to(copy).as_posix() for path in copy.rglob("*")}
+    assert found == {name for name in names if not name.startswith(".dvc/tmp")}
+    assert (copy / "data/link.csv").resolve() == (copy / "data/large.csv").resolve()
+    for name in found:
+        if (copy / name).is_file():
+            assert (copy / name).read_bytes() == (root / name).read_bytes()
+            assert (copy / name).stat().st_mtime_ns == (root / name).stat().st_mtime_ns
+
+
+def test_only_the_cache_and_the_tooling_are_shared(tmp_path: Path) -> None:
+    root, copy = made(tmp_path / "whole"), tmp_path / "copy"
+    copy_snapshot(snapshot(root), copy, [])
+    shared = {
+        path.relative_to(copy).as_posix()
+        for path in copy.rglob("*")
+        if path.is_file() and inode(path) == inode(root / path.relative_to(copy))
+    }
+    assert shared == {"model", "cache/object", "tools/nb/cli.py"}
+
+
+def test_other_values_reach_the_copy_only_and_keep_comments(tmp_path: Path) -> None:
+    root, copy = made(tmp_path / "whole"), tmp_path / "copy"
+    before = (root / "config/train.yaml").read_text(encoding="utf-8")
+    copy_snapshot(snapshot(root), copy, [Setting(["train"], "folds", 3, "config/train.yaml", [])])
+    assert (root / "config/train.yaml").read_text(encoding="utf-8") == before
+    assert (copy / "config/train.yaml").read_text(encoding="utf-8") == before.replace("5", "3")
