@@ -241,7 +241,9 @@ def test_the_tree_in_the_readme_is_the_real_tree(bake: Bake) -> None:
 def test_without_a_dashboard_nothing_tells_of_one(bake: Bake) -> None:
     project = bake()
     words = re.compile("streamlit|voila|ipywidgets|altair|dashboard|make app|nb app", re.I)
-    assert {name for name in project.files() if words.search(project.read(name))} == set()
+    # The answers themselves, and the files by which an update reads them off an old project.
+    files = project.files() - {".cruft.json", "tools/nb/update/adopting.py"}
+    assert {name for name in files if words.search(project.read(name))} == set()
     assert not re.search(r"^app:|\bapp\b", project.read("Makefile"), re.M)
 
 

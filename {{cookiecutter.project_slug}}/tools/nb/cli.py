@@ -25,7 +25,7 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
     "From exploratory to production": {
         "adopt": ("adopt",),
         "notebooks": ("promote", "duplicates", "extract"),
-        "results": ("trace",),
+        "results": ("trace", "debug"),
     },
     "Results": {
         "results": ("report", "export", "metrics", "params"),
@@ -33,6 +33,7 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
         "running": ("clean",),
     },
     "Team and Git": {
+        "onboarding": ("onboard",),
         "clone": ("setup", "doctor", "pull", "push", "sync", "resolve"),
         "updating": ("update",),
     },
@@ -56,6 +57,7 @@ WITHOUT_REPAIR = (
     "check",
     "stages",
     "setup",
+    "onboard",
     "doctor",
     "verify",
     "credentials",

@@ -152,6 +152,29 @@ def trace_command(root: Path, notebook: str, as_json: bool) -> None:
         raise NbError(found.problem)
 
 
+@click.command("debug")
+@click.argument("notebook")
+@click.pass_obj
+def debug_command(root: Path, notebook: str) -> None:
+    """Run a notebook as a script that stops in the debugger.
+
+    NOTEBOOK is a path, or the name of a production notebook; the values are those of its config
+    file. The script, .nb/debug/<name>.py, stops before the first cell: in pdb on a terminal, in VS
+    Code with the launch entry "Production notebook, with its parameters". What it writes stays, and
+    nb status tells.
+
+    \b
+    Example:
+      nb debug 20-features
+    """
+    from nb.execution.debugging import run_script, write_script
+    from nb.notebook.content import find_notebook
+
+    script = write_script(root, find_notebook(root, notebook))
+    echo(f"nb: runs {script.relative_to(root).as_posix()}", err=True)
+    run_script(root, script)
+
+
 @click.command("report")
 @click.option("--open", "and_open", is_flag=True, help="Open it in the browser.")
 @click.pass_obj
