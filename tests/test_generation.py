@@ -311,9 +311,8 @@ def test_the_lines_for_windows_are_those_of_the_makefile(
     typed = dict(re.findall(r"^\| `make ([\w-]+)` \| `(.+?)` \|", project.read("README.md"), re.M))
     recipes = dict(re.findall(r"^([\w-]+):.*##.*\n\t(.+)", project.read("Makefile"), re.M))
     del recipes["help"]
-    recipes["new-notebook"] = recipes["new-notebook"].replace("$(NAME)", "NAME")
-    recipes["promote"] = recipes["promote"].replace("$(NB)", "NB")
-    recipes["adopt"] = recipes["adopt"].replace("$(FROM)", "FROM")
+    for name, recipe in recipes.items():
+        recipes[name] = re.sub(r"\$\((NAME|NB|FROM)\)", r"\1", recipe)
     for name in ("kernel", "image"):
         recipes[name] = recipes[name].replace("$(IMAGE)", "my-data-project")
     for name, recipe in recipes.items():

@@ -24,9 +24,10 @@ def member(project: Project, tmp_path: Path) -> Project:
 def test_one_command_fetches_the_results_and_names_the_next_things(member: Project) -> None:
     shown = member.run("nb", "onboard", "--no-open", code=None)
     assert [line for line in shown.splitlines() if line[:1].isdigit()] == [
-        *("1/4 the clone", "2/4 health", "3/4 data and results", "4/4 the report")
+        *("1/4 the clone", "2/4 data and results", "3/4 health", "4/4 the report")
     ]
     assert "fetched " in shown
+    assert "is named in dvc.lock, but not here" not in shown
     assert member.has("models/forest.joblib")
     assert shown.index("Next:") > shown.index("4/4")
     assert "everything is here already" in member.run("nb", "onboard", "--no-open", code=None)

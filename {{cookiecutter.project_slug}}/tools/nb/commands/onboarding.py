@@ -17,7 +17,7 @@ from nb.terminal import echo, secho, style
 if TYPE_CHECKING:
     from nb.check.health.diagnosis import Diagnosis
 
-STEPS = ("the clone", "health", "data and results", "the report")
+STEPS = ("the clone", "data and results", "health", "the report")
 NEXT_THINGS = 3
 
 
@@ -27,8 +27,8 @@ NEXT_THINGS = 3
 def onboard_command(root: Path, and_open: bool | None) -> None:
     """Make a new clone ready, fetch results, say how to go on.
 
-    Four steps: Git's wiring; the checks of nb doctor, your identity and the storage among them; nb
-    pull; the report, which opens on a terminal. A step that fails does not keep the next from
+    Four steps: Git's wiring; nb pull; the checks of nb doctor, your identity and the storage among
+    them; the report, which opens on a terminal. A step that fails does not keep the next from
     running. Safe to repeat. `make onboard` makes the environment first. Exits with 1 if anything
     is left to repair.
 
@@ -41,9 +41,9 @@ def onboard_command(root: Path, and_open: bool | None) -> None:
     for change in wiring.wire(root) or ["is wired"]:
         _tell(change)
     _announce(1)
-    findings = _health(root)
-    _announce(2)
     fetched = _fetch(root)
+    _announce(2)
+    findings = _health(root)
     _announce(3)
     _report(root, sys.stdout.isatty() if and_open is None else and_open)
     secho("\nNext:", bold=True)
@@ -63,9 +63,12 @@ def next_things(findings: list[Diagnosis], *, fetched: bool, has_report: bool) -
     """
     repairs = [f"{f.repair:25} {f.problem}" for f in findings if f.problem and f.repair]
     pull = [] if fetched or repairs else [f"{'make pull':25} fetch data and results again"]
-    first = "see that nothing is stale" if has_report else "run the notebooks; makes the report"
+    runs = {
+        True: f"{'make run-notebooks':25} see that nothing is stale",
+        False: f"{'nb run --force':25} run the notebooks once here: the report is made of that",
+    }
     rest = [
-        f"{'make run-notebooks':25} {first}",
+        runs[has_report],
         f"{'make new-notebook NAME=…':25} begin a notebook of your own",
         f"{'CONTRIBUTING.md':25} how this team works",
     ]
@@ -120,7 +123,7 @@ def _report(root: Path, and_open: bool) -> None:
 
     index = build(root)
     if index is None:
-        _tell("no notebook was run here yet: make run-notebooks makes the report")
+        _tell("it is made of executed copies, and no notebook was run here yet")
         return
     _tell(index.relative_to(root).as_posix())
     if and_open:
