@@ -28,7 +28,7 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
         "results": ("trace", "debug"),
     },
     "Results": {
-        "results": ("report", "export", "metrics", "params"),
+        "results": ("report", "export", "metrics", "params", "describe"),
         "experiments": ("experiment", "experiments"),
         "running": ("clean",),
     },

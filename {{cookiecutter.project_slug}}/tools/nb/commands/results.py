@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard
 
@@ -238,3 +239,35 @@ def export_command(
     echo(
         shown_type.relative_to(root).as_posix() if shown_type.is_relative_to(root) else str(target)
     )
+
+
+@click.command("describe")
+@click.argument("outputs", nargs=-1)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="The page to write.")
+@click.option("--json", "as_json", is_flag=True, help="Print the descriptions as JSON.")
+@click.pass_obj
+def describe_command(
+    root: Path, outputs: tuple[str, ...], output: Path | None, as_json: bool
+) -> None:
+    """Describe the tables, models and figures of the pipeline.
+
+    OUTPUTS are paths as dvc.yaml has them; without any, all are described: columns, types, missing
+    values, ranges, and the stage with its inputs. Values of text columns are never shown. Of a CSV
+    file the first 10,000 rows are read, of a Parquet file no row.
+
+    \b
+    Examples:
+      nb describe data/processed/features.parquet
+      nb describe -o data/DICTIONARY.md
+    """
+    from nb.report.data_dictionary import as_markdown, describe_outputs, write_dictionary
+
+    found = describe_outputs(root, outputs)
+    if as_json:
+        echo(json.dumps([asdict(described) for described in found], indent=2))
+        return
+    if output is None:
+        echo(as_markdown(found), nl=False)
+        return
+    write_dictionary(output, found)
+    echo(f"Wrote {output.as_posix()}")
