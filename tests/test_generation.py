@@ -224,6 +224,26 @@ def test_code_and_notebooks_are_clean_whatever_the_package_is_called(
         assert done.returncode == 0, done.stdout
 
 
+def test_exploratory_notebooks_are_not_refused_for_their_form(bake: Bake) -> None:
+    project = bake()
+    code = "x = {  'a':1 }\nimport os\nx"
+    cells = [nbformat.v4.new_code_cell(code)]
+    for folder in ("exploratory", "production"):
+        path = project.path / "notebooks" / folder / "09-at-look.ipynb"
+        nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+        entries = re.findall(
+            r"entry: sh tools/in-env (ruff .+)", project.read(".pre-commit-config.yaml")
+        )
+        assert len(entries) == 2
+        codes = [
+            subprocess.call(
+                [sys.executable, "-m", *entry.split(), "--no-cache", str(path)], cwd=project.path
+            )
+            for entry in entries
+        ]
+        assert codes == ([0, 0] if folder == "exploratory" else [1, 1])
+
+
 def test_the_tree_in_the_readme_is_the_real_tree(bake: Bake) -> None:
     for answers, _ in OPTIONS.values():
         project = bake(project_slug=f"p{abs(hash(str(answers)))}", package_name="a" * 20, **answers)
@@ -291,10 +311,8 @@ def test_the_lines_for_windows_are_those_of_the_makefile(
     typed = dict(re.findall(r"^\| `make ([\w-]+)` \| `(.+?)` \|", project.read("README.md"), re.M))
     recipes = dict(re.findall(r"^([\w-]+):.*##.*\n\t(.+)", project.read("Makefile"), re.M))
     del recipes["help"]
-    recipes["new-notebook"] = recipes["new-notebook"].replace("$(NAME)", "NAME")
-    recipes["promote"] = recipes["promote"].replace("$(NB)", "NB")
-    recipes["adopt"] = recipes["adopt"].replace("$(FROM)", "FROM")
-    recipes["experiment"] = recipes["experiment"].replace("$(VARY)", "VARY")
+    for name, recipe in recipes.items():
+        recipes[name] = re.sub(r"\$\((NAME|NB|FROM|VARY)\)", r"\1", recipe)
     for name in ("kernel", "image"):
         recipes[name] = recipes[name].replace("$(IMAGE)", "my-data-project")
     for name, recipe in recipes.items():

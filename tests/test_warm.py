@@ -459,7 +459,7 @@ def test_variables_that_a_notebook_sets_before_imports_count(
     shown = "result = str(a.SCIPY_ARRAY_API)"
     sources = {"first": first + shown, "magic": magic + shown, "after": after + shown}
     project = make_project(tmp_path / "project", ready, sources)
-    output = project.run("nb", "run")
+    output = project.run("nb", "run", "--verbose")
     found = {name: json.loads(project.read(f"out/{name}.json"))["result"] for name in sources}
     assert found == {"first": "1", "magic": "1", "after": "False"}
     for name in sources:

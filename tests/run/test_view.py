@@ -7,10 +7,12 @@ import re
 import time
 
 import pytest
+from nb.declaration.tasks import BROKEN, DONE, NOT_RUN, RAN, WAITING
 from nb.run import view as module
 from nb.run.record import RunRecord, StageRecord
-from nb.run.view import View, duration, summary
+from nb.run.view import View, duration, outcome_of, shown_line, summary
 from nb.runtime.lines import LONGEST_LINE, Lines
+from nb.terminal import echo
 
 BAR = "\rExecuting:  58%|█████▊    | 7/12 [00:13<00:08,  1.64s/cell]"
 
@@ -95,14 +97,90 @@ def test_the_summary_has_a_line_per_stage_and_per_failure() -> None:
         ),
         StageRecord("later", "not run", "bad failed"),
     ]
-    stages[1].seconds = 125
-    shown = "\n".join(summary(RunRecord("i", {}, 1, "", stages=stages)))
+    shown = "\n".join(summary(RunRecord("i", {}, 1, "", stages=stages, seconds=126)))
     shown = re.sub(r"\x1b\w*\[\d+m", "", shown)  # colors
     assert shown.splitlines() == [
         "ok     ran               0.0 s",
         "bad    failed             2:05",
         "later  not run        bad failed",
+        "1 ran, 1 failed, 1 not run, 2:06",
         "bad · 20-b · cell 7 · NameError: x (see r/20-b.ipynb)",
+    ]
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+
+
+@pytest.mark.parametrize("state", [*DONE, *BROKEN, NOT_RUN, WAITING])
+def test_no_line_of_the_summary_ends_with_blanks(
+    state: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    stages = [StageRecord("a", RAN, seconds=1), StageRecord("train", state, "a cause")]
+    stream = Terminal()
+    echo("\n".join(summary(RunRecord("i", {}, 1, "", stages=stages))), file=stream)
+    lines = [re.sub(r"\x1b\[\d+m", "", line) for line in stream.getvalue().splitlines()]
+    assert len(lines) >= 3
+    assert lines == [line.rstrip() for line in lines]
+
+
+PAPERMILL = (
+    "> papermill notebooks/production/10-ingest.ipynb reports/notebooks/10-ingest.ipynb -k python3",
+    "Input Notebook:  notebooks/production/10-ingest.ipynb",
+    "Output Notebook: reports/notebooks/10-ingest.ipynb",
+    "Executing notebook with kernel: python3",
+    "569 biopsies",
+)
+
+
+def test_a_stage_has_a_line_per_event() -> None:
+    stream = io.StringIO()
+    view = View(stream, ["ingest"])
+    for text in PAPERMILL:
+        view.line("ingest", text)
+    view.detail("each notebook imports numpy by itself")
+    view.ended("ingest", outcome_of(StageRecord("ingest", RAN, seconds=4.3)))
+    assert stream.getvalue().splitlines() == [
+        "ingest | runs notebooks/production/10-ingest.ipynb",
+        "ingest | 569 biopsies",
+        "ingest | ran in 4.3 s",
+    ]
+
+
+def test_all_lines_are_shown_to_those_who_ask_for_them() -> None:
+    stream = io.StringIO()
+    view = View(stream, ["ingest"], verbose=True)
+    for text in PAPERMILL:
+        view.line("ingest", text)
+    view.detail("each notebook imports numpy by itself")
+    lines = [f"ingest | {text}" for text in PAPERMILL]
+    assert stream.getvalue().splitlines() == [*lines, "nb: each notebook imports numpy by itself"]
+
+
+@pytest.mark.parametrize("text", ["> python train.py", "Input Notebook", "> papermill", "> 1"])
+def test_lines_of_other_programs_stay_as_they_are(text: str) -> None:
+    assert shown_line(text) == text
+
+
+def test_on_github_each_stage_is_a_group_that_no_other_stage_writes_into(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    stream = io.StringIO()
+    view = View(stream, ["a", "b"])
+    for name, text in (("a", "1"), ("b", "::error::not a command"), ("a", "2")):
+        view.line(name, text)
+    view.ended("b", "failed after 0.1 s: no")
+    view.ended("a")
+    view.line("b", "late")
+    view.close()
+    assert stream.getvalue().splitlines() == [
+        *("::group::b failed after 0.1 s: no", "b | ::error::not a command"),
+        *("b | failed after 0.1 s: no", "::endgroup::"),
+        *("::group::a", "a | 1", "a | 2", "::endgroup::"),
+        *("::group::b", "b | late", "::endgroup::"),
     ]
 
 

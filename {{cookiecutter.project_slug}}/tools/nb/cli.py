@@ -26,14 +26,15 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
     "From exploratory to production": {
         "adopt": ("adopt",),
         "notebooks": ("promote", "duplicates", "extract"),
-        "results": ("trace",),
+        "results": ("trace", "debug"),
     },
     "Results": {
-        "results": ("report", "export", "metrics", "params"),
+        "results": ("report", "export", "metrics", "params", "describe"),
         "experiments": ("experiment", "experiments"),
         "running": ("clean",),
     },
     "Team and Git": {
+        "onboarding": ("onboard",),
         "clone": ("setup", "doctor", "pull", "push", "sync", "resolve"),
         "updating": ("update",),
     },
@@ -58,6 +59,7 @@ WITHOUT_REPAIR = (
     "help",
     "stages",
     "setup",
+    "onboard",
     "doctor",
     "verify",
     "credentials",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard
 
@@ -152,6 +153,29 @@ def trace_command(root: Path, notebook: str, as_json: bool) -> None:
         raise NbError(found.problem)
 
 
+@click.command("debug")
+@click.argument("notebook")
+@click.pass_obj
+def debug_command(root: Path, notebook: str) -> None:
+    """Run a notebook as a script that stops in the debugger.
+
+    NOTEBOOK is a path, or the name of a production notebook; the values are those of its config
+    file. The script, .nb/debug/<name>.py, stops before the first cell: in pdb on a terminal, in VS
+    Code with the launch entry "Production notebook, with its parameters". What it writes stays, and
+    nb status tells.
+
+    \b
+    Example:
+      nb debug 20-features
+    """
+    from nb.execution.debugging import run_script, write_script
+    from nb.notebook.content import find_notebook
+
+    script = write_script(root, find_notebook(root, notebook))
+    echo(f"nb: runs {script.relative_to(root).as_posix()}", err=True)
+    run_script(root, script)
+
+
 @click.command("report")
 @click.option("--open", "and_open", is_flag=True, help="Open it in the browser.")
 @click.pass_obj
@@ -217,3 +241,35 @@ def export_command(
         is_production = path.is_relative_to(root / PRODUCTION)
         advice = "nb pull fetches its executed copy, nb run -f makes it" if is_production else ""
         raise NbError(f"{shown} has no outputs; {advice or 'run and save the notebook first'}")
+
+
+@click.command("describe")
+@click.argument("outputs", nargs=-1)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="The page to write.")
+@click.option("--json", "as_json", is_flag=True, help="Print the descriptions as JSON.")
+@click.pass_obj
+def describe_command(
+    root: Path, outputs: tuple[str, ...], output: Path | None, as_json: bool
+) -> None:
+    """Describe the tables, models and figures of the pipeline.
+
+    OUTPUTS are paths as dvc.yaml has them; without any, all are described: columns, types, missing
+    values, ranges, and the stage with its inputs. Values of text columns are never shown. Of a CSV
+    file the first 10,000 rows are read, of a Parquet file no row.
+
+    \b
+    Examples:
+      nb describe data/processed/features.parquet
+      nb describe -o data/DICTIONARY.md
+    """
+    from nb.report.data_dictionary import as_markdown, describe_outputs, write_dictionary
+
+    found = describe_outputs(root, outputs)
+    if as_json:
+        echo(json.dumps([asdict(described) for described in found], indent=2))
+        return
+    if output is None:
+        echo(as_markdown(found), nl=False)
+        return
+    write_dictionary(output, found)
+    echo(f"Wrote {output.as_posix()}")

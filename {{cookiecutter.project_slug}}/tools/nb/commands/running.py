@@ -52,10 +52,11 @@ LEFT_BY_RUNS = (
     metavar="STAGE.PARAMETER=VALUE",
     help="Run with another value, in a copy of the project; repeatable.",
 )
+@click.option("-v", "--verbose", is_flag=True, help="Show papermill's own lines and nb's notes.")
 @click.option("--json", "as_json", is_flag=True, help="Print the record of the run as JSON.")
 @click.pass_obj
 def run_command(
-    root: Path, /, dry_run: bool, as_json: bool, jobs: int | None, **chosen: Any
+    root: Path, /, dry_run: bool, as_json: bool, jobs: int | None, verbose: bool, **chosen: Any
 ) -> None:
     """Run the production notebooks that are stale, side by side.
 
@@ -82,7 +83,7 @@ def run_command(
 
     options = record.Options(jobs=jobs or cores(), **chosen)
     if options.settings:
-        _run_apart(root, options, dry_run=dry_run, as_json=as_json)
+        _run_apart(root, options, dry_run=dry_run, as_json=as_json, verbose=verbose)
         return
     asks_for_all = not (options.stages or options.force or options.downstream)
     known = uptodate.read_stamp(root) if asks_for_all else None
@@ -92,7 +93,7 @@ def run_command(
         done = record.unchanged(root, vars(options), known)
         _print_end(done, INDEX if (root / INDEX).exists() else None, as_json=as_json)
     else:
-        _run(root, options, as_json=as_json)
+        _run(root, options, as_json=as_json, verbose=verbose)
 
 
 def _print_plan(root: Path, options: Options, nothing: bool, *, as_json: bool) -> None:
@@ -108,14 +109,17 @@ def _print_plan(root: Path, options: Options, nothing: bool, *, as_json: bool) -
         echo("Nothing would run.")
 
 
-def _run(root: Path, options: Options, *, as_json: bool, where: Path = Path()) -> None:
+def _run(
+    root: Path, options: Options, *, as_json: bool, verbose: bool, where: Path = Path()
+) -> None:
     """Run, make the report, and print the outcome; `where` is the root as the user sees it."""
     from nb import report
     from nb.run import record
     from nb.run.pipeline_run import execute
     from nb.run.view import View
 
-    done = execute(root, options, View(sys.stderr if as_json else sys.stdout), run_programs())
+    view = View(sys.stderr if as_json else sys.stdout, verbose=verbose)
+    done = execute(root, options, view, run_programs())
     if done is None and as_json:
         nothing: dict[str, Any] = {"stages": [], "metrics": {}}
         _print_end(record.unchanged(root, vars(options), nothing), None, as_json=True)
@@ -141,7 +145,9 @@ def _nothing_yet(root: Path) -> str:
     return f"dvc.yaml declares no stage, none for {name} either; see: nb check\n"
 
 
-def _run_apart(root: Path, options: Options, *, dry_run: bool, as_json: bool) -> None:
+def _run_apart(
+    root: Path, options: Options, *, dry_run: bool, as_json: bool, verbose: bool
+) -> None:
     """Run with other parameters in a copy of the project, and say where that is."""
     from nb.run import what_if
 
@@ -158,7 +164,7 @@ def _run_apart(root: Path, options: Options, *, dry_run: bool, as_json: bool) ->
     where = copy.relative_to(root)
     os.chdir(copy)
     try:
-        _run(copy, options, as_json=as_json, where=where)
+        _run(copy, options, as_json=as_json, verbose=verbose, where=where)
     finally:
         untouched = "dvc.lock and artifacts here are untouched"
         echo(f"nb: the results are in {where.as_posix()}; {untouched}", err=True)

@@ -49,7 +49,7 @@ from nb.runtime.worker import Order, Reproduce, Worker
 from . import record
 from .page_process import PAGES, MakePages, PageMaker
 from .record import Journal, Options, RunJournal, RunRecord, StageRecord
-from .view import View
+from .view import View, outcome_of
 
 # The job of the warm process that is a worker.
 STAGE = "stage"
@@ -168,7 +168,7 @@ class Runner:
             if path != self.root and sets_environment_first(self.root, path):
                 self.cold.add(name)
                 why = "it sets environment variables before it imports libraries"
-                self.view.note(f"{name} starts without warm imports: {why}")
+                self.view.detail(f"{name} starts without warm imports: {why}")
         warmed = {path for name, path in notebooks.items() if name not in self.cold} - {self.root}
         if not warmed:
             return False
@@ -195,7 +195,7 @@ class Runner:
             self._end_what_is_late()
             for ended in self._reap():
                 self._save()
-                self.view.ended(ended.task.name)
+                self.view.ended(ended.task.name, self._outcome(ended.task))
                 if not ended.task.project:
                     self.pages.make(self.stages[ended.task.name].executed)
             self.view.tick()
@@ -261,7 +261,7 @@ class Runner:
         if self.is_warming and warm.is_ready():
             self.is_warming = False
             for name, why in warm.excluded.items():
-                self.view.note(f"each notebook imports {name} by itself: {why}")
+                self.view.detail(f"each notebook imports {name} by itself: {why}")
         self.events.watch(warm, partial(self._listen, warm))
 
     def _show(self, running: Worker) -> None:
@@ -290,6 +290,9 @@ class Runner:
         running.tail.append(line)
         if not running.task.hidden:
             self.view.line(running.task.name, line)
+
+    def _outcome(self, task: Task) -> str:
+        return "" if task.hidden else outcome_of(self.stages[task.name])
 
     def _end_what_is_late(self) -> None:
         """Interrupt stages that exceed the limit of time, and kill those that go on."""

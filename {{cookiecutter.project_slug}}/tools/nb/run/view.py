@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from itertools import cycle
 from pathlib import Path
 from shutil import get_terminal_size
 from typing import TextIO
 
-from nb.declaration.tasks import BROKEN, NOT_RUN, UNCHANGED
+from nb.declaration.papermill_command import papermill_command
+from nb.declaration.tasks import BROKEN, NOT_RUN, RAN, RESTORED, UNCHANGED
 from nb.terminal import colored, echo, sequence, style
 
 from .record import RunRecord, StageRecord
 
 HEARTBEAT_SECONDS = 30.0
 REFRESH_SECONDS = 0.2
+# Lines of papermill that say what the line of the stage's start says.
+BOILERPLATE = re.compile(r"(Input Notebook|Output Notebook|Executing notebook with kernel): ")
 STATE_COLORS = ("cyan", "magenta", "yellow", "blue", "bright_cyan", "bright_magenta")
 
 
@@ -28,12 +33,18 @@ class View:
     Args:
         stream: where to.
         names: the names of the stages, for the width of the prefix.
+        verbose: show papermill's own lines and notes about the machinery, too.
     """
 
-    def __init__(self, stream: TextIO, names: Sequence[str] = ()) -> None:
+    def __init__(self, stream: TextIO, names: Sequence[str] = (), *, verbose: bool = False) -> None:
         self.stream = stream
+        self.verbose = verbose
         self.live = stream.isatty() and os.environ.get("TERM") != "dumb"
         self.live = self.live and not os.environ.get("CI")
+        # The log of a workflow folds each group; groups of stages that run side by side would mix,
+        # so the lines of a stage wait for its end.
+        self.grouped = os.environ.get("GITHUB_ACTIONS") == "true" and not self.live
+        self._held: dict[str, list[str]] = {}
         self.waiting = 0
         self._next_color = cycle(STATE_COLORS)
         self._colors: dict[str, str] = {}
@@ -50,18 +61,27 @@ class View:
         """Show a line of nb's own."""
         self._write(f"nb: {text}")
 
+    def detail(self, text: str) -> None:
+        """Show a line about the machinery, to those who asked for all lines."""
+        if self.verbose:
+            self.note(text)
+
     def line(self, name: str, text: str) -> None:
         """Show a line that a stage printed."""
-        color = self._colors.get(name) or self._colors.setdefault(name, next(self._next_color))
-        self._write(f"{style(f'{name:{self.width}} |', fg=color)} {colored(text)}")
+        shown = text if self.verbose else shown_line(text)
+        if shown is not None:
+            self._event(name, shown.rstrip())
 
     def running(self, name: str, began: float, progress: str = "") -> None:
         """Note that a stage runs, since when, and at which cell."""
         self._running[name] = (began, progress)
 
-    def ended(self, name: str) -> None:
-        """Note that a stage does not run any more."""
+    def ended(self, name: str, outcome: str = "") -> None:
+        """Note that a stage does not run any more, and how it ended; nothing if that is no news."""
         self._running.pop(name, None)
+        if outcome:
+            self._event(name, outcome)
+        self._show_group(name, outcome)
 
     def tick(self) -> None:
         """Bring the live lines up to date, or show a sign of life."""
@@ -79,6 +99,22 @@ class View:
         """Take the live lines away."""
         self._put("")
         self._running.clear()
+        for name in list(self._held):
+            self._show_group(name, "")
+
+    def _event(self, name: str, text: str) -> None:
+        color = self._colors.get(name) or self._colors.setdefault(name, next(self._next_color))
+        line = f"{style(f'{name:{self.width}} |', fg=color)} {colored(text)}"
+        if self.grouped:
+            self._held.setdefault(name, []).append(line)
+        else:
+            self._write(line)
+
+    def _show_group(self, name: str, outcome: str) -> None:
+        lines = self._held.pop(name, ())
+        if lines:
+            title = f"{name} {outcome}".rstrip()
+            self._write("\n".join([f"::group::{title}", *lines, "::endgroup::"]))
 
     def _states(self, now: float) -> list[str]:
         return [
@@ -114,6 +150,25 @@ def _go_quiet(stream: TextIO, *, is_terminal: bool) -> None:
     os.close(null)
 
 
+def shown_line(text: str) -> str | None:
+    """Return a line of a stage's output for the log of a run; None for boilerplate of papermill.
+
+    The command line of a stage becomes the name of the notebook: the rest is in `dvc.yaml`.
+    """
+    if BOILERPLATE.match(text):
+        return None
+    call = papermill_command(text[2:]) if text.startswith("> ") else None
+    return f"runs {call.notebook}" if call else text
+
+
+def outcome_of(stage: StageRecord) -> str:
+    """Return how a stage ended, for the log of a run; empty if the stage was up to date."""
+    took = duration(stage.seconds or 0)
+    if stage.state in BROKEN:
+        return f"{stage.state} after {took}: {stage.cause}"
+    return {RAN: f"ran in {took}", RESTORED: "restored from the run cache"}.get(stage.state, "")
+
+
 def duration(seconds: float) -> str:
     """Return a duration as people write it: `0.4 s`, `41 s`, `2:05`, `1:02:05`."""
     if seconds < 10:
@@ -126,7 +181,7 @@ def duration(seconds: float) -> str:
 
 
 def summary(run: RunRecord, where: Path = Path()) -> list[str]:
-    """Return a line per stage with outcome and duration, then a line per failure.
+    """Return a line per stage with outcome and duration, the totals, and a line per failure.
 
     Args:
         run: the run.
@@ -138,17 +193,25 @@ def summary(run: RunRecord, where: Path = Path()) -> list[str]:
     width = max((len(stage.name) for stage in run.stages), default=0)
     return [
         *(_state_line(stage, width) for stage in run.stages),
+        *([_totals(run)] if run.stages else []),
         *(failure_line(stage, where) for stage in run.broken()),
     ]
 
 
 def _state_line(stage: StageRecord, width: int) -> str:
     color = "red" if stage.state in BROKEN else "yellow" if stage.state == NOT_RUN else "green"
-    word = style(f"{stage.state:13}", fg=None if stage.state == UNCHANGED else color)
-    if stage.state == NOT_RUN:
-        return f"{stage.name:{width}}  {word}  {stage.cause}"
+    word = stage.state if stage.state == UNCHANGED else style(stage.state, fg=color)
     took = duration(stage.seconds) if stage.seconds is not None else ""
-    return f"{stage.name:{width}}  {word}  {took:>8}".rstrip()
+    rest = stage.cause if stage.state == NOT_RUN else f"{took:>8}".rstrip()
+    gap = " " * (13 - len(stage.state))
+    return f"{stage.name:{width}}  {word}" + (f"{gap}  {rest}" if rest else "")
+
+
+def _totals(run: RunRecord) -> str:
+    """Return the number of stages by state, and the duration: `5 ran, 3 unchanged, 12 s`."""
+    states = Counter(stage.state for stage in run.stages)
+    took = [duration(run.seconds)] if run.seconds is not None else []
+    return ", ".join([*(f"{number} {state}" for state, number in states.items()), *took])
 
 
 def failure_line(stage: StageRecord, where: Path = Path()) -> str:

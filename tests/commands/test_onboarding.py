@@ -1,0 +1,36 @@
+"""The next things that `nb onboard` names."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from nb.check.health.diagnosis import Diagnosis
+from nb.commands.onboarding import NEXT_THINGS, next_things
+
+WELL = Diagnosis("Git", detail="2.43")
+UNKNOWN = Diagnosis("Git identity", "user.name is not set", repair="git config user.name ...")
+
+
+def test_in_a_clone_without_a_fault_the_next_things_are_work() -> None:
+    lines = next_things([WELL], fetched=True, has_report=True)
+    assert [line.split("  ")[0] for line in lines] == [
+        *("make run-notebooks", "make new-notebook NAME=…", "CONTRIBUTING.md")
+    ]
+
+
+def test_repairs_come_first_and_none_is_left_out() -> None:
+    lines = next_things([WELL, UNKNOWN], fetched=False, has_report=False)
+    assert lines[0].startswith(UNKNOWN.repair)
+    assert len(lines) == NEXT_THINGS
+
+
+def test_results_that_could_not_be_fetched_are_fetched_again() -> None:
+    assert next_things([WELL], fetched=False, has_report=False)[0].startswith("make pull")
+
+
+@given(st.integers(0, 6), st.booleans(), st.booleans())
+def test_there_are_three_things_or_as_many_as_there_are_repairs(
+    faults: int, fetched: bool, has_report: bool
+) -> None:
+    lines = next_things([UNKNOWN] * faults, fetched=fetched, has_report=has_report)
+    assert len(lines) == max(NEXT_THINGS, faults)

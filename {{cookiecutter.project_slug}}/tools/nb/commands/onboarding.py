@@ -1,0 +1,134 @@
+"""The command for a new member: from a fresh clone to the report, and the next things to do."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from nb.exit_codes import ExitCode
+from nb.git import wiring
+from nb.project import EXECUTED, NbError
+from nb.terminal import echo, secho, style
+
+if TYPE_CHECKING:
+    from nb.check.health.diagnosis import Diagnosis
+
+STEPS = ("the clone", "data and results", "health", "the report")
+NEXT_THINGS = 3
+
+
+@click.command("onboard")
+@click.option("--open/--no-open", "and_open", default=None, help="Open the report in the browser.")
+@click.pass_obj
+def onboard_command(root: Path, and_open: bool | None) -> None:
+    """Make a new clone ready, fetch results, say how to go on.
+
+    Four steps: Git's wiring; nb pull; the checks of nb doctor, your identity and the storage among
+    them; the report, which opens on a terminal. A step that fails does not keep the next from
+    running. Safe to repeat. `make onboard` makes the environment first. Exits with 1 if anything
+    is left to repair.
+
+    \b
+    Examples:
+      nb onboard
+      nb onboard --no-open
+    """
+    _announce(0)
+    for change in wiring.wire(root) or ["is wired"]:
+        _tell(change)
+    _announce(1)
+    fetched = _fetch(root)
+    _announce(2)
+    findings = _health(root)
+    _announce(3)
+    _report(root, sys.stdout.isatty() if and_open is None else and_open)
+    secho("\nNext:", bold=True)
+    for line in next_things(findings, fetched=fetched, has_report=_has_copies(root)):
+        echo(f"  {line}")
+    if not fetched or any(finding.problem for finding in findings):
+        raise click.exceptions.Exit(ExitCode.FAILED)
+
+
+def next_things(findings: list[Diagnosis], *, fetched: bool, has_report: bool) -> list[str]:
+    """Return the next things to do, the repairs first.
+
+    Args:
+        findings: the findings of the health checks.
+        fetched: whether data and results are here.
+        has_report: whether there is an executed copy.
+    """
+    repairs = [f"{f.repair:25} {f.problem}" for f in findings if f.problem and f.repair]
+    pull = [] if fetched or repairs else [f"{'make pull':25} fetch data and results again"]
+    runs = {
+        True: f"{'make run-notebooks':25} see that nothing is stale",
+        False: f"{'nb run --force':25} run the notebooks once here: the report is made of that",
+    }
+    rest = [
+        runs[has_report],
+        f"{'make new-notebook NAME=…':25} begin a notebook of your own",
+        f"{'CONTRIBUTING.md':25} how this team works",
+    ]
+    return [*repairs, *pull, *rest][: max(NEXT_THINGS, len(repairs))]
+
+
+def _announce(step: int) -> None:
+    secho(f"{step + 1}/{len(STEPS)} {STEPS[step]}", bold=True)
+
+
+def _tell(line: str) -> None:
+    echo(f"    {line}")
+
+
+def _health(root: Path) -> list[Diagnosis]:
+    from nb.check.doctor import examine
+
+    findings = list(examine(root))
+    wrong = [finding for finding in findings if finding.problem]
+    for finding in wrong:
+        _tell(f"{style('✗', fg='red')} {finding.name}: {finding.problem}")
+    _tell(f"{len(findings) - len(wrong)} of {len(findings)} checks are well")
+    return findings
+
+
+def _fetch(root: Path) -> bool:
+    """Fetch data and results; return whether all that was pushed is here."""
+    from nb.notebook import fingerprints
+    from nb.pipeline.storage import pull_results
+
+    if not any(_locks(root)):
+        _tell("nobody has run the pipeline yet, so there is nothing to fetch")
+        return True
+    try:
+        fingerprints.refresh(root)
+        count = pull_results(root, _tell)
+    except NbError as error:
+        _tell(f"{style('✗', fg='red')} {error}")
+        return False
+    _tell(f"fetched {count} files" if count else "everything is here already")
+    return True
+
+
+def _locks(root: Path) -> Iterator[Path]:
+    """Yield the files that name data in the storage: `dvc.lock`, and those of `dvc add`."""
+    yield from (path for path in (root / "dvc.lock",) if path.is_file())
+    yield from (root / "data").rglob("*.dvc")
+
+
+def _report(root: Path, and_open: bool) -> None:
+    from nb.report import build
+
+    index = build(root)
+    if index is None:
+        _tell("it is made of executed copies, and no notebook was run here yet")
+        return
+    _tell(index.relative_to(root).as_posix())
+    if and_open:
+        click.launch(index.as_uri())
+
+
+def _has_copies(root: Path) -> bool:
+    return any((root / EXECUTED).glob("*.ipynb"))
