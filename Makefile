@@ -5,6 +5,8 @@ DEMO := build/demo
 BENCH := --publish
 # What is generated with Jinja in it is linted by the generated project's own rules, in the tests.
 CODE := --config pyproject.toml template_answers.py hooks documentation tests benchmarks '{{cookiecutter.project_slug}}/tools'
+# What runs on every system.
+EVERYWHERE := template_answers.py hooks '{{cookiecutter.project_slug}}/tools'
 
 # The programs of the environment come first; bytecode and downloads stay out of the tree that is
 # copied into every generated project.
@@ -79,8 +81,9 @@ docs: $(READY) ## Build the documentation site, build/docs; dead links and orpha
 docs-serve: $(READY) ## Show the documentation site, and again at each change
 	PYTHONPATH=.:'{{cookiecutter.project_slug}}/tools' mkdocs serve --open
 
-lint: $(READY) ## Check code and types
+lint: $(READY) ## Check code and types, those of other systems, too
 	ruff check $(CODE) && ruff format --check $(CODE) && mypy
+	mypy --platform darwin $(EVERYWHERE) && mypy --platform win32 $(EVERYWHERE)
 
 format: $(READY) ## Format the code
 	ruff check --fix --exit-zero $(CODE) && ruff format $(CODE)

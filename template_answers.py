@@ -10,8 +10,10 @@ from __future__ import annotations  # older versions of Python come as far as th
 import hashlib
 import json
 import keyword
+import os
 import posixpath
 import re
+import subprocess
 import sys
 import unicodedata
 from collections.abc import Collection, Mapping
@@ -27,6 +29,8 @@ from jinja2.runtime import Context
 
 # Found while the template is loaded: cookiecutter changes the working directory later.
 FOLDER = Path(__file__).resolve().parent
+# An address of a template that is not a folder: a URL, `git@host:…`, or an abbreviation as `gh:`.
+ELSEWHERE = r"\w[\w+.-]+:|[\w.-]+@[\w.-]+:"
 OLDEST_COOKIECUTTER = (2, 1)
 OLDEST_PYTHON = (3, 10)
 # Copied as they are: braces mean something else in them. cookiecutter's `_copy_without_render`
@@ -44,7 +48,7 @@ PLACEHOLDER = "project_package"
 QUESTIONS = {
     question: default
     for question, default in json.loads(
-        Path(__file__).with_name("cookiecutter.json").read_text(encoding="utf-8")
+        (FOLDER / "cookiecutter.json").read_text(encoding="utf-8")
     ).items()
     if not question.startswith("_")
 }
@@ -266,6 +270,62 @@ def guide(_: str) -> str:
     return "\n\n".join(f"<!-- {name} -->\n{text}" for name, text in zip(names, texts, strict=True))
 
 
+def record(answers: Mapping[str, Any]) -> str:
+    """Return the record of a project's template and answers, in cruft's format.
+
+    Entries that name folders of this machine are left out, as cruft does.
+    """
+    place = str(answers["_template"])
+    # A template that was unpacked inside somebody's repository is not part of that.
+    is_tracked = bool(_git("ls-files", "--error-unmatch", "--", "cookiecutter.json"))
+    commit = _git("rev-parse", "HEAD") if is_tracked else ""
+    template = _address(place) if commit else _without_secrets(_last_part(place))
+    here = ("_output_dir", "_repo_dir", "_checkout")
+    kept = {key: value for key, value in answers.items() if key not in here}
+    content = {
+        "template": template,
+        "commit": commit or None,
+        "checkout": answers.get("_checkout"),
+        "context": {"cookiecutter": {**kept, "_template": template, "_commit": commit or None}},
+        "directory": (commit and _git("rev-parse", "--show-prefix").rstrip("/")) or None,
+    }
+    return json.dumps(content, ensure_ascii=False, indent=2)
+
+
+def _git(*arguments: str) -> str:
+    """Return the output of Git in the template's folder; empty if Git fails or is not there."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    command = ["git", "-C", str(FOLDER), *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", env=environment)
+    except (OSError, UnicodeError):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def _address(place: str) -> str:
+    """Return where others find the template: the origin of a clone, if it has this commit."""
+    origin = _git("remote", "get-url", "origin")
+    if re.match(ELSEWHERE, place):
+        return _without_secrets(origin or place)
+    is_shared = re.match(ELSEWHERE, origin) and not origin.startswith("file:")
+    if is_shared and _git("branch", "--remotes", "--contains", "HEAD"):
+        return _without_secrets(origin)
+    return _git("rev-parse", "--show-toplevel")
+
+
+def _last_part(place: str) -> str:
+    """Return the name of a folder or archive, which no other machine has in the same place."""
+    return place if re.match(ELSEWHERE, place) else Path(FOLDER.parent, place).resolve().name
+
+
+def _without_secrets(address: str) -> str:
+    """Drop user, password and query of a web address; `git@` of SSH is no secret."""
+    if re.match(r"https?://", address):
+        return re.sub(r"^(https?://)[^/]*@", r"\1", re.split(r"[?#]", address)[0])
+    return re.sub(r"^(\w+://[^/@:]*):[^/@]*@", r"\1@", address)
+
+
 YES = ("1", "true", "t", "yes", "y", "on")
 NO = ("0", "false", "f", "no", "n", "off")
 CHECKS = {
@@ -385,7 +445,7 @@ class Answers(Extension):
         refuse_old_versions(cookiecutter.__version__, sys.version_info[:3])
         super().__init__(environment)
         forms = (package_name, storage_url, dvc_requirement, ibis_requirement, quoted, markdown)
-        functions = (*forms, guide, manifest, template_folder)
+        functions = (*forms, guide, manifest, record, template_folder)
         environment.filters.update({function.__name__: function for function in functions})
         environment.trim_blocks = environment.lstrip_blocks = True
         environment.context_class = CheckedContext

@@ -19,6 +19,7 @@ PAGE = TEMPLATE / "docs/why/architecture.md"
 FLOORS = (
     "cli",
     "commands",
+    "adoption",
     "authoring",
     "report",
     "experiments",
@@ -31,6 +32,7 @@ FLOORS = (
     "execution",
     "workcopy",
     "declaration",
+    "update",
     "git",
     "notebook",
     "processes",

@@ -15,14 +15,16 @@ from typing import Any
 
 import pytest
 from conftest import TEMPLATE, Project
+from nb.adoption import overview
 from nb.check.health import tooling
 from nb.git import sync
 from nb.notebook import fingerprints
 from nb.pipeline import uptodate
 from nb.project import NbError
 from nb.report import pages
-from nb.run import record
+from nb.run import executed_copies, record
 from nb.tracing import contract
+from nb.update import merging, provenance
 
 PAGE = TEMPLATE / "docs/reference/formats.md"
 TOOLS = TEMPLATE / "{{cookiecutter.project_slug}}" / "tools"
@@ -70,10 +72,14 @@ def test_the_page_lists_each_file_of_a_project_that_ran(ready: Project) -> None:
     [
         (tooling.MANIFEST_SCHEMA, "`tools/manifest.json`"),
         (uptodate.STAMP_SCHEMA, "`.nb/stamp.json`"),
+        (executed_copies.COPY_SCHEMA, "`.nb/executed/*.json`"),
         (pages.NOTE_SCHEMA, "`.nb/report/*.json`"),
+        (overview.OVERVIEW_SCHEMA, "`.nb/adoption.json`"),
         (contract.VERIFY_SCHEMA, "`.nb/verify/contracts.json`"),
         (contract.VERIFY_SCHEMA, "`.nb/verify/reports/*.json`"),
         (record.RECORD_SCHEMA, "`reports/runs/*.json`"),
+        (provenance.NEWEST_SCHEMA, "`.nb/template.json`"),
+        (merging.STATE_SCHEMA, "`.git/nb-update.json`"),
     ],
 )
 def test_the_page_tells_the_number_of_each_format(number: int, name: str) -> None:
@@ -118,6 +124,16 @@ def test_a_run_record_of_another_version_counts_for_nothing(tmp_path: Path) -> N
         assert record.learnt(tmp_path) == ({}, {})
         record.close_dead_records(tmp_path)
         assert path.read_text() == text
+
+
+def test_a_newest_version_of_another_format_is_unknown(tmp_path: Path) -> None:
+    known = provenance.Provenance("t", "old", {}, "", {})
+    provenance.remember_newest(tmp_path, "abcdefgh", "2.0")
+    assert provenance.newer_version(tmp_path, known) == "2.0 (abcdefg)"
+    path = tmp_path / provenance.NEWEST_KNOWN
+    for text in versions(json.loads(path.read_text())):
+        write(path, text)
+        assert provenance.newer_version(tmp_path, known) == ""
 
 
 def test_a_page_of_another_version_is_outdated(tmp_path: Path) -> None:

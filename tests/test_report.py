@@ -325,6 +325,21 @@ def test_documents_are_one_file_without_what_is_hidden(ready: Project, tmp_path:
     assert list((tmp_path / "markdown_files").glob("*.png"))
 
 
+@pytest.mark.parametrize("kind", ["html", "slides", "markdown"])
+def test_a_document_without_outputs_says_so_and_is_a_warning(
+    ready: Project, tmp_path: Path, kind: str
+) -> None:
+    source, target = tmp_path / "plain.ipynb", tmp_path / "made"
+    source.write_text(notebook(markdown("# Title")))
+    command = ("nb", "export", str(source), "--to", kind, "-o", str(target))
+    ready.run(*command)
+    assert "without outputs" not in target.read_text("utf-8")
+    source.write_text(notebook(markdown("# Title"), code("1 + 1")))
+    assert "has no outputs; run and save the notebook first" in ready.run(*command, code=1)
+    assert "is shown without outputs" in target.read_text("utf-8")
+    ready.run(*command[:4], "script", *command[5:])
+
+
 def test_a_document_of_a_name_is_made_of_its_executed_copy(ready: Project) -> None:
     said = ready.run("nb", "export", "20-features", "--to", "html")
     assert said == "reports/documents/20-features.html\n"

@@ -315,6 +315,13 @@ def notebooks_run(said: str) -> int:
     return said.count("papermill notebooks/")
 
 
+def site_of(project: Path) -> dict[str, bytes]:
+    """Return the files of a site by path."""
+    site = project / "reports" / "site"
+    files = [path for path in site.rglob("*") if path.is_file()]
+    return {path.relative_to(site).as_posix(): path.read_bytes() for path in files}
+
+
 # What is shared ----------------------------------------------------------------------------------
 
 
@@ -392,6 +399,29 @@ def place_in(place: Place, url: str) -> Place:
 
 
 # What goes wrong ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["folder", "s3"])
+def test_a_clone_shows_the_same_site_without_a_run(
+    places: Callable[[str], Place],
+    owner: Callable[[Place], Clone],
+    clone: Cloning,
+    stored: Project,
+    kind: str,
+) -> None:
+    place = places(kind)
+    first = owner(place)
+    for folder in ("reports/notebooks", "reports/runs", ".nb/executed"):
+        shutil.copytree(stored.path / folder, first.path / folder, dirs_exist_ok=True)
+    first.run("nb", "push")
+    first.run("nb", "report")
+    second = clone("elsewhere/owner", place)
+    second.run("nb", "pull")
+    second.run("nb", "report")
+    ours, theirs = (site_of(made.path) for made in (second, first))
+    assert len([name for name in ours if name.startswith("notebooks/")]) == 5
+    assert ours == theirs
+    assert notebooks_run(second.run("nb", "run")) == 0
 
 
 @pytest.mark.parametrize("kind", REMOTE)

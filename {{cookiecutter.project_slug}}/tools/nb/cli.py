@@ -24,6 +24,7 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
         "guide": ("help",),
     },
     "From exploratory to production": {
+        "adopt": ("adopt",),
         "notebooks": ("promote", "duplicates", "extract"),
         "results": ("trace",),
     },
@@ -32,7 +33,10 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
         "experiments": ("experiment", "experiments"),
         "running": ("clean",),
     },
-    "Team and Git": {"clone": ("setup", "doctor", "pull", "push", "sync", "resolve")},
+    "Team and Git": {
+        "clone": ("setup", "doctor", "pull", "push", "sync", "resolve"),
+        "updating": ("update",),
+    },
     "Machines": {"running": ("stages", "task", "assemble"), "clone": ("workflows",)},
     "Plumbing, called by Git, DVC and hooks": {
         "commit": ("commit-checks",),
@@ -122,8 +126,21 @@ class Commands(click.Group):
             ctx.exit(ExitCode.FAILED)
 
 
+def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if not wanted:
+        return
+    from nb.update.provenance import tooling_version, version_line
+
+    try:
+        line = version_line(find_root())
+    except NbError:  # outside a project
+        line = tooling_version()
+    echo(f"nb, version {line}")
+    ctx.exit()
+
+
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="nb-tools", prog_name="nb")
+@click.option("--version", is_flag=True, is_eager=True, callback=_print_version, expose_value=False)
 @click.pass_context
 def main(ctx: click.Context) -> None:
     """Run, check and version the notebooks of this project.

@@ -5,6 +5,8 @@ Standard library only.
 
 from __future__ import annotations
 
+import signal
+import sys
 from enum import IntEnum
 
 # Shells, and all that follow their custom, add the number of the signal that ended a process.
@@ -55,6 +57,8 @@ ENDED_FROM_OUTSIDE = (ExitCode.HUNG_UP, ExitCode.INTERRUPTED, ExitCode.TERMINATE
 
 def after_signal(number: int) -> int:
     """Return the exit code that tells of a signal."""
+    if sys.platform == "win32" and number == signal.SIGBREAK:  # the window was closed, too
+        return ExitCode.INTERRUPTED
     return FIRST_SIGNAL + number
 
 

@@ -17,10 +17,18 @@ from .health.environment import ENVIRONMENT_CHECKS
 from .health.pipeline import PIPELINE_CHECKS
 from .health.repository import GIT_CHECKS
 from .health.skipped import ADD_LINES, skipped_files
+from .health.template import template
 from .health.tooling import tooling
 
 # In an order in which problems can be repaired.
-CHECKS = (*ENVIRONMENT_CHECKS, *GIT_CHECKS, *PIPELINE_CHECKS, skipped_files, tooling)
+CHECKS = (
+    *ENVIRONMENT_CHECKS,
+    *GIT_CHECKS,
+    *PIPELINE_CHECKS,
+    skipped_files,
+    tooling,
+    template,
+)
 
 
 def examine(root: Path) -> Iterator[Diagnosis]:
@@ -48,12 +56,12 @@ def repair(root: Path, findings: list[Diagnosis]) -> list[str]:
             wiring.wire(root)
         elif command == ADD_LINES:
             add_missing(root)
-        elif subprocess.call(_portable(root, command), cwd=root):
+        elif subprocess.call(portable_command(root, command), cwd=root):
             raise NbError(f"{command} failed; its message is above.")
     return list(commands)
 
 
-def _portable(root: Path, command: str) -> list[str]:
+def portable_command(root: Path, command: str) -> list[str]:
     """Return the commands of a Makefile task, for machines without make."""
     if command != SETUP:
         name, *arguments = command.split()

@@ -15,17 +15,16 @@ from pathlib import Path
 from typing import Any
 
 from nb.declaration.reader import PLACEHOLDER, Entry, as_glob, read_entries
-from nb.exit_codes import ExitCode
 from nb.notebook.config import read_config
 from nb.notebook.content import Sources
 from nb.notebook.parameters import TAG, CellError, Parameter, read_parameters
-from nb.project import CONFIG, NbError
+from nb.project import CONFIG, read_pyproject
 from nb.refactoring.duplicates import Duplicate
 
 from .names import bound_names
 from .reads import SharedFiles
 from .repeated import duplicates_of
-from .settings import PYPROJECT, CheckSettings, read_check_settings
+from .settings import CheckSettings, read_check_settings
 from .source import CheckedCell, Document, parse_python
 
 # Every kernel has it.
@@ -79,17 +78,7 @@ class Facts:
     @cached_property
     def project(self) -> dict[str, Any]:
         """The content of `pyproject.toml`."""
-        if sys.version_info >= (3, 11):
-            import tomllib
-        else:
-            import tomli as tomllib
-        try:
-            content: dict[str, Any] = tomllib.loads((self.root / PYPROJECT).read_text("utf-8"))
-            return content
-        except (OSError, ValueError) as error:
-            raise NbError(
-                f"{PYPROJECT} cannot be read: {' '.join(str(error).split())}", ExitCode.USAGE
-            ) from None
+        return read_pyproject(self.root)
 
     @cached_property
     def settings(self) -> CheckSettings:

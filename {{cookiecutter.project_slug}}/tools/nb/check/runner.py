@@ -15,14 +15,14 @@ from typing import Any
 from nb.declaration.reader import FILE
 from nb.exit_codes import ExitCode
 from nb.notebook.content import load_json, parse_notebook, production_notebooks, read_notebook_text
-from nb.project import CONFIG, PRODUCTION, NbError, read_regular
+from nb.project import CONFIG, PRODUCTION, PYPROJECT, NbError, read_regular
 
 from . import cache, rules
 from .facts import Facts
 from .findings import EVERY, PIPELINE, UNPARSED, UNREADABLE, Finding, Place
 from .model import RULES, Rule, rule, rules_of
 from .repeated import outlines_of
-from .settings import PYPROJECT, CheckSettings
+from .settings import CheckSettings
 from .source import Document, cells_of, named_language, syntax_error
 
 NOTEBOOK_FOLDERS = Path("notebooks")

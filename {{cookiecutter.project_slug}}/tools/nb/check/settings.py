@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from nb.exit_codes import ExitCode
-from nb.project import NbError
+from nb.project import PYPROJECT, NbError
 
-PYPROJECT = "pyproject.toml"
 TABLE = "tool.nb.check"
 
 

@@ -123,16 +123,23 @@ def _fail_with(problems: list[str]) -> None:
 @click.command("push")
 @click.pass_obj
 def push_command(root: Path) -> None:
-    """Send results, tracked data and the run cache to the storage.
+    """Send results, executed copies and the run cache to the storage.
 
-    With the run cache others can take results instead of computing them: nb run --pull. What is
-    there already is not sent again, so after an interruption a second push sends the rest. Exits
-    with 1 if files that dvc.lock names are neither here nor in the storage; the others are sent.
+    Tracked data (dvc add) is sent, too. With the run cache others can take results instead of
+    computing them: nb run --pull. With the executed copies and the records of their runs, a clone
+    shows the same report. What is there already is not sent again, so after an interruption a
+    second push sends the rest. Exits with 1 if files that dvc.lock names are neither here nor in
+    the storage; the others are sent.
     """
     from nb.pipeline.storage import push_results as send
+    from nb.run.executed_copies import push_copies
 
-    count = send(root, lambda line: echo(f"nb: {line}"))
+    count = send(root, _note) + push_copies(root, _note)
     echo(f"Sent {count} files." if count else "Everything is in the storage already.")
+
+
+def _note(line: str) -> None:
+    echo(f"nb: {line}")
 
 
 @click.command("pull")
@@ -141,13 +148,15 @@ def pull_command(root: Path) -> None:
     """Fetch results and data that dvc.lock names from the storage.
 
     The run cache comes, too: results that anybody has computed and pushed are restored when inputs
-    and parameters are the same.
+    and parameters are the same. So do the executed copies, if they were pushed: nb report then
+    shows the pages of the machine that ran.
     """
     from nb.notebook import fingerprints
     from nb.pipeline.storage import pull_results as fetch
+    from nb.run.executed_copies import pull_copies
 
     fingerprints.refresh(root)
-    count = fetch(root, lambda line: echo(f"nb: {line}"))
+    count = fetch(root, _note) + pull_copies(root, _note)
     echo(f"Fetched {count} files." if count else "Everything is here already.")
 
 
@@ -200,7 +209,10 @@ def sync_command(root: Path, command: tuple[str, ...]) -> None:
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @click.pass_obj
 def hook_command(root: Path, kind: str, arguments: tuple[str, ...]) -> None:
-    """Run the checks of a Git hook, with outputs set aside: pre-commit resets unstaged changes."""
+    """Run the checks of a Git hook.
+
+    Outputs are set aside meanwhile: pre-commit resets unstaged changes.
+    """
     from nb.git.subfolder import pre_commit_config
     from nb.git.sync import everywhere_kept
 
@@ -246,9 +258,10 @@ def merge_lock_command(base: Path, ours: Path, theirs: Path) -> None:
 @click.command("workflows")
 @click.pass_obj
 def workflows_command(root: Path) -> None:
-    """Write the GitHub workflows of a project in a folder to the top of the repository.
+    """Copy the workflows to the top of the repository.
 
-    GitHub reads only those. Files that are there already stay as they are.
+    GitHub reads only those; a project in a folder of a repository has its own below. Files that are
+    there already stay as they are.
 
     \b
     Example:

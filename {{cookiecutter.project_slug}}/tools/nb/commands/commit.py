@@ -73,9 +73,10 @@ COMMIT_CHECKS = (
 @click.argument("files", nargs=-1)
 @click.pass_obj
 def commit_checks_command(root: Path, files: tuple[str, ...]) -> None:
-    """Check the staged FILES for outputs, broken rules and credentials.
+    """Check the files of a commit.
 
-    Nothing is changed. Python starts once for the three. SKIP, the variable of pre-commit, leaves out checks by name.
+    FILES must hold no outputs of notebooks, break no rule and show no credentials; nothing is
+    changed. SKIP, the variable of pre-commit, leaves out checks by name.
 
     \b
     Example:

@@ -17,7 +17,7 @@ from nb.terminal import echo, is_colored, style
 
 # Written by the template: pages one after another, each below a comment with its name.
 GUIDE = Path(project.__file__).with_name("guide.md")
-PAGE = re.compile(r"^<!-- ([\w-]+)/([\w-]+)\.md -->\n", re.M)
+PAGE_MARK = re.compile(r"^<!-- ([\w-]+)/([\w-]+)\.md -->\n", re.M)
 TITLES = {"how-to": "How to", "reference": "Reference", "help": "When something is wrong"}
 IMAGE = re.compile(r"!\[[^]]*\]\([^)]*\)\n?")
 LINK = re.compile(r"\[([^]]+)\]\(([^)\s]*)\)")
@@ -62,7 +62,7 @@ def read_guide() -> dict[str, tuple[str, str]]:
         NbError: if the guide is not there.
     """
     try:
-        parts = PAGE.split(GUIDE.read_text(encoding="utf-8"))
+        parts = PAGE_MARK.split(GUIDE.read_text(encoding="utf-8"))
     except OSError as error:
         raise NbError(f"the guide is not there; read {documentation()}") from error
     return {

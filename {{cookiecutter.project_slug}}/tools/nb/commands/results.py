@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 import click
 
-from nb.project import CONFIG, NbError
+from nb.project import CONFIG, PRODUCTION, NbError
 from nb.terminal import echo
 
 from . import print_table
@@ -158,8 +158,9 @@ def trace_command(root: Path, notebook: str, as_json: bool) -> None:
 def report_command(root: Path, and_open: bool) -> None:
     """Make the site of results: reports/site.
 
-    An index of the pipeline, its metrics, plots and runs, and a page per executed copy. Only pages
-    whose executed copy changed are made anew. `nb run` calls this at its end.
+    An index of the pipeline, its metrics, plots and runs, and a page per executed copy, of whatever
+    is here: in a new clone, `nb pull` brings the copies first. Only pages whose executed copy
+    changed are made anew. `nb run` calls this at its end.
 
     \b
     Examples:
@@ -169,9 +170,6 @@ def report_command(root: Path, and_open: bool) -> None:
     from nb.report import build
 
     index = build(root)
-    if index is None:
-        problem = "there is no executed copy to report on"
-        raise NbError(f"{problem}; nb run makes them, nb run --force even if nothing changed")
     echo(f"Report: {index.relative_to(root).as_posix()}")
     if and_open:
         click.launch(index.as_uri())
@@ -197,7 +195,8 @@ def export_command(
 
     NOTEBOOK is a path, or the name of an executed copy or a production notebook. Cells tagged
     hide-input are shown without their code, cells tagged remove-cell not at all. A PDF needs
-    Chromium, Chrome or Edge; nothing needs a network.
+    Chromium, Chrome or Edge; nothing needs a network. Exits with 1 if there are no outputs to show:
+    the document is written all the same, and begins with that.
 
     \b
     Examples:
@@ -210,8 +209,11 @@ def export_command(
 
     path = find_executed(root, notebook, kind)
     target = output or root / DOCUMENTS / f"{path.stem}.{SUFFIXES[kind]}"
-    write_document(path, kind, target, no_input=no_input)
-    shown_type = target.resolve()
-    echo(
-        shown_type.relative_to(root).as_posix() if shown_type.is_relative_to(root) else str(target)
-    )
+    is_complete = write_document(path, kind, target, no_input=no_input)
+    place = target.resolve()
+    shown = place.relative_to(root).as_posix() if place.is_relative_to(root) else str(target)
+    echo(shown)
+    if not is_complete:
+        is_production = path.is_relative_to(root / PRODUCTION)
+        advice = "nb pull fetches its executed copy, nb run -f makes it" if is_production else ""
+        raise NbError(f"{shown} has no outputs; {advice or 'run and save the notebook first'}")

@@ -125,9 +125,9 @@ def _run(root: Path, options: Options, *, as_json: bool, where: Path = Path()) -
         return
     if find_repository(root):
         wiring.settle_lock(root)
-    index = report.build(root)
+    report.build(root)
     done.remember([path.as_posix() for path in (EXECUTED, SITE)])
-    _print_end(done.record, index and where / INDEX, as_json=as_json, where=where)
+    _print_end(done.record, where / INDEX, as_json=as_json, where=where)
 
 
 def _nothing_yet(root: Path) -> str:
@@ -176,8 +176,6 @@ def _print_end(done: RunRecord, index: Path | None, *, as_json: bool, where: Pat
         secho(f"Report: {index.as_posix()}", bold=True)
     if done.exit_code:
         raise NbError(done.problem(where), done.exit_code)
-    if not index and not as_json and any(stage.notebook for stage in done.stages):
-        echo("There is no executed copy, so there is no report; `nb run --force` makes both.")
 
 
 @click.command("task")

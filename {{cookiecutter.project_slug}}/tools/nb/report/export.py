@@ -65,8 +65,10 @@ def find_executed(root: Path, name: str, kind: str) -> Path:
         raise
 
 
-def export_document(path: Path, kind: str, target: Path, *, no_input: bool) -> None:
-    """Write a document.
+def export_document(path: Path, kind: str, target: Path, *, no_input: bool) -> bool:
+    """Write a document; return whether the notebook has outputs to show, or needs none.
+
+    A document without outputs begins with a sentence that says so.
 
     Args:
         path: the notebook.
@@ -82,6 +84,11 @@ def export_document(path: Path, kind: str, target: Path, *, no_input: bool) -> N
         raise NbError("a script without its input is empty; leave out --no-input.", ExitCode.USAGE)
     code = pages.LEFT_OUT if no_input else pages.SHOWN
     notebook = pages.read_executed(path)
+    is_complete = kind == "script" or _has_outputs(notebook)
+    if not is_complete:
+        _tell_of_missing_outputs(notebook, path)
+    if kind == "script":
+        _comment_raw_cells(notebook)
     if kind in ("markdown", "script"):
         _convert(notebook, kind, target, no_input=no_input)
     elif kind == "slides":
@@ -90,6 +97,20 @@ def export_document(path: Path, kind: str, target: Path, *, no_input: bool) -> N
         _print(_document(notebook, path, code), target)
     else:
         write_whole(target, _document(notebook, path, code))
+    return is_complete
+
+
+def _has_outputs(notebook: Any) -> bool:
+    """Return whether a notebook has an output, or no code that could have any."""
+    code = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
+    return not code or any(cell.outputs for cell in code)
+
+
+def _tell_of_missing_outputs(notebook: Any, path: Path) -> None:
+    from nbformat.v4 import new_markdown_cell
+
+    note = f"**`{path.name}` is shown without outputs: there is no executed copy.**"
+    notebook.cells.insert(0, new_markdown_cell(note))  # type: ignore[no-untyped-call]
 
 
 def _document(notebook: Any, path: Path, code: str) -> str:
@@ -148,6 +169,13 @@ def _convert(notebook: Any, kind: str, target: Path, *, no_input: bool) -> None:
     for name, content in found.get("outputs", {}).items():
         write_whole(target.parent / name, content)
     write_whole(target, text)
+
+
+def _comment_raw_cells(notebook: Any) -> None:
+    """Make comments of raw cells, such as the front matter of nbdev and Quarto: no Python."""
+    for cell in notebook.cells:
+        if cell.cell_type == "raw":
+            cell.source = "\n".join(f"# {line}".rstrip() for line in cell.source.split("\n"))
 
 
 def find_browser() -> str | None:

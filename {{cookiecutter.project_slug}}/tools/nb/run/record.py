@@ -10,6 +10,8 @@ import json
 import os
 import time
 from collections.abc import Iterator
+from contextlib import suppress
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import cache
@@ -88,14 +90,22 @@ class StageRecord:
     parameters: dict[str, Any] = field(default_factory=dict)
 
 
-class StageLines:
-    """Lines of stages in the JSON of a record, made anew only where a stage has changed.
+class RecordLines:
+    """Lines of the JSON of a record, made anew only where a value or a stage has changed.
 
     A run of n stages writes its record some 2 n times, each time with the lines of all stages.
     """
 
     def __init__(self) -> None:
         self._known: dict[str, tuple[dict[str, Any], str]] = {}
+        self._head: tuple[dict[str, Any], str] = {}, ""
+
+    def head(self, values: dict[str, Any]) -> str:
+        """Return the lines of the other values of a record, without secrets."""
+        if self._head[0] != values:
+            text = json.dumps(_mask().tree(values), indent=2, default=str)
+            self._head = deepcopy(values), text
+        return self._head[1]
 
     def of(self, stage: StageRecord) -> str:
         """Return the line of a stage, without secrets."""
@@ -128,13 +138,13 @@ class RunRecord:
     metrics: dict[str, dict[str, float]] = field(default_factory=dict)
     schema: int = RECORD_SCHEMA
 
-    def save(self, root: Path, lines: StageLines | None = None) -> None:
+    def save(self, root: Path, lines: RecordLines | None = None) -> None:
         """Write the record; a reader sees the old or the new record, never a part."""
-        write_whole(root / RUNS / f"{self.id}.json", self._json(lines or StageLines()))
+        write_whole(root / RUNS / f"{self.id}.json", self._json(lines or RecordLines()))
 
-    def _json(self, lines: StageLines) -> str:
+    def _json(self, lines: RecordLines) -> str:
         """Return JSON with a line per stage."""
-        head = json.dumps(_mask().tree({**vars(self), "stages": None}), indent=2, default=str)
+        head = lines.head({**vars(self), "stages": None})
         stages = ",\n".join(map(lines.of, self.stages))
         return head.replace('\n  "stages": null', f'\n  "stages": [\n{stages}\n  ]') + "\n"
 
@@ -190,7 +200,7 @@ class RunJournal:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._lines = StageLines()
+        self._lines = RecordLines()
 
     def save(self, record: RunRecord) -> None:
         """Write the record."""
@@ -318,15 +328,42 @@ def seconds_of(moment: str) -> float:
     return datetime.fromisoformat(moment).timestamp()
 
 
+def read_record(text: str | bytes) -> RunRecord | None:
+    """Return the record in a text; None if the text is none of this version, or is damaged."""
+    try:
+        content = parse_json(text)
+        if content["schema"] != RECORD_SCHEMA:
+            return None
+        stages = [StageRecord(**stage) for stage in content.pop("stages")]
+        record = RunRecord(**content, stages=stages)
+        return record if _is_whole(record) else None
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
+
+
+def _is_whole(record: RunRecord) -> bool:
+    """Return whether times and figures are such: records also come from the storage."""
+    figures = [record.seconds]
+    times = [record.started, record.ended]
+    for stage in record.stages:
+        figures += [stage.seconds, stage.cpu_seconds, stage.peak_memory]
+        times += [stage.started, stage.ended]
+    are_times = all(datetime.fromisoformat(time).tzinfo for time in times if time)
+    texts = [record.id, record.state, *(x for s in record.stages for x in (s.name, s.state))]
+    numbers = [figure for figure in figures if figure is not None]
+    return (
+        are_times
+        and all(isinstance(text, str) for text in texts)
+        and all(isinstance(number, int | float) for number in numbers)
+        and all(isinstance(stage.parameters, dict) for stage in record.stages)
+        and all(isinstance(numbers, dict) for numbers in record.metrics.values())
+    )
+
+
 def _read(paths: list[Path]) -> Iterator[RunRecord]:
     """Yield the records that this version understands."""
     for path in paths:
-        try:
-            content = parse_json(path.read_text(encoding="utf-8"))
-            if content["schema"] != RECORD_SCHEMA:
-                continue
-            stages = [StageRecord(**stage) for stage in content.pop("stages")]
-            record = RunRecord(**content, stages=stages)
-        except (OSError, ValueError, TypeError, KeyError, AttributeError):
-            continue
-        yield record
+        with suppress(OSError, ValueError):
+            record = read_record(path.read_text(encoding="utf-8"))
+            if record:
+                yield record

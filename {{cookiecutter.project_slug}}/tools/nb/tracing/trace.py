@@ -241,7 +241,9 @@ def _accesses(
         access
         for name, ways in sorted(kinds.items())
         if name in before or name in after  # a file that came and went is nobody's input or output
-        for access in [_access(name, ways, name in before, name in changed)]
+        # Of system calls it is known whose they are: another program made the file meanwhile.
+        for foreign in [view == STRACE and not any("write" in kinds for kinds in ways.values())]
+        for access in [_access(name, ways, name in before or foreign, name in changed)]
         if access.reads or access.writes
     ]
 

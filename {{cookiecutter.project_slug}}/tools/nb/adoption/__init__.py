@@ -1,0 +1,1 @@
+"""Adoption of existing notebooks: brought in as a whole, tried, and put in an order to promote."""

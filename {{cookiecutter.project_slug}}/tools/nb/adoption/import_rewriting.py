@@ -1,0 +1,95 @@
+"""Rewritten imports of modules that move from beside notebooks to the package.
+
+Standard library only. Everything but the replaced statements keeps every character.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Mapping
+
+from nb.notebook.magics import mask
+
+# Begin and end in bytes, and the new text.
+Edit = tuple[int, int, str]
+
+
+def rewrite_imports(source: str, modules: Mapping[str, str]) -> str:
+    """Return the source of a cell or a module with imports of moved modules replaced.
+
+    Args:
+        source: the text.
+        modules: the new dotted name of each module by the name that code imports now.
+    """
+    masked = mask(source)
+    if masked is None or not modules:
+        return source
+    offsets = byte_offsets(masked.text)
+    edits: list[Edit] = []
+    for node in ast.walk(masked.tree):
+        new = _new_import(node, modules)
+        if new:
+            assert isinstance(node, ast.stmt)
+            edits.append((*byte_span(node, offsets), new))
+    return masked.unmask(with_edits(masked.text, edits))
+
+
+def _new_import(node: ast.AST, modules: Mapping[str, str]) -> str:
+    """Return the statement that takes the place of an import; empty for no change."""
+    if isinstance(node, ast.ImportFrom) and not node.level and node.module:
+        new = _moved_module(node.module, modules)
+        if not new:
+            return ""
+        names = ", ".join(map(ast.unparse, node.names))
+        return f"from {new} import {names}"
+    if not isinstance(node, ast.Import) or not any(
+        _moved_module(a.name, modules) for a in node.names
+    ):
+        return ""
+    return "; ".join(piece for alias in node.names for piece in _new_alias(alias, modules))
+
+
+def _new_alias(alias: ast.alias, modules: Mapping[str, str]) -> list[str]:
+    new = _moved_module(alias.name, modules)
+    if not new:
+        return [f"import {ast.unparse(alias)}"]
+    parent, _, last = new.rpartition(".")
+    if alias.asname or "." not in alias.name:
+        name = alias.asname or alias.name
+        return [f"from {parent} import {last}" + (f" as {name}" if name != last else "")]
+    # `import a.b` binds `a`, by which the code goes on to find `a.b`.
+    top = alias.name.partition(".")[0]
+    package = new.removesuffix(alias.name.removeprefix(top)).rpartition(".")
+    bound = f"from {package[0]} import {package[2]}"
+    return [f"import {new}", bound + (f" as {top}" if package[2] != top else "")]
+
+
+def _moved_module(name: str, modules: Mapping[str, str]) -> str:
+    parts = name.split(".")
+    for count in range(len(parts), 0, -1):
+        known = modules.get(".".join(parts[:count]))
+        if known:
+            return ".".join([known, *parts[count:]])
+    return ""
+
+
+def byte_offsets(text: str) -> list[int]:
+    """Return where each line begins, in bytes, as syntax trees count."""
+    starts = [0]
+    for line in text.encode().split(b"\n"):
+        starts.append(starts[-1] + len(line) + 1)
+    return starts
+
+
+def byte_span(node: ast.expr | ast.stmt, offsets: list[int]) -> tuple[int, int]:
+    """Return begin and end of a node, in bytes."""
+    start = offsets[node.lineno - 1] + node.col_offset
+    return start, offsets[(node.end_lineno or node.lineno) - 1] + (node.end_col_offset or 0)
+
+
+def with_edits(text: str, edits: Iterable[Edit]) -> str:
+    """Return a text with replacements made; these do not overlap."""
+    content = text.encode()
+    for start, end, new in sorted(edits, reverse=True):
+        content = content[:start] + new.encode() + content[end:]
+    return content.decode()

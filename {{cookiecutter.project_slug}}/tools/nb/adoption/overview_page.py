@@ -1,0 +1,40 @@
+"""The overview of an adoption as a page: the graph of the notebooks and the table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nb.project import write_whole
+from nb.report.charts import Node, graph
+from nb.report.files import environment, slug
+
+from .overview import RUNS, Overview
+
+# Beside the documents that `nb export` makes: the site holds results of stages alone.
+PAGE = Path("reports/documents/adoption.html")
+
+
+def write_overview_page(root: Path, overview: Overview) -> Path:
+    """Write the page and return the path."""
+    nodes = [
+        Node(
+            Path(row.notebook).stem,
+            "done" if row.state == RUNS else "failed",
+            row.readiness[:30],
+            f"#{slug(row.notebook)}",
+        )
+        for row in overview.rows
+    ]
+    edges = {
+        Path(name).stem: {Path(other).stem for other in others}
+        for name, others in overview.edges().items()
+    }
+    template = environment().get_template("adoption.html.j2")
+    text = template.render(
+        project=root.name,
+        overview=overview,
+        graph=graph(nodes, edges),
+        proposed=overview.proposed(),
+    )
+    write_whole(root / PAGE, text)
+    return root / PAGE

@@ -1,0 +1,1 @@
+"""Updates of a project from its template: the record, both renderings, and their merge by Git."""

@@ -1,0 +1,97 @@
+"""Answers of a project that has no record, read from the files that the answers once made."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from nb.project import NbError
+
+from .rendering import Answers
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+# Files that one answer makes, and the answer.
+MADE_BY = {
+    "ci": {".github/workflows/ci.yml": "GitHub", ".gitlab-ci.yml": "GitLab"},
+    "dashboard": {"app/dashboard.py": "Streamlit", "voila.json": "Voila"},
+    "scheduler": {
+        "orchestration/dagster_definitions.py": "Dagster",
+        "orchestration/airflow_dag.py": "Airflow",
+    },
+}
+# Extras of ibis-framework, and the warehouse that needs them besides DuckDB.
+WAREHOUSES = {
+    "pyspark": "Spark",
+    "postgres": "PostgreSQL",
+    "bigquery": "BigQuery",
+    "athena": "Athena",
+    "duckdb": "DuckDB",
+}
+
+
+def inferred_answers(root: Path) -> Answers:
+    """Return the answers that a project's files show.
+
+    Raises:
+        NbError: if pyproject.toml cannot be read.
+    """
+    try:
+        text = (root / "pyproject.toml").read_text(encoding="utf-8")
+        project = tomllib.loads(text).get("project", {})
+    except (OSError, ValueError) as error:
+        raise NbError(f"pyproject.toml cannot be read: {error}") from None
+    return {
+        **dict(_of_metadata(project)),
+        **dict(_of_files(root)),
+        "warehouse": _warehouse(text),
+    }
+
+
+def _of_metadata(project: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    if "name" in project:
+        yield "project_slug", str(project["name"])
+    yield "description", str(project.get("description", ""))
+    author: dict[str, Any] = next(iter(project.get("authors", [])), {})
+    yield "author", str(author.get("name", ""))
+    yield "email", str(author.get("email", ""))
+    version = re.search(r"\d+\.\d+", str(project.get("requires-python", "")))
+    if version:
+        yield "python_version", version[0]
+    license = project.get("license", "none")
+    yield "license", str(license.get("text", "none") if isinstance(license, dict) else license)
+
+
+def _of_files(root: Path) -> Iterator[tuple[str, str | bool]]:
+    title = re.match(r"# (.+)", _text(root / "README.md"))
+    if title:
+        yield "project_name", re.sub(r"\\(.)", r"\1", title[1].strip())
+    packages = [path.parent.name for path in sorted((root / "src").glob("*/paths.py"))]
+    if packages:
+        yield "package_name", packages[0]
+    manager = re.search(r"^ENVIRONMENT := (\w+)", _text(root / "Makefile"), re.MULTILINE)
+    if manager:
+        yield "environment", manager[1]
+    storage = re.search(r"^\s*url = (.+)$", _text(root / ".dvc" / "config"), re.MULTILINE)
+    if storage:
+        yield "storage", storage[1].strip(" \"'\t").removeprefix("../")
+    for question, files in MADE_BY.items():
+        yield question, next((a for name, a in files.items() if (root / name).exists()), "none")
+    yield "cloud", (root / ".devcontainer").is_dir()
+    yield "example", (root / "notebooks" / "production" / "10-ingest.ipynb").exists()
+
+
+def _warehouse(text: str) -> str:
+    found = re.search(r"ibis-framework\[([^\]]*)\]", text)
+    extras = set(re.split(r"[,\s]+", found[1])) if found else set()
+    return next((name for extra, name in WAREHOUSES.items() if extra in extras), "none")
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
