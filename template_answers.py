@@ -261,15 +261,6 @@ def manifest(_: str) -> str:
     return json.dumps(content, indent=2)
 
 
-def guide(_: str) -> str:
-    """Return the pages that `nb help` shows: those of the documentation that users need."""
-    docs = FOLDER / "docs"
-    pages = [page for folder in GUIDE_FOLDERS for page in sorted((docs / folder).glob("*.md"))]
-    texts = (page.read_text(encoding="utf-8").strip() for page in pages)
-    names = (page.relative_to(docs).as_posix() for page in pages)
-    return "\n\n".join(f"<!-- {name} -->\n{text}" for name, text in zip(names, texts, strict=True))
-
-
 def record(answers: Mapping[str, Any]) -> str:
     """Return the record of a project's template and answers, in cruft's format.
 
@@ -326,6 +317,15 @@ def _without_secrets(address: str) -> str:
     return re.sub(r"^(\w+://[^/@:]*):[^/@]*@", r"\1@", address)
 
 
+def guide(_: str) -> str:
+    """Return the pages that `nb help` shows: those of the documentation that users need."""
+    docs = FOLDER / "docs"
+    pages = [page for folder in GUIDE_FOLDERS for page in sorted((docs / folder).glob("*.md"))]
+    texts = (page.read_text(encoding="utf-8").strip() for page in pages)
+    names = (page.relative_to(docs).as_posix() for page in pages)
+    return "\n\n".join(f"<!-- {name} -->\n{text}" for name, text in zip(names, texts, strict=True))
+
+
 YES = ("1", "true", "t", "yes", "y", "on")
 NO = ("0", "false", "f", "no", "n", "off")
 CHECKS = {
@@ -371,6 +371,7 @@ def chosen(answers: Mapping[str, Any]) -> dict[str, bool]:
     example, warehouse = answers["example"], answers["warehouse"] != "none"
     return {
         "airflow": scheduler == "Airflow",
+        "citation": bool(answers["author"].strip()),
         "cloud": answers["cloud"],
         "config": example or warehouse,
         "dagster": scheduler == "Dagster",

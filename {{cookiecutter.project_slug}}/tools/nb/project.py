@@ -26,9 +26,9 @@ FINGERPRINTS = Path(".nb/fingerprints")
 EXECUTED = Path("reports/notebooks")
 SITE = Path("reports/site")
 INDEX = SITE / "index.html"
+PYPROJECT = "pyproject.toml"
 # The site of the template's documentation; each version has a folder there.
 _DOCUMENTATION = "https://org.github.io/template"
-PYPROJECT = "pyproject.toml"
 # Levels of nesting in JSON and YAML: far more than anybody writes, far less than Python can visit.
 DEEPEST = 100
 # The projects whose lock for edits this process holds.

@@ -105,7 +105,7 @@ for (const figure of document.querySelectorAll("figure.scatter")) {
   draw();
 }
 // A frame is as high as what it holds, up to a screen.
-for (const frame of document.querySelectorAll("iframe")) {
+for (const frame of document.querySelectorAll("iframe:not(.interactive)")) {
   const fit = () => {
     const content = frame.contentDocument && frame.contentDocument.documentElement;
     if (!content) return;
@@ -115,6 +115,14 @@ for (const frame of document.querySelectorAll("iframe")) {
   frame.addEventListener("load", fit);
   fit();
 }
+// An interactive output tells its height; only numbers are taken, only from frames of this page.
+addEventListener("message", (event) => {
+  for (const frame of document.querySelectorAll("iframe.interactive")) {
+    if (frame.contentWindow !== event.source) continue;
+    const height = Number(event.data && event.data.height);
+    if (height > 0) frame.style.height = Math.min(height + 4, innerHeight) + "px";
+  }
+});
 // On a server, only what goes with the site can be opened.
 if (location.protocol !== "file:") {
   for (const link of document.querySelectorAll("a.local")) link.removeAttribute("href");
