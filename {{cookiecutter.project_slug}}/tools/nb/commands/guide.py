@@ -111,11 +111,14 @@ def _show(text: str, pages: dict[str, tuple[str, str]]) -> None:
         return
     from rich.console import Console
     from rich.markdown import Markdown
+    from rich.theme import Theme
 
-    console = Console(force_terminal=True, no_color=not is_colored(sys.stdout))
+    # Without backgrounds, which would be bars of black on a light terminal.
+    theme = Theme({"markdown.code": "cyan", "markdown.code_block": "cyan"})
+    console = Console(force_terminal=True, no_color=not is_colored(sys.stdout), theme=theme)
     console.width = min(console.width, WIDEST)
     with console.capture() as captured:
-        console.print(Markdown(text, hyperlinks=False))
+        console.print(Markdown(text, code_theme="ansi_dark", hyperlinks=False))
     click.echo_via_pager(captured.get(), color=True)
 
 
