@@ -12,9 +12,9 @@ from .facts import TEMPLATE, TOOLS
 INTRODUCTION = """# Messages
 
 Every message with which a command can end, by the part of the tooling that prints the message.
-Names in capital letters stand for values, and `|` separates alternatives. A message is one line: the fault, the file, the next
-step. Search the page for a few words of yours. [Troubleshooting](troubleshooting.md) begins with
-symptoms instead.
+Names in capital letters stand for values, and `|` separates alternatives. A message is one line:
+the fault, the file, the next step. Search the page for a few words of yours.
+[Troubleshooting](troubleshooting.md) begins with symptoms instead.
 """
 # Rooms in the words of a reader.
 TITLES = {
@@ -77,7 +77,7 @@ def _text(node: ast.expr) -> str:
             return " | ".join(filter(None, map(_text, values)))
         case ast.IfExp(body=body, orelse=other):
             return " | ".join(filter(None, map(_text, (body, other))))
-        case ast.BinOp(left=left, right=right):
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
             return _text(left) + _text(right)
         case ast.Call(func=ast.Attribute(value=ast.Constant(value=str(text)), attr="format")):
             return text.replace("{}", "…")
