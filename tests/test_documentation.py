@@ -6,6 +6,7 @@ import ast
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import threading
@@ -25,24 +26,40 @@ from documentation import commands, diagrams, facts, messages, questions
 QUESTIONS = json.loads((TEMPLATE / "cookiecutter.json").read_text(encoding="utf-8"))
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site, as the recipe of `make docs` builds it."""
-    folder = tmp_path_factory.mktemp("docs")
+def build(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run the recipe of `make docs`, into a folder."""
     makefile = (TEMPLATE / "Makefile").read_text(encoding="utf-8")
-    (recipe,) = re.findall(r"^docs:.*\n\t(.+)\n", makefile, re.M)
+    (recipe,) = re.findall(r"^docs:.*\n\t(.+?)  #.*\n", makefile, re.M)
     programs = f"{Path(sys.prefix) / 'bin'}{os.pathsep}{os.environ['PATH']}"
-    command = f"{recipe} --site-dir '{folder}'"
-    done = subprocess.run(
-        ["bash", "-c", command],
+    return subprocess.run(
+        ["bash", "-c", f"{recipe} {shlex.join(['--site-dir', str(folder), *options])}"],
         cwd=TEMPLATE,
         env={**os.environ, "PATH": programs, "NO_MKDOCS_2_WARNING": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
-    assert (done.returncode, done.stdout) == (0, "")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site, built."""
+    folder = tmp_path_factory.mktemp("docs")
+    done = build(folder)
+    assert done.returncode == 0, done.stdout
     return folder
+
+
+def test_orphans_and_dead_links_fail(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs/index.md").write_text("# Start\n\n[a](nowhere.md) [b](#nope)\n")
+    (tmp_path / "docs/orphan.md").write_text("# Orphan\n")
+    settings = tmp_path / "mkdocs.yml"
+    inherited = f"INHERIT: {TEMPLATE / 'mkdocs.yml'}\n"
+    settings.write_text(f"{inherited}docs_dir: docs\nhooks: []\nnav: [index.md]\n")
+    done = build(tmp_path / "site", "--config-file", str(settings))
+    assert done.returncode == 1
+    assert "Aborted with 3 warnings in strict mode" in done.stdout
 
 
 def test_every_command_has_a_section_with_its_options() -> None:
