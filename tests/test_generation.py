@@ -62,7 +62,7 @@ WAREHOUSE = {
 WAREHOUSE_EXAMPLE = {"config/15-sizes.yaml", "notebooks/production/15-sizes.ipynb"}
 CLOUD = {
     *(".binder/postBuild", ".binder/runtime.txt", ".devcontainer/devcontainer.json"),
-    *(".dockerignore", "Dockerfile", "docs/how-to/cloud.md"),
+    *(".dockerignore", "Dockerfile", "docs/cloud.md"),
     *("notebooks/start.ipynb", "tools/badges.py"),
 }
 ANY_DASHBOARD = {"src/my_data_project/artifacts.py", "tests/test_artifacts.py"}

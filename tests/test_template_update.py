@@ -146,7 +146,8 @@ def test_the_gitlab_job_pushes_a_merge_request(bake: Bake, tmp_path: Path) -> No
         **{"GITLAB_USER_NAME": "A", "GITLAB_USER_EMAIL": "a@example.org", "UPDATE_TOKEN": "t0"},
         "CI_COMMIT_SHA": project.git("rev-parse", "HEAD").strip(),
         "CI_JOB_URL": "https://example.org/job/1",
-        "CI_REPOSITORY_URL": "https://gitlab-ci-token:x@example.org/team/lab.git",
+        "CI_SERVER_HOST": "example.org",
+        "CI_PROJECT_PATH": "team/lab",
     }
     function = (
         f'git() {{ if [ "$1" = push ]; then echo "$@" >"{pushed}"; else command git "$@"; fi; }}\n'
