@@ -80,7 +80,7 @@ pictures: $(READY) ## Take the pictures of the README anew; needs Chromium
 # Material's note that Zensical will follow it, which reads the same mkdocs.yml.
 docs docs-serve: export NO_MKDOCS_2_WARNING := 1
 docs: $(READY) ## Build the documentation site, build/docs; dead links and orphans fail
-	PYTHONPATH=.:'{{cookiecutter.project_slug}}/tools' mkdocs build --quiet
+	PYTHONPATH=.:'{{cookiecutter.project_slug}}/tools' mkdocs build  # with --quiet, warnings would not count
 
 docs-serve: $(READY) ## Show the documentation site, and again at each change
 	PYTHONPATH=.:'{{cookiecutter.project_slug}}/tools' mkdocs serve --open

@@ -24,7 +24,7 @@ from .engine.pipelines import Step, write
 
 TEMPLATE = Path(__file__).resolve().parent.parent
 PAGE = TEMPLATE / "docs/why/run-benchmark.md"
-PICTURE = TEMPLATE / "docs/growth.svg"
+PICTURE = TEMPLATE / "docs/why/growth.svg"
 BEGIN = "<!-- measured: `python -m benchmarks.growth` writes from here -->"
 END = "<!-- to here -->"
 MEASURE = TEMPLATE / "benchmarks/engine/measure.py"

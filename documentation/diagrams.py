@@ -7,7 +7,7 @@ from html import escape
 
 from nb.report.charts import layers
 
-WIDTH, HEIGHT, GAP_X, GAP_Y = 132, 34, 18, 38
+WIDTH, HEIGHT, GAP_X, GAP_Y = 148, 34, 18, 38
 BLOCK = re.compile(r"^```mermaid\n(.*?)^```$", re.M | re.S)
 ARROW = re.compile(r"^\s*(\S+) (-->|-- .+? -->|-\. .+? \.->) (\S+?)(\[.+\])?$")
 LABEL = re.compile(r'(\w+)\["([^"]+)"\]')

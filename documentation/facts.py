@@ -25,6 +25,7 @@ VARIABLES = {
     "FORCE_COLOR": "If `1`, colors also where the output is no terminal.",
     "NB_COLD": "If `1`, every kernel starts anew, as with `nb run --cold`.",
     "NB_SITE_URL": "The address of `reports/site`, to which tasks of Airflow link.",
+    "NB_START_METHOD": "How stages start: `fork`, the default on Linux, or `spawn`, elsewhere.",
     "NB_STORAGE_TIMEOUT": "Seconds that the storage has to answer; 10 if not set.",
     "NB_STRICT": "If `0`, failures of threads and shell commands do not fail a notebook.",
     "NB_TASK_OPTIONS": "Options of every `nb task` that a scheduler starts: `--pull --push`.",

@@ -12,9 +12,9 @@ from .facts import TEMPLATE, TOOLS
 INTRODUCTION = """# Messages
 
 Every message with which a command can end, by the part of the tooling that prints the message.
-Names in capital letters stand for values. A message is one line: the fault, the file, the next
-step. Search the page for a few words of yours. [Troubleshooting](troubleshooting.md) begins with
-symptoms instead.
+Names in capital letters stand for values, and `|` separates alternatives. A message is one line:
+the fault, the file, the next step. Search the page for a few words of yours.
+[Troubleshooting](troubleshooting.md) begins with symptoms instead.
 """
 # Rooms in the words of a reader.
 TITLES = {
@@ -72,8 +72,12 @@ def _text(node: ast.expr) -> str:
         case ast.JoinedStr(values=parts):
             return "".join(_text(part) for part in parts)
         case ast.FormattedValue(value=value):
-            return _placeholder(value)
-        case ast.BinOp(left=left, right=right):
+            return _text(value)
+        case ast.BoolOp(values=values):
+            return " | ".join(filter(None, map(_text, values)))
+        case ast.IfExp(body=body, orelse=other):
+            return " | ".join(filter(None, map(_text, (body, other))))
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
             return _text(left) + _text(right)
         case ast.Call(func=ast.Attribute(value=ast.Constant(value=str(text)), attr="format")):
             return text.replace("{}", "…")
@@ -92,7 +96,7 @@ def _placeholder(node: ast.expr) -> str:
             return _placeholder(value)
         case ast.Call(args=[value, *_]) | ast.GeneratorExp(elt=value):
             return _placeholder(value)
-        case ast.Call(func=value) | ast.IfExp(body=value):
+        case ast.Call(func=value):
             return _placeholder(value)
         case _:
             return "…"

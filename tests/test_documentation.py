@@ -6,8 +6,13 @@ import ast
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -21,24 +26,40 @@ from documentation import commands, diagrams, facts, messages, questions
 QUESTIONS = json.loads((TEMPLATE / "cookiecutter.json").read_text(encoding="utf-8"))
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site, as the recipe of `make docs` builds it."""
-    folder = tmp_path_factory.mktemp("docs")
+def build(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run the recipe of `make docs`, into a folder."""
     makefile = (TEMPLATE / "Makefile").read_text(encoding="utf-8")
-    (recipe,) = re.findall(r"^docs:.*\n\t(.+)\n", makefile, re.M)
+    (recipe,) = re.findall(r"^docs:.*\n\t(.+?)  #.*\n", makefile, re.M)
     programs = f"{Path(sys.prefix) / 'bin'}{os.pathsep}{os.environ['PATH']}"
-    command = f"{recipe} --site-dir '{folder}'"
-    done = subprocess.run(
-        ["bash", "-c", command],
+    return subprocess.run(
+        ["bash", "-c", f"{recipe} {shlex.join(['--site-dir', str(folder), *options])}"],
         cwd=TEMPLATE,
         env={**os.environ, "PATH": programs, "NO_MKDOCS_2_WARNING": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
-    assert (done.returncode, done.stdout) == (0, "")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site, built."""
+    folder = tmp_path_factory.mktemp("docs")
+    done = build(folder)
+    assert done.returncode == 0, done.stdout
     return folder
+
+
+def test_orphans_and_dead_links_fail(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs/index.md").write_text("# Start\n\n[a](nowhere.md) [b](#nope)\n")
+    (tmp_path / "docs/orphan.md").write_text("# Orphan\n")
+    settings = tmp_path / "mkdocs.yml"
+    inherited = f"INHERIT: {TEMPLATE / 'mkdocs.yml'}\n"
+    settings.write_text(f"{inherited}docs_dir: docs\nhooks: []\nnav: [index.md]\n")
+    done = build(tmp_path / "site", "--config-file", str(settings))
+    assert done.returncode == 1
+    assert "Aborted with 3 warnings in strict mode" in done.stdout
 
 
 def test_every_command_has_a_section_with_its_options() -> None:
@@ -145,9 +166,24 @@ def test_the_site_loads_nothing_from_elsewhere(site: Path) -> None:
         assert 'class="mermaid"' not in page, path
 
 
+@pytest.fixture(scope="module")
+def address(site: Path) -> Iterator[str]:
+    """The address of a server of the site."""
+    handler = partial(_Quiet, directory=str(site))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
 @pytest.mark.parametrize("look", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
-def test_pages_in_a_browser(site: Path, browser: Any, look: str, width: int) -> None:
+def test_pages_in_a_browser(address: str, browser: Any, look: str, width: int) -> None:
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=look)
     page = context.new_page()
     asked: list[str] = []
@@ -155,7 +191,7 @@ def test_pages_in_a_browser(site: Path, browser: Any, look: str, width: int) -> 
     problems: list[str] = []
     page.on("pageerror", lambda error: problems.append(str(error)))
     for name in ("index", "start/first-hour", "reference/questions", "why/architecture"):
-        page.goto((site / f"{name}.html").as_uri())
+        page.goto(f"{address}/{name}.html")
         assert page.evaluate("document.documentElement.scrollWidth") <= width, name
         folder = TEMPLATE / "build/screenshots"
         folder.mkdir(parents=True, exist_ok=True)
@@ -164,13 +200,13 @@ def test_pages_in_a_browser(site: Path, browser: Any, look: str, width: int) -> 
     lightness = sum(map(int, re.findall(r"\d+", background)[:3])) / 3
     assert (lightness > 200) == (look == "light")
     assert not problems
-    assert not [url for url in asked if not url.startswith(("file:", "data:", "blob:"))]
+    assert not [url for url in asked if not url.startswith((address, "data:", "blob:"))]
     context.close()
 
 
-def test_search_works_from_a_folder(site: Path, browser: Any) -> None:
+def test_the_search_finds_rules(address: str, browser: Any) -> None:
     page = browser.new_page()
-    page.goto(f"{(site / 'index.html').as_uri()}?q=NB301")
+    page.goto(f"{address}/index.html?q=NB301")
     page.locator(".md-search-result__item").first.wait_for()
     assert "NB301" in page.locator(".md-search-result__list").inner_text()
     page.close()

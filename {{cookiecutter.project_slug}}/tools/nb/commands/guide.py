@@ -17,7 +17,7 @@ from nb.terminal import echo, is_colored, style
 
 # Written by the template: pages one after another, each below a comment with its name.
 GUIDE = Path(project.__file__).with_name("guide.md")
-PAGE = re.compile(r"^<!-- ([\w-]+)/([\w-]+)\.md -->\n", re.M)
+PAGE_MARK = re.compile(r"^<!-- ([\w-]+)/([\w-]+)\.md -->\n", re.M)
 TITLES = {"how-to": "How to", "reference": "Reference", "help": "When something is wrong"}
 IMAGE = re.compile(r"!\[[^]]*\]\([^)]*\)\n?")
 LINK = re.compile(r"\[([^]]+)\]\(([^)\s]*)\)")
@@ -62,7 +62,7 @@ def read_guide() -> dict[str, tuple[str, str]]:
         NbError: if the guide is not there.
     """
     try:
-        parts = PAGE.split(GUIDE.read_text(encoding="utf-8"))
+        parts = PAGE_MARK.split(GUIDE.read_text(encoding="utf-8"))
     except OSError as error:
         raise NbError(f"the guide is not there; read {documentation()}") from error
     return {
@@ -111,11 +111,14 @@ def _show(text: str, pages: dict[str, tuple[str, str]]) -> None:
         return
     from rich.console import Console
     from rich.markdown import Markdown
+    from rich.theme import Theme
 
-    console = Console(force_terminal=True, no_color=not is_colored(sys.stdout))
+    # Without backgrounds, which would be bars of black on a light terminal.
+    theme = Theme({"markdown.code": "cyan", "markdown.code_block": "cyan"})
+    console = Console(force_terminal=True, no_color=not is_colored(sys.stdout), theme=theme)
     console.width = min(console.width, WIDEST)
     with console.capture() as captured:
-        console.print(Markdown(text, hyperlinks=False))
+        console.print(Markdown(text, code_theme="ansi_dark", hyperlinks=False))
     click.echo_via_pager(captured.get(), color=True)
 
 
