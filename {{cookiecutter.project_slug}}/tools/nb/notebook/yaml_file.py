@@ -63,7 +63,9 @@ def read_yaml(text: str, where: str) -> Any:
     first, second, content = _readings(text, where)
     problems = list(_problems(first, second, "")) if first and second else []
     if problems:
-        raise NbError("\n".join(f"{where}, {problem}" for problem in problems), ExitCode.USAGE)
+        raise NbError(
+            "\n".join(f"{where}, {problem}" for problem in problems), ExitCode.USAGE
+        )
     return content()
 
 
@@ -83,7 +85,8 @@ def read_value(text: str, where: str) -> Any:
     problems = list(_problems(first, second, "")) if first and second else []
     if problems:
         raise NbError(
-            "\n".join(f"{where}: {p.partition(': ')[2]}" for p in problems), ExitCode.USAGE
+            "\n".join(f"{where}: {p.partition(': ')[2]}" for p in problems),
+            ExitCode.USAGE,
         )
     return content()
 
@@ -120,7 +123,9 @@ def parse_as_dvc(text: str, where: str) -> tuple[Any, Any]:
         _require_plain_tree(node, where)
         return node, loader.construct_document(node)
     except (yaml.YAMLError, ValueError) as error:
-        raise NbError(f"{where} is not valid YAML: {one_line(error)}", ExitCode.USAGE) from None
+        raise NbError(
+            f"{where} is not valid YAML: {one_line(error)}", ExitCode.USAGE
+        ) from None
     except RecursionError:
         raise TooLargeError(
             f"{where} is nested more than {DEEPEST} levels deep", ExitCode.USAGE
@@ -135,7 +140,8 @@ def _require_plain_tree(root: Node, where: str) -> None:
         if depth > DEEPEST:
             line = level[0].start_mark.line + 1
             raise TooLargeError(
-                f"{where}, line {line}: nested more than {DEEPEST} levels deep", ExitCode.USAGE
+                f"{where}, line {line}: nested more than {DEEPEST} levels deep",
+                ExitCode.USAGE,
             )
         below: list[Node] = []
         for node in level:
@@ -157,7 +163,8 @@ def _require_single_names(mapping: Node, where: str) -> None:
             if key.value in lines:
                 also = f"also in line {lines[key.value]}; remove one of them"
                 raise NbError(
-                    f"{where}, line {line}: {key.value} is given twice, {also}", ExitCode.USAGE
+                    f"{where}, line {line}: {key.value} is given twice, {also}",
+                    ExitCode.USAGE,
                 )
             lines[key.value] = line
 
@@ -188,13 +195,17 @@ def _readings(text: str, where: str) -> tuple[Node | None, Node | None, Any]:
         ours, dvcs = (loader(text) for loader in (_papermill(), _dvc()))
         first, second = ours.get_single_node(), dvcs.get_single_node()
     except (yaml.YAMLError, ValueError) as error:
-        raise NbError(f"{where} cannot be read: {one_line(error)}", ExitCode.USAGE) from None
+        raise NbError(
+            f"{where} cannot be read: {one_line(error)}", ExitCode.USAGE
+        ) from None
 
     def content() -> Any:
         try:
             return ours.construct_document(first) if first else None
         except (yaml.YAMLError, ValueError) as error:
-            raise NbError(f"{where} cannot be read: {one_line(error)}", ExitCode.USAGE) from None
+            raise NbError(
+                f"{where} cannot be read: {one_line(error)}", ExitCode.USAGE
+            ) from None
 
     return first, second, content
 
@@ -215,9 +226,13 @@ def _require_bounds(text: str, where: str) -> None:
                 )
             count += sizes.get(event.anchor, 0)
             repeated += sizes.get(event.anchor, 0)
-        elif isinstance(event, yaml.DocumentStartEvent) and event.version not in (None, (1, 2)):
+        elif isinstance(event, yaml.DocumentStartEvent) and event.version not in (
+            None,
+            (1, 2),
+        ):
             raise TooLargeError(
-                f"{line}: remove the line %YAML, which DVC alone follows", ExitCode.USAGE
+                f"{line}: remove the line %YAML, which DVC alone follows",
+                ExitCode.USAGE,
             )
         elif isinstance(event, yaml.ScalarEvent):
             count += 1
@@ -228,10 +243,13 @@ def _require_bounds(text: str, where: str) -> None:
             anchor, before = opened.pop()
             sizes[anchor or ""] = count - before + 1
         if len(opened) > DEEPEST:
-            raise TooLargeError(f"{line}: nested more than {DEEPEST} levels deep", ExitCode.USAGE)
+            raise TooLargeError(
+                f"{line}: nested more than {DEEPEST} levels deep", ExitCode.USAGE
+            )
         if repeated > MOST_REPEATED:
             raise TooLargeError(
-                f"{line}: aliases stand for more than {MOST_REPEATED:,} values", ExitCode.USAGE
+                f"{line}: aliases stand for more than {MOST_REPEATED:,} values",
+                ExitCode.USAGE,
             )
 
 
@@ -240,7 +258,11 @@ def _problems(first: Node, second: Node, name: str) -> Iterator[str]:
     line = f"line {first.start_mark.line + 1}"
     about = f"{line}: parameter {name}" if name else line
     kinds = {"mapping": "map", "sequence": "seq"}
-    if first.id == "scalar":
+    if _shape(first) != _shape(
+        second
+    ):  # the parsers of both end a tag at different characters
+        yield f"{about}: papermill and DVC read different values; put texts in quotes"
+    elif first.id == "scalar":
         problem = _scalar_problem(first, second)
         if problem:
             yield f"{about}: {problem}"
@@ -253,6 +275,11 @@ def _problems(first: Node, second: Node, name: str) -> Iterator[str]:
         yield from _mapping_problems(first, second, name)
 
 
+def _shape(node: Node) -> tuple[str, int]:
+    """Return the kind of a node and how many nodes are directly inside."""
+    return node.id, 0 if node.id == "scalar" else len(node.value)
+
+
 def _mapping_problems(first: Node, second: Node, name: str) -> Iterator[str]:
     lines: dict[str, int] = {}
     for (key, value), (other, others) in zip(first.value, second.value, strict=True):
@@ -260,7 +287,11 @@ def _mapping_problems(first: Node, second: Node, name: str) -> Iterator[str]:
         if key.id != "scalar":
             yield f"line {line}: a name is a list or holds names; write it as text"
             continue
-        inner = f"{name}[{json.dumps(key.value, ensure_ascii=False)}]" if name else key.value
+        inner = (
+            f"{name}[{json.dumps(key.value, ensure_ascii=False)}]"
+            if name
+            else key.value
+        )
         if key.value in lines:
             lines_said = f"also in line {lines[key.value]}"
             yield f"line {line}: parameter {inner} is given twice, {lines_said}; remove one of them"
@@ -308,12 +339,16 @@ def _scalar(loader: Any, node: Node) -> Any:
 
 def _spelling(value: Any) -> str:
     return (
-        json.dumps(value, ensure_ascii=False) if isinstance(value, str) else dump(value, flow=True)
+        json.dumps(value, ensure_ascii=False)
+        if isinstance(value, str)
+        else dump(value, flow=True)
     )
 
 
 def _said(value: Any) -> str:
-    return f"the text {_spelling(value)}" if isinstance(value, str) else _spelling(value)
+    return (
+        f"the text {_spelling(value)}" if isinstance(value, str) else _spelling(value)
+    )
 
 
 def _short(text: str) -> str:
@@ -326,7 +361,9 @@ def _papermill() -> Any:
     import yaml
 
     class Loader(yaml.SafeLoader):  # type: ignore[misc]
-        yaml_implicit_resolvers = _without(yaml.SafeLoader.yaml_implicit_resolvers, "timestamp")
+        yaml_implicit_resolvers = _without(
+            yaml.SafeLoader.yaml_implicit_resolvers, "timestamp"
+        )
 
     return Loader
 
@@ -342,6 +379,11 @@ def _dvc() -> Any:
         yaml_implicit_resolvers = _without(
             base.yaml_implicit_resolvers, *(tag for tag, *_ in _DVC_SCALARS)
         )
+
+        def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
+            # The parser in C takes a lone `!` for a text: ruamel.yaml and PyYAML take it for null.
+            lone_tag = not value and implicit == (False, False)
+            return super().resolve(kind, value, (True, False) if lone_tag else implicit)
 
     for tag, pattern, first in _DVC_SCALARS:
         whole = re.compile(f"(?:{pattern})$")
@@ -379,11 +421,17 @@ def _writer() -> Any:
             loader("").resolve(yaml.ScalarNode, value, (True, False)) == f"{_TAG}str"
             for loader in (_papermill(), _dvc())
         )
-        return dumper.represent_scalar(f"{_TAG}str", value, style=None if plain else '"')
+        return dumper.represent_scalar(
+            f"{_TAG}str", value, style=None if plain else '"'
+        )
 
     Dumper.add_representer(str, text)
     Dumper.add_representer(tuple, lambda dumper, value: dumper.represent_list(value))
-    Dumper.add_multi_representer(Path, lambda dumper, value: text(dumper, value.as_posix()))
+    Dumper.add_multi_representer(
+        Path, lambda dumper, value: text(dumper, value.as_posix())
+    )
     for kind in (date, datetime):
-        Dumper.add_representer(kind, lambda dumper, value: text(dumper, value.isoformat()))
+        Dumper.add_representer(
+            kind, lambda dumper, value: text(dumper, value.isoformat())
+        )
     return Dumper
