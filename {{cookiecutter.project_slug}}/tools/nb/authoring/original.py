@@ -11,13 +11,14 @@ from nb.exit_codes import ExitCode
 from nb.git.wiring import git
 from nb.notebook.code import names_of_notebook
 from nb.notebook.file import CellFile, read_cells
+from nb.notebook.path_literals import FIGURES
 from nb.project import NbError
 from nb.tracing import footprint
 from nb.workcopy import clean_copy
 from nb.workcopy.copying import copy_file
 
 from .path_rewriting import Paths, with_paths
-from .promotion import FIGURES, Choices, Workspace
+from .promotion import Choices, Workspace
 from .randomness import with_seed
 
 MODELS = (".joblib", ".pkl", ".pickle", ".onnx", ".pt")

@@ -17,13 +17,14 @@ from nb.declaration.editor import add_stage
 from nb.declaration.reader import FILE, read_entries
 from nb.git import text_view
 from nb.notebook import fingerprints
+from nb.notebook.path_literals import FIGURES
 from nb.project import NbError, program, program_environment
 from nb.workcopy import clean_copy
 
 from .lint import ruff_findings
 from .original import Original, run_original
 from .production import Production, write_production
-from .promotion import FIGURES, Choices, Promotion, Workspace
+from .promotion import Choices, Promotion, Workspace
 from .proof import prove
 from .randomness import unseeded_calls
 from .stage_tests import ExampleTests, sample_inputs, write_example_tests

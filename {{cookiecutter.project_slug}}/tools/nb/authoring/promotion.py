@@ -12,8 +12,6 @@ from nb.declaration.naming import ascii_slug, module_name, module_of_stage, prod
 from nb.exit_codes import ExitCode
 from nb.project import EXECUTED, PRODUCTION, NbError
 
-FIGURES = (".png", ".jpg", ".jpeg", ".svg", ".pdf", ".tif", ".tiff")
-
 
 @dataclass(frozen=True, kw_only=True)
 class Choices:

@@ -63,9 +63,7 @@ def read_yaml(text: str, where: str) -> Any:
     first, second, content = _readings(text, where)
     problems = list(_problems(first, second, "")) if first and second else []
     if problems:
-        raise NbError(
-            "\n".join(f"{where}, {problem}" for problem in problems), ExitCode.USAGE
-        )
+        raise NbError("\n".join(f"{where}, {problem}" for problem in problems), ExitCode.USAGE)
     return content()
 
 
@@ -123,9 +121,7 @@ def parse_as_dvc(text: str, where: str) -> tuple[Any, Any]:
         _require_plain_tree(node, where)
         return node, loader.construct_document(node)
     except (yaml.YAMLError, ValueError) as error:
-        raise NbError(
-            f"{where} is not valid YAML: {one_line(error)}", ExitCode.USAGE
-        ) from None
+        raise NbError(f"{where} is not valid YAML: {one_line(error)}", ExitCode.USAGE) from None
     except RecursionError:
         raise TooLargeError(
             f"{where} is nested more than {DEEPEST} levels deep", ExitCode.USAGE
@@ -195,17 +191,13 @@ def _readings(text: str, where: str) -> tuple[Node | None, Node | None, Any]:
         ours, dvcs = (loader(text) for loader in (_papermill(), _dvc()))
         first, second = ours.get_single_node(), dvcs.get_single_node()
     except (yaml.YAMLError, ValueError) as error:
-        raise NbError(
-            f"{where} cannot be read: {one_line(error)}", ExitCode.USAGE
-        ) from None
+        raise NbError(f"{where} cannot be read: {one_line(error)}", ExitCode.USAGE) from None
 
     def content() -> Any:
         try:
             return ours.construct_document(first) if first else None
         except (yaml.YAMLError, ValueError) as error:
-            raise NbError(
-                f"{where} cannot be read: {one_line(error)}", ExitCode.USAGE
-            ) from None
+            raise NbError(f"{where} cannot be read: {one_line(error)}", ExitCode.USAGE) from None
 
     return first, second, content
 
@@ -243,9 +235,7 @@ def _require_bounds(text: str, where: str) -> None:
             anchor, before = opened.pop()
             sizes[anchor or ""] = count - before + 1
         if len(opened) > DEEPEST:
-            raise TooLargeError(
-                f"{line}: nested more than {DEEPEST} levels deep", ExitCode.USAGE
-            )
+            raise TooLargeError(f"{line}: nested more than {DEEPEST} levels deep", ExitCode.USAGE)
         if repeated > MOST_REPEATED:
             raise TooLargeError(
                 f"{line}: aliases stand for more than {MOST_REPEATED:,} values",
@@ -258,9 +248,7 @@ def _problems(first: Node, second: Node, name: str) -> Iterator[str]:
     line = f"line {first.start_mark.line + 1}"
     about = f"{line}: parameter {name}" if name else line
     kinds = {"mapping": "map", "sequence": "seq"}
-    if _shape(first) != _shape(
-        second
-    ):  # the parsers of both end a tag at different characters
+    if _shape(first) != _shape(second):  # the parsers of both end a tag at different characters
         yield f"{about}: papermill and DVC read different values; put texts in quotes"
     elif first.id == "scalar":
         problem = _scalar_problem(first, second)
@@ -287,11 +275,7 @@ def _mapping_problems(first: Node, second: Node, name: str) -> Iterator[str]:
         if key.id != "scalar":
             yield f"line {line}: a name is a list or holds names; write it as text"
             continue
-        inner = (
-            f"{name}[{json.dumps(key.value, ensure_ascii=False)}]"
-            if name
-            else key.value
-        )
+        inner = f"{name}[{json.dumps(key.value, ensure_ascii=False)}]" if name else key.value
         if key.value in lines:
             lines_said = f"also in line {lines[key.value]}"
             yield f"line {line}: parameter {inner} is given twice, {lines_said}; remove one of them"
@@ -339,16 +323,12 @@ def _scalar(loader: Any, node: Node) -> Any:
 
 def _spelling(value: Any) -> str:
     return (
-        json.dumps(value, ensure_ascii=False)
-        if isinstance(value, str)
-        else dump(value, flow=True)
+        json.dumps(value, ensure_ascii=False) if isinstance(value, str) else dump(value, flow=True)
     )
 
 
 def _said(value: Any) -> str:
-    return (
-        f"the text {_spelling(value)}" if isinstance(value, str) else _spelling(value)
-    )
+    return f"the text {_spelling(value)}" if isinstance(value, str) else _spelling(value)
 
 
 def _short(text: str) -> str:
@@ -361,9 +341,7 @@ def _papermill() -> Any:
     import yaml
 
     class Loader(yaml.SafeLoader):  # type: ignore[misc]
-        yaml_implicit_resolvers = _without(
-            yaml.SafeLoader.yaml_implicit_resolvers, "timestamp"
-        )
+        yaml_implicit_resolvers = _without(yaml.SafeLoader.yaml_implicit_resolvers, "timestamp")
 
     return Loader
 
@@ -421,17 +399,11 @@ def _writer() -> Any:
             loader("").resolve(yaml.ScalarNode, value, (True, False)) == f"{_TAG}str"
             for loader in (_papermill(), _dvc())
         )
-        return dumper.represent_scalar(
-            f"{_TAG}str", value, style=None if plain else '"'
-        )
+        return dumper.represent_scalar(f"{_TAG}str", value, style=None if plain else '"')
 
     Dumper.add_representer(str, text)
     Dumper.add_representer(tuple, lambda dumper, value: dumper.represent_list(value))
-    Dumper.add_multi_representer(
-        Path, lambda dumper, value: text(dumper, value.as_posix())
-    )
+    Dumper.add_multi_representer(Path, lambda dumper, value: text(dumper, value.as_posix()))
     for kind in (date, datetime):
-        Dumper.add_representer(
-            kind, lambda dumper, value: text(dumper, value.isoformat())
-        )
+        Dumper.add_representer(kind, lambda dumper, value: text(dumper, value.isoformat()))
     return Dumper
