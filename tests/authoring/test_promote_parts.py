@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from nb.authoring.lint import repair_code, with_noqa
+from nb.authoring.lint import repair_code, with_rules_off
 from nb.authoring.original import helper_modules
 from nb.authoring.production import plain_text
 from nb.authoring.recorded_calls import NotPlain, code_of
@@ -74,7 +74,7 @@ def test_a_text_that_no_formatter_can_break_is_no_example(value: object) -> None
 def test_a_rule_is_switched_off_in_its_line(
     source: str, codes: dict[int, set[str]], expected: str
 ) -> None:
-    assert with_noqa(source, codes) == expected
+    assert with_rules_off(source, codes) == expected
 
 
 def test_code_that_ruff_cannot_repair_is_marked_and_listed(tmp_path: Path) -> None:

@@ -61,11 +61,11 @@ def _marked(path: Path, findings: Iterable[Mapping[str, Any]]) -> Iterator[str]:
             codes[cell, one["noqa_row"]].add(one["code"])
     if path.suffix != ".ipynb":
         rows = {row: found for (_, row), found in codes.items()}
-        write_whole(path, with_noqa(path.read_text(encoding="utf-8"), rows))
+        write_whole(path, with_rules_off(path.read_text(encoding="utf-8"), rows))
         return
     file = read_cells(path)
     sources: dict[int, str | None] = {
-        cell.number: with_noqa(
+        cell.number: with_rules_off(
             cell.source, {row: found for (n, row), found in codes.items() if n == cell.number}
         )
         for cell in file.cells
@@ -73,7 +73,7 @@ def _marked(path: Path, findings: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     write_whole(path, file.edited(sources))
 
 
-def with_noqa(source: str, codes: Mapping[int, Iterable[str]]) -> str:
+def with_rules_off(source: str, codes: Mapping[int, Iterable[str]]) -> str:
     """Return a source with rules switched off in single lines.
 
     Args:
