@@ -94,7 +94,7 @@ KINDS: dict[str, Kind] = {
             WRITE.format(name="os-paths"),
         ],
     ),
-    "evaluation": Kind(
+    "namespaces": Kind(
         cells=[
             "scale = 3",
             "def scaled(x):\n    return eval('x * scale')\n\ndef known():\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from nb.authoring.original import helper_modules
 from nb.authoring.production import plain_text
 from nb.authoring.recorded_calls import NotPlain, code_of
 from nb.authoring.stage_tests import SAMPLE_ROWS, SMALL_BYTES, write_sample
+from nb.notebook.file import read_cells
 from nb.project import NbError, program
 
 from tests.cells import notebook
@@ -96,6 +98,17 @@ def test_code_that_ruff_cannot_repair_is_marked_and_listed(tmp_path: Path) -> No
     assert left.returncode == 0, left.stdout
     assert "import os\\n" in (tmp_path / "a.ipynb").read_text()
     assert 'Path(\\"a\\").open()' in (tmp_path / "a.ipynb").read_text()
+
+
+def test_a_parameters_cell_gets_no_import(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text('[tool.ruff.lint]\nselect = ["PTH"]\n')
+    content = json.loads(notebook("import os", "FOLDER: str = 'a'", "os.makedirs(FOLDER)"))
+    content["cells"][1]["metadata"]["tags"] = ["parameters"]
+    (tmp_path / "a.ipynb").write_text(json.dumps(content))
+    repair_code(tmp_path, ["a.ipynb"])
+    first, second, _ = read_cells(tmp_path / "a.ipynb").cells
+    assert "import pathlib" in first.source
+    assert second.source == 'FOLDER: str = "a"'
 
 
 def test_modules_beside_the_notebook_get_a_home_in_the_package(tmp_path: Path) -> None:

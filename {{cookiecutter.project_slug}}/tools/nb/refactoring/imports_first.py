@@ -15,7 +15,6 @@ from nb.notebook.code import imports_of, names_of_notebook
 from nb.notebook.file import CellFile, FileCell, parse_cells
 from nb.notebook.magics import mask
 from nb.notebook.new_cell import new_cell, notebook_text, unused_id
-from nb.notebook.parameters import TAG
 
 # Code on which later imports depend: these stay below.
 _PREPARES_IMPORTS = re.compile(
@@ -81,8 +80,6 @@ def _movable(file: CellFile) -> Iterator[tuple[FileCell, set[int]]]:
     fixed = {*names.variables, *names.definitions}
     fixed |= {name for name, meanings in origins.items() if len(meanings) > 1}
     for cell in file.cells:
-        if TAG in cell.tags:
-            continue
         body, rows = _body(cell), cell.source.split("\n")
         staying = (node for node in body if not _may_move(node, fixed))
         kept = {line for node in staying for line in _lines(node)}
