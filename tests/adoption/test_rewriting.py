@@ -40,6 +40,7 @@ def rewritten(source: str) -> str:
         ("Path('..') / 'data' / 'prices.csv'", "Path('../../data/raw/prices.csv')"),
         ("Path('..', 'data') / name", "Path('../../data/raw') / name"),
         ("pathlib.Path('..') / 'data' / name", "pathlib.Path('../../data/raw') / name"),
+        ("f(os.path.join('..', 'data', 'prices.csv'))", "f('../../data/raw/prices.csv')"),
         ("os.path.join('../data', x)", "os.path.join('../../data/raw', x)"),
         ("Path('../data') / 'prices.csv'", "Path('../../data/raw/prices.csv')"),
         ("'/home/me/work/data/prices.csv'.x", "'../../data/raw/prices.csv'.x"),

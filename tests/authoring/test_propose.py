@@ -55,6 +55,7 @@ USED = {
         ("read('/home/other/project/data/raw/a.csv')", "read('data/raw/a.csv')"),
         ("é = 'ü'; read('../../data/raw/a.csv')", "é = 'ü'; read('data/raw/a.csv')"),
         ("write('../new.csv')", "write('notebooks/new.csv')"),
+        ("np.save('../exploratory/values', v)", "np.save('data/processed/values.npy', v)"),
         ("np.save('values', v)", "np.save('data/processed/values.npy', v)"),
         ("OUT = 'values'\nnp.save(OUT, v)", "OUT = 'data/processed/values'\nnp.save(OUT, v)"),
         ("plt.savefig(fname='plot')", "plt.savefig(fname='reports/figures/plot.png')"),

@@ -21,6 +21,7 @@ from nb.notebook.parameters import TAG, Parameter, read_parameters
 from nb.notebook.strip import strip
 from nb.project import CONFIG, NbError
 from nb.refactoring import relocate
+from nb.refactoring.arguments import with_arguments
 from nb.refactoring.import_rewriting import rewrite_imports
 from nb.refactoring.imports_first import is_only_imports, with_imports_first
 from nb.workcopy.copying import copy_file
@@ -89,7 +90,8 @@ def write_production(space: Workspace, original: Original, choices: Choices) -> 
     renamed = _import_names(original.modules.values())
     imports = {cell.number: rewrite_imports(cell.source, renamed) for cell in file.cells}
     file = parse_cells(target, file.edited(imports))
-    file = with_parameters(with_imports_first(file))
+    file = with_imports_first(with_arguments(file, propose.is_parameter))
+    file = with_parameters(file)
     parameters = read_parameters(parse_notebook(target, load_json(target, file.text)))
     moved = _without_functions(space, file, choices)
     choices = replace(choices, module=moved.module)

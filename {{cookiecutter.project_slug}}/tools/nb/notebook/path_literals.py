@@ -95,7 +95,11 @@ def _path_edits(text: str, tree: ast.Module, rule: PathRule) -> Iterator[Edit]:
         if count > 1 and pieces[0] not in joined:  # else the division around a `Path` had all
             joined.update(pieces)
             start, end = byte_span(pieces[0], offsets)[0], byte_span(pieces[count - 1], offsets)[1]
-            yield start, end, _closed(content[start:end].decode(), new)
+            closed = _closed(content[start:end].decode(), new)
+            if isinstance(node, ast.Call) and node.args == pieces[:count]:
+                is_whole = called_name(node) == "join"  # nothing is left to be joined
+                start, end = byte_span(node, offsets) if is_whole else (start, end)
+            yield start, end, closed
     for statement in tree.body:
         match statement:
             case ast.Expr(
@@ -108,10 +112,12 @@ def _path_edits(text: str, tree: ast.Module, rule: PathRule) -> Iterator[Edit]:
         if isinstance(node, ast.Constant | ast.JoinedStr) and node not in joined:
             start, end = byte_span(node, offsets)
             literal = content[start:end].decode()
-            changed = _new_literal(node, literal, parents, rule)
-            if changed == literal and node in shortened and isinstance(node, ast.Constant):
+            changed = literal
+            if node in shortened and isinstance(node, ast.Constant):
                 value = str(node.value)
                 changed = literal.replace(value, rule.longer_name(value, shortened[node]), 1)
+            if changed == literal:
+                changed = _new_literal(node, literal, parents, rule)
             if changed != literal:
                 yield start, end, changed
 
