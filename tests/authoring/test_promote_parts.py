@@ -70,6 +70,8 @@ def test_a_text_that_no_formatter_can_break_is_no_example(value: object) -> None
         ("x = 1  # noqa: F841", {1: {"E741"}}, "x = 1  # noqa: E741, F841"),
         ("x = 1  # why", {1: {"E741", "B006"}}, "x = 1  # why  # noqa: B006, E741"),
         ("%time x", {1: {"F821"}}, "%time x"),
+        ("!make", {1: {"NB304"}}, "!make  # noqa: NB304"),
+        ("!make", {1: {"E501"}}, "!make"),
         ("x = 1 + \\\n  l", {1: {"E741"}}, "x = 1 + \\\n  l"),
     ],
 )

@@ -248,6 +248,7 @@ def test_an_output_that_can_be_seen_is_not_reported(tmp_path: Path, output: str,
     ("code", "cell"),
     [
         ("NB302", 'requests.get("https://example.org/../x")\nx = "/api/v1/users"'),
+        ("NB304", "!make  # noqa: NB304\nx = !make  # noqa: NB304"),
         ("NB302", 'open(root + "/data/raw/x.csv")'),
         ("NB302", '"""A note on ../data and /home."""\nf"{ratio}/home/x and so on"'),
         ("NB302", 're.compile("a..b")\nprint("wait ...")\nopen("/dev/null")\n!ls 2>/dev/null'),

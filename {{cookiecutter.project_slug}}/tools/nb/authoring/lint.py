@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from nb.check.findings import Finding
 from nb.notebook.content import load_json
 from nb.notebook.file import read_cells
 from nb.project import program, program_environment, write_whole
@@ -17,6 +18,10 @@ from nb.refactoring.imports_first import with_imports_first
 
 # Repairs that ruff leaves to a person. Here the notebook runs afterwards, as the proof.
 _PROVEN_REPAIRS = ["B007", "B905", "C4", "E731", "F841", "SIM"]
+# Rules to be switched off, by cell and line; the cell is 0 in a module.
+_Codes = defaultdict[int, defaultdict[int, set[str]]]
+# Rules of nb check for lines that the proof has seen to work.
+_OF_SHELL_LINES = {"NB304"}
 _NOQA = re.compile(r"# noqa: ?([A-Z]+\d+(?:, ?[A-Z]+\d+)*)")
 
 
@@ -24,7 +29,7 @@ def repair_code(root: Path, files: Sequence[str]) -> list[str]:
     """Have ruff repair and format files; mark the findings that are left with `# noqa`.
 
     Returns:
-        the findings that are left, a line each: file, code cell, line, rule, message.
+        the findings that are left, a line each: file, cell, line, rule, message.
     """
     proven = f"lint.extend-safe-fixes={json.dumps(_PROVEN_REPAIRS)}"
     paths = ["--preview", "--select=PTH", "--unsafe-fixes"]  # `open` and `os.path` by pathlib
@@ -48,27 +53,37 @@ def repair_code(root: Path, files: Sequence[str]) -> list[str]:
 
 def _marked(path: Path, findings: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     """Mark findings in a file, and yield each with its place."""
-    numbers = _code_cells(path) if path.suffix == ".ipynb" else {}
-    codes: dict[tuple[int, int], set[str]] = defaultdict(set)
+    codes: _Codes = defaultdict(lambda: defaultdict(set))
     for one in findings:
-        cell, row = numbers.get(one["cell"] or 0, 0), one["location"]["row"]
-        yield (
-            f"{cell}:{row}: {one['code']} {one['message']}"
-            if cell
-            else (f"{row}: {one['code']} {one['message']}")
-        )
+        row = one["location"]["row"]
+        place = f"{one['cell']}:{row}" if one["cell"] else f"{row}"
+        yield f"{place}: {one['code']} {one['message']}"
         if re.fullmatch(r"[A-Z]+\d+", one["code"] or "") and one["noqa_row"]:
-            codes[cell, one["noqa_row"]].add(one["code"])
-    if path.suffix != ".ipynb":
-        rows = {row: found for (_, row), found in codes.items()}
-        write_whole(path, with_rules_off(path.read_text(encoding="utf-8"), rows))
-        return
+            codes[one["cell"] or 0][one["noqa_row"]].add(one["code"])
+    if path.suffix == ".ipynb":
+        _mark_cells(path, codes)
+    else:
+        write_whole(path, with_rules_off(path.read_text(encoding="utf-8"), codes[0]))
+
+
+def mark_shell_lines(path: Path, findings: Iterable[Finding]) -> None:
+    """Mark the findings of `nb check` about shell lines, which ran as they should."""
+    codes: _Codes = defaultdict(lambda: defaultdict(set))
+    for one in findings:
+        if one.code in _OF_SHELL_LINES:
+            codes[one.cell or 0][one.line].add(one.code)
+    if codes:
+        _mark_cells(path, codes)
+
+
+def _mark_cells(path: Path, codes: _Codes) -> None:
+    """Switch rules off in lines of a notebook, by the place of the cell among all cells."""
+    cells = load_json(path, path.read_text(encoding="utf-8"))["cells"]
+    places = [place for place, cell in enumerate(cells, 1) if cell["cell_type"] == "code"]
     file = read_cells(path)
     sources: dict[int, str | None] = {
-        cell.number: with_rules_off(
-            cell.source, {row: found for (n, row), found in codes.items() if n == cell.number}
-        )
-        for cell in file.cells
+        cell.number: with_rules_off(cell.source, codes[place])
+        for place, cell in zip(places, file.cells, strict=True)
     }
     write_whole(path, file.edited(sources))
 
@@ -82,22 +97,17 @@ def with_rules_off(source: str, codes: Mapping[int, Iterable[str]]) -> str:
     """
     lines = source.split("\n")
     for row, found in codes.items():
+        # To a shell, the mark is a comment; ruff does not look there.
+        unmarked = ("%", "?") if {*found} <= _OF_SHELL_LINES else ("%", "?", "!")
         line = lines[row - 1]
         before = _NOQA.search(line)
         known = re.split(r", ?", before[1]) if before else []
         comment = f"# noqa: {', '.join(sorted({*known, *found}))}"
         if before:
             lines[row - 1] = line[: before.start()] + comment + line[before.end() :]
-        elif not line.lstrip().startswith(("%", "!", "?")) and not line.endswith("\\"):
+        elif not line.lstrip().startswith(unmarked) and not line.endswith("\\"):
             lines[row - 1] = f"{line.rstrip()}  {comment}"
     return "\n".join(lines)
-
-
-def _code_cells(path: Path) -> dict[int, int]:
-    """Return the number of each code cell by its place among all cells, as ruff counts."""
-    cells = load_json(path, path.read_text(encoding="utf-8"))["cells"]
-    places = [place for place, cell in enumerate(cells, 1) if cell["cell_type"] == "code"]
-    return {place: number for number, place in enumerate(places, 1)}
 
 
 def _run(root: Path, arguments: Sequence[str]) -> str:

@@ -21,6 +21,7 @@ from nb.notebook.path_literals import FIGURES
 from nb.project import NbError, program, program_environment
 from nb.workcopy import clean_copy
 
+from .lint import mark_shell_lines
 from .original import Original, run_original
 from .production import Production, write_production
 from .promotion import Choices, Promotion, Workspace
@@ -138,6 +139,7 @@ def _findings(root: Path, choices: Choices) -> list[str]:
     from nb.check.runner import check_paths
 
     found = check_paths(root, (root / choices.notebook,), (), ()).findings
+    mark_shell_lines(root / choices.notebook, found)
     return [f"{choices.notebook}:{one.cell}:{one.line}: {one.code} {one.message}" for one in found]
 
 
