@@ -68,6 +68,7 @@ def test_a_text_that_no_formatter_can_break_is_no_example(value: object) -> None
     [
         ("x = 1\ny = 2", {2: {"E741"}}, "x = 1\ny = 2  # noqa: E741"),
         ("x = 1  # noqa: F841", {1: {"E741"}}, "x = 1  # noqa: E741, F841"),
+        ("x = 1  # noqa: E501 why", {1: {"PTH1"}}, "x = 1  # noqa: E501, PTH1 why"),
         ("x = 1  # why", {1: {"E741", "B006"}}, "x = 1  # why  # noqa: B006, E741"),
         ("%time x", {1: {"F821"}}, "%time x"),
         ("!make", {1: {"NB304"}}, "!make  # noqa: NB304"),
