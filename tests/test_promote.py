@@ -228,14 +228,15 @@ def test_an_input_beside_the_notebook_is_copied_to_the_raw_data(project: Project
 
 
 @pytest.mark.slow
-def test_a_module_beside_the_notebook_is_refused_with_the_next_step(project: Project) -> None:
+def test_a_module_beside_the_notebook_moves_to_the_package(project: Project) -> None:
     project.write(f"{EXPLORATORY}/helpers.py", "def double(x):\n    return 2 * x\n")
     cells = ["from helpers import double", "print(double(2))"]
     write_notebook(project.path / EXPLORATORY / "95-am-helped.ipynb", cells, project.path)
-    before = tree(project)
-    output = promote(project, "95-am-helped", "--yes", code=1)
-    assert f"imports {EXPLORATORY}/helpers.py" in output and "under src/" in output
-    assert tree(project) == before
+    output = promote(project, "95-am-helped", "--yes")
+    assert f"{EXPLORATORY}/helpers.py is copied to src/biopsies/helpers.py" in output
+    source = project.read("notebooks/production/50-helped.ipynb")
+    assert "from biopsies.helpers import double" in source
+    project.run("nb", "check", "notebooks/production/50-helped.ipynb")
 
 
 @pytest.mark.slow

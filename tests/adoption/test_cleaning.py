@@ -11,7 +11,7 @@ import pytest
 from nb.adoption.cleaning import FOREIGN_METADATA, read_any_notebook
 from nb.adoption.merged_texts import with_dependencies, with_ignores, with_readme, with_unreadable
 from nb.adoption.source_folder import Origin, contents_of, import_names
-from nb.adoption.tidying import tidy_code, with_noqa
+from nb.adoption.tidying import tidy_code
 from nb.notebook.strip import strip
 from nb.project import NbError, program
 
@@ -110,8 +110,3 @@ def test_findings_that_ruff_leaves_are_silenced_beside_the_line(tmp_path: Path) 
     for command in (["check"], ["format", "--check"]):
         done = subprocess.run([program("ruff"), *command, "a.ipynb"], cwd=tmp_path)
         assert done.returncode == 0
-
-
-def test_a_comment_that_silences_is_extended() -> None:
-    assert with_noqa("x = 1  # noqa: E501 why", "PTH1") == "x = 1  # noqa: E501, PTH1 why"
-    assert with_noqa("x = 1", "E1") == "x = 1  # noqa: E1"

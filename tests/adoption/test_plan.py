@@ -48,7 +48,7 @@ def test_paths_and_imports_of_a_notebook_are_those_of_the_new_place(
     found = plan(root, messy.three_folders(tmp_path / "three"))
     code = "\n".join(found.rewritten("prepare/clean.ipynb").sources())
     assert "from pkg.lib import helpers as h" in code
-    assert "os.path.join('../../data/raw/prices.csv')" in code
+    assert "pd.read_csv('../../data/raw/prices.csv')" in code
     assert "'../../data/interim/output'" in code
     assert found.module_text("lib/helpers.py").startswith("import numpy as np\n\nfrom pkg.lib.text")
     assert set(found.requested.requirements) == {"pandas", "scipy", "numpy"}

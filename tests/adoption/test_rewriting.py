@@ -8,14 +8,14 @@ import posixpath
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from nb.adoption.import_rewriting import rewrite_imports
 from nb.adoption.new_places import HOME, data_homes, folder_homes
 from nb.adoption.rewriting import (
     Relocation,
     path_use,
     rewrite_links,
-    rewrite_paths,
 )
+from nb.notebook.path_literals import rewrite_paths
+from nb.refactoring.import_rewriting import rewrite_imports
 
 FILES = {"data/prices.csv", "data/more/areas.csv", "img/a.png", "top.csv", "data/part-1.csv"}
 HOMES = data_homes(FILES, set(), {"data"})
@@ -23,7 +23,7 @@ RULE = Relocation(HOMES, folder_homes(HOMES), "explore")
 
 
 def rewritten(source: str) -> str:
-    return rewrite_paths(source, RULE.new_path)
+    return rewrite_paths(source, RULE.paths)
 
 
 @pytest.mark.parametrize(
@@ -40,6 +40,7 @@ def rewritten(source: str) -> str:
         ("Path('..') / 'data' / 'prices.csv'", "Path('../../data/raw/prices.csv')"),
         ("Path('..', 'data') / name", "Path('../../data/raw') / name"),
         ("pathlib.Path('..') / 'data' / name", "pathlib.Path('../../data/raw') / name"),
+        ("f(os.path.join('..', 'data', 'prices.csv'))", "f('../../data/raw/prices.csv')"),
         ("os.path.join('../data', x)", "os.path.join('../../data/raw', x)"),
         ("Path('../data') / 'prices.csv'", "Path('../../data/raw/prices.csv')"),
         ("'/home/me/work/data/prices.csv'.x", "'../../data/raw/prices.csv'.x"),
@@ -93,7 +94,7 @@ def test_a_path_that_led_to_a_file_still_does(
     assume(posixpath.normpath(posixpath.join(folder, file)) not in files)
     for text in (typed, file, f"./{typed}"):
         source = f"pd.read_csv({text!r})"
-        (call,) = ast.parse(rewrite_paths(source, rule.new_path)).body
+        (call,) = ast.parse(rewrite_paths(source, rule.paths)).body
         new = ast.literal_eval(call.value.args[0])  # type: ignore[attr-defined]
         assert posixpath.normpath(posixpath.join(HOME, new)) == homes[file]
 

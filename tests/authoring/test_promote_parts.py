@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 from pathlib import Path
 
 import pytest
+from nb.authoring.lint import repair_code, with_rules_off
+from nb.authoring.original import helper_modules
 from nb.authoring.production import plain_text
 from nb.authoring.recorded_calls import NotPlain, code_of
 from nb.authoring.stage_tests import SAMPLE_ROWS, SMALL_BYTES, write_sample
+from nb.notebook.file import read_cells
+from nb.project import NbError, program
+
+from tests.cells import notebook
 
 
 @pytest.mark.parametrize("name", ["data/raw/a.csv", "data/raw/a.bin"])
@@ -53,3 +61,68 @@ def test_a_description_holds_no_markup(markdown: str, plain: str) -> None:
 def test_a_text_that_no_formatter_can_break_is_no_example(value: object) -> None:
     with pytest.raises(NotPlain):
         code_of(value)
+
+
+@pytest.mark.parametrize(
+    ("source", "codes", "expected"),
+    [
+        ("x = 1\ny = 2", {2: {"E741"}}, "x = 1\ny = 2  # noqa: E741"),
+        ("x = 1  # noqa: F841", {1: {"E741"}}, "x = 1  # noqa: E741, F841"),
+        ("x = 1  # noqa: E501 why", {1: {"PTH1"}}, "x = 1  # noqa: E501, PTH1 why"),
+        ("x = 1  # why", {1: {"E741", "B006"}}, "x = 1  # why  # noqa: B006, E741"),
+        ("%time x", {1: {"F821"}}, "%time x"),
+        ("!make", {1: {"NB304"}}, "!make  # noqa: NB304"),
+        ("!make", {1: {"E501"}}, "!make"),
+        ("x = 1 + \\\n  l", {1: {"E741"}}, "x = 1 + \\\n  l"),
+    ],
+)
+def test_a_rule_is_switched_off_in_its_line(
+    source: str, codes: dict[int, set[str]], expected: str
+) -> None:
+    assert with_rules_off(source, codes) == expected
+
+
+def test_code_that_ruff_cannot_repair_is_marked_and_listed(tmp_path: Path) -> None:
+    settings = '[tool.ruff.lint]\nselect = ["B", "E", "F", "I", "PTH", "SIM"]\n'
+    (tmp_path / "pyproject.toml").write_text(settings)
+    cells = [
+        "import sys, os",
+        "l = 1;m = l\nprint(os.path.join('a', 'b'))",
+        "with open('a') as f:\n    f.read()",
+    ]
+    (tmp_path / "a.ipynb").write_text(notebook(*cells))
+    function = "def f(a):\n    try:\n        return a\n    except:\n        return 1\n"
+    (tmp_path / "b.py").write_text(function)
+    found = repair_code(tmp_path, ["a.ipynb", "b.py"])
+    assert [line.partition(" ")[0] for line in found] == ["a.ipynb:2:1:", "a.ipynb:2:3:", "b.py:4:"]
+    left = subprocess.run(
+        [program("ruff"), "check", "--no-cache", "."], cwd=tmp_path, capture_output=True
+    )
+    assert left.returncode == 0, left.stdout
+    assert "import os\\n" in (tmp_path / "a.ipynb").read_text()
+    assert 'Path(\\"a\\").open()' in (tmp_path / "a.ipynb").read_text()
+
+
+def test_a_parameters_cell_gets_no_import(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text('[tool.ruff.lint]\nselect = ["PTH"]\n')
+    content = json.loads(notebook("import os", "FOLDER: str = 'a'", "os.makedirs(FOLDER)"))
+    content["cells"][1]["metadata"]["tags"] = ["parameters"]
+    (tmp_path / "a.ipynb").write_text(json.dumps(content))
+    repair_code(tmp_path, ["a.ipynb"])
+    first, second, _ = read_cells(tmp_path / "a.ipynb").cells
+    assert "import pathlib" in first.source
+    assert second.source == 'FOLDER: str = "a"'
+
+
+def test_modules_beside_the_notebook_get_a_home_in_the_package(tmp_path: Path) -> None:
+    (tmp_path / "src" / "pkg").mkdir(parents=True)
+    (tmp_path / "src" / "pkg" / "__init__.py").touch()
+    beside = tmp_path / "notebooks" / "exploratory" / "lib"
+    beside.mkdir(parents=True)
+    (beside / "a.py").write_text("x = 1\n")
+    name = "notebooks/exploratory/lib/a.py"
+    assert helper_modules(tmp_path, [name]) == {name: "src/pkg/lib/a.py"}
+    (tmp_path / "src" / "pkg" / "lib").mkdir()
+    (tmp_path / "src" / "pkg" / "lib" / "a.py").write_text("x = 2\n")
+    with pytest.raises(NbError, match=f"{name}, which is not src/pkg/lib/a.py"):
+        helper_modules(tmp_path, [name])

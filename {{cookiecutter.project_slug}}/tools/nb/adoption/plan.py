@@ -14,13 +14,14 @@ from nb.exit_codes import ExitCode
 from nb.git.credentials import find_in_file
 from nb.git.wiring import git
 from nb.notebook.code import project_package
+from nb.notebook.path_literals import rewrite_paths
 from nb.project import NbError
+from nb.refactoring.import_rewriting import rewrite_imports
 
 from . import dependencies
 from .cleaning import AdoptedNotebook, read_any_notebook
-from .import_rewriting import rewrite_imports
 from .new_places import HOME, data_homes, folder_homes, name_notebooks
-from .rewriting import PathUse, Relocation, path_use, rewrite_links, rewrite_paths
+from .rewriting import PathUse, Relocation, path_use, rewrite_links
 from .source_folder import Contents, Origin, contents_of, import_names, is_own_file
 
 # From here on a file is taken only if somebody says so.
@@ -74,7 +75,7 @@ class AdoptionPlan:
         rule = replace(self.relocation, base=self.uses[name].base)
 
         def code(source: str) -> str:
-            return rewrite_imports(rewrite_paths(source, rule.new_path), self.imports)
+            return rewrite_imports(rewrite_paths(source, rule.paths), self.imports)
 
         return notebook.with_sources(code, lambda text: rewrite_links(text, rule.new_path))
 

@@ -10,11 +10,12 @@ from nb.authoring.promote import promote_notebook
 from nb.authoring.promotion import Promotion, proposal
 from nb.git.wiring import git
 from nb.notebook.file import read_cells
+from nb.notebook.path_literals import rewrite_paths
 from nb.project import NbError, write_whole
 
 from .overview import Overview, save_overview
 from .preparing import require_clean
-from .rewriting import Relocation, rewrite_paths
+from .rewriting import Relocation
 
 
 def promote_in_order(
@@ -84,5 +85,5 @@ def _follow(root: Path, overview: Overview, name: str, found: Promotion) -> None
         folder = Path(row.notebook).parent.as_posix()
         rule = Relocation(moved, base=folder, home=folder)
         file = read_cells(root / row.notebook)
-        new = {cell.number: rewrite_paths(cell.source, rule.new_path) for cell in file.cells}
+        new = {cell.number: rewrite_paths(cell.source, rule.paths) for cell in file.cells}
         write_whole(root / row.notebook, file.edited(new))

@@ -1,23 +1,120 @@
-"""Repairs and findings of ruff in the files of a promotion."""
+"""Repairs by ruff in the files of a promotion, so that the commit hooks accept them."""
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from nb.project import program, program_environment
+from nb.check.findings import Finding
+from nb.notebook.content import load_json
+from nb.notebook.file import read_cells
+from nb.project import program, program_environment, write_whole
+from nb.refactoring.imports_first import with_imports_first
+
+# Repairs that ruff leaves to a person. Here the notebook runs afterwards, as the proof.
+_PROVEN_REPAIRS = ["B007", "B905", "C4", "E731", "F841", "SIM"]
+# Rules to be switched off, by cell and line; the cell is 0 in a module.
+_Codes = defaultdict[int, defaultdict[int, set[str]]]
+# Rules of nb check for lines that the proof has seen to work.
+_OF_SHELL_LINES = {"NB304"}
+_NOQA = re.compile(r"# noqa: ?([A-Z]+\d+(?:, ?[A-Z]+\d+)*)")
 
 
-def repair_code(root: Path, files: Sequence[str]) -> None:
-    """Have ruff repair and format files, because the commit hooks would refuse them."""
-    _run(root, ["check", "--fix", "--exit-zero", "--quiet", *files])
+def repair_code(root: Path, files: Sequence[str]) -> list[str]:
+    """Have ruff repair and format files; mark the findings that are left with `# noqa`.
+
+    Returns:
+        the findings that are left, a line each: file, cell, line, rule, message.
+    """
+    proven = f"lint.extend-safe-fixes={json.dumps(_PROVEN_REPAIRS)}"
+    paths = ["--preview", "--select=PTH", "--unsafe-fixes"]  # `open` and `os.path` by pathlib
     _run(root, ["format", "--quiet", *files])
+    _run(root, ["check", "--fix", "--exit-zero", "--quiet", *paths, *files])
+    for name in files:
+        if name.endswith(".ipynb"):  # ruff imports pathlib wherever there is room
+            write_whole(root / name, with_imports_first(read_cells(root / name)).text)
+    _run(root, ["check", "--fix", "--exit-zero", "--quiet", "--config", proven, *files])
+    _run(root, ["format", "--quiet", *files])
+    return mark_findings(root, files)
 
 
-def ruff_findings(root: Path, files: Sequence[str]) -> list[str]:
-    """Return the findings that ruff cannot repair, a line each: file, place, rule, message."""
-    return _run(root, ["check", "--output-format=concise", "--quiet", *files]).splitlines()
+def mark_findings(root: Path, files: Sequence[str]) -> list[str]:
+    """Mark each finding of ruff with `# noqa`; return the findings as `repair_code` does."""
+    if not files:
+        return []
+    found = json.loads(_run(root, ["check", "--exit-zero", "--output-format=json", *files]) or "[]")
+    by_file: dict[Path, list[Mapping[str, Any]]] = defaultdict(list)
+    for one in found:
+        by_file[Path(one["filename"])].append(one)
+    return [
+        f"{path.relative_to(root.resolve()).as_posix()}:{line}"
+        for path, findings in by_file.items()
+        for line in _marked(path, findings)
+    ]
+
+
+def _marked(path: Path, findings: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Mark findings in a file, and yield each with its place."""
+    codes: _Codes = defaultdict(lambda: defaultdict(set))
+    for one in findings:
+        row = one["location"]["row"]
+        place = f"{one['cell']}:{row}" if one["cell"] else f"{row}"
+        yield f"{place}: {one['code']} {one['message']}"
+        if re.fullmatch(r"[A-Z]+\d+", one["code"] or "") and one["noqa_row"]:
+            codes[one["cell"] or 0][one["noqa_row"]].add(one["code"])
+    if path.suffix == ".ipynb":
+        _mark_cells(path, codes)
+    else:
+        write_whole(path, with_rules_off(path.read_text(encoding="utf-8"), codes[0]))
+
+
+def mark_shell_lines(path: Path, findings: Iterable[Finding]) -> None:
+    """Mark the findings of `nb check` about shell lines, which ran as they should."""
+    codes: _Codes = defaultdict(lambda: defaultdict(set))
+    for one in findings:
+        if one.code in _OF_SHELL_LINES:
+            codes[one.cell or 0][one.line].add(one.code)
+    if codes:
+        _mark_cells(path, codes)
+
+
+def _mark_cells(path: Path, codes: _Codes) -> None:
+    """Switch rules off in lines of a notebook, by the place of the cell among all cells."""
+    cells = load_json(path, path.read_text(encoding="utf-8"))["cells"]
+    places = [place for place, cell in enumerate(cells, 1) if cell["cell_type"] == "code"]
+    file = read_cells(path)
+    sources: dict[int, str | None] = {
+        cell.number: with_rules_off(cell.source, codes[place])
+        for place, cell in zip(places, file.cells, strict=True)
+    }
+    write_whole(path, file.edited(sources))
+
+
+def with_rules_off(source: str, codes: Mapping[int, Iterable[str]]) -> str:
+    """Return a source with rules switched off in single lines.
+
+    Args:
+        source: the source of a cell or a module.
+        codes: the rules by line, from 1. Lines of IPython stay as they are.
+    """
+    lines = source.split("\n")
+    for row, found in codes.items():
+        # To a shell, the mark is a comment; ruff does not look there.
+        unmarked = ("%", "?") if {*found} <= _OF_SHELL_LINES else ("%", "?", "!")
+        line = lines[row - 1]
+        before = _NOQA.search(line)
+        known = re.split(r", ?", before[1]) if before else []
+        comment = f"# noqa: {', '.join(sorted({*known, *found}))}"
+        if before:
+            lines[row - 1] = line[: before.start()] + comment + line[before.end() :]
+        elif not line.lstrip().startswith(unmarked) and not line.endswith("\\"):
+            lines[row - 1] = f"{line.rstrip()}  {comment}"
+    return "\n".join(lines)
 
 
 def _run(root: Path, arguments: Sequence[str]) -> str:

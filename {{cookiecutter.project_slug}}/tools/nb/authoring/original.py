@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from nb.exit_codes import ExitCode
 from nb.git.wiring import git
-from nb.notebook.code import names_of_notebook
+from nb.notebook.code import names_of_notebook, project_package
 from nb.notebook.file import CellFile, read_cells
+from nb.notebook.path_literals import FIGURES
 from nb.project import NbError
 from nb.tracing import footprint
 from nb.workcopy import clean_copy
 from nb.workcopy.copying import copy_file
 
 from .path_rewriting import Paths, with_paths
-from .promotion import FIGURES, Choices, Workspace
+from .promotion import Choices, Workspace
 from .randomness import with_seed
 
 MODELS = (".joblib", ".pkl", ".pickle", ".onnx", ".pt")
@@ -32,12 +33,14 @@ class Original:
         file: the notebook.
         reads: the inputs: by the path of the exploratory notebook, that of the stage.
         writes: the outputs: by the path of the exploratory notebook, that of the stage.
+        modules: the modules beside the notebook: by present path, the path in the package.
         unseen: gaps of the trace.
     """
 
     file: CellFile
     reads: Mapping[str, str]
     writes: Mapping[str, str]
+    modules: Mapping[str, str]
     unseen: Sequence[str]
 
 
@@ -74,12 +77,39 @@ def run_original(space: Workspace, choices: Choices) -> Original:
         if (copy / name).exists():
             copy_file(copy / name, space.originals / name)
             (copy / name).unlink()
+    modules = helper_modules(root, [name for name in done.trace.reads if _is_helper(name)])
+    inputs = [name for name in done.trace.reads if name not in writes and name not in modules]
     return Original(
         file=file,
-        reads={name: _input(root, name) for name in done.trace.reads if name not in writes},
+        reads={name: _input(root, name) for name in inputs},
         writes={name: _home(root, name, choices) for name in writes},
+        modules=modules,
         unseen=done.trace.unseen,
     )
+
+
+def _is_helper(name: str) -> bool:
+    return name.startswith("notebooks/") and name.endswith(".py")
+
+
+def helper_modules(root: Path, found: Iterable[str]) -> dict[str, str]:
+    """Return the path in the package for each module that is imported from beside notebooks.
+
+    Raises:
+        NbError: if the package has another module of the same name.
+    """
+    package = project_package(root)
+    homes: dict[str, str] = {}
+    for name in found:
+        new = f"src/{package}/{PurePosixPath(*PurePosixPath(name).parts[2:]).as_posix()}"
+        there = root / new
+        is_other = there.exists() and there.read_bytes() != (root / name).read_bytes()
+        if not package or is_other:
+            reason = f"which is not {new}" if package else "and src/ holds no single package"
+            advice = "move it into the package under src/ and import it from there"
+            raise NbError(f"it imports {name}, {reason}; {advice}. Nothing was changed.")
+        homes[name] = new
+    return homes
 
 
 def _input(root: Path, name: str) -> str:
@@ -143,10 +173,6 @@ def _imports(source: str, name: str) -> bool:
 
 
 def _require_promotable(writes: Sequence[str], reads: Sequence[str], root: Path) -> None:
-    for name in reads:
-        if name.startswith("notebooks/") and name.endswith(".py"):
-            advice = "move it into the package under src/ and import it from there"
-            raise NbError(f"it imports {name}, which a stage does not find; {advice}")
     for name in writes:
         if name.startswith(("src/", "tests/", "config/")) or name.endswith(".ipynb"):
             raise NbError(f"it writes {name}, which is source; a stage must not change sources")

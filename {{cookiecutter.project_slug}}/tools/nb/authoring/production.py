@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,12 +16,14 @@ from nb.notebook import yaml_file
 from nb.notebook.code import names_of_notebook
 from nb.notebook.content import load_json, parse_notebook, source_text
 from nb.notebook.file import CellFile, parse_cells
-from nb.notebook.magics import mask
 from nb.notebook.new_cell import new_cell, notebook_text, unused_id
 from nb.notebook.parameters import TAG, Parameter, read_parameters
 from nb.notebook.strip import strip
 from nb.project import CONFIG, NbError
 from nb.refactoring import relocate
+from nb.refactoring.arguments import with_arguments
+from nb.refactoring.import_rewriting import rewrite_imports
+from nb.refactoring.imports_first import is_only_imports, with_imports_first
 from nb.workcopy.copying import copy_file
 
 from . import lint, propose
@@ -43,6 +44,7 @@ class Production:
         moved: the functions and classes that moved to the module.
         kept: by name of a definition left in the notebook, the reason.
         files: the files that are new or changed.
+        findings: the findings of ruff that no program repairs, a line each.
     """
 
     choices: Choices
@@ -52,6 +54,7 @@ class Production:
     moved: Sequence[str]
     kept: Mapping[str, str]
     files: Sequence[str]
+    findings: Sequence[str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +85,13 @@ def write_production(space: Workspace, original: Original, choices: Choices) -> 
             copy_file(space.copy / old, space.copy / new)
     paths = Paths(space.root, (space.root / space.source).parent, used=used)
     rewritten = original.file.edited(with_paths(original.file, paths))
-    file = with_parameters(parse_cells(target, strip(rewritten.encode()).decode()))
+    file = parse_cells(target, strip(rewritten.encode()).decode())
+    files = _bring_modules(space, original.modules)
+    renamed = _import_names(original.modules.values())
+    imports = {cell.number: rewrite_imports(cell.source, renamed) for cell in file.cells}
+    file = parse_cells(target, file.edited(imports))
+    file = with_imports_first(with_arguments(file, propose.is_parameter))
+    file = with_parameters(file)
     parameters = read_parameters(parse_notebook(target, load_json(target, file.text)))
     moved = _without_functions(space, file, choices)
     choices = replace(choices, module=moved.module)
@@ -90,12 +99,12 @@ def write_production(space: Workspace, original: Original, choices: Choices) -> 
     file = _with_title(file, choices)
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(file.text, encoding="utf-8", newline="")
-    files = [choices.notebook]
+    files.append(choices.notebook)
     if moved.module:
         path = _module_path(moved.module)
         (space.copy / path).write_text(moved.code, encoding="utf-8")
         files.append(path.as_posix())
-    lint.repair_code(space.copy, files)
+    findings = lint.repair_code(space.copy, files)
     config = _config(parameters)
     if config:
         path = CONFIG / f"{choices.name}.yaml"
@@ -110,7 +119,33 @@ def write_production(space: Workspace, original: Original, choices: Choices) -> 
         moved=moved.names,
         kept=moved.kept,
         files=files,
+        findings=findings,
     )
+
+
+def _import_names(modules: Iterable[str]) -> dict[str, str]:
+    """Return the new dotted name of modules and their folders by the name beside the notebook."""
+    names: dict[str, str] = {}
+    for module in modules:
+        package, *parts = Path(module).with_suffix("").parts[1:]
+        parts = [part for part in parts if part != "__init__"]
+        for count in range(1, len(parts) + 1):
+            names[".".join(parts[:count])] = ".".join([package, *parts[:count]])
+    return names
+
+
+def _bring_modules(space: Workspace, modules: Mapping[str, str]) -> list[str]:
+    """Copy modules from beside the notebook into the package; return the new files."""
+    names = _import_names(modules.values())
+    brought: list[str] = []
+    for old, new in modules.items():
+        path = space.copy / new
+        if not path.exists():
+            text = (space.copy / old).read_text(encoding="utf-8-sig")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(rewrite_imports(text, names), encoding="utf-8")
+            brought.append(new)
+    return brought
 
 
 def with_parameters(file: CellFile) -> CellFile:
@@ -118,7 +153,7 @@ def with_parameters(file: CellFile) -> CellFile:
     if any(TAG in cell.tags for cell in file.cells):
         return file
     proposed = propose.proposed_parameters(file, names_of_notebook(file))
-    after_imports = _only_imports(file.cells[0].source)
+    after_imports = is_only_imports(file.cells[0].source)
     if not after_imports:  # a type such as Path would not be known yet
         proposed = [
             one
@@ -239,7 +274,7 @@ def _is_made(file: CellFile, folder: str) -> bool:
 def _with_import(file: CellFile, line: str) -> CellFile:
     """Add an import to the cell of imports that a notebook begins with, or in a new cell."""
     first = file.cells[0]
-    if _only_imports(first.source) and not first.tags and not first.source.startswith("%%"):
+    if is_only_imports(first.source) and not first.tags:
         return parse_cells(file.path, file.edited({1: f"{first.source}\n{line}"}))
     return _with_first_cell(file, line)
 
@@ -263,14 +298,6 @@ def _with_title(file: CellFile, choices: Choices) -> CellFile:
     title = f"# {choices.stage.replace('-', ' ').capitalize()}"
     content["cells"].insert(0, new_cell(title, kind="markdown", name=unused_id(content, title)))
     return parse_cells(file.path, notebook_text(content))
-
-
-def _only_imports(source: str) -> bool:
-    masked = mask(source)
-    if masked is None:
-        return False
-    body = ast.parse(masked.text).body
-    return bool(body) and all(isinstance(n, ast.Import | ast.ImportFrom | ast.Pass) for n in body)
 
 
 def title_of_notebook(content: Mapping[str, Any]) -> str:

@@ -17,13 +17,14 @@ from nb.declaration.editor import add_stage
 from nb.declaration.reader import FILE, read_entries
 from nb.git import text_view
 from nb.notebook import fingerprints
+from nb.notebook.path_literals import FIGURES
 from nb.project import NbError, program, program_environment
 from nb.workcopy import clean_copy
 
-from .lint import ruff_findings
+from .lint import mark_shell_lines
 from .original import Original, run_original
 from .production import Production, write_production
-from .promotion import FIGURES, Choices, Promotion, Workspace
+from .promotion import Choices, Promotion, Workspace
 from .proof import prove
 from .randomness import unseeded_calls
 from .stage_tests import ExampleTests, sample_inputs, write_example_tests
@@ -89,6 +90,8 @@ def _proved(space: Workspace, original: Original, production: Production) -> Pro
         tests = write_example_tests(space, production.moved, choices)
     files = [*production.files, FILE, *samples.files, *([tests.path] if tests.path else [])]
     calls = unseeded_calls(original.file)
+    findings = [*_findings(space.copy, choices), *production.findings]
+    helpers = [f"{old} is copied to {new}; {old} may go" for old, new in original.modules.items()]
     gaps = [f"the contract may lack {unseen}" for unseen in original.unseen]
     return Promotion(
         choices=choices,
@@ -100,7 +103,7 @@ def _proved(space: Workspace, original: Original, production: Production) -> Pro
         untested=tests.untested,
         rows=rows,
         files=files,
-        notes=[*gaps, *samples.notes, *_findings(space.copy, choices, files)],
+        notes=[*gaps, *helpers, *samples.notes, *findings],
         unseeded=[f"{call.name} in code cell {call.cell}" for call in calls],
         seedable=bool(calls) and all(call.generator for call in calls),
         diff=_diff(space, files),
@@ -131,14 +134,13 @@ def _declare(root: Path, original: Original, production: Production) -> None:
     )
 
 
-def _findings(root: Path, choices: Choices, files: Sequence[str]) -> list[str]:
-    """Return the findings that the commit hooks would refuse and that ruff cannot repair."""
+def _findings(root: Path, choices: Choices) -> list[str]:
+    """Return the findings of `nb check` in the new notebook, a line each."""
     from nb.check.runner import check_paths
 
     found = check_paths(root, (root / choices.notebook,), (), ()).findings
-    notes = [f"{choices.notebook}:{one.cell}:{one.line}: {one.code} {one.message}" for one in found]
-    code = [name for name in files if name.endswith((".py", ".ipynb"))]
-    return notes + ruff_findings(root, code)
+    mark_shell_lines(root / choices.notebook, found)
+    return [f"{choices.notebook}:{one.cell}:{one.line}: {one.code} {one.message}" for one in found]
 
 
 def _add_to_dvc(root: Path, files: Sequence[str]) -> None:

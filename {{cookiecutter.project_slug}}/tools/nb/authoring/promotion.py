@@ -12,8 +12,6 @@ from nb.declaration.naming import ascii_slug, module_name, module_of_stage, prod
 from nb.exit_codes import ExitCode
 from nb.project import EXECUTED, PRODUCTION, NbError
 
-FIGURES = (".png", ".jpg", ".jpeg", ".svg", ".pdf", ".tif", ".tiff")
-
 
 @dataclass(frozen=True, kw_only=True)
 class Choices:
@@ -157,7 +155,8 @@ def proposal(
         made = production_name(root, name or without_number, numbered=bool(name))
     except NbError as error:
         stage = ascii_slug(Choices(name=name or without_number).stage) or "sales"
-        hint = f"name it with --as, such as --as {stage}-2"
+        free = re.search(r"\b\d\d-[a-z0-9-]+(?=\.?$)", str(error))
+        hint = f"name it with --as, such as --as {free[0] if free else f'{stage}-2'}"
         raise NbError(
             f"{str(error).partition(';')[0].rstrip('.')}; {hint}", ExitCode.USAGE
         ) from None

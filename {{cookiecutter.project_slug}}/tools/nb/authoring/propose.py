@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nb.notebook.code import Names, needed_names
+from nb.notebook.code import Definition, Names, needed_names
 from nb.notebook.content import Cell, Notebook
 from nb.notebook.file import CellFile
 from nb.notebook.magics import mask
@@ -71,6 +71,11 @@ def proposed_parameters(file: CellFile, names: Names) -> list[Proposed]:
         if proposed and not (name in columns and _holds_text(proposed.value)):
             found.append(proposed)
     return sorted(found, key=lambda one: (one.cell, one.lines))
+
+
+def is_parameter(constant: Definition) -> bool:
+    """Whether a constant is a setting that a run may change."""
+    return _proposed(constant.name, constant) is not None
 
 
 def _proposed(name: str, definition: Any) -> Proposed | None:

@@ -83,7 +83,8 @@ def read_value(text: str, where: str) -> Any:
     problems = list(_problems(first, second, "")) if first and second else []
     if problems:
         raise NbError(
-            "\n".join(f"{where}: {p.partition(': ')[2]}" for p in problems), ExitCode.USAGE
+            "\n".join(f"{where}: {p.partition(': ')[2]}" for p in problems),
+            ExitCode.USAGE,
         )
     return content()
 
@@ -135,7 +136,8 @@ def _require_plain_tree(root: Node, where: str) -> None:
         if depth > DEEPEST:
             line = level[0].start_mark.line + 1
             raise TooLargeError(
-                f"{where}, line {line}: nested more than {DEEPEST} levels deep", ExitCode.USAGE
+                f"{where}, line {line}: nested more than {DEEPEST} levels deep",
+                ExitCode.USAGE,
             )
         below: list[Node] = []
         for node in level:
@@ -157,7 +159,8 @@ def _require_single_names(mapping: Node, where: str) -> None:
             if key.value in lines:
                 also = f"also in line {lines[key.value]}; remove one of them"
                 raise NbError(
-                    f"{where}, line {line}: {key.value} is given twice, {also}", ExitCode.USAGE
+                    f"{where}, line {line}: {key.value} is given twice, {also}",
+                    ExitCode.USAGE,
                 )
             lines[key.value] = line
 
@@ -215,9 +218,13 @@ def _require_bounds(text: str, where: str) -> None:
                 )
             count += sizes.get(event.anchor, 0)
             repeated += sizes.get(event.anchor, 0)
-        elif isinstance(event, yaml.DocumentStartEvent) and event.version not in (None, (1, 2)):
+        elif isinstance(event, yaml.DocumentStartEvent) and event.version not in (
+            None,
+            (1, 2),
+        ):
             raise TooLargeError(
-                f"{line}: remove the line %YAML, which DVC alone follows", ExitCode.USAGE
+                f"{line}: remove the line %YAML, which DVC alone follows",
+                ExitCode.USAGE,
             )
         elif isinstance(event, yaml.ScalarEvent):
             count += 1
@@ -231,7 +238,8 @@ def _require_bounds(text: str, where: str) -> None:
             raise TooLargeError(f"{line}: nested more than {DEEPEST} levels deep", ExitCode.USAGE)
         if repeated > MOST_REPEATED:
             raise TooLargeError(
-                f"{line}: aliases stand for more than {MOST_REPEATED:,} values", ExitCode.USAGE
+                f"{line}: aliases stand for more than {MOST_REPEATED:,} values",
+                ExitCode.USAGE,
             )
 
 
@@ -240,7 +248,9 @@ def _problems(first: Node, second: Node, name: str) -> Iterator[str]:
     line = f"line {first.start_mark.line + 1}"
     about = f"{line}: parameter {name}" if name else line
     kinds = {"mapping": "map", "sequence": "seq"}
-    if first.id == "scalar":
+    if _shape(first) != _shape(second):  # the parsers of both end a tag at different characters
+        yield f"{about}: papermill and DVC read different values; put texts in quotes"
+    elif first.id == "scalar":
         problem = _scalar_problem(first, second)
         if problem:
             yield f"{about}: {problem}"
@@ -251,6 +261,11 @@ def _problems(first: Node, second: Node, name: str) -> Iterator[str]:
             yield from _problems(*pair, f"{name}[{number}]")
     else:
         yield from _mapping_problems(first, second, name)
+
+
+def _shape(node: Node) -> tuple[str, int]:
+    """Return the kind of a node and how many nodes are directly inside."""
+    return node.id, 0 if node.id == "scalar" else len(node.value)
 
 
 def _mapping_problems(first: Node, second: Node, name: str) -> Iterator[str]:
@@ -342,6 +357,11 @@ def _dvc() -> Any:
         yaml_implicit_resolvers = _without(
             base.yaml_implicit_resolvers, *(tag for tag, *_ in _DVC_SCALARS)
         )
+
+        def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
+            # The parser in C takes a lone `!` for a text: ruamel.yaml and PyYAML take it for null.
+            lone_tag = not value and implicit == (False, False)
+            return super().resolve(kind, value, (True, False) if lone_tag else implicit)
 
     for tag, pattern, first in _DVC_SCALARS:
         whole = re.compile(f"(?:{pattern})$")

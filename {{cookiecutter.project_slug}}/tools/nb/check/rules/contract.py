@@ -54,7 +54,8 @@ def annotated_literals(document: Document, facts: Facts) -> Found:
     contract = facts.contract(document)
     if not contract.cell:
         return
-    if contract.problem:
+    is_parsed = all(c.tree for c in document.code if c.number == contract.cell.number)
+    if contract.problem and is_parsed:  # else the syntax error is a finding already
         yield Place(contract.cell.number, contract.line), contract.problem
     for parameter in contract.parameters:
         if not parameter.annotation:

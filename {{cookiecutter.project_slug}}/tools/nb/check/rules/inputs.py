@@ -11,6 +11,7 @@ from nb.check.findings import Found, Place
 from nb.check.model import rule
 from nb.check.reads import Constants, first_argument, is_read
 from nb.notebook.parameters import TAG
+from nb.notebook.path_literals import ADDED_SUFFIXES
 
 if TYPE_CHECKING:
     from nb.check.facts import Facts
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 ADDRESS = re.compile(r"(?:https?|ftp)://", re.I)
 FETCHES = re.compile(r"urlopen|urlretrieve|urlread|download_file|open_url")
 CLIENTS = {"requests", "httpx", "session", "client", "http"}
+MAKES_FILES = re.compile(r">|%%(write)?file\b|\b(wget|curl|tar|unzip|gunzip|cp|mv|touch)\b")
 FETCHED_IN_SHELL = re.compile(r"\b(?:wget|curl)\b.*?((?:https?|ftp)://[^\s\"']*)")
 
 
@@ -40,7 +42,10 @@ def files_are_shared(document: Document, facts: Facts) -> Found:
     calls = list(_calls(document))
     # Written before, or named as an output: the notebook makes the file itself.
     others = [call for _, call in calls if not is_read(call)]
-    written = {constants.path(argument) for call in others for argument in _named(call)}
+    written = {path for call in others for path in _written(call, constants)}
+    commands = (f"{escape.text}\n{escape.body}" for _, escape in document.escapes())
+    for command in filter(MAKES_FILES.search, commands):
+        written.update(re.findall(r"[\w./-]+", command))
     told: set[str] = set()
     for cell, call in calls:
         path = constants.path(first_argument(call)) if is_read(call) else None
@@ -102,6 +107,15 @@ def nothing_waits(document: Document, facts: Facts) -> Found:
             yield cell.at(call), f"a run has nobody to answer {asked}(); make it a parameter"
         elif asked in ("breakpoint", "pdb.set_trace"):
             yield cell.at(call), f"{asked}() waits for ever in a run; remove it"
+
+
+def _written(call: ast.Call, constants: Constants) -> Iterator[str]:
+    """Yield the files that a call may write, also under the suffix that a library adds."""
+    function = call.func.attr if isinstance(call.func, ast.Attribute) else ""
+    for argument in _named(call):
+        path = constants.path(argument)
+        if path:
+            yield from (path, *(f"{path}{suffix}" for suffix in ADDED_SUFFIXES.get(function, ())))
 
 
 def _named(call: ast.Call) -> list[ast.expr]:

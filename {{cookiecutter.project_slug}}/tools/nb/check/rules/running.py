@@ -85,6 +85,7 @@ def portable_paths(document: Document, facts: Facts) -> Found:
     advice = 'build it from the root: paths.ROOT / "…"'
     for cell in document.code:
         skipped = _not_paths(cell)
+        told: set[tuple[int, str]] = set()
         for node in cell.nodes:
             if (
                 isinstance(node, ast.Constant)
@@ -92,7 +93,8 @@ def portable_paths(document: Document, facts: Facts) -> Found:
                 and node not in skipped
             ):
                 kind = _kind_of_path(node.value)
-                if kind:
+                if kind and (node.lineno, node.value) not in told:
+                    told.add((node.lineno, node.value))
                     yield cell.at(node), f"{_short(node.value)} is {kind}; {advice}"
             elif isinstance(node, ast.Call):
                 yield from (
@@ -103,7 +105,10 @@ def portable_paths(document: Document, facts: Facts) -> Found:
         found = IN_SHELL.search(escape.text) if escape.magic in ("", "cd", "run") else None
         found = found or (re.match(r"%cd\s+(\.\.\S*|/\S*)", escape.text))
         if found:
-            yield _at(cell, escape), f"{_short(found[1])} leads out of the project; {advice}"
+            named = re.sub(r"^(\.\./)+(?=[^.])", "", found[1])
+            shell = f"a run starts in the root: write {_short(named)}"
+            inside = shell if named != found[1] else advice
+            yield _at(cell, escape), f"{_short(found[1])} leads out of the project; {inside}"
 
 
 def _not_paths(cell: CheckedCell) -> set[ast.AST]:

@@ -1,4 +1,4 @@
-"""Rewritten imports of modules that move from beside notebooks to the package.
+"""Imports rewritten for modules that move from beside notebooks to the package.
 
 Standard library only. Everything but the replaced statements keeps every character.
 """
@@ -6,12 +6,10 @@ Standard library only. Everything but the replaced statements keeps every charac
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from nb.notebook.magics import mask
-
-# Begin and end in bytes, and the new text.
-Edit = tuple[int, int, str]
+from nb.notebook.source_edits import Edit, byte_offsets, byte_span, with_edits
 
 
 def rewrite_imports(source: str, modules: Mapping[str, str]) -> str:
@@ -71,25 +69,3 @@ def _moved_module(name: str, modules: Mapping[str, str]) -> str:
         if known:
             return ".".join([known, *parts[count:]])
     return ""
-
-
-def byte_offsets(text: str) -> list[int]:
-    """Return where each line begins, in bytes, as syntax trees count."""
-    starts = [0]
-    for line in text.encode().split(b"\n"):
-        starts.append(starts[-1] + len(line) + 1)
-    return starts
-
-
-def byte_span(node: ast.expr | ast.stmt, offsets: list[int]) -> tuple[int, int]:
-    """Return begin and end of a node, in bytes."""
-    start = offsets[node.lineno - 1] + node.col_offset
-    return start, offsets[(node.end_lineno or node.lineno) - 1] + (node.end_col_offset or 0)
-
-
-def with_edits(text: str, edits: Iterable[Edit]) -> str:
-    """Return a text with replacements made; these do not overlap."""
-    content = text.encode()
-    for start, end, new in sorted(edits, reverse=True):
-        content = content[:start] + new.encode() + content[end:]
-    return content.decode()
