@@ -106,10 +106,10 @@ class LoadedPipeline:
                 self._stages = {}
             files.update(values or ())
         self._signatures = {path: _signature(path) for path in declared | files}
-        if any(_is_younger(path, began) for path in declared | files):
+        if any(is_younger(path, began) for path in declared | files):
             self._stages = {}
         locks = {path: path.with_name("dvc.lock") for path in declared if path.suffix == ".yaml"}
-        self._texts = {lock: _text(lock) for lock in locks.values() if not _is_younger(lock, began)}
+        self._texts = {lock: _text(lock) for lock in locks.values() if not is_younger(lock, began)}
 
     def stage(self, name: str) -> DvcStage | None:
         """Return a stage by name; None if DVC has to load the pipeline again to know the stage."""
@@ -132,7 +132,7 @@ def _signature(path: Path) -> Signature | None:
     return stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
 
 
-def _is_younger(path: Path, moment: int) -> bool:
+def is_younger(path: Path, moment: int) -> bool:
     """Return whether a file was written, replaced or renamed at a moment or later."""
     try:
         stat = path.stat()
