@@ -262,8 +262,7 @@ class Runner:
             content = os.read(running.output, 65_536)
             if not content:  # readable for ever: the loop would not rest until the process is gone
                 self._stop_listening(running)
-            for line in running.lines.feed(content):
-                self._show_line(running, line)
+            self._show_lines(running, running.lines.feed(content))
         if not running.task.hidden:
             self.view.running(running.task.name, running.began, running.lines.progress)
 
@@ -275,16 +274,14 @@ class Runner:
     def _show_rest(self, ended: Worker) -> None:
         with suppress(BlockingIOError):
             while content := os.read(ended.output, 65_536):
-                for line in ended.lines.feed(content):
-                    self._show_line(ended, line)
-        for line in ended.lines.feed(b"", final=True):
-            self._show_line(ended, line)
+                self._show_lines(ended, ended.lines.feed(content))
+        self._show_lines(ended, ended.lines.feed(b"", final=True))
 
-    def _show_line(self, running: Worker, line: str) -> None:
-        line = record.without_secrets(line)  # of commands that run no notebook, too
-        running.tail.append(line)
-        if not running.task.hidden:
-            self.view.line(running.task.name, line)
+    def _show_lines(self, running: Worker, lines: list[str]) -> None:
+        for line in record.without_secrets(lines):  # of commands without a notebook, too
+            running.tail.append(line)
+            if not running.task.hidden:
+                self.view.line(running.task.name, line)
 
     def _end_what_is_late(self) -> None:
         """Interrupt stages that exceed the limit of time, and kill those that go on."""
