@@ -43,6 +43,7 @@ class KnownIgnores:
         self._declared = set(declared)
         root = Path(scm.root_dir)
         names = {os.path.relpath(path, root): path for path in outputs}
+        self._folders = {path for path in names.values() if Path(path).is_dir()}
         asked = "".join(f"{name}\0" for name in names)
         found = git(root, "check-ignore", "--no-index", "--stdin", "-z", check=False, stdin=asked)
         files = git(root, "ls-files", "-z").split("\0")
@@ -60,6 +61,8 @@ class KnownIgnores:
 
     def ignore(self, path: str) -> str | None:
         """Have Git ignore an output; return the `.gitignore` that was changed, if any was."""
+        if Path(path).is_dir() != (path in self._folders):
+            return self._scm.ignore(path)  # a pattern may be for folders only, or for files
         if path in self._ignored:
             return None
         entry, gitignore = self._scm._get_gitignore(path)
