@@ -24,7 +24,7 @@ $(READY): pyproject.toml
 	touch $(READY)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all bench bench-daily bench-quick bench-filter bench-engine bench-site bench-experiments package pictures docs docs-serve lint format clean
+.PHONY: help setup demo test test-all bench bench-daily bench-quick bench-filter bench-engine bench-growth bench-site bench-experiments package pictures docs docs-serve lint format clean
 
 help: ## List the tasks
 	@$(PYTHON) -c "import re; print(*(f'  make {t:12} {s}' for t, s in re.findall(r'^([\w-]+):.*?## (.+)$$', open('Makefile', encoding='utf-8').read(), re.M)), sep='\n')"
@@ -59,6 +59,10 @@ bench-filter: $(READY)
 bench-engine: $(READY)
 	.venv/bin/uv pip install --quiet --python .venv/bin/python --group bench
 	python -m benchmarks.engine $(BENCH)
+
+# In the environment of `make demo`. Options: make bench-growth BENCH="--sizes 25 100 --publish".
+bench-growth: $(READY)
+	python -m benchmarks.growth $(DEMO) $(BENCH)
 
 # Takes a minute, and the environment of `make demo`.
 bench-site: $(READY)

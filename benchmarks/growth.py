@@ -2,7 +2,7 @@
 
     python -m benchmarks.growth build/demo                     a project that `make demo` made
     python -m benchmarks.growth build/demo --before build/old  and one with other tooling beside
-    python -m benchmarks.growth build/demo --publish           and into docs/why/run-benchmark.md
+    python -m benchmarks.growth build/demo --publish           and into docs/run-benchmark.md
 
 Stages of one `echo` have no work of their own: their CPU seconds are the overhead of a stage. All
 contestants take turns at each size. A contestant that took longer than the limit at one size is
@@ -11,34 +11,42 @@ left out at larger sizes.
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from html import escape
+from math import log10
 from pathlib import Path
 
 from .engine.contestants import stage, yaml
 from .engine.pipelines import Step, write
+from .engine.run import machine
 
 TEMPLATE = Path(__file__).resolve().parent.parent
-PAGE = TEMPLATE / "docs/why/run-benchmark.md"
-PICTURE = TEMPLATE / "docs/why/growth.svg"
-BEGIN = "<!-- measured: `python -m benchmarks.growth` writes from here -->"
-END = "<!-- to here -->"
+PAGE = TEMPLATE / "docs/run-benchmark.md"
+PICTURE = "growth-{}.svg"
+MARKS = (
+    "<!-- measured: `python -m benchmarks.growth --kind {}` writes from here -->",
+    "<!-- to here: {} -->",
+)
 MEASURE = TEMPLATE / "benchmarks/engine/measure.py"
 SIZES = (25, 50, 100, 200, 400, 1000)
 SHELL, NOTEBOOKS = "shell", "notebooks"
 TITLES = {SHELL: "stages of one `echo`", NOTEBOOKS: "trivial notebooks"}
-ALL, NOTHING, CHANGED, PLAN, STATUS = "all", "nothing changed", "one changed", "plan", "status"
+PLAN, ALL, NOTHING, CHANGED, STATUS = "plan", "all", "nothing changed", "one changed", "status"
+OURS, REFERENCE = "nb run", "dvc repro"
+# Scenarios in the order in which each leaves the project as the next needs it.
 COMMANDS = {
-    "nb run": {
-        ALL: "nb run -j2", NOTHING: "nb run -j2", CHANGED: "nb run -j2",
-        PLAN: "nb run -n", STATUS: "nb status",
-    },
-    "dvc repro": {ALL: "dvc repro", NOTHING: "dvc repro", CHANGED: "dvc repro"},
-}  # fmt: skip
+    OURS: {PLAN: "nb run -n", ALL: OURS, NOTHING: OURS, CHANGED: OURS, STATUS: "nb status"},
+    REFERENCE: {ALL: REFERENCE, NOTHING: REFERENCE, CHANGED: REFERENCE},
+}
+# Contrast with a light and a dark page.
+INK, COLORS = "#767d87", ("#2f81f7", "#8b949e", "#bf8700")
 
 
 @dataclass(frozen=True)
@@ -48,6 +56,10 @@ class Figure:
     cpu: float
     wall: float
     memory: int
+
+
+# By contestant and number of stages, the cost of each scenario.
+Results = dict[str, dict[int, dict[str, Figure]]]
 
 
 def pipeline(kind: str, count: int) -> tuple[dict[str, object], dict[str, str]]:
@@ -102,3 +114,157 @@ def measured(folder: Path, command: str, limit: float) -> Figure | None:
     if found["code"] != 0:
         sys.exit(f"{command} failed in {folder}:\n{log.read_text(encoding='utf-8')}")
     return Figure(found["cpu"], found["wall"], found["memory"])
+
+
+def costs(
+    contestant: str, project: Path, folder: Path, kind: str, count: int, limit: float
+) -> dict[str, Figure]:
+    """Return the cost of each scenario for a contestant; none if it takes longer than the limit."""
+    prepare(project, folder, kind, count)
+    found: dict[str, Figure] = {}
+    try:
+        for scenario, command in COMMANDS[contestant].items():
+            if scenario == CHANGED:
+                change(folder, kind, count)
+            if scenario == STATUS:
+                (folder / ".nb/stamp.json").unlink(missing_ok=True)
+            figure = measured(folder, command, limit)
+            if figure is None:
+                return found
+            found[scenario] = figure
+    finally:
+        shutil.rmtree(folder)
+    return found
+
+
+def change(folder: Path, kind: str, count: int) -> None:
+    """Edit the input of the stage in the middle."""
+    name = f"s{count // 2:04}"
+    if kind == NOTEBOOKS:
+        write(folder / f"notebooks/production/{name}.ipynb", Step(name, 1).notebook(2))
+    else:
+        write(folder / f"config/{name}.txt", "changed\n")
+
+
+def measure(
+    projects: Mapping[str, tuple[str, Path]], kind: str, sizes: Iterable[int], limit: float
+) -> Results:
+    """Measure all contestants at each size, in turn.
+
+    Args:
+        projects: by title, the contestant and the project whose environment it runs in.
+        kind: the kind of stages.
+        sizes: the numbers of stages.
+        limit: a contestant that takes more seconds is left out at larger sizes.
+    """
+    found: Results = {title: {} for title in projects}
+    slow: set[str] = set()
+    for count in sizes:
+        for title, (contestant, project) in projects.items():
+            if title in slow:
+                continue
+            folder = project.with_name(f"{project.name}-growth")
+            taken = costs(contestant, project, folder, kind, count, limit)
+            if ALL not in taken or taken[ALL].wall > limit / 2:
+                slow.add(title)
+            if ALL in taken:
+                found[title][count] = taken
+                print(f"{title}, {count} {TITLES[kind]}: {taken[ALL].cpu:.1f} s CPU", flush=True)
+    return found
+
+
+def table(results: Results) -> str:
+    """Return the figures as a table in Markdown, a row per contestant and size."""
+    names = (PLAN, ALL, NOTHING, CHANGED, STATUS)
+    columns = ["stages", "CPU per stage", *(f"{name}, CPU" for name in names), "wall", "memory"]
+    rows = [f"|  | {' | '.join(columns)} |", f"| --- |{' ---: |' * len(columns)}"]
+    for title, sizes in results.items():
+        for count, taken in sizes.items():
+            every = taken[ALL]
+            shown = [f"{taken[name].cpu:.2f} s" if name in taken else "" for name in names]
+            first = [f"{count:,}", f"{1000 * every.cpu / count:.0f} ms"]
+            last = [f"{every.wall:.1f} s", f"{every.memory / 1e6:.0f} MB"]
+            rows.append(f"| {title} | {' | '.join([*first, *shown, *last])} |")
+    return "\n".join(rows)
+
+
+def picture(results: Results) -> str:
+    """Return a line per contestant, CPU seconds over stages, both as logarithms, as SVG."""
+    width, height, left, line = 620, 340, 60, 18
+    points = {
+        title: [(count, taken[ALL].cpu) for count, taken in sizes.items()]
+        for title, sizes in results.items()
+        if sizes
+    }
+    across = scale([count for each in points.values() for count, _ in each], left, width - 120)
+    upward = scale([cpu for each in points.values() for _, cpu in each], height - 40, 20)
+    shapes: list[str] = []
+    for count in sorted({count for each in points.values() for count, _ in each}):
+        shapes.append(f'<text x="{across(count):.0f}" y="{height - 12}">{count}</text>')
+    for number, (title, each) in enumerate(points.items()):
+        color = COLORS[number % len(COLORS)]
+        path = " ".join(f"{across(count):.1f},{upward(cpu):.1f}" for count, cpu in each)
+        shapes.append(f'<polyline points="{path}" fill="none" stroke="{color}" stroke-width="2"/>')
+        for count, cpu in each:
+            label = escape(f"{title}, {count} stages: {cpu:.1f} s")
+            place = f'cx="{across(count):.1f}" cy="{upward(cpu):.1f}"'
+            shapes.append(f'<circle {place} r="3" fill="{color}"><title>{label}</title></circle>')
+        shapes.append(
+            f'<text x="{left}" y="{20 + line * number}" fill="{color}">{escape(title)}</text>'
+        )
+        count, cpu = each[-1]
+        place = f'x="{across(count) + 8:.0f}" y="{upward(cpu):.0f}"'
+        shapes.append(f'<text {place} fill="{color}">{cpu:.1f} s</text>')
+    style = f"font: 13px system-ui, sans-serif; fill: {INK}"
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img"'
+    name = "<title>CPU seconds of a run over the number of stages, both as logarithms</title>"
+    return "\n".join([f'{head} width="{width}" style="{style}">', name, *shapes, "</svg>"]) + "\n"
+
+
+def scale(values: list[float] | list[int], first: float, last: float) -> Callable[[float], float]:
+    """Return a function from a value to a place between two, by the logarithm of the value."""
+    low, high = log10(min(values)), log10(max(values))
+    return lambda value: first + (last - first) * (log10(value) - low) / ((high - low) or 1)
+
+
+def publish(results: Results, kind: str) -> None:
+    """Write the table and the picture of a kind of stages into the docs."""
+    begin, end = (mark.format(kind) for mark in MARKS)
+    before, _, rest = PAGE.read_text(encoding="utf-8").partition(begin)
+    _, _, after = rest.partition(end)
+    drawn = PAGE.with_name(PICTURE.format(kind))
+    drawn.write_text(picture(results), encoding="utf-8")
+    shown = f"![CPU seconds of a run over the number of {TITLES[kind]}]({drawn.name})"
+    about = machine()
+    where = f"{about['cores']} cores, {about['system']}, Python {about['python']}."
+    text = f"{before}{begin}\n\n{shown}\n\n{where}\n\n{table(results)}\n\n{end}{after}"
+    PAGE.write_text(text, encoding="utf-8")
+
+
+def main() -> None:
+    summary, _, examples = str(__doc__).partition("\n\n")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.growth",
+        description=summary,
+        epilog=examples,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("project", type=Path, help="a project that is set up")
+    parser.add_argument("--before", type=Path, metavar="PROJECT", help="one with other tooling")
+    parser.add_argument("--kind", choices=TITLES, default=SHELL, help="the stages (shell)")
+    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, metavar="N")
+    parser.add_argument("--limit", type=float, default=600, metavar="S", help="seconds (600)")
+    parser.add_argument("--publish", action="store_true", help="write docs/run-benchmark.md, too")
+    options = parser.parse_args()
+    project = options.project.resolve()
+    projects = {"`nb run`": (OURS, project), "`dvc repro`": (REFERENCE, project)}
+    if options.before:
+        projects["`nb run`, before"] = (OURS, options.before.resolve())
+    results = measure(projects, options.kind, options.sizes, options.limit)
+    print(table(results))
+    if options.publish:
+        publish(results, options.kind)
+
+
+if __name__ == "__main__":
+    main()

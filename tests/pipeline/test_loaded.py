@@ -144,3 +144,26 @@ def test_git_is_asked_once_and_says_of_each_output_what_git_says(
         for name in names:
             assert known.is_tracked(str(root / name)) == (name in tracked)
             assert (known.ignore(str(root / name)) is None) == (name in ignored)
+
+
+@pytest.mark.parametrize(("pattern", "is_known"), [("/a/", True), ("/a\n!/a/", False)])
+def test_git_is_asked_again_for_an_output_that_became_a_folder(
+    tmp_path: Path, pattern: str, is_known: bool
+) -> None:
+    subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
+    (tmp_path / ".gitignore").write_text(f"{pattern}\n")
+    asked: list[str] = []
+
+    class AskedGit(Git):
+        def ignore(self, path: str) -> str | None:
+            asked.append(path)
+            return None
+
+    output = tmp_path / "a"
+    known = KnownIgnores(AskedGit(tmp_path), [str(output)])
+    output.mkdir()
+    known.ignore(str(output))
+    assert asked == [str(output)]
+    again = KnownIgnores(AskedGit(tmp_path), [str(output)])
+    assert (again.ignore(str(output)) is None) == is_known
+    assert len(asked) == 1

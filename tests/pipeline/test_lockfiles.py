@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import time
+from pathlib import Path
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nb.pipeline.lockfiles import put_back
+from nb.pipeline.lockfiles import put_back, texts_since
 
 STAGES = st.dictionaries(
     st.sampled_from("abcdef"), st.sampled_from(["one", "two\n    outs: []"]), max_size=6
@@ -44,3 +49,29 @@ def test_half_a_lock_file_is_put_back_as_a_whole() -> None:
     before = lock({"a": "one"})
     for half in ("", "schema: '2.0'\nsta"):
         assert put_back(before, half, {"b"}) == before
+
+
+def test_texts_of_lock_files_that_nobody_touched_are_those_that_dvc_read(tmp_path: Path) -> None:
+    path, missing = tmp_path / "dvc.lock", tmp_path / "notebooks/dvc.lock"
+    path.write_text(lock({"a": "one"}))
+    time.sleep(0.02)  # the clock of a file system ticks a hundred times a second
+    found = texts_since(time.time_ns(), [path, missing])
+    assert found == {str(path): lock({"a": "one"}), str(missing): ""}
+
+
+@pytest.mark.parametrize("is_older", [False, True])
+def test_texts_of_a_lock_file_that_git_replaced_meanwhile_are_in_doubt(
+    tmp_path: Path, is_older: bool
+) -> None:
+    path, other = tmp_path / "dvc.lock", tmp_path / "other"
+    path.write_text(lock({"a": "one"}))
+    other.write_text(lock({"a": "two"}))
+    time.sleep(0.02)
+    began = time.time_ns()
+    time.sleep(0.02)
+    other.replace(path)
+    if (
+        is_older
+    ):  # as an unpacked archive sets times; nobody sets the time of the change of an inode
+        os.utime(path, ns=(0, 0))
+    assert texts_since(began, [path]) is None

@@ -43,6 +43,7 @@ class KnownIgnores:
         self._declared = set(declared)
         root = Path(scm.root_dir)
         names = {os.path.relpath(path, root): path for path in outputs}
+        self._folders = {path for path in names.values() if Path(path).is_dir()}
         asked = "".join(f"{name}\0" for name in names)
         found = git(root, "check-ignore", "--no-index", "--stdin", "-z", check=False, stdin=asked)
         files = git(root, "ls-files", "-z").split("\0")
@@ -60,6 +61,8 @@ class KnownIgnores:
 
     def ignore(self, path: str) -> str | None:
         """Have Git ignore an output; return the `.gitignore` that was changed, if any was."""
+        if Path(path).is_dir() != (path in self._folders):
+            return self._scm.ignore(path)  # a pattern may be for folders only, or for files
         if path in self._ignored:
             return None
         entry, gitignore = self._scm._get_gitignore(path)
@@ -106,10 +109,10 @@ class LoadedPipeline:
                 self._stages = {}
             files.update(values or ())
         self._signatures = {path: _signature(path) for path in declared | files}
-        if any(_is_younger(path, began) for path in declared | files):
+        if any(is_younger(path, began) for path in declared | files):
             self._stages = {}
         locks = {path: path.with_name("dvc.lock") for path in declared if path.suffix == ".yaml"}
-        self._texts = {lock: _text(lock) for lock in locks.values() if not _is_younger(lock, began)}
+        self._texts = {lock: _text(lock) for lock in locks.values() if not is_younger(lock, began)}
 
     def stage(self, name: str) -> DvcStage | None:
         """Return a stage by name; None if DVC has to load the pipeline again to know the stage."""
@@ -132,7 +135,7 @@ def _signature(path: Path) -> Signature | None:
     return stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
 
 
-def _is_younger(path: Path, moment: int) -> bool:
+def is_younger(path: Path, moment: int) -> bool:
     """Return whether a file was written, replaced or renamed at a moment or later."""
     try:
         stat = path.stat()

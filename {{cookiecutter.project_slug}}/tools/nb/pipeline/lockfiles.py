@@ -13,6 +13,7 @@ from pathlib import Path
 from nb.declaration.plain_yaml import plain_yaml
 from nb.project import write_whole
 
+from .loaded import is_younger
 from .repository import locked_repository
 from .undocumented import DvcStage, Lockfile
 
@@ -155,6 +156,20 @@ def _holds_only(path: str, before: str, written: Mapping[str, str]) -> bool:
 def lock_text(path: Path) -> str:
     """Return the text of a lock file; an empty text if the file does not exist."""
     return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+def texts_since(began: int, paths: Iterable[Path]) -> dict[str, str] | None:
+    """Return the texts of lock files as DVC has read them; None if they may be others.
+
+    DVC reads lock files as it loads the pipeline, before the names of all are known. A checkout in
+    Git may replace them in between.
+
+    Args:
+        began: a time before DVC read any of them, by the clock of the file system, in ns.
+        paths: the lock files.
+    """
+    texts = {str(path): lock_text(path) for path in paths}
+    return None if any(is_younger(Path(path), began) for path in texts) else texts
 
 
 def read_locks(root: Path, names: Iterable[str]) -> dict[Path, bytes]:

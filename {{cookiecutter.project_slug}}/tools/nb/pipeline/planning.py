@@ -18,7 +18,7 @@ from nb.project import NbError
 
 from . import uptodate
 from .loaded import LoadedPipeline, known_ignores
-from .lockfiles import lock_text
+from .lockfiles import texts_since
 from .places import require_places, require_untracked
 from .repository import (
     FINGERPRINT_STAGE,
@@ -120,7 +120,7 @@ def _plan(
     stages = plan_repro(graph, chosen, downstream=downstream)
     order = plan_repro(graph, whole) if targets else stages
     names = {stage: stage.addressing for stage in stages}
-    watched = None if targets else _watched(repo, root, stages)
+    watched = None if targets else _watched(repo, root, stages, began)
     if FINGERPRINT_STAGE in names.values():
         fingerprints.refresh(root)
     made = {str(out.fs_path) for stage in stages for out in stage.outs}
@@ -156,7 +156,7 @@ def _plan(
     )
 
 
-def _watched(repo: Repo, root: Path, stages: Sequence[DvcStage]) -> Watched | None:
+def _watched(repo: Repo, root: Path, stages: Sequence[DvcStage], began: int) -> Watched | None:
     """Return what stages read and write; None if only DVC can tell whether it changed."""
     import dvc
 
@@ -181,7 +181,9 @@ def _watched(repo: Repo, root: Path, stages: Sequence[DvcStage]) -> Watched | No
         lambda path: bool(repo.scm.is_ignored(f"{path}{os.sep}")),
     )
     caches = [odb.path for odb in (repo.cache.local, repo.cache.legacy)]
-    texts = {str(path): lock_text(path) for path in sorted(locks)}
+    texts = texts_since(began, sorted(locks))
+    if texts is None:
+        return None
     watched = Watched(
         read=sorted(read),
         written=written,

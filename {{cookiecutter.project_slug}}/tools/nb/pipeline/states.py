@@ -12,7 +12,14 @@ from nb.notebook import fingerprints
 from nb.project import FINGERPRINTS, NbError
 
 from .places import require_places
-from .repository import open_project, path_of, shown_stages, stage_parameters, with_fingerprints
+from .repository import (
+    all_read,
+    locked_repository,
+    path_of,
+    shown_stages,
+    stage_parameters,
+    with_fingerprints,
+)
 from .undocumented import DvcStage, Repo
 
 NB_RUN, UNFREEZE = "nb run", "dvc unfreeze"
@@ -46,7 +53,8 @@ def stage_states(root: Path) -> list[StageState]:
             parameters holds none.
     """
     try:
-        with open_project(root) as repo:
+        # DVC loads the pipeline once more whenever it takes its lock.
+        with locked_repository(root, lambda line: None) as repo:
             return find_states(repo, root)
     except NbError as error:
         raise NbError(str(error), ExitCode.USAGE) from None
@@ -64,7 +72,8 @@ def find_states(repo: Repo, root: Path) -> list[StageState]:
     made = {str(out.fs_path) for stage in graph for out in stage.outs}
     for stage in stages.values():
         stage_parameters(stage, made)  # first: errors in parameter files are named there
-    changes = repo.status()
+    with all_read(repo, list(stages.values())):
+        changes = repo.status()
     makers = {path_of(out, root): s.addressing for s in graph for out in s.outs}
     states: list[StageState] = []
     stale: set[str] = set()

@@ -216,9 +216,13 @@ def _mask() -> Mask:
     return Mask(environment_secrets(os.environ))
 
 
-def without_secrets(line: str) -> str:
-    """Return a line of output without credentials and values of secret environment variables."""
-    return _mask().text(line)
+def without_secrets(lines: list[str]) -> list[str]:
+    """Return lines of output without credentials and values of secret environment variables.
+
+    Lines that came together are searched together: most have no secret, and hundreds of searches in
+    each line would cost more than a command that prints much.
+    """
+    return _mask().lines(lines)
 
 
 def now() -> str:

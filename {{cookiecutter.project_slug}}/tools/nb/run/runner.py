@@ -268,8 +268,7 @@ class Runner:
         content = running.output.read(65_536)
         if content == b"":  # readable for ever: the loop would not rest until the process is gone
             self._stop_listening(running)
-        for line in running.lines.feed(content or b""):
-            self._show_line(running, line)
+        self._show_lines(running, running.lines.feed(content or b""))
         if not running.task.hidden:
             self.view.running(running.task.name, running.began, running.lines.progress)
 
@@ -280,16 +279,14 @@ class Runner:
 
     def _show_rest(self, ended: Worker) -> None:
         while content := ended.output.read(65_536):
-            for line in ended.lines.feed(content):
-                self._show_line(ended, line)
-        for line in ended.lines.feed(b"", final=True):
-            self._show_line(ended, line)
+            self._show_lines(ended, ended.lines.feed(content))
+        self._show_lines(ended, ended.lines.feed(b"", final=True))
 
-    def _show_line(self, running: Worker, line: str) -> None:
-        line = record.without_secrets(line)  # of commands that run no notebook, too
-        running.tail.append(line)
-        if not running.task.hidden:
-            self.view.line(running.task.name, line)
+    def _show_lines(self, running: Worker, lines: list[str]) -> None:
+        for line in record.without_secrets(lines):  # of commands without a notebook, too
+            running.tail.append(line)
+            if not running.task.hidden:
+                self.view.line(running.task.name, line)
 
     def _outcome(self, task: Task) -> str:
         return "" if task.hidden else outcome_of(self.stages[task.name])

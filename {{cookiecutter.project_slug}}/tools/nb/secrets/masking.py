@@ -150,7 +150,7 @@ class Mask:
             return {self._tree(key): self._value(node, key) for key in node}
         if isinstance(node, list | tuple):
             if node and all(isinstance(each, str) for each in node):
-                return self._lines(list(node))
+                return self.lines(list(node))
             return [self._tree(each) for each in node]
         return node
 
@@ -159,10 +159,12 @@ class Mask:
             return node[key]
         return CREDENTIAL if is_named_secret(node, key) else self._tree(node[key])
 
-    def _lines(self, lines: list[str]) -> list[str]:
-        """Mask a list of lines; a secret, such as a private key, may go over several."""
-        glue = "" if lines[0].endswith("\n") else "\n"
+    def lines(self, lines: list[str]) -> list[str]:
+        """Return lines without secrets; a secret, such as a private key, may go over several."""
+        glue = "" if lines and lines[0].endswith("\n") else "\n"
         spans = self._spans(glue.join(lines))
+        if not spans:
+            return lines
         masked, begin = [], 0
         for line in lines:
             end, parts, at = begin + len(line), [], 0
