@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from architecture import PACKAGE
-from conftest import TEMPLATE
+from conftest import TEMPLATE, Bake
 from test_run import Pipeline, meeting, notebook, pipeline, step
 
 __all__ = ["pipeline"]  # a fixture
@@ -83,6 +84,23 @@ def test_a_wrong_start_method_is_named(pipeline: Pipeline) -> None:
     output = pipeline.nb("run", code=2, NB_START_METHOD="thread")
     assert "NB_START_METHOD is thread: set it to fork or spawn" in output
     assert not pipeline.has("a")
+
+
+def test_make_finds_an_environment_of_windows(bake: Bake) -> None:
+    made = bake()
+    here = f"{made.path}/../{made.path.name}"  # as C:\\x and /c/x are two names of a folder
+    (made.path / ".venv/Scripts").mkdir(parents=True)
+    made.write(".venv/.ready", here)
+    python = "import sys; sys.path.insert(0, 'tools'); "
+    for name, script in {
+        "python.exe": f'exec {sys.executable} -c "{python}$2"',
+        "nb": 'echo "nb of Scripts: $*"',
+    }.items():
+        made.write(f".venv/Scripts/{name}", f"#!/bin/sh\n{script}\n")
+        (made.path / ".venv/Scripts" / name).chmod(0o755)
+    assert made.make("status") == "nb status\nnb of Scripts: status\n"
+    made.write(".venv/.ready", str(made.path.parent))
+    assert "bootstrap.py" in made.make("--dry-run", "status")
 
 
 def test_no_two_paths_differ_only_in_case() -> None:
