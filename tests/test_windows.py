@@ -108,12 +108,14 @@ def windows(tmp_path_factory: pytest.TempPathFactory) -> Windows:
     (project / ".dvc" / "config").write_text("[core]\n analytics = false\n no_scm = true\n")
     (project / "pyproject.toml").touch()
     (project / "dvc.yaml").write_text(json.dumps({"stages": STAGES}))
-    return Windows(home / "python.exe", project)
+    made = Windows(home / "python.exe", project)
+    made.run("-c", "")  # Wine sets itself up, and says so
+    return made
 
 
 def test_every_module_is_imported(windows: Windows) -> None:
     names = tooling()
-    assert windows.run("-c", IMPORT_ALL, *names).split() == ["win32", str(len(names))]
+    assert windows.run("-c", IMPORT_ALL, *names).endswith(f"win32 {len(names)}\n")
 
 
 def test_the_command_answers(windows: Windows) -> None:
