@@ -24,7 +24,7 @@ $(READY): pyproject.toml
 	touch $(READY)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all bench bench-daily bench-quick bench-filter bench-engine bench-growth bench-site bench-experiments package pictures docs docs-serve lint format clean
+.PHONY: help setup demo test test-all test-windows bench bench-daily bench-quick bench-filter bench-engine bench-growth bench-site bench-experiments package pictures docs docs-serve lint format clean
 
 help: ## List the tasks
 	@$(PYTHON) -c "import re; print(*(f'  make {t:12} {s}' for t, s in re.findall(r'^([\w-]+):.*?## (.+)$$', open('Makefile', encoding='utf-8').read(), re.M)), sep='\n')"
@@ -40,6 +40,9 @@ test: $(READY) ## The quick ring of tests
 test-all: $(READY) ## All tests: servers, faults, every pair of options
 	.venv/bin/uv pip install --quiet --python .venv/bin/python --group bench
 	pytest
+
+test-windows: $(READY) ## Test the tooling in a Windows Python under Wine
+	pytest tests/test_windows.py --verbose
 
 bench: bench-filter bench-engine bench-daily ## Measure against peers, side by side; takes hours
 

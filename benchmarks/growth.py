@@ -2,7 +2,7 @@
 
     python -m benchmarks.growth build/demo                     a project that `make demo` made
     python -m benchmarks.growth build/demo --before build/old  and one with other tooling beside
-    python -m benchmarks.growth build/demo --publish           and into docs/run-benchmark.md
+    python -m benchmarks.growth build/demo --publish           and into docs/why/run-benchmark.md
 
 Stages of one `echo` have no work of their own: their CPU seconds are the overhead of a stage. All
 contestants take turns at each size. A contestant that took longer than the limit at one size is
@@ -28,7 +28,7 @@ from .engine.pipelines import Step, write
 from .engine.run import machine
 
 TEMPLATE = Path(__file__).resolve().parent.parent
-PAGE = TEMPLATE / "docs/run-benchmark.md"
+PAGE = TEMPLATE / "docs/why/run-benchmark.md"
 PICTURE = "growth-{}.svg"
 MARKS = (
     "<!-- measured: `python -m benchmarks.growth --kind {}` writes from here -->",
@@ -254,7 +254,9 @@ def main() -> None:
     parser.add_argument("--kind", choices=TITLES, default=SHELL, help="the stages (shell)")
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, metavar="N")
     parser.add_argument("--limit", type=float, default=600, metavar="S", help="seconds (600)")
-    parser.add_argument("--publish", action="store_true", help="write docs/run-benchmark.md, too")
+    parser.add_argument(
+        "--publish", action="store_true", help="write docs/why/run-benchmark.md, too"
+    )
     options = parser.parse_args()
     project = options.project.resolve()
     projects = {"`nb run`": (OURS, project), "`dvc repro`": (REFERENCE, project)}

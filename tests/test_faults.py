@@ -25,6 +25,7 @@ __all__ = ["pipeline"]  # a fixture
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux only")
 RUNS = int(os.environ.get("FAULT_RUNS", "1"))
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
+FRESH = ("runner", "page maker", "worker", "papermill", "kernel", "grandchild")
 KINDS = (
     "runner",
     "page maker",
@@ -70,6 +71,8 @@ class Processes:
 
     def find(self, kind: str) -> int | None:
         """Return a process of a kind, if there is one."""
+        if os.environ.get("NB_START_METHOD") == "spawn":
+            return self._find_fresh(kind)
         warm = self._below({self.runner}, "nb.commands.warm_process")
         below = self._below({self.runner, *warm}, "")
         workers = {pid for pid in below if self.sessions[pid] == pid} - warm
@@ -86,6 +89,19 @@ class Processes:
             "grandchild": self._below(self.commands.keys(), "sleep 611"),
         }
         return min(kinds[kind], default=None)
+
+    def _find_fresh(self, kind: str) -> int | None:
+        """Return a process of a kind where none is forked: each has a command line of its own."""
+        words = {
+            "worker": "worker of ",
+            "page maker": "page maker",
+            "papermill": "bin/papermill",
+            "kernel": "ipykernel_launcher",
+            "grandchild": "sleep 611",
+        }
+        if kind == "runner":
+            return self.runner if self.runner in self.parents else None
+        return min((p for p, text in self.commands.items() if words[kind] in text), default=None)
 
     def _below(self, parents: Container[int], command: str) -> set[int]:
         return {
@@ -115,6 +131,21 @@ def test_whatever_is_killed_the_next_run_is_right(
     notebooks: Pipeline, kind: str, number: signal.Signals, run: int
 ) -> None:
     # Most delays are short: most can go wrong while a process begins.
+    end_one(notebooks, kind, number, random.Random(f"{kind} {number} {run}").random() ** 2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("run", range(RUNS))
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
+@pytest.mark.parametrize("kind", FRESH)
+def test_whatever_is_killed_of_fresh_processes_the_next_run_is_right(
+    notebooks: Pipeline,
+    kind: str,
+    number: signal.Signals,
+    run: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("NB_START_METHOD", "spawn")
     end_one(notebooks, kind, number, random.Random(f"{kind} {number} {run}").random() ** 2)
 
 

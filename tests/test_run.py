@@ -19,7 +19,7 @@ import nbformat
 import pytest
 from conftest import Project
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="stages run one by one there")
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="the commands of stages are for sh")
 SLEEPER = "import subprocess\nsubprocess.Popen(['sleep', '601'])\nsubprocess.run(['sleep', '602'])"
 
 

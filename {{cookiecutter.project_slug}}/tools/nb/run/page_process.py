@@ -88,6 +88,7 @@ class PageMaker:
 
     def _spawn(self, orders: socket.socket) -> None:
         process = start_fresh_process(
+            "page maker",
             partial(self.work, self.root, 0),
             environment=program_environment(),
             stdout=subprocess.DEVNULL,

@@ -23,6 +23,7 @@ LENGTH = struct.Struct("!Q")
 
 
 def start_fresh_process(
+    title: str,
     call: Callable[[], object],
     *,
     environment: Mapping[str, str],
@@ -33,6 +34,7 @@ def start_fresh_process(
     """Start a process that makes a call; Ctrl-C in the terminal does not reach the process.
 
     Args:
+        title: the name of the work, the last word of the command line that `ps` shows.
         call: the call, which can be pickled.
         environment: the environment variables of the process.
         stdout: as for `Popen`.
@@ -46,7 +48,7 @@ def start_fresh_process(
         options.update(start_new_session=True, pass_fds=tuple(kept))
     content = pickle.dumps(call)
     process = subprocess.Popen(
-        module(__name__),
+        [*module(__name__), title],
         env=dict(environment),
         stdin=subprocess.PIPE,
         stdout=stdout,

