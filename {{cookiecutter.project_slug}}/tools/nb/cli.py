@@ -29,6 +29,7 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "Results": {
         "results": ("report", "export", "metrics", "params"),
+        "compare": ("compare",),
         "experiments": ("experiment", "experiments"),
         "running": ("clean",),
     },
