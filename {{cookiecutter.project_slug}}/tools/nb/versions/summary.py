@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Sequence
+from html import escape
 from pathlib import PurePosixPath
 
 from nb.pipeline import Change
@@ -16,7 +17,9 @@ from .differences import Differences, StageDifference
 # A comment on GitHub holds 65,536 characters.
 MOST_CHARACTERS = 60_000
 MOST_LINES = 300
-SAME = "no differences"
+SAME = "No differences."
+MORE = "*More differs: the whole is in the artifacts of the job.*"
+LINE = "\n"
 IMAGE_TYPES = {".jpg": "jpeg", ".jpeg": "jpeg", ".svg": "svg+xml", ".gif": "gif", ".png": "png"}
 
 
@@ -32,41 +35,32 @@ def stage_words(stage: StageDifference) -> str:
     """Return the difference of a stage in words."""
     if stage.only_in:
         return f"only in {stage.only_in}"
-    parts = [f"{', '.join(paths)} changed" for paths in (stage.inputs, stage.outputs) if paths]
-    return "; ".join(parts)
+    inputs, outputs = (", ".join(paths) for paths in (stage.inputs, stage.outputs))
+    words = {"changed": inputs, "other results": outputs}
+    return "; ".join(f"{word}: {paths}" for word, paths in words.items() if paths)
 
 
 def as_text(found: Differences) -> str:
     """Return the differences as plain text."""
     parts = [f"{found.before} → {found.now}"]
-    changed = [change for change in found.metrics if change.before != change.now]
-    for title, changes in (("Metrics", changed), ("Parameters", found.parameters)):
-        if changes:
-            parts.append("\n".join([title, *_columns(map(change_row, changes))]))
-    lists = {
-        "Stages": [(stage.name, stage_words(stage)) for stage in found.stages],
-        "Artifacts": [(file.path, file.words) for file in found.artifacts],
-        "Stale": [(name, "; ".join(reasons)) for name, reasons in found.stale.items()],
-    }
-    parts += ["\n".join([title, *_columns(rows)]) for title, rows in lists.items() if rows]
+    for title, rows in (_tables(found) | _lists(found)).items():
+        parts.append("\n".join([title, *_columns(rows)]))
     parts += [f"{file.path}\n{file.words}" for file in found.code]
-    if len(parts) == 1:
-        parts.append(f"{SAME[0].upper()}{SAME[1:]}.")
-    return "\n\n".join(parts)
+    return "\n\n".join(parts if len(parts) > 1 else [*parts, SAME])
 
 
 def as_markdown(found: Differences) -> str:
     """Return the differences as Markdown for a pull request, bounded in size."""
     text = "\n\n".join(_blocks(found))
-    kept: list[str] = []
-    size = 0
+    if len(text) > MOST_CHARACTERS:
+        text = f"{text[:MOST_CHARACTERS].rpartition(LINE)[0]}\n\n{MORE}"
+    size = len(text)
     for block in _code_blocks(found):
         size += len(block)
-        if len(text) + size > MOST_CHARACTERS:
-            kept.append("*More code differs: the whole is in the artifacts of the job.*")
-            break
-        kept.append(block)
-    return "\n\n".join([text[:MOST_CHARACTERS], *kept]) + "\n"
+        if size > MOST_CHARACTERS:
+            return f"{text}\n\n{MORE}\n"
+        text = f"{text}\n\n{block}"
+    return f"{text}\n"
 
 
 def as_page(found: Differences, project: str) -> str:
@@ -75,43 +69,48 @@ def as_page(found: Differences, project: str) -> str:
         (path, *(_data_uri(path, content) for content in contents))
         for path, *contents in found.figures
     ]
+    code = [(file.path, list(map(_marked, file.words.splitlines()))) for file in found.code]
     template = environment().get_template("compare.html.j2")
-    rows = {
-        "Metrics": [change_row(change) for change in found.metrics],
-        "Parameters": [change_row(change) for change in found.parameters],
-    }
-    lists = {
+    return template.render(
+        found=found,
+        project=project,
+        tables=_tables(found),
+        lists=_lists(found),
+        figures=figures,
+        code=code,
+        same=SAME,
+    )
+
+
+def _tables(found: Differences) -> dict[str, list[tuple[str, ...]]]:
+    """Return the metrics and parameters that changed, by title."""
+    metrics = [change for change in found.metrics if change.before != change.now]
+    tables = {"Metrics": metrics, "Parameters": found.parameters}
+    return {title: list(map(change_row, rows)) for title, rows in tables.items() if rows}
+
+
+def _lists(found: Differences) -> dict[str, list[tuple[str, ...]]]:
+    """Return names with differences in words, by title."""
+    lists: dict[str, list[tuple[str, ...]]] = {
         "Stages": [(stage.name, stage_words(stage)) for stage in found.stages],
         "Artifacts": [(file.path, file.words) for file in found.artifacts],
         "Stale": [(name, "; ".join(reasons)) for name, reasons in found.stale.items()],
     }
-    code = [(file.path, list(map(_marked, file.words.splitlines()))) for file in found.code]
-    return template.render(
-        found=found, project=project, rows=rows, lists=lists, figures=figures, code=code
-    )
+    return {title: rows for title, rows in lists.items() if rows}
 
 
 def _blocks(found: Differences) -> Iterator[str]:
     yield f"**{_cell(found.before)} → {_cell(found.now)}**"
-    head = ("", "before", "now", "change")
-    changed = [change for change in found.metrics if change.before != change.now]
-    if found.metrics and not changed:
+    tables, lists = _tables(found), _lists(found)
+    if found.metrics and "Metrics" not in tables:
         yield f"Metrics: {len(found.metrics)}, none changed."
-    for title, changes in (("Metrics", changed), ("Parameters", found.parameters)):
-        if changes:
-            rows = [(f"{c.path}: {c.name}", *change_row(c)[2:]) for c in changes]
-            yield f"### {title}\n\n{_table([head, *rows])}"
-    if found.stages:
-        rows = [(stage.name, stage_words(stage)) for stage in found.stages]
-        yield f"### Stages that differ\n\n{_table([('stage', 'difference'), *rows])}"
-    if found.artifacts:
-        rows = [(file.path, file.words) for file in found.artifacts]
-        yield f"### Results that differ\n\n{_table([('file', 'difference'), *rows])}"
-    if found.stale:
-        rows = [(name, "; ".join(reasons)) for name, reasons in found.stale.items()]
-        yield f"### Stale\n\n{_table([('stage', 'reason'), *rows])}"
-    if not any((changed, found.parameters, found.stages, found.artifacts, found.code)):
-        yield f"There are {SAME}."
+    for title, rows in tables.items():
+        head = ("", "", "before", "now", "change")
+        yield f"### {title}\n\n{_table([head, *rows])}"
+    for title, rows in lists.items():
+        yield f"### {title}\n\n{_table([('', ''), *rows])}"
+    if not (tables or lists or found.code):
+        yield SAME
 
 
 def _code_blocks(found: Differences) -> Iterator[str]:
@@ -121,7 +120,7 @@ def _code_blocks(found: Differences) -> Iterator[str]:
         diff = "\n".join([*lines[:MOST_LINES], *cut])
         fence = "`" * max(3, *(len(run) + 1 for run in ["", *re.findall("`+", diff)]))
         yield (
-            f"<details><summary>{_cell(file.path)}</summary>\n\n"
+            f"<details><summary>{escape(file.path)}</summary>\n\n"
             f"{fence}diff\n{diff}\n{fence}\n\n</details>"
         )
 
@@ -133,7 +132,8 @@ def _table(rows: Sequence[Sequence[str]]) -> str:
 
 def _cell(text: str) -> str:
     """Return a text that Markdown shows as it is, in one line: names and values are anybody's."""
-    return re.sub(r"([\\`*_{}\[\]<>()#+!|~@&$-])", r"\\\1", " ".join(text.split()))
+    text = re.sub(r"([\\`*_\[\]<>#!|~&$])", r"\\\1", " ".join(text.split()))
+    return re.sub(r"(?<!\w)@", "@\u200b", text)  # a comment must not call people
 
 
 def _columns(rows: Iterable[tuple[str, ...]]) -> list[str]:

@@ -117,8 +117,7 @@ def _commit(root: Path, name: str) -> str:
 def _unpack(root: Path, commit: str, folder: Path) -> None:
     """Write the regular files of a commit to a folder, those of the tooling left out."""
     archive = folder / ".archive"
-    tree = f"{commit}:{git(root, 'rev-parse', '--show-prefix').strip()}"
-    git(root, "archive", "--format=tar", f"--output={archive}", tree)
+    git(root, "archive", "--format=tar", f"--output={archive}", commit)
     with tarfile.open(archive) as content:
         for member in content:
             path = PurePosixPath(member.name)
