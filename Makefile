@@ -4,7 +4,9 @@ PYTHON ?= python3
 DEMO := build/demo
 BENCH := --publish
 # What is generated with Jinja in it is linted by the generated project's own rules, in the tests.
-CODE := --config pyproject.toml template_answers.py hooks tests benchmarks '{{cookiecutter.project_slug}}/tools'
+CODE := --config pyproject.toml template_answers.py hooks documentation tests benchmarks '{{cookiecutter.project_slug}}/tools'
+# What runs on every system.
+EVERYWHERE := template_answers.py hooks '{{cookiecutter.project_slug}}/tools'
 
 # The programs of the environment come first; bytecode and downloads stay out of the tree that is
 # copied into every generated project.
@@ -22,7 +24,7 @@ $(READY): pyproject.toml
 	touch $(READY)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all bench bench-daily bench-quick bench-filter bench-engine bench-site package pictures lint format clean
+.PHONY: help setup demo test test-all bench bench-daily bench-quick bench-filter bench-engine bench-site package pictures docs docs-serve lint format clean
 
 help: ## List the tasks
 	@$(PYTHON) -c "import re; print(*(f'  make {t:12} {s}' for t, s in re.findall(r'^([\w-]+):.*?## (.+)$$', open('Makefile', encoding='utf-8').read(), re.M)), sep='\n')"
@@ -65,13 +67,23 @@ bench-site: $(READY)
 package: $(READY) ## Build the tooling as a package, sdist and wheel, into build/package
 	rm -rf build/package && mkdir -p build/package
 	cp -r '{{cookiecutter.project_slug}}/tools' build/package/source  # above, uv would read pyproject.toml with Jinja
+	python -c 'import template_answers; print(template_answers.guide(""))' > build/package/source/nb/guide.md
 	uv build --quiet --out-dir build/package build/package/source && rm -r build/package/source
 
 pictures: $(READY) ## Take the pictures of the README anew; needs Chromium
 	python tests/pictures.py build/biopsies docs/images
 
-lint: $(READY) ## Check code and types
+# Material's note that Zensical will follow it, which reads the same mkdocs.yml.
+docs docs-serve: export NO_MKDOCS_2_WARNING := 1
+docs: $(READY) ## Build the documentation site, build/docs; dead links and orphans fail
+	PYTHONPATH=.:'{{cookiecutter.project_slug}}/tools' mkdocs build --quiet
+
+docs-serve: $(READY) ## Show the documentation site, and again at each change
+	PYTHONPATH=.:'{{cookiecutter.project_slug}}/tools' mkdocs serve --open
+
+lint: $(READY) ## Check code and types, those of other systems, too
 	ruff check $(CODE) && ruff format --check $(CODE) && mypy
+	mypy --platform darwin $(EVERYWHERE) && mypy --platform win32 $(EVERYWHERE)
 
 format: $(READY) ## Format the code
 	ruff check --fix --exit-zero $(CODE) && ruff format $(CODE)

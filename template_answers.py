@@ -36,8 +36,11 @@ OLDEST_PYTHON = (3, 10)
 # Copied as they are: braces mean something else in them. cookiecutter's `_copy_without_render`
 # would delete a folder that is there already, and overwrite files even when told to skip them.
 VERBATIM = ("*.ipynb*", "*.j2*", "*.github/workflows/*", "tools/*")
-# The file of the tooling that is made, not copied, and files that its list leaves out.
+# The files of the tooling that are made, not copied, and files that the manifest leaves out.
 MANIFEST = "tools/manifest.json"
+GUIDE = "tools/nb/guide.md"
+# Folders of the documentation whose pages a project has, too.
+GUIDE_FOLDERS = ("how-to", "reference", "help")
 UNLISTED = re.compile(r"__pycache__|\{%|\.py[cod]$")
 # The package that notebooks import in the template.
 PLACEHOLDER = "project_package"
@@ -244,10 +247,15 @@ def manifest(_: str) -> str:
     text = (FOLDER / "pyproject.toml").read_text(encoding="utf-8")
     version = re.search(r'^version = "(.+)"', text, re.M)
     tools = FOLDER / "{{cookiecutter.project_slug}}" / "tools"
+    paths = {path.relative_to(tools.parent).as_posix(): path for path in sorted(tools.rglob("*"))}
+    contents = {
+        name: f"{guide('')}\n".encode() if name == GUIDE else path.read_bytes()
+        for name, path in paths.items()
+        if path.is_file() and name != MANIFEST and not UNLISTED.search(str(path))
+    }
     files = {
-        path.relative_to(tools).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(tools.rglob("*"))
-        if path.is_file() and path.name != "manifest.json" and not UNLISTED.search(str(path))
+        name.removeprefix("tools/"): hashlib.sha256(content).hexdigest()
+        for name, content in contents.items()
     }
     content = {"schema": 1, "version": version[1] if version else "", "files": files}
     return json.dumps(content, indent=2)
@@ -309,6 +317,15 @@ def _without_secrets(address: str) -> str:
     return re.sub(r"^(\w+://[^/@:]*):[^/@]*@", r"\1@", address)
 
 
+def guide(_: str) -> str:
+    """Return the pages that `nb help` shows: those of the documentation that users need."""
+    docs = FOLDER / "docs"
+    pages = [page for folder in GUIDE_FOLDERS for page in sorted((docs / folder).glob("*.md"))]
+    texts = (page.read_text(encoding="utf-8").strip() for page in pages)
+    names = (page.relative_to(docs).as_posix() for page in pages)
+    return "\n\n".join(f"<!-- {name} -->\n{text}" for name, text in zip(names, texts, strict=True))
+
+
 YES = ("1", "true", "t", "yes", "y", "on")
 NO = ("0", "false", "f", "no", "n", "off")
 CHECKS = {
@@ -354,6 +371,7 @@ def chosen(answers: Mapping[str, Any]) -> dict[str, bool]:
     example, warehouse = answers["example"], answers["warehouse"] != "none"
     return {
         "airflow": scheduler == "Airflow",
+        "citation": bool(answers["author"].strip()),
         "cloud": answers["cloud"],
         "config": example or warehouse,
         "dagster": scheduler == "Dagster",
@@ -428,7 +446,7 @@ class Answers(Extension):
         refuse_old_versions(cookiecutter.__version__, sys.version_info[:3])
         super().__init__(environment)
         forms = (package_name, storage_url, dvc_requirement, ibis_requirement, quoted, markdown)
-        functions = (*forms, manifest, record, template_folder)
+        functions = (*forms, guide, manifest, record, template_folder)
         environment.filters.update({function.__name__: function for function in functions})
         environment.trim_blocks = environment.lstrip_blocks = True
         environment.context_class = CheckedContext
@@ -437,7 +455,7 @@ class Answers(Extension):
         """Keep a file of the template, or an answer, from being rendered where braces are text."""
         if name is None:  # an answer, a path of the template or its hook
             return source if is_template(source, self.environment.filters) else literal(source)
-        if name == MANIFEST or not any(fnmatch(name, pattern) for pattern in VERBATIM):
+        if name in (GUIDE, MANIFEST) or not any(fnmatch(name, pattern) for pattern in VERBATIM):
             return source
         if ".ipynb" in name:
             parts = map(literal, source.split(PLACEHOLDER))

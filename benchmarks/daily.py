@@ -2,7 +2,7 @@
 
     python -m benchmarks.daily                       against the last release
     python -m benchmarks.daily --baseline 1a2b3c4    against a commit
-    python -m benchmarks.daily --publish             writes docs/daily-commands.md, too
+    python -m benchmarks.daily --publish             writes docs/why/daily-commands.md, too
 
 Both versions are generated, set up and run in build/bench/daily; then the commands are measured in
 turn, so that other load meets both alike. Exits with 1 if a command became slower by over a tenth.
@@ -26,7 +26,7 @@ from typing import NamedTuple
 from .history import TEMPLATE, add_to_history, commit_of, last_release, slower
 
 BASE = TEMPLATE / "build/bench/daily"
-PAGE = TEMPLATE / "docs/daily-commands.md"
+PAGE = TEMPLATE / "docs/why/daily-commands.md"
 # The baseline until there is a release.
 FIRST_MEASURED = "8b9a5f5"
 MARK = "<!-- measured: `make bench-quick BENCH=--publish` writes from here -->\n"

@@ -1,7 +1,7 @@
 """Where the CPU of a trivial notebook goes in `nb run`: a table, and a picture for the docs.
 
     python -m benchmarks.notebook_costs build/demo               a project that `make demo` made
-    python -m benchmarks.notebook_costs build/demo --publish     and into docs/run-benchmark.md
+    python -m benchmarks.notebook_costs build/demo --publish     and into docs/why/run-benchmark.md
 
 A pipeline of few notebooks and one of many run in turn, some rounds. Part by part, the difference
 divided by the number of notebooks is the cost of a notebook; imports and planning cancel out.
@@ -26,8 +26,8 @@ from .engine.pipelines import Step, write
 from .engine.run import machine
 
 TEMPLATE = Path(__file__).resolve().parent.parent
-PAGE = TEMPLATE / "docs/run-benchmark.md"
-PICTURE = TEMPLATE / "docs/notebook-costs.svg"
+PAGE = TEMPLATE / "docs/why/run-benchmark.md"
+PICTURE = TEMPLATE / "docs/why/notebook-costs.svg"
 BEGIN = "<!-- measured: `python -m benchmarks.notebook_costs` writes from here -->"
 END = "<!-- to here -->"
 MEASURE = TEMPLATE / "benchmarks/engine/measure.py"
@@ -166,7 +166,7 @@ def main() -> None:
     parser.add_argument("--few", type=int, default=10, metavar="N", help="notebooks (10)")
     parser.add_argument("--many", type=int, default=50, metavar="N", help="notebooks (50)")
     parser.add_argument("--rounds", type=int, default=3, metavar="N", help="rounds (3)")
-    parser.add_argument("--publish", action="store_true", help="write docs/run-benchmark.md, too")
+    parser.add_argument("--publish", action="store_true", help=f"write {PAGE.name}, too")
     options = parser.parse_args()
     parts = measure(options.project.resolve(), options.few, options.many, options.rounds)
     print(table(parts))

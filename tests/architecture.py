@@ -1,6 +1,6 @@
 """The architecture of the tooling as its imports show it; `python tests/architecture.py` draws it.
 
-The drawing replaces the first Mermaid block of docs/architecture.md.
+The drawing replaces the first Mermaid block of docs/why/architecture.md.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 TEMPLATE = Path(__file__).resolve().parent.parent
 PACKAGE = TEMPLATE / "{{cookiecutter.project_slug}}" / "tools" / "nb"
-PAGE = TEMPLATE / "docs" / "architecture.md"
+PAGE = TEMPLATE / "docs/why/architecture.md"
 # From the top floor down: a room imports only from rooms below.
 FLOORS = (
     "cli",

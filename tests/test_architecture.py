@@ -1,4 +1,4 @@
-"""The rooms of the tooling: imports run downwards, and docs/architecture.md shows them."""
+"""The rooms of the tooling: imports run downwards, and docs/why/architecture.md shows them."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""The exit codes in docs/run.md are those of the tooling, with the same sentences."""
+"""The exit codes in docs/reference/run.md are those of the tooling, with the same sentences."""
 
 import re
 from pathlib import Path
 
 from nb.exit_codes import ExitCode, after_signal, as_exit_code
 
-PAGE = Path(__file__).parent.parent / "docs" / "run.md"
+PAGE = Path(__file__).parent.parent / "docs/reference/run.md"
 
 
 def test_the_table_shows_all_exit_codes() -> None:

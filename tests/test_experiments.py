@@ -155,6 +155,28 @@ def test_a_variant_that_fails_is_a_row_and_ends_no_other(
     pipeline.run("nb", "experiments", "show", "2")
 
 
+def test_a_variant_without_other_values_is_the_project_itself(
+    pipeline: Pipeline, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    declare(pipeline, log)
+    (pipeline.path / "experiments").mkdir()
+    pipeline.write("experiments/base.yaml", "variants: {base: {}, high: {third.value: 9}}\n")
+    command = ("nb", "experiment", "--file", "experiments/base.yaml")
+    for _ in range(2):
+        pipeline.run("nb", "run")
+        said = pipeline.run(*command)
+        rows = {row["name"]: row for row in table(pipeline)}
+        assert {name: row["state"] for name, row in rows.items()} == {
+            "base": "done",
+            "high": "done",
+        }
+        assert rows["base"]["metrics"]["third.value"] == 1
+        assert rows["base"]["changes"]["third.value"] == 0
+    assert "2 variants had been run before" in said
+    assert executions(log) == {"first": 1, "second": 1, "third": 2}
+
+
 @pytest.mark.parametrize("number", range(KILLS))
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_killed_at_any_moment_the_same_command_completes_the_table(

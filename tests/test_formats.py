@@ -1,4 +1,4 @@
-"""Files of the tooling: docs/formats.md lists them, and readers know other versions of them."""
+"""Files of the tooling: formats.md lists them, and readers know other versions of them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from nb.run import executed_copies, record
 from nb.tracing import contract
 from nb.update import merging, provenance
 
-PAGE = TEMPLATE / "docs" / "formats.md"
+PAGE = TEMPLATE / "docs/reference/formats.md"
 TOOLS = TEMPLATE / "{{cookiecutter.project_slug}}" / "tools"
 OTHER_PROGRAMS = (".nb/dagster", ".nb/airflow", ".nb/warehouse.duckdb", ".nb/spark-warehouse")
 # Anything that an older or a newer version, or a cut write, may leave.

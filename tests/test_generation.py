@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -22,8 +23,11 @@ ALWAYS = {
     *(
         ".cruft.json",
         ".pre-commit-config.yaml",
+        ".editorconfig",
+        ".vscode/launch.json",
         ".vscode/settings.json",
         "AGENTS.md",
+        "CONTRIBUTING.md",
         "Makefile",
         "README.md",
         "data/README.md",
@@ -59,7 +63,7 @@ WAREHOUSE = {
 WAREHOUSE_EXAMPLE = {"config/15-sizes.yaml", "notebooks/production/15-sizes.ipynb"}
 CLOUD = {
     *(".binder/postBuild", ".binder/runtime.txt", ".devcontainer/devcontainer.json"),
-    *(".dockerignore", "Dockerfile", "docs/cloud.md"),
+    *(".dockerignore", "Dockerfile", "docs/how-to/cloud.md"),
     *("notebooks/start.ipynb", "tools/badges.py"),
 }
 ANY_DASHBOARD = {"src/my_data_project/artifacts.py", "tests/test_artifacts.py"}
@@ -69,9 +73,12 @@ VOILA = ANY_DASHBOARD | {
     *("tests/test_dashboard.py", "voila.json"),
 }
 DECISION = {"src/my_data_project/decision.py", "tests/test_decision.py"}
-GITHUB = {f".github/{name}.yml" for name in ("dependabot", "workflows/ci", "workflows/update")}
-GITLAB = {".gitlab-ci.yml", "renovate.json"}
-DEFAULT = ALWAYS | EXAMPLE | GITHUB | {"LICENSE"}
+GITHUB = {
+    *(f".github/{name}.yml" for name in ("dependabot", "workflows/ci", "workflows/update")),
+    ".github/pull_request_template.md",
+}
+GITLAB = {".gitlab-ci.yml", ".gitlab/merge_request_templates/Default.md", "renovate.json"}
+DEFAULT = ALWAYS | EXAMPLE | GITHUB | {"CITATION.cff", "LICENSE"}
 ORCHESTRATION = {"orchestration/environment.py", "orchestration/stages.py"}
 DAGSTER = ("dagster_definitions", "start_dagster")
 AIRFLOW = ("airflow_dag", "start_airflow")
@@ -123,10 +130,10 @@ OPTIONS: dict[str, tuple[dict[str, Any], set[str]]] = {
         DEFAULT - EXAMPLE | WAREHOUSE,
     ),
     "an author with an e-mail": ({"author": "A. Person", "email": "a@example.org"}, DEFAULT),
-    "nobody's": ({"author": " ", "license": "none"}, DEFAULT - {"LICENSE"}),
+    "nobody's": ({"author": " ", "license": "none"}, DEFAULT - {"CITATION.cff", "LICENSE"}),
     "as little as possible": (
         {"example": False, "ci": "none", "license": "none", "environment": "pip"},
-        ALWAYS,
+        ALWAYS | {"CITATION.cff"},
     ),
 }
 
@@ -136,7 +143,7 @@ def parse(name: str, text: str) -> Any:
     suffix = Path(name).suffix
     if suffix == ".toml":
         return tomllib.loads(text) if sys.version_info >= (3, 11) else text
-    if suffix in (".yaml", ".yml", ".lock"):
+    if suffix in (".yaml", ".yml", ".lock", ".cff"):
         return YAML(typ="safe").load(text)
     if suffix == ".py":
         return compile(text, name, "exec")
@@ -249,6 +256,32 @@ def test_every_task_that_the_readme_names_exists(
     assert set(re.findall(r"\| `make ([\w-]+)` \|", project.read("README.md"))) == tasks - {"help"}
 
 
+@pytest.mark.parametrize("ci", ["GitHub", "GitLab", "none"])
+@pytest.mark.parametrize("page", ["AGENTS.md", "CONTRIBUTING.md"])
+def test_every_task_command_and_file_that_a_page_names_exists(
+    bake: Bake, page: str, ci: str
+) -> None:
+    project = bake(ci=ci)
+    text = project.read(page)
+    tasks = set(re.findall(r"^([\w-]+):.*##", project.read("Makefile"), re.M))
+    assert set(re.findall(r"(?:`|^    |&& )make ([\w-]+)", text, re.M)) <= tasks
+    commands = project.read("tools/nb/cli.py")
+    assert all(f'"{name}"' in commands for name in re.findall(r"`nb ([a-z-]+)", text))
+    named = re.findall(r"`((?:tools|notebooks|reports|data|models|src|config)/[\w/-]*)`", text)
+    made = ("models/",)  # by a run
+    assert all((project.path / name).exists() for name in named if name not in made)
+    assert ("pull request" in text) == (page == "CONTRIBUTING.md" and ci != "GitLab")
+
+
+@pytest.mark.parametrize("answers", [{}, {"license": "none", "email": "a@example.org"}])
+def test_the_citation_keeps_to_its_schema(bake: Bake, answers: dict[str, Any]) -> None:
+    path = bake(**answers).path / "CITATION.cff"
+    checker = str(Path(sys.executable).with_name("check-jsonschema"))
+    command = [checker, "--builtin-schema", "vendor.citation-file-format", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
 @pytest.mark.parametrize(("dashboard", "scheduler"), CHOICES)
 def test_the_lines_for_windows_are_those_of_the_makefile(
     bake: Bake, dashboard: str, scheduler: str
@@ -326,7 +359,8 @@ HOSTILE = [
 def test_any_text_gives_valid_files(bake: Bake, text: str) -> None:
     answers = {question: literal(text) for question in ("project_name", "description", "author")}
     project = bake(project_slug="slug", package_name="my_data_project", **answers)
-    for name in project.files() - {".cruft.json", "README.md", "LICENSE", "pyproject.toml"}:
+    holding = {".cruft.json", "CITATION.cff", "README.md", "LICENSE", "pyproject.toml"}
+    for name in project.files() - holding:
         assert text.strip() not in project.read(name) or name.startswith("tools/")
     for name in project.files():
         parse(name, project.read(name))
@@ -334,6 +368,9 @@ def test_any_text_gives_valid_files(bake: Bake, text: str) -> None:
         metadata = tomllib.loads(project.read("pyproject.toml"))["project"]
         assert metadata["description"] == text.strip()
         assert metadata["authors"] == [{"name": text.strip()}]
+    citation = parse("CITATION.cff", project.read("CITATION.cff"))
+    assert citation["title"] == citation["abstract"] == text.strip()
+    assert citation["authors"] == [{"name": text.strip()}]
     assert f"{text.strip()}\n" in project.read("LICENSE")
 
 
@@ -420,6 +457,48 @@ def test_gitlab_trusts_nothing_that_can_change(bake: Bake, environment: str) -> 
     check = YAML(typ="safe").load(project.read(CI_FILES["GitLab"]))["check"]
     assert check["variables"]["UV_LOCKED"] == 1
     assert check["artifacts"]["access"] == "developer"
+
+
+def test_github_sums_up_a_pull_request_and_comments_when_switched_on(bake: Bake) -> None:
+    jobs = YAML(typ="safe").load(bake().read(CI_FILES["GitHub"]))["jobs"]
+    (step,) = (s for s in jobs["check"]["steps"] if "GITHUB_STEP_SUMMARY" in s.get("run", ""))
+    assert step["if"] == "always() && github.event_name == 'pull_request'"
+    assert "vars.COMMENT_CHANGES == 'true'" in jobs["comment"]["if"]
+    assert jobs["comment"]["permissions"] == {"actions": "read", "pull-requests": "write"}
+    assert "permissions" not in jobs["check"]
+
+
+GH = """#!/bin/sh
+# Stands for GitHub's client: the download, the list of comments, and what is written.
+case "$*" in
+    "run download"*) echo "the changes" > changes.md ;;
+    *--jq*) cat known ;;
+    *) echo "$*" >> calls ;;
+esac
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the job runs on Linux")
+@pytest.mark.parametrize(
+    ("known", "call"),
+    [
+        ("", "--method POST repos/a/b/issues/7/comments"),
+        ("3\n9\n", "--method PATCH repos/a/b/issues/comments/3"),
+    ],
+)
+def test_the_comment_is_made_once_and_updated(
+    bake: Bake, tmp_path: Path, known: str, call: str
+) -> None:
+    job = YAML(typ="safe").load(bake().read(CI_FILES["GitHub"]))["jobs"]["comment"]
+    (tmp_path / "gh").write_text(GH)
+    (tmp_path / "gh").chmod(0o755)
+    (tmp_path / "known").write_text(known)
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "NUMBER": "7"}
+    environment |= {"GITHUB_REPOSITORY": "a/b", "GITHUB_RUN_ID": "1"}
+    script = ["bash", "-e", "-c", job["steps"][0]["run"]]
+    subprocess.run(script, cwd=tmp_path, env=environment, check=True)
+    assert (tmp_path / "calls").read_text() == f"api --silent {call} -F body=@comment.md\n"
+    assert (tmp_path / "comment.md").read_text() == "<!-- nb compare -->\nthe changes\n"
 
 
 def test_github_keeps_the_site_and_publishes_it_when_switched_on(bake: Bake) -> None:

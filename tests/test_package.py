@@ -13,7 +13,7 @@ import pytest
 from conftest import TEMPLATE, Bake, Project
 
 TOOLS = TEMPLATE / "{{cookiecutter.project_slug}}" / "tools"
-PAGE = TEMPLATE / "docs" / "tooling-as-a-package.md"
+PAGE = TEMPLATE / "docs/how-to/tooling-as-a-package.md"
 
 
 def version(path: Path) -> str:

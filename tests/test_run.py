@@ -1105,7 +1105,7 @@ def test_two_runs_at_once_take_turns(pipeline: Pipeline) -> None:
 
 
 def test_a_run_beside_dvc_waits_for_what_dvc_works_on(pipeline: Pipeline) -> None:
-    pipeline.declare(a=copy("a", before="touch began && sleep 2"), b=copy("b", "a"))
+    pipeline.declare(a=copy("a", before="touch began && sleep 5"), b=copy("b", "a"))
     other = pipeline.begin("dvc", "repro", "a")
     pipeline.wait_for("began")
     output = pipeline.nb("run")
@@ -1341,6 +1341,8 @@ with open_project(Path.cwd()) as repo:
 
 
 def test_protocols_describe_the_installed_dvc(pipeline: Pipeline) -> None:
+    pipeline.git("init", "--quiet")
+    pipeline.write(".dvc/config", "[core]\n analytics = false\n")
     pipeline.write("p.yaml", "x: 1\n")
     pipeline.declare(a={"cmd": "echo > a", "outs": ["a"], "params": [{"p.yaml": ["x"]}]})
     pipeline.run("dvc", "remote", "add", "--default", "there", "storage")

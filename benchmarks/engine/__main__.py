@@ -21,7 +21,7 @@ from .pipelines import calibrate, pipelines
 from .report import picture, publish, table
 from .run import SCENARIOS, Benchmark, Plan, Results, tell
 
-PAGE = TEMPLATE / "docs/run-benchmark.md"
+PAGE = TEMPLATE / "docs/why/run-benchmark.md"
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -15,8 +15,8 @@ from nb.check.model import RULES
 from nb.check.runner import check_paths
 from nb.project import NbError
 
-DOCS = Path(__file__).parent.parent.parent / "docs"
-GENERATED = DOCS.parent / "{{cookiecutter.project_slug}}/pyproject.toml"
+DOCS = Path(__file__).parent.parent.parent / "docs/reference"
+GENERATED = DOCS.parent.parent / "{{cookiecutter.project_slug}}/pyproject.toml"
 NAME = "notebooks/production/10-example.ipynb"
 DEPENDENCIES = '["pandas>=2", "some-thing[x]"]'
 FILES = {

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nb.experiments.definition import Best, from_arguments, from_file
+from nb.experiments.definition import Best, declared_best, from_arguments, from_file
 from nb.project import NbError
 
 FILE = """\
@@ -126,3 +126,19 @@ def test_any_content_is_an_experiment_or_one_sentence_a_line(content: object) ->
             from_file(write(Path(folder), dump(content)))
         except NbError as error:
             assert error.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("stage", "expected"),
+    [
+        ("metrics: [m/score.json]\n    meta: {nb: {best: max:test.auc}}", "max:score.test.auc"),
+        ("metrics: [a.json, b.json]\n    meta: {nb: {best: min:b.loss}}", "min:b.loss"),
+        ("meta: {nb: {other: 1}}", "None"),
+        ("meta: text", "None"),
+        ("deps: [x]", "None"),
+    ],
+)
+def test_a_stage_names_the_metric_to_judge_by(tmp_path: Path, stage: str, expected: str) -> None:
+    text = f"stages:\n  first: {{cmd: x}}\n  evaluate:\n    cmd: x\n    {stage}\n"
+    (tmp_path / "dvc.yaml").write_text(text, encoding="utf-8")
+    assert str(declared_best(tmp_path)) == expected

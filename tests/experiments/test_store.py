@@ -76,3 +76,16 @@ def test_removal_leaves_the_cache_and_ends_what_was_broken_off(tmp_path: Path) -
     store.remove_remains(tmp_path)
     assert cached.read_text(encoding="utf-8") == before
     assert not list((tmp_path / store.EXPERIMENTS).iterdir())
+
+
+def test_without_a_runner_nothing_is_shown_as_running(tmp_path: Path) -> None:
+    fcntl = pytest.importorskip("fcntl")
+    record = made(tmp_path, 1)
+    record.stages = [StageRecord("a", state="ran"), StageRecord("b", state="running")]
+    lock = tmp_path / store.EXPERIMENTS / ".nb" / "run.lock"
+    lock.parent.mkdir()
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert [each.state for each in store.settled(tmp_path, [record])] == ["running"]
+    assert [each.state for each in store.settled(tmp_path, [record])] == ["not run"]
+    assert [stage.state for stage in record.stages] == ["ran", "not run"]

@@ -5,9 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from nb.experiments.definition import Best
 from nb.experiments.store import VariantRecord, parameters_of
-from nb.experiments.table import VariantTable, filter_rows, make_table, sort_rows
+from nb.experiments.table import (
+    VariantTable,
+    best_first,
+    filter_rows,
+    fitting,
+    make_table,
+    select_metrics,
+    short_names,
+    sort_rows,
+)
 from nb.project import NbError
 from nb.run.record import StageRecord
 
@@ -47,6 +58,12 @@ def test_the_best_variant_and_the_difference_to_the_project() -> None:
     assert found.rows[1].changes == {"evaluate.test.auc": pytest.approx(0.02)}
     assert found.rows[2].state == "failed"
     assert found.rows[2].cause == "train: ValueError"
+
+
+def test_what_is_no_number_is_not_the_best() -> None:
+    records = [variant(1, 3, float("nan")), variant(2, 5, 0.5), variant(3, 10, None)]
+    assert make_table(records, {}, Best(metric="auc", is_max=True)).best == 2
+    assert make_table(records[:1], {}, Best(metric="auc", is_max=True)).best is None
 
 
 def test_a_metric_that_nobody_has_is_refused_with_those_there_are() -> None:
@@ -94,3 +111,41 @@ def test_a_parameter_of_a_matrix_is_one_column_while_all_values_agree() -> None:
         "train@b.model": "b",
         "evaluate.limit": 0.5,
     }
+
+
+def test_the_best_comes_first_once_a_metric_tells() -> None:
+    assert [row.number for row in best_first(table())] == [1, 2, 3]
+    assert [row.number for row in best_first(table("auc"))] == [2, 1, 3]
+
+
+def test_metrics_are_chosen_by_the_end_of_their_names() -> None:
+    assert select_metrics(table(), ["rows", "auc"]).metrics == [
+        "evaluate.rows",
+        "evaluate.test.auc",
+    ]
+    with pytest.raises(NbError, match="nobody"):
+        select_metrics(table(), ["nobody"])
+
+
+words = st.text("ab", min_size=1, max_size=2)
+dotted = st.lists(words, min_size=1, max_size=4).map(".".join)
+
+
+@given(st.lists(dotted, unique=True, max_size=8))
+def test_a_short_name_is_an_end_of_one_name_only(names: list[str]) -> None:
+    short = short_names(names)
+    assert list(short) == names
+    for name, end in short.items():
+        assert name == end or name.endswith(f".{end}")
+        if name != end:
+            assert [n for n in names if n == end or n.endswith(f".{end}")] == [name]
+
+
+@given(st.lists(st.integers(3, 40), max_size=20), st.integers(0, 100), st.integers(0, 300))
+def test_a_table_is_no_wider_than_the_terminal(widths: list[int], needed: int, space: int) -> None:
+    shown = fitting(widths, needed, space)
+    assert shown <= max(1, len(widths))
+    assert shown == 1 or needed + sum(widths[:shown]) <= space
+    if shown < len(widths):
+        assert needed + sum(widths[: shown + 1]) > space
+    assert fitting(widths, needed, None) == len(widths)

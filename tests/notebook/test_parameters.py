@@ -295,7 +295,7 @@ def test_a_cell_that_holds_more_than_literals(cell: str, message: str) -> None:
 
 
 def test_the_guide_shows_a_cell_that_can_be_read() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "parameters.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs/reference/parameters.md").read_text(encoding="utf-8")
     names = [p.name for p in parameters(page.split("```python\n")[1].split("```")[0])]
     assert names == ["test_share", "model", "max_rows", "country", "folder", "start", "api_key"]
 

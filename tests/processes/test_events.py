@@ -8,13 +8,10 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from threading import Thread
 
 import pytest
-
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="event loops need POSIX signals")
-
-if sys.platform != "win32":
-    from nb.processes.events import EventLoop
+from nb.processes.events import EventLoop
 
 
 @pytest.fixture
@@ -57,6 +54,13 @@ def test_a_file_that_an_action_closed_is_passed_over(loop: EventLoop) -> None:
         theirs.close()
 
 
+@pytest.mark.timeout(30)
+def test_another_thread_ends_a_wait(loop: EventLoop) -> None:
+    Thread(target=loop.wake).start()
+    loop.wait(60)  # the limit of this test is shorter
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the end of a child is no signal there")
 def test_signals_and_the_ends_of_children_end_a_wait() -> None:
     woken: list[str] = []
     loop = EventLoop(on_signal=lambda: woken.append("woken"))

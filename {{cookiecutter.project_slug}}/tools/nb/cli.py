@@ -13,7 +13,7 @@ import click
 from nb import surroundings
 from nb.exit_codes import ExitCode
 from nb.git import wiring
-from nb.project import FULL, NbError, find_root, from_root, unwritable
+from nb.project import FULL, NbError, documentation, find_root, from_root, unwritable
 from nb.terminal import echo, secho
 
 # The groups of `nb --help`: commands by module of `commands`, which is imported for a call.
@@ -21,6 +21,7 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
     "Every day": {
         "running": ("run", "status"),
         "notebooks": ("new", "check", "show", "edit"),
+        "guide": ("help",),
     },
     "From exploratory to production": {
         "adopt": ("adopt",),
@@ -55,6 +56,7 @@ DISK_ERRORS = FULL | {errno.EROFS, errno.EACCES, errno.EPERM}
 WITHOUT_REPAIR = (
     None,
     "check",
+    "help",
     "stages",
     "setup",
     "doctor",
@@ -93,6 +95,10 @@ class Commands(click.Group):
             rows = [(f"{n:{width}}", c.get_short_help_str(LONGEST_HELP)) for n, c in found if c]
             with formatter.section(title):
                 formatter.write_dl(rows)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write where the guide is."""
+        formatter.write(f"\nGuide: nb help, or {documentation()}\n")
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

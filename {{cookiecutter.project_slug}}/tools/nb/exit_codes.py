@@ -1,10 +1,12 @@
-"""Exit codes of `nb run`, `nb task` and of papermill with the engine `nb`; docs/run.md shows them.
+"""Exit codes of `nb run`, `nb task` and papermill with the engine `nb`; `nb help run` shows them.
 
 Standard library only.
 """
 
 from __future__ import annotations
 
+import signal
+import sys
 from enum import IntEnum
 
 # Shells, and all that follow their custom, add the number of the signal that ended a process.
@@ -15,7 +17,7 @@ class ExitCode(IntEnum):
     """Exit codes, each with a sentence for people.
 
     Attributes:
-        meaning: the sentence, as in the table of docs/run.md.
+        meaning: the sentence, as in the table of `nb help run`.
     """
 
     meaning: str
@@ -55,6 +57,8 @@ ENDED_FROM_OUTSIDE = (ExitCode.HUNG_UP, ExitCode.INTERRUPTED, ExitCode.TERMINATE
 
 def after_signal(number: int) -> int:
     """Return the exit code that tells of a signal."""
+    if sys.platform == "win32" and number == signal.SIGBREAK:  # the window was closed, too
+        return ExitCode.INTERRUPTED
     return FIRST_SIGNAL + number
 
 

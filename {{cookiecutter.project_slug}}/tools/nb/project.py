@@ -6,10 +6,12 @@ Standard library only.
 from __future__ import annotations
 
 import errno
+import importlib
 import json
 import os
 import shutil
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -25,10 +27,15 @@ EXECUTED = Path("reports/notebooks")
 SITE = Path("reports/site")
 INDEX = SITE / "index.html"
 PYPROJECT = "pyproject.toml"
+# The site of the template's documentation; each version has a folder there.
+_DOCUMENTATION = "https://org.github.io/template"
 # Levels of nesting in JSON and YAML: far more than anybody writes, far less than Python can visit.
 DEEPEST = 100
 # The projects whose lock for edits this process holds.
 _edited: set[Path] = set()
+# Bytes that stand for a lock on Windows, where nobody can read them while they are locked.
+LOCK_PLACE, LOCKED_BYTES = 1 << 30, 1 << 10
+LOCK_PAUSE_SECONDS = 0.05
 # Errors of a full disk and of a used up quota.
 FULL = {getattr(errno, name) for name in ("ENOSPC", "EDQUOT") if hasattr(errno, name)}
 
@@ -49,6 +56,16 @@ class NbError(Exception):
 def from_root(message: str, root: Path) -> str:
     """Return a message whose files of the project are named relative to the root."""
     return message.replace(f"{root}{os.sep}", "")
+
+
+def documentation() -> str:
+    """Return the address of the documentation of the installed version."""
+    from importlib import metadata  # late: only help texts and few messages need the address
+
+    try:
+        return f"{_DOCUMENTATION}/{metadata.version('nb-tools')}/"
+    except metadata.PackageNotFoundError:  # run from its source
+        return f"{_DOCUMENTATION}/"
 
 
 _warned: set[str] = set()
@@ -184,19 +201,57 @@ def edit_lock(root: Path) -> Iterator[None]:
     path = root / ".nb" / "edit.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX)
+        lock_file(file.fileno())
         _edited.add(root)
         try:
             yield
         finally:
             _edited.remove(root)
+
+
+def lock_file(file: int, *, shared: bool = False, wait: bool = True) -> bool:
+    """Lock an open file for this process, which the system undoes when the file is closed.
+
+    Args:
+        file: the file, open for writing.
+        shared: others may share the lock.
+        wait: wait until the lock is free.
+
+    Returns:
+        Whether the file is locked now.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        while not _lock_bytes(file, shared):
+            if not wait:
+                return False
+            time.sleep(LOCK_PAUSE_SECONDS)
+        return True
+    if sys.platform != "win32":
+        try:
+            kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+            fcntl.flock(file, kind if wait else kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True
+
+
+def _lock_bytes(file: int, shared: bool) -> bool:
+    """Lock bytes beyond the end, as Windows can: to share is to lock one of many at random."""
+    import random
+
+    msvcrt: Any = importlib.import_module("msvcrt")
+    first, count = (random.randrange(LOCKED_BYTES), 1) if shared else (0, LOCKED_BYTES)
+    with suppress(OSError):  # of a lock that this process does not hold yet
+        os.lseek(file, LOCK_PLACE, os.SEEK_SET)
+        msvcrt.locking(file, msvcrt.LK_UNLCK, LOCKED_BYTES)
+    os.lseek(file, LOCK_PLACE + first, os.SEEK_SET)
+    try:
+        msvcrt.locking(file, msvcrt.LK_NBLCK, count)
+    except OSError:
+        return False
+    return True
 
 
 def program_environment() -> dict[str, str]:

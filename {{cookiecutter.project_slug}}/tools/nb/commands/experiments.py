@@ -9,15 +9,17 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 
 import click
 
 from nb.exit_codes import ExitCode
 from nb.project import NbError
-from nb.terminal import echo
+from nb.terminal import echo, secho
 
 from . import count, print_table
+from .variants import VARIANT_COMMANDS, metric_text, value_text
 
 if TYPE_CHECKING:
     from nb.experiments.definition import Best, Experiment
@@ -68,10 +70,11 @@ def experiment_command(
       nb experiment --file experiments/threshold.yaml
       nb experiments           the table of all variants
     """
-    from nb.experiments.run import check_variations, run_experiment
+    from nb.experiments.planning import check_variations
+    from nb.experiments.progress import ExperimentView
+    from nb.experiments.run import run_experiment
     from nb.project import cores
     from nb.run.record import Options
-    from nb.run.view import View
 
     from .running import run_programs
 
@@ -81,16 +84,27 @@ def experiment_command(
         _print_variations(definition, as_json=as_json)
         return
     options = Options(jobs=jobs or cores(), timeout=timeout, pull=pull, cold=cold)
-    view = View(sys.stderr if as_json else sys.stdout)
+    view = ExperimentView(sys.stderr if as_json else sys.stdout)
     done = run_experiment(root, definition, options, view, run_programs())
-    best = definition.best if any(record.metrics for record in done.records) else None
-    _show(root, done.records, best, as_json=as_json)
+    _show(root, done.records, definition.best, as_json=as_json)
+    if not as_json:
+        _print_page(root, definition.name)
     if done.reused:
         echo(f"nb: {count(done.reused, 'variant')} had been run before", err=True)
     failed = [record for record in done.records if record.state != "done"]
     if failed:
         problem = f"{count(len(failed), 'variant')} of {len(done.records)} did not end well"
         raise NbError(f"{problem}: nb experiments show {failed[0].number}", done.exit_code or 1)
+
+
+def _print_page(root: Path, experiment: str) -> None:
+    """Write the pages of experiments, and say where that of an experiment is."""
+    from nb.project import SITE
+    from nb.report import write_experiments
+
+    for overview in write_experiments(root):
+        if overview.name == experiment:
+            secho(f"Page: {(SITE / overview.page).as_posix()}", bold=True)
 
 
 def _definition(
@@ -110,7 +124,9 @@ def _print_variations(definition: Experiment, *, as_json: bool) -> None:
         echo(json.dumps([asdict(each) for each in definition.variations], indent=2, default=str))
         return
     for variation in definition.variations:
-        values = ", ".join(f"{name}={_shown(value)}" for name, value in variation.settings.items())
+        values = ", ".join(
+            f"{name}={value_text(value)}" for name, value in variation.settings.items()
+        )
         echo(f"{variation.name}: {values}" if variation.name else values)
     echo(f"{count(len(definition.variations), 'variant')} would run.")
 
@@ -122,6 +138,7 @@ def _print_variations(definition: Experiment, *, as_json: bool) -> None:
     "--filter", "conditions", multiple=True, help="COLUMN=VALUE, COLUMN>VALUE; repeatable."
 )
 @click.option("--best", help="The metric to judge by: max:METRIC or min:METRIC.")
+@click.option("--metric", "metrics", multiple=True, help="A metric to show; repeatable.")
 @click.option("--json", "as_json", is_flag=True, help="Print the table as JSON.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print the table as CSV.")
 @click.pass_context
@@ -131,12 +148,15 @@ def experiments_command(
     column: str | None,
     conditions: tuple[str, ...],
     best: str | None,
+    metrics: tuple[str, ...],
     as_json: bool,
     as_csv: bool,
 ) -> None:
     """Show the variants of experiments in one table.
 
-    A column may be named by the end of its name: `folds` for `train.folds`.
+    A column may be named by the end of its name: `folds` for `train.folds`. Metrics that do not fit
+    the terminal are left out; --metric chooses. In parentheses: the difference to the project.
+    A stage in dvc.yaml may name the metric to judge by: `meta: {nb: {best: max:test.roc_auc}}`.
 
     \b
     Examples:
@@ -145,17 +165,23 @@ def experiments_command(
       nb experiments show 7
       nb experiments compare 3 7
       nb experiments apply 7
+      nb experiments save 7
       nb experiments remove 3 --older-than 30d
     """
+    from nb.experiments import store
     from nb.experiments.definition import read_best
-    from nb.experiments.store import read_variants
 
     if ctx.invoked_subcommand:
         return
     root: Path = ctx.obj
-    records = [r for r in read_variants(root) if experiment in (None, r.experiment)]
+    known = [r for r in store.read_variants(root) if experiment in (None, r.experiment)]
     judge = read_best(best) if best else None
-    _show(root, records, judge, column, conditions, as_json=as_json, as_csv=as_csv)
+    records = store.settled(root, known)
+    _show(root, records, judge, column, conditions, metrics, as_json=as_json, as_csv=as_csv)
+
+
+for variant_command in VARIANT_COMMANDS:
+    experiments_command.add_command(variant_command)
 
 
 def _show(
@@ -164,24 +190,25 @@ def _show(
     best: Best | None,
     column: str | None = None,
     conditions: Sequence[str] = (),
+    metrics: Sequence[str] = (),
     *,
     as_json: bool = False,
     as_csv: bool = False,
 ) -> None:
-    from nb.declaration.metrics import read_metrics
-    from nb.declaration.reader import read_stages
     from nb.experiments import table as tables
 
     if not records and not (as_json or as_csv):
         echo("There is no experiment yet: nb experiment --help")
         return
-    table = tables.make_table(records, read_metrics(root, read_stages(root)), best)
-    rows = table.rows
+    table = tables.project_table(root, records, best)
+    rows = tables.best_first(table)
     if column:
         rows = tables.sort_rows(table, column.lstrip("-"), descending=column.startswith("-"))
     for condition in conditions:
         kept = {row.number for row in tables.filter_rows(table, condition)}
         rows = [row for row in rows if row.number in kept]
+    if metrics:
+        table = tables.select_metrics(table, metrics)
     if as_json:
         shown = [asdict(row) | {"best": row.number == table.best} for row in rows]
         echo(json.dumps(shown, indent=2, default=str))
@@ -202,109 +229,27 @@ def _as_csv(table: VariantTable, rows: Sequence[VariantRow]) -> str:
 
 
 def _print_rows(table: VariantTable, rows: Sequence[VariantRow]) -> None:
-    has_names = any(row.name for row in rows)
-    heads = ["#", *(["name"] if has_names else []), *table.parameters, *table.metrics]
-    lines: list[tuple[str, ...]] = [(*heads, "state", "seconds")]
-    for row in rows:
-        metrics = [_metric(row, name) for name in table.metrics]
-        values = [_shown(row.parameters.get(name)) for name in table.parameters]
-        names = [row.name] if has_names else []
-        line = [str(row.number), *names, *values, *metrics, row.state, f"{row.seconds:.1f}"]
-        lines.append(tuple(line))
+    """Print a table that fits the terminal: metrics that do not fit are left out and counted."""
+    from nb.experiments.table import fitting, short_names
+
+    short = short_names([*table.parameters, *table.metrics])
+    before = [["#", *(str(row.number) for row in rows)]]
+    if any(row.name for row in rows):
+        before.append(["name", *(row.name for row in rows)])
+    before += [
+        [short[n], *(value_text(r.parameters.get(n)) for r in rows)] for n in table.parameters
+    ]
+    metrics = [[short[name], *(metric_text(row, name) for row in rows)] for name in table.metrics]
+    after = [["state", *(row.state for row in rows)]]
+    after.append(["seconds", *(f"{row.seconds:.1f}" for row in rows)])
+    widths = [[max(map(len, column)) + 2 for column in part] for part in (metrics, before + after)]
+    space = get_terminal_size().columns if sys.stdout.isatty() else None
+    shown = fitting(widths[0], sum(widths[1]) - 2, space)
+    lines = list(zip(*before, *metrics[:shown], *after, strict=True))
     print_table(lines, [True, *(row.number == table.best for row in rows)])
+    left = len(metrics) - shown
+    if left > 0:
+        echo(f"{count(left, 'more metric')} differ{'s' if left == 1 else ''}: --metric, --csv")
     for row in rows:
         if row.cause:
             echo(f"{row.number}: {row.cause}")
-
-
-def _metric(row: VariantRow, name: str) -> str:
-    if name not in row.metrics:
-        return ""
-    change = row.changes.get(name)
-    return f"{row.metrics[name]:.6g}" + (f" ({change:+.3g})" if change else "")
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, bool) or value is None:
-        return {True: "true", False: "false", None: "null"}[value]
-    return str(value)
-
-
-@experiments_command.command("show")
-@click.argument("number", type=int)
-@click.option("--json", "as_json", is_flag=True, help="Print the record as JSON.")
-@click.pass_obj
-def show_variant_command(root: Path, number: int, as_json: bool) -> None:
-    """Show one variant: settings, stages, metrics, and where its results are."""
-    from nb.experiments import store
-
-    record = store.find(root, number)
-    if as_json:
-        echo(json.dumps(asdict(record) | {"state": record.state}, indent=2, default=str))
-        return
-    title = f"{record.experiment}, {record.name}" if record.name else record.experiment
-    echo(f"variant {number} of {title}: {record.state}")
-    rows = [(name, _shown(value)) for name, value in record.settings.items()]
-    rows += [(stage.name, f"{stage.state} {stage.cause}".strip()) for stage in record.stages]
-    rows += [
-        (f"{path} {name}", f"{value:.6g}")
-        for path, numbers in record.metrics.items()
-        for name, value in numbers.items()
-    ]
-    print_table(rows, [False] * len(rows))
-    echo(f"results: {store.copy_of(root, number).relative_to(root).as_posix()}")
-
-
-@experiments_command.command("compare")
-@click.argument("first", type=int)
-@click.argument("second", type=int)
-@click.pass_obj
-def compare_variants_command(root: Path, first: int, second: int) -> None:
-    """Show the parameters and metrics in which two variants differ."""
-    from nb.experiments import store
-    from nb.experiments.table import make_table
-
-    records = [store.find(root, number) for number in (first, second)]
-    table = make_table(records, {})
-    one, other = table.rows
-    rows = [("", f"#{first}", f"#{second}", "")]
-    rows += [(n, _shown(one.value(n)), _shown(other.value(n)), "") for n in table.parameters]
-    for name in table.metrics:
-        before, now = one.metrics.get(name), other.metrics.get(name)
-        change = f"{now - before:+.6g}" if before is not None and now is not None else ""
-        rows.append((name, _metric(one, name), _metric(other, name), change))
-    if len(rows) == 1:
-        echo(f"The variants {first} and {second} do not differ.")
-        return
-    print_table(rows, [True, *[False] * (len(rows) - 1)])
-
-
-@experiments_command.command("apply")
-@click.argument("number", type=int)
-@click.pass_obj
-def apply_command(root: Path, number: int) -> None:
-    """Make the values and results of a variant those of the project.
-
-    Files of config/ get the values and keep their comments; results come out of DVC's cache, so
-    that `nb run` finds nothing to do. Refused while a file to change is not committed.
-    """
-    from nb.experiments.application import apply_variant
-
-    for line in apply_variant(root, number, lambda text: echo(f"nb: {text}", err=True)):
-        echo(line)
-
-
-@experiments_command.command("remove")
-@click.argument("numbers", type=int, nargs=-1)
-@click.option("--older-than", metavar="AGE", help="All that ended before: 12h, 30d, 6w.")
-@click.option("--all", "everything", is_flag=True, help="All variants.")
-@click.pass_obj
-def remove_command(
-    root: Path, numbers: tuple[int, ...], older_than: str | None, everything: bool
-) -> None:
-    """Remove variants, with their copies of the project; DVC's cache stays as it is."""
-    from nb.experiments import removal
-
-    chosen = removal.choose(root, numbers, older_than, everything=everything)
-    freed = removal.remove_all(root, chosen)
-    echo(f"Removed {count(len(chosen), 'variant')}, {freed / 1e6:.1f} MB.")

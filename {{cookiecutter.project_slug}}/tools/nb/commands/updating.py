@@ -54,10 +54,11 @@ def update_command(
     since: str,
     no_checks: bool,
 ) -> None:
-    """Bring the project to another version of the template, or to other answers.
+    """Bring the project to another version of the template.
 
-    Git merges the difference between the template then and now into the project, as one commit;
-    conflicts stand in the files. tools/ is replaced as a whole.
+    With --answers, also to other answers. Git merges the difference between the template then and
+    now into the project, as one commit; conflicts stand in the files. tools/ is replaced as a
+    whole.
 
     \b
     Examples:

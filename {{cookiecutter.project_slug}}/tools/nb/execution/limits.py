@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from nb.processes.tree import adopt_orphans, children, end_tree, send_signal
+from nb.processes.tree import KILL_SIGNAL, adopt_orphans, children, end_tree, send_signal
 
 from .kernels import forks
 
@@ -41,7 +41,7 @@ class Limits:
 
     def begin(self, seconds: float = math.inf) -> None:
         """Start the timeout of a cell, limited by the rest of the notebook's timeout."""
-        if self.is_active and not self.signals:
+        if sys.platform != "win32" and self.is_active and not self.signals:
             rest = max(self.end - time.monotonic(), 0.001)
             of_whom = ("cell", seconds) if seconds < rest else ("notebook", self.seconds)
             self.problem = "the {} took longer than {:g} s".format(*of_whom)
@@ -50,13 +50,15 @@ class Limits:
 
     def heed(self, number: int, _frame: object) -> None:
         """Interrupt the cell after one signal, kill the kernel after two."""
+        if sys.platform == "win32":
+            raise NotImplementedError
         self.signals.append(number)
         if len(self.signals) == 1:
             self.is_late = number == signal.SIGALRM
             _signal_kernels(signal.SIGINT)
             signal.setitimer(signal.ITIMER_REAL, KERNEL_GRACE_SECONDS)
         else:
-            _signal_kernels(signal.SIGKILL)
+            _signal_kernels(KILL_SIGNAL)
 
     def reason(self) -> tuple[str, str]:
         """Return name and message of the error that reports the end of the kernel."""
@@ -76,7 +78,7 @@ def kernel_ends_with_signals(seconds: float = math.inf) -> Iterator[Limits]:
     Args:
         seconds: the timeout of the block.
     """
-    if os.name == "nt" or threading.current_thread() is not threading.main_thread():
+    if sys.platform == "win32" or threading.current_thread() is not threading.main_thread():
         yield Limits(seconds, is_active=False)
         return
     limits = Limits(seconds, is_active=True)
@@ -88,7 +90,7 @@ def kernel_ends_with_signals(seconds: float = math.inf) -> Iterator[Limits]:
         yield limits
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
-        _signal_kernels(signal.SIGKILL)
+        _signal_kernels(KILL_SIGNAL)
         adopt_orphans(False)
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -97,7 +99,7 @@ def kernel_ends_with_signals(seconds: float = math.inf) -> Iterator[Limits]:
 def _signal_kernels(number: int) -> None:
     """Send a signal to the kernels of this process; SIGKILL also to their descendants."""
     for pid in [*children(), *(fork.pid for fork in forks if fork.poll() is None)]:
-        if number == signal.SIGKILL:
+        if number == KILL_SIGNAL:
             end_tree(pid)
         else:
             send_signal(pid, number)

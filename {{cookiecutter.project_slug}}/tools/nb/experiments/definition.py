@@ -14,12 +14,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
+from nb.declaration.reader import read_entries
 from nb.exit_codes import ExitCode
 from nb.notebook.yaml_file import read_yaml
 from nb.project import NbError, one_line, read_regular
@@ -132,6 +133,27 @@ def read_best(text: object) -> Best:
     if direction not in ("max", "min") or not (colon and metric.strip()):
         raise NbError(f"best: write max:METRIC or min:METRIC, not {text}", ExitCode.USAGE)
     return Best(metric=metric.strip(), is_max=direction == "max")
+
+
+def declared_best(root: Path) -> Best | None:
+    """Return the metric that a stage in `dvc.yaml` names; None if none does.
+
+    A stage names one of its metrics below `meta`, which DVC leaves alone:
+
+        meta: {nb: {best: max:test.roc_auc}}
+
+    Raises:
+        NbError: with exit code 2, if `dvc.yaml` cannot be read, or the name is not written so.
+    """
+    for entry in read_entries(root):
+        meta = entry.body.get("meta")
+        own = meta.get("nb") if isinstance(meta, dict) else None
+        if isinstance(own, dict) and "best" in own:
+            best = read_best(own["best"])
+            files = [PurePosixPath(path).stem for path, _ in entry.artifacts("metrics")]
+            is_plain = len(files) == 1 and "$" not in files[0]
+            return replace(best, metric=f"{files[0]}.{best.metric}") if is_plain else best
+    return None
 
 
 def _require_known(content: Mapping[str, Any]) -> None:

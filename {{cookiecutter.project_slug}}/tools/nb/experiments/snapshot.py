@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
@@ -17,8 +18,11 @@ from nb import pipeline
 from nb.declaration.reader import Stage, read_stages
 from nb.declaration.tasks import Task
 from nb.notebook import fingerprints
-from nb.project import write_whole
-from nb.run.what_if import copy_with_settings, source_files
+from nb.notebook.config import set_value
+from nb.pipeline import FINGERPRINT_STAGE
+from nb.project import program_environment, write_whole
+from nb.run.what_if import Setting, copy_with_settings, source_files
+from nb.workcopy.copying import copy_file
 
 from .store import EXPERIMENTS, VariantRecord
 
@@ -34,7 +38,6 @@ class Snapshot:
     Attributes:
         root: the root of the copy.
         hash: the hash of all that results depend on, but for the settings of a variant.
-        files: the files of the project, relative to the root.
         tasks: the stages in topological order, without those of the machinery.
         order: the names of all stages, as `dvc repro` runs them.
         inputs: the files that each stage reads, relative to the root.
@@ -43,11 +46,20 @@ class Snapshot:
 
     root: Path
     hash: str
-    files: list[Path]
     tasks: list[Task]
     order: list[str]
     inputs: dict[str, frozenset[str]]
     stages: list[Stage]
+
+
+def source_hash(root: Path) -> str:
+    """Return a hash of all that results depend on: code, data, parameters.
+
+    Raises:
+        NbError: if the pipeline cannot be read.
+    """
+    fingerprints.refresh(root)
+    return pipeline.inputs_hash(root)
 
 
 def take_snapshot(root: Path) -> Snapshot:
@@ -56,30 +68,77 @@ def take_snapshot(root: Path) -> Snapshot:
     Raises:
         NbError: if the pipeline cannot be read.
     """
-    (root / SNAPSHOTS).mkdir(parents=True, exist_ok=True)
-    copy = Path(mkdtemp(dir=root / SNAPSHOTS))
-    try:
-        files = source_files(root)
-        copy_with_settings(root, copy, files)
-        fingerprints.refresh(copy)
-        found = pipeline.inputs_hash(copy)
-        place = next((path for path, known in _known(root) if known == found), copy)
-        if place is copy:
-            write_whole(copy / HASH, found)
-    finally:
-        if not (copy / HASH).exists():
-            shutil.rmtree(copy, ignore_errors=True)
+    found = source_hash(root)
+    place = next((path for path, known in _known(root) if known == found), None)
+    if place is None:
+        place, found = _copy_project(root)
     plan = _plan(place)
     inputs = {name: frozenset(c.inputs) for name, c in pipeline.contracts(place).items()}
     return Snapshot(
         root=place,
         hash=found,
-        files=files,
         tasks=[task for task in plan.tasks if not task.hidden],
         order=plan.order,
         inputs=inputs,
         stages=read_stages(place),
     )
+
+
+def _copy_project(root: Path) -> tuple[Path, str]:
+    """Copy the project and return the copy with the hash of its inputs.
+
+    The hash is that of the copy: somebody may have edited the project meanwhile.
+    """
+    (root / SNAPSHOTS).mkdir(parents=True, exist_ok=True)
+    copy = Path(mkdtemp(dir=root / SNAPSHOTS))
+    try:
+        copy_with_settings(root, copy, source_files(root))
+        found = source_hash(copy)
+        if FINGERPRINT_STAGE in _plan(copy).order:
+            with _inside(copy):
+                pipeline.reproduce(
+                    copy,
+                    FINGERPRINT_STAGE,
+                    force=False,
+                    pull=False,
+                    tell=lambda line: None,
+                    stopped=lambda: True,
+                )
+        write_whole(copy / HASH, found)
+    finally:
+        if not (copy / HASH).exists():
+            shutil.rmtree(copy, ignore_errors=True)
+    return copy, found
+
+
+def copy_snapshot(snapshot: Snapshot, copy: Path, settings: Sequence[Setting]) -> None:
+    """Make the copy of the project that a variant runs in, without asking DVC.
+
+    A copy has as many folders above as the snapshot, so relative links and DVC's settings hold.
+    """
+    _copy_folder(snapshot.root, copy)
+    for setting in settings:
+        set_value(copy / setting.config, setting.name, setting.value)
+
+
+def _copy_folder(folder: Path, copy: Path) -> None:
+    copy.mkdir(parents=True)
+    for entry in os.scandir(folder):
+        place, source = copy / entry.name, Path(entry.path)
+        if entry.is_symlink():
+            place.symlink_to(source.readlink())
+        elif entry.is_dir():
+            if not (entry.name == "tmp" and folder.name == ".dvc"):
+                _copy_folder(source, place)
+        elif _is_cached(entry.stat()):
+            place.hardlink_to(source)
+        else:
+            copy_file(source, place)
+
+
+def _is_cached(status: os.stat_result) -> bool:
+    """Return whether a file is a hard link that DVC made to an object in its cache."""
+    return status.st_nlink > 1 and not status.st_mode & 0o222
 
 
 def remove_unused(root: Path, records: Sequence[VariantRecord]) -> None:
@@ -98,9 +157,18 @@ def _known(root: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _plan(place: Path) -> pipeline.Plan:
-    before = Path.cwd()
-    os.chdir(place)  # DVC names stages relative to the working directory
-    try:
+    with _inside(place):
         return pipeline.plan(place, (), force=False, downstream=False, tell=lambda line: None)
+
+
+@contextmanager
+def _inside(place: Path) -> Iterator[None]:
+    """Work in a folder, with the programs of the environment: DVC takes both from the process."""
+    before, path = Path.cwd(), os.environ.get("PATH", "")
+    os.chdir(place)
+    os.environ["PATH"] = program_environment()["PATH"]
+    try:
+        yield
     finally:
         os.chdir(before)
+        os.environ["PATH"] = path

@@ -16,7 +16,8 @@ from typing import Any
 from nb.declaration.tasks import BROKEN, DONE, NOT_RUN, RUNNING, WAITING
 from nb.exit_codes import ExitCode
 from nb.project import NbError, parse_json, warn, write_whole
-from nb.run.record import StageRecord
+from nb.run.pipeline_run import is_locked
+from nb.run.record import DIED, StageRecord
 
 from .space import Settings, canonical
 
@@ -29,6 +30,8 @@ COPY = "project"
 WHOLE = "copied"
 # The state of a variant whose stages are all up to date; other states are those of its stages.
 FINISHED = "done"
+# Outputs that are shown beside those of other variants.
+FIGURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".svg")
 
 
 @dataclass(kw_only=True)
@@ -72,7 +75,7 @@ class VariantRecord:
             found = next((state for state in states if state in wanted), None)
             if found:
                 return found
-        return FINISHED if states else WAITING
+        return FINISHED if states or self.ended else WAITING
 
     @property
     def cause(self) -> str:
@@ -88,11 +91,16 @@ class VariantRecord:
     @property
     def identity(self) -> str:
         """A text that is equal for variants with equal results."""
-        return canonical({"settings": self.settings, "source": self.source})
+        return identity_of(self.settings, self.source)
 
     def save(self, root: Path) -> None:
         """Write the record; a reader sees the old or the new record, never a part."""
         write_whole(folder(root, self.number) / RECORD, json.dumps(asdict(self), default=str))
+
+
+def identity_of(settings: Settings, source: str) -> str:
+    """Return a text that is equal for variants with equal settings from equal projects."""
+    return canonical({"settings": settings, "source": source})
 
 
 def folder(root: Path, number: int) -> Path:
@@ -109,6 +117,20 @@ def read_variants(root: Path) -> list[VariantRecord]:
     """Return the variants that this version understands, by number; of others a line is printed."""
     found = [_read(root, number) for number in _numbers(root)]
     return [record for record in found if record]
+
+
+def settled(root: Path, records: Sequence[VariantRecord]) -> Sequence[VariantRecord]:
+    """Return records as a person should see them: nothing runs when no runner is at work.
+
+    A runner that was killed leaves stages behind that its records call running or waiting.
+    """
+    if any(record.state in (RUNNING, WAITING) for record in records) and not is_locked(
+        root / EXPERIMENTS
+    ):
+        for stage in (stage for record in records for stage in record.stages):
+            if stage.state in (RUNNING, WAITING):
+                stage.state, stage.cause = NOT_RUN, DIED
+    return records
 
 
 def unreadable(root: Path) -> list[int]:

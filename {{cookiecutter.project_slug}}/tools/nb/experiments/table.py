@@ -5,15 +5,19 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import PurePosixPath
+from dataclasses import asdict, dataclass, replace
+from itertools import accumulate
+from math import isnan, nan
+from pathlib import Path, PurePosixPath
 from typing import Any
 
+from nb.declaration.metrics import read_metrics
+from nb.declaration.reader import read_stages
 from nb.exit_codes import ExitCode
 from nb.notebook.config import read_value
-from nb.project import NbError
+from nb.project import NbError, warn
 
-from .definition import Best
+from .definition import Best, declared_best
 from .space import canonical
 from .store import VariantRecord
 
@@ -33,12 +37,14 @@ class VariantTable:
         metrics: the metrics that differ, as `file.dotted.name`.
         rows: a row for each variant.
         best: the number of the best variant; None without a metric to tell.
+        judge: the metric that tells, under the name of its column.
     """
 
     parameters: list[str]
     metrics: list[str]
     rows: list[VariantRow]
     best: int | None = None
+    judge: Best | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,14 +86,82 @@ def make_table(
     rows = [_row(record, own) for record in records]
     parameters = _differing([row.parameters for row in rows])
     metrics = _differing([row.metrics for row in rows if row.metrics])
-    winner = None
+    winner = judge = None
     if best:
         column = _metric(best.metric, [row.metrics for row in rows])
         metrics = [column, *(name for name in metrics if name != column)]
-        ranked = [row for row in rows if column in row.metrics]
+        ranked = [row for row in rows if not isnan(row.metrics.get(column, nan))]
         choose = max if best.is_max else min
         winner = choose(ranked, key=lambda row: row.metrics[column]).number if ranked else None
-    return VariantTable(parameters=parameters, metrics=metrics, rows=rows, best=winner)
+        judge = replace(best, metric=column)
+    return VariantTable(parameters=parameters, metrics=metrics, rows=rows, best=winner, judge=judge)
+
+
+def select_metrics(table: VariantTable, names: Sequence[str]) -> VariantTable:
+    """Return the table with the metrics that are asked for, in that order.
+
+    Raises:
+        NbError: with exit code 2, if a name is not that of one metric.
+    """
+    chosen = [_metric(name, [row.metrics for row in table.rows]) for name in names]
+    return replace(table, metrics=list(dict.fromkeys(chosen)))
+
+
+def best_first(table: VariantTable) -> list[VariantRow]:
+    """Return the rows, the best first; in the order of numbers without a metric to tell."""
+    if not table.judge:
+        return table.rows
+    return sort_rows(table, table.judge.metric, descending=table.judge.is_max)
+
+
+def short_names(names: Sequence[str]) -> dict[str, str]:
+    """Return the shortest end of each dotted name that no other of the names has."""
+    short: dict[str, str] = {}
+    for name in names:
+        parts = name.split(".")
+        ends = (".".join(parts[-count:]) for count in range(1, len(parts)))
+        others = [f".{other}" for other in names if other != name]
+        free = (end for end in ends if not any(other.endswith(f".{end}") for other in others))
+        short[name] = next(free, name)
+    return short
+
+
+def fitting(widths: Sequence[int], needed: int, space: int | None) -> int:
+    """Return how many columns fit beside those that are needed, at least one.
+
+    Args:
+        widths: the widths of the columns, the most important first, each with the gap before it.
+        needed: the width of the columns that are always there.
+        space: the width of the terminal; None for no limit.
+    """
+    if space is None:
+        return len(widths)
+    totals = accumulate(widths, initial=needed)
+    return max(1, sum(total <= space for total in totals) - 1)
+
+
+def project_table(
+    root: Path, records: Sequence[VariantRecord], best: Best | None = None
+) -> VariantTable:
+    """Return the table of variants of a project, held against the metrics that it has now.
+
+    Args:
+        root: the project's root.
+        records: the variants.
+        best: the metric to judge by; None for that which `dvc.yaml` declares.
+
+    Raises:
+        NbError: with exit code 2, if no variant has the metric, or several metrics are meant.
+    """
+    own = read_metrics(root, read_stages(root))
+    if best or not any(record.metrics for record in records):
+        return make_table(records, own, best if any(r.metrics for r in records) else None)
+    declared = declared_best(root)
+    try:
+        return make_table(records, own, declared)
+    except NbError as error:
+        warn(f"best in dvc.yaml: {error}")
+        return make_table(records, own)
 
 
 def flat_metrics(metrics: Mapping[str, Mapping[str, float]]) -> dict[str, float]:

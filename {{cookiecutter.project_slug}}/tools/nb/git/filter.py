@@ -62,7 +62,8 @@ def is_installed(git_dir: Path, tools: Path | None = None) -> bool:
 
     Args:
         git_dir: the common Git directory (``git rev-parse --git-common-dir``).
-        tools: the folder `tools` of the project; by default, that of this file.
+        tools: the folder `tools` of the project; by default, or if files are missing there, that of
+            this file.
     """
     return all(
         copy.is_file() and copy.read_bytes() == original.read_bytes()
@@ -75,7 +76,8 @@ def install(git_dir: Path, tools: Path | None = None) -> None:
 
     Args:
         git_dir: the common Git directory (``git rev-parse --git-common-dir``).
-        tools: the folder `tools` of the project; by default, that of this file.
+        tools: the folder `tools` of the project; by default, or if files are missing there, that of
+            this file.
     """
     for original, copy in _runtime(git_dir, tools):
         copy.parent.mkdir(parents=True, exist_ok=True)
@@ -88,8 +90,9 @@ def install(git_dir: Path, tools: Path | None = None) -> None:
 def _runtime(git_dir: Path, tools: Path | None) -> Iterator[tuple[Path, Path]]:
     from pathlib import Path
 
-    tools = tools or Path(__file__).parents[2]
-    return ((tools / name, git_dir / "nb" / name) for name in RUNTIME)
+    own = Path(__file__).parents[2]
+    is_whole = tools and all((tools / name).is_file() for name in RUNTIME)
+    return (((tools if is_whole and tools else own) / n, git_dir / "nb" / n) for n in RUNTIME)
 
 
 def clean(data: bytes, name: str) -> bytes:

@@ -32,10 +32,15 @@ class KnownIgnores:
     Args:
         scm: Git, as DVC wraps it.
         outputs: the absolute paths of the outputs.
+        declared: the absolute paths of the files that declare stages, none of which Git ignores:
+            DVC would not have loaded it.
     """
 
-    def __init__(self, scm: SourceControl, outputs: Iterable[str]) -> None:
+    def __init__(
+        self, scm: SourceControl, outputs: Iterable[str], declared: Iterable[str] = ()
+    ) -> None:
         self._scm = scm
+        self._declared = set(declared)
         root = Path(scm.root_dir)
         names = {os.path.relpath(path, root): path for path in outputs}
         asked = "".join(f"{name}\0" for name in names)
@@ -48,6 +53,10 @@ class KnownIgnores:
     def is_tracked(self, path: str) -> bool:
         """Return whether Git tracks an output, or a file in it."""
         return path in self._tracked
+
+    def is_ignored(self, path: str) -> bool:
+        """Return whether Git ignores a path."""
+        return path not in self._declared and self._scm.is_ignored(path)
 
     def ignore(self, path: str) -> str | None:
         """Have Git ignore an output; return the `.gitignore` that was changed, if any was."""
@@ -67,8 +76,9 @@ def known_ignores(repo: Repo) -> KnownIgnores | None:
 
     if isinstance(repo.scm, NoSCM) or repo.config["core"].get("autostage"):
         return None
-    outputs = (out for stage in repo.index.stages for out in stage.outs if out.use_cache)
-    return KnownIgnores(repo.scm, [str(out.fs_path) for out in outputs])
+    stages = repo.index.stages
+    outputs = [str(out.fs_path) for stage in stages for out in stage.outs if out.use_cache]
+    return KnownIgnores(repo.scm, outputs, {stage.path for stage in stages})
 
 
 class LoadedPipeline:
@@ -85,6 +95,7 @@ class LoadedPipeline:
 
     def __init__(self, repo: Repo, began: int, scm: KnownIgnores | None = None) -> None:
         self.repo = repo
+        self.config = repo.config
         self.scm = scm
         self._stages: dict[str, DvcStage] = {stage.addressing: stage for stage in repo.index.stages}
         declared = {Path(stage.path) for stage in self._stages.values()}

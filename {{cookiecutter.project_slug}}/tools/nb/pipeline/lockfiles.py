@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from nb.declaration.plain_yaml import plain_yaml
 from nb.project import write_whole
 
 from .repository import locked_repository
@@ -68,11 +69,13 @@ def one_stage_at_a_time() -> Iterator[Written]:
 
     DVC parses and writes all stages for each stage, in pure Python: 0.2 s for a hundred stages.
     The bytes are the same. The file is replaced atomically, so that a killed process leaves the
-    old or the new content. A file with another layout is left to DVC.
+    old or the new content. A file with another layout is left to DVC. Entries of the run cache are
+    written by the same means.
     """
     from dvc.dvcfile import Lockfile
+    from dvc.utils import serialize
 
-    dump_stages = Lockfile.dump_stages
+    dump_stages, dump_yaml = Lockfile.dump_stages, serialize.dump_yaml
     written: Written = defaultdict(dict)
 
     def dump(lock: Lockfile, stages: Sequence[DvcStage], **options: bool) -> None:
@@ -83,11 +86,18 @@ def one_stage_at_a_time() -> Iterator[Written]:
         found = blocks.named().items() if blocks else ()
         written[os.path.realpath(lock.path)] |= {n: block for n, block in found if n in names}
 
-    Lockfile.dump_stages = dump
+    def dump_plain(path: str, data: object, **options: object) -> None:
+        text = None if options else plain_yaml(data)
+        if text is None:
+            dump_yaml(path, data, **options)
+        else:
+            Path(path).write_text(text, encoding="utf-8")
+
+    Lockfile.dump_stages, serialize.dump_yaml = dump, dump_plain
     try:
         yield written
     finally:
-        Lockfile.dump_stages = dump_stages
+        Lockfile.dump_stages, serialize.dump_yaml = dump_stages, dump_yaml
 
 
 def _write_stages(lock: Lockfile, stages: Sequence[DvcStage], options: Mapping[str, bool]) -> bool:
@@ -101,7 +111,8 @@ def _write_stages(lock: Lockfile, stages: Sequence[DvcStage], options: Mapping[s
     if blocks is None:
         return False
     for stage in stages:
-        written = Blocks.read(dumps_yaml({"stages": to_lockfile(stage, **options)}))
+        entry = {"stages": to_lockfile(stage, **options)}
+        written = Blocks.read(plain_yaml(entry) or dumps_yaml(entry))
         if written is None or len(written.stages) != 1:
             return False
         line = next(iter(written.stages))

@@ -12,12 +12,12 @@ import json
 import logging
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from .undocumented import DvcStage, LockEntry, Repo, StageCache
+from .undocumented import DvcStage, LockEntry, Output, Repo, StageCache
 
 # Other names in the run cache are drafts, of a process at work or one that was killed.
 ENTRY_NAME = re.compile(r"[0-9a-f]{64}")
@@ -31,6 +31,18 @@ def guard_runs(repo: Repo) -> None:
     cache = repo.stage_cache
     cache._load_cache = partial(_load_entry, cache)
     cache._load = partial(_load_newest, cache)
+    cache._uncached_outs = partial(_uncached_outputs, cache._uncached_outs)
+
+
+def _uncached_outputs(
+    find: Callable[[DvcStage, LockEntry], Iterable[Output]], stage: DvcStage, entry: LockEntry
+) -> Iterable[Output]:
+    """Return the outputs of an entry that the cache does not hold for the stage.
+
+    DVC makes a stage of the entry to find them, with its files and Git's rules: not if there is
+    none, which the declaration of the stage tells.
+    """
+    return () if all(out.use_cache for out in stage.outs) else find(stage, entry)
 
 
 def is_sound(path: Path, key: str, value: str) -> bool:

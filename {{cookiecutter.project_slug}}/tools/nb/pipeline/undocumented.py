@@ -44,7 +44,9 @@ DVC = (
     "dvc.repo.reproduce:get_active_graph",
     "dvc.repo.reproduce:plan_repro",
     "dvc.repo.scm_context:scm_context",
+    "dvc.repo:Repo._reset",
     "dvc.repo:Repo.commit",
+    "dvc.repo:Repo.config",
     "dvc.repo:Repo.index",
     "dvc.repo:Repo.reproduce",
     "dvc.repo:Repo.tmp_dir",
@@ -60,6 +62,7 @@ DVC = (
     "dvc.stage.cache:StageCache._get_cache_path",
     "dvc.stage.cache:StageCache._load",
     "dvc.stage.cache:StageCache._load_cache",
+    "dvc.stage.cache:StageCache._uncached_outs",
     "dvc.stage.cache:StageCache.get_used_objs",
     "dvc.stage.cache:StageCache.pull",
     "dvc.stage.cache:_can_hash",
@@ -71,6 +74,7 @@ DVC = (
     "dvc.stage:Stage.addressing",
     "dvc.stage:Stage.changed",
     "dvc.stage:Stage.params",
+    "dvc.utils.serialize:dump_yaml",
     "dvc.utils.serialize:dumps_yaml",
     "dvc.utils.serialize:load_yaml",
     "dvc.utils.serialize:modify_yaml",
@@ -309,6 +313,8 @@ class StageCache(Protocol):
     _load_cache: Callable[[str, str], LockEntry | None]
     pull: Callable[..., object]
 
+    _uncached_outs: Callable[[DvcStage, LockEntry], Iterable[Output]]
+
     def _create_stage(self, entry: LockEntry, *, wdir: str) -> DvcStage: ...
     def _get_cache_dir(self, key: str) -> str: ...
     def _get_cache_path(self, key: str, value: str) -> str: ...
@@ -401,6 +407,7 @@ class Repo(Protocol):
 
     def __exit__(self, *details: object) -> None: ...
 
+    def _reset(self) -> None: ...
     def checkout(
         self, targets: Sequence[str] | None = None, *, force: bool, allow_missing: bool
     ) -> object: ...

@@ -1,21 +1,22 @@
 """An event loop for files and signals: a wait ends when a file is readable or a signal comes.
 
 A signal handler alone does not end a wait: Python goes on waiting after the handler returns. Hence
-the pipe to which the interpreter writes a byte per signal (`signal.set_wakeup_fd`). POSIX only.
+the socket to which the interpreter writes a byte per signal (`signal.set_wakeup_fd`). On Windows
+only sockets can be watched, and the end of a child is no signal: see `wake`.
 """
 
 from __future__ import annotations
 
-import os
 import selectors
 import signal
+import socket
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from types import FrameType
 from typing import Any, Protocol
 
 Handler = Callable[[int, "FrameType | None"], object]
-# More than the pipe of a wake-up holds.
+# More than the socket of a wake-up holds.
 MOST_WAKEUPS = 1 << 16
 
 
@@ -35,9 +36,9 @@ class EventLoop:
     def __init__(self, on_signal: Callable[[], None] = lambda: None) -> None:
         self._on_signal = on_signal
         self._selector = selectors.DefaultSelector()
-        self._wakeup = os.pipe()
-        for file in self._wakeup:
-            os.set_blocking(file, False)
+        self._wakeup = socket.socketpair()
+        for end in self._wakeup:
+            end.setblocking(False)
         self.watch(self._wakeup[0], self._wake)
 
     def watch(self, file: int | HasFile, action: Callable[[], None]) -> None:
@@ -49,14 +50,16 @@ class EventLoop:
         self._selector.unregister(file)
 
     def catch(self, handlers: Mapping[signal.Signals, Handler]) -> dict[signal.Signals, Any]:
-        """Install handlers of signals, and SIGCHLD, so that each ends a wait.
+        """Install handlers of signals, and of SIGCHLD where children send it: each ends a wait.
 
         Returns:
             The handlers from before, for `release`.
         """
-        wanted: dict[signal.Signals, Handler] = {**handlers, signal.SIGCHLD: lambda *_: None}
+        wanted: dict[signal.Signals, Handler] = dict(handlers)
+        if child_ended := getattr(signal, "SIGCHLD", None):
+            wanted[child_ended] = lambda *_: None
         before = {number: signal.signal(number, handler) for number, handler in wanted.items()}
-        signal.set_wakeup_fd(self._wakeup[1], warn_on_full_buffer=False)
+        signal.set_wakeup_fd(self._wakeup[1].fileno(), warn_on_full_buffer=False)
         return before
 
     def release(self, before: Mapping[signal.Signals, Any]) -> None:
@@ -72,14 +75,19 @@ class EventLoop:
             if self._selector.get_map().get(key.fd) is key:
                 key.data()
 
+    def wake(self) -> None:
+        """End a wait; may be called in any thread."""
+        with suppress(OSError):  # full, or the loop is closed
+            self._wakeup[1].send(b"\0")
+
     def close(self) -> None:
         """Close the loop: at the end, and in a fork, whose signals must not wake its parent."""
         signal.set_wakeup_fd(-1)
         self._selector.close()
-        for file in self._wakeup:
-            os.close(file)
+        for end in self._wakeup:
+            end.close()
 
     def _wake(self) -> None:
         with suppress(BlockingIOError):
-            os.read(self._wakeup[0], MOST_WAKEUPS)
+            self._wakeup[0].recv(MOST_WAKEUPS)
         self._on_signal()

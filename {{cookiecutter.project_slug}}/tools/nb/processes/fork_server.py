@@ -33,7 +33,7 @@ from typing import Any, NoReturn
 from nb.exit_codes import ExitCode
 
 from .events import EventLoop
-from .tree import end_tree, send_signal
+from .tree import KILL_SIGNAL, end_tree, send_signal
 
 SHIM = Path(__file__).parent / "shim"
 SOCKETS = Path(".nb/forks")
@@ -49,7 +49,7 @@ INHERITED_FILES = ("cgroup", "limits", "oom_score_adj")
 # Read from the working directory as matplotlib is imported.
 MATPLOTLIB_SETTINGS = "matplotlibrc"
 # Signals that the server handles or ignores, and an ordinary process does not.
-OWN_SIGNALS = (signal.SIGCHLD, signal.SIGHUP, signal.SIGTERM)
+OWN_SIGNALS = ("SIGCHLD", "SIGHUP", "SIGTERM")
 CONTROL_SECONDS = 2.0
 PAPERMILL, KERNEL, STARTED = "papermill", "kernel", "started"
 MOST_BYTES = 1 << 20
@@ -90,6 +90,8 @@ def start_server(root: Path, private: Iterable[int]) -> Server | None:
         root: the project's root, also the working directory.
         private: files that are to be closed in the server.
     """
+    if sys.platform == "win32":
+        raise NotImplementedError
     (root / SOCKETS).mkdir(mode=0o700, parents=True, exist_ok=True)
     path = root / SOCKETS / str(os.getpid())
     listener = socket.socket(socket.AF_UNIX)
@@ -142,7 +144,7 @@ class Fork:
             except ConnectionError:
                 answer = b""
             # Without an answer the server is gone, and all forks end with the server.
-            self.returncode = json.loads(answer)["exit"] if answer else -signal.SIGKILL
+            self.returncode = json.loads(answer)["exit"] if answer else -KILL_SIGNAL
             self.connection.close()
         return self.returncode
 
@@ -163,7 +165,7 @@ class Fork:
 
     def kill(self) -> None:
         """Kill the process."""
-        self.send_signal(signal.SIGKILL)
+        self.send_signal(KILL_SIGNAL)
 
 
 # Environment variables that the imports of the warm process set, as those of a kernel would.
@@ -189,6 +191,8 @@ def fork_kernel(
     Returns:
         The process; or why there is none.
     """
+    if sys.platform == "win32":
+        raise NotImplementedError
     if _channel is None:
         return "this papermill was not forked"
     connection, other = socket.socketpair()
@@ -219,6 +223,8 @@ def line(content: Any) -> bytes:
 
 def receive(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
     """Return a request and the files that came along; empty if the other end is closed."""
+    if sys.platform == "win32":
+        raise NotImplementedError
     content, files = b"", []
     while not content.endswith(b"\n"):
         part, received, _, _ = socket.recv_fds(connection, MOST_BYTES, MOST_FILES)
@@ -248,6 +254,8 @@ class _Server:
 
     def serve(self) -> NoReturn:
         """Answer requests until the worker closes the lifeline."""
+        if sys.platform == "win32":
+            raise NotImplementedError
         for number in (signal.SIGHUP, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)  # papermill, in the same group, heeds them
         self.events.catch({signal.SIGINT: self._note_interrupt})
@@ -280,6 +288,8 @@ class _Server:
     def _fork(
         self, request: dict[str, Any], files: list[int], connection: socket.socket, why: str = ""
     ) -> None:
+        if sys.platform == "win32":
+            raise NotImplementedError
         refusal = why or _refusal(request)
         is_papermill = request["kind"] == PAPERMILL
         if is_papermill and self.is_interrupted:
@@ -330,6 +340,8 @@ class _Server:
 
     def _client_gone(self, pid: int, connection: socket.socket) -> None:
         """End a process that nobody waits for: papermill gets a chance to end the kernel."""
+        if sys.platform == "win32":
+            raise NotImplementedError
         self._forget(connection)
         if os.getsid(pid) == pid:
             end_tree(pid)
@@ -337,6 +349,8 @@ class _Server:
             send_signal(pid, signal.SIGTERM)
 
     def _reap(self) -> None:
+        if sys.platform == "win32":
+            raise NotImplementedError
         for pid in list(self.forks):
             found, status = os.waitpid(pid, os.WNOHANG)
             if found:
@@ -360,6 +374,8 @@ def _tell(connection: socket.socket, answer: Mapping[str, Any]) -> None:
 
 def _peer(connection: socket.socket) -> int:
     """Return the process at the other end."""
+    if sys.platform != "linux":
+        raise NotImplementedError
     form = "3i"  # struct ucred: process, user, group
     content = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize(form))
     return int(struct.unpack(form, content)[0])
@@ -367,6 +383,8 @@ def _peer(connection: socket.socket) -> int:
 
 def _inherited(pid: int) -> list[str]:
     """Return the properties that a process inherits and a fork from elsewhere would lack."""
+    if sys.platform == "win32":
+        raise NotImplementedError
     folder = Path("/proc", str(pid))
     try:
         lines = (folder / "status").read_text().splitlines()
@@ -405,10 +423,12 @@ def _become(
 
     A kernel ignores interrupts until it executes code.
     """
+    if sys.platform == "win32":
+        raise NotImplementedError
     global _channel
     preparations[request["kind"]]()
-    for number in OWN_SIGNALS:
-        signal.signal(number, signal.SIG_DFL)
+    for name in OWN_SIGNALS:
+        signal.signal(getattr(signal, name), signal.SIG_DFL)
     for target, file in enumerate(files):
         os.dup2(file, target)
         os.close(file)

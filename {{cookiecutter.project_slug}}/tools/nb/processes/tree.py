@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import psutil
 
 PR_SET_CHILD_SUBREAPER = 36
+# On Windows `os.kill` ends a process with any number but those of Ctrl-C and Ctrl-Break.
+KILL_SIGNAL = getattr(signal, "SIGKILL", signal.SIGTERM)
 # How long killed processes may take to disappear: writes to a slow disk come to an end first.
 KILL_SECONDS = 3.0
 
@@ -30,6 +32,8 @@ def end_descendants(spared: Iterable[int] = ()) -> None:
 
     Killing is repeated until nobody is left, because a process may start others meanwhile.
     """
+    if not _has_children():
+        return
     spared = set(spared)
     end = time.monotonic() + KILL_SECONDS
     while time.monotonic() < end:
@@ -38,14 +42,23 @@ def end_descendants(spared: Iterable[int] = ()) -> None:
         if not alive:
             return
         for process in alive:
-            send_signal(process.pid, signal.SIGKILL)
+            send_signal(process.pid, KILL_SIGNAL)
         time.sleep(0.01)
+
+
+def _has_children() -> bool:
+    """Return whether this process has a child: cheaper than to look at all processes there are."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
 
 
 def end_tree(pid: int) -> None:
     """Kill a process and all descendants."""
     for process in tree(pid):
-        send_signal(process.pid, signal.SIGKILL)
+        send_signal(process.pid, KILL_SIGNAL)
 
 
 def children() -> list[int]:
@@ -67,8 +80,16 @@ def tree(pid: int) -> list[psutil.Process]:
 
 def send_signal(pid: int, number: int) -> None:
     """Send a signal to a process, unless the process is gone or another user's."""
-    with suppress(ProcessLookupError, PermissionError):
+    with suppress(OSError):  # of several kinds on Windows
         os.kill(pid, number)
+
+
+def interrupt_group() -> None:
+    """Send Ctrl-C to the process group that this process leads; on Windows, Ctrl-Break."""
+    if sys.platform == "win32":
+        os.kill(os.getpid(), signal.CTRL_BREAK_EVENT)
+    else:
+        os.kill(0, signal.SIGINT)
 
 
 def _is_dead(process: psutil.Process) -> bool:

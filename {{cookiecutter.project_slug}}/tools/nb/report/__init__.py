@@ -4,6 +4,7 @@
 no request leaves them, and they work from a folder, by mail or on a server.
 """
 
+from .experiments import write_experiments
 from .site import build, page, warm_up
 
-__all__ = ["build", "page", "warm_up"]
+__all__ = ["build", "page", "warm_up", "write_experiments"]

@@ -114,13 +114,13 @@ def _tell_of_missing_outputs(notebook: Any, path: Path) -> None:
 
 
 def _document(notebook: Any, path: Path, code: str) -> str:
-    page = pages.render(notebook, path, Outputs("", None), code=code)
+    page = pages.render(notebook, path, Outputs(""), code=code)
     template = environment().get_template("document.html.j2")
     return template.render(page=page, project=path.stem)
 
 
 def _slides(notebook: Any, path: Path, code: str) -> str:
-    outputs = Outputs("", None)
+    outputs = Outputs("")
     bodies = []
     pages.annotate(notebook, code)
     for cells in _divide(notebook.cells):

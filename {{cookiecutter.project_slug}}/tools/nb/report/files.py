@@ -13,6 +13,9 @@ from urllib.parse import quote
 
 from nb.project import SITE, write_whole
 
+from .rich.frames import library_file
+from .rich.libraries import script_of, shipped_version
+
 if TYPE_CHECKING:
     from jinja2 import Environment
     from markupsafe import Markup
@@ -50,6 +53,20 @@ class Files:
             write_whole(target, content)
         self.written.append(path)
         return self.relative(path)
+
+    def save_library(self, name: str, page: str) -> str:
+        """Write a JavaScript library, once per site, and return the link from a page of the site.
+
+        Args:
+            name: the name of the library.
+            page: the page that loads the library, relative to the site.
+        """
+        path = f"libraries/{name}-{shipped_version(name)}.js"
+        target = self.root / SITE / path
+        if not target.is_file():
+            write_whole(target, library_file(script_of(name)))
+        self.written.append(path)
+        return quote(posixpath.relpath(path, posixpath.dirname(page)))
 
     def link(self, path: str) -> str:
         """Return the link to a file of the project beside the site."""

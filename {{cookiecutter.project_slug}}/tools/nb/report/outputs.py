@@ -1,9 +1,9 @@
-"""Sanitised HTML of the outputs and the Markdown of a notebook.
+"""Outputs and Markdown of a notebook as HTML, in the form that JupyterLab would choose.
 
-Plain HTML such as tables is sanitised with bleach and shown in place. Any other HTML is shown in a
-sandboxed frame where no script runs; HTML with scripts also gets a separate page, in a sandbox that
-cannot reach the report and loads nothing from the network. nbconvert's own sanitiser knows no
-frames, and would drop a plotly figure.
+Plain HTML such as tables is sanitised with bleach and shown in place. HTML with styles is shown
+in a sandboxed frame where no script runs, and HTML with scripts in a frame where scripts run
+without an origin and without the network. nbconvert's own sanitiser knows no frames, and would
+drop a plotly figure.
 """
 
 from __future__ import annotations
@@ -12,13 +12,22 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 from html import escape, unescape
 from typing import Any
 
 from nb.execution.outputs import without_overwritten
 
+from .files import Files
 from .format import size
+from .rich import libraries
+from .rich.frames import frame_of, interactive_page, static_frame
+from .rich.libraries import Figure
+from .rich.markdown import Text
+from .rich.mathematics import latex
+from .rich.media import Media, media_of
+from .rich.sanitised import ansi, harmless, is_plain, region, scrolling, without_scripts
+from .rich.widgets import VIEW, Widgets
 
 # Larger outputs are cut, or left to the executed copy.
 SHOWN_TEXT_LIMIT = 20_000  # characters
@@ -27,38 +36,19 @@ PAGE_LIMIT = 16_000_000  # plotly brings 5 MB of JavaScript with it
 IMAGE_LIMIT = 5_000_000  # bytes
 
 IMAGES = {"image/svg+xml": "svg", "image/png": "png", "image/jpeg": "jpg", "image/gif": "gif"}
-INLINE = frozenset(
-    (
-        *("a", "abbr", "b", "blockquote", "br", "caption", "code", "col", "colgroup", "dd", "del"),
-        *("details", "div", "dl", "dt", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "i", "img"),
-        *("ins", "kbd", "li", "mark", "ol", "p", "pre", "q", "s", "samp", "small", "span"),
-        *("strong", "sub", "summary", "sup", "table", "tbody", "td", "tfoot", "th", "thead"),
-        *("tr", "tt", "u", "ul", "var"),
-    )
-)
-HTML_ATTRIBUTES = ("colspan", "rowspan", "scope", "start", "title", "open")
-_TAG = re.compile(r"<\s*/?\s*([a-zA-Z][^\s/>]*)")
 _SCRIPT = re.compile(r"<\s*script|\son\w+\s*=|javascript:", re.I)
-_SCRIPT_ELEMENT = re.compile(r"<script\b.*?</script\s*>", re.I | re.S)
-_STYLE_ELEMENT = re.compile(r"<style\b.*?</style\s*>", re.I | re.S)
-_LOST_IMAGE = re.compile(r"<img(?![^>]* src=)[^>]*>")
-_UNDESCRIBED_IMAGE = re.compile(r"<img(?![^>]* alt=)")
+_VISIBLE = re.compile(r"<(?:table|p|h[1-6]|ul|ol|pre|svg|img|blockquote)\b", re.I)
 _PANDAS_STYLE = re.compile(r"<style scoped>.*?</style>", re.S)
 _HEADING = re.compile(r"<h([1-6])[^>]*>(.*?)</h\1>", re.S)
 _MARKUP = re.compile(r"<[^>]*>")
-# A frame loads nothing, whatever the content; colors follow the scheme of the system.
-_POLICY = "default-src 'none'; img-src data: blob:; font-src data:; style-src 'unsafe-inline'"
-_SCRIPTS = "; script-src 'unsafe-inline' 'unsafe-eval'; worker-src blob:"
-_HEAD = """\
-<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<title>{title}</title>
-<style>:root {{ color-scheme: light dark; font: 15px/1.5 system-ui, sans-serif }}
-body {{ margin: 0 }} iframe {{ border: 0; width: 100%; height: 100vh }}</style>
-"""
+JSON = ("application/json", "application/geo+json")
+# A way out for outputs that only live in a browser.
+_PICTURE = {
+    "plotly": 'show a picture beside it: fig.show("png"), with the package kaleido',
+    "vega": 'save a picture: chart.save("chart.png"), with the package vl-convert-python',
+    "bokeh": "save a picture with bokeh.io.export_png, or draw it with matplotlib",
+    "": "draw a picture with matplotlib, or save the data beside the notebook",
+}
 
 
 class Outputs:
@@ -66,24 +56,31 @@ class Outputs:
 
     Args:
         copy: the link to the executed copy, which has the outputs in full.
-        save: writes a file of the page, given the kind (figures, outputs), number, suffix and
-            content, and returns the link; None for a page that is a single file.
+        files: the files of the page; None for a page that is a single file.
+        name: the name of the page's files.
     """
 
-    def __init__(self, copy: str, save: Callable[[str, int, str, bytes], str] | None) -> None:
+    def __init__(self, copy: str, files: Files | None = None, name: str = "") -> None:
         self.copy = copy
-        self.save = save
+        self.files = files
+        self.name = name
         self.headings: list[tuple[int, str, str]] = []
         self.figures: list[str] = []
         self.error = ""
         self._ids: set[str] = set()
         self._pages = 0
+        self._cell = ""
+        self._widgets = Widgets({}, harmless, self._saved_output)
 
-    def markdown(self, html: str, *, contents: bool = True) -> str:
+    def read_widgets(self, metadata: Mapping[str, Any]) -> None:
+        """Take the saved state of the widgets from the metadata of the notebook."""
+        self._widgets = Widgets(metadata, harmless, self._saved_output)
+
+    def markdown(self, text: Text, *, contents: bool = True) -> str:
         """Return sanitised Markdown; headings get ids and are collected.
 
         Args:
-            html: the Markdown, rendered.
+            text: the Markdown.
             contents: headings belong to the table of contents.
         """
 
@@ -99,7 +96,7 @@ class Outputs:
             self.headings.append((level, text, anchor))
             return f'<h{level} id="{escape(anchor)}">{inner}</h{level}>'
 
-        return _scrolling(_HEADING.sub(heading, harmless(html)))
+        return _HEADING.sub(heading, text.finished(scrolling(harmless(text.html))))
 
     def _anchor(self, text: str) -> str:
         base = re.sub(r"\s+", "-", text) or "section"
@@ -110,36 +107,107 @@ class Outputs:
         self._ids.add(anchor)
         return anchor
 
-    def output(self, output: Any, cell: int, markdown: Callable[[str], str]) -> str:
+    def output(self, output: Any, cell: str) -> str:
         """Return an output of a cell as HTML.
 
         Args:
             output: the output, of nbformat.
-            cell: the number of the code cell.
-            markdown: renders Markdown.
+            cell: the name of the cell, such as "code cell 3".
         """
+        self._cell = cell
         kind = output.output_type
         if kind == "stream":
-            text = without_overwritten(output.text, is_whole=True)
-            return self._text(text, f"stream {output.name}", cell)
+            return self._text(
+                without_overwritten(output.text, is_whole=True), f"stream {output.name}"
+            )
         if kind == "error":
-            return self._error(output, cell)
-        data = {kind: _joined(value) for kind, value in output.get("data", {}).items()}
+            return self._error(output)
+        data = dict(output.get("data", {}))
+        shown = self._rich(data)
+        if shown is None:
+            texts = {kind: _joined(value) for kind, value in data.items()}
+            shown = self._by_type(texts, output.get("metadata", {}))
+        return shown
+
+    def _saved_output(self, output: Any) -> str:
+        """Return an output that an output widget holds."""
+        import nbformat
+
+        try:
+            return self.output(nbformat.from_dict(output), self._cell)  # type: ignore[no-untyped-call]
+        except (AttributeError, TypeError, KeyError):
+            return ""
+
+    def _rich(self, data: dict[str, Any]) -> str | None:
+        """Return a widget or an interactive figure; None for an output of other types."""
+        if VIEW in data:
+            return self._widget(data)
+        if libraries.is_loader(data):
+            return ""
+        figure = libraries.figure_of(
+            {k: v if isinstance(v, dict) else _joined(v) for k, v in data.items()}
+        )
+        return self._figure(figure, data) if figure else None
+
+    def _by_type(self, data: dict[str, str], metadata: Any) -> str:
+        """Return the richest type of an output, in JupyterLab's order."""
         if "text/html" in data:
-            return self._html(data, cell)
+            return self._html(data)
+        if "text/markdown" in data and len(data["text/markdown"]) <= SHOWN_TEXT_LIMIT:
+            content = self.markdown(Text(data["text/markdown"]), contents=False)
+            return f'<div class="rich">{content}</div>'
+        formulas = latex(data["text/latex"]) if "text/latex" in data else None
+        if formulas:
+            return f'<div class="rich">{formulas}</div>'
         for kind in IMAGES:
             if kind in data:
-                return self._image(kind, data[kind], output.get("metadata", {}))
-        if "text/markdown" in data and len(data["text/markdown"]) <= SHOWN_TEXT_LIMIT:
-            content = self.markdown(markdown(data["text/markdown"]), contents=False)
-            return f'<div class="rich">{content}</div>'
-        for kind in ("text/markdown", "text/latex", "text/plain"):
+                return self._image(kind, data[kind], metadata)
+        for kind in (*JSON, "text/markdown", "text/latex"):
             if kind in data:
-                return self._text(data[kind], kind.replace("/", "-"), cell)
+                return self._text(data[kind], kind.replace("/", "-"))
+        if "application/javascript" in data:
+            return self._absent("JavaScript", "show the result as HTML, a table or a picture")
+        if "text/plain" in data:
+            return self._text(data["text/plain"], "text-plain")
         names = ", ".join(sorted(map(str, data))) or "nothing"
-        return self._note(f"This output cannot be shown here: {names}.")
+        return self._absent(f"an output of type {names}", "show it as HTML, text or a picture")
 
-    def _text(self, text: str, style: str, cell: int) -> str:
+    def _widget(self, data: dict[str, Any]) -> str:
+        shown = self._widgets.view(data[VIEW])
+        if shown:
+            return f'<div class="rich">{shown}</div>'
+        text = _joined(data.get("text/plain", "a widget")).splitlines() or ["a widget"]
+        # A bar that was printed before the work began would be wrong.
+        name = "a progress bar" if "%|" in text[0] else text[0][:200]
+        return self._absent(f"{name}, a widget whose state was not saved", "print the result")
+
+    def _figure(self, figure: Figure, data: Mapping[str, Any]) -> str:
+        """Return an interactive figure; where that cannot be, a picture and the reason."""
+        name = figure.library
+        package = libraries.package_of(name)
+        if figure.network:
+            return self._picture(data, figure) + self._absent(
+                f"an interactive figure that loads {figure.network}", _PICTURE[name]
+            )
+        if not self.files:
+            picture = self._picture(data, figure)
+            return picture or self._absent(f"an interactive figure ({name})", _PICTURE[name])
+        if libraries.shipped_version(name) is None:
+            missing = f"an interactive figure, since the package {package} is not installed here"
+            return self._picture(data, figure) + self._absent(missing, "run: uv add " + package)
+        return self._interactive(figure.html, name)
+
+    def _picture(self, data: Mapping[str, Any], figure: Figure | None = None) -> str:
+        """Return the static picture of an output; empty if there is none."""
+        image = next((kind for kind in IMAGES if kind in data), None)
+        if image:
+            return self._image(image, _joined(data[image]), {})
+        drawn = (
+            libraries.svg_of(figure.spec) if figure and figure.spec and not figure.network else None
+        )
+        return self._image("image/svg+xml", drawn, {}) if drawn else ""
+
+    def _text(self, text: str, style: str) -> str:
         note = ""
         if len(text) > SHOWN_TEXT_LIMIT:
             shown = text[:SHOWN_TEXT_LIMIT].rpartition("\n")[0] or text[:SHOWN_TEXT_LIMIT]
@@ -147,14 +215,14 @@ class Outputs:
             text = shown
         if not text.strip():
             return ""
-        label = f"Text output of code cell {cell}"
-        return _region("pre", style, label, ansi(text.rstrip("\n"))) + note
+        label = f"Text output of {self._cell}"
+        return region("pre", style, label, ansi(text.rstrip("\n"))) + note
 
-    def _error(self, output: Any, cell: int) -> str:
+    def _error(self, output: Any) -> str:
         text = "\n".join(output.get("traceback") or [f"{output.ename}: {output.evalue}"])
         if len(text) > SHOWN_TEXT_LIMIT:  # the error is at the end
             text = f"…\n{text[-SHOWN_TEXT_LIMIT:]}"
-        shown = _region("pre", "traceback", f"Traceback of code cell {cell}", ansi(text))
+        shown = region("pre", "traceback", f"Traceback of {self._cell}", ansi(text))
         self.error = self.error or shown
         return shown
 
@@ -166,8 +234,9 @@ class Outputs:
             return self._note("This figure is broken.")
         if len(image) > IMAGE_LIMIT:
             return self._note(f"A figure of {size(len(image))} is left out.")
-        if self.save:
-            href = self.save("figures", len(self.figures) + 1, IMAGES[kind], image)
+        if self.files:
+            number = len(self.figures) + 1
+            href = self.files.save(f"figures/{self.name}-{number}.{IMAGES[kind]}", image)
         else:
             href = f"data:{kind};base64,{base64.b64encode(image).decode()}"
         self.figures.append(href)
@@ -176,97 +245,79 @@ class Outputs:
         extent = "".join(_extent(metadata.get(kind), side) for side in ("width", "height"))
         return f'<figure><img src="{escape(href)}" alt="{alt}"{extent}></figure>'
 
-    def _html(self, data: dict[str, str], cell: int) -> str:
+    def _html(self, data: dict[str, str]) -> str:
         html = data["text/html"]
+        if libraries.is_mount(html):
+            return ""
         plain = _PANDAS_STYLE.sub("", html)
-        has_scripts = bool(_SCRIPT.search(html))
-        if len(plain) <= HTML_LIMIT and {tag.lower() for tag in _TAG.findall(plain)} <= INLINE:
-            return f'<div class="rich">{_scrolling(harmless(plain))}</div>'
-        title = f"Output of code cell {cell}"
-        link = self._own_page(html, title) if has_scripts else ""
+        if len(plain) <= HTML_LIMIT and is_plain(plain):
+            return f'<div class="rich">{scrolling(harmless(plain))}</div>'
+        media = media_of(html)
+        if media.players and media.is_plain:
+            return self._players(media)
+        if media.addresses:
+            return self._foreign(data, media.addresses)
+        if _SCRIPT.search(html) and self.files:
+            return self._interactive(html)
         if len(html) <= HTML_LIMIT:
-            return _frame(html, title) + link
-        image = next((kind for kind in IMAGES if kind in data), None)
-        if image:
-            return self._image(image, data[image], {}) + link
-        shown = self._text(data["text/plain"], "text-plain", cell) if "text/plain" in data else ""
-        note = "" if link else self._note(f"Its HTML form has {size(len(html))} and is left out.")
-        return shown + link + note
+            note = self._absent("scripts", _PICTURE[""]) if _SCRIPT.search(html) else ""
+            return static_frame(html, f"Output of {self._cell}") + note
+        note = self._note(f"Its HTML form has {size(len(html))} and is left out.")
+        picture = self._picture(data)
+        return (picture or self._text(data.get("text/plain", ""), "text-plain")) + note
 
-    def _own_page(self, html: str, title: str) -> str:
-        if not self.save:
-            return self._note("This output has scripts, which do not run here.")
+    def _players(self, media: Media) -> str:
+        """Return sound and film that the notebook holds; a file elsewhere is named."""
+        shown = []
+        for kind, address in media.players:
+            if not address.startswith((f"data:{kind}/", "data:application/ogg")):
+                what = f"the {kind} {address[:200]}, which is not in the notebook"
+                write = f"{kind.capitalize()}(…, embed=True)"
+                shown.append(self._absent(what, f"write {write}"))
+            elif len(address) > PAGE_LIMIT:
+                shown.append(self._note(f"A {kind} of {size(len(address))} is left out."))
+            else:
+                label = escape(f"{kind.capitalize()} of {self._cell}")
+                shown.append(
+                    f'<{kind} controls aria-label="{label}" src="{escape(address)}"></{kind}>'
+                )
+        return "".join(shown)
+
+    def _foreign(self, data: dict[str, str], addresses: list[str]) -> str:
+        """Return HTML that loads scripts or pages from the network, as far as it goes without."""
+        html = data["text/html"]
+        shown = self._picture(data)
+        if not shown and len(html) <= HTML_LIMIT and _VISIBLE.search(without_scripts(html)):
+            shown = static_frame(html, f"Output of {self._cell}")
+        hosts = sorted({re.split(r"[/?#]", a.partition("//")[2])[0][:100] for a in addresses})
+        more = f" and {len(hosts) - 3} more" if len(hosts) > 3 else ""
+        what = f"an output that loads {', '.join(hosts[:3])}{more} from the network"
+        return shown + self._absent(what, _PICTURE[""])
+
+    def _interactive(self, html: str, library: str = "") -> str:
+        """Write the page of an output with scripts; return the frame and a link."""
+        assert self.files
         if len(html) > PAGE_LIMIT:
             return self._note(f"An interactive output of {size(len(html))} is left out.")
         self._pages += 1
-        head = _HEAD.format(policy=_POLICY + _SCRIPTS, title=escape(title))
-        frame = f'<iframe sandbox="allow-scripts" title="{escape(title)}" srcdoc="'
-        page = f'{head}<main>{frame}{escape(head + html)}"></iframe></main></html>\n'
-        href = self.save("outputs", self._pages, "html", page.encode("utf-8", "replace"))
+        page = f"outputs/{self.name}-{self._pages}.html"
+        title = f"Output of {self._cell}"
+        links = [self.files.save_library(library, page)] if library else []
+        text = interactive_page(html, title, links)
+        href = self.files.save(page, text.encode("utf-8", "replace"))
         return (
-            f'<p class="note"><a href="{escape(href)}">Open the interactive form of this output</a>'
-            " on a page of its own; scripts do not run here.</p>"
+            f"{frame_of(href, title)}"
+            f'<p class="note"><a href="{escape(href)}">Open it on a page of its own</a></p>'
         )
+
+    def _absent(self, what: str, instead: str) -> str:
+        """Return a note in place of an output: the cell, the output, and what to write instead."""
+        begin = self._cell[:1].upper() + self._cell[1:]
+        return self._note(f"{begin}: {what} cannot be shown here. Instead, {instead}.")
 
     def _note(self, text: str) -> str:
         where = f' All of it is in the <a href="{escape(self.copy)}">executed copy</a>.'
         return f'<p class="note">{escape(text)}{where if self.copy else ""}</p>'
-
-
-def harmless(html: str) -> str:
-    """Return sanitised HTML: no scripts, styles or forms, nothing from the network."""
-    import bleach
-
-    harmless = bleach.clean(
-        # bleach would keep the text of these elements.
-        _STYLE_ELEMENT.sub("", _SCRIPT_ELEMENT.sub("", html)),
-        tags=INLINE,
-        attributes=_is_harmless,
-        protocols={"http", "https", "mailto", "data"},
-        strip=True,
-    )
-    described = _UNDESCRIBED_IMAGE.sub('<img alt="Image without a description"', harmless)
-    return _LOST_IMAGE.sub("<em>(an image that is not in the notebook)</em>", described)
-
-
-def _is_harmless(tag: str, name: str, value: str) -> bool:
-    if tag == "a" and name == "href":
-        return not value.strip().lower().startswith("data:")
-    if tag == "img" and name == "src":
-        return value.startswith("data:image/")
-    if tag == "img" and name in ("alt", "width", "height"):
-        return True
-    return name in HTML_ATTRIBUTES
-
-
-def _scrolling(html: str) -> str:
-    """Wrap tables and code in scrollable regions that the keyboard reaches."""
-    html = re.sub(
-        r"<table", '<div class="scroll" tabindex="0" role="group" aria-label="Table"><table', html
-    )
-    return re.sub("<pre", '<pre tabindex="0"', html.replace("</table>", "</table></div>"))
-
-
-def _region(tag: str, style: str, label: str, content: str) -> str:
-    attributes = f'class="{escape(style)}" tabindex="0" role="group" aria-label="{escape(label)}"'
-    return f"<{tag} {attributes}>{content}</{tag}>"
-
-
-def _frame(html: str, title: str) -> str:
-    html = _SCRIPT_ELEMENT.sub("", html)  # blocked scripts fill the browser's console
-    # With the page's origin and without scripts, so that the page can read the content's height.
-    content = escape(_HEAD.format(policy=_POLICY, title=escape(title)) + html)
-    return (
-        f'<iframe sandbox="allow-same-origin" title="{escape(title)}" srcdoc="{content}"></iframe>'
-    )
-
-
-def ansi(text: str) -> str:
-    """Return terminal text as HTML; basic colors are classes, other colors are left out."""
-    from nbconvert.filters import ansi2html
-
-    # Colors by value would not be readable on both a light and a dark page.
-    return re.sub(r'(<span[^>]*?) style="[^"]*"', r"\1", str(ansi2html(text)))
 
 
 def _joined(value: Any) -> str:

@@ -1,9 +1,10 @@
-"""Main loop of the page maker, the process that renders pages beside a run. POSIX only."""
+"""Main loop of the page maker, the process that renders pages beside a run."""
 
 from __future__ import annotations
 
 import gc
 import os
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -14,17 +15,18 @@ NICENESS = 10
 
 
 def make_pages(root: Path, connection: int, leave: Callable[[], None] | None = None) -> NoReturn:
-    """Render the ordered pages, in a new fork, until the runner closes the connection.
+    """Render the ordered pages, in a process for that, until the runner closes the connection.
 
     Args:
         root: the project's root.
-        connection: the socket with the orders: paths of executed copies, a line each.
+        connection: the file with the orders: paths of executed copies, a line each.
         leave: called first, to close the runner's own files.
     """
     try:
         if leave:
             leave()
-        os.nice(NICENESS)
+        if sys.platform != "win32":
+            os.nice(NICENESS)
         from nb import report
 
         gc.disable()  # imports are done sooner

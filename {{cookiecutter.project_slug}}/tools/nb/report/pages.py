@@ -7,7 +7,7 @@ import json
 import posixpath
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from nb.secrets.masking import Mask
 
 from .files import NOTES, Files, environment
 from .outputs import Outputs, contents
+from .rich.markdown import Text
 
 NOTE_SCHEMA = 1
 HIDDEN_INPUT = {"hide-input", "hide_input"}
@@ -148,11 +149,8 @@ def _write_page(root: Path, copy: Path, stage: Stage | None, name: str, key: str
     page = f"notebooks/{name}.html"
     files = Files(root, page)
 
-    def save(kind: str, number: int, suffix: str, content: bytes) -> str:
-        return files.save(f"{kind}/{name}-{number}.{suffix}", content)
-
     link = files.link(copy.relative_to(root).as_posix())
-    outputs = Outputs(link, save)
+    outputs = Outputs(link, files, name)
     rendered, run = _rendered(copy, outputs, _source(root, stage))
     text = (
         environment()
@@ -272,11 +270,9 @@ def render_cells(notebook: Any, path: Path, outputs: Outputs) -> str:
     language = notebook.metadata.get("language_info", {})
     lexer = language.get("pygments_lexer", language.get("name"))
     exporter.register_filter("highlight_code", Highlight2HTML(pygments_lexer=lexer))
-    exporter.register_filter("show_markdown", outputs.markdown)
-    exporter.register_filter(
-        "show_output",
-        lambda output, number: outputs.output(output, number, _markdown(exporter)),
-    )
+    exporter.register_filter("show_markdown", partial(_markdown, outputs, str(path.parent)))
+    exporter.register_filter("show_output", outputs.output)
+    outputs.read_widgets(notebook.metadata)
     resources = {"metadata": {"name": path.stem, "path": str(path.parent)}}
     # HTMLExporter would parse the whole page once more, for templates of nbconvert.
     body, _ = TemplateExporter.from_notebook_node(exporter, notebook, resources=resources)
@@ -333,13 +329,11 @@ def _exporter() -> Any:
     exporter = HTMLExporter(
         extra_template_basedirs=[str(Path(__file__).parent)],
         template_name="cells",
-        embed_images=True,
-        exclude_anchor_links=True,
         optimistic_validation=True,  # once, and not after each of a dozen preprocessors
     )
     exporter.register_filter("focusable", lambda html: html.replace("<pre", '<pre tabindex="0"'))
     return exporter
 
 
-def _markdown(exporter: Any) -> Any:
-    return lambda text: exporter.markdown2html({}, text)
+def _markdown(outputs: Outputs, path: str, source: str, attachments: Any) -> str:
+    return outputs.markdown(Text(source, path, attachments))

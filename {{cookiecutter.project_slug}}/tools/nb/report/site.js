@@ -34,8 +34,78 @@ for (const table of document.querySelectorAll("table.sortable")) {
     });
   });
 }
+// A chart of two columns of a table, which the reader chooses; a point leads to its row.
+const SVG = "http://www.w3.org/2000/svg";
+const drawn = (name, attributes, text) => {
+  const made = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  if (text !== undefined) made.textContent = text;
+  return made;
+};
+const axis = (values) => {
+  const known = values.filter((value) => value !== "");
+  if (known.some((value) => isNaN(value))) {
+    const words = [...new Set(known)].sort();
+    const at = (value) => (words.indexOf(value) + 0.5) / words.length;
+    return { at, ticks: words.map((word) => [at(word), word]) };
+  }
+  const numbers = known.map(Number);
+  let [low, high] = [Math.min(...numbers), Math.max(...numbers)];
+  if (low === high) [low, high] = [low - 1, high + 1];
+  const label = (share) => String(Number((low + share * (high - low)).toPrecision(4)));
+  return { at: (value) => (value - low) / (high - low), ticks: [0, 0.5, 1].map((s) => [s, label(s)]) };
+};
+for (const figure of document.querySelectorAll("figure.scatter")) {
+  const table = document.getElementById(figure.dataset.table);
+  const heads = [...table.tHead.rows[0].cells].filter((head) => head.dataset.kind);
+  const [wide, high, left, bottom, edge] = [720, 360, 70, 30, 14];
+  const choose = (label, first) => {
+    const select = document.createElement("select");
+    heads.forEach((head) => select.add(new Option(head.title || head.textContent.trim(), head.cellIndex)));
+    select.value = String(first.cellIndex);
+    const caption = document.createElement("label");
+    caption.append(label, " ", select);
+    return [select, caption];
+  };
+  const metric = heads.find((head) => head.dataset.kind === "metric");
+  const [y, yLabel] = choose("Up:", metric);
+  const [x, xLabel] = choose("Across:", heads.find((head) => head.dataset.kind === "parameter") || heads.at(-1));
+  const picture = document.createElement("div");
+  const draw = () => {
+    const cell = (row, select) => row.cells[select.value].dataset.value;
+    const rows = [...table.tBodies[0].rows].filter((row) => cell(row, x) !== "" && cell(row, y) !== "");
+    const [across, up] = [axis(rows.map((row) => cell(row, x))), axis(rows.map((row) => cell(row, y)))];
+    const px = (share) => left + edge + share * (wide - left - 3 * edge);
+    const py = (share) => high - bottom - share * (high - bottom - edge);
+    const name = (select) => select.selectedOptions[0].textContent;
+    const said = `${name(y)} over ${name(x)}, ${rows.length} variants`;
+    const svg = drawn("svg", { class: "chart", viewBox: `0 0 ${wide} ${high}`, role: "img", "aria-label": said });
+    for (const [share, text] of up.ticks) {
+      svg.append(drawn("path", { class: "axis", d: `M${left} ${py(share)}H${wide - edge}` }));
+      svg.append(drawn("text", { x: left - 6, y: py(share) + 4, "text-anchor": "end" }, text));
+    }
+    for (const [share, text] of across.ticks.slice(0, 20)) {
+      svg.append(drawn("text", { x: px(share), y: high - 8, "text-anchor": "middle" }, text));
+    }
+    rows.sort((one, other) => one.classList.contains("best") - other.classList.contains("best")); // the best on top
+    for (const row of rows) {
+      const isBest = row.classList.contains("best");
+      const at = { cx: px(across.at(cell(row, x))), cy: py(up.at(cell(row, y))), r: isBest ? 8 : 5 };
+      const point = drawn("circle", { class: isBest ? "c1" : "c0", ...at });
+      point.append(drawn("title", {}, `#${row.cells[0].textContent.trim()}: ${cell(row, x)}, ${cell(row, y)}`));
+      point.addEventListener("click", () => row.scrollIntoView({ block: "center" }));
+      svg.append(point);
+    }
+    picture.replaceChildren(svg);
+  };
+  for (const select of [x, y]) select.addEventListener("change", draw);
+  const caption = document.createElement("figcaption");
+  caption.append(yLabel, xLabel);
+  figure.append(caption, picture);
+  draw();
+}
 // A frame is as high as what it holds, up to a screen.
-for (const frame of document.querySelectorAll("iframe")) {
+for (const frame of document.querySelectorAll("iframe:not(.interactive)")) {
   const fit = () => {
     const content = frame.contentDocument && frame.contentDocument.documentElement;
     if (!content) return;
@@ -45,6 +115,14 @@ for (const frame of document.querySelectorAll("iframe")) {
   frame.addEventListener("load", fit);
   fit();
 }
+// An interactive output tells its height; only numbers are taken, only from frames of this page.
+addEventListener("message", (event) => {
+  for (const frame of document.querySelectorAll("iframe.interactive")) {
+    if (frame.contentWindow !== event.source) continue;
+    const height = Number(event.data && event.data.height);
+    if (height > 0) frame.style.height = Math.min(height + 4, innerHeight) + "px";
+  }
+});
 // On a server, only what goes with the site can be opened.
 if (location.protocol !== "file:") {
   for (const link of document.querySelectorAll("a.local")) link.removeAttribute("href");

@@ -20,6 +20,7 @@ from nb.run.record import RunRecord
 
 from . import pages, tables
 from .charts import Node, graph, lines
+from .experiments import Overview, site_files, write_experiments
 from .files import NOTES, Files, environment, is_published, published, slug
 from .format import seconds
 from .history import read_history
@@ -86,7 +87,9 @@ def build(root: Path) -> Path:
     rows = read_rows(root, stages, runs, notes)
     kept = {file for note in notes.values() for file in note.files}
     kept |= _publish(root, stages)
-    kept |= _write_index(root, rows, runs, notes)
+    experiments = write_experiments(root)
+    kept |= site_files(experiments, root / SITE)
+    kept |= _write_index(root, rows, runs, notes, experiments)
     kept |= {_write_run(root, run) for run in runs}
     _prune(root / SITE, kept)
     _prune(root / NOTES, {f"{note.name}.json" for note in notes.values()})
@@ -121,7 +124,11 @@ def _publish(root: Path, stages: Iterable[Stage]) -> set[str]:
 
 
 def _write_index(
-    root: Path, rows: list[Row], runs: list[RunRecord], notes: dict[str, Note]
+    root: Path,
+    rows: list[Row],
+    runs: list[RunRecord],
+    notes: dict[str, Note],
+    experiments: list[Overview],
 ) -> set[str]:
     stages = [row.stage for row in rows]
     metrics = read_metrics(root, stages)
@@ -148,6 +155,7 @@ def _write_index(
             others=[note for note in notes.values() if note.name not in shown],
             files=files,
             executed=EXECUTED.as_posix(),
+            experiments=experiments,
         )
     )
     files.save("index.html", text.encode("utf-8", "replace"))

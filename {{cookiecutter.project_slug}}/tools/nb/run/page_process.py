@@ -1,14 +1,22 @@
-"""The process that makes pages of executed copies beside the stages. POSIX only."""
+"""The process that makes pages of executed copies beside the stages."""
 
 from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from threading import Thread
 from typing import Any, NoReturn, Protocol
+
+from nb.processes.start_method import SPAWN, start_method
+from nb.project import program_environment
+from nb.runtime.fresh_process import start_fresh_process
 
 # The job of the warm process that is a page maker.
 PAGES = "pages"
@@ -66,12 +74,27 @@ class PageMaker:
             return
         self.orders, theirs = socket.socketpair()
         self.orders.setblocking(False)
+        if start_method() == SPAWN:
+            self._spawn(theirs)
+            return
+        if sys.platform == "win32":
+            raise NotImplementedError
         self.pid = self.fork({"root": str(self.root)}, [theirs.fileno()])
         if self.pid is None:
             self.pid = os.fork()
             if self.pid == 0:
                 self.work(self.root, theirs.fileno(), self.leave)
         theirs.close()
+
+    def _spawn(self, orders: socket.socket) -> None:
+        process = start_fresh_process(
+            partial(self.work, self.root, 0),
+            environment=program_environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        self.pid = process.pid
+        Thread(target=_pass_on, args=(orders, process), daemon=True).start()
 
     def make(self, executed: str) -> None:
         """Order the page of an executed copy, if there is one."""
@@ -92,3 +115,13 @@ class PageMaker:
         """Close the connection: in the end, and in a fork of this process."""
         if self.orders:
             self.orders.close()
+
+
+def _pass_on(orders: socket.socket, process: subprocess.Popen[bytes]) -> None:
+    """Pass orders on to a fresh process, and close the connection once it has ended."""
+    assert process.stdin
+    with orders, process:
+        with suppress(OSError), process.stdin as stdin:
+            while content := orders.recv(65_536):
+                stdin.write(content)
+        process.wait()

@@ -21,8 +21,9 @@ from nb.exit_codes import ExitCode, after_signal, as_exit_code
 from nb.notebook.content import production_notebooks
 from nb.pipeline import Plan, StageState, storage, uptodate
 from nb.processes import fork_server
+from nb.processes.start_method import SPAWN, start_method
 from nb.processes.tree import adopt_orphans, end_descendants
-from nb.project import PRODUCTION, NbError, program, program_environment
+from nb.project import PRODUCTION, NbError, lock_file, program, program_environment
 from nb.runtime.warm_client import COLD, Warm
 from nb.tracing import contract, trace
 
@@ -30,7 +31,7 @@ from . import executed_copies, record
 from .page_process import RunPrograms
 from .record import Options, RunRecord
 from .runner import ENDING, Runner, stage_record
-from .stage import reproduce_stage
+from .stage import reproducing
 from .view import View
 
 RUN_LOCK = Path(".nb/run.lock")
@@ -59,20 +60,23 @@ def execute(root: Path, options: Options, view: View, programs: RunPrograms) -> 
     try:
         if options.verify:
             options = _verifying(options, view)
-        if os.name != "posix":
-            return _run_plainly(root, options, view, "this system cannot fork processes")
         with only_run(root, view) as lock, warmth(root, options, programs, lock) as warm:
             missing = pipeline.missing_names()
             if missing:
                 lacks = f"this environment has no {', no '.join(missing)}"
                 return _run_plainly(root, options, view, lacks)
-            return _run_side_by_side(root, options, view, programs, warm)
+            return _run_side_by_side(root, options, view, programs, warm, lock)
     except KeyboardInterrupt:
         raise NbError("interrupted before anything was started", ExitCode.INTERRUPTED) from None
 
 
 def _run_side_by_side(
-    root: Path, options: Options, view: View, programs: RunPrograms, warm: Warm | None
+    root: Path,
+    options: Options,
+    view: View,
+    programs: RunPrograms,
+    warm: Warm | None,
+    lock: int,
 ) -> Done | None:
     remove_leftovers(root)
     if options.pull:
@@ -85,9 +89,9 @@ def _run_side_by_side(
     check_given(root, (task for task in plan.tasks if task.changed), plan.made)
     if any(task.changed for task in plan.tasks):
         uptodate.forget(root)
-    reproduce = partial(reproduce_stage, loaded=plan.loaded)
+    reproduce = reproducing(plan.loaded)
     shell, pages = _shell(root, options), programs.make_pages
-    runner = Runner(root, options, plan.tasks, view, shell, pages, reproduce, warm)
+    runner = Runner(root, options, plan.tasks, view, shell, pages, reproduce, warm, lock=lock)
     done = runner.run()
     if options.verify:
         _tell_verified(root, done, view)
@@ -144,7 +148,7 @@ def _plan(root: Path, options: Options, tell: Callable[[str], None]) -> Plan:
 def warmth(root: Path, options: Options, programs: RunPrograms, lock: int) -> Iterator[Warm | None]:
     """Start the warm process, if there may be notebooks to run; end it after the block."""
     is_cold = options.cold or os.environ.get(COLD, "0") not in ("", "0")
-    if is_cold or sys.platform != "linux" or not production_notebooks(root / PRODUCTION):
+    if is_cold or start_method() == SPAWN or not production_notebooks(root / PRODUCTION):
         yield None
         return
     warm = Warm(root, programs.warm_process, [lock])
@@ -160,7 +164,7 @@ def _verifying(options: Options, view: View) -> Options:
     Raises:
         NbError: if this system cannot.
     """
-    if os.name != "posix":
+    if sys.platform == "win32":
         raise NbError(
             "nb run --verify needs Linux or macOS; nb trace NOTEBOOK runs here, too", ExitCode.USAGE
         )
@@ -227,7 +231,7 @@ def _ends_descendants() -> Iterator[list[int]]:
 
     def heed(number: int, _frame: object) -> None:
         signals.append(number)
-        if signals != [signal.SIGINT] and os.name == "posix":
+        if signals != [signal.SIGINT]:
             end_descendants()
 
     adopt_orphans()
@@ -250,20 +254,29 @@ def only_run(root: Path, view: View) -> Iterator[int]:
         yield file.fileno()
 
 
+def is_locked(root: Path) -> bool:
+    """Return whether a run is at work in this project."""
+    import fcntl
+
+    try:
+        with (root / RUN_LOCK).open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        pass
+    return False
+
+
 @contextmanager
 def beside_tasks(root: Path, view: View) -> Iterator[int]:
     """Wait until no `nb run` is at work in this project; others may run single stages meanwhile.
 
     The first task removes leftovers of killed runs.
     """
-    import fcntl
-
     with _lock(root) as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if lock_file(file.fileno(), wait=False):
             remove_leftovers(root)
-        except BlockingIOError:
-            pass
         _wait_for(file, view, exclusive=False)
         yield file.fileno()
 
@@ -281,15 +294,10 @@ def _lock(root: Path) -> TextIO:
 
 
 def _wait_for(file: TextIO, view: View, *, exclusive: bool) -> None:
-    import fcntl
-
-    kind = fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH
-    try:
-        fcntl.flock(file, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if not lock_file(file.fileno(), shared=not exclusive, wait=False):
         file.seek(0)
         view.note(f"waiting for another nb run, process {file.read().strip()}")
-        fcntl.flock(file, kind)
+        lock_file(file.fileno(), shared=not exclusive)
     file.truncate(0)
     file.write(f"{os.getpid()}\n")
     file.flush()

@@ -1,6 +1,6 @@
 """The record of a run, `reports/runs/<id>.json`: true at every moment, even after `kill -9`.
 
-The schema is documented in docs/run.md of the template; a change of meaning raises `SCHEMA`.
+The schema is documented by `nb help run`; a change of meaning raises `SCHEMA`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import cache
@@ -89,14 +90,22 @@ class StageRecord:
     parameters: dict[str, Any] = field(default_factory=dict)
 
 
-class StageLines:
-    """Lines of stages in the JSON of a record, made anew only where a stage has changed.
+class RecordLines:
+    """Lines of the JSON of a record, made anew only where a value or a stage has changed.
 
     A run of n stages writes its record some 2 n times, each time with the lines of all stages.
     """
 
     def __init__(self) -> None:
         self._known: dict[str, tuple[dict[str, Any], str]] = {}
+        self._head: tuple[dict[str, Any], str] = {}, ""
+
+    def head(self, values: dict[str, Any]) -> str:
+        """Return the lines of the other values of a record, without secrets."""
+        if self._head[0] != values:
+            text = json.dumps(_mask().tree(values), indent=2, default=str)
+            self._head = deepcopy(values), text
+        return self._head[1]
 
     def of(self, stage: StageRecord) -> str:
         """Return the line of a stage, without secrets."""
@@ -129,13 +138,13 @@ class RunRecord:
     metrics: dict[str, dict[str, float]] = field(default_factory=dict)
     schema: int = RECORD_SCHEMA
 
-    def save(self, root: Path, lines: StageLines | None = None) -> None:
+    def save(self, root: Path, lines: RecordLines | None = None) -> None:
         """Write the record; a reader sees the old or the new record, never a part."""
-        write_whole(root / RUNS / f"{self.id}.json", self._json(lines or StageLines()))
+        write_whole(root / RUNS / f"{self.id}.json", self._json(lines or RecordLines()))
 
-    def _json(self, lines: StageLines) -> str:
+    def _json(self, lines: RecordLines) -> str:
         """Return JSON with a line per stage."""
-        head = json.dumps(_mask().tree({**vars(self), "stages": None}), indent=2, default=str)
+        head = lines.head({**vars(self), "stages": None})
         stages = ",\n".join(map(lines.of, self.stages))
         return head.replace('\n  "stages": null', f'\n  "stages": [\n{stages}\n  ]') + "\n"
 
@@ -191,7 +200,7 @@ class RunJournal:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._lines = StageLines()
+        self._lines = RecordLines()
 
     def save(self, record: RunRecord) -> None:
         """Write the record."""

@@ -2,17 +2,16 @@
 
 The runner forks a worker per stage (`runtime/worker.py`), starts stages in the order of the
 scheduler (`runtime/scheduler.py`), and writes down each change (`run/record.py`). No lock of DVC is
-held while stages run. POSIX only.
+held while stages run.
 """
 
 from __future__ import annotations
 
 import gc
-import os
 import signal
 import time
 from collections.abc import Iterator, Mapping, Set
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -38,10 +37,12 @@ from nb.exit_codes import ExitCode, after_signal
 from nb.pipeline import uptodate
 from nb.processes import memory
 from nb.processes.events import EventLoop
-from nb.processes.tree import adopt_orphans, end_descendants
+from nb.processes.start_method import SPAWN, start_method
+from nb.processes.tree import KILL_SIGNAL, adopt_orphans, end_descendants
 from nb.project import cores, program_environment, unwritable
 from nb.runtime import worker
 from nb.runtime.scheduler import Schedule, width
+from nb.runtime.spawned_worker import SpawnedWorker
 from nb.runtime.warm_client import Warm, sets_environment_first, third_party_modules
 from nb.runtime.worker import Order, Reproduce, Worker
 
@@ -58,9 +59,7 @@ GRACE_SECONDS = 10.0
 LONGEST_WAIT_SECONDS = 0.2
 # A second Ctrl-C comes later than this: make and a terminal may both pass the first on.
 SAME_SIGNAL_SECONDS = 0.5
-ENDING = [
-    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
-]
+ENDING = [getattr(signal, name) for name in worker.ENDING_SIGNALS if hasattr(signal, name)]
 # Exit codes of the states in which a stage may end; others depend on the cause.
 CODES = {
     TIMED_OUT: ExitCode.TIMED_OUT,
@@ -86,6 +85,7 @@ class Runner:
         warm: the process to fork stages from; by default, this process.
         journal: keeps the record; by default, `reports/runs` of the project.
         cold: the tasks that are not to be forked from the warm process.
+        lock: the open file of the run's lock, which workers keep open, however the run ends.
     """
 
     def __init__(
@@ -100,6 +100,7 @@ class Runner:
         warm: Warm | None = None,
         journal: Journal | None = None,
         cold: Set[str] = frozenset(),
+        lock: int | None = None,
     ) -> None:
         self.root = root
         self.options = options
@@ -119,6 +120,8 @@ class Runner:
         self.record.stages = [self.stages[task.name] for task in tasks if not task.hidden]
         self.environment = {**_environment(min(options.jobs, width(tasks))), **environment}
         self.cold = set(cold)
+        self.lock = lock
+        self.start_method = start_method()
         self.warm = warm if warm and self._warm_up(warm, tasks) else None
         self.is_warming = self.warm is not None
         self.has_pages = any(self.stages[t.name].executed for t in tasks if not t.project)
@@ -207,13 +210,18 @@ class Runner:
             persisted=task.persisted,
             environment=self.environment,
         )
-        started = worker.start(
-            task,
-            order,
-            fork=partial(self._fork_worker, task),
-            setup=self._leave,
-            reproduce=self.reproduce,
-        )
+        if self.start_method == SPAWN:
+            started: Worker = SpawnedWorker.start(
+                task, order, self.reproduce, self.events.wake, self.lock
+            )
+        else:
+            started = worker.start(
+                task,
+                order,
+                fork=partial(self._fork_worker, task),
+                setup=self._leave,
+                reproduce=self.reproduce,
+            )
         self.workers[started.pid] = started
         self.events.watch(started.output, partial(self._show, started))
         self.schedule.set(task.name, RUNNING)
@@ -240,8 +248,7 @@ class Runner:
             self.warm.socket.close()
         self.pages.close()
         for running in self.workers.values():
-            for fd in running.pipes():
-                os.close(fd)
+            running.close()
 
     def _listen(self, warm: Warm) -> None:
         """Note the ends of workers, and that imports are done; without the warm process, go on."""
@@ -258,17 +265,23 @@ class Runner:
         self.events.watch(warm, partial(self._listen, warm))
 
     def _show(self, running: Worker) -> None:
-        with suppress(BlockingIOError):
-            for line in running.lines.feed(os.read(running.output, 65_536)):
-                self._show_line(running, line)
+        content = running.output.read(65_536)
+        if content == b"":  # readable for ever: the loop would not rest until the process is gone
+            self._stop_listening(running)
+        for line in running.lines.feed(content or b""):
+            self._show_line(running, line)
         if not running.task.hidden:
             self.view.running(running.task.name, running.began, running.lines.progress)
 
+    def _stop_listening(self, running: Worker) -> None:
+        if running.is_heard:
+            running.is_heard = False
+            self.events.forget(running.output)
+
     def _show_rest(self, ended: Worker) -> None:
-        with suppress(BlockingIOError):
-            while content := os.read(ended.output, 65_536):
-                for line in ended.lines.feed(content):
-                    self._show_line(ended, line)
+        while content := ended.output.read(65_536):
+            for line in ended.lines.feed(content):
+                self._show_line(ended, line)
         for line in ended.lines.feed(b"", final=True):
             self._show_line(ended, line)
 
@@ -299,7 +312,7 @@ class Runner:
         for pid in list(self.workers):
             end = self._end_of(pid)
             if end:
-                status, cpu = end
+                code, cpu = end
                 running = self.workers.pop(pid)
                 outcome, peak = running.outcome()
                 if outcome is None:
@@ -308,27 +321,25 @@ class Runner:
                     end_descendants({*self.workers, *helpers})
                     pipeline.mend_locks(self.root, self.locks, self.view.note)
                 self._show_rest(running)
-                self.events.forget(running.output)
-                for fd in running.pipes():
-                    os.close(fd)
+                self._stop_listening(running)
+                running.close()
                 stage = self.stages[running.task.name]
                 stage.cpu_seconds = None if cpu is None else round(cpu, 3)
                 stage.peak_memory = peak
-                self._judge(running, outcome, os.waitstatus_to_exitcode(status))
+                self._judge(running, outcome, code)
                 ended.append(running)
         return ended
 
     def _end_of(self, pid: int) -> tuple[int, float | None] | None:
-        """Return a worker's exit status and CPU seconds, as far as known; None while it runs."""
+        """Return a worker's exit code and CPU seconds, as far as known; None while it runs."""
         if self.warm and pid in self.warm.workers:
             end = self.warm.ends.get(pid)
             if end or self.warm.is_alive:
                 return end
         try:
-            found, status, usage = os.wait4(pid, os.WNOHANG)
+            return self.workers[pid].ended()
         except ChildProcessError:  # the warm process reaped it, and was killed before saying so
-            return signal.SIGKILL, None
-        return (status, usage.ru_utime + usage.ru_stime) if found else None
+            return -KILL_SIGNAL, None
 
     def _judge(self, ended: Worker, outcome: Outcome | None, code: int) -> None:
         """Note the state of a stage that ended, and the cause of a failure."""

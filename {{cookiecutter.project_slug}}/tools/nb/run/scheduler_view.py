@@ -1,6 +1,6 @@
 """The pipeline for external schedulers: `nb stages --json`.
 
-The interface for programs that cannot import DVC or this package (docs/schedulers.md).
+The interface for programs that cannot import DVC or this package (`nb help schedulers`).
 """
 
 from __future__ import annotations

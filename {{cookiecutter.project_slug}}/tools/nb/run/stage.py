@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from nb import pipeline
 from nb.declaration.tasks import Outcome
 from nb.pipeline.loaded import LoadedPipeline
-from nb.runtime.worker import Order
+from nb.processes.start_method import FORK, start_method
+from nb.runtime.worker import Order, Reproduce
+
+
+def reproducing(loaded: LoadedPipeline | None) -> Reproduce:
+    """Return the function that reproduces a stage in a worker.
+
+    Args:
+        loaded: the pipeline as this process loaded it; a fresh process has to load it again.
+    """
+    return partial(reproduce_stage, loaded=loaded if start_method() == FORK else None)
 
 
 def reproduce_stage(

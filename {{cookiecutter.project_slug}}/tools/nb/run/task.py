@@ -6,9 +6,7 @@ the storage shares between machines.
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +24,7 @@ from .page_process import RunPrograms
 from .pipeline_run import beside_tasks, warmth
 from .record import RUNS, Options, RunRecord
 from .runner import Runner
-from .stage import reproduce_stage
+from .stage import reproducing
 from .view import View
 
 
@@ -49,10 +47,9 @@ def execute_task(
         NbError: if there is no such stage, an earlier stage was not computed, or the storage is out
             of reach.
     """
-    _require_posix()
     try:
         with beside_tasks(root, view) as lock, warmth(root, options, programs, lock) as warm:
-            return _execute(root, options, view, programs, warm, push)
+            return _execute(root, options, view, programs, warm, lock, push)
     except KeyboardInterrupt:
         raise NbError("interrupted", ExitCode.INTERRUPTED) from None
 
@@ -63,6 +60,7 @@ def _execute(
     view: View,
     programs: RunPrograms,
     warm: Warm | None,
+    lock: int,
     push: bool,
 ) -> RunRecord:
     if options.pull:
@@ -80,8 +78,8 @@ def _execute(
     # The plan was made before results were restored.
     changed = task.changed or bool(restored) or options.pull or options.force
     alone = replace(task, after=frozenset(), changed=changed)
-    reproduce = partial(reproduce_stage, loaded=plan.loaded)
-    runner = Runner(root, options, [alone], view, {}, programs.make_pages, reproduce, warm)
+    reproduce, pages = reproducing(plan.loaded), programs.make_pages
+    runner = Runner(root, options, [alone], view, {}, pages, reproduce, warm, lock=lock)
     done = runner.run()
     if runner.ended:
         pipeline.sort_locks(root, plan.order, view.note)
@@ -105,7 +103,6 @@ def assemble_pipeline(root: Path, view: View, *, pull: bool) -> dict[str, str]:
     Raises:
         NbError: if a stage was not computed; those before it are up to date.
     """
-    _require_posix()
     with beside_tasks(root, view):
         if pull:
             storage.fetch_runs(root, view.note)
@@ -169,10 +166,3 @@ def _one_stage(plan: Plan, name: str) -> list[Task]:
             f"{name} is no stage that a task can run. All stages: nb stages", ExitCode.USAGE
         )
     return tasks
-
-
-def _require_posix() -> None:
-    if os.name != "posix":
-        raise NbError(
-            "nb task needs Linux or macOS; nb run runs the pipeline here, too", ExitCode.USAGE
-        )

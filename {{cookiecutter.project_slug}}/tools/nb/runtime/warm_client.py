@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
 import socket
 import subprocess
@@ -34,7 +35,7 @@ class Warm:
     Attributes:
         excluded: the libraries that each notebook imports by itself, and why.
         workers: the processes that were forked.
-        ends: the exit status and the CPU seconds of those that ended.
+        ends: the exit code and the CPU seconds of those that ended.
         is_alive: the process has not ended, as far as is known.
     """
 
@@ -125,7 +126,8 @@ class Warm:
         *lines, self._rest = (self._rest + content).split(b"\n")
         for answer in map(json.loads, lines):
             if "ended" in answer:
-                self.ends[answer["ended"]] = (answer["status"], answer["cpu"])
+                code = os.waitstatus_to_exitcode(answer["status"])
+                self.ends[answer["ended"]] = (code, answer["cpu"])
             else:
                 self._answers.append(answer)
         self.is_alive = bool(content)
@@ -138,6 +140,8 @@ class Warm:
         self.process.wait()
 
     def _send(self, content: Mapping[str, Any], files: Iterable[int] = ()) -> None:
+        if sys.platform == "win32":
+            raise NotImplementedError
         with suppress(OSError):
             socket.send_fds(self.socket, [fork_server.line(content)], list(files))
 

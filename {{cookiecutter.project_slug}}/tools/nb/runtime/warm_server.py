@@ -85,6 +85,8 @@ def serve_forks(connection: socket.socket, kept: Iterable[int], work: Work) -> N
         kept: files that workers keep open, and the processes of stages do not.
         work: the work of the forks.
     """
+    if sys.platform == "win32":
+        raise NotImplementedError
     sys.path[:] = [path for path in sys.path if path not in ("", str(Path.cwd()))]
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
@@ -227,6 +229,8 @@ class _StandIn:
 
 
 def _what_forks_would_break() -> str:
+    if sys.platform == "win32":
+        raise NotImplementedError
     gpu = sorted(GPU_LIBRARIES & sys.modules.keys())
     if gpu:
         return f"it imports {gpu[0]}, which uses the GPU"
@@ -280,6 +284,8 @@ class _Server:
             self.events.wait()
 
     def _obey(self) -> None:
+        if sys.platform == "win32":
+            raise NotImplementedError
         order, files = fork_server.receive(self.connection)
         if not order:
             self.is_wanted = False
@@ -296,6 +302,8 @@ class _Server:
         self.connection.sendall(fork_server.line({"pid": pid}))
 
     def _reap(self) -> None:
+        if sys.platform == "win32":
+            raise NotImplementedError
         for pid in list(self.workers):
             found, status, usage = os.wait4(pid, os.WNOHANG)
             if found:

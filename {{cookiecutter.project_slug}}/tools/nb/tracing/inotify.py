@@ -47,7 +47,10 @@ class Watch:
 
     def __enter__(self) -> Watch:
         self._libc = ctypes.CDLL(None, use_errno=True)
-        self._fd = self._libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
+        flags = 0
+        if sys.platform != "win32":
+            flags = os.O_NONBLOCK | os.O_CLOEXEC
+        self._fd = self._libc.inotify_init1(flags)
         if self._fd < 0:
             self.lost = "the system gave no file events"
             return self

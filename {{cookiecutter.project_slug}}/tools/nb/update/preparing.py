@@ -14,7 +14,7 @@ from typing import Any
 from nb.project import NbError, write_whole
 
 from .adopting import inferred_answers
-from .provenance import ADOPT, RECORD, Provenance, read_provenance, remember_newest
+from .provenance import ADOPT, PROVENANCE, Provenance, read_provenance, remember_newest
 from .rendering import Answers, render_template
 from .template import NEWEST, Release, Template, clone_template
 from .trees import Difference, write_difference
@@ -24,7 +24,7 @@ NO = ("no", "n", "false", "f", "off", "0")
 # Patches with the edits of the tooling that an update replaced.
 EDITS = Path(".nb/edits-of-tools")
 # Asks a question of the template: its text, its default, its choices.
-Ask = Callable[[str, "str | bool", "list[str]"], "str | bool"]
+AskForAnswer = Callable[[str, "str | bool", "list[str]"], "str | bool"]
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,9 @@ class UpdatePlan:
     news: list[str]
 
 
-def prepare(root: Path, request: Request, scratch: Path, ask: Ask | None) -> UpdatePlan | None:
+def prepare(
+    root: Path, request: Request, scratch: Path, ask: AskForAnswer | None
+) -> UpdatePlan | None:
     """Render both versions and write their difference; None if the project is up to date.
 
     Args:
@@ -105,11 +107,13 @@ def prepare(root: Path, request: Request, scratch: Path, ask: Ask | None) -> Upd
 def _named(root: Path, recorded: Provenance | None, request: Request) -> Provenance:
     """Return the record with the address and the commit that the request names instead."""
     if recorded is None and not (request.since and request.template):
-        raise NbError(f"the project has no {RECORD}; name the commit that it was made of: {ADOPT}")
+        raise NbError(
+            f"the project has no {PROVENANCE}; name the commit that it was made of: {ADOPT}"
+        )
     known = recorded or Provenance("", "", inferred_answers(root), "", {"checkout": None})
     commit = request.since or known.commit
     if not commit:
-        raise NbError(f"{RECORD} names no commit, since the template had no Git: {ADOPT}")
+        raise NbError(f"{PROVENANCE} names no commit, since the template had no Git: {ADOPT}")
     address = request.template or known.template
     if request.template and Path(request.template).is_dir():
         address = str(Path(request.template).resolve())
@@ -152,7 +156,7 @@ def _wished(questions: Mapping[str, Any], answers: Mapping[str, str]) -> dict[st
 
 
 def _asked(
-    ask: Ask, questions: Mapping[str, Any], defaults: Answers, asked: list[str]
+    ask: AskForAnswer, questions: Mapping[str, Any], defaults: Answers, asked: list[str]
 ) -> dict[str, str | bool]:
     prompts = questions.get("__prompts__", {})
     found = {}

@@ -11,7 +11,7 @@ from typing import Any
 
 from nb.project import NbError, parse_json, read_regular, write_whole
 
-RECORD = Path(".cruft.json")
+PROVENANCE = Path(".cruft.json")
 # The newest version when `nb update` last looked, for `nb doctor`, which asks no network.
 NEWEST_KNOWN = Path(".nb/template.json")
 NEWEST_SCHEMA = 1
@@ -64,7 +64,7 @@ def read_provenance(root: Path) -> Provenance | None:
         NbError: if the record is not one.
     """
     try:
-        content = parse_json(read_regular(root / RECORD))
+        content = parse_json(read_regular(root / PROVENANCE))
         context = content["context"]["cookiecutter"]
         answers = {k: v for k, v in context.items() if not k.startswith("_")}
         found = Provenance(
@@ -77,7 +77,7 @@ def read_provenance(root: Path) -> Provenance | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise NbError(f"{RECORD}: {error.strerror}.") from None
+        raise NbError(f"{PROVENANCE}: {error.strerror}.") from None
     except (ValueError, KeyError, TypeError, AttributeError):
         raise NbError(_broken("is not a record of cruft")) from None
     _validate(found)
@@ -85,7 +85,7 @@ def read_provenance(root: Path) -> Provenance | None:
 
 
 def _broken(fault: str) -> str:
-    return f"{RECORD} {fault}: git checkout HEAD -- {RECORD}, or delete it and run: {ADOPT}"
+    return f"{PROVENANCE} {fault}: git checkout HEAD -- {PROVENANCE}, or delete it and run: {ADOPT}"
 
 
 def _validate(found: Provenance) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from nb.git.wiring import git
 
-from .provenance import RECORD
+from .provenance import PROVENANCE
 
 # The one folder that belongs to the template: an update replaces it as a whole.
 REPLACED = Path("tools")
@@ -75,7 +75,7 @@ def write_difference(root: Path, old: Path, new: Path, record: str, message: str
     for name in deleted:
         before.pop(name)
         after.pop(name, None)
-    name = f"{top}{RECORD.as_posix()}"
+    name = f"{top}{PROVENANCE.as_posix()}"
     before.pop(name, None)
     if name in head:
         before[name] = head[name]

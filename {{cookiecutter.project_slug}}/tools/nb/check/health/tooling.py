@@ -52,7 +52,7 @@ def tooling(root: Path) -> Diagnosis:
 
 
 def _package() -> Diagnosis:
-    """Tell of the installed package that stands for the folder (docs/tooling-as-a-package.md)."""
+    """Tell of the installed package that stands for the folder (`nb help tooling-as-a-package`)."""
     try:
         found = metadata.distribution("nb-tools")
     except metadata.PackageNotFoundError:

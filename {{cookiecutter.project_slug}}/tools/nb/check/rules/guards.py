@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     "no secret is written into a notebook or its config file",
     why="""Whoever may read the repository may use it, for ever: Git forgets nothing. A secret
     comes from the environment, and its value is masked wherever a cell shows it
-    (docs/parameters.md).""",
+    (`nb help parameters`).""",
     good='# %% tags=["parameters"]\napi_key: str = os.environ["API_KEY"]',
     bad='# %% tags=["parameters"]\napi_key: str = "hunter2"  # pragma: allowlist secret',
     scope=EVERY,

@@ -11,6 +11,8 @@ import signal
 import socket
 import sys
 
+assert sys.platform != "win32"
+
 
 def main() -> None:
     """Pass on the arguments, the environment and the standard streams; exit as papermill does."""

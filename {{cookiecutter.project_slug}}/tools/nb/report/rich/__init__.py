@@ -1,0 +1,1 @@
+"""Rich outputs without the network: mathematics, interactive figures, widgets, sound and film."""

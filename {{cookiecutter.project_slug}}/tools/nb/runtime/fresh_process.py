@@ -1,0 +1,81 @@
+"""Fresh processes that go on with work of this process: a call, pickled, is made in a new Python.
+
+The way of the systems where processes cannot be forked. The standard streams of the process are its
+channels, which every system can pass on: the call comes on standard input, and what follows there
+is the call's to read.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import struct
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from typing import Any
+
+from nb.project import module
+
+# The head of a message: the number of bytes that follow.
+LENGTH = struct.Struct("!Q")
+
+
+def start_fresh_process(
+    call: Callable[[], object],
+    *,
+    environment: Mapping[str, str],
+    stdout: int,
+    stderr: int,
+    kept: Iterable[int] = (),
+) -> subprocess.Popen[bytes]:
+    """Start a process that makes a call; Ctrl-C in the terminal does not reach the process.
+
+    Args:
+        call: the call, which can be pickled.
+        environment: the environment variables of the process.
+        stdout: as for `Popen`.
+        stderr: as for `Popen`.
+        kept: files that the process keeps open; on POSIX only.
+    """
+    options: dict[str, Any] = {}
+    if sys.platform == "win32":
+        options["creationflags"] = subprocess.CREATE_NEW_PROCESS_GROUP
+    else:
+        options.update(start_new_session=True, pass_fds=tuple(kept))
+    content = pickle.dumps(call)
+    process = subprocess.Popen(
+        module(__name__),
+        env=dict(environment),
+        stdin=subprocess.PIPE,
+        stdout=stdout,
+        stderr=stderr,
+        bufsize=0,
+        **options,
+    )
+    assert process.stdin
+    with suppress(OSError):  # the process has ended already
+        process.stdin.write(LENGTH.pack(len(content)) + content)
+    return process
+
+
+def main() -> None:
+    """Read a call from standard input, and make it."""
+    length = LENGTH.unpack(_read(LENGTH.size))[0]
+    pickle.loads(_read(length))()
+
+
+def _read(count: int) -> bytes:
+    """Read a number of bytes and not one more: the rest is the call's."""
+    content = b""
+    while len(content) < count:
+        part = os.read(0, count - len(content))
+        if not part:  # the other process is gone
+            sys.exit()
+        content += part
+    return content
+
+
+if __name__ == "__main__":
+    main()
