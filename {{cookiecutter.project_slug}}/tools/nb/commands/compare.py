@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from nb.project import write_whole
+from nb.project import from_root, write_whole
 from nb.terminal import echo
 
 
@@ -20,7 +20,7 @@ from nb.terminal import echo
     type=click.Choice(["text", "markdown", "html"]),
     default="text",
     show_default=True,
-    help="The form.",
+    help="The form; a page goes to reports/documents.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the differences as JSON.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The file to write.")
@@ -40,9 +40,10 @@ def compare_command(
       nb compare                       the last commit and the work tree
       nb compare main                  the branch main and the work tree
       nb compare 3 5                   two variants of nb experiments
-      nb compare main --to html -o changes.html
+      nb compare main --to html        the same as a page, with figures
       nb compare origin/main --to markdown >> "$GITHUB_STEP_SUMMARY"
     """
+    from nb.report.export import DOCUMENTS
     from nb.versions import compare_versions, open_version, summary
 
     stale = _stale(root) if now == "." else {}
@@ -54,11 +55,13 @@ def compare_command(
         text = summary.as_page(found, root.name)
     else:
         text = summary.as_markdown(found) if kind == "markdown" else summary.as_text(found)
+    if output is None and kind == "html" and not as_json:
+        output = root / DOCUMENTS / "compare.html"
     if output is None:
         echo(text)
         return
     write_whole(output, text)
-    echo(output.as_posix())
+    echo(from_root(str(output), root))
 
 
 def _stale(root: Path) -> dict[str, list[str]]:
