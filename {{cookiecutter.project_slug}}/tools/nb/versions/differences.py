@@ -17,7 +17,7 @@ from nb.project import FINGERPRINTS
 
 from .version import Version
 
-PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".svg")
+FIGURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".svg")
 # Reading these formats would run code that the file holds.
 UNSAFE = (".joblib", ".pkl", ".pickle", ".npy", ".npz")
 
@@ -201,7 +201,7 @@ def _artifacts(
         files = [_file(v, path, cached.get(h[path])) for v, h in zip(versions, hashes, strict=True)]
         words.append(FileDifference(path=path, words=_words(path, files)))
         old_file, new_file = files
-        if path.lower().endswith(PICTURES) and old_file and new_file:
+        if path.lower().endswith(FIGURE_SUFFIXES) and old_file and new_file:
             figures.append((path, old_file.read_bytes(), new_file.read_bytes()))
     return words, figures
 
