@@ -11,13 +11,13 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from nb.authoring.compare import difference
+from nb.experiments.store import FIGURE_SUFFIXES
 from nb.git import text_view
 from nb.pipeline import Change, cached_files
 from nb.project import FINGERPRINTS
 
 from .version import Version
 
-FIGURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".svg")
 # Reading these formats would run code that the file holds.
 UNSAFE = (".joblib", ".pkl", ".pickle", ".npy", ".npz")
 
