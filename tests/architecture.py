@@ -20,6 +20,7 @@ FLOORS = (
     "cli",
     "commands",
     "adoption",
+    "versions",
     "authoring",
     "report",
     "experiments",

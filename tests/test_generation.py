@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -477,6 +478,48 @@ def test_gitlab_trusts_nothing_that_can_change(bake: Bake, environment: str) -> 
     check = YAML(typ="safe").load(project.read(CI_FILES["GitLab"]))["check"]
     assert check["variables"]["UV_LOCKED"] == 1
     assert check["artifacts"]["access"] == "developer"
+
+
+def test_github_sums_up_a_pull_request_and_comments_when_switched_on(bake: Bake) -> None:
+    jobs = YAML(typ="safe").load(bake().read(CI_FILES["GitHub"]))["jobs"]
+    (step,) = (s for s in jobs["check"]["steps"] if "GITHUB_STEP_SUMMARY" in s.get("run", ""))
+    assert step["if"] == "always() && github.event_name == 'pull_request'"
+    assert "vars.COMMENT_CHANGES == 'true'" in jobs["comment"]["if"]
+    assert jobs["comment"]["permissions"] == {"actions": "read", "pull-requests": "write"}
+    assert "permissions" not in jobs["check"]
+
+
+GH = """#!/bin/sh
+# Stands for GitHub's client: the download, the list of comments, and what is written.
+case "$*" in
+    "run download"*) echo "the changes" > changes.md ;;
+    *--jq*) cat known ;;
+    *) echo "$*" >> calls ;;
+esac
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the job runs on Linux")
+@pytest.mark.parametrize(
+    ("known", "call"),
+    [
+        ("", "--method POST repos/a/b/issues/7/comments"),
+        ("3\n9\n", "--method PATCH repos/a/b/issues/comments/3"),
+    ],
+)
+def test_the_comment_is_made_once_and_updated(
+    bake: Bake, tmp_path: Path, known: str, call: str
+) -> None:
+    job = YAML(typ="safe").load(bake().read(CI_FILES["GitHub"]))["jobs"]["comment"]
+    (tmp_path / "gh").write_text(GH)
+    (tmp_path / "gh").chmod(0o755)
+    (tmp_path / "known").write_text(known)
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "NUMBER": "7"}
+    environment |= {"GITHUB_REPOSITORY": "a/b", "GITHUB_RUN_ID": "1"}
+    script = ["bash", "-e", "-c", job["steps"][0]["run"]]
+    subprocess.run(script, cwd=tmp_path, env=environment, check=True)
+    assert (tmp_path / "calls").read_text() == f"api --silent {call} -F body=@comment.md\n"
+    assert (tmp_path / "comment.md").read_text() == "<!-- nb compare -->\nthe changes\n"
 
 
 def test_github_keeps_the_site_and_publishes_it_when_switched_on(bake: Bake) -> None:

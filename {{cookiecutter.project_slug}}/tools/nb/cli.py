@@ -30,6 +30,7 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "Results": {
         "results": ("report", "export", "metrics", "params", "describe"),
+        "compare": ("compare",),
         "experiments": ("experiment", "experiments"),
         "running": ("clean",),
     },

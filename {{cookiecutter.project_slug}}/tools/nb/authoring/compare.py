@@ -54,7 +54,7 @@ def _tables(read: str) -> Callable[[Path, Path], str]:
 def tables_differ(old: Any, new: Any) -> str:
     """Return the difference between two pandas tables; empty if they are equal."""
     if list(old.columns) != list(new.columns):
-        return f"columns {_shown(list(old.columns))} became {_shown(list(new.columns))}"
+        return _columns_differ(list(old.columns), list(new.columns))
     if len(old) != len(new):
         return f"{len(old)} rows became {len(new)}"
     if not old.index.equals(new.index):
@@ -69,6 +69,13 @@ def tables_differ(old: Any, new: Any) -> str:
             example = f"{_shown(wrong[0][0])} became {_shown(wrong[0][1])}"
             return f"column {name}: {len(wrong)} of {len(pairs)} values, as {example}"
     return ""
+
+
+def _columns_differ(old: Sequence[Any], new: Sequence[Any]) -> str:
+    gone, added = [n for n in old if n not in new], [n for n in new if n not in old]
+    parts = {"without": gone, "with the new": added}
+    words = [f"{word} {_shown(names)}" for word, names in parts.items() if names]
+    return f"its columns: {', '.join(words) or 'in another order'}"
 
 
 def _json(old: Path, new: Path) -> str:

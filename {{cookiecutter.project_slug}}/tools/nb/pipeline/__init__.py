@@ -5,7 +5,7 @@ DVC takes half a second to import, so each function imports the parts that the f
 
 from __future__ import annotations
 
-from .comparison import Change, compare_with_commit
+from .comparison import Change, cached_files, compare_with_commit
 from .definitions import (
     Contract,
     StageDefinition,
@@ -44,6 +44,7 @@ __all__ = [
     "StageDefinition",
     "StageState",
     "Written",
+    "cached_files",
     "check_pipeline",
     "check_places",
     "compare_with_commit",

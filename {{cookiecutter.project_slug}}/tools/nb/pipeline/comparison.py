@@ -32,6 +32,17 @@ class Change:
     now: object
 
 
+def cached_files(root: Path, hashes: Iterable[str]) -> dict[str, Path]:
+    """Return the files of DVC's cache by hash, as far as they are there; folders are left out."""
+    with open_project(root) as repo:
+        places = {value: Path(repo.cache.local.oid_to_path(value)) for value in {*hashes}}
+    return {
+        value: path
+        for value, path in places.items()
+        if not value.endswith(".dir") and path.is_file()
+    }
+
+
 def compare_with_commit(
     root: Path, commit: str, kinds: Iterable[str] = ("metric", "parameter")
 ) -> list[Change]:

@@ -32,7 +32,7 @@ from .record import RUNS, RunRecord, StageRecord, read_record, seconds_of
 COPY_NOTES = Path(".nb/executed")
 COPY_SCHEMA = 1
 # The folder of the storage; below it: notes by key, copies by hash, records of runs by id.
-FOLDER = "executed"
+STORED_COPIES = "executed"
 SETTING = "largest-executed-copy"
 LARGEST_MB = 20
 _HASH = re.compile(r"[0-9a-f]{64}")
@@ -118,7 +118,7 @@ def push_copies(root: Path, tell: Callable[[str], None]) -> int:
     ours = {path: note for path, note in ours.items() if note.size <= limit}
     if not ours:
         return 0
-    with named_files(root, FOLDER) as stored, TemporaryDirectory() as folder:
+    with named_files(root, STORED_COPIES) as stored, TemporaryDirectory() as folder:
         return _send(root, stored, ours, Path(folder))
 
 
@@ -165,7 +165,7 @@ def pull_copies(root: Path, tell: Callable[[str], None]) -> int:
     wanted = {path: key for path, key in wanted.items() if path not in failed}
     if not limit or not wanted:
         return 0
-    with named_files(root, FOLDER) as stored, TemporaryDirectory() as folder:
+    with named_files(root, STORED_COPIES) as stored, TemporaryDirectory() as folder:
         there = stored.sizes()
         names = [name for key in wanted.values() if (name := _note_name(key)) in there]
         texts = _fetch_texts(stored, names, Path(folder))
