@@ -131,10 +131,10 @@ class Outputs:
 
     def _saved_output(self, output: Any) -> str:
         """Return an output that an output widget holds."""
-        import nbformat
+        from nbformat import from_dict
 
         try:
-            return self.output(nbformat.from_dict(output), self._cell)  # type: ignore[no-untyped-call]
+            return self.output(from_dict(output), self._cell)  # type: ignore[no-untyped-call]
         except (AttributeError, TypeError, KeyError):
             return ""
 
@@ -307,7 +307,7 @@ class Outputs:
         href = self.files.save(page, text.encode("utf-8", "replace"))
         return (
             f"{frame_of(href, title)}"
-            f'<p class="note"><a href="{escape(href)}">Open it on a page of its own</a></p>'
+            f'<p class="note own-page"><a href="{escape(href)}">Open it on a page of its own</a></p>'
         )
 
     def _absent(self, what: str, instead: str) -> str:

@@ -19,6 +19,7 @@ from nb.run import record
 from nb.run.record import RunRecord
 
 from . import pages, tables
+from .about import read_about
 from .charts import Node, graph, lines
 from .files import NOTES, Files, environment, is_published, published, slug
 from .format import seconds
@@ -131,7 +132,8 @@ def _write_index(
         environment()
         .get_template("index.html.j2")
         .render(
-            project=root.name,
+            about=read_about(root),
+            project=read_about(root).name,
             run=runs[-1] if runs else None,
             history=[(at, tables.counts(at.run) if at.run else []) for at in reversed(history)],
             rows=rows,
@@ -156,11 +158,16 @@ def _write_index(
 def _write_run(root: Path, run: RunRecord) -> str:
     """Write the page of a run and return the path in the site."""
     files = Files(root, f"runs/{run.id}.html")
+    about = read_about(root)
     text = (
         environment()
         .get_template("run.html.j2")
         .render(
-            project=root.name, run=run, counts=tables.counts(run), home=files.relative("index.html")
+            about=about,
+            project=about.name,
+            run=run,
+            counts=tables.counts(run),
+            home=files.relative("index.html"),
         )
     )
     files.save(f"runs/{run.id}.html", text.encode("utf-8", "replace"))
