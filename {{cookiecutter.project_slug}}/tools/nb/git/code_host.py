@@ -48,21 +48,14 @@ def parse_remote(remote: str, prefix: str = "") -> CodeHost | None:
 
     Names, passwords and ports of the remote do not become part of an address.
     """
-    parts = urlsplit(remote.strip()) if "://" in remote else None
-    if parts is None:
-        scp = _SCP.fullmatch(remote.strip())
-        host, path = (scp["host"], scp["path"]) if scp else ("", "")
-    elif parts.scheme in ("http", "https", "ssh", "git"):
-        host, path = parts.hostname or "", unquote(parts.path)
-    else:
-        return None
+    host, path = _place(remote.strip())
     host, path = host.lower(), path.strip("/").removesuffix(".git")
     if host == "ssh.dev.azure.com" or host.endswith("vs-ssh.visualstudio.com"):
         host, path = _azure(path)
     kind = _kind(host)
     if not kind or not path or not re.fullmatch(r"[\w.-]+", host):
         return None
-    return CodeHost(f"https://{host}/{quote(path)}", kind, prefix)
+    return CodeHost(f"https://{host}/{quote(path, errors='replace')}", kind, prefix)
 
 
 def find_code_host(root: Path) -> CodeHost | None:
@@ -76,6 +69,19 @@ def find_code_host(root: Path) -> CodeHost | None:
     name = "origin" if "origin" in remotes else remotes[0] if len(remotes) == 1 else ""
     address = git(root, "remote", "get-url", name, check=False) if name else ""
     return parse_remote(address, project_prefix(root))
+
+
+def _place(remote: str) -> tuple[str, str]:
+    """Return host and path of a remote; both empty for a folder."""
+    if "://" not in remote:
+        scp = _SCP.fullmatch(remote)
+        return (scp["host"], scp["path"]) if scp else ("", "")
+    try:
+        parts = urlsplit(remote)
+        known = parts.scheme in ("http", "https", "ssh", "git")
+        return (parts.hostname or "", unquote(parts.path)) if known else ("", "")
+    except ValueError:
+        return "", ""
 
 
 def _azure(path: str) -> tuple[str, str]:

@@ -305,10 +305,8 @@ class Outputs:
         links = [self.files.save_library(library, page)] if library else []
         text = interactive_page(html, title, links)
         href = self.files.save(page, text.encode("utf-8", "replace"))
-        return (
-            f"{frame_of(href, title)}"
-            f'<p class="note own-page"><a href="{escape(href)}">Open it on a page of its own</a></p>'
-        )
+        link = f'<a href="{escape(href)}">Open it on a page of its own</a>'
+        return f'{frame_of(href, title)}<p class="note own-page">{link}</p>'
 
     def _absent(self, what: str, instead: str) -> str:
         """Return a note in place of an output: the cell, the output, and what to write instead."""

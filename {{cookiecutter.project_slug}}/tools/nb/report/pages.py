@@ -135,8 +135,12 @@ def read_note(path: Path) -> Note | None:
 
 def _key(root: Path, copy: Path, stage: Stage | None) -> str:
     declared = stage and (stage.name, *_artifacts(stage))
-    shown = (_mark(copy), declared, read_about(root), _version())
-    return hashlib.sha256(repr(shown).encode()).hexdigest()
+    return key_of(_mark(copy), declared, read_about(root))
+
+
+def key_of(*sources: Any) -> str:
+    """Return the key of a page: a hash of the sources, and of the code that renders them."""
+    return hashlib.sha256(repr((*sources, _version())).encode("utf-8", "replace")).hexdigest()
 
 
 @cache

@@ -12,7 +12,7 @@ from typing import Any
 
 from nb.declaration.metrics import read_metrics
 from nb.declaration.reader import FILE, Plot, Stage, read_stages
-from nb.declaration.tasks import NOT_RUN
+from nb.declaration.tasks import NOT_RUN, UNCHANGED
 from nb.execution.executed_copy import INJECTED
 from nb.project import EXECUTED, INDEX, SITE, write_whole
 from nb.run import record
@@ -86,8 +86,9 @@ def build(root: Path) -> Path | None:
     rows = read_rows(root, stages, runs, notes)
     kept = {file for note in notes.values() for file in note.files}
     kept |= _publish(root, stages)
-    kept |= _write_index(root, rows, runs, notes)
-    kept |= {_write_run(root, run) for run in runs}
+    told = [run for run in runs if not _is_idle(run)]
+    kept |= _write_index(root, rows, told, notes)
+    kept |= {_write_run(root, run) for run in told}
     _prune(root / SITE, kept)
     _prune(root / NOTES, {f"{note.name}.json" for note in notes.values()})
     return root / INDEX
@@ -155,14 +156,23 @@ def _write_index(
     return set(files.written)
 
 
+def _is_idle(run: RunRecord) -> bool:
+    """Return whether a run found everything up to date: no news for the history."""
+    return run.exit_code == 0 and all(stage.state == UNCHANGED for stage in run.stages)
+
+
 def _write_run(root: Path, run: RunRecord) -> str:
-    """Write the page of a run and return the path in the site."""
+    """Write the page of a run, unless the page is up to date; return the path in the site."""
     files = Files(root, f"runs/{run.id}.html")
     about = read_about(root)
+    key = pages.key_of(run, about)
+    if files.is_current(key):
+        return f"runs/{run.id}.html"
     text = (
         environment()
         .get_template("run.html.j2")
         .render(
+            key=key,
             about=about,
             project=about.name,
             run=run,
