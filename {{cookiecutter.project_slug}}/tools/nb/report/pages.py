@@ -82,7 +82,7 @@ def stage_of(root: Path, copy: Path) -> Stage | None:
     `dvc.lock` grows with each stage of a run and is read only for templates that DVC resolves.
     """
     path = copy.relative_to(root).as_posix()
-    declared = _declared_by_copy(root, _mark(root / FILE)).get(path)
+    declared = _declared_by_copy(root, file_mark(root / FILE)).get(path)
     if declared and "${" not in repr((declared.name, *_artifacts(declared))):
         return declared
     return _by_copy(read_stages(root)).get(path)
@@ -97,7 +97,7 @@ def _by_copy(stages: Iterable[Stage]) -> dict[str, Stage]:
     return {stage.papermill.executed: stage for stage in reversed(list(stages))}
 
 
-def _mark(path: Path) -> tuple[int, ...]:
+def file_mark(path: Path) -> tuple[int, ...]:
     """Return time and size of a file; nothing if there is none."""
     try:
         status = path.stat()
@@ -135,7 +135,7 @@ def read_note(path: Path) -> Note | None:
 
 def _key(root: Path, copy: Path, stage: Stage | None) -> str:
     declared = stage and (stage.name, *_artifacts(stage))
-    return key_of(_mark(copy), declared, read_about(root))
+    return key_of(file_mark(copy), declared, read_about(root))
 
 
 def key_of(*sources: Any) -> str:

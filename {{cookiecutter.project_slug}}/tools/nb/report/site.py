@@ -127,6 +127,7 @@ def _write_index(
     stages = [row.stage for row in rows]
     metrics = read_metrics(root, stages)
     history = read_history(root, runs, [path for stage in stages for path in stage.metrics])
+    series = tables.over_time(history)
     shown = {row.note.name for row in rows if row.note}
     files = Files(root, "index.html")
     text = (
@@ -143,7 +144,8 @@ def _write_index(
             graph=_graph(rows),
             comparisons=_comparisons(rows, metrics),
             metrics=tables.metrics_tables(stages, metrics, history),
-            series=[_chart(s) for s in tables.over_time(history)],
+            series=[_chart(s) for s in series[: tables.MOST_CHARTS]],
+            changed=len(series),
             plots=[
                 p for row in rows for plot in row.stage.plots if (p := _plot(root, plot, files))
             ],
@@ -165,7 +167,8 @@ def _write_run(root: Path, run: RunRecord) -> str:
     """Write the page of a run, unless the page is up to date; return the path in the site."""
     files = Files(root, f"runs/{run.id}.html")
     about = read_about(root)
-    key = pages.key_of(run, about)
+    record_mark = pages.file_mark(root / record.RUNS / f"{run.id}.json")
+    key = pages.key_of(record_mark, about)
     if files.is_current(key):
         return f"runs/{run.id}.html"
     text = (
