@@ -25,21 +25,22 @@ CELLS = {
     "altair": "import altair as alt\nimport pandas as pd\n"
     "table = pd.DataFrame({'a': [1, 2], 'b': [3, 4]})\n"
     "alt.Chart(table).mark_bar().encode(x='a:O', y='b')",
-    "bokeh, its loader": "from bokeh.plotting import figure, output_notebook, show\noutput_notebook()",
+    "bokeh, its loader": "from bokeh.plotting import figure, output_notebook, show\n"
+    "output_notebook()",
     "bokeh": "plot = figure(width=300, height=200)\nplot.line([1, 2], [3, 4])\nshow(plot)",
     "folium": "import folium\nfolium.Map([52, 13])",
     "ipywidgets": "import ipywidgets as widgets\n"
     "widgets.VBox([widgets.IntSlider(3, description='n'), widgets.HTML('<b>bold</b>')])",
     "tqdm": "from tqdm.auto import tqdm\nfor _ in tqdm(range(5)):\n    pass",
-    "sound": "from IPython.display import *\nAudio([0, 0.5, 0, -0.5] * 200, rate=8000)",
-    "film": "Video(b'\\0\\0\\0\\x18ftypmp42', embed=True, mimetype='video/mp4')",
-    "JSON": "JSON({'a': [1, {'b': None}]})",
-    "frame": "IFrame('https://example.org', 400, 300)",
-    "formula": "Math(r'\\frac{1}{2}')",
+    "sound": "from IPython import display\ndisplay.Audio([0, 0.5, 0, -0.5] * 200, rate=8000)",
+    "film": "display.Video(b'\\0\\0\\0\\x18ftypmp42', embed=True, mimetype='video/mp4')",
+    "JSON": "display.JSON({'a': [1, {'b': None}]})",
+    "frame": "display.IFrame('https://example.org', 400, 300)",
+    "formula": "display.Math(r'\\frac{1}{2}')",
     "sympy": "import sympy\nx = sympy.Symbol('x')\nsympy.Integral(sympy.sin(x) / x, x)",
-    "script": "Javascript('alert(1)')",
-    "picture": 'SVG(\'<svg xmlns="http://www.w3.org/2000/svg" width="40" height="40">'
-    '<circle cx="20" cy="20" r="16"/></svg>\')',
+    "script": "display.Javascript('alert(1)')",
+    "picture": 'picture = \'<svg xmlns="http://www.w3.org/2000/svg" width="40" height="40">\'\n'
+    'display.SVG(picture + \'<circle cx="20" cy="20" r="16"/></svg>\')',
     "styled table": "table.style.background_gradient()",
 }
 
