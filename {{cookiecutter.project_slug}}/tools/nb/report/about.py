@@ -15,7 +15,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-PYPROJECT = "pyproject.toml"
+_PYPROJECT = "pyproject.toml"
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class About:
 def read_about(root: Path) -> About:
     """Return the facts of a project, from `pyproject.toml` and the remote."""
     try:
-        changed = (root / PYPROJECT).stat().st_mtime_ns
+        changed = (root / _PYPROJECT).stat().st_mtime_ns
     except OSError:
         changed = 0
     return _read_about(root, changed)
@@ -45,7 +45,7 @@ def read_about(root: Path) -> About:
 @lru_cache(maxsize=1)
 def _read_about(root: Path, _changed: int) -> About:
     try:
-        content: Any = tomllib.loads((root / PYPROJECT).read_text(encoding="utf-8"))
+        content: Any = tomllib.loads((root / _PYPROJECT).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         content = {}
     project = content.get("project")
