@@ -38,7 +38,7 @@ test: $(READY) ## The quick ring of tests
 	pytest -m "not slow" --numprocesses 2 --dist loadfile
 
 test-all: $(READY) ## All tests: servers, faults, every pair of options
-	.venv/bin/uv pip install --quiet --python .venv/bin/python --group bench
+	.venv/bin/uv pip install --quiet --python .venv/bin/python --group bench --group gallery
 	pytest
 
 test-windows: $(READY) ## Test the tooling in a Windows Python under Wine

@@ -1,4 +1,4 @@
-"""How long the site of results takes: 100 stages, 20 past runs, built and opened in Chromium.
+"""How long the site of results takes: stages, past runs and pictures, built and opened in Chromium.
 
     make demo                          # its environment builds the site
     python -m benchmarks.site [PROJECT]
@@ -8,31 +8,42 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import random
 import statistics
 import subprocess
 import sys
 import tempfile
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-STAGES, RUNS, ROUNDS = 100, 20, 5
+STAGES, RUNS, PICTURES, ROUNDS = 300, 1000, 2000, 5
 COLUMNS = 10
+FIRST_RUN = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
 SITE = Path("reports/site")
 LOADED = "performance.getEntriesByType('navigation')[0].loadEventEnd"
-# Prints the seconds that the index takes where the pages are there, as after a run.
+# Prints the CPU seconds that the index takes where the pages are there, as after a run.
 BUILD = """
 import sys, time
 from pathlib import Path
 from nb.report import build
-began = time.perf_counter()
+began = time.process_time()
 build(Path(sys.argv[1]))
-print(time.perf_counter() - began)
+print(time.process_time() - began)
 """
 
 
-def make_project(root: Path, stages: int = STAGES, runs: int = RUNS) -> None:
-    """Write what a report is made of: stages in columns, each with metrics, and past runs."""
+def make_project(root: Path, stages: int, runs: int, pictures: int = 0) -> None:
+    """Write the sources of a report: stages in columns, each with metrics, and past runs.
+
+    Args:
+        root: the folder of the project.
+        stages: the number of stages.
+        runs: the number of records.
+        pictures: the number of figures in all executed copies together.
+    """
     names = [f"s{number:03}" for number in range(stages)]
     declared, locked = {}, {}
     for number, name in enumerate(names):
@@ -47,7 +58,7 @@ def make_project(root: Path, stages: int = STAGES, runs: int = RUNS) -> None:
             "outs": [{"path": path, "size": 1000} for path in (made, metrics)],
         }
         _write(root / metrics, {"score": number + runs, "loss": 1 / (number + runs)})
-        _write(root / f"reports/notebooks/{name}.ipynb", _executed_copy(name))
+        _write(root / f"reports/notebooks/{name}.ipynb", _executed_copy(name, pictures // stages))
     _write(root / "dvc.yaml", {"stages": declared})
     _write(root / "dvc.lock", {"schema": "2.0", "stages": locked})
     for number in range(runs):
@@ -60,7 +71,7 @@ def _write(path: Path, content: Any) -> None:
     path.write_text(json.dumps(content), encoding="utf-8")
 
 
-def _executed_copy(name: str) -> dict[str, Any]:
+def _executed_copy(name: str, pictures: int) -> dict[str, Any]:
     table = "".join(f"<tr><th>{row}</th><td>{row * row}</td></tr>" for row in range(20))
     output = {
         "output_type": "display_data",
@@ -80,14 +91,23 @@ def _executed_copy(name: str) -> dict[str, Any]:
             "metadata": {},
             "source": "table",
             "execution_count": 1,
-            "outputs": [output],
+            "outputs": [output, *(_picture(number) for number in range(pictures))],
         },
     ]
     return {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells}
 
 
+def _picture(number: int) -> dict[str, Any]:
+    """Return a figure of the size that matplotlib makes, each with other bytes."""
+    noise = random.Random(number).randbytes(20_000)
+    image = base64.b64encode(b"\x89PNG\r\n\x1a\n" + noise).decode()
+    data = {"image/png": image, "text/plain": "a figure"}
+    return {"output_type": "display_data", "metadata": {}, "data": data}
+
+
 def _record(number: int, names: list[str]) -> dict[str, Any]:
-    when = f"2026-01-{number + 1:02}T12:00:00.000+00:00"
+    moment = FIRST_RUN + timedelta(hours=number)
+    when = moment.isoformat(timespec="milliseconds")
     stages = [
         {"name": name, "state": "ran", "started": when, "ended": when, "seconds": 1.5}
         | {"peak_memory": 2 * 10**8, "parameters": {"seed": number}}
@@ -99,7 +119,7 @@ def _record(number: int, names: list[str]) -> dict[str, Any]:
     }
     return {
         "schema": 1,
-        "id": f"202601{number + 1:02}T120000.000000Z",
+        "id": f"{moment:%Y%m%dT%H%M%S}.000000Z",
         "arguments": {},
         "jobs": 2,
         "started": when,
@@ -114,7 +134,7 @@ def _record(number: int, names: list[str]) -> dict[str, Any]:
 
 
 def build_seconds(python: Path, root: Path) -> float:
-    """Return how long the environment of a project takes to build a site."""
+    """Return the CPU seconds that the environment of a project takes to build a site."""
     done = subprocess.run(
         [python, "-c", BUILD, str(root)], capture_output=True, text=True, check=True
     )
@@ -149,16 +169,18 @@ def main(project: Path) -> None:
         sys.exit(f"benchmarks.site: {project} has no environment; run: make demo")
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        make_project(root)
+        make_project(root, STAGES, RUNS, PICTURES)
         first = build_seconds(python, root)
         index = root / SITE / "index.html"
         again = statistics.median(build_seconds(python, root) for _ in range(ROUNDS))
         loaded = statistics.median(load_seconds(index))
         size = index.stat().st_size / 1000
-    print(f"{STAGES} stages, {RUNS} past runs; medians of {ROUNDS}")
+    print(
+        f"{STAGES} stages, {RUNS} past runs, {PICTURES} pictures; medians of {ROUNDS}, CPU seconds"
+    )
     print(f"all pages and the index    {first:6.2f} s")
-    print(f"the index, after a run     {again:6.2f} s   (to be under 2 s)")
-    print(f"load in Chromium           {loaded:6.2f} s   (to be under 1 s)")
+    print(f"the index, after a run     {again:6.2f} s")
+    print(f"load in Chromium           {loaded:6.2f} s")
     print(f"size of the index          {size:6.0f} kB")
 
 

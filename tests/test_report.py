@@ -270,7 +270,7 @@ def test_hostile_content_stays_harmless(hostile: Project) -> None:
     assert '<img alt="Image without a description" src="data:' in text
     assert not re.search(r"<[^>]+\son(click|error|load)=", re.sub(r'srcdoc="[^"]*"', "", text))
     assert "javascript:" not in re.sub(r'srcdoc="[^"]*"', "", text)
-    assert text.count('sandbox="allow-same-origin"') == 2
+    assert "loads evil.example from the network" in text
     assert len(text) < 200_000
     assert "10 MB" in text and "executed copy" in text
     index = hostile.read(f"{SITE}/index.html")
@@ -321,7 +321,10 @@ def test_documents_are_one_file_without_what_is_hidden(ready: Project, tmp_path:
         assert "https://" not in texts[kind]
     assert texts["slides"].count('<section class="slide"') == 2
     assert texts["html"].count('id="cell-2"') == texts["slides"].count('id="cell-2"') == 1
-    assert "data:image/png;base64" in texts["html"] and "mc^2" in texts["html"]
+    assert (
+        "data:image/png;base64" in texts["html"]
+        and "<msup><mi>c</mi><mn>2</mn></msup>" in texts["html"]
+    )
     assert list((tmp_path / "markdown_files").glob("*.png"))
 
 
@@ -574,7 +577,7 @@ def test_on_a_server_the_site_does_without_the_project(
 def test_a_hundred_stages_and_twenty_runs_work(
     browser: Any, ready: Project, tmp_path: Path
 ) -> None:
-    make_project(tmp_path)
+    make_project(tmp_path, stages=100, runs=20)
     build = "import sys, nb.report as r; from pathlib import Path as P; r.build(P(sys.argv[1]))"
     ready.run("python", "-c", build, str(tmp_path))
     seen = visit(browser, tmp_path / SITE / "index.html")

@@ -27,7 +27,8 @@ HTML = {
     "socket": "<script>new WebSocket('{0}/socket'.replace('http', 'ws'))</script>",
     "events": "<script>new EventSource('{0}/events')</script>",
     "module": "<script>import('{0}/module.js')</script>",
-    "worker": "<script>new Worker(URL.createObjectURL(new Blob([\"fetch('{0}/worker')\"])))</script>",
+    "worker": "<script>const code = new Blob([\"fetch('{0}/worker')\"]);"
+    "new Worker(URL.createObjectURL(code))</script>",
     "shared code": "<script>importScripts('{0}/x')</script><script src='{0}/code.js'></script>",
     "form": "<form action='{0}/form'><input></form><script>document.forms[0].submit()</script>",
     "window": "<script>window.open('{0}/window')</script>",
@@ -37,7 +38,8 @@ HTML = {
     "refresh": "<meta http-equiv=refresh content='0;url={0}/refresh'><script>1</script>",
     "still refresh": "<style>b {{}}</style><meta http-equiv=refresh content='0;url={0}/still'>",
     "style": "<style>@import '{0}/style'; b {{ background: url({0}/background) }}</style><b>b</b>",
-    "font": "<style>@font-face {{ font-family: f; src: url({0}/font) }} b {{ font: 1em f }}</style><b>b",
+    "font": "<style>@font-face {{ font-family: f; src: url({0}/font) }}"
+    "b {{ font: 1em f }}</style><b>b",
     "preload": "<script>1</script><link rel=preload as=fetch href='{0}/pre'><link rel=prefetch"
     " href='{0}/fetch'>",
     "nested": "<script>document.body.innerHTML = `<iframe srcdoc=\"<script>fetch('{0}/nested')"

@@ -1,7 +1,7 @@
 """Export of a notebook as a single file: HTML, PDF, slides, Markdown or a script.
 
-HTML and slides are self-contained. Outputs are rendered as on the pages of the site: no script of a
-notebook runs in a document.
+HTML and slides are self-contained. Outputs are rendered as on the pages of the site, but for
+interactive figures: no script of a notebook runs in a document, which shows their picture.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from typing import Any
 
 from nb.exit_codes import ExitCode
 from nb.notebook.content import find_notebook
-from nb.project import EXECUTED, NbError, write_whole
+from nb.project import EXECUTED, SITE, NbError, write_whole
 
 from . import pages
-from .files import environment
+from .files import Files, environment
 from .outputs import Outputs
 
 DOCUMENTS = Path("reports/documents")
@@ -38,6 +38,8 @@ BROWSER_PATHS = (
     r"C:\Program Files (x86)\Microsoft\Edge\Application\msedge.exe",
 )
 PDF_SECONDS = 120
+# Of the page's own clock, which runs faster, for figures that scripts draw.
+DRAWING_MILLISECONDS = 10_000
 
 
 def find_executed(root: Path, name: str, kind: str) -> Path:
@@ -94,9 +96,9 @@ def export_document(path: Path, kind: str, target: Path, *, no_input: bool) -> b
     elif kind == "slides":
         write_whole(target, _slides(notebook, path, code))
     elif kind == "pdf":
-        _print(_document(notebook, path, code), target)
+        _print_document(notebook, path, code, target)
     else:
-        write_whole(target, _document(notebook, path, code))
+        write_whole(target, _document(notebook, path, code, Outputs("")))
     return is_complete
 
 
@@ -113,8 +115,8 @@ def _tell_of_missing_outputs(notebook: Any, path: Path) -> None:
     notebook.cells.insert(0, new_markdown_cell(note))  # type: ignore[no-untyped-call]
 
 
-def _document(notebook: Any, path: Path, code: str) -> str:
-    page = pages.render(notebook, path, Outputs(""), code=code)
+def _document(notebook: Any, path: Path, code: str, outputs: Outputs) -> str:
+    page = pages.render(notebook, path, outputs, code=code)
     template = environment().get_template("document.html.j2")
     return template.render(page=page, project=path.stem)
 
@@ -185,28 +187,36 @@ def find_browser() -> str | None:
     return next((name for name in names if name), next(paths, None))
 
 
-def _print(html: str, target: Path) -> None:
+def _print_document(notebook: Any, path: Path, code: str, target: Path) -> None:
+    """Write a PDF; interactive figures are drawn in frames, and then printed as they are."""
+    with tempfile.TemporaryDirectory(prefix="nb-pdf-") as folder:
+        files = Files(Path(folder), "document.html")
+        html = _document(notebook, path, code, Outputs("", files, "output"))
+        # Nobody scrolls to a frame on paper.
+        files.save("document.html", html.replace(' loading="lazy"', "").encode("utf-8", "replace"))
+        _print(Path(folder) / SITE / "document.html", target)
+
+
+def _print(page: Path, target: Path) -> None:
     browser = find_browser()
     if not browser:
         raise NbError(
             "a PDF needs Chromium, Chrome or Edge, and none was found; install one, or make"
             " --to html and print that from any browser."
         )
-    with tempfile.TemporaryDirectory(prefix="nb-pdf-") as folder:
-        page, made = Path(folder) / "page.html", Path(folder) / "page.pdf"
-        page.write_text(html, encoding="utf-8")
-        # Chromium refuses its sandbox to root, as in containers; scripts of notebooks do not run.
-        is_root = sys.platform != "win32" and os.geteuid() == 0
-        command = [
-            *(browser, "--headless", "--disable-gpu", *(["--no-sandbox"] if is_root else [])),
-            *(f"--user-data-dir={folder}/profile", "--no-pdf-header-footer"),
-            *(f"--print-to-pdf={made}", page.as_uri()),
-        ]
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=PDF_SECONDS)
-        except subprocess.TimeoutExpired:
-            raise NbError(f"{browser} made no PDF in {PDF_SECONDS} s; try --to html.") from None
-        if not made.is_file():
-            last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-            raise NbError(f"{browser} made no PDF: {last}")
-        write_whole(target, made.read_bytes())
+    made = page.with_suffix(".pdf")
+    # Chromium refuses its sandbox to root, as in containers; scripts of notebooks do not reach out.
+    is_root = sys.platform != "win32" and os.geteuid() == 0
+    command = [
+        *(browser, "--headless", "--disable-gpu", *(["--no-sandbox"] if is_root else [])),
+        *(f"--user-data-dir={page.parent / 'profile'}", "--no-pdf-header-footer"),
+        *(f"--virtual-time-budget={DRAWING_MILLISECONDS}", f"--print-to-pdf={made}", page.as_uri()),
+    ]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PDF_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise NbError(f"{browser} made no PDF in {PDF_SECONDS} s; try --to html.") from None
+    if not made.is_file():
+        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        raise NbError(f"{browser} made no PDF: {last}")
+    write_whole(target, made.read_bytes())

@@ -39,6 +39,7 @@ class Files:
 
     def __init__(self, root: Path, page: str) -> None:
         self.root = root
+        self.page = page
         self.folder = posixpath.dirname(page)
         self.written: list[str] = []
 
@@ -53,6 +54,14 @@ class Files:
             write_whole(target, content)
         self.written.append(path)
         return self.relative(path)
+
+    def is_current(self, key: str) -> bool:
+        """Return whether the page is there and names the key in the first line."""
+        try:
+            with (self.root / SITE / self.page).open(encoding="utf-8") as file:
+                return key in file.readline(200)
+        except (OSError, ValueError):
+            return False
 
     def save_library(self, name: str, page: str) -> str:
         """Write a JavaScript library, once per site, and return the link from a page of the site.

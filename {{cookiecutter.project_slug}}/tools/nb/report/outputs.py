@@ -131,10 +131,10 @@ class Outputs:
 
     def _saved_output(self, output: Any) -> str:
         """Return an output that an output widget holds."""
-        import nbformat
+        from nbformat import from_dict
 
         try:
-            return self.output(nbformat.from_dict(output), self._cell)  # type: ignore[no-untyped-call]
+            return self.output(from_dict(output), self._cell)  # type: ignore[no-untyped-call]
         except (AttributeError, TypeError, KeyError):
             return ""
 
@@ -305,10 +305,8 @@ class Outputs:
         links = [self.files.save_library(library, page)] if library else []
         text = interactive_page(html, title, links)
         href = self.files.save(page, text.encode("utf-8", "replace"))
-        return (
-            f"{frame_of(href, title)}"
-            f'<p class="note"><a href="{escape(href)}">Open it on a page of its own</a></p>'
-        )
+        link = f'<a href="{escape(href)}">Open it on a page of its own</a>'
+        return f'{frame_of(href, title)}<p class="note own-page">{link}</p>'
 
     def _absent(self, what: str, instead: str) -> str:
         """Return a note in place of an output: the cell, the output, and what to write instead."""

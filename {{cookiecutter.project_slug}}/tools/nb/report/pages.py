@@ -18,6 +18,7 @@ from nb.project import EXECUTED, SITE, NbError, parse_json, write_whole
 from nb.runtime import deferred_imports
 from nb.secrets.masking import Mask
 
+from .about import read_about
 from .files import NOTES, Files, environment
 from .outputs import Outputs, contents
 from .rich.markdown import Text
@@ -81,7 +82,7 @@ def stage_of(root: Path, copy: Path) -> Stage | None:
     `dvc.lock` grows with each stage of a run and is read only for templates that DVC resolves.
     """
     path = copy.relative_to(root).as_posix()
-    declared = _declared_by_copy(root, _mark(root / FILE)).get(path)
+    declared = _declared_by_copy(root, file_mark(root / FILE)).get(path)
     if declared and "${" not in repr((declared.name, *_artifacts(declared))):
         return declared
     return _by_copy(read_stages(root)).get(path)
@@ -96,7 +97,7 @@ def _by_copy(stages: Iterable[Stage]) -> dict[str, Stage]:
     return {stage.papermill.executed: stage for stage in reversed(list(stages))}
 
 
-def _mark(path: Path) -> tuple[int, ...]:
+def file_mark(path: Path) -> tuple[int, ...]:
     """Return time and size of a file; nothing if there is none."""
     try:
         status = path.stat()
@@ -114,7 +115,7 @@ def make(root: Path, copy: Path, stage: Stage | None) -> Note:
     """Write the page of an executed copy, unless the page is up to date; return the record."""
     name = name_of(root, copy)
     note_file = root / NOTES / f"{name}.json"
-    key = _key(copy, stage)
+    key = _key(root, copy, stage)
     known = read_note(note_file)
     if known and known.key == key and all((root / SITE / f).is_file() for f in known.files):
         return known
@@ -132,9 +133,14 @@ def read_note(path: Path) -> Note | None:
         return None
 
 
-def _key(copy: Path, stage: Stage | None) -> str:
-    shown = (_mark(copy), stage and (stage.name, *_artifacts(stage)), _version())
-    return hashlib.sha256(repr(shown).encode()).hexdigest()
+def _key(root: Path, copy: Path, stage: Stage | None) -> str:
+    declared = stage and (stage.name, *_artifacts(stage))
+    return key_of(file_mark(copy), declared, read_about(root))
+
+
+def key_of(*sources: Any) -> str:
+    """Return the key of a page: a hash of the sources, and of the code that renders them."""
+    return hashlib.sha256(repr((*sources, _version())).encode("utf-8", "replace")).hexdigest()
 
 
 @cache
@@ -149,6 +155,9 @@ def _write_page(root: Path, copy: Path, stage: Stage | None, name: str, key: str
     page = f"notebooks/{name}.html"
     files = Files(root, page)
 
+    about = read_about(root)
+    notebook = stage.papermill.notebook if stage else ""
+    source_page = about.host.file(notebook) if about.host and notebook else ""
     link = files.link(copy.relative_to(root).as_posix())
     outputs = Outputs(link, files, name)
     rendered, run = _rendered(copy, outputs, _source(root, stage))
@@ -159,7 +168,8 @@ def _write_page(root: Path, copy: Path, stage: Stage | None, name: str, key: str
             page=rendered,
             stage=stage,
             name=name,
-            project=root.name,
+            project=about.name,
+            source=source_page,
             home=files.relative("index.html"),
             copy=link,
             parameters=_dict(run.get("parameters")),

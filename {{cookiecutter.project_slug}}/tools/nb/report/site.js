@@ -123,6 +123,24 @@ addEventListener("message", (event) => {
     if (height > 0) frame.style.height = Math.min(height + 4, innerHeight) + "px";
   }
 });
+// On paper nothing scrolls: a wide table or formula is made smaller, or the page turned for it.
+const PORTRAIT = 670, LANDSCAPE = 1000, READABLE = 0.6; // pixels between the margins of A4
+addEventListener("beforeprint", () => {
+  for (const region of document.querySelectorAll("article .scroll, .formula")) {
+    const width = Math.max(region.scrollWidth > region.clientWidth ? region.scrollWidth : 0,
+      region.firstElementChild ? region.firstElementChild.getBoundingClientRect().width : 0);
+    if (width <= PORTRAIT) continue;
+    const turned = PORTRAIT / width < READABLE && region.matches(".scroll");
+    region.classList.toggle("turned", turned);
+    region.style.zoom = Math.min(1, (turned ? LANDSCAPE : PORTRAIT) / width);
+  }
+});
+addEventListener("afterprint", () => {
+  for (const region of document.querySelectorAll(".scroll, .formula")) {
+    region.classList.remove("turned");
+    region.style.zoom = "";
+  }
+});
 // On a server, only what goes with the site can be opened.
 if (location.protocol !== "file:") {
   for (const link of document.querySelectorAll("a.local")) link.removeAttribute("href");

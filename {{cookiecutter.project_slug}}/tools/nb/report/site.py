@@ -12,13 +12,14 @@ from typing import Any
 
 from nb.declaration.metrics import read_metrics
 from nb.declaration.reader import FILE, Plot, Stage, read_stages
-from nb.declaration.tasks import NOT_RUN
+from nb.declaration.tasks import NOT_RUN, UNCHANGED
 from nb.execution.executed_copy import INJECTED
 from nb.project import EXECUTED, INDEX, SITE, write_whole
 from nb.run import record
 from nb.run.record import RunRecord
 
 from . import pages, tables
+from .about import read_about
 from .charts import Node, graph, lines
 from .experiments import Overview, site_files, write_experiments
 from .files import NOTES, Files, environment, is_published, published, slug
@@ -87,10 +88,11 @@ def build(root: Path) -> Path:
     rows = read_rows(root, stages, runs, notes)
     kept = {file for note in notes.values() for file in note.files}
     kept |= _publish(root, stages)
+    told = [run for run in runs if not _is_idle(run)]
     experiments = write_experiments(root)
     kept |= site_files(experiments, root / SITE)
-    kept |= _write_index(root, rows, runs, notes, experiments)
-    kept |= {_write_run(root, run) for run in runs}
+    kept |= _write_index(root, rows, told, notes, experiments)
+    kept |= {_write_run(root, run) for run in told}
     _prune(root / SITE, kept)
     _prune(root / NOTES, {f"{note.name}.json" for note in notes.values()})
     return root / INDEX
@@ -133,13 +135,15 @@ def _write_index(
     stages = [row.stage for row in rows]
     metrics = read_metrics(root, stages)
     history = read_history(root, runs, [path for stage in stages for path in stage.metrics])
+    series = tables.over_time(history)
     shown = {row.note.name for row in rows if row.note}
     files = Files(root, "index.html")
     text = (
         environment()
         .get_template("index.html.j2")
         .render(
-            project=root.name,
+            about=read_about(root),
+            project=read_about(root).name,
             run=runs[-1] if runs else None,
             history=[(at, tables.counts(at.run) if at.run else []) for at in reversed(history)],
             rows=rows,
@@ -148,7 +152,8 @@ def _write_index(
             graph=_graph(rows),
             comparisons=_comparisons(rows, metrics),
             metrics=tables.metrics_tables(stages, metrics, history),
-            series=[_chart(s) for s in tables.over_time(history)],
+            series=[_chart(s) for s in series[: tables.MOST_CHARTS]],
+            changed=len(series),
             plots=[
                 p for row in rows for plot in row.stage.plots if (p := _plot(root, plot, files))
             ],
@@ -162,14 +167,29 @@ def _write_index(
     return set(files.written)
 
 
+def _is_idle(run: RunRecord) -> bool:
+    """Return whether a run found everything up to date: no news for the history."""
+    return run.exit_code == 0 and all(stage.state == UNCHANGED for stage in run.stages)
+
+
 def _write_run(root: Path, run: RunRecord) -> str:
-    """Write the page of a run and return the path in the site."""
+    """Write the page of a run, unless the page is up to date; return the path in the site."""
     files = Files(root, f"runs/{run.id}.html")
+    about = read_about(root)
+    record_mark = pages.file_mark(root / record.RUNS / f"{run.id}.json")
+    key = pages.key_of(record_mark, about)
+    if files.is_current(key):
+        return f"runs/{run.id}.html"
     text = (
         environment()
         .get_template("run.html.j2")
         .render(
-            project=root.name, run=run, counts=tables.counts(run), home=files.relative("index.html")
+            key=key,
+            about=about,
+            project=about.name,
+            run=run,
+            counts=tables.counts(run),
+            home=files.relative("index.html"),
         )
     )
     files.save(f"runs/{run.id}.html", text.encode("utf-8", "replace"))

@@ -24,6 +24,9 @@ from .stages import Row
 # Charts with more lines, and lines with more points, cannot be read.
 MOST_SERIES = 12
 MOST_POINTS = 2000
+# A browser is slow with more charts over time, and with more points in each.
+MOST_CHARTS = 120
+MOST_MOMENTS = 100
 PLOT_BYTES = 5_000_000
 
 
@@ -91,9 +94,9 @@ def metrics_tables(
     for path, numbers in now.items():
         rows = []
         for name, value in numbers.items():
-            known = [moment.metrics.get(path, {}).get(name) for moment in history]
-            earlier = [old for old in known if old is not None and not _is_same(old, value)]
-            rows.append((name, value, earlier[-1] if earlier else None))
+            known = (moment.metrics.get(path, {}).get(name) for moment in reversed(history))
+            earlier = (old for old in known if old is not None and not _is_same(old, value))
+            rows.append((name, value, next(earlier, None)))
         changed = any(before is not None for *_, before in rows)
         made.append({"path": path, "stage": makers.get(path, ""), "rows": rows, "changed": changed})
     return made
@@ -114,7 +117,8 @@ class Series:
 
 
 def over_time(history: Sequence[Moment]) -> list[Series]:
-    """Return the metrics that differ between moments of the history."""
+    """Return the metrics that differ between the newest moments of the history."""
+    history = history[-MOST_MOMENTS:]
     names = dict.fromkeys(
         (path, name)
         for moment in history

@@ -44,7 +44,8 @@ _HEAD = """\
 <meta http-equiv="Content-Security-Policy" content="{policy}">
 <title>{title}</title>
 <style>:root {{ color-scheme: {scheme}; font: 15px/1.5 system-ui, sans-serif }}
-body {{ margin: 0 }} iframe {{ border: 0; width: 100%; height: 28rem }} {style}</style>
+body {{ margin: 0 }} iframe {{ border: 0; width: 100%; height: 28rem }} {style}
+@media print {{ html {{ overflow: hidden }} }}</style>
 """
 
 

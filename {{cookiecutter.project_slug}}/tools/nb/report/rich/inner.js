@@ -26,7 +26,7 @@ addEventListener("message", (event) => {
 }, { once: true });
 addEventListener("DOMContentLoaded", () => {
   if (document.querySelector("script[type='application/json']")) tell("ready");
-  const measure = () => tell({ height: document.documentElement.scrollHeight });
+  const measure = () => tell({ height: document.body.scrollHeight });
   new ResizeObserver(measure).observe(document.body);
   measure();
 });
