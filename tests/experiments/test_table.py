@@ -60,6 +60,13 @@ def test_the_best_variant_and_the_difference_to_the_project() -> None:
     assert found.rows[2].cause == "train: ValueError"
 
 
+def test_a_parameter_of_a_stage_that_did_not_run_is_no_difference() -> None:
+    records = [variant(1, 3, 0.9, **{"features.limit": 0.5}), variant(2, 5, 0.95)]
+    assert make_table(records, {}).parameters == ["train.folds"]
+    records[0].settings = {"train.folds": 3, "features.limit": 0.5}
+    assert make_table(records, {}).parameters == ["train.folds", "features.limit"]
+
+
 def test_what_is_no_number_is_not_the_best() -> None:
     records = [variant(1, 3, float("nan")), variant(2, 5, 0.5), variant(3, 10, None)]
     assert make_table(records, {}, Best(metric="auc", is_max=True)).best == 2

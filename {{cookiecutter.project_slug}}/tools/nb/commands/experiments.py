@@ -237,7 +237,7 @@ def _print_rows(table: VariantTable, rows: Sequence[VariantRow]) -> None:
     if any(row.name for row in rows):
         before.append(["name", *(row.name for row in rows)])
     before += [
-        [short[n], *(value_text(r.parameters.get(n)) for r in rows)] for n in table.parameters
+        [short[n], *(value_text(r.parameters.get(n, "")) for r in rows)] for n in table.parameters
     ]
     metrics = [[short[name], *(metric_text(row, name) for row in rows)] for name in table.metrics]
     after = [["state", *(row.state for row in rows)]]

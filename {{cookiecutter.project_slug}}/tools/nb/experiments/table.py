@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, replace
 from itertools import accumulate
 from math import isnan, nan
@@ -84,8 +84,10 @@ def make_table(
     """
     own = flat_metrics(project)
     rows = [_row(record, own) for record in records]
-    parameters = _differing([row.parameters for row in rows])
-    metrics = _differing([row.metrics for row in rows if row.metrics])
+    asked = {name for record in records for name in record.settings}
+    parameters = _differing([row.parameters for row in rows], asked)
+    numbers = [row.metrics for row in rows if row.metrics]
+    metrics = _differing(numbers, {name for row in numbers for name in row})
     winner = judge = None
     if best:
         column = _metric(best.metric, [row.metrics for row in rows])
@@ -241,10 +243,20 @@ def _row(record: VariantRecord, project: Mapping[str, float]) -> VariantRow:
     )
 
 
-def _differing(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the names whose values are not the same in all rows, in the order they appear."""
-    names = dict.fromkeys(name for row in rows for name in row)
-    return [name for name in names if len({canonical({"x": row.get(name)}) for row in rows}) > 1]
+def _differing(rows: Sequence[Mapping[str, Any]], asked: Set[str]) -> list[str]:
+    """Return the names whose values are not the same in all rows, in the order they appear.
+
+    A variant has no value of a stage that it took over; that is a difference only for names asked.
+    """
+    values: dict[str, list[str]] = {}
+    for row in rows:
+        for name, value in row.items():
+            values.setdefault(name, []).append(canonical({"x": value}))
+    return [
+        name
+        for name, found in values.items()
+        if len(set(found)) > 1 or (name in asked and len(found) < len(rows))
+    ]
 
 
 def _rank(value: Any) -> tuple[bool, Any]:
