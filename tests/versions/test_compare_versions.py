@@ -154,7 +154,7 @@ def shown(**more: Any) -> Differences:
     return Differences(before="a", now="b", **more)
 
 
-@pytest.mark.parametrize("form", [summary.as_text, summary.as_markdown])
+@pytest.mark.parametrize("form", [summary.as_text, summary.as_markdown_summary])
 def test_a_stage_tells_its_inputs_and_results(form: Callable[[Differences], str]) -> None:
     stage = StageDifference(name="train", inputs=["code"], outputs=["t.csv"])
     other = StageDifference(name="new", only_in="b")
@@ -165,7 +165,7 @@ def test_a_stage_tells_its_inputs_and_results(form: Callable[[Differences], str]
 
 def test_markdown_stays_below_what_a_comment_holds() -> None:
     files = [FileDifference(path=f"{n}.py", words="+ x\n" * 5_000) for n in range(200)]
-    text = summary.as_markdown(shown(code=files))
+    text = summary.as_markdown_summary(shown(code=files))
     assert len(text) < 65_536
     assert "more lines" in text
     assert "More differs" in text
@@ -173,13 +173,15 @@ def test_markdown_stays_below_what_a_comment_holds() -> None:
     names = [
         Change(kind="metric", path="p" * 99, name=str(n), before=n, now=-1) for n in range(999)
     ]
-    assert len(summary.as_markdown(shown(metrics=names))) < 65_536
+    assert len(summary.as_markdown_summary(shown(metrics=names))) < 65_536
 
 
 @given(st.text(), st.text())
 def test_markdown_of_any_name_and_code_keeps_its_tables_and_fences(name: str, code: str) -> None:
     change = Change(kind="metric", path="m", name=name, before=1, now=2)
-    text = summary.as_markdown(shown(metrics=[change], code=[FileDifference(path="x", words=code)]))
+    text = summary.as_markdown_summary(
+        shown(metrics=[change], code=[FileDifference(path="x", words=code)])
+    )
     (row,) = [line for line in text.split("\n") if line.startswith("| m |")]
     assert row.replace("\\\\", "").replace("\\|", "").count("|") == 6
     assert "<script" not in row

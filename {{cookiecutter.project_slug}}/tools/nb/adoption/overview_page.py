@@ -11,7 +11,7 @@ from nb.report.files import environment, slug
 from .overview import RUNS, Overview
 
 # Beside the documents that `nb export` makes: the site holds results of stages alone.
-PAGE = Path("reports/documents/adoption.html")
+OVERVIEW_PAGE = Path("reports/documents/adoption.html")
 
 
 def write_overview_page(root: Path, overview: Overview) -> Path:
@@ -36,5 +36,5 @@ def write_overview_page(root: Path, overview: Overview) -> Path:
         graph=graph(nodes, edges),
         proposed=overview.proposed(),
     )
-    write_whole(root / PAGE, text)
-    return root / PAGE
+    write_whole(root / OVERVIEW_PAGE, text)
+    return root / OVERVIEW_PAGE

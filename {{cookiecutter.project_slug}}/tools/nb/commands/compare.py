@@ -54,7 +54,7 @@ def compare_command(
     elif kind == "html":
         text = summary.as_page(found, root.name)
     else:
-        text = summary.as_markdown(found) if kind == "markdown" else summary.as_text(found)
+        text = summary.as_markdown_summary(found) if kind == "markdown" else summary.as_text(found)
     if output is None and kind == "html" and not as_json:
         output = root / DOCUMENTS / "compare.html"
     if output is None:

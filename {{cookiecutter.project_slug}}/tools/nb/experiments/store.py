@@ -31,7 +31,7 @@ WHOLE = "copied"
 # The state of a variant whose stages are all up to date; other states are those of its stages.
 FINISHED = "done"
 # Outputs that are shown beside those of other variants.
-FIGURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".svg")
+FIGURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".svg", ".webp")
 
 
 @dataclass(kw_only=True)

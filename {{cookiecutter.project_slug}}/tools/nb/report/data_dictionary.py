@@ -17,13 +17,13 @@ from typing import Any
 
 from nb.declaration.reader import Stage, read_stages
 from nb.exit_codes import ExitCode
+from nb.experiments.store import FIGURE_SUFFIXES
 from nb.project import NbError, write_whole
 
 from . import format
 
 DESCRIBED_ROWS = 10_000
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
-FIGURE_SUFFIXES = {".png", ".svg", ".jpg", ".jpeg", ".webp", ".pdf"}
 # The words by which a page is known as one that may be written anew.
 SIGN = "Written by `nb describe`"
 DICTIONARY_HEADER = f"""\

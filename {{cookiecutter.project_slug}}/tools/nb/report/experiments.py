@@ -21,11 +21,11 @@ from nb.project import INDEX
 
 from .files import PUBLISHED_BYTES, Files, environment, slug
 
-FOLDER = "experiments"
+PLACE = "experiments"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Column:
+class TableColumn:
     """A column of the table.
 
     Attributes:
@@ -40,7 +40,7 @@ class Column:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Overview:
+class ExperimentSummary:
     """The line of the index for an experiment."""
 
     name: str
@@ -50,7 +50,7 @@ class Overview:
     when: str
 
 
-def write_experiments(root: Path) -> list[Overview]:
+def write_experiments(root: Path) -> list[ExperimentSummary]:
     """Write a page for each experiment that has variants, and return what the index shows."""
     groups: dict[str, list[VariantRecord]] = {}
     for record in store.settled(root, store.read_variants(root)):
@@ -60,7 +60,7 @@ def write_experiments(root: Path) -> list[Overview]:
     return [_write(root, name, records, stages, taken) for name, records in groups.items()]
 
 
-def site_files(overviews: Iterable[Overview], site: Path) -> set[str]:
+def site_files(overviews: Iterable[ExperimentSummary], site: Path) -> set[str]:
     """Return the files of the pages, relative to the site."""
     kept = {overview.page for overview in overviews}
     folders = [site / page.removesuffix(".html") for page in kept]
@@ -75,12 +75,12 @@ def _write(
     records: Sequence[VariantRecord],
     stages: Sequence[Stage],
     taken: set[str],
-) -> Overview:
+) -> ExperimentSummary:
     base = slug(name)[:80] or "experiment"
     # Names that differ in punctuation alone have one slug.
     numbered = (f"{base}-{number}" for number in range(2, len(taken) + 3))
-    place = f"{FOLDER}/{base if base not in taken else next(n for n in numbered if n not in taken)}"
-    taken.add(place.removeprefix(f"{FOLDER}/"))
+    place = f"{PLACE}/{base if base not in taken else next(n for n in numbered if n not in taken)}"
+    taken.add(place.removeprefix(f"{PLACE}/"))
     files = Files(root, f"{place}.html")
     table = project_table(root, records)
     states = {state: sum(r.state == state for r in records) for state in _states(records)}
@@ -103,17 +103,19 @@ def _write(
     )
     files.save(f"{place}.html", text.encode("utf-8", "replace"))
     when = max(record.ended or record.started for record in records)
-    return Overview(name=name, page=f"{place}.html", count=len(records), states=states, when=when)
+    return ExperimentSummary(
+        name=name, page=f"{place}.html", count=len(records), states=states, when=when
+    )
 
 
 def _states(records: Sequence[VariantRecord]) -> list[str]:
     return list(dict.fromkeys(record.state for record in records))
 
 
-def _columns(table: VariantTable) -> list[Column]:
+def _columns(table: VariantTable) -> list[TableColumn]:
     short = short_names([*table.parameters, *table.metrics])
-    parameters = [Column(name=n, short=short[n], is_metric=False) for n in table.parameters]
-    return parameters + [Column(name=n, short=short[n], is_metric=True) for n in table.metrics]
+    parameters = [TableColumn(name=n, short=short[n], is_metric=False) for n in table.parameters]
+    return parameters + [TableColumn(name=n, short=short[n], is_metric=True) for n in table.metrics]
 
 
 def _site(root: Path, number: int, files: Files) -> str:

@@ -21,7 +21,7 @@ from nb.run.record import RunRecord
 from . import pages, tables
 from .about import read_about
 from .charts import Node, graph, lines
-from .experiments import Overview, site_files, write_experiments
+from .experiments import ExperimentSummary, site_files, write_experiments
 from .files import NOTES, Files, environment, is_published, published, slug
 from .format import seconds
 from .history import read_history
@@ -130,7 +130,7 @@ def _write_index(
     rows: list[Row],
     runs: list[RunRecord],
     notes: dict[str, Note],
-    experiments: list[Overview],
+    experiments: list[ExperimentSummary],
 ) -> set[str]:
     stages = [row.stage for row in rows]
     metrics = read_metrics(root, stages)

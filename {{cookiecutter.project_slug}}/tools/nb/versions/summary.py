@@ -49,7 +49,7 @@ def as_text(found: Differences) -> str:
     return "\n\n".join(parts if len(parts) > 1 else [*parts, SAME])
 
 
-def as_markdown(found: Differences) -> str:
+def as_markdown_summary(found: Differences) -> str:
     """Return the differences as Markdown for a pull request, bounded in size."""
     text = "\n\n".join(_blocks(found))
     if len(text) > MOST_CHARACTERS:
