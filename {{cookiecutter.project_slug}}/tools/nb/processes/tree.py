@@ -48,10 +48,11 @@ def end_descendants(spared: Iterable[int] = ()) -> None:
 
 def _has_children() -> bool:
     """Return whether this process has a child: cheaper than to look at all processes there are."""
-    try:
-        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    except ChildProcessError:
-        return False
+    if sys.platform == "linux":
+        try:
+            os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return False
     return True
 
 

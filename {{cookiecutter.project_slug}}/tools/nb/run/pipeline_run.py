@@ -256,16 +256,11 @@ def only_run(root: Path, view: View) -> Iterator[int]:
 
 def is_locked(root: Path) -> bool:
     """Return whether a run is at work in this project."""
-    import fcntl
-
     try:
-        with (root / RUN_LOCK).open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+        with (root / RUN_LOCK).open("r+b") as file:
+            return not lock_file(file.fileno(), shared=True, wait=False)
     except FileNotFoundError:
-        pass
-    return False
+        return False
 
 
 @contextmanager
