@@ -230,7 +230,9 @@ def scale(values: list[float] | list[int], first: float, last: float) -> Callabl
 def publish(results: Results, kind: str) -> None:
     """Write the table and the picture of a kind of stages into the docs."""
     begin, end = (mark.format(kind) for mark in MARKS)
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition(begin)
+    before, found, rest = PAGE.read_text(encoding="utf-8").partition(begin)
+    if not found:
+        raise SystemExit(f"{PAGE.name} has no place for {TITLES[kind]}: write {begin} and {end}")
     _, _, after = rest.partition(end)
     drawn = PAGE.with_name(PICTURE.format(kind))
     drawn.write_text(picture(results), encoding="utf-8")

@@ -345,7 +345,7 @@ def test_status_names_the_commands_that_bring_stages_up_to_date(pipeline: Pipeli
     assert last == "left is frozen, nb run leaves it as it is: dvc unfreeze left"
 
 
-def test_a_pipeline_without_notebooks_has_no_report_and_is_settled(pipeline: Pipeline) -> None:
+def test_a_pipeline_without_notebooks_has_an_index_and_is_settled(pipeline: Pipeline) -> None:
     for name in ("notebooks/production", "src"):
         (pipeline.path / name).mkdir(parents=True, exist_ok=True)
     pipeline.write("notebooks/production/README.md", "none yet\n")
@@ -359,7 +359,9 @@ def test_a_pipeline_without_notebooks_has_no_report_and_is_settled(pipeline: Pip
     pipeline.declare(top=copy("top.txt", "in.txt"))
     pipeline.write("in.txt", "1\n")
     for arguments in ((), ("--force",), ()):
-        assert "report" not in pipeline.nb("run", *arguments)
+        output = pipeline.nb("run", *arguments)
+        assert "Report: reports/site/index.html" in output
+        assert "--force" not in output
         assert "Data and pipelines are up to date" in pipeline.run("dvc", "status")
         assert [stage["name"] for stage in pipeline.record()["stages"]] == ["top"]
 
