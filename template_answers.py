@@ -77,7 +77,8 @@ ipykernel_launcher ipython ipython_pygments_lexers ipywidgets isodate isoduratio
 iterative_telemetry itsdangerous jedi jinja2 jmespath joblib json5 jsonpointer jsonschema
 jsonschema_specifications jupyter jupyter_builder jupyter_client jupyter_core jupyter_events
 jupyter_lsp jupyter_server jupyter_server_terminals jupyterlab jupyterlab_pygments jupyterlab_server
-jupyterlab_widgets jupytext jwt kiwisolver knack kombu lark libcst markdown_it markdown_it_py
+jupyterlab_widgets jupytext jwt kiwisolver knack kombu lark latex2mathml libcst markdown_it
+markdown_it_py
 markupsafe matplotlib matplotlib_inline mdit_py_plugins mdurl mistune mpl_toolkits msal
 msal_extensions multidict multipart narwhals nb_tools nbclient nbconvert nbformat nbstripout
 nest_asyncio2 networkx nodeenv notebook_shim numpy oauthlib omegaconf opentelemetry
