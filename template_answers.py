@@ -274,11 +274,13 @@ def record(answers: Mapping[str, Any]) -> str:
     template = _address(place) if commit else _without_secrets(_last_part(place))
     here = ("_output_dir", "_repo_dir", "_checkout")
     kept = {key: value for key, value in answers.items() if key not in here}
+    kept |= {"_template": template, "_commit": commit or None}
     content = {
         "template": template,
         "commit": commit or None,
         "checkout": answers.get("_checkout"),
-        "context": {"cookiecutter": {**kept, "_template": template, "_commit": commit or None}},
+        # Sorted: the hook, which compares, gets the answers in another order.
+        "context": {"cookiecutter": dict(sorted(kept.items()))},
         "directory": (commit and _git("rev-parse", "--show-prefix").rstrip("/")) or None,
     }
     return json.dumps(content, ensure_ascii=False, indent=2)
