@@ -1,4 +1,4 @@
-"""Texts of the project with those of an adopted folder merged in: README, ignores, dependencies."""
+"""README, `.gitignore` and `pyproject.toml` with what an adopted folder adds to them."""
 
 from __future__ import annotations
 

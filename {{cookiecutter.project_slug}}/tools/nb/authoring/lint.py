@@ -1,4 +1,4 @@
-"""Repairs by ruff in the files of a promotion, so that the commit hooks accept them."""
+"""Findings of ruff in promoted and adopted code: repaired, or marked with `# noqa`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runner of the rules: chooses files and rules, and drops findings silenced by `# noqa`."""
+"""Runner of the rules: chooses files and rules, and drops findings that `# noqa` silences."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command for a new member: from a fresh clone to the report, and the next things to do."""
+"""Command `nb onboard`: wires Git, fetches results, checks health, shows the report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reader of metrics files, JSON or YAML, as numbers by dotted name."""
+"""Numbers in the metrics files of stages, JSON or YAML, by path and by dotted name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables of the index: metrics, comparison of a matrix, series over time, data of plots.
+"""Data for tables and charts of the index: metrics, a matrix, series over time, plots.
 
 Few rows, so plain Python: pandas would take longer to import than the whole index to write.
 """

@@ -1,4 +1,4 @@
-"""One stage as a task of a scheduler, on any machine that has the commit; `dvc.lock` from many.
+"""One stage as a task of an outside scheduler; the whole pipeline from the run cache.
 
 A task runs its own stage only: results of earlier stages are taken from the run cache, which
 the storage shares between machines.

@@ -1,4 +1,4 @@
-"""The runner's handle on the warm process, from which stages are forked. Linux only."""
+"""Handle of the runner on the warm process, and the choice of notebooks and libraries for it."""
 
 from __future__ import annotations
 

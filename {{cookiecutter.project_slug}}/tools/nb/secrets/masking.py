@@ -1,4 +1,4 @@
-"""Masking of secrets in the files and streams of a run: known values, and credentials by shape."""
+"""Masks for secrets: values of the environment, credentials by shape, values under telling keys."""
 
 from __future__ import annotations
 

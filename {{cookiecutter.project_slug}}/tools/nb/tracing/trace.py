@@ -242,10 +242,14 @@ def _accesses(
         for name, ways in sorted(kinds.items())
         if name in before or name in after  # a file that came and went is nobody's input or output
         # Of system calls it is known whose they are: another program made the file meanwhile.
-        for foreign in [view == STRACE and not any("write" in kinds for kinds in ways.values())]
+        for foreign in [view == STRACE and _is_only_read(ways)]
         for access in [_access(name, ways, name in before or foreign, name in changed)]
         if access.reads or access.writes
     ]
+
+
+def _is_only_read(ways: Mapping[str, list[str]]) -> bool:
+    return {kind for found in ways.values() for kind in found} == {"read"}
 
 
 def _access(name: str, ways: Mapping[str, list[str]], existed: bool, changed: bool) -> Access:
