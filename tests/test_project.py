@@ -212,7 +212,9 @@ def test_commands_work_from_any_folder_and_know_when_they_are_lost(
 
 
 def test_every_command_explains_itself(ready: Project) -> None:
-    commands = re.findall(r"^  ([\w-]+)  ", ready.run("nb", "--help").split("Commands:")[1], re.M)
+    listed = ready.run("nb", "--help").partition("Every day:")[2]
+    commands = re.findall(r"^  ([\w-]+)  ", listed, re.M)
+    assert {"run", "doctor", "update"} <= set(commands)
     assert set(re.findall(r"`nb ([\w-]+)", ready.read("README.md"))) <= set(commands)
     for command in commands:
         assert "Usage: nb" in ready.run("nb", command, "--help")
@@ -244,7 +246,8 @@ def test_a_moved_project_makes_its_environment_again(ready: Project) -> None:
 
 def test_a_run_that_has_nothing_to_show_says_how_to_get_it(project: Project) -> None:
     project.make("clean")
-    assert "`nb run --force` makes both" in project.make("run-notebooks")
+    assert "Report: reports/site/index.html" in project.make("run-notebooks")
+    assert "<code>nb run -f</code> makes all copies anew" in project.read("reports/site/index.html")
     project.run("nb", "run", "--force")
     assert project.has("reports/site/index.html")
 

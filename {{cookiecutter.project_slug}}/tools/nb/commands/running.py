@@ -91,7 +91,11 @@ def run_command(
         _print_plan(root, options, known is not None, as_json=as_json)
     elif known:
         done = record.unchanged(root, vars(options), known)
-        _print_end(done, INDEX if (root / INDEX).exists() else None, as_json=as_json)
+        if not (root / INDEX).exists():
+            from nb import report
+
+            report.build(root)
+        _print_end(done, INDEX, as_json=as_json)
     else:
         _run(root, options, as_json=as_json, verbose=verbose)
 
