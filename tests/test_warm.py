@@ -403,7 +403,7 @@ def test_libraries_that_forks_would_break_are_left_to_each_notebook(
     project = make_project(tmp_path / "project", ready, sources)
     for name, (source, _) in LIBRARIES.items():
         (tmp_path / f"{name}.py").write_text(source)
-    output = project.run("nb", "run", "--json", PYTHONPATH=str(tmp_path))
+    output = project.run("nb", "run", "--json", "--verbose", PYTHONPATH=str(tmp_path))
     for name, (_, why) in LIBRARIES.items():
         said = [line for line in output.splitlines() if f"each notebook imports {name} by" in line]
         assert len(said) == bool(why) and all(why in line for line in said)

@@ -26,8 +26,9 @@ def runner() -> Iterator[Runner]:
 
 
 def test_output_that_has_ended_does_not_keep_the_loop_awake(runner: Runner) -> None:
-    output, other = os.pipe()
-    os.set_blocking(output, False)
+    end, other = os.pipe()
+    os.set_blocking(end, False)
+    output = os.fdopen(end, "rb", buffering=0)
     task = SimpleNamespace(name="a", hidden=False)
     times = {"began": 0.0, "started": 0.0, "oom_kills": 0}
     worker = Worker(task=task, pid=1, control=-1, output=output, result=-1, **times)
@@ -39,4 +40,4 @@ def test_output_that_has_ended_does_not_keep_the_loop_awake(runner: Runner) -> N
         runner.events.wait(0)
     assert len(looks) == 2  # the line, and the end
     assert list(worker.tail) == ["line"]
-    os.close(output)
+    output.close()
