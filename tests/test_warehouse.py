@@ -54,7 +54,7 @@ def test_code_is_clean_whatever_the_package_is_called(bake: Bake, example: bool)
 def test_without_a_warehouse_nothing_is_said_of_one(bake: Bake, environment: str) -> None:
     project = bake(environment=environment)
     for name in project.files():
-        if not name.startswith("tools/"):
+        if not name.startswith(("tools/", ".cruft.json")):  # the record holds all answers
             text = f"{name} {project.read(name)}".lower()
             assert not re.search("warehouse|ibis|duckdb|spark", text), name
 

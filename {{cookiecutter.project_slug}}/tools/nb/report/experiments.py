@@ -19,6 +19,7 @@ from nb.experiments.table import (
 )
 from nb.project import INDEX
 
+from .about import read_about
 from .files import PUBLISHED_BYTES, Files, environment, slug
 
 PLACE = "experiments"
@@ -88,7 +89,8 @@ def _write(
         environment()
         .get_template("experiment.html.j2")
         .render(
-            project=root.name,
+            about=read_about(root),
+            project=read_about(root).name,
             experiment=name,
             home=files.relative("index.html") if (root / INDEX).exists() else "",
             run=max(records, key=lambda record: record.started),
