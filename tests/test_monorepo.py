@@ -56,7 +56,7 @@ def test_a_commit_checks_the_project_that_it_touches(repository: Project) -> Non
     edit(first, -1, "undefined_name")
     repository.git("add", "--all")
     said = repository.git("commit", "--message", "bad", code=1)
-    assert "undefined_name" in said and "rules for notebooks" in said
+    assert "F821 Undefined name `undefined_name`" in said
     assert outputs(second) == [True] * len(outputs(second))
     repository.git("reset", "--quiet", "--hard")
     # Partial commits have an index of their own, with a name that is relative to the top.
