@@ -259,7 +259,7 @@ def is_locked(root: Path) -> bool:
     try:
         with (root / RUN_LOCK).open("r+b") as file:
             return not lock_file(file.fileno(), shared=True, wait=False)
-    except FileNotFoundError:
+    except OSError:  # none has run yet, or the file is somebody else's
         return False
 
 
