@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -96,7 +96,7 @@ def read_any_notebook(path: Path) -> AdoptedNotebook:
     return AdoptedNotebook(content, language, tuple(notes))
 
 
-def _converted(content: Any) -> Any:
+def _converted(content: dict[str, Any]) -> dict[str, Any]:
     from nbformat import convert, from_dict, writes
 
     if content["nbformat"] != 4:
@@ -105,7 +105,7 @@ def _converted(content: Any) -> Any:
     return content
 
 
-def _language(metadata: Mapping[str, Any], cells: list[Any]) -> str:
+def _language(metadata: Mapping[str, Any], cells: Sequence[object]) -> str:
     kernel, info = metadata.get("kernelspec", {}), metadata.get("language_info", {})
     named = info.get("name") or kernel.get("language") or metadata.get("language")
     if not named:

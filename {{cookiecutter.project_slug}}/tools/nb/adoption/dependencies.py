@@ -103,7 +103,7 @@ def _poetry(content: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _pinned(name: str, version: Any) -> str:
+def _pinned(name: str, version: object) -> str:
     version = version if isinstance(version, str) else ""
     return name + version if re.match(r"[<>=!~]=?", version) else name
 

@@ -11,9 +11,12 @@ import math
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from nb.project import parse_json
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Relative: sums of the same numbers in another order differ by less.
 TOLERANCE = 1e-9
@@ -51,7 +54,7 @@ def _tables(read: str) -> Callable[[Path, Path], str]:
     return compare
 
 
-def tables_differ(old: Any, new: Any) -> str:
+def tables_differ(old: pd.DataFrame, new: pd.DataFrame) -> str:
     """Return the difference between two pandas tables; empty if they are equal."""
     if list(old.columns) != list(new.columns):
         return _columns_differ(list(old.columns), list(new.columns))
@@ -71,7 +74,7 @@ def tables_differ(old: Any, new: Any) -> str:
     return ""
 
 
-def _columns_differ(old: Sequence[Any], new: Sequence[Any]) -> str:
+def _columns_differ(old: Sequence[object], new: Sequence[object]) -> str:
     gone, added = [n for n in old if n not in new], [n for n in new if n not in old]
     parts = {"without": gone, "with the new": added}
     words = [f"{word} {_shown(names)}" for word, names in parts.items() if names]
@@ -83,7 +86,7 @@ def _json(old: Path, new: Path) -> str:
     return values_differ(*map(parse_json, texts))
 
 
-def values_differ(old: Any, new: Any, place: str = "") -> str:
+def values_differ(old: object, new: object, place: str = "") -> str:
     """Return the place where two nested values differ beyond the tolerance; empty if nowhere."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         if old.keys() != new.keys():
@@ -103,15 +106,15 @@ def values_differ(old: Any, new: Any, place: str = "") -> str:
     return next((found for p, a, b in pairs if (found := values_differ(a, b, p))), "")
 
 
-def _is_list(value: Any) -> bool:
+def _is_list(value: object) -> TypeGuard[Sequence[object]]:
     return isinstance(value, Sequence) and not isinstance(value, str | bytes)
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:59]}…"
 
@@ -172,7 +175,7 @@ def objects_differ(old: Any, new: Any) -> str:
     return found
 
 
-def _predictions(old: Any, new: Any) -> str:
+def _predictions(old: object, new: object) -> str:
     """Compare the predictions of two models for the same random rows."""
     import numpy as np
 
@@ -204,7 +207,7 @@ def _sqlite(old: Path, new: Path) -> str:
 def _duckdb(old: Path, new: Path) -> str:
     import duckdb
 
-    tables: list[Any] = []
+    tables: list[object] = []
     for path in (old, new):
         with duckdb.connect(str(path), read_only=True) as database:
             names = sorted(row[0] for row in database.sql("show tables").fetchall())

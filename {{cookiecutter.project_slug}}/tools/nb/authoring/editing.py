@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 import uuid
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from nb.git.text_view import text
 from nb.notebook.content import source_text
 from nb.notebook.file import dumped, read_cells, source_lines
 from nb.project import NbError
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 FORMAT = "py:percent"
 _HEADER = re.compile(r"^(?=# %%)", re.M)
@@ -95,7 +100,11 @@ def with_script(old: str, edited: str) -> str:
 
 
 def _merged(
-    cells: list[dict[str, Any]], cell: Any, known: dict[int, Any], *, as_list: bool
+    cells: list[dict[str, Any]],
+    cell: NotebookNode,
+    known: dict[int, NotebookNode],
+    *,
+    as_list: bool,
 ) -> dict[str, Any]:
     """Return a cell of the notebook with the edited source and metadata merged in."""
     old = cells[cell["origin"]]
@@ -110,7 +119,7 @@ def _merged(
     return merged
 
 
-def _new(cell: Any, *, as_list: bool, has_id: bool) -> dict[str, Any]:
+def _new(cell: NotebookNode, *, as_list: bool, has_id: bool) -> dict[str, Any]:
     made: dict[str, Any] = {"cell_type": cell.cell_type}
     made |= {"execution_count": None} if cell.cell_type == "code" else {}
     made |= {"id": uuid.uuid4().hex[:8]} if has_id else {}
@@ -119,14 +128,14 @@ def _new(cell: Any, *, as_list: bool, has_id: bool) -> dict[str, Any]:
     return made | {"source": source_lines(cell.source) if as_list else cell.source}
 
 
-def _parsed(jupytext: Any, content: str) -> Any:
-    return jupytext.reads(content, fmt="ipynb")
+def _parsed(jupytext: ModuleType, content: str) -> NotebookNode:
+    notebook: NotebookNode = jupytext.reads(content, fmt="ipynb")
+    return notebook
 
 
-def _jupytext() -> Any:
+def _jupytext() -> ModuleType:
     try:
-        import jupytext
+        return importlib.import_module("jupytext")
     except ImportError:
         hint = 'add { include-group = "editor" } to the group dev in pyproject.toml'
         raise NbError(f"nb edit needs jupytext; {hint}, then run: make setup") from None
-    return jupytext

@@ -75,7 +75,7 @@ def _cause(executed: Path, output: str) -> str:
     return f"the production notebook does not run as a stage: {said}"
 
 
-def _shown(executed: Path) -> list[Any]:
+def _shown(executed: Path) -> list[object]:
     """Return the cell outputs of an executed copy, without parts that change from run to run."""
     cells = json.loads(executed.read_text(encoding="utf-8"))["cells"]
     return [
@@ -83,7 +83,7 @@ def _shown(executed: Path) -> list[Any]:
     ]
 
 
-def _output(output: Mapping[str, Any]) -> Iterator[Any]:
+def _output(output: Mapping[str, Any]) -> Iterator[object]:
     if output["output_type"] == "stream":
         if output["name"] == "stdout":
             yield _ADDRESS.sub("0x", "".join(output["text"]))

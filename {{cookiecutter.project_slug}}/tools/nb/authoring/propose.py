@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from nb.notebook.code import Definition, Names, needed_names
 from nb.notebook.content import Cell, Notebook
@@ -43,7 +42,7 @@ class Proposed:
     cell: int
     lines: tuple[int, int]
     code: str
-    value: Any
+    value: object
     comment: str
 
 
@@ -78,8 +77,9 @@ def is_parameter(constant: Definition) -> bool:
     return _proposed(constant.name, constant) is not None
 
 
-def _proposed(name: str, definition: Any) -> Proposed | None:
+def _proposed(name: str, definition: Definition) -> Proposed | None:
     node = definition.node
+    assert isinstance(node, ast.Assign | ast.AnnAssign) and node.value and node.end_lineno
     try:
         value = literal(node.value)
         kind = kind_of_default(node.value, value)
@@ -100,7 +100,7 @@ def _proposed(name: str, definition: Any) -> Proposed | None:
     return Proposed(name, definition.cell, (first, node.end_lineno), code, value, comment)
 
 
-def _is_setting(value: Any) -> bool:
+def _is_setting(value: object) -> bool:
     """Whether a value is a number, a choice, a date, a path, or a short list of those."""
     if isinstance(value, str):
         return len(value) <= LONGEST_CHOICE and "\n" not in value and value.count(" ") < MOST_WORDS
@@ -151,7 +151,7 @@ def _selecting(node: ast.expr) -> Iterator[str]:
             yield from _selecting(right)
 
 
-def _holds_text(value: Any) -> bool:
+def _holds_text(value: object) -> bool:
     return isinstance(value, str) or (
         isinstance(value, list | tuple) and any(map(_holds_text, value))
     )
@@ -196,7 +196,7 @@ def proposed_cell(proposed: Iterable[Proposed]) -> str:
     return "\n".join(lines) or "# It takes no parameters."
 
 
-def config(values: Mapping[str, tuple[Any, str]], written: Callable[[Any], str]) -> str:
+def config(values: Mapping[str, tuple[object, str]], written: Callable[[object], str]) -> str:
     """Return a config file's YAML text: a comment and a value for each name."""
     return "".join(
         (f"# {comment}\n" if comment else "") + f"{written(name)}: {written(value)}\n"

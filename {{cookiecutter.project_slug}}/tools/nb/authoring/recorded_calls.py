@@ -18,9 +18,12 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nb.tracing.call_recorder import ROWS
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Columns of a table in a test, and characters of a value: people have to review the test.
 COLUMNS = 12
@@ -39,7 +42,7 @@ def _text(value: str | bytes) -> str:
     return code
 
 
-def code_of(value: Any) -> str:
+def code_of(value: object) -> str:
     """Return a Python expression for a value.
 
     Raises:
@@ -83,7 +86,7 @@ def _code(value: Any) -> str:
     raise NotPlain(kind)
 
 
-def _index(table: Any) -> str:
+def _index(table: pd.DataFrame | pd.Series) -> str:
     index = table.index.tolist()
     return "" if index == list(range(len(index))) else f", index={_code(index)}"
 
@@ -131,7 +134,7 @@ def _equality(name: str, value: Any) -> str:
     return f"assert {name} == {code}"
 
 
-def _holds(value: Any, code: str) -> bool:
+def _holds(value: object, code: str) -> bool:
     """Return whether a value equals the evaluated expression, as the test will compare."""
     try:
         return bool(value == eval(code, _aliases([code])))
@@ -195,7 +198,7 @@ def write_tests(module: str, folder: Path, origin: str) -> WrittenTests:
 
 
 def _body(
-    name: str, function: Callable[..., Any], path: Path, before: list[str] | None
+    name: str, function: Callable[..., object], path: Path, before: list[str] | None
 ) -> list[str]:
     """Return a test's lines from a call; none if there is a test with many lines already."""
     arguments, options = pickle.loads(path.read_bytes())
@@ -216,7 +219,9 @@ def _body(
     return [*given, f"result = {call}", *lines]
 
 
-def _named(signature: inspect.Signature, arguments: Any, options: Any) -> Iterator[tuple[str, Any]]:
+def _named(
+    signature: inspect.Signature, arguments: tuple[object, ...], options: dict[str, object]
+) -> Iterator[tuple[str, object]]:
     bound = signature.bind(*arguments, **options)
     for key, value in bound.arguments.items():
         if signature.parameters[key].kind in (
@@ -240,7 +245,9 @@ def _arguments(codes: dict[str, str], signature: inspect.Signature) -> str:
     return ", ".join(words)
 
 
-def _call(function: Callable[..., Any], codes: dict[str, str], signature: inspect.Signature) -> Any:
+def _call(
+    function: Callable[..., object], codes: dict[str, str], signature: inspect.Signature
+) -> object:
     """Call a function with the literal arguments of the test."""
     known = {**_aliases(codes.values()), "function": function}
     with redirect_stdout(io.StringIO()):

@@ -141,7 +141,7 @@ def _call(words: tuple[str, ...], folder: str) -> PapermillCommand | None:
     )
 
 
-def _parsed(words: Sequence[str]) -> tuple[dict[str, list[Any]], list[str]]:
+def _parsed(words: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
     """Return the values of the options by name (`parameters_file`), and the arguments.
 
     A line that papermill would refuse gives its notebooks only: the run reports the error.

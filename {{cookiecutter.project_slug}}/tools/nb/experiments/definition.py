@@ -196,7 +196,7 @@ def _axes(content: Mapping[str, Any], part: str) -> list[Axis]:
     )
 
 
-def _axis(parameter: str, written: Any) -> Axis:
+def _axis(parameter: str, written: object) -> Axis:
     _require_parameter(parameter)
     return axis_of(parameter, written)
 
@@ -206,7 +206,7 @@ def _require_parameter(parameter: str) -> None:
         raise NbError(f"{parameter}: write the parameter as stage.parameter", ExitCode.USAGE)
 
 
-def _all_axes(calls: Sequence[tuple[Callable[..., Axis], tuple[Any, ...]]]) -> list[Axis]:
+def _all_axes(calls: Sequence[tuple[Callable[..., Axis], tuple[object, ...]]]) -> list[Axis]:
     """Return all axes, or raise the problems of all of them together."""
     axes: list[Axis] = []
     problems: list[str] = []

@@ -70,7 +70,7 @@ class Axis:
     """
 
     parameter: str
-    values: list[Any] | Interval
+    values: list[object] | Interval
 
 
 def read_axis(text: str) -> Axis:
@@ -85,7 +85,7 @@ def read_axis(text: str) -> Axis:
     return axis_of(parameter.strip(), written.strip())
 
 
-def axis_of(parameter: str, written: Any) -> Axis:
+def axis_of(parameter: str, written: object) -> Axis:
     """Return the axis of a parameter.
 
     Args:
@@ -167,12 +167,12 @@ def canonical(settings: Mapping[str, Any]) -> str:
     return json.dumps(settings, sort_keys=True, default=str)
 
 
-def _draw(axis: Axis, random: Random) -> Any:
+def _draw(axis: Axis, random: Random) -> object:
     values = axis.values
     return values.draw(random) if isinstance(values, Interval) else random.choice(values)
 
 
-def _listed(axis: Axis) -> list[Any]:
+def _listed(axis: Axis) -> list[object]:
     if isinstance(axis.values, Interval):
         hint = "--sample COUNT draws from it, a step makes it a range: from:to:step"
         raise NbError(f"{axis.parameter} is an interval; {hint}", ExitCode.USAGE)
@@ -193,7 +193,7 @@ def _interval(parameter: str, log: str | None, low: str, high: str) -> Interval:
     return found
 
 
-def _range(parameter: str, written: str) -> list[Any]:
+def _range(parameter: str, written: str) -> list[object]:
     """Return the numbers of `from:to:step`, both ends included, without errors of rounding."""
     first, last, step = map(Decimal, written.split(":"))
     steps = (last - first) / step if step else Decimal(-1)
@@ -211,5 +211,5 @@ def _number(text: str) -> int | float:
     return float(text) if re.search(r"[.eE]", text) else int(text)
 
 
-def _distinct(values: list[Any]) -> list[Any]:
+def _distinct(values: list[object]) -> list[object]:
     return [each["x"] for each in distinct({"x": value} for value in values)]

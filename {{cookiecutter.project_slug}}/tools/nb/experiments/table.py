@@ -22,7 +22,7 @@ from .space import canonical
 from .store import VariantRecord
 
 _FILTER = re.compile(r"(?P<column>[^=!<>]+?)\s*(?P<operator>==|!=|<=|>=|=|<|>)\s*(?P<value>.+)")
-_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
+_COMPARE: dict[str, Callable[..., bool]] = {
     **{"=": operator.eq, "==": operator.eq, "!=": operator.ne},
     **{"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge},
 }
@@ -61,7 +61,7 @@ class VariantRow:
     metrics: Mapping[str, float]
     changes: Mapping[str, float]
 
-    def value(self, column: str) -> Any:
+    def value(self, column: str) -> object:
         """Return the value in a column; None if the variant has none."""
         own = {**self.parameters, **self.metrics}
         return own[column] if column in own else asdict(self).get(column)
@@ -259,13 +259,12 @@ def _differing(rows: Sequence[Mapping[str, Any]], asked: Set[str]) -> list[str]:
     ]
 
 
-def _rank(value: Any) -> tuple[bool, Any]:
+def _rank(value: object) -> tuple[bool, str | float]:
     """Return a key that sorts numbers among themselves, then texts."""
-    is_number = isinstance(value, int | float)
-    return (not is_number, value if is_number else str(value))
+    return (False, value) if isinstance(value, int | float) else (True, str(value))
 
 
-def _holds(value: Any, sign: str, wanted: Any) -> bool:
+def _holds(value: object, sign: str, wanted: object) -> bool:
     try:
         return value is not None and _COMPARE[sign](value, wanted)
     except TypeError:

@@ -11,7 +11,6 @@ import tempfile
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from nb.notebook.content import load_json
 from nb.project import NbError
@@ -127,7 +126,7 @@ def _in_notebook(text: str) -> list[tuple[str, str]] | None:
     return [(place, kind) for place, part in [*cells, ("metadata", rest)] for kind in _kinds(part)]
 
 
-def _kinds(node: Any) -> Iterator[str]:
+def _kinds(node: object) -> Iterator[str]:
     """Yield the kinds of the credentials in a part of a notebook: source, outputs, metadata."""
     if isinstance(node, str):
         yield from _in_text(node).values()

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     Cell = dict[str, Any]
     Key = tuple[str, ...]
     # A key, and the values that the two sides gave it.
-    Clash = tuple[Key, Any, Any]
+    Clash = tuple[Key, object, object]
 
 # Exit codes that `git-notebook` knows. Any other code means that nothing was written.
 CLEAN, CONFLICT, FAILED = 0, 3, 4
@@ -64,7 +64,7 @@ def merge(base: bytes, ours: bytes, theirs: bytes, *, name: str = "notebook") ->
         versions.insert(0, _read(b"", name))
     rest = [_without(version, _FORMAT) for version in versions]
     clashes: list[Clash] = []
-    merged = _merge_values((), clashes, *rest)
+    merged = _merge_objects((), clashes, *rest)
     cells = [_clash_cell("this notebook", "notebook", clashes)] if clashes else []
     has_conflict = bool(clashes)
     keep = bool(merged["metadata"].get("keep_output"))
@@ -81,14 +81,14 @@ def merge(base: bytes, ours: bytes, theirs: bytes, *, name: str = "notebook") ->
     return clean(json.dumps(merged).encode(), name), has_conflict
 
 
-def _read(data: bytes, name: str) -> Any:
+def _read(data: bytes, name: str) -> dict[str, Any]:
     """Parse a version and strip outputs: a commit may be older than the filter."""
     if not data:
         return {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 0}
     notebook = load(data)
     if type(notebook) is not dict or notebook.get("nbformat") != 4:
         raise RefusedError("it is not a notebook in nbformat 4")
-    stripped = load(clean(data, name))
+    stripped: dict[str, Any] = load(clean(data, name))
     stripped.setdefault("nbformat_minor", 0)
     return stripped
 
@@ -97,14 +97,16 @@ def _without(tree: dict[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
     return {key: value for key, value in tree.items() if key not in keys}
 
 
-def _is_same(first: Any, second: Any) -> bool:
+def _is_same(first: object, second: object) -> bool:
     """Tell whether two JSON values are written alike; Python takes 1 and true for equal."""
     if first is _ABSENT or second is _ABSENT:
         return first is second
     return json.dumps(first, sort_keys=True) == json.dumps(second, sort_keys=True)
 
 
-def _merge_values(key: Key, clashes: list[Clash], base: Any, ours: Any, theirs: Any) -> Any:
+def _merge_values(
+    key: Key, clashes: list[Clash], base: object, ours: object, theirs: object
+) -> object:
     """Merge JSON values: objects key by key, tags as a set, others as a whole.
 
     Where both sides changed a value, the result has ours, and the clash is noted.
@@ -115,23 +117,30 @@ def _merge_values(key: Key, clashes: list[Clash], base: Any, ours: Any, theirs: 
         return theirs
     is_whole = key in _KERNEL or (key[:1] == ("attachments",) and len(key) == 2)
     if type(ours) is dict and type(theirs) is dict and not is_whole:
-        before = base if type(base) is dict else {}
-        found = {
-            name: _merge_values(
-                (*key, name),
-                clashes,
-                *(tree.get(name, _ABSENT) for tree in (before, ours, theirs)),
-            )
-            for name in {**ours, **theirs}
-        }
-        return {name: value for name, value in found.items() if value is not _ABSENT}
+        return _merge_objects(key, clashes, base if type(base) is dict else {}, ours, theirs)
     if key == ("metadata", "tags") and type(ours) is list and type(theirs) is list:
         return _merge_tags(base if type(base) is list else [], ours, theirs)
     clashes.append((key, ours, theirs))
     return theirs if ours is _ABSENT else ours
 
 
-def _merge_tags(base: list[Any], ours: list[Any], theirs: list[Any]) -> list[Any]:
+def _merge_objects(
+    key: Key,
+    clashes: list[Clash],
+    base: dict[str, Any],
+    ours: dict[str, Any],
+    theirs: dict[str, Any],
+) -> dict[str, Any]:
+    found = {
+        name: _merge_values(
+            (*key, name), clashes, *(tree.get(name, _ABSENT) for tree in (base, ours, theirs))
+        )
+        for name in {**ours, **theirs}
+    }
+    return {name: value for name, value in found.items() if value is not _ABSENT}
+
+
+def _merge_tags(base: list[object], ours: list[object], theirs: list[object]) -> list[object]:
     """Tags that a side added, and those that no side removed."""
     kept = [tag for tag in ours if tag in theirs or tag not in base]
     return kept + [tag for tag in theirs if tag not in ours and tag not in base]
@@ -153,7 +162,7 @@ def _merge_cell(
     for version in versions:
         version.setdefault("attachments", {})
     clashes: list[Clash] = []
-    merged: Cell = _merge_values((), clashes, *versions)
+    merged = _merge_objects((), clashes, *versions)
     ids = [cell.get("id", _ABSENT) for cell in (before, ours, theirs)]
     name = _merge_values((), [], *ids)  # no clash: an id is nobody's work
     if name is not _ABSENT:
@@ -235,7 +244,7 @@ def _clash_cell(where: str, name: str, clashes: list[Clash]) -> Cell:
     return {**cell, "source": "\n\n".join(parts)}
 
 
-def _shown(key: Key, value: Any, name: str, attachments: dict[str, Any]) -> str:
+def _shown(key: Key, value: object, name: str, attachments: dict[str, Any]) -> str:
     """Markdown for a value: JSON, indented so that no line looks like a mark; pictures as such."""
     if value is _ABSENT:
         return "\n(none)\n"

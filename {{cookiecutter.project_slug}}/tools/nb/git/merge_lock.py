@@ -38,7 +38,7 @@ def merge_locks(base: str, ours: str, theirs: str) -> str:
     return text.getvalue()
 
 
-def _choose(base: Any, ours: Any, theirs: Any) -> Any:
+def _choose(base: object, ours: object, theirs: object) -> object:
     return theirs if ours == base else ours
 
 
@@ -48,8 +48,9 @@ def _yaml() -> YAML:
     return yaml
 
 
-def _read(text: str) -> Any:
-    return _yaml().load(text) or {}
+def _read(text: str) -> dict[str, Any]:
+    content: dict[str, Any] | None = _yaml().load(text)
+    return content or {}
 
 
 def marked(root: Path) -> list[str]:

@@ -243,7 +243,7 @@ def _with_moved_outputs(target: Path, copy: Path) -> bytes | None:
     return f"{text}\n".encode() if moved else None
 
 
-def _code_cells(notebook: Any) -> list[dict[str, Any]]:
+def _code_cells(notebook: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the code cells of a notebook's JSON.
 
     Raises:

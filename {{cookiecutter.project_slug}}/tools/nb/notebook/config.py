@@ -36,7 +36,7 @@ def read_config(path: Path) -> dict[str, Any]:
     return content
 
 
-def set_value(path: Path, name: str, value: Any) -> bool:
+def set_value(path: Path, name: str, value: object) -> bool:
     """Give a parameter another value in a file of `config/`; all else stays byte for byte.
 
     Returns:
@@ -54,7 +54,7 @@ def set_value(path: Path, name: str, value: Any) -> bool:
     return True
 
 
-def replaced(text: str, name: str, value: Any) -> str:
+def replaced(text: str, name: str, value: object) -> str:
     """Return the text of a config file with another value of a parameter.
 
     Comments, blanks and the spelling of other values stay. Where that is not possible, in a file
@@ -90,5 +90,5 @@ def _without_trail(text: str) -> str:
     return "\n".join(lines)
 
 
-def _same(first: Any, second: Any) -> bool:
+def _same(first: object, second: object) -> bool:
     return json.dumps(first, default=str) == json.dumps(second, default=str)

@@ -90,8 +90,8 @@ def load_json(path: Path, text: str) -> Any:
         ValueError: if the text is not JSON.
         NbError: if the JSON is nested too deeply: a visitor would end in a `RecursionError`.
     """
-    content: Any = None
-    level: list[Any] = []
+    content = None
+    level: list[dict[str, Any] | list[Any]] = []
     with suppress(RecursionError):
         content = json.loads(text)
         level = [[content]]
@@ -103,7 +103,7 @@ def load_json(path: Path, text: str) -> Any:
     raise NbError(f"{path} is nested more than {DEEPEST} levels deep.")
 
 
-def parse_notebook(path: Path, content: Any) -> Notebook:
+def parse_notebook(path: Path, content: dict[str, Any]) -> Notebook:
     """Return kernel and code cells of a notebook's JSON.
 
     Args:

@@ -69,13 +69,13 @@ class Parameter:
     name: str
     kind: Kind
     annotation: str
-    default: Any
+    default: object
     source: str
     help: str
     secret: str | None = None
 
     @property
-    def choices(self) -> tuple[Any, ...]:
+    def choices(self) -> tuple[object, ...]:
         """Allowed values, if the type lists them."""
         return next((k.choices for k in (self.kind, *self.kind.inner) if k.choices), ())
 
@@ -159,7 +159,7 @@ def _assignment(statement: ast.stmt) -> tuple[str, ast.expr | None, ast.expr]:
     raise ValueError("this does not give a value to one name; move it to another cell")
 
 
-def _kind_of_default(name: str, value: ast.expr, default: Any) -> Kind:
+def _kind_of_default(name: str, value: ast.expr, default: object) -> Kind:
     if default is REQUIRED:
         raise ValueError(f"{name} has to be given, but of which type? Write {name}: int = ...")
     try:
@@ -168,7 +168,7 @@ def _kind_of_default(name: str, value: ast.expr, default: Any) -> Kind:
         raise ValueError(f"{name}: {error}") from None
 
 
-def _environment(name: str, value: ast.expr) -> tuple[str | None, Any]:
+def _environment(name: str, value: ast.expr) -> tuple[str | None, object]:
     """Return the environment variable that a default is read from, if any, and the default."""
     match value:
         case ast.Constant(value=default) if default is REQUIRED:
@@ -193,7 +193,7 @@ def _require_text(name: str, kind: Kind) -> None:
         raise ValueError(f"{name} comes from the environment, which holds text: annotate it as str")
 
 
-def _require_fit(name: str, kind: Kind, default: Any) -> None:
+def _require_fit(name: str, kind: Kind, default: object) -> None:
     """Raise if a default does not fit the annotation."""
     try:
         fitting = coerce(kind, default)

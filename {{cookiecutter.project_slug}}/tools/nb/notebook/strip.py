@@ -88,7 +88,7 @@ def kernel_name(name: str) -> str:
     return "python3" if name.startswith(OFFERED) else name
 
 
-def settle(notebook: Any) -> None:
+def settle(notebook: object) -> None:
     """Make the kernel's names and absent cell ids stable, in place, which nbstripout does not.
 
     A project's kernel that other servers have under another name is python3 here.
@@ -183,16 +183,27 @@ def _require(condition: bool, otherwise: str) -> None:
         raise RefusedError(otherwise)
 
 
+def _object(value: object, otherwise: str) -> dict[str, Any]:
+    if type(value) is not dict:
+        raise RefusedError(otherwise)
+    return value
+
+
+def _list(value: object, otherwise: str) -> list[Any]:
+    if type(value) is not list:
+        raise RefusedError(otherwise)
+    return value
+
+
 def _strip_notebook(
-    notebook: Any, notebook_keys: list[str], cell_keys: list[str], keep_id: bool
+    content: object, notebook_keys: list[str], cell_keys: list[str], keep_id: bool
 ) -> None:
-    _require(type(notebook) is dict, "it is no JSON object")
+    notebook = _object(content, "it is no JSON object")
     version, minor = notebook.get("nbformat"), notebook.get("nbformat_minor", 0)
-    metadata, cells = notebook.get("metadata"), notebook.get("cells")
     _require(type(version) is int and version == 4, "it is not in nbformat 4")
     _require(type(minor) is int, "its minor version is no integer")
-    _require(type(metadata) is dict, "it has no metadata")
-    _require(type(cells) is list, "it has no list of cells")
+    metadata = _object(notebook.get("metadata"), "it has no metadata")
+    cells = _list(notebook.get("cells"), "it has no list of cells")
     for key in ("orig_nbformat", "orig_nbformat_minor", "signature"):
         metadata.pop(key, None)
     keep_outputs = bool(metadata.get("keep_output"))
@@ -206,12 +217,12 @@ def _strip_notebook(
     _strip_ids(cells, minor >= 5, keep_id)
 
 
-def _strip_cell(cell: Any, keys: list[str], keep_by_default: bool) -> None:
-    _require(type(cell) is dict, "it is no JSON object")
+def _strip_cell(content: object, keys: list[str], keep_by_default: bool) -> None:
+    cell = _object(content, "it is no JSON object")
     _require(cell.keys() <= _CELL_FIELDS, "it has unknown fields")
-    kind, metadata = cell.get("cell_type"), cell.get("metadata")
+    kind = cell.get("cell_type")
     _require(kind in ("code", "markdown", "raw"), "it has an unknown type")
-    _require(type(metadata) is dict, "it has no metadata")
+    metadata = _object(cell.get("metadata"), "it has no metadata")
     if kind == "code":
         _strip_outputs(cell, keeps_output(metadata, keep_by_default))
     else:
@@ -222,8 +233,8 @@ def _strip_cell(cell: Any, keys: list[str], keep_by_default: bool) -> None:
     if "source" in cell:
         cell["source"] = _joined(cell["source"]).splitlines(True)
     if "attachments" in cell:
-        _require(type(cell["attachments"]) is dict, "its attachments are no JSON object")
-        for bundle in cell["attachments"].values():
+        attachments = _object(cell["attachments"], "its attachments are no JSON object")
+        for bundle in attachments.values():
             _split_bundle(bundle)
     if metadata:
         metadata.pop("trusted", None)
@@ -266,20 +277,17 @@ def keeps_output(metadata: dict[str, Any], default: bool) -> bool:
 
 
 def _strip_outputs(cell: dict[str, Any], keep: bool) -> None:
-    outputs = cell.get("outputs")
-    _require(type(outputs) is list, "it has no list of outputs")
-    for output in outputs or ():
+    for output in _list(cell.get("outputs"), "it has no list of outputs"):
         _normalise_output(output, keep)
     if not keep:
         cell["outputs"] = []
 
 
-def _normalise_output(output: Any, keep: bool) -> None:
-    _require(type(output) is dict, "an output is no JSON object")
+def _normalise_output(content: object, keep: bool) -> None:
+    output = _object(content, "an output is no JSON object")
     kind = output.get("output_type")
     if kind in _BUNDLE_OUTPUTS:
-        data = output.get("data", {})
-        _require(type(data) is dict, "an output's data is no JSON object")
+        data = _object(output.get("data", {}), "an output's data is no JSON object")
         if keep:
             _split_bundle(data)
     else:
@@ -292,9 +300,9 @@ def _normalise_output(output: Any, keep: bool) -> None:
         output["execution_count"] = None
 
 
-def _split_bundle(bundle: Any) -> None:
+def _split_bundle(content: object) -> None:
     """Write each text of a MIME bundle as nbformat does: as lines, other text in one piece."""
-    _require(type(bundle) is dict, "a MIME bundle is no JSON object")
+    bundle = _object(content, "a MIME bundle is no JSON object")
     for mime, value in bundle.items():
         is_json = mime.startswith("application/") and mime.endswith("+json")
         is_list = type(value) is list and mime != "application/json" and not is_json
@@ -305,14 +313,14 @@ def _split_bundle(bundle: Any) -> None:
         bundle[mime] = value
 
 
-def _joined(text: Any) -> str:
+def _joined(text: object) -> str:
     if type(text) is list and all(type(line) is str for line in text):
         return "".join(text)
     _require(type(text) is str, "a text is neither a string nor a list of strings")
     return str(text)
 
 
-def _pop(tree: Any, key: str) -> None:
+def _pop(tree: object, key: str) -> None:
     """Delete a key like ``a.b``: the literal name at any level wins, as in nbstripout."""
     while type(tree) is dict:
         if key in tree:

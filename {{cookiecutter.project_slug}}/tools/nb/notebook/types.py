@@ -43,7 +43,7 @@ class Kind:
     name: str
     text: str
     inner: tuple[Kind, ...] = ()
-    choices: tuple[Any, ...] = ()
+    choices: tuple[object, ...] = ()
     repeated: bool = False
 
     @property
@@ -70,13 +70,13 @@ class Mismatch(ValueError):
         hint: a remedy, if one is known.
     """
 
-    def __init__(self, place: str, given: Any, expected: str, hint: str = "") -> None:
+    def __init__(self, place: str, given: object, expected: str, hint: str = "") -> None:
         hint = f"; {hint}" if hint else ""
         super().__init__(f"given {shown_type(given)}, expected {expected}{hint}")
         self.place = place
 
 
-def shown_type(value: Any) -> str:
+def shown_type(value: object) -> str:
     """Write a value as YAML does, on one line and not too long."""
     bare = isinstance(value, date)
     text = str(value) if bare else json.dumps(value, ensure_ascii=False, default=str)
@@ -126,7 +126,7 @@ def _generic(name: str, text: str, parts: list[ast.expr]) -> Kind:
     raise ValueError(f"the type {text} is not understood; known are {UNDERSTOOD}")
 
 
-def kind_of_default(node: ast.expr, value: Any) -> Kind:
+def kind_of_default(node: ast.expr, value: object) -> Kind:
     """Return the type of a default that has no annotation.
 
     Raises:
@@ -139,7 +139,7 @@ def kind_of_default(node: ast.expr, value: Any) -> Kind:
     return Kind(type(value).__name__, type(value).__name__)
 
 
-def literal(node: ast.expr) -> Any:
+def literal(node: ast.expr) -> object:
     """Return the value of a literal: any value of YAML, a tuple, a path, a date.
 
     Raises:
@@ -165,7 +165,7 @@ def literal(node: ast.expr) -> Any:
 
 
 # Functions that a default may call, because the result is as plain as a literal.
-_CONSTRUCTORS: dict[str, Callable[..., Any]] = {
+_CONSTRUCTORS: dict[str, Callable[..., object]] = {
     "Path": Path,
     "date": date,
     "datetime": datetime,
@@ -173,7 +173,7 @@ _CONSTRUCTORS: dict[str, Callable[..., Any]] = {
 }
 
 
-def coerce(kind: Kind, value: Any, place: str = "") -> Any:
+def coerce(kind: Kind, value: object, place: str = "") -> object:
     """Return a value as its type has it: 1 as 1.0 for a float, text as a Path, a list as a tuple.
 
     Args:
@@ -187,11 +187,11 @@ def coerce(kind: Kind, value: Any, place: str = "") -> Any:
     return _COERCIONS[kind.name](kind, value, place)
 
 
-def _mismatch(kind: Kind, value: Any, place: str) -> Mismatch:
+def _mismatch(kind: Kind, value: object, place: str) -> Mismatch:
     return Mismatch(place, value, kind.expected, _hint(kind.name, value))
 
 
-def _hint(name: str, value: Any) -> str:
+def _hint(name: str, value: object) -> str:
     if name == "str" and isinstance(value, bool | int | float | date):
         return "quote it in YAML; on papermill's command line pass it with -r instead of -p"
     if name == "bool" and isinstance(value, str) and value.lower() in ("true", "false"):
@@ -203,15 +203,15 @@ def _hint(name: str, value: Any) -> str:
     return ""
 
 
-def _exactly(kind: Kind, value: Any, place: str) -> Any:
+def _exactly(kind: Kind, value: object, place: str) -> object:
     if type(value).__name__ != kind.name:
         raise _mismatch(kind, value, place)
     return value
 
 
-def _float(kind: Kind, value: Any, place: str) -> float:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if number or (isinstance(value, str) and EXPONENT.fullmatch(value)):
+def _float(kind: Kind, value: object, place: str) -> float:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if isinstance(value, int | float | str) and (is_number or EXPONENT.fullmatch(str(value))):
         try:
             return float(value)
         except OverflowError:
@@ -219,13 +219,13 @@ def _float(kind: Kind, value: Any, place: str) -> float:
     raise _mismatch(kind, value, place)
 
 
-def _path(kind: Kind, value: Any, place: str) -> Path:
+def _path(kind: Kind, value: object, place: str) -> Path:
     if isinstance(value, str | Path) and str(value):
         return Path(value)
     raise _mismatch(kind, value, place)
 
 
-def _date(kind: Kind, value: Any, place: str) -> date:
+def _date(kind: Kind, value: object, place: str) -> date:
     if isinstance(value, date) and not isinstance(value, datetime):
         return value
     if isinstance(value, str) and DATE.fullmatch(value):
@@ -236,7 +236,7 @@ def _date(kind: Kind, value: Any, place: str) -> date:
     raise _mismatch(kind, value, place)
 
 
-def _datetime(kind: Kind, value: Any, place: str) -> datetime:
+def _datetime(kind: Kind, value: object, place: str) -> datetime:
     if isinstance(value, datetime):
         return value
     if isinstance(value, str) and DATETIME.fullmatch(value):
@@ -247,14 +247,14 @@ def _datetime(kind: Kind, value: Any, place: str) -> datetime:
     raise _mismatch(kind, value, place)
 
 
-def _literal(kind: Kind, value: Any, place: str) -> Any:
+def _literal(kind: Kind, value: object, place: str) -> object:
     # By type, too: True equals 1.
     if not any(type(value) is type(choice) and value == choice for choice in kind.choices):
         raise _mismatch(kind, value, place)
     return value
 
 
-def _optional(kind: Kind, value: Any, place: str) -> Any:
+def _optional(kind: Kind, value: object, place: str) -> object:
     if value is None:
         return None
     try:
@@ -263,18 +263,18 @@ def _optional(kind: Kind, value: Any, place: str) -> Any:
         raise (error if error.place != place else _mismatch_or_null(kind, value, place)) from None
 
 
-def _mismatch_or_null(kind: Kind, value: Any, place: str) -> Mismatch:
+def _mismatch_or_null(kind: Kind, value: object, place: str) -> Mismatch:
     return Mismatch(place, value, kind.expected, _hint(kind.inner[0].name, value))
 
 
-def _list(kind: Kind, value: Any, place: str) -> list[Any]:
+def _list(kind: Kind, value: object, place: str) -> list[object]:
     if not isinstance(value, list):
         raise _mismatch(kind, value, place)
     inner = kind.inner[0] if kind.inner else ANY
     return [coerce(inner, each, f"{place}[{i}]") for i, each in enumerate(value)]
 
 
-def _dict(kind: Kind, value: Any, place: str) -> dict[Any, Any]:
+def _dict(kind: Kind, value: object, place: str) -> dict[Any, Any]:
     if not isinstance(value, dict):
         raise _mismatch(kind, value, place)
     inner = kind.inner[0] if kind.inner else ANY
@@ -284,7 +284,7 @@ def _dict(kind: Kind, value: Any, place: str) -> dict[Any, Any]:
     return {key: coerce(inner, each, f"{place}[{shown_type(key)}]") for key, each in value.items()}
 
 
-def _tuple(kind: Kind, value: Any, place: str) -> tuple[Any, ...]:
+def _tuple(kind: Kind, value: object, place: str) -> tuple[object, ...]:
     if not isinstance(value, list | tuple):
         raise _mismatch(kind, value, place)
     kinds = kind.inner or (ANY,)
@@ -296,7 +296,7 @@ def _tuple(kind: Kind, value: Any, place: str) -> tuple[Any, ...]:
     return tuple(coerce(inner, each, f"{place}[{i}]") for i, (inner, each) in pairs)
 
 
-def _any(kind: Kind, value: Any, place: str) -> Any:
+def _any(kind: Kind, value: object, place: str) -> object:
     if isinstance(value, list):
         return _list(kind, value, place)
     if isinstance(value, dict):
@@ -306,7 +306,7 @@ def _any(kind: Kind, value: Any, place: str) -> Any:
     raise _mismatch(kind, value, place)
 
 
-_COERCIONS: dict[str, Callable[[Kind, Any, str], Any]] = {
+_COERCIONS: dict[str, Callable[[Kind, object, str], object]] = {
     "int": _exactly,
     "bool": _exactly,
     "str": _exactly,
@@ -323,7 +323,7 @@ _COERCIONS: dict[str, Callable[[Kind, Any, str], Any]] = {
 }
 
 
-def python_code(kind: Kind, value: Any) -> str:
+def python_code(kind: Kind, value: object) -> str:
     """Write a value that fits its type as Python.
 
     Paths and dates are made by the name that the annotation uses, `dt.date.fromisoformat(…)` for
@@ -351,7 +351,7 @@ def _inmost(kind: Kind) -> str:
     return kind.inner[0].text if kind.name == "optional" else kind.text
 
 
-def _codes(kind: Kind, values: list[Any] | tuple[Any, ...]) -> list[str]:
+def _codes(kind: Kind, values: list[object] | tuple[object, ...]) -> list[str]:
     """Write the values that a list, dict or tuple holds."""
     if kind.name == "optional":
         return _codes(kind.inner[0], values)

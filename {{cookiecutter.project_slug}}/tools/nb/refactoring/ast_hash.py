@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from hashlib import sha256
-from typing import Any, TypeGuard
+from typing import TypeGuard
 
 from nb.notebook.code import Definition, Function, Names, imports_of
 
@@ -169,7 +169,7 @@ class _Writer:
         self.imported: dict[str, str] = {}
         self.fixed: set[str] = set()  # the members of a class: others use them by their names
 
-    def write(self, node: Any) -> None:
+    def write(self, node: object) -> None:
         if isinstance(node, ast.AST):
             self._write_tree(node)
         elif isinstance(node, list):
@@ -191,11 +191,11 @@ class _Writer:
         self.tokens.append(kind.__name__)
         named = BINDING.get(kind, "")
         for key in _with_effect(kind._fields):
-            value: Any = getattr(node, key, None)
+            value = getattr(node, key, None)
             if key == named and value is not None:
                 self._name(value)
             elif kind in (ast.Global, ast.Nonlocal):
-                for name in value:
+                for name in value or ():
                     self._name(name)
             else:
                 self.write(value)
@@ -225,7 +225,7 @@ class _Writer:
             self.tokens.append(f"variable {name}")
 
 
-def is_docstring(node: Any) -> TypeGuard[ast.Expr]:
+def is_docstring(node: object) -> TypeGuard[ast.Expr]:
     """Whether a node is a docstring: a statement that is only a string constant."""
     if not isinstance(node, ast.Expr) or not isinstance(node.value, ast.Constant):
         return False

@@ -9,13 +9,15 @@ import ast
 import re
 from collections.abc import Sequence
 from itertools import takewhile
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nb.notebook.code import Definition, Import, quoted_names
 from nb.notebook.magics import Masked, mask
 
 if TYPE_CHECKING:
     import libcst as cst
+
+    Line = cst.SimpleStatementLine | cst.BaseCompoundStatement | cst.EmptyLine
 
 IDENTIFIER = re.compile(r"[^\W\d]\w*")
 
@@ -27,22 +29,22 @@ def source_of(definition: Definition) -> str:
     return definition.masked.unmask(_code(tree, lines[start:end])).strip("\n") + "\n"
 
 
-def _parsed(masked: Masked) -> tuple[cst.Module, list[Any]]:
+def _parsed(masked: Masked) -> tuple[cst.Module, list[Line]]:
     """Return a source's libcst tree, and a flat list of the statements and comment lines."""
     import libcst as cst
 
     tree = cst.parse_module(masked.text)
-    lines: list[Any] = list(tree.header)
+    lines: list[Line] = list(tree.header)
     for statement in tree.body:
         lines += [*statement.leading_lines, statement.with_changes(leading_lines=())]
     return tree, [*lines, *tree.footer]
 
 
-def _code(tree: cst.Module, lines: Sequence[Any]) -> str:
+def _code(tree: cst.Module, lines: Sequence[Line]) -> str:
     """Return the code of lines and statements."""
     import libcst as cst
 
-    body: list[Any] = []
+    body: list[Line] = []
     above: list[cst.EmptyLine] = []
     for line in lines:
         if isinstance(line, cst.EmptyLine):
@@ -53,7 +55,7 @@ def _code(tree: cst.Module, lines: Sequence[Any]) -> str:
     return tree.with_changes(header=(), body=body, footer=above).code
 
 
-def _span(lines: Sequence[Any], name: str) -> tuple[int, int]:
+def _span(lines: Sequence[Line], name: str) -> tuple[int, int]:
     """Return the range of a definition's lines, comments right above included."""
     end = next(number for number, line in enumerate(lines) if _defines(line, name))
     start = end
@@ -64,7 +66,7 @@ def _span(lines: Sequence[Any], name: str) -> tuple[int, int]:
     return start, end + 1
 
 
-def _defines(line: Any, name: str) -> bool:
+def _defines(line: Line, name: str) -> bool:
     import libcst as cst
 
     if isinstance(line, cst.FunctionDef | cst.ClassDef):
@@ -121,14 +123,11 @@ class CellTree:
 
     def drop_imports(self, unneeded: set[str]) -> None:
         """Remove the imports of unneeded names."""
-        for number, line in enumerate(self.lines):
-            kept = _without(line, unneeded) if unneeded else line
-            if kept is not line:
-                self.is_changed = True
-                self.lines[number] = kept
-        before = self.lines[: self.place or 0]
-        self.place = None if self.place is None else self.place - before.count(None)
-        self.lines = [line for line in self.lines if line is not None]
+        kept = [_without(line, unneeded) for line in self.lines]
+        self.is_changed |= any(new is not old for new, old in zip(kept, self.lines, strict=True))
+        if self.place is not None:
+            self.place -= kept[: self.place].count(None)
+        self.lines = [line for line in kept if line is not None]
 
     def add_imports(self, imports: Sequence[Import]) -> None:
         """Write imports in place of the first definition, or below the first imports."""
@@ -161,17 +160,19 @@ def _import_lines(imports: Sequence[Import]) -> list[str]:
     return lines + [f"from {module} import {name} as {alias}" for name, alias in aliased]
 
 
-def _is_blank(line: Any) -> bool:
-    return not _is_statement(line) and line.comment is None
+def _is_blank(line: Line) -> bool:
+    import libcst as cst
+
+    return isinstance(line, cst.EmptyLine) and line.comment is None
 
 
-def _is_statement(line: Any) -> bool:
+def _is_statement(line: Line) -> bool:
     import libcst as cst
 
     return not isinstance(line, cst.EmptyLine)
 
 
-def _is_head(line: Any) -> bool:
+def _is_head(line: Line) -> bool:
     """Whether a statement may stand above imports: another import, a magic, a docstring."""
     import libcst as cst
 
@@ -182,7 +183,7 @@ def _is_head(line: Any) -> bool:
     return is_text or isinstance(first, cst.Import | cst.ImportFrom | cst.Pass)
 
 
-def _without(line: Any, unneeded: set[str]) -> Any:
+def _without(line: Line, unneeded: set[str]) -> Line | None:
     """Return an import line without unneeded names; None if nothing is left."""
     import libcst as cst
 

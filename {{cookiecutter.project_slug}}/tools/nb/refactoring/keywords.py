@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nb.notebook.file import CellFile, parse_cells
 from nb.notebook.magics import mask
@@ -28,8 +28,6 @@ def rename_keywords(file: CellFile, name: str, renamed: Mapping[str, str], where
     Raises:
         NbError: if the function is handed on, or called in a way that hides the names.
     """
-    import libcst as cst
-
     sources: dict[int, str | None] = {}
     for cell in file.cells:
         masked = mask(cell.source)
@@ -37,11 +35,10 @@ def rename_keywords(file: CellFile, name: str, renamed: Mapping[str, str], where
         if not masked or name in words:
             hidden = name in words
         else:
-            calls = _calls(name, renamed)
-            tree = cst.parse_module(masked.text)
-            sources[cell.number] = masked.unmask(tree.visit(calls).code)
+            code, count, hidden = _renamed(masked.text, name, renamed)
+            sources[cell.number] = masked.unmask(code)
             uses = [n for n in ast.walk(masked.tree) if isinstance(n, ast.Name) and n.id == name]
-            hidden = calls.hidden or len(uses) != calls.count
+            hidden = hidden or len(uses) != count
         if hidden:
             reason = (
                 f"its parameters are called otherwise, and code cell {cell.number} may name them"
@@ -50,8 +47,12 @@ def rename_keywords(file: CellFile, name: str, renamed: Mapping[str, str], where
     return parse_cells(file.path, file.edited(sources))
 
 
-def _calls(name: str, renamed: Mapping[str, str]) -> Any:
-    """Return a libcst transformer that renames keywords in a function's calls and counts these."""
+def _renamed(source: str, name: str, renamed: Mapping[str, str]) -> tuple[str, int, bool]:
+    """Return a source with keywords renamed in the calls of a function.
+
+    Returns:
+        The source, the number of calls, and whether any call takes keywords from a dict (`**`).
+    """
     import libcst as cst
 
     class Calls(cst.CSTTransformer):
@@ -64,10 +65,11 @@ def _calls(name: str, renamed: Mapping[str, str]) -> Any:
                 return updated_node
             self.count += 1
             self.hidden |= any(one.star == "**" for one in updated_node.args)
-            return updated_node.with_changes(args=[_renamed(one) for one in updated_node.args])
+            return updated_node.with_changes(args=[with_new_name(one) for one in updated_node.args])
 
-    def _renamed(argument: cst.Arg) -> cst.Arg:
+    def with_new_name(argument: cst.Arg) -> cst.Arg:
         new = renamed.get(argument.keyword.value) if argument.keyword else None
         return argument.with_changes(keyword=cst.Name(new)) if new else argument
 
-    return Calls()
+    calls = Calls()
+    return cst.parse_module(source).visit(calls).code, calls.count, calls.hidden

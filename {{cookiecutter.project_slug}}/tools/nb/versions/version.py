@@ -16,7 +16,7 @@ from nb.exit_codes import ExitCode
 from nb.experiments import store
 from nb.git.wiring import git
 from nb.project import NbError
-from nb.run.record import RUNS, read_record
+from nb.run.record import RUNS, RunRecord, read_record
 from nb.surroundings import find_repository
 
 WORK_TREE = "."
@@ -87,7 +87,7 @@ def _of_folder(name: str, title: str, folder: Path, *, is_complete: bool = False
     )
 
 
-def _record(root: Path, name: str) -> Any:
+def _record(root: Path, name: str) -> RunRecord | None:
     """Return the record of a run; None if there is none of that id."""
     if name != Path(name).name:
         return None
