@@ -17,7 +17,7 @@ from nb.authoring.editing import readable
 from nb.check.runner import check_paths, read_document
 from nb.cli import main
 from nb.declaration import reader
-from nb.notebook import content, fingerprints
+from nb.notebook import content, fingerprints, modules
 from nb.notebook.config import read_config
 from nb.notebook.file import read_cells
 from nb.notebook.magics import mask
@@ -60,8 +60,8 @@ def test_each_reader_says_which_file_is_no_notebook(tmp_path: Path, text: str) -
 def test_a_strange_notebook_is_read(tmp_path: Path, text: str) -> None:
     path = saved(tmp_path, text)
     read = content.read_notebook(path)
-    sources = content.Sources(tmp_path / "src")
-    assert content.fingerprint_text(read, sources)
+    sources = modules.Sources(tmp_path / "src")
+    assert fingerprints.fingerprint_text(read, sources)
     assert readable(path, color=False)
     for cell in read.cells:
         masked = mask(cell.source)

@@ -7,15 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from nb.notebook.content import (
-    Notebook,
-    Sources,
-    fingerprint_text,
-    imported_names,
-    production_notebooks,
-    python_source,
-    read_notebook,
-)
+from nb.notebook.content import Notebook, production_notebooks, python_source, read_notebook
+from nb.notebook.fingerprints import fingerprint_text
+from nb.notebook.modules import Sources, imported_names
 from nb.project import NbError
 
 MODULES = {

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from nb.check.source import cells_of
-from nb.notebook.content import imported_names, python_source
+from nb.notebook.content import python_source
 from nb.notebook.magics import mask
+from nb.notebook.modules import imported_names
 
 # Each piece is whole by itself; those of Python hold lines that look like IPython's.
 PYTHON = [

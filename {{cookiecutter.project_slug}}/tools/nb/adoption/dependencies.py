@@ -18,8 +18,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from nb.notebook.content import imported_names, python_source
+from nb.notebook.content import python_source
 from nb.notebook.magics import mask
+from nb.notebook.modules import imported_names
 from nb.project import warn
 
 # Lists of import names with their distributions: conda-forge's, in depfinder, and that of pipreqs.

@@ -13,7 +13,8 @@ from nb.notebook.content import Cell, Notebook
 from nb.notebook.file import CellFile
 from nb.notebook.magics import mask
 from nb.notebook.parameters import TAG, read_parameters
-from nb.notebook.types import coerce, kind_of_default, literal
+from nb.notebook.types.coercion import coerce
+from nb.notebook.types.kinds import kind_of_default, literal
 from nb.project import NbError
 
 _CHANGING = {"append", "extend", "insert", "update", "pop", "remove", "sort", "add", "clear"}

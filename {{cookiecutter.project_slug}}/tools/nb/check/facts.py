@@ -14,9 +14,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from nb.declaration.reader import PLACEHOLDER, Entry, as_glob, read_entries
+from nb.declaration.reader import Entry, read_entries
+from nb.declaration.templates import PLACEHOLDER, as_glob
 from nb.notebook.config import read_config
-from nb.notebook.content import Sources
+from nb.notebook.modules import Sources
 from nb.notebook.parameters import TAG, CellError, Parameter, read_parameters
 from nb.project import CONFIG, read_pyproject
 from nb.refactoring.duplicates import Duplicate

@@ -8,7 +8,7 @@ import ast
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from nb.declaration.reader import PLACEHOLDER
+from nb.declaration.templates import PLACEHOLDER
 
 from .source import Document
 

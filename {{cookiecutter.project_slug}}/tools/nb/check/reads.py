@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
 
-from nb.declaration.reader import as_glob
+from nb.declaration.templates import as_glob
 from nb.git.wiring import git
 
 from .source import CheckedCell

@@ -13,8 +13,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from nb.notebook.code import Function, first_line, project_package
-from nb.notebook.content import Cell, Sources
+from nb.notebook.content import Cell
 from nb.notebook.magics import mask
+from nb.notebook.modules import Sources
 from nb.refactoring.ast_hash import Outline, outline
 from nb.refactoring.duplicates import DEFINITION_LINES, Duplicate, find_definitions
 from nb.refactoring.sources import Source, notebook_source, read_modules

@@ -120,12 +120,12 @@ def _print_parameters(rows: list[dict[str, Any]]) -> None:
 
 
 def _parameter_cells(row: dict[str, Any]) -> tuple[str, ...]:
-    from nb.notebook.types import shown_type
+    from nb.notebook.types.kinds import shown_value
 
-    default = "required" if row["required"] else shown_type(row["default"])
+    default = "required" if row["required"] else shown_value(row["default"])
     if row["secret"]:
         default = f"${row['secret']}" + ("" if row["required"] else f" or {default}")
-    value = shown_type(row["value"]) if "value" in row else ""
+    value = shown_value(row["value"]) if "value" in row else ""
     return row["name"], row["type"], default, value, row["help"]
 
 

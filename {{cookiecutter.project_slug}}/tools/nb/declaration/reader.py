@@ -7,14 +7,11 @@ taken from `dvc.lock`, which holds them after the first run of a stage.
 
 from __future__ import annotations
 
-import math
 import posixpath
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from fnmatch import fnmatchcase
 from functools import cached_property
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +27,10 @@ from .papermill_command import (
     papermill_command,
     papermill_commands,
 )
+from .templates import as_glob, expand, fill
 
 FILE = "dvc.yaml"
 LOCK = "dvc.lock"
-PLACEHOLDER = re.compile(r"\$\{([^}]*)\}")
-# The largest matrix that is expanded; of a larger matrix only stages in `dvc.lock` are known.
-MOST_STAGES = 10_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,13 +72,13 @@ class Entry:
         found = notebooks_run(self.command, self.folder)
         if not any("${" in notebook for notebook in found):
             return found
-        each = [values for _, values in _expand(self, ())] or [{}]
-        lines = {(_fill(self.command, values), _fill(self.folder, values)) for values in each}
+        each = [values for _, values in expand(self.name, self.spread)] or [{}]
+        lines = {(fill(self.command, values), fill(self.folder, values)) for values in each}
         return sorted({notebook for line in lines for notebook in notebooks_run(*line)})
 
     @property
     def outputs(self) -> list[str]:
-        """What it declares to write: outputs, metrics and plots, relative to the root."""
+        """The declared outputs, metrics and plots, relative to the root."""
         kinds = ("outs", "metrics", "plots")
         return [inside(self.folder, path) for kind in kinds for path, _ in self.artifacts(kind)]
 
@@ -170,12 +165,6 @@ class Stage:
         return papermill_command(self.command, self.folder) or PapermillCommand("")
 
 
-def as_glob(path: str) -> str:
-    """Return a path of `dvc.yaml` as a glob pattern, with `*` for each template."""
-    pieces = (re.sub(r"([*?[])", r"[\1]", piece) for piece in PLACEHOLDER.split(path)[::2])
-    return "*".join(pieces)
-
-
 def one_command(cmd: object) -> str:
     """Return the commands of a stage, a list or lines of text, joined into a single line."""
     return " && ".join(split_commands(cmd))
@@ -234,6 +223,7 @@ def _entries(text: str, file: str, base: str) -> Iterator[Entry]:
     stages = content.get("stages") if isinstance(content, dict) else None
     if not isinstance(stages, dict):
         return
+    assert node
     (mapping,) = (value for key, value in node.value if key.value == "stages")
     lines = {key.value: key.start_mark.line + 1 for key, _ in mapping.value}
     for name, spec in stages.items():
@@ -303,74 +293,15 @@ def _stages(root: Path, file: str, with_lock: bool) -> Iterator[Stage]:
     locked = read_lock(root, file) if with_lock else {}
     prefix = "" if file == FILE else f"{file}:"
     for entry in entries:
-        for name, values in _expand(entry, locked):
+        for name, values in expand(entry.name, entry.spread, locked):
             yield _stage(prefix + name, entry, values, locked.get(name) or {})
 
 
-def _expand(entry: Entry, locked: Iterable[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the name of each stage that an entry stands for, and the values of its placeholders."""
-    base, matrix, items = entry.name, entry.spread.get("matrix"), entry.spread.get("foreach")
-    if not entry.spread:
-        yield base, {}
-    elif isinstance(matrix, dict) and _lists_values(matrix):
-        for row in product(*(list(enumerate(values)) for values in matrix.values())):
-            words = [_word(key, *cell) for key, cell in zip(matrix, row, strict=True)]
-            values = {key: cell[1] for key, cell in zip(matrix, row, strict=True)}
-            yield f"{base}@{'-'.join(words)}", {"item": values, "key": "-".join(words)}
-    elif isinstance(items, dict):
-        for key, item in items.items():
-            yield f"{base}@{key}", {"item": item, "key": key}
-    elif isinstance(items, list):
-        for number, item in enumerate(items):
-            yield f"{base}@{_word('', number, item)}", {"item": item}
-    else:  # only DVC can resolve the values: `dvc.lock` knows the stages that ran
-        yield from ((name, {}) for name in locked if name.startswith(f"{base}@"))
-
-
-def stage_count(entry: Entry) -> int:
-    """Return the number of stages of an entry, as far as the entry lists the values."""
-    matrix, items = entry.spread.get("matrix"), entry.spread.get("foreach")
-    if isinstance(matrix, dict):
-        return _product(matrix)
-    return len(items) if isinstance(items, dict | list) else 1
-
-
-def _product(matrix: Mapping[str, Any]) -> int:
-    return math.prod(len(row) for row in matrix.values() if isinstance(row, list))
-
-
-def _lists_values(matrix: Mapping[str, Any]) -> bool:
-    """Return whether a matrix lists all values, at most `MOST_STAGES` of them."""
-    rows = list(matrix.values())
-    return all(isinstance(row, list) for row in rows) and _product(matrix) <= MOST_STAGES
-
-
-def _word(key: str, number: int, value: object) -> str:
-    """Return the text for a value of a matrix in the name of a stage."""
-    return f"{key}{number}" if isinstance(value, dict | list) else _shown(value)
-
-
-def _shown(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _fill(text: object, values: Mapping[str, Any]) -> str:
-    """Fill in values for `${item.name}`; unknown templates stay as they are."""
-
-    def value(match: re.Match[str]) -> str:
-        found: object = values
-        for part in match[1].strip().split("."):
-            found = found.get(part) if isinstance(found, dict) else None
-        return match[0] if found is None else _shown(found)
-
-    return PLACEHOLDER.sub(value, str(text))
-
-
 def _stage(name: str, entry: Entry, values: Mapping[str, Any], lock: Mapping[str, Any]) -> Stage:
-    folder = inside(entry.base, _fill(entry.body.get("wdir") or ".", values))
+    folder = inside(entry.base, fill(entry.body.get("wdir") or ".", values))
 
     def declared(kind: str) -> dict[str, Mapping[str, Any]]:
-        return {inside(folder, _fill(path, values)): s for path, s in entry.artifacts(kind)}
+        return {inside(folder, fill(path, values)): s for path, s in entry.artifacts(kind)}
 
     def artifacts(kind: str, names: Iterable[str]) -> tuple[Artifact, ...]:
         locked = [Artifact(inside(folder, e["path"]), e.get("size")) for e in lock.get(kind) or ()]
@@ -382,9 +313,9 @@ def _stage(name: str, entry: Entry, values: Mapping[str, Any], lock: Mapping[str
     parameters = {k: v for file in (lock.get("params") or {}).values() for k, v in file.items()}
     return Stage(
         name,
-        one_command(lock.get("cmd")) or _fill(entry.command, values),
+        one_command(lock.get("cmd")) or fill(entry.command, values),
         folder=folder,
-        desc=_fill(entry.body.get("desc", ""), values),
+        desc=fill(entry.body.get("desc", ""), values),
         reads=artifacts("deps", declared("deps")),
         writes=writes,
         metrics=tuple(a.path for a in writes if _find(a.path, metrics) is not None),

@@ -1,22 +1,15 @@
-"""Reader of notebooks, and the fingerprint of the code that a notebook runs.
+"""Reader of notebooks: kernel and code cells of a file of nbformat 4.
 
 Standard library only, fast to import.
-
-The *fingerprint* of a notebook is a small text: the source and tags of its code cells, its kernel,
-and a hash of every module of `src/` that it imports, directly or through other modules. The text
-changes when the results may change, and stays when outputs, counts, Markdown or metadata do.
 """
 
 from __future__ import annotations
 
-import ast
-import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,13 +19,7 @@ from nb.project import DEEPEST, PRODUCTION, NbError, read_regular
 from .magics import foreign_cell, mask
 from .strip import kernel_name
 
-# The first line of a fingerprint, up to the kernel's name. From format 2 on, the number is between.
-# DVC hashes the file: another first line makes every notebook of every project stale.
-KERNEL_LINE = "# kernel "
-CELL = "# %% code cell"
-MODULE_LINE = "# module"
 Parsed = TypeVar("Parsed")
-IGNORED_FOLDERS = {"__pycache__", ".ipynb_checkpoints"}
 
 
 @dataclass(frozen=True)
@@ -153,161 +140,6 @@ def python_source(source: str) -> str:
     if masked:
         return masked.text
     return "" if foreign_cell(source) else source
-
-
-def imported_names(source: str, package: str = "", is_package: bool = False) -> set[str] | None:
-    """Return the absolute dotted names that a source may import; None if that cannot be told.
-
-    Args:
-        source: Python source.
-        package: dotted name of the module that the source is, for its relative imports.
-        is_package: whether that module is a package (`__init__.py`).
-    """
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
-    names: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            origin = _origin(node, package, is_package)
-            names.update([origin, *(f"{origin}.{alias.name}" for alias in node.names)])
-        elif isinstance(node, ast.Name | ast.Attribute):
-            name = node.id if isinstance(node, ast.Name) else node.attr
-            if name in ("__import__", "import_module"):
-                return None
-    return names
-
-
-def _origin(node: ast.ImportFrom, package: str, is_package: bool) -> str:
-    parts = package.split(".")
-    kept = parts[: len(parts) - node.level + is_package] if node.level else []
-    return ".".join([*kept, node.module] if node.module else kept)
-
-
-class Sources:
-    """Packages under `src/`: modules with their imports, and data files.
-
-    Args:
-        folder: the folder that holds the packages.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._imports: dict[str, set[str]] = {}
-        self._hashes: dict[Path, str] = {}
-
-    @cached_property
-    def _files(self) -> list[Path]:
-        files = (path for path in sorted(self.folder.rglob("*")) if path.is_file())
-        return [path for path in files if not _ignored(path.relative_to(self.folder))]
-
-    @cached_property
-    def modules(self) -> dict[str, Path]:
-        """The file of each module, by dotted name."""
-        return {self._name(path): path for path in self._files if path.suffix == ".py"}
-
-    def _name(self, path: Path) -> str:
-        parts = path.relative_to(self.folder).with_suffix("").parts
-        return ".".join(parts).removesuffix(".__init__")
-
-    @cached_property
-    def data_files(self) -> list[Path]:
-        """The files of the packages that are not Python."""
-        return [path for path in self._files if path.suffix != ".py"]
-
-    def used_by(self, notebook: Notebook) -> set[str]:
-        """Return the modules that a notebook imports, directly or through other modules.
-
-        Where that cannot be told (an import by a name known only at run time, code that does not
-        parse, a shell line that names the package) all modules count: wrong only towards running.
-        """
-        names: set[str] = set()
-        packages = {name.split(".")[0] for name in self.modules}
-        for cell in notebook.cells:
-            source = python_source(cell.source)
-            found = imported_names(source)
-            hidden = set(cell.source.split("\n")) - set(source.split("\n"))
-            if found is None or any(package in line for line in hidden for package in packages):
-                return set(self.modules)
-            names |= found
-        return self.closure(names)
-
-    def imported_by(self, notebook: Notebook) -> set[str]:
-        """Return the dotted names that a notebook imports, directly or through the packages.
-
-        Those that cannot be told are left out.
-        """
-        sources = (python_source(cell.source) for cell in notebook.cells)
-        names = set().union(*(imported_names(source) or () for source in sources))
-        return names.union(*(self._imports_of(module) for module in self.used_by(notebook)))
-
-    def closure(self, names: Iterable[str]) -> set[str]:
-        """Return the modules that importing some names imports, directly or through others."""
-        seen: set[str] = set()
-        waiting = list(names)
-        while waiting:
-            for module in _with_parents(waiting.pop()):
-                if module in self.modules and module not in seen:
-                    seen.add(module)
-                    waiting.extend(self._imports_of(module))
-        return seen
-
-    def _imports_of(self, module: str) -> set[str]:
-        if module not in self._imports:
-            path = self.modules[module]
-            source = path.read_text(encoding="utf-8", errors="replace")
-            found = imported_names(source, module, path.name == "__init__.py")
-            self._imports[module] = set(self.modules) if found is None else found
-        return self._imports[module]
-
-    def hash_of(self, path: Path) -> str:
-        """Return a hash of a file's content, the same whatever its line endings."""
-        if path not in self._hashes:
-            content = path.read_bytes().replace(b"\r\n", b"\n")
-            self._hashes[path] = hashlib.sha256(content).hexdigest()[:32]
-        return self._hashes[path]
-
-
-def _ignored(path: Path) -> bool:
-    folders = path.parts[:-1]
-    unwanted = any(part in IGNORED_FOLDERS or part.endswith(".egg-info") for part in folders)
-    return unwanted or path.suffix in (".pyc", ".swp") or path.name.endswith("~")
-
-
-def _with_parents(name: str) -> Iterator[str]:
-    """Yield `a`, `a.b`, `a.b.c` for `a.b.c`: importing the last runs them all."""
-    parts = name.split(".")
-    return (".".join(parts[: count + 1]) for count in range(len(parts)))
-
-
-def fingerprint_text(notebook: Notebook, sources: Sources) -> str:
-    """Return the fingerprint of a notebook: equal texts promise equal computations."""
-    used = sources.used_by(notebook)
-    files = [sources.modules[name] for name in sorted(used)] + (sources.data_files if used else [])
-    return "".join(
-        [
-            f"{KERNEL_LINE}{notebook.kernel}\n",
-            *(_cell_text(cell) for cell in notebook.cells if cell.source),
-            *(
-                f"{MODULE_LINE} {_relative(path, sources)} {sources.hash_of(path)}\n"
-                for path in files
-            ),
-        ]
-    )
-
-
-def _cell_text(cell: Cell) -> str:
-    tags = f" [{', '.join(cell.tags)}]" if cell.tags else ""
-    # Indented, so that no line of source can look like a header.
-    lines = "".join(f" {line}\n" for line in cell.source.split("\n"))
-    return f"{CELL}{tags}\n{lines}"
-
-
-def _relative(path: Path, sources: Sources) -> str:
-    return path.relative_to(sources.folder.parent).as_posix()
 
 
 def find_notebook(root: Path, name: str) -> Path:

@@ -1,7 +1,12 @@
-"""Fingerprint files of production notebooks, `.nb/fingerprints`, and explanations of a change.
+"""Fingerprints of production notebooks, in `.nb/fingerprints`, and explanations of a change.
 
-Standard library only. DVC depends on these files; a copy of each state that `dvc.lock` names is
-kept in `.nb/history` under its MD5, so that a change can be explained cell by cell.
+Standard library only. The *fingerprint* of a notebook is a small text: the source and tags of the
+code cells, the kernel, and a hash of every module of `src/` that the notebook imports, directly or
+through other modules. The text changes when the results may change, and stays when outputs, counts,
+Markdown or metadata do.
+
+DVC depends on these files; a copy of each state that `dvc.lock` names is kept in `.nb/history`
+under the MD5, so that a change can be explained cell by cell.
 """
 
 from __future__ import annotations
@@ -16,20 +21,45 @@ from pathlib import Path
 from nb.printable import printable
 from nb.project import FINGERPRINTS, PRODUCTION, NbError, from_root, one_line, warn, write_whole
 
-from .content import (
-    CELL,
-    KERNEL_LINE,
-    MODULE_LINE,
-    Sources,
-    fingerprint_text,
-    production_notebooks,
-    read_notebook,
-)
+from .content import Cell, Notebook, production_notebooks, read_notebook
+from .modules import Sources
 
+# The first line of a fingerprint, up to the kernel's name. From format 2 on, the number is between.
+# DVC hashes the file: another first line makes every notebook of every project stale.
+KERNEL_LINE = "# kernel "
+CELL = "# %% code cell"
+MODULE_LINE = "# module"
 HISTORY = Path(".nb/history")
 # How the fingerprint of a notebook that cannot be read begins.
 UNREADABLE_LINE = "# unreadable: "
 CHANGED = "its code, or a module that it imports, changed"
+
+
+def fingerprint_text(notebook: Notebook, sources: Sources) -> str:
+    """Return the fingerprint of a notebook: equal texts promise equal computations."""
+    used = sources.used_by(notebook)
+    files = [sources.modules[name] for name in sorted(used)] + (sources.data_files if used else [])
+    return "".join(
+        [
+            f"{KERNEL_LINE}{notebook.kernel}\n",
+            *(_cell_text(cell) for cell in notebook.cells if cell.source),
+            *(
+                f"{MODULE_LINE} {_relative(path, sources)} {sources.hash_of(path)}\n"
+                for path in files
+            ),
+        ]
+    )
+
+
+def _cell_text(cell: Cell) -> str:
+    tags = f" [{', '.join(cell.tags)}]" if cell.tags else ""
+    # Indented, so that no line of source can look like a header.
+    lines = "".join(f" {line}\n" for line in cell.source.split("\n"))
+    return f"{CELL}{tags}\n{lines}"
+
+
+def _relative(path: Path, sources: Sources) -> str:
+    return path.relative_to(sources.folder.parent).as_posix()
 
 
 def refresh(root: Path) -> list[Path]:

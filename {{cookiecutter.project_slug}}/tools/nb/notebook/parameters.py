@@ -30,7 +30,9 @@ from nb.project import NbError
 
 from .content import Notebook
 from .magics import Masked, mask
-from .types import Kind, Mismatch, coerce, kind_of, kind_of_default, literal, python_code
+from .types.coercion import Mismatch, coerce
+from .types.kinds import Kind, kind_of, kind_of_default, literal
+from .types.python_code import python_code
 
 TAG = "parameters"
 REQUIRED = ...

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from datetime import date, datetime
 from functools import cache
 from pathlib import Path
@@ -19,28 +19,14 @@ from typing import TYPE_CHECKING, Any
 from nb.exit_codes import ExitCode
 from nb.project import DEEPEST, NbError, one_line
 
+from .yaml_loaders import TAG_PREFIX, dvc_loader, papermill_loader
+
 if TYPE_CHECKING:
+    import yaml
     from yaml import Node
 
 # Values that aliases stand for: a dozen lines can stand for billions, and comparing visits them.
 MOST_REPEATED = 100_000
-# How DVC's parser resolves plain scalars, where that differs from YAML 1.1: tag, pattern, and the
-# characters that a match begins with.
-_DVC_SCALARS = (
-    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
-    (
-        "float",
-        r"[-+]?[0-9][0-9_]*\.[0-9_]*([eE][-+]?[0-9]+)?|[-+]?[0-9][0-9_]*[eE][-+]?[0-9]+"
-        r"|[-+]?\.[0-9_]+([eE][-+][0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
-        "-+0123456789.",
-    ),
-    (
-        "int",
-        r"[-+]?0b[0-1_]+|[-+]?0o?[0-7_]+|[-+]?[0-9_]+|[-+]?0x[0-9a-fA-F_]+",
-        "-+0123456789",
-    ),
-)
-_TAG = "tag:yaml.org,2002:"
 # To YAML 1.1 these end a line, and PyYAML writes them as they are.
 _BREAKS = re.compile("[\x85\u2028\u2029]")
 
@@ -75,7 +61,7 @@ def read_value(text: str, where: str) -> Any:
     """
     first, second, content = _readings(text, where)
     if first and second and first.id == "scalar":
-        ours, dvcs = _scalar(_papermill(), first), _scalar(_dvc(), second)
+        ours, dvcs = _scalar(papermill_loader(), first), _scalar(dvc_loader(), second)
         if isinstance(dvcs, date):
             return ours
         if isinstance(ours, str) and isinstance(dvcs, float) and math.isfinite(dvcs):
@@ -98,7 +84,7 @@ def read_as_dvc(text: str, where: str) -> Any:
     return parse_as_dvc(text, where)[1]
 
 
-def parse_as_dvc(text: str, where: str) -> tuple[Any, Any]:
+def parse_as_dvc(text: str, where: str) -> tuple[Node | None, Any]:
     """Return a YAML text as its node, which knows its lines, and as values; None if it is empty.
 
     Args:
@@ -114,7 +100,7 @@ def parse_as_dvc(text: str, where: str) -> tuple[Any, Any]:
     try:
         if "*" in text:  # no alias, no bomb: most files need not be read twice
             _require_bounds(text, where)
-        loader = _dvc()(text)
+        loader = dvc_loader()(text)
         node = loader.get_single_node()
         if node is None:
             return None, None
@@ -154,7 +140,7 @@ def _require_plain_tree(root: Node, where: str) -> None:
 def _require_single_names(mapping: Node, where: str) -> None:
     lines: dict[str, int] = {}
     for key, _ in mapping.value:
-        if key.id == "scalar" and key.tag != f"{_TAG}merge":
+        if key.id == "scalar" and key.tag != f"{TAG_PREFIX}merge":
             line = key.start_mark.line + 1
             if key.value in lines:
                 also = f"also in line {lines[key.value]}; remove one of them"
@@ -165,7 +151,7 @@ def _require_single_names(mapping: Node, where: str) -> None:
             lines[key.value] = line
 
 
-def dump(content: Any, *, flow: bool = False) -> str:
+def dump(content: object, *, flow: bool = False) -> str:
     """Write values as YAML that papermill and DVC read alike; paths and dates become text.
 
     Args:
@@ -182,18 +168,18 @@ def dump(content: Any, *, flow: bool = False) -> str:
     return str(yaml.dump(content, Dumper=_writer(), **options))
 
 
-def _readings(text: str, where: str) -> tuple[Node | None, Node | None, Any]:
+def _readings(text: str, where: str) -> tuple[Node | None, Node | None, Callable[[], Any]]:
     """Return the trees of both readings, and a function that makes the values of the first."""
     import yaml
 
     try:
         _require_bounds(text, where)
-        ours, dvcs = (loader(text) for loader in (_papermill(), _dvc()))
+        ours, dvcs = (loader(text) for loader in (papermill_loader(), dvc_loader()))
         first, second = ours.get_single_node(), dvcs.get_single_node()
     except (yaml.YAMLError, ValueError) as error:
         raise NbError(f"{where} cannot be read: {one_line(error)}", ExitCode.USAGE) from None
 
-    def content() -> Any:
+    def content() -> object:
         try:
             return ours.construct_document(first) if first else None
         except (yaml.YAMLError, ValueError) as error:
@@ -254,7 +240,7 @@ def _problems(first: Node, second: Node, name: str) -> Iterator[str]:
         problem = _scalar_problem(first, second)
         if problem:
             yield f"{about}: {problem}"
-    elif first.tag != _TAG + kinds[first.id]:
+    elif first.tag != TAG_PREFIX + kinds[first.id]:
         yield f"{about}: {_short(first.tag)} is neither a list nor names with values; leave it away"
     elif first.id == "sequence":
         for number, pair in enumerate(zip(first.value, second.value, strict=True)):
@@ -280,10 +266,10 @@ def _mapping_problems(first: Node, second: Node, name: str) -> Iterator[str]:
             lines_said = f"also in line {lines[key.value]}"
             yield f"line {line}: parameter {inner} is given twice, {lines_said}; remove one of them"
         lines[key.value] = line
-        if key.tag == other.tag == f"{_TAG}merge":
+        if key.tag == other.tag == f"{TAG_PREFIX}merge":
             yield from _problems(value, others, name)
             continue
-        if not key.tag == other.tag == f"{_TAG}str":
+        if not key.tag == other.tag == f"{TAG_PREFIX}str":
             quoted = json.dumps(key.value, ensure_ascii=False)
             yield f"line {line}: parameter {inner}: a name has to be text; write {quoted}"
         yield from _problems(value, others, inner)
@@ -291,7 +277,7 @@ def _mapping_problems(first: Node, second: Node, name: str) -> Iterator[str]:
 
 def _scalar_problem(first: Node, second: Node) -> str:
     """Return what is wrong with a value, and how to write it; empty if both read it alike."""
-    ours, dvcs = _scalar(_papermill(), first), _scalar(_dvc(), second)
+    ours, dvcs = _scalar(papermill_loader(), first), _scalar(dvc_loader(), second)
     source = _short(first.value)
     quoted = _short(json.dumps(first.value, ensure_ascii=False))
     if dvcs is _UNREADABLE or ours is _UNREADABLE:
@@ -312,7 +298,7 @@ def _scalar_problem(first: Node, second: Node) -> str:
 _UNREADABLE = object()
 
 
-def _scalar(loader: Any, node: Node) -> Any:
+def _scalar(loader: type[yaml.SafeLoader], node: Node) -> object:
     import yaml
 
     try:
@@ -321,13 +307,13 @@ def _scalar(loader: Any, node: Node) -> Any:
         return _UNREADABLE
 
 
-def _spelling(value: Any) -> str:
+def _spelling(value: object) -> str:
     return (
         json.dumps(value, ensure_ascii=False) if isinstance(value, str) else dump(value, flow=True)
     )
 
 
-def _said(value: Any) -> str:
+def _said(value: object) -> str:
     return f"the text {_spelling(value)}" if isinstance(value, str) else _spelling(value)
 
 
@@ -336,70 +322,19 @@ def _short(text: str) -> str:
 
 
 @cache
-def _papermill() -> Any:
-    """Return the loader that is papermill's `NoDatesSafeLoader`."""
+def _writer() -> type[yaml.SafeDumper]:
     import yaml
 
-    class Loader(yaml.SafeLoader):  # type: ignore[misc]
-        yaml_implicit_resolvers = _without(yaml.SafeLoader.yaml_implicit_resolvers, "timestamp")
-
-    return Loader
-
-
-@cache
-def _dvc() -> Any:
-    """Return a loader that reads as ruamel.yaml does for DVC, as fast as the parser in C."""
-    import yaml
-
-    base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-    class Loader(base):  # type: ignore[misc]
-        yaml_implicit_resolvers = _without(
-            base.yaml_implicit_resolvers, *(tag for tag, *_ in _DVC_SCALARS)
-        )
-
-        def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
-            # The parser in C takes a lone `!` for a text: ruamel.yaml and PyYAML take it for null.
-            lone_tag = not value and implicit == (False, False)
-            return super().resolve(kind, value, (True, False) if lone_tag else implicit)
-
-    for tag, pattern, first in _DVC_SCALARS:
-        whole = re.compile(f"(?:{pattern})$")
-        Loader.add_implicit_resolver(_TAG + tag, whole, list(first))
-    Loader.add_constructor(f"{_TAG}int", lambda loader, node: _whole_number(node.value))
-    return Loader
-
-
-def _without(resolvers: Any, *tags: str) -> dict[str, list[tuple[str, Any]]]:
-    unwanted = {_TAG + tag for tag in tags}
-    return {
-        first: [(tag, pattern) for tag, pattern in known if tag not in unwanted]
-        for first, known in resolvers.items()
-    }
-
-
-def _whole_number(text: str) -> int:
-    """Return the number of YAML 1.2: `0o12` is octal, `012` is not."""
-    digits = text.replace("_", "").lstrip("+-")
-    base = {"0b": 2, "0o": 8, "0x": 16}.get(digits[:2], 10)
-    number = int(digits if base == 10 else digits[2:], base)
-    return -number if text.startswith("-") else number
-
-
-@cache
-def _writer() -> Any:
-    import yaml
-
-    class Dumper(yaml.SafeDumper):  # type: ignore[misc]
+    class Dumper(yaml.SafeDumper):  # type: ignore[misc]  # PyYAML carries no types
         def ignore_aliases(self, data: Hashable) -> bool:
             return True
 
-    def text(dumper: Any, value: str) -> Node:
+    def text(dumper: yaml.SafeDumper, value: str) -> Node:
         plain = not _BREAKS.search(value) and all(
-            loader("").resolve(yaml.ScalarNode, value, (True, False)) == f"{_TAG}str"
-            for loader in (_papermill(), _dvc())
+            loader("").resolve(yaml.ScalarNode, value, (True, False)) == f"{TAG_PREFIX}str"
+            for loader in (papermill_loader(), dvc_loader())
         )
-        return dumper.represent_scalar(f"{_TAG}str", value, style=None if plain else '"')
+        return dumper.represent_scalar(f"{TAG_PREFIX}str", value, style=None if plain else '"')
 
     Dumper.add_representer(str, text)
     Dumper.add_representer(tuple, lambda dumper, value: dumper.represent_list(value))

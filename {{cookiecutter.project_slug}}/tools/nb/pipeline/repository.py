@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from nb.declaration.reader import MOST_STAGES, read_entries, stage_count
+from nb.declaration.reader import read_entries
+from nb.declaration.templates import MOST_STAGES, stage_count
 from nb.exit_codes import ExitCode
 from nb.notebook.config import read_config
 from nb.notebook.yaml_file import TooLargeError
@@ -111,7 +112,7 @@ def _require_bounds(root: Path, file: str) -> None:
     except NbError:  # DVC says it, whoever needs the pipeline
         return
     for entry in entries:
-        count = stage_count(entry)
+        count = stage_count(entry.spread)
         if count > MOST_STAGES:
             limit = f"at most {MOST_STAGES:,} can be run"
             raise NbError(f"{file}: stage {entry.name} stands for {count:,} stages; {limit}")

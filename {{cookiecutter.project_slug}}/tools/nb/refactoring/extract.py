@@ -12,8 +12,8 @@ from nb.declaration.naming import module_name
 from nb.exit_codes import ExitCode
 from nb.git.text_view import text as shown
 from nb.notebook.code import Definition, names_of_module, names_of_notebook
-from nb.notebook.content import Sources
 from nb.notebook.file import parse_cells, read_cells
+from nb.notebook.modules import Sources
 from nb.project import NbError, edit_lock, write_whole
 
 from . import relocate, rerun

@@ -17,7 +17,8 @@ from typing import NamedTuple
 
 from nb.exit_codes import ExitCode
 from nb.notebook.code import project_package
-from nb.notebook.content import Sources, production_notebooks
+from nb.notebook.content import production_notebooks
+from nb.notebook.modules import Sources
 from nb.project import NbError
 
 from .sources import NOTEBOOKS, PlacedDefinition, Run, Source, read_modules, read_source, warn_of

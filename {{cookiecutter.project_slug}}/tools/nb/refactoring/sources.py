@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nb.notebook.code import Definition, Function, first_line, names_of, project_package
-from nb.notebook.content import Cell, Sources, production_notebooks, read_notebook
+from nb.notebook.content import Cell, production_notebooks, read_notebook
 from nb.notebook.magics import mask
+from nb.notebook.modules import Sources
 from nb.project import NbError, from_root, warn
 
 from .ast_hash import Shapes, Skeleton, is_docstring, parameters, shape

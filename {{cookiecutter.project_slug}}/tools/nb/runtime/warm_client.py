@@ -15,7 +15,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from nb.notebook.content import Sources, python_source, read_notebook
+from nb.notebook.content import python_source, read_notebook
+from nb.notebook.modules import Sources
 from nb.processes import fork_server
 from nb.project import NbError, module, program_environment
 

@@ -18,7 +18,7 @@ from typing import Any
 from nb.declaration.papermill_command import papermill_commands
 from nb.execution.failures import CONTRACT_ERROR
 from nb.exit_codes import ExitCode, as_exit_code
-from nb.notebook.content import MODULE_LINE
+from nb.notebook.fingerprints import MODULE_LINE
 from nb.pipeline import Contract
 from nb.project import FINGERPRINTS, NbError, module, parse_json
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from nb.check.findings import PIPELINE, Found, Place
 from nb.check.model import rule
 from nb.check.paths import is_named, named_paths
-from nb.declaration.reader import as_glob
+from nb.declaration.templates import as_glob
 from nb.notebook.parameters import TAG, Parameter, check_values
 from nb.pipeline import misplaced
 from nb.project import PRODUCTION, NbError

@@ -1,0 +1,1 @@
+"""Types of parameters: parsed annotations, coerced values, and values as Python source."""
