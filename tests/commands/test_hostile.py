@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from nb.authoring.editing import readable
 from nb.check.runner import check_paths, read_document
 from nb.cli import main
-from nb.declaration import reader
+from nb.declaration import reader, templates
 from nb.notebook import content, fingerprints, modules
 from nb.notebook.config import read_config
 from nb.notebook.file import read_cells
@@ -154,7 +154,7 @@ def test_a_matrix_is_bounded(tmp_path: Path) -> None:
     each = {"foreach": row, "do": {"cmd": "echo"}}
     stages = {"a": spec, "b": {"cmd": "echo"}, "c": each}
     (tmp_path / "dvc.yaml").write_text(json.dumps({"stages": stages}))
-    counts = [reader.stage_count(entry) for entry in reader.read_entries(tmp_path)]
+    counts = [templates.stage_count(entry.spread) for entry in reader.read_entries(tmp_path)]
     assert counts == [40**5, 1, 40]
     names = [stage.name for stage in reader.read_stages(tmp_path)]
     assert names == ["b", *(f"c@{number}" for number in row)]
