@@ -212,11 +212,11 @@ def test_several_processes_find_the_same_as_a_single_process(
         own = f"table{number} = 1\n"
         write(project, f"{number:03}.ipynb", own + CLEAN, own + BLOCK.format("sales", "i"))
     (project / "notebooks/exploratory/000.ipynb").write_text("{")
-    monkeypatch.setattr(scanning, "_processors", lambda: 2)
+    monkeypatch.setattr(scanning, "cores", lambda: 2)
     together = find_duplicates(project)
     assert "000.ipynb is not valid JSON" in capfd.readouterr().err
     assert len(together[0].places) == scanning.PARALLEL_FROM - 1
-    monkeypatch.setattr(scanning, "_processors", lambda: 1)
+    monkeypatch.setattr(scanning, "cores", lambda: 1)
     assert find_duplicates(project) == together
 
 
@@ -233,7 +233,7 @@ def test_code_that_is_nested_too_deeply_is_left_out(
 
 
 def test_the_work_grows_with_the_code(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scanning, "_processors", lambda: 1)
+    monkeypatch.setattr(scanning, "cores", lambda: 1)
     for number in range(100):
         own = [
             f"def work{i}(table):\n    part = table[{number}:]\n    part = part.dropna()\n"

@@ -110,21 +110,35 @@ def read_regular(path: Path) -> bytes:
     return path.read_bytes()
 
 
+def text_of(path: Path) -> str:
+    """Return the text of a file; empty if there is none."""
+    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+
+
 def read_pyproject(root: Path) -> dict[str, Any]:
     """Return the content of `pyproject.toml`.
 
     Raises:
         NbError: if the file cannot be read (exit code 2).
     """
+    try:
+        return parse_toml((root / PYPROJECT).read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise NbError(f"{PYPROJECT} cannot be read: {one_line(error)}", ExitCode.USAGE) from None
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """Return the content of a TOML text.
+
+    Raises:
+        ValueError: if the text is not TOML.
+    """
     if sys.version_info >= (3, 11):
         import tomllib
     else:
         import tomli as tomllib  # a package, as Python 3.10 has none of its own
-    try:
-        content: dict[str, Any] = tomllib.loads((root / PYPROJECT).read_text("utf-8"))
-        return content
-    except (OSError, ValueError) as error:
-        raise NbError(f"{PYPROJECT} cannot be read: {one_line(error)}", ExitCode.USAGE) from None
+    content: dict[str, Any] = tomllib.loads(text)
+    return content
 
 
 def parse_json(text: str | bytes) -> Any:

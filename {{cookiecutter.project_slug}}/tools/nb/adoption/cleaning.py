@@ -10,6 +10,7 @@ from typing import Any
 
 from nb.notebook.content import load_json, source_text
 from nb.notebook.file import source_lines
+from nb.notebook.new_cell import KERNELSPEC, notebook_text
 from nb.project import NbError, read_regular
 
 # Metadata of editors and hosts, which say nothing of the notebook.
@@ -23,7 +24,6 @@ FOREIGN_CELL_METADATA = {
     *("executionInfo", "outputId", "vscode", "trusted", "ExecuteTime", "execution", "pycharm"),
     *("papermill", "collapsed", "scrolled"),
 }
-PYTHON_KERNEL = {"display_name": "python3", "language": "python", "name": "python3"}
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class AdoptedNotebook:
 
     def text(self) -> str:
         """Return the file's text, laid out as Git stores notebooks."""
-        return json.dumps(self.content, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+        return notebook_text(self.content)
 
 
 def read_any_notebook(path: Path) -> AdoptedNotebook:
@@ -92,7 +92,7 @@ def read_any_notebook(path: Path) -> AdoptedNotebook:
     if dropped:
         notes.append("metadata of another editor removed")
     if language == "python":
-        content["metadata"]["kernelspec"] = PYTHON_KERNEL
+        content["metadata"]["kernelspec"] = KERNELSPEC
     return AdoptedNotebook(content, language, tuple(notes))
 
 
@@ -100,7 +100,7 @@ def _converted(content: dict[str, Any]) -> dict[str, Any]:
     from nbformat import convert, from_dict, writes
 
     if content["nbformat"] != 4:
-        # nbformat carries no types.
+        # nbformat carries no types for these functions.
         content = json.loads(writes(convert(from_dict(content), 4)))  # type: ignore[no-untyped-call]
     return content
 

@@ -21,7 +21,7 @@ from typing import Any
 from nb.notebook.content import python_source
 from nb.notebook.magics import mask
 from nb.notebook.modules import imported_names
-from nb.project import warn
+from nb.project import parse_toml, warn
 
 # Lists of import names with their distributions: conda-forge's, in depfinder, and that of pipreqs.
 # Both are read, not run, so their own dependencies are not installed.
@@ -89,11 +89,7 @@ def _of_setup(text: str) -> list[str]:
 
 
 def _of_toml(text: str) -> list[str]:
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
-    content: dict[str, Any] = tomllib.loads(text)
+    content = parse_toml(text)
     listed = [str(entry) for entry in content.get("project", {}).get("dependencies", [])]
     tables = [content.get("packages", {}), _poetry(content)]
     return listed + [_pinned(name, value) for table in tables for name, value in table.items()]

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from nb.authoring.lint import mark_findings
-from nb.project import program
+from nb.authoring.lint import mark_findings, ruff_findings, run_ruff
 
 # Code that is no Python, in the words of two versions of ruff.
 NO_PYTHON = (None, "invalid-syntax")
@@ -25,26 +21,18 @@ def tidy_code(root: Path, files: Sequence[str]) -> set[str]:
         root: the root of a project.
         files: notebooks and modules, relative to the root.
     """
-    found = _findings(root, files)
-    broken = {file for file, finding in found if finding["code"] in NO_PYTHON}
+    base = root.resolve()
+    broken = {
+        Path(finding["filename"]).resolve().relative_to(base).as_posix()
+        for finding in ruff_findings(root, files)
+        if finding["code"] in NO_PYTHON
+    }
     fine = [file for file in files if file not in broken]
-    _ruff(root, "check", "--fix", "--quiet", "--exit-zero", *fine)
+    if not fine:
+        return broken
+    run_ruff(root, "check", "--fix", "--quiet", "--exit-zero", *fine)
     # Formatting may divide a line, which takes the comment away from the finding.
     for _ in range(2):
-        _ruff(root, "format", "--quiet", *fine)
+        run_ruff(root, "format", "--quiet", *fine)
         mark_findings(root, fine)
     return broken
-
-
-def _findings(root: Path, files: Iterable[str]) -> list[tuple[str, dict[str, Any]]]:
-    text = _ruff(root, "check", "--output-format", "json", *files)
-    listed: list[dict[str, Any]] = json.loads(text or "[]")
-    base = root.resolve()
-    return [(Path(f["filename"]).resolve().relative_to(base).as_posix(), f) for f in listed]
-
-
-def _ruff(root: Path, *arguments: str) -> str:
-    if not any(word.endswith((".py", ".ipynb")) for word in arguments):
-        return ""
-    command = [program("ruff"), *arguments]
-    return subprocess.run(command, cwd=root, capture_output=True, encoding="utf-8").stdout

@@ -33,23 +33,20 @@ def repair_code(root: Path, files: Sequence[str]) -> list[str]:
     """
     proven = f"lint.extend-safe-fixes={json.dumps(_PROVEN_REPAIRS)}"
     paths = ["--preview", "--select=PTH", "--unsafe-fixes"]  # `open` and `os.path` by pathlib
-    _run(root, ["format", "--quiet", *files])
-    _run(root, ["check", "--fix", "--exit-zero", "--quiet", *paths, *files])
+    run_ruff(root, "format", "--quiet", *files)
+    run_ruff(root, "check", "--fix", "--exit-zero", "--quiet", *paths, *files)
     for name in files:
         if name.endswith(".ipynb"):  # ruff imports pathlib wherever there is room
             write_whole(root / name, with_imports_first(read_cells(root / name)).text)
-    _run(root, ["check", "--fix", "--exit-zero", "--quiet", "--config", proven, *files])
-    _run(root, ["format", "--quiet", *files])
+    run_ruff(root, "check", "--fix", "--exit-zero", "--quiet", "--config", proven, *files)
+    run_ruff(root, "format", "--quiet", *files)
     return mark_findings(root, files)
 
 
 def mark_findings(root: Path, files: Sequence[str]) -> list[str]:
     """Mark each finding of ruff with `# noqa`; return the findings as `repair_code` does."""
-    if not files:
-        return []
-    found = json.loads(_run(root, ["check", "--exit-zero", "--output-format=json", *files]) or "[]")
     by_file: dict[Path, list[Mapping[str, Any]]] = defaultdict(list)
-    for one in found:
+    for one in ruff_findings(root, files):
         by_file[Path(one["filename"])].append(one)
     return [
         f"{path.relative_to(root.resolve()).as_posix()}:{line}"
@@ -117,7 +114,15 @@ def with_rules_off(source: str, codes: Mapping[int, Iterable[str]]) -> str:
     return "\n".join(lines)
 
 
-def _run(root: Path, arguments: Sequence[str]) -> str:
+def ruff_findings(root: Path, files: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the findings of ruff in files, as ruff describes them."""
+    words = ("check", "--exit-zero", "--output-format=json")
+    listed = run_ruff(root, *words, *files) if files else ""
+    found: list[dict[str, Any]] = json.loads(listed or "[]")
+    return found
+
+
+def run_ruff(root: Path, *arguments: str) -> str:
     """Run ruff in a folder and return the printed output."""
     done = subprocess.run(
         [program("ruff"), *arguments, "--no-cache"],

@@ -15,7 +15,7 @@ from pathlib import Path
 from nb import pipeline
 from nb.declaration.editor import add_stage
 from nb.declaration.reader import FILE, read_entries
-from nb.git import text_view
+from nb.git.text_view import readable_text
 from nb.notebook import fingerprints
 from nb.notebook.path_literals import FIGURES
 from nb.project import NbError, program, program_environment
@@ -188,7 +188,4 @@ def _diff(space: Workspace, files: Sequence[str]) -> str:
 def _lines(path: Path) -> list[str]:
     if not path.exists():
         return []
-    content = path.read_bytes()
-    if path.suffix == ".ipynb":
-        content = text_view.text(content)
-    return [f"{line}\n" for line in content.decode("utf-8", "replace").splitlines()]
+    return [f"{line}\n" for line in readable_text(path.name, path.read_bytes()).splitlines()]

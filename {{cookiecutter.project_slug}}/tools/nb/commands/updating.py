@@ -15,6 +15,7 @@ from nb.exit_codes import ExitCode
 from nb.git.sync import outputs_kept
 from nb.git.verify import unmerged
 from nb.project import NbError
+from nb.surroundings import project_prefix
 from nb.terminal import echo, secho
 from nb.update import merging, trees
 from nb.update.merging import State
@@ -175,7 +176,7 @@ def _show(root: Path, plan: UpdatePlan) -> None:
     """Print what an update brings: versions, files, conflicts, new questions."""
     echo(f"template: {plan.old} → {plan.new}")
     changes = trees.differing(root, plan.difference)
-    top = trees.prefix(root)
+    top = project_prefix(root)
     tooling = [name for name in changes if name.startswith(f"{top}{trees.REPLACED.as_posix()}/")]
     counts = Counter(changes.values())
     echo(

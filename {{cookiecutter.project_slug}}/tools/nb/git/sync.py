@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from nb.notebook.content import source_text
+from nb.notebook.new_cell import notebook_text
 from nb.notebook.strip import RefusedError
 from nb.project import NbError, parse_json, write_whole
 from nb.surroundings import find_repository
@@ -239,8 +240,7 @@ def _with_moved_outputs(target: Path, copy: Path) -> bytes | None:
         moved = _move_outputs(_code_cells(old), _code_cells(new))
     except (ValueError, KeyError, TypeError):
         return None  # not a notebook any more: the file stays as Git left it
-    text = json.dumps(new, indent=1, ensure_ascii=False, sort_keys=True)
-    return f"{text}\n".encode() if moved else None
+    return notebook_text(new).encode() if moved else None
 
 
 def _code_cells(notebook: dict[str, Any]) -> list[dict[str, Any]]:

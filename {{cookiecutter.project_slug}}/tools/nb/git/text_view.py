@@ -41,6 +41,11 @@ def text(data: bytes) -> bytes:
     return (shown + "\n").encode("utf-8", "backslashreplace")
 
 
+def readable_text(name: str, data: bytes) -> str:
+    """Return the content of a file as text, that of a notebook as its text view."""
+    return (text(data) if name.endswith(".ipynb") else data).decode("utf-8", "replace")
+
+
 def is_text_view(data: bytes) -> bool:
     """Tell whether data can be a text view: `git blame` sends such through the filter."""
     heads = (b"# format: ", b"# kernel: ", b"# metadata: ", b"# %%")

@@ -16,6 +16,8 @@ from nb.notebook.file import CellFile, FileCell, parse_cells
 from nb.notebook.magics import mask
 from nb.notebook.source_edits import Edit, byte_offsets, byte_span, with_edits
 
+from .ast_hash import parameters
+
 
 @dataclass(frozen=True)
 class _Change:
@@ -34,7 +36,7 @@ def with_arguments(file: CellFile, is_setting: Callable[[Definition], bool]) -> 
 
     Args:
         file: the notebook.
-        is_setting: whether a constant is one that a run may want to change.
+        is_setting: whether a run may want to change a constant.
     """
     names = names_of_notebook(file)
     settings = {
@@ -61,7 +63,7 @@ def _change(name: str, names: Names, settings: set[str]) -> _Change | None:
         return None
     inner = list(ast.walk(node))
     used = {n.id for n in inner if isinstance(n, ast.Name)}
-    own = {a.arg for n in inner if isinstance(n, ast.arguments) for a in _every_argument(n)}
+    own = {name for n in inner if isinstance(n, ast.arguments) for name in parameters(n)}
     own |= {n.id for n in inner if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)}
     arguments = {constant: constant.lower() for constant in sorted((used & settings) - own)}
     taken = (used | own | {*names.imports}) - arguments.keys()
@@ -78,11 +80,6 @@ def _in_texts(nodes: Iterable[ast.AST]) -> set[int]:
     """Return the nodes in f-strings, of which Python before 3.12 does not know the places."""
     joined = (node for node in nodes if isinstance(node, ast.JoinedStr))
     return {id(part) for node in joined for part in ast.walk(node)}
-
-
-def _every_argument(node: ast.arguments) -> Iterator[ast.arg]:
-    yield from (*node.posonlyargs, *node.args, *node.kwonlyargs)
-    yield from (one for one in (node.vararg, node.kwarg) if one)
 
 
 def _all_calls_are_known(name: str, file: CellFile) -> bool:

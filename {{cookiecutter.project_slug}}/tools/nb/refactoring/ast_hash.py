@@ -245,7 +245,7 @@ def _bound_names(node: ast.AST) -> Iterator[str]:
 def _members(statement: ast.stmt) -> Iterator[str]:
     if isinstance(statement, Function):
         yield statement.name
-        yield from parameters(statement)
+        yield from parameters(statement.args)
     elif isinstance(statement, ast.ClassDef):
         yield statement.name
     else:
@@ -253,8 +253,7 @@ def _members(statement: ast.stmt) -> Iterator[str]:
         yield from (node.id for node in nodes if isinstance(node.ctx, ast.Store))
 
 
-def parameters(function: Function) -> list[str]:
+def parameters(given: ast.arguments) -> list[str]:
     """Return the parameter names of a function, in order."""
-    given = function.args
     starred = [given.vararg, *given.kwonlyargs, given.kwarg]
     return [one.arg for one in (*given.posonlyargs, *given.args, *starred) if one]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from nb.declaration.naming import module_name
 from nb.exit_codes import ExitCode
-from nb.git.text_view import text as shown
+from nb.git.text_view import readable_text
 from nb.notebook.code import Definition, names_of_module, names_of_notebook
 from nb.notebook.file import parse_cells, read_cells
 from nb.notebook.modules import Sources
@@ -49,11 +49,9 @@ class Extraction:
         for path, new in self.changes.items():
             name = path.relative_to(root).as_posix()
             old = path.read_bytes() if path.exists() else b""
-            sides = [old, new.encode("utf-8", "surrogatepass")]
-            if path.suffix == ".ipynb":
-                sides = [shown(side) for side in sides]
             before, after = (
-                side.decode("utf-8", "replace").splitlines(keepends=True) for side in sides
+                readable_text(name, side).splitlines(keepends=True)
+                for side in (old, new.encode("utf-8", "surrogatepass"))
             )
             source = f"a/{name}" if path.exists() else "/dev/null"
             parts += difflib.unified_diff(before, after, source, f"b/{name}")

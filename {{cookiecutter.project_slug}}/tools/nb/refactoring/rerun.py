@@ -6,7 +6,6 @@ Outputs are compared by the hashes in `dvc.lock`, before and after.
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,9 +13,18 @@ from pathlib import Path
 from typing import Any
 
 from nb.declaration.reader import read_lock
+from nb.git.wiring import git
 from nb.notebook import fingerprints
 from nb.pipeline import FINGERPRINT_STAGE, lines_put_back_on_error
-from nb.project import FINGERPRINTS, PRODUCTION, NbError, program, program_environment, write_whole
+from nb.project import (
+    FINGERPRINTS,
+    PRODUCTION,
+    NbError,
+    program,
+    program_environment,
+    warn,
+    write_whole,
+)
 
 DVC_LOCK = Path("dvc.lock")
 SAME, DIFFERS = "same", "differs"
@@ -164,7 +172,7 @@ def _put_back(root: Path, path: Path, content: bytes | None, written: bytes | No
         return
     if written is not None and now != written:
         name = path.relative_to(root).as_posix()
-        print(f"nb: {name} was changed meanwhile and stays as it is", file=sys.stderr)
+        warn(f"{name} was changed meanwhile and stays as it is")
     elif content is None:
         path.unlink(missing_ok=True)
     else:
@@ -177,10 +185,6 @@ def _outputs_of(root: Path, stages: Iterable[str]) -> list[str]:
 
 def _uncached_outputs(root: Path, stages: Iterable[str]) -> list[str]:
     """Return the outputs of stages that Git stores instead of the DVC cache."""
-    tracked = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=root,
-        capture_output=True,
-    ).stdout
-    files = set(tracked.decode().split("\0"))
+    listed = git(root, "ls-files", "-z", "-co", "--exclude-standard", check=False)
+    files = set(listed.split("\0"))
     return [path for path in _outputs_of(root, stages) if path in files]

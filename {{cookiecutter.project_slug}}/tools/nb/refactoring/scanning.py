@@ -19,7 +19,7 @@ from nb.exit_codes import ExitCode
 from nb.notebook.code import project_package
 from nb.notebook.content import production_notebooks
 from nb.notebook.modules import Sources
-from nb.project import NbError
+from nb.project import NbError, cores
 
 from .sources import NOTEBOOKS, PlacedDefinition, Run, Source, read_modules, read_source, warn_of
 
@@ -58,7 +58,7 @@ def _scan(source: Source) -> Scan | NbError:
 
 def _scan_notebooks(root: Path, paths: Iterable[Path]) -> list[Scan | NbError]:
     chosen = list(paths)
-    processes = min(_processors(), len(chosen) // CHUNK)
+    processes = min(cores(), len(chosen) // CHUNK)
     scan = partial(_scan_notebook, root, project_package(root))
     if len(chosen) < PARALLEL_FROM or processes < 2:
         return list(map(scan, chosen))
@@ -70,13 +70,6 @@ def _scan_notebooks(root: Path, paths: Iterable[Path]) -> list[Scan | NbError]:
         raise NbError(sentence, ExitCode.KILLED) from None
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _processors() -> int:
-    """Return the number of processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _begin() -> None:

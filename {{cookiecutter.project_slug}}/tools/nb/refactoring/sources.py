@@ -150,7 +150,7 @@ class Source:
             end=end,
             lines=counts[end] - counts[start - 1],
             name=definition.name,
-            parameters=tuple(parameters(node)) if isinstance(node, Function) else (),
+            parameters=tuple(parameters(node.args)) if isinstance(node, Function) else (),
             module=self._module_of(cell),
         )
 

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from nb.project import NbError
+from nb.project import NbError, parse_toml, text_of
 
 from .rendering import Answers
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
-# Files that one answer makes, and the answer.
+# Files that a single answer makes, and the answer.
 MADE_BY = {
     "ci": {".github/workflows/ci.yml": "GitHub", ".gitlab-ci.yml": "GitLab"},
     "dashboard": {"app/dashboard.py": "Streamlit", "voila.json": "Voila"},
@@ -44,7 +38,7 @@ def inferred_answers(root: Path) -> Answers:
     """
     try:
         text = (root / "pyproject.toml").read_text(encoding="utf-8")
-        project = tomllib.loads(text).get("project", {})
+        project = parse_toml(text).get("project", {})
     except (OSError, ValueError) as error:
         raise NbError(f"pyproject.toml cannot be read: {error}") from None
     return {
@@ -69,16 +63,16 @@ def _of_metadata(project: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _of_files(root: Path) -> Iterator[tuple[str, str | bool]]:
-    title = re.match(r"# (.+)", _text(root / "README.md"))
+    title = re.match(r"# (.+)", text_of(root / "README.md"))
     if title:
         yield "project_name", re.sub(r"\\(.)", r"\1", title[1].strip())
     packages = [path.parent.name for path in sorted((root / "src").glob("*/paths.py"))]
     if packages:
         yield "package_name", packages[0]
-    manager = re.search(r"^ENVIRONMENT := (\w+)", _text(root / "Makefile"), re.MULTILINE)
+    manager = re.search(r"^ENVIRONMENT := (\w+)", text_of(root / "Makefile"), re.MULTILINE)
     if manager:
         yield "environment", manager[1]
-    storage = re.search(r"^\s*url = (.+)$", _text(root / ".dvc" / "config"), re.MULTILINE)
+    storage = re.search(r"^\s*url = (.+)$", text_of(root / ".dvc" / "config"), re.MULTILINE)
     if storage:
         yield "storage", storage[1].strip(" \"'\t").removeprefix("../")
     for question, files in MADE_BY.items():
@@ -91,7 +85,3 @@ def _warehouse(text: str) -> str:
     found = re.search(r"ibis-framework\[([^\]]*)\]", text)
     extras = set(re.split(r"[,\s]+", found[1])) if found else set()
     return next((name for extra, name in WAREHOUSES.items() if extra in extras), "none")
-
-
-def _text(path: Path) -> str:
-    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""

@@ -1,7 +1,7 @@
-"""The step of an update that changes the project: one Git process, which nothing interrupts.
+"""Merge of an update into the project: a single Git process, which nothing interrupts.
 
 Git runs in a session of its own and holds the lock of the update, so neither Ctrl-C nor a kill of
-`nb` ends it half-way. What is under way stands in `.git/nb-update.json` until it is done: after a
+`nb` ends the merge half-way. `.git/nb-update.json` describes the update until the end: after a
 power failure, or a kill of Git itself, the project is put back from there.
 """
 
@@ -18,11 +18,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from nb.git.verify import unmerged
-from nb.git.wiring import git
-from nb.project import NbError, parse_json, write_whole
+from nb.git.wiring import git, git_file
+from nb.project import NbError, lock_file, parse_json, write_whole
 
 STATE_SCHEMA = 1
-# Seconds after which a lock of the index counts as left behind: Git holds one for moments.
+# Seconds after which a lock of the index counts as left behind: Git holds the lock for moments.
 LOCK_PATIENCE = 2.0
 # Hooks check what people commit; the update is checked afterwards, with the new environment.
 QUIETLY = ("-c", f"core.hooksPath={os.devnull}", "-c", "merge.directoryRenames=false")
@@ -44,7 +44,7 @@ class State:
         commit: the new rendering that is merged.
         old: the version before.
         new: the version after.
-        environment: what manages the environment.
+        environment: the manager of the environment.
         news: lines of the changelog.
     """
 
@@ -55,11 +55,6 @@ class State:
     environment: str
     news: list[str] = field(default_factory=list)
     schema: int = STATE_SCHEMA
-
-
-def git_file(root: Path, name: str) -> Path:
-    """Return a file of the Git directory of this work tree."""
-    return root / git(root, "rev-parse", "--git-path", name).strip()
 
 
 def state_path(root: Path) -> Path:
@@ -90,26 +85,15 @@ def read_state(root: Path) -> State | None:
 
 @contextmanager
 def update_lock(root: Path) -> Iterator[int]:
-    """Hold the lock of updates, and yield its file, which the Git of an update inherits.
+    """Hold the lock of updates, and yield the open file, which the Git of an update inherits.
 
     Raises:
-        NbError: if another update holds it.
+        NbError: if another update holds the lock.
     """
     path = git_file(root, "nb-update.busy")
     with path.open("a") as file:
-        try:
-            if sys.platform == "win32":
-                import msvcrt
-
-                msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-            else:
-                import fcntl
-
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise NbError(
-                "another nb update is at work in this clone; wait until it ends"
-            ) from None
+        if not lock_file(file.fileno(), wait=False):
+            raise NbError("another nb update is at work in this clone; wait until it ends")
         yield file.fileno()
 
 
@@ -162,7 +146,7 @@ def pick(root: Path, state: State, lock: int) -> list[str]:
 
 
 def _undisturbed(root: Path, command: list[str], lock: int) -> str:
-    """Run Git to its end, whatever happens to this process; return what it said."""
+    """Run Git to its end, whatever happens to this process; return the errors as a line."""
     process = subprocess.Popen(
         command,
         cwd=root,
@@ -229,7 +213,7 @@ def top_level(root: Path) -> Path:
 
 
 def _free_index(root: Path) -> None:
-    """Remove a lock of the index that a killed Git left; one that is held goes by itself."""
+    """Remove a lock of the index that a killed Git left; a Git at work removes its own."""
     lock = git_file(root, "index.lock")
     end = time.monotonic() + LOCK_PATIENCE
     while lock.exists():

@@ -1,29 +1,26 @@
 """Renderings as commits of the project's own repository: both sides that an update is merged from.
 
-Git merges a commit with its parent as the base, so the old rendering is the parent of the new one,
+Git merges a commit with its parent as the base, so the old rendering is the parent of the new,
 and `git cherry-pick` brings the difference into the project. Nothing points at the commits; Git
 removes them in time.
 """
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from nb.git.objects import Entries, file_mode, write_commit, write_tree
 from nb.git.wiring import git
+from nb.surroundings import project_prefix
 
 from .provenance import PROVENANCE
 
-# The one folder that belongs to the template: an update replaces it as a whole.
+# The folder that belongs to the template: an update replaces the whole folder.
 REPLACED = Path("tools")
-# What people fill: an update merges their changes, and never replaces them.
+# Files that people fill: an update merges their changes, and never replaces them.
 USERS_GROUND = ("notebooks", "src", "config", "data", "models", "tests", "dvc.yaml", "README.md")
-
-# The mode and the blob of each file, by name from the top of the repository.
-Entries = dict[str, tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -31,7 +28,7 @@ class Difference:
     """The difference that an update brings.
 
     Attributes:
-        commit: the new rendering; the parent is the old one, as far as it concerns the project.
+        commit: the new rendering; the parent is the old, as far as it concerns the project.
         edited: the files of the tooling that the project changed, which the update replaces.
         released: a tree with those files as they were released.
         deleted: the files of the template that the project deleted; they stay deleted.
@@ -43,29 +40,24 @@ class Difference:
     deleted: list[str]
 
 
-def prefix(root: Path) -> str:
-    """Return the project's folder in the repository, with a slash; empty at the top."""
-    return git(root, "rev-parse", "--show-prefix").strip()
-
-
 def write_difference(root: Path, old: Path, new: Path, record: str, message: str) -> Difference:
     """Write the difference between two renderings as a commit.
 
     Args:
-        root: the project's root; HEAD is what the update is merged into.
+        root: the project's root; the update is merged into HEAD.
         old: the folder of the old rendering.
         new: the folder of the new rendering.
         record: the text of the project's new record.
         message: the message of the commit.
     """
-    top = prefix(root)
+    top = project_prefix(root)
     head = entries(root, "HEAD")
     before = _written(root, old, top)
     after = _written(root, new, top)
     tooling = f"{top}{REPLACED.as_posix()}/"
     released = {name for name in before if name.startswith(tooling)}
     edited = sorted(name for name in released if head.get(name) != before[name])
-    as_released = _tree(root, {name: before[name] for name in edited})
+    as_released = write_tree(root, {name: before[name] for name in edited})
     # The tooling is taken as it is: its base is the project's, so that no edit is in the way.
     for name in edited:
         before.pop(name)
@@ -79,9 +71,10 @@ def write_difference(root: Path, old: Path, new: Path, record: str, message: str
     before.pop(name, None)
     if name in head:
         before[name] = head[name]
-    after[name] = ("100644", _blob(root, record))
-    base = _commit(root, before, "The template as the project has it")
-    return Difference(_commit(root, after, message, base), edited, as_released, deleted)
+    after[name] = ("100644", git(root, "hash-object", "-w", "--stdin", stdin=record).strip())
+    base = write_commit(root, write_tree(root, before), "The template as the project has it")
+    commit = write_commit(root, write_tree(root, after), message, base)
+    return Difference(commit, edited, as_released, deleted)
 
 
 def entries(root: Path, commit: str) -> Entries:
@@ -101,17 +94,9 @@ def _written(root: Path, folder: Path, top: str) -> Entries:
     text = "".join(f"{path}\n" for path in paths)
     blobs = git(root, "hash-object", "-w", "--no-filters", "--stdin-paths", stdin=text).split()
     return {
-        f"{top}{path.relative_to(folder).as_posix()}": (_mode(path), blob)
+        f"{top}{path.relative_to(folder).as_posix()}": (file_mode(path), blob)
         for path, blob in zip(paths, blobs, strict=True)
     }
-
-
-def _mode(path: Path) -> str:
-    return "100755" if path.stat().st_mode & stat.S_IXUSR else "100644"
-
-
-def _blob(root: Path, text: str) -> str:
-    return git(root, "hash-object", "-w", "--stdin", stdin=text).strip()
 
 
 def _deleted(root: Path, before: Entries, head: Entries, tooling: str) -> list[str]:
@@ -119,7 +104,7 @@ def _deleted(root: Path, before: Entries, head: Entries, tooling: str) -> list[s
     missing = {name for name in before.keys() - head.keys() if not name.startswith(tooling)}
     if not missing:
         return []
-    tree = _tree(root, before)
+    tree = write_tree(root, before)
     found = git(
         root,
         *("diff-tree", "-r", "-M", "-l0", "--name-only", "--diff-filter=D", "-z", tree, "HEAD"),
@@ -127,37 +112,12 @@ def _deleted(root: Path, before: Entries, head: Entries, tooling: str) -> list[s
     return sorted(missing & set(found.split("\0")))
 
 
-def _tree(root: Path, files: Entries) -> str:
-    """Write a tree without touching the index of the project."""
-    lines = "".join(f"{mode} {blob}\t{name}\0" for name, (mode, blob) in files.items())
-    index = Path(git(root, "rev-parse", "--git-path", "nb-update.index").strip())
-    index = index if index.is_absolute() else root / index
-    index.unlink(missing_ok=True)
-    before = os.environ.get("GIT_INDEX_FILE")
-    os.environ["GIT_INDEX_FILE"] = str(index)
-    try:
-        git(root, "update-index", "-z", "--add", "--index-info", stdin=lines)
-        return git(root, "write-tree").strip()
-    finally:
-        os.environ.pop("GIT_INDEX_FILE")
-        if before is not None:
-            os.environ["GIT_INDEX_FILE"] = before
-        index.unlink(missing_ok=True)
-
-
-def _commit(root: Path, files: Entries, message: str, *parents: str) -> str:
-    options = [word for parent in parents for word in ("-p", parent)]
-    return git(root, "commit-tree", _tree(root, files), *options, "-m", message).strip()
-
-
 def expected_conflicts(root: Path, found: Difference) -> list[str] | None:
     """Return the files that the update will leave in conflict; None if this Git cannot tell.
 
     `git merge-tree --write-tree` is there from Git 2.38 on.
     """
-    ours = git(
-        root, "commit-tree", "HEAD^{tree}", "-p", f"{found.commit}^", "-m", "The project"
-    ).strip()
+    ours = write_commit(root, "HEAD^{tree}", "The project", f"{found.commit}^")
     options = ("--write-tree", "--name-only", "--no-messages", "-z", ours, found.commit)
     text = git(root, "-c", "merge.directoryRenames=false", "merge-tree", *options, check=False)
     parts = [part for part in text.split("\0") if part]

@@ -12,7 +12,7 @@ from typing import Any
 
 from nb.authoring.compare import difference
 from nb.experiments.store import FIGURE_SUFFIXES
-from nb.git import text_view
+from nb.git.text_view import readable_text
 from nb.pipeline import Change, cached_files
 from nb.project import FINGERPRINTS
 
@@ -176,11 +176,7 @@ def _sources(folder: Path) -> Iterator[tuple[str, Path]]:
 
 def _text(path: Path | None) -> str:
     """Return a notebook as cells without outputs, a module as it is; empty for no file."""
-    if path is None:
-        return ""
-    content = path.read_bytes()
-    shown = text_view.text(content) if path.suffix == ".ipynb" else content
-    return shown.decode("utf-8", "replace")
+    return readable_text(path.name, path.read_bytes()) if path else ""
 
 
 def _artifacts(
