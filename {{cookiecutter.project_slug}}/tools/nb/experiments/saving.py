@@ -63,11 +63,11 @@ def _changed_files(root: Path, record: VariantRecord) -> Entries:
     names = {path.as_posix() for path in git_files(root)} | {"dvc.lock"}
     names |= {path for path in pipeline.plain_outputs(copy, stages) if _is_free(root, path)}
     found = [name for name in sorted(names) if "\n" not in name and _is_plain(copy / name)]
-    below = copy.relative_to(root).as_posix()
+    prefix = project_prefix(root)
+    below = f"{prefix}{copy.relative_to(root).as_posix()}"  # Git reads paths from the top
     # Filters hold in the copy, too: its own .gitattributes say which files they are for.
     listed = "".join(f"{below}/{name}\n" for name in found)
     blobs = git(root, "hash-object", "-w", "--stdin-paths", stdin=listed).split()
-    prefix = project_prefix(root)
     return {
         f"{prefix}{name}": (file_mode(copy / name), blob)
         for name, blob in zip(found, blobs, strict=True)
