@@ -9,7 +9,12 @@ from pathlib import Path
 import messy
 import pytest
 from nb.adoption.cleaning import FOREIGN_METADATA, read_any_notebook
-from nb.adoption.merged_texts import with_dependencies, with_ignores, with_readme, with_unreadable
+from nb.adoption.merged_texts import (
+    with_dependencies,
+    with_ignores,
+    with_readme,
+    with_excluded_files,
+)
 from nb.adoption.source_folder import Origin, contents_of, import_names
 from nb.adoption.tidying import tidy_code
 from nb.notebook.strip import strip
@@ -93,7 +98,7 @@ def test_dependencies_are_added_once_by_the_name_of_the_registry() -> None:
 
 
 def test_files_that_are_no_python_are_passed_over_by_ruff() -> None:
-    assert with_unreadable('extend-exclude = ["a"]\n', ["b"]) == 'extend-exclude = ["a", "b"]\n'
+    assert with_excluded_files('extend-exclude = ["a"]\n', ["b"]) == 'extend-exclude = ["a", "b"]\n'
 
 
 def test_findings_that_ruff_leaves_are_silenced_beside_the_line(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from nb.adoption.overview import (
     AdoptedRow,
     Overview,
-    connect,
-    judge,
+    note_predecessors,
+    rate_readiness,
     outcome_row,
     promotion_order,
     read_overview,
@@ -51,7 +51,7 @@ def test_an_error_names_the_need(problem: str, needs: str) -> None:
 )
 def test_a_changed_library_is_named_as_such(problem: str) -> None:
     row = outcome_row(Trial("a.ipynb", problem, 2))
-    judge([row])
+    rate_readiness([row])
     assert row.drift and row.readiness.startswith("cell 2: a library has changed: ")
 
 
@@ -63,8 +63,8 @@ def test_the_order_that_nobody_wrote_down() -> None:
     missing = outcome_row(Trial("d", "FileNotFoundError: No such file or directory: '../b.csv'"))
     rows = [row("a", ["b.csv"], ["c.csv"]), row("b", [], ["b.csv"]), row("c", ["c.csv"], [])]
     rows.append(missing)
-    connect(rows)
-    judge(rows)
+    note_predecessors(rows)
+    rate_readiness(rows)
     assert {r.notebook: r.after for r in rows} == {"a": ["b"], "b": [], "c": ["a"], "d": ["b"]}
     assert Overview("x", rows).proposed() == ["b", "a"]
     assert [r.readiness for r in rows] == [

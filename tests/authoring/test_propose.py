@@ -210,6 +210,6 @@ def test_the_rest_of_a_cell_stays(tmp_path: Path) -> None:
     source = "import os\n\n# how many\nLIMIT = 3  # at most\nprint(LIMIT)"
     file = notebook(tmp_path / "a.ipynb", source)
     (found,) = propose.proposed_parameters(file, names_of_notebook(file))
-    assert propose.without(source, [found]) == "import os\n\nprint(LIMIT)"
+    assert propose.without_constants(source, [found]) == "import os\n\nprint(LIMIT)"
     assert found.comment == "how many at most"
     assert propose.proposed_cell([found]) == "# how many at most\nLIMIT: int = 3"

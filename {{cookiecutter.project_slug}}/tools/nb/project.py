@@ -1,4 +1,4 @@
-"""The project: root, paths, programs, whole writes, and errors that end as one line.
+"""Basics of every command: root and paths, whole writes, locks, programs, errors for people.
 
 Standard library only.
 """
@@ -154,13 +154,13 @@ def parse_json(text: str | bytes) -> Any:
 
 
 def write_whole(path: Path, content: bytes | str, draft: Path | None = None) -> None:
-    """Write a file as a whole: who reads meanwhile, or after a kill, has the old or the new one.
+    """Write a file as a whole: a reader, even after a kill, has the old or the new content.
 
     Args:
         path: the file; its folder is made.
         content: the new content.
         draft: where to write first; by default, a hidden file beside it. Whoever may write the same
-            file at the same time names one of their own.
+            file at the same time names another.
 
     Raises:
         OSError: if that is not possible, with the reason in words; what was there stays.
@@ -193,7 +193,7 @@ def _why_not(error: OSError, folder: Path, size: int) -> str:
 
 
 def unwritable(error: OSError) -> str:
-    """Return an error about a file, of a full or a read-only disk for example, in one line."""
+    """Return an error about a file, of a full or a read-only disk for example, in a line."""
     if not isinstance(error.filename, str):
         return one_line(error)
     path = Path(error.filename)
@@ -252,7 +252,7 @@ def lock_file(file: int, *, shared: bool = False, wait: bool = True) -> bool:
 
 
 def _lock_bytes(file: int, shared: bool) -> bool:
-    """Lock bytes beyond the end, as Windows can: to share is to lock one of many at random."""
+    """Lock bytes beyond the end, as Windows can: to share is to lock any of many."""
     import random
 
     msvcrt: Any = importlib.import_module("msvcrt")
@@ -280,7 +280,7 @@ def program_environment() -> dict[str, str]:
 def program(name: str) -> str:
     """Return the path of a program of the project's environment.
 
-    `python -m` would import what lies in the working directory: a `yaml.py` there would run.
+    `python -m` would import modules of the working directory: a `yaml.py` there would run.
     """
     return shutil.which(name, path=str(Path(sys.executable).parent)) or name
 

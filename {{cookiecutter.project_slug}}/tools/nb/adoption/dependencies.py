@@ -216,7 +216,7 @@ def _distribution(
         return longer or (f"google-cloud-{name.split('.')[2]}" if _is_cloud(name, known) else "")
     here = installed.get(name, [])
     candidates = [longer, *here, name]
-    for candidate in candidates:  # what the folder asks for itself comes first
+    for candidate in candidates:  # a requirement of the folder itself comes first
         if candidate and normalized(candidate) in set(declared):
             return candidate
     return here[0] if len(here) == 1 else longer

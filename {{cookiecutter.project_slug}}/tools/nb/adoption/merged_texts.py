@@ -1,4 +1,4 @@
-"""README, `.gitignore` and `pyproject.toml` with what an adopted folder adds to them."""
+"""README, `.gitignore` and `pyproject.toml`, extended by those of an adopted folder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LONGEST_HEADING = 6
 
 
 def with_readme(text: str, theirs: str, label: str) -> str:
-    """Return the README with the adopted folder's as a section, headings one level down."""
+    """Return the README with the adopted folder's as a section, headings a level down."""
     lines, fenced = [], False
     for line in theirs.strip().splitlines():
         fenced ^= line.lstrip().startswith("```")
@@ -61,7 +61,7 @@ def _quoted(requirement: str) -> str:
     return f"'{requirement}'" if '"' in requirement else f'"{requirement}"'
 
 
-def with_unreadable(text: str, files: Iterable[str]) -> str:
+def with_excluded_files(text: str, files: Iterable[str]) -> str:
     """Return `pyproject.toml` with ruff told to pass over files that are no Python."""
     found = re.search(r"^extend-exclude = \[(.*)\]$", text, re.M)
     if not found or not (files := sorted(set(files))):

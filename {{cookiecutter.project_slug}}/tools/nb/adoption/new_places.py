@@ -1,4 +1,4 @@
-"""New places: notebooks by the convention, data so that folders that code joins stay whole."""
+"""New paths of adopted notebooks, by the naming convention, and of their data files."""
 
 from __future__ import annotations
 

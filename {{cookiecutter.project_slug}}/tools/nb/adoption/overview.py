@@ -1,4 +1,4 @@
-"""Overview of adopted notebooks: outcomes, needs, who writes the files that others read, order."""
+"""Overview of adopted notebooks: outcomes of the trials, dependencies, and an order to promote."""
 
 from __future__ import annotations
 
@@ -61,16 +61,16 @@ class AdoptedRow:
     Attributes:
         notebook: the path, relative to the root.
         state: runs, fails, timed out or not run.
-        problem: the error in one line, or the reason.
+        problem: the error in a line, or the reason.
         cell: the code cell that failed, from 1.
         needs: the missing thing and its kind, such as `package lightgbm`.
         drift: a library has changed since the notebook was written.
         seconds: the duration of the run.
         reads: the files of the project that the notebook read.
         writes: the files that the notebook wrote.
-        after: the notebooks whose files this one reads.
+        after: the notebooks whose files this notebook reads.
         parameters: the names of the parameters that a promotion would propose.
-        duplicates: the notebooks with which this one shares code.
+        duplicates: the notebooks with which this notebook shares code.
         readiness: `promote`, `looks only`, or why the notebook is not ready.
     """
 
@@ -148,7 +148,7 @@ def needed_by(problem: str) -> str:
     return ""
 
 
-def connect(rows: Sequence[AdoptedRow]) -> None:
+def note_predecessors(rows: Sequence[AdoptedRow]) -> None:
     """Note in each row whose files the notebook reads, or failed to read."""
     makers: dict[str, set[str]] = {}
     for row in rows:
@@ -162,7 +162,7 @@ def connect(rows: Sequence[AdoptedRow]) -> None:
         row.after = sorted(found - {row.notebook})
 
 
-def judge(rows: Iterable[AdoptedRow]) -> None:
+def rate_readiness(rows: Iterable[AdoptedRow]) -> None:
     """Note in each row whether the notebook is ready for promotion, or why not."""
     for row in rows:
         if row.state != RUNS:

@@ -1,4 +1,4 @@
-"""Plan of an adoption: new names, homes of data, moved modules, dependencies, files left out."""
+"""Plan of an adoption: new paths of notebooks, modules and data; dependencies; files left out."""
 
 from __future__ import annotations
 
@@ -250,7 +250,7 @@ def _take_data(root: Path, plan: AdoptionPlan, ask: Ask) -> None:
 def _in_use(root: Path, folder: Path, names: Iterable[str], files: set[str]) -> set[str]:
     """Return the files of the project whose names are not free.
 
-    A file with the content of one that is adopted is left from an adoption that was taken back.
+    A file with the content of an adopted file is left from an adoption that was taken back.
     """
     by_size: dict[int, list[Path]] = {}
     for name in files:

@@ -1,4 +1,4 @@
-"""Preparation of an adoption in a clone of the project, brought back as one commit.
+"""Adoption carried out in a clone of the project, and brought back as a single commit.
 
 The project is touched once, at the end, by a fast-forward of Git. Until then a kill leaves no more
 than a temporary folder.
@@ -26,7 +26,7 @@ from nb.git.wiring import git
 from nb.project import NbError, program, program_environment, write_whole
 from nb.workcopy.copying import copy_file
 
-from .merged_texts import with_dependencies, with_ignores, with_readme, with_unreadable
+from .merged_texts import with_dependencies, with_excluded_files, with_ignores, with_readme
 from .plan import AdoptionPlan
 from .tidying import tidy_code
 
@@ -91,7 +91,7 @@ def prepared_adoption(
         python = [plan.names[name] for name, book in plan.notebooks.items() if book.is_python]
         unreadable = tidy_code(clone, [*python, *plan.modules.values()])
         text = (clone / PYPROJECT).read_text(encoding="utf-8")
-        write_whole(clone / PYPROJECT, with_unreadable(text, unreadable))
+        write_whole(clone / PYPROJECT, with_excluded_files(text, unreadable))
         _leave_out(clone, plan)
         _declare(root, clone, plan, tell)
         yield Prepared(clone, _commit(clone, plan, history=history), base)

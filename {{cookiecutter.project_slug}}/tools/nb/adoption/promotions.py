@@ -1,4 +1,4 @@
-"""Promotion of adopted notebooks one by one, each proven and committed before the next."""
+"""Promotion of adopted notebooks in order, each proven and committed before the next."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def _commit(root: Path, message: str) -> None:
 
 
 def _follow(root: Path, overview: Overview, name: str, found: Promotion) -> None:
-    """Point notebooks that read the outputs of a promoted one to where these are now."""
+    """Point notebooks that read the outputs of a promoted notebook to the new paths."""
     moved = {old: new for old, new in found.writes.items() if old != new}
     for row in overview.rows if moved else ():
         if row.notebook == name or name not in row.after:

@@ -1,4 +1,4 @@
-"""New paths for adopted notebooks, and the paths that their code names.
+"""Paths that the code of adopted notebooks names, and their rewriting for the new places.
 
 Standard library only.
 """

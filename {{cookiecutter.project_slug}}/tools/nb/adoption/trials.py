@@ -1,6 +1,6 @@
 """Trial runs of adopted notebooks: each once, side by side, in a copy of the project.
 
-Run as a program, the module makes one trial and prints the outcome as JSON.
+Run as a program, the module makes a single trial and prints the outcome as JSON.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Trial:
 
     Attributes:
         notebook: the path, relative to the root.
-        problem: the error, in one line; empty after a run to the end.
+        problem: the error, in a line; empty after a run to the end.
         cell: the code cell that failed, from 1.
         timed_out: whether the time limit ended the run.
         seconds: the duration.
@@ -61,7 +61,7 @@ def run_trials(
     tell: Callable[[Trial], None],
     jobs: int | None = None,
 ) -> list[Trial]:
-    """Run notebooks in a copy of the project, and again those whose input another one made.
+    """Run notebooks in a copy of the project, and again those whose input another notebook made.
 
     Args:
         root: the project's root; nothing in it changes.
@@ -69,7 +69,7 @@ def run_trials(
         limit: the time limit of a notebook, in seconds.
         tell: called with each outcome.
         jobs: how many run side by side; by default as many as there are cores. Without system
-            calls to look at, nobody could tell whose files are whose: one by one then.
+            calls to look at, nobody could tell whose files are whose: a single run at a time then.
     """
     jobs = jobs or (cores() if trace.best_view() == trace.STRACE else 1)
     found: dict[str, Trial] = {}
@@ -168,7 +168,7 @@ def _end_with_parent(parent: int) -> None:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Make one trial and print the outcome as JSON."""
+    """Make a single trial and print the outcome as JSON."""
     threading.Thread(target=_end_with_parent, args=[os.getppid()], daemon=True).start()
     copy, notebook, origin = arguments
     made: dict[str, Any] = asdict(try_notebook(Path(copy), notebook, Path(origin)))

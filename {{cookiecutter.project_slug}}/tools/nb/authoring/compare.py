@@ -39,7 +39,7 @@ def difference(old: Path, new: Path) -> str:
         return f"other bytes, and it cannot be read to compare values ({reason})"
 
 
-def how(path: Path) -> str:
+def comparison_method(path: Path) -> str:
     """Return the method of comparison for this kind of file, in words."""
     return _WORDS.get(path.suffix.lower(), "bytes")
 

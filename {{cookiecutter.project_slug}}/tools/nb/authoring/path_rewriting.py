@@ -126,7 +126,7 @@ def with_paths(file: CellFile, paths: Paths) -> dict[int, str]:
 
 
 def with_output_paths(file: CellFile, outputs: Collection[str]) -> dict[int, str]:
-    """Return the new source of each cell that writes one of some outputs, by `paths.output`.
+    """Return the new source of each cell that writes any of some outputs, by `paths.output`.
 
     Only literals in calls that are known to take a path are changed: in another place, the text
     may be compared, printed or extended.

@@ -6,13 +6,11 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from nb.declaration.naming import package_with_paths
 from nb.git.wiring import git
-from nb.notebook import yaml_file
 from nb.notebook.code import names_of_notebook
 from nb.notebook.content import load_json, parse_notebook, source_text
 from nb.notebook.file import CellFile, parse_cells
@@ -164,7 +162,7 @@ def with_parameters(file: CellFile) -> CellFile:
     for cell in file.cells:
         mine = [one for one in proposed if one.cell == cell.number]
         if mine:
-            left = propose.without(cell.source, mine)
+            left = propose.without_constants(cell.source, mine)
             sources[cell.number] = left if left or cell.tags else None
     content = json.loads(file.edited(sources))
     cells = content["cells"]
@@ -178,7 +176,7 @@ def with_parameters(file: CellFile) -> CellFile:
 def _config(parameters: Sequence[Parameter]) -> str:
     """Return the text of the parameter file; empty without parameters that a file may hold."""
     values = {p.name: (p.default, p.help) for p in parameters if not p.required and not p.secret}
-    return propose.config(values, partial(yaml_file.dump, flow=True))
+    return propose.config_text(values)
 
 
 def _module_path(module: str) -> Path:

@@ -1,4 +1,4 @@
-"""Values of a promotion: the names, the folders, and the result that a person agrees to."""
+"""Names, folders and result of a promotion, as its steps hand them on."""
 
 from __future__ import annotations
 

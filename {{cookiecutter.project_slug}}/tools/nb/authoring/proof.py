@@ -36,7 +36,11 @@ def prove(space: Workspace, writes: Mapping[str, str], choices: Choices) -> list
     """
     _run_stage(space, choices)
     rows = [
-        ProofRow(new, compare.how(Path(new)), compare.difference(original, space.copy / new))
+        ProofRow(
+            new,
+            compare.comparison_method(Path(new)),
+            compare.difference(original, space.copy / new),
+        )
         for old, new in writes.items()
         if (original := space.originals / old).exists()
     ]
@@ -65,7 +69,7 @@ def _run_stage(space: Workspace, choices: Choices) -> None:
 
 
 def _cause(executed: Path, output: str) -> str:
-    """Return the cause of a failed stage in one line."""
+    """Return the cause of a failed stage in a line."""
     failed = failed_cell(executed, 0) if executed.exists() else None
     if failed:
         return f"the production notebook does not run: code cell {failed[1]}: {failed[0]}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from nb.notebook.magics import mask
 from nb.notebook.parameters import TAG, read_parameters
 from nb.notebook.types.coercion import coerce
 from nb.notebook.types.kinds import kind_of_default, literal
+from nb.notebook.yaml_file import dump
 from nb.project import NbError
 
 _CHANGING = {"append", "extend", "insert", "update", "pop", "remove", "sort", "add", "clear"}
@@ -177,7 +178,7 @@ def _names(node: ast.expr) -> Iterator[str]:
         yield node.id
 
 
-def without(source: str, proposed: Iterable[Proposed]) -> str:
+def without_constants(source: str, proposed: Iterable[Proposed]) -> str:
     """Return a cell's source without the constants that became parameters."""
     lines: list[str | None] = list(source.split("\n"))
     for one in proposed:
@@ -197,9 +198,10 @@ def proposed_cell(proposed: Iterable[Proposed]) -> str:
     return "\n".join(lines) or "# It takes no parameters."
 
 
-def config(values: Mapping[str, tuple[object, str]], written: Callable[[object], str]) -> str:
+def config_text(values: Mapping[str, tuple[object, str]]) -> str:
     """Return a config file's YAML text: a comment and a value for each name."""
     return "".join(
-        (f"# {comment}\n" if comment else "") + f"{written(name)}: {written(value)}\n"
+        (f"# {comment}\n" if comment else "")
+        + f"{dump(name, flow=True)}: {dump(value, flow=True)}\n"
         for name, (value, comment) in values.items()
     )

@@ -144,8 +144,8 @@ def _tried(root: Path, plan: AdoptionPlan, limit: float | None) -> Overview:
             book = plan.notebooks[name]
             why = "--no-run" if book.is_python else f"a notebook of {book.language}"
             rows.append(found.AdoptedRow(new, found.NOT_RUN, why))
-    found.connect(rows)
-    found.judge(rows)
+    found.note_predecessors(rows)
+    found.rate_readiness(rows)
     found.add_details(root, [row for row in rows if row.notebook in set(python)])
     rows.sort(key=lambda row: row.notebook)
     overview = found.Overview(plan.origin.label, rows, plan.moves, plan.left)

@@ -40,7 +40,7 @@ def add_stage(
         root: the project's root.
         name: the name of the stage.
         notebook: the notebook, below `notebooks/production`, relative to the root.
-        desc: the purpose of the stage, in one sentence.
+        desc: the purpose of the stage, in a sentence.
         deps: input files, relative to the root; the fingerprint of the notebook is added.
         params: whether the notebook has parameters, in `config/<name of the notebook>.yaml`.
         outs: output files, kept by DVC.

@@ -157,7 +157,7 @@ def _parsed(words: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
 
 @lru_cache
 def _parser() -> Callable[[list[str]], tuple[dict[str, Any], list[str], list[Parameter]]]:
-    """Return click's parser of papermill's options, each repeatable; one serves all stages."""
+    """Return click's parser of papermill's options, each repeatable; for all stages."""
     import click
 
     command = click.Command(

@@ -58,7 +58,7 @@ class Entry:
 
     @property
     def command(self) -> str:
-        """The commands in one line."""
+        """The commands in a line."""
         return one_command(self.body.get("cmd"))
 
     @cached_property
@@ -108,7 +108,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Artifact:
-    """An input or output of a stage, with the size in bytes if `dvc.lock` holds one."""
+    """An input or output of a stage, with the size in bytes if `dvc.lock` holds the size."""
 
     path: str
     size: int | None = None
@@ -244,7 +244,7 @@ def value_files(path: Path) -> list[Path] | None:
     """Return the files whose values a `dvc.yaml` fills in, there or not; None if only DVC can tell.
 
     Args:
-        path: the file; one that declares data (`.dvc`) fills in none.
+        path: the file; a declaration of data (`.dvc`) fills in none.
     """
     found = [path.with_name("params.yaml")]
     text = path.read_text(encoding="utf-8") if path.suffix == ".yaml" else ""

@@ -13,7 +13,7 @@ from nb.notebook.parameters import check_values, read_parameters
 from .papermill_command import papermill_commands
 
 
-def check_given(root: Path, tasks: Iterable[Task], made: Set[str]) -> None:
+def check_parameter_files(root: Path, tasks: Iterable[Task], made: Set[str]) -> None:
     """Validate the parameter files that tasks pass to notebooks.
 
     DVC removes the outputs of a stage before the command starts, and only the command validates

@@ -22,7 +22,7 @@ def apply_variant(root: Path, number: int, tell: Callable[[str], None]) -> Itera
     Args:
         root: the project's root.
         number: the variant.
-        tell: called with one line while another process holds DVC's lock.
+        tell: called with a line while another process holds DVC's lock.
 
     Raises:
         NbError: if the variant did not end well, or a file to change differs from the last commit.

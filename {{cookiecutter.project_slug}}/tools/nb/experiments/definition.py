@@ -42,7 +42,7 @@ PARTS = ("grid", "zip", "sample", "variants", "best")
 
 @dataclass(frozen=True, kw_only=True)
 class Variation:
-    """One variant as it is asked for: settings, and a name if a person gave one."""
+    """A variant as it is asked for: settings, and a name if a person gave one."""
 
     settings: Settings
     name: str = ""
@@ -71,7 +71,7 @@ class Experiment:
     Attributes:
         name: the name in the table: of the file, or the parameters that vary.
         variations: the variants, without repetition.
-        best: the metric to sort by, if one is named.
+        best: the metric to sort by, if any.
     """
 
     name: str

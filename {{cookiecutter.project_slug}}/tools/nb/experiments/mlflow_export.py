@@ -21,7 +21,7 @@ from .table import flat_metrics
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-# MLflow refuses longer values, and more of them in one request.
+# MLflow refuses longer values, and more values in a single request.
 LONGEST_VALUE = 6000
 MOST_PARAMETERS = 100
 MOST_METRICS = 1000

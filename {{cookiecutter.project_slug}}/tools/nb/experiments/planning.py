@@ -65,7 +65,7 @@ def check_variations(root: Path, variations: Sequence[Variation]) -> list[list[S
 
 
 def variant_records(root: Path, definition: Experiment, snapshot: Snapshot) -> list[VariantRecord]:
-    """Return the record of each variation: one that is there already, or a new one."""
+    """Return the record of each variation: the known record, or a new record."""
     known = {record.identity: record for record in store.read_variants(root)}
     head = begin(root, {}, 1)
     number = store.next_number(root)
@@ -90,7 +90,7 @@ def variant_records(root: Path, definition: Experiment, snapshot: Snapshot) -> l
 def plan_variants(
     snapshot: Snapshot, records: list[VariantRecord], settings: list[list[Setting]]
 ) -> list[Planned]:
-    """Return the variants with their stages; finished ones come first, for others to take from."""
+    """Return the variants with their stages; finished variants first, for others to use."""
     order = sorted(
         range(len(records)), key=lambda i: (records[i].state != FINISHED, records[i].number)
     )

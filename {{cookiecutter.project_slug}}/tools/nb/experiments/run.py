@@ -62,7 +62,7 @@ def run_experiment(
     Args:
         root: the project's root; nothing in it changes but `.nb/experiments`.
         definition: the experiment.
-        options: jobs, limits of time, and whether to fetch what others computed.
+        options: jobs, limits of time, and whether to fetch results that others computed.
         view: the view of the run.
         programs: the programs of a run.
 
@@ -140,7 +140,7 @@ class _VariantWork:
     Attributes:
         root: the project's root.
         snapshot: the project as it was when the experiment began.
-        planned: the variants, finished ones included.
+        planned: the variants, finished variants included.
     """
 
     root: Path

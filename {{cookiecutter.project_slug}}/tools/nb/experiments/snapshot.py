@@ -1,7 +1,7 @@
 """Snapshots: the project as it was when an experiment began.
 
 Variants are copied from a snapshot, not from the project, which people edit meanwhile. Experiments
-from an unchanged project have one snapshot in common.
+from an unchanged project share a snapshot.
 """
 
 # Paths are text where files are copied: an experiment copies hundreds per variant.

@@ -2,7 +2,7 @@
 
 `train.folds=3,5,10` lists values, `train.C=0.1:1:0.1` is a range with its step, and
 `train.C=log:0.01..100` an interval that samples are drawn from. A space becomes settings, the
-values of one variant by parameter.
+values of a variant by parameter.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _NUMBER = r"[-+]?\d{1,30}(?:\.\d{1,30})?(?:[eE][-+]?\d{1,3})?"
 _RANGE = re.compile(rf"({_NUMBER}):({_NUMBER}):({_NUMBER})")
 _INTERVAL = re.compile(rf"(log:)?({_NUMBER})\.\.({_NUMBER})")
 
-# The values of one variant, by parameter: {"train.folds": 5}.
+# The values of a variant, by parameter: {"train.folds": 5}.
 Settings = dict[str, Any]
 
 
@@ -62,7 +62,7 @@ class Interval:
 
 @dataclass(frozen=True, kw_only=True)
 class Axis:
-    """The values of one parameter in a search space.
+    """The values of a parameter in a search space.
 
     Attributes:
         parameter: the parameter with its stage, `train.folds`.
@@ -121,10 +121,10 @@ def grid(axes: Sequence[Axis]) -> Iterator[Settings]:
 
 
 def zipped(axes: Sequence[Axis]) -> Iterator[Settings]:
-    """Yield the first values of all parameters, then the second ones, and so on.
+    """Yield the first values of all parameters, then the second values, and so on.
 
     Raises:
-        NbError: with exit code 2, if the lists are not of one length, or an axis is an interval.
+        NbError: with exit code 2, if the lists differ in length, or an axis is an interval.
     """
     lists = [_listed(axis) for axis in axes]
     lengths = {axis.parameter: len(values) for axis, values in zip(axes, lists, strict=True)}
@@ -147,7 +147,7 @@ def sample(axes: Sequence[Axis], count: int, seed: int) -> Iterator[Settings]:
     sizes = [1 if isinstance(a.values, Interval) else len(a.values) for a in axes]
     is_finite = not any(isinstance(axis.values, Interval) for axis in axes)
     wanted = min(count, math.prod(sizes)) if is_finite else count
-    # A narrow interval of whole numbers has few values, too: an end for the search of new ones.
+    # A narrow interval of whole numbers has few values, too: an end for the search of new values.
     draws = ({a.parameter: _draw(a, random) for a in axes} for _ in range(100 * count + 1000))
     yield from islice(distinct(draws), wanted)
 

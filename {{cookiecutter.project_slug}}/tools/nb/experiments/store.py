@@ -1,7 +1,7 @@
 """Variants on disk: a folder for each, `.nb/experiments/<number>`, with a record and a project.
 
 A record is written whole at each change, so a variant that was killed is known by a state that is
-not final, and a run of the same experiment begins with what is missing.
+not final, and a run of the same experiment begins with the missing stages.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class VariantRecord:
     Attributes:
         number: the number in the table.
         experiment: the name of the experiment.
-        name: the name of the variant, if a person gave one.
+        name: the name of the variant, if a person gave any.
         settings: the values that were asked for, by parameter.
         source: a hash of all else that the results depend on: code, data, other parameters.
         commit: the commit of the project; None without Git.
@@ -158,7 +158,7 @@ def next_number(root: Path) -> int:
 
 
 def remove(root: Path, number: int) -> None:
-    """Remove a variant; what it shares with the project or with others stays.
+    """Remove a variant; files shared with the project or with others stay.
 
     The record goes first: half a folder is no variant, and the next removal ends the work.
     """

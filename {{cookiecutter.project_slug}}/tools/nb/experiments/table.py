@@ -103,7 +103,7 @@ def select_metrics(table: VariantTable, names: Sequence[str]) -> VariantTable:
     """Return the table with the metrics that are asked for, in that order.
 
     Raises:
-        NbError: with exit code 2, if a name is not that of one metric.
+        NbError: with exit code 2, if a name is not that of a single metric.
     """
     chosen = [_metric(name, [row.metrics for row in table.rows]) for name in names]
     return replace(table, metrics=list(dict.fromkeys(chosen)))
@@ -129,7 +129,7 @@ def short_names(names: Sequence[str]) -> dict[str, str]:
 
 
 def fitting(widths: Sequence[int], needed: int, space: int | None) -> int:
-    """Return how many columns fit beside those that are needed, at least one.
+    """Return how many columns fit beside those that are needed, at least the first.
 
     Args:
         widths: the widths of the columns, the most important first, each with the gap before it.
@@ -204,7 +204,7 @@ def filter_rows(table: VariantTable, condition: str) -> list[VariantRow]:
 
 
 def find_column(table: VariantTable, column: str) -> str:
-    """Return a column by its name, or by the end of its name if only one ends so.
+    """Return a column by its name, or by the end of its name if no other ends so.
 
     Raises:
         NbError: with exit code 2, if there is none, or there are several.

@@ -1,4 +1,4 @@
-"""Aligns the cells of three versions of a notebook.
+"""Alignment of the cells of three versions of a notebook.
 
 Ids are the first evidence, and not enough: tools regenerate them, name cells after their position,
 or write none. A pair that is missed or wrong costs a conflict or a cell that stands twice; it loses
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     Cell = dict[str, Any]
     Pairs = list[tuple[int, int]]
     Places = list[tuple[int, Hashable]]
-    # One cell in the base, in ours and in theirs.
+    # The versions of a cell: in the base, in ours and in theirs.
     Versions = tuple[Cell | None, Cell | None, Cell | None]
     Runs = dict[int | None, list[int]]
 
-# How much of two cells must be equal before they count as versions of one.
+# How much of two cells must be equal before they count as versions of the same.
 _LIKE = 0.6
 # Comparing words takes quadratic time; in texts with more characters only lines are compared.
 _SHORT = 2_000
@@ -36,9 +36,9 @@ _NEAR = 5
 def align(base: list[Cell], ours: list[Cell], theirs: list[Cell]) -> list[Versions]:
     """Versions of each cell of a merge, in the order of the merged notebook.
 
-    Cells that stand in the base only are left out. Cells that both sides inserted at one place are
-    versions of one cell if they are equal, have the same id, or share most of their lines; other
-    cells inserted at one place follow each other, ours first.
+    Cells that stand in the base only are left out. Cells that both sides inserted at a place are
+    versions of the same cell if they are equal, have the same id, or share most of their lines;
+    other cells inserted at a place follow each other, ours first.
     """
     in_ours, in_theirs = pair(base, ours, likeness), pair(base, theirs, likeness)
     common = in_ours.keys() & in_theirs.keys()
@@ -68,7 +68,7 @@ def pair(
     an insertion every id belongs to another cell. Blank cells are told apart by id only.
 
     Args:
-        first: the cells of one version.
+        first: the cells of a version.
         second: the cells of the other.
         alike: how much two cells have in common, from 0 to 1.
     """
@@ -106,7 +106,7 @@ def source(cell: Cell) -> str:
 
 
 def likeness(first: Cell, second: Cell) -> float:
-    """Share of the lines, or of the words, that two cells of one type have in common."""
+    """Share of the lines, or of the words, that two cells of a type have in common."""
     a, b = source(first), source(second)
     lines = shared_lines(first, second)
     is_comparable = first.get("cell_type") == second.get("cell_type") and len(a) + len(b) <= _SHORT
@@ -117,7 +117,7 @@ def likeness(first: Cell, second: Cell) -> float:
 
 
 def shared_lines(first: Cell, second: Cell) -> float:
-    """Share of the lines that two cells of one type have in common."""
+    """Share of the lines that two cells of a type have in common."""
     if first.get("cell_type") != second.get("cell_type"):
         return 0.0
     return SequenceMatcher(None, source(first).splitlines(), source(second).splitlines()).ratio()
@@ -133,7 +133,7 @@ def _own_id(cell: Cell) -> str:
 
 
 def _unique(first: Places, second: Places) -> Pairs:
-    """Pair what has a key that occurs once on each side."""
+    """Pair cells with a key that occurs once on each side."""
     sides = [_once(side) for side in (first, second)]
     return [(at, sides[1][key]) for key, at in sides[0].items() if key in sides[1]]
 
@@ -190,7 +190,7 @@ def _pair_inserted(
     ours: tuple[list[Cell], set[int], dict[int, int]],
     theirs: tuple[list[Cell], set[int], dict[int, int]],
 ) -> dict[int, int]:
-    """Pair cells that both sides inserted at one place.
+    """Pair cells that both sides inserted at a place.
 
     Args:
         ours: the cells of a side, the positions of those that the base has, and the names of those

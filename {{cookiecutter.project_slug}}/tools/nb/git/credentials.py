@@ -47,7 +47,7 @@ def find_credentials(root: Path, ids: Mapping[str, str]) -> list[str]:
 
 
 def find_in_file(name: str, content: bytes) -> list[str]:
-    """Return one phrase per credential, `name:line: kind`; in a notebook `name:cell 3: kind`.
+    """Return a phrase per credential, `name:line: kind`; in a notebook `name:cell 3: kind`.
 
     A line that ends with the comment `pragma: allowlist secret` is passed over.
     """
@@ -88,7 +88,7 @@ def _in_text(text: str) -> dict[int, str]:
 def _in_configuration(name: str, text: str) -> list[int]:
     """Return the lines of a configuration file in which detect-secrets finds a password.
 
-    The library reads files, and knows their kind by the name: it gets one with these lines.
+    The library reads files, and knows their kind by the name: it gets a file with these lines.
     """
     path = PurePosixPath(name)
     if path.suffix not in CONFIGURATION and not path.name.startswith(".env"):

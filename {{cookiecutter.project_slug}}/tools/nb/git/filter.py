@@ -1,6 +1,6 @@
-"""The Git filter that keeps outputs out of Git, and how it is installed in a clone.
+"""Git filter that strips notebooks on their way into Git, and its installation in a clone.
 
-Git starts one process per command and sends it every notebook (gitattributes(5), "Long Running
+Git starts a process per command and sends it every notebook (gitattributes(5), "Long Running
 Filter Process"); clients that cannot, start ``clean`` once per notebook. Only the standard library
 is used, from Python 3.8 on, so that neither needs the project's environment. Notebooks that
 `nb.notebook.strip` refuses go to nbstripout itself.
@@ -154,8 +154,8 @@ def _nbstripout_commands(name: str) -> Iterator[list[str]]:
     from pathlib import Path
 
     # Git runs filters at the top of the work tree; the project may be a folder there. A linked
-    # worktree has no environment: there the main one's is taken, the folder that holds the .git
-    # folder with this file's installed copy.
+    # worktree has no environment: there that of the main worktree is taken, the folder that holds
+    # the .git folder with this file's installed copy.
     tops = (Path(), Path(__file__).resolve().parents[4])
     for root in (top / folder for top in tops for folder in Path(name).parents):
         for python in (root / ".venv/bin/python", root / ".venv/Scripts/python.exe"):

@@ -5,7 +5,7 @@ conflict that shows both sides in plain marks in the source of a cell. The resul
 any notebook. Only the standard library and Git are used, from Python 3.8 on, so that a merge needs
 no environment.
 
-`git-notebook merge` writes both versions whole, as one conflict, to where Git looks for the merge,
+`git-notebook merge` writes both versions whole, as a conflict, to where Git looks for the merge,
 before it starts this program. So a merge that dies or is refused ends with that conflict.
 """
 
@@ -152,7 +152,7 @@ def _merge_cell(
     """Merge the versions of a cell.
 
     Returns:
-        The merged cell, after a cell that shows clashes of what is not text, if there are any;
+        The merged cell, after a cell that shows clashes of metadata and attachments, if any;
         nothing if the cell was deleted. And whether there is a conflict.
     """
     if ours is None or theirs is None:
@@ -183,7 +183,7 @@ def _merge_cell(
 def _merge_with_absence(
     base: Cell | None, ours: Cell | None, theirs: Cell | None
 ) -> tuple[list[Cell], bool]:
-    """Take a new cell, drop a deleted cell, mark a cell that one side deleted and one changed."""
+    """Take a new cell, drop a deleted cell, mark a cell deleted here and changed there."""
     left = ours or theirs or {}
     if base is None:
         return [left], False

@@ -1,4 +1,4 @@
-"""Merge `dvc.lock` stage by stage.
+"""Three-way merge of `dvc.lock`, stage by stage.
 
 An entry says "these inputs gave these outputs", which is true independently of other entries. So
 any mix of entries is a valid lock file: DVC runs the stages that do not fit the merged project
@@ -18,12 +18,12 @@ from nb.project import NbError, write_whole
 
 from .wiring import git
 
-# One line of a conflict that is always there.
+# A line that every conflict has.
 MARK = re.compile(rb"^(<{7}|>{7})( |$)", re.M)
 
 
 def merge_locks(base: str, ours: str, theirs: str) -> str:
-    """Merge three versions of a lock file: a stage that only one side changed is taken from it.
+    """Merge three versions of a lock file: a stage that a single side changed is taken from it.
 
     Where both sides changed a stage, ours is kept.
     """

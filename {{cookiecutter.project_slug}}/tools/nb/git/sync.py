@@ -59,7 +59,7 @@ def run_git(root: Path, command: Sequence[str]) -> Kept:
 
     Args:
         root: the project's root.
-        command: the words after `git`, `["pull"]` for one.
+        command: the words after `git`, such as `["pull"]`.
 
     Raises:
         NbError: if Git fails. Outputs are put back as far as possible before.
@@ -90,7 +90,7 @@ def everywhere_kept(root: Path, *, edits_return: bool = True) -> Iterator[Kept]:
 
 
 def _projects(root: Path) -> list[Path]:
-    """Return the roots of the projects in the repository, this one's last."""
+    """Return the roots of the projects in the repository, this project's last."""
     top = find_repository(root) or root
     others = (top / folder for folder in hook_projects(root))
     there = [path for path in others if (path / "tools" / "nb").is_dir()]

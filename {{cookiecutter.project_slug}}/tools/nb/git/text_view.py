@@ -61,7 +61,7 @@ def _stored(data: bytes) -> bytes:
 
 
 def _head(notebook: dict[str, Any]) -> list[str]:
-    """Lines for the format, if it is not the usual one, the kernel and other metadata."""
+    """Lines for the format, if it is unusual, the kernel and other metadata."""
     metadata = notebook["metadata"]
     version = f"{notebook.get('nbformat')}.{notebook.get('nbformat_minor')}"
     kernel = dict(metadata.get("kernelspec", {}))

@@ -53,7 +53,7 @@ def named(root: Path, files: Sequence[str]) -> dict[str, str]:
 
 
 def blobs(root: Path, ids: Mapping[str, str]) -> Iterator[tuple[str, bytes]]:
-    """Yield each file with its content as the index holds it, all through one Git process."""
+    """Yield each file with its content as the index holds it, all through a single Git process."""
     request = "".join(f"{digest}\n" for digest in ids.values()).encode()
     done = subprocess.run(
         ["git", "cat-file", "--batch"], cwd=root, input=request, capture_output=True

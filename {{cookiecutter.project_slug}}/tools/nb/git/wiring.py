@@ -140,7 +140,7 @@ def git_file(root: Path, name: str) -> Path:
 
 
 def git_dir(root: Path) -> Path:
-    """Return the common Git directory: that of the main worktree, from a linked one, too."""
+    """Return the common Git directory: that of the main worktree, from a linked worktree, too."""
     return root / git(root, "rev-parse", "--git-common-dir").strip()
 
 
@@ -267,7 +267,7 @@ def _keep_foreign(hook: Path) -> None:
     text = text_of(hook)
     if not text or OUR_HOOK in text or PRE_COMMITS_HOOK in text:
         return
-    if aside.exists():  # somebody's, too, and not called since this one is here
+    if aside.exists():  # somebody's, too, and not called since this hook is here
         names = (aside.with_name(f"{aside.name}.{number}") for number in count(1))
         aside.replace(next(name for name in names if not name.exists()))
     hook.replace(aside)

@@ -31,7 +31,7 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 @dataclass(frozen=True)
 class Import:
-    """An import of one name: `import module [as alias]` or `from module import name [as alias]`."""
+    """An import of a name: `import module [as alias]` or `from module import name [as alias]`."""
 
     module: str
     name: str = ""
@@ -133,7 +133,7 @@ class Names:
     unreadable: list[int] = field(default_factory=list)
 
     def function(self, name: str) -> Definition | None:
-        """Return the function or class of a name, if there is exactly one."""
+        """Return the function or class of a name, if no other has the name."""
         found = [d for d in self.definitions.get(name, []) if not d.is_constant]
         return found[0] if len(found) == 1 and name not in self.variables else None
 

@@ -64,7 +64,7 @@ class CellFile:
         return text
 
     def _written(self, source: str, old: str) -> str:
-        """Write a source as JSON in the form of the old one: one string, or a list of lines."""
+        """Write a source as JSON in the form of the old source: a string, or a list of lines."""
         ascii_only = self.text.isascii() and "\\u" in self.text
         if old.startswith('"'):
             return json.dumps(source, ensure_ascii=ascii_only)

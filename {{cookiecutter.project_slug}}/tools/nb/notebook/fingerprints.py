@@ -116,7 +116,7 @@ def _keep_history(root: Path, texts: Iterable[str]) -> None:
 
 
 def explain(root: Path, path: Path, old_md5: str | None) -> list[str]:
-    """Say in words how a fingerprint differs from the one with the given MD5.
+    """Say in words how a fingerprint differs from that with the given MD5.
 
     Args:
         root: the project's root.
@@ -124,7 +124,7 @@ def explain(root: Path, path: Path, old_md5: str | None) -> list[str]:
         old_md5: the MD5 of the fingerprint in `dvc.lock`; None if there is none.
 
     Returns:
-        One phrase per change; `CHANGED` alone where this machine never saw the old state.
+        A phrase per change; `CHANGED` alone where this machine never saw the old state.
     """
     if not (root / path).exists():
         name = path.relative_to(FINGERPRINTS).with_suffix(".ipynb")

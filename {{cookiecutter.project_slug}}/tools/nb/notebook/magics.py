@@ -67,7 +67,7 @@ class Masked:
         return {number for number, line in lines if _MASKED.match(line)}
 
     def unmask(self, text: str) -> str:
-        """Return a text made from the masked one, with the lines of IPython as they were."""
+        """Return a text made from the masked text, with the lines of IPython as they were."""
         return _MASKED.sub(lambda found: self.hidden[int(found[1])], text) if self.hidden else text
 
     def escapes(self) -> Iterator[Escape]:

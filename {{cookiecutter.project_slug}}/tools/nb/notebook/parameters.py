@@ -208,7 +208,7 @@ def _require_fit(name: str, kind: Kind, default: object) -> None:
 
 
 def _help(statement: ast.stmt, source: str) -> str:
-    """Return the comment in the lines directly above a statement, and the one at its end."""
+    """Return the comment in the lines directly above a statement, and the comment at the end."""
     comments = dict(_comments(source))
     lines = source.splitlines()
     first = statement.lineno - 1
@@ -240,7 +240,7 @@ def check_values(
         complete: whether no other values follow, so that a missing value is a problem.
 
     Raises:
-        NbError: with one line per problem, if any value is unknown, missing or wrong.
+        NbError: with a line per problem, if any value is unknown, missing or wrong.
     """
     known = {parameter.name: parameter for parameter in parameters}
     problems = [_unknown(str(name), list(known)) for name in given if name not in known]
@@ -281,13 +281,13 @@ def _secret_problems(parameter: Parameter, given: bool, complete: bool) -> list[
 
 
 def secret_values(parameters: Sequence[Parameter]) -> dict[str, str]:
-    """Return the values of the secrets, by environment variable; unset and empty ones left out."""
+    """Return the values of the secrets that are set and not empty, by environment variable."""
     names = (parameter.secret for parameter in parameters if parameter.secret)
     return {name: os.environ[name] for name in names if os.environ.get(name)}
 
 
 def assignments(parameters: Sequence[Parameter], values: Mapping[str, Any]) -> str:
-    """Write values that were checked as Python: one assignment per line."""
+    """Write values that were checked as Python: an assignment per line."""
     kinds = {parameter.name: parameter.kind for parameter in parameters}
     lines = (f"{name} = {python_code(kinds[name], value)}" for name, value in values.items())
     return "\n".join(lines)

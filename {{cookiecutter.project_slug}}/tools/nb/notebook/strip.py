@@ -84,7 +84,7 @@ def load(data: bytes) -> Any:
 
 
 def kernel_name(name: str) -> str:
-    """Return the name of a kernel in its own environment: python3 for one offered elsewhere."""
+    """Return the name of a kernel in its own environment: python3, if other servers rename it."""
     return "python3" if name.startswith(OFFERED) else name
 
 
@@ -301,7 +301,7 @@ def _normalise_output(content: object, keep: bool) -> None:
 
 
 def _split_bundle(content: object) -> None:
-    """Write each text of a MIME bundle as nbformat does: as lines, other text in one piece."""
+    """Write each text of a MIME bundle as nbformat does: as lines, other text in a piece."""
     bundle = _object(content, "a MIME bundle is no JSON object")
     for mime, value in bundle.items():
         is_json = mime.startswith("application/") and mime.endswith("+json")

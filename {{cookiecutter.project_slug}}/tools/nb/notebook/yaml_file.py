@@ -1,4 +1,4 @@
-"""YAML with one reading: config files mean the same to papermill, to DVC and in `${…}`.
+"""YAML with a single reading: config files mean the same to papermill, to DVC and in `${…}`.
 
 papermill reads YAML 1.1 without dates, DVC reads YAML 1.2: `on` is true to the first and text to
 the second, `012` is 10 and 12. A value on which the two differ is refused, with the spelling that
@@ -43,7 +43,7 @@ def read_yaml(text: str, where: str) -> Any:
         where: the file, for messages.
 
     Raises:
-        NbError: with exit code 2 and one line per problem, if the text is not valid YAML, a name
+        NbError: with exit code 2 and a line per problem, if the text is not valid YAML, a name
             is given twice, or a value is not the same to both.
     """
     first, second, content = _readings(text, where)
@@ -115,7 +115,7 @@ def parse_as_dvc(text: str, where: str) -> tuple[Node | None, Any]:
 
 
 def _require_plain_tree(root: Node, where: str) -> None:
-    """Raise if nodes are nested too deeply, or a name is given twice in one mapping."""
+    """Raise if nodes are nested too deeply, or a name is given twice in a mapping."""
     level, depth, seen = [root], 0, {id(root)}  # an alias is the node of its anchor
     while level:
         depth += 1
@@ -155,8 +155,8 @@ def dump(content: object, *, flow: bool = False) -> str:
     """Write values as YAML that papermill and DVC read alike; paths and dates become text.
 
     Args:
-        content: names and values, or one value.
-        flow: on one line, as in a list in brackets.
+        content: names and values, or a value.
+        flow: on a line, as in a list in brackets.
     """
     import yaml
 
@@ -230,7 +230,7 @@ def _require_bounds(text: str, where: str) -> None:
 
 
 def _problems(first: Node, second: Node, name: str) -> Iterator[str]:
-    """Yield what is wrong with a node; the second tree is that of DVC's reading."""
+    """Yield the faults of a node; the second tree is that of DVC's reading."""
     line = f"line {first.start_mark.line + 1}"
     about = f"{line}: parameter {name}" if name else line
     kinds = {"mapping": "map", "sequence": "seq"}
@@ -276,7 +276,7 @@ def _mapping_problems(first: Node, second: Node, name: str) -> Iterator[str]:
 
 
 def _scalar_problem(first: Node, second: Node) -> str:
-    """Return what is wrong with a value, and how to write it; empty if both read it alike."""
+    """Return the fault of a value and a better spelling; empty if both read the value alike."""
     ours, dvcs = _scalar(papermill_loader(), first), _scalar(dvc_loader(), second)
     source = _short(first.value)
     quoted = _short(json.dumps(first.value, ensure_ascii=False))

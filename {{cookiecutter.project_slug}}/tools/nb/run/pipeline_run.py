@@ -16,7 +16,7 @@ from typing import Any, TextIO
 
 from nb import pipeline
 from nb.declaration.tasks import DONE, UNCHANGED
-from nb.declaration.validation import check_given
+from nb.declaration.validation import check_parameter_files
 from nb.exit_codes import ExitCode, after_signal, as_exit_code
 from nb.notebook.content import production_notebooks
 from nb.pipeline import Plan, StageState, storage, uptodate
@@ -86,7 +86,7 @@ def _run_side_by_side(
     planned = uptodate.clock(root)
     if all(task.hidden for task in plan.tasks):
         return None
-    check_given(root, (task for task in plan.tasks if task.changed), plan.made)
+    check_parameter_files(root, (task for task in plan.tasks if task.changed), plan.made)
     if any(task.changed for task in plan.tasks):
         uptodate.forget(root)
     reproduce = reproducing(plan.loaded)

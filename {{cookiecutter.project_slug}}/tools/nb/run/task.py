@@ -12,7 +12,7 @@ from typing import Any
 
 from nb import pipeline
 from nb.declaration.tasks import RESTORED, Task
-from nb.declaration.validation import check_given
+from nb.declaration.validation import check_parameter_files
 from nb.exit_codes import ExitCode
 from nb.notebook import fingerprints
 from nb.pipeline import Plan, storage
@@ -69,7 +69,7 @@ def _execute(
         storage.require(root)
     plan = _plan(root, options.stages, view)
     *before, task = _one_stage(plan, *options.stages)
-    check_given(root, [task], plan.made)
+    check_parameter_files(root, [task], plan.made)
     names = [other.name for other in before]
     states = pipeline.restore(root, names, pull=options.pull, tell=view.note)
     restored = [name for name, state in states.items() if state == RESTORED]

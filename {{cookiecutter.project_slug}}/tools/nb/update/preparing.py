@@ -1,4 +1,4 @@
-"""Preparation of an update: both renderings, their difference, and what it means for the project.
+"""Preparation of an update: both renderings of the template, and their difference as a commit.
 
 Nothing in the work tree changes here.
 """

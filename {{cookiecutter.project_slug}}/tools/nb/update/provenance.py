@@ -61,7 +61,7 @@ def read_provenance(root: Path) -> Provenance | None:
     """Read the record of a project; None if there is none.
 
     Raises:
-        NbError: if the record is not one.
+        NbError: if the file is no record of cruft.
     """
     try:
         content = parse_json(read_regular(root / PROVENANCE))

@@ -60,7 +60,7 @@ def find_cookiecutter(root: Path) -> list[str]:
 def render_template(
     root: Path, template: Template, release: Release, answers: Answers, scratch: Path
 ) -> Rendering:
-    """Render a commit of the template with answers; questions without one get their defaults.
+    """Render a commit of the template with answers; questions without an answer get their defaults.
 
     Args:
         root: the project's root.

@@ -27,7 +27,7 @@ class Mismatch(ValueError):
         place: the place in the parameter, `[2]` or `["a"]`; empty for the whole value.
         given: the value.
         expected: the expected type, in words.
-        hint: a remedy, if one is known.
+        hint: a remedy, if any is known.
     """
 
     def __init__(self, place: str, given: object, expected: str, hint: str = "") -> None:

@@ -16,13 +16,13 @@ LONGEST_SHOWN = 60
 
 @dataclass(frozen=True)
 class Kind:
-    """A type.
+    """The type of a parameter.
 
     Attributes:
-        name: one of `PLAIN`, or `Literal`, `optional`, `any`.
+        name: a name of `PLAIN`, or `Literal`, `optional`, `any`.
         text: the annotation in the notebook; `pathlib.Path` has the name `Path`.
-        inner: the types of what it holds: one for a list, a dict and an optional, one for each
-            place of a tuple; none if that may be anything.
+        inner: the types of the values inside: a single type for a list, a dict and an optional,
+            a type for each place of a tuple; none if any value may be inside.
         choices: the values of a `Literal`.
         repeated: whether a tuple has any length.
     """
@@ -35,7 +35,7 @@ class Kind:
 
     @property
     def expected(self) -> str:
-        """What a value has to be, in words."""
+        """The expected value, in words."""
         if self.name == "Literal":
             return f"one of {', '.join(map(shown_value, self.choices))}"
         if self.name == "optional":
@@ -48,7 +48,7 @@ ANY = Kind("any", "a YAML value")
 
 
 def shown_value(value: object) -> str:
-    """Write a value as YAML does, on one line and not too long."""
+    """Return a value as YAML has it, on a line and not too long."""
     bare = isinstance(value, date)
     text = str(value) if bare else json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 1]}…"
