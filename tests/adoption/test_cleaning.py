@@ -11,9 +11,9 @@ import pytest
 from nb.adoption.cleaning import FOREIGN_METADATA, read_any_notebook
 from nb.adoption.merged_texts import (
     with_dependencies,
+    with_excluded_files,
     with_ignores,
     with_readme,
-    with_excluded_files,
 )
 from nb.adoption.source_folder import Origin, contents_of, import_names
 from nb.adoption.tidying import tidy_code

@@ -12,9 +12,9 @@ from nb.adoption.overview import (
     AdoptedRow,
     Overview,
     note_predecessors,
-    rate_readiness,
     outcome_row,
     promotion_order,
+    rate_readiness,
     read_overview,
     save_overview,
 )
