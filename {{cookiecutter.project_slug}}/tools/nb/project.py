@@ -255,7 +255,7 @@ def _lock_bytes(file: int, shared: bool) -> bool:
     """Lock bytes beyond the end, as Windows can: to share is to lock any of many."""
     import random
 
-    msvcrt: Any = importlib.import_module("msvcrt")
+    msvcrt = importlib.import_module("msvcrt")
     first, count = (random.randrange(LOCKED_BYTES), 1) if shared else (0, LOCKED_BYTES)
     with suppress(OSError):  # of a lock that this process does not hold yet
         os.lseek(file, LOCK_PLACE, os.SEEK_SET)

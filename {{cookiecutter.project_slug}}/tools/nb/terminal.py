@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
-from typing import IO, Any
+from typing import IO
 
 import click
 
@@ -25,7 +25,7 @@ _COLOR = re.compile(r"\x1b(?=\[[0-9;]*m)")
 
 
 def echo(
-    text: object = "", *, nl: bool = True, err: bool = False, file: IO[Any] | None = None
+    text: object = "", *, nl: bool = True, err: bool = False, file: IO[str] | None = None
 ) -> None:
     """Print a text with all controls in it visible."""
     shown = printable(str(text)).replace(_VISIBLE_OWN, "\x1b")
@@ -48,14 +48,21 @@ def is_colored(stream: IO[str]) -> bool:
     return stream.isatty() if wanted is None else wanted
 
 
-def secho(text: object = "", *, nl: bool = True, err: bool = False, **styles: Any) -> None:
+def secho(
+    text: object = "",
+    *,
+    nl: bool = True,
+    err: bool = False,
+    fg: str | None = None,
+    bold: bool | None = None,
+) -> None:
     """Print a text in color."""
-    echo(style(str(text), **styles), nl=nl, err=err)
+    echo(style(str(text), fg=fg, bold=bold), nl=nl, err=err)
 
 
-def style(text: str, **styles: Any) -> str:
-    """Return a text that `echo` prints in color; the styles are those of `click.style`."""
-    before, after = click.style("\0", **styles).split("\0")
+def style(text: str, *, fg: str | None = None, bold: bool | None = None) -> str:
+    """Return a text that `echo` prints in color."""
+    before, after = click.style("\0", fg=fg, bold=bold).split("\0")
     return f"{sequence(before)}{text}{sequence(after)}"
 
 

@@ -278,10 +278,11 @@ def _file(module: str, origin: str, bodies: dict[str, list[str]]) -> str:
 def _forbid_files(root: str) -> None:
     """Install an audit hook that refuses writes and data files: a unit test must not need them."""
 
-    def hook(event: str, arguments: tuple[Any, ...]) -> None:
+    def hook(event: str, arguments: tuple[object, ...]) -> None:
         if event == "open" and isinstance(arguments[0], str):
             path = os.path.abspath(arguments[0])  # noqa: PTH100 - an audit hook opens nothing
-            writes = (arguments[2] or 0) & (os.O_WRONLY | os.O_RDWR)
+            flags = arguments[2] if isinstance(arguments[2], int) else 0
+            writes = flags & (os.O_WRONLY | os.O_RDWR)
             if writes or (path.startswith(root + os.sep) and not path.endswith((".py", ".pyc"))):
                 raise PermissionError(f"{path}: an example uses no files")
 

@@ -16,7 +16,7 @@ from functools import lru_cache
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from nb.notebook.config import read_value
+from nb.notebook.yaml_file import read_value
 from nb.project import NbError
 
 if TYPE_CHECKING:

@@ -249,7 +249,8 @@ def value_files(path: Path) -> list[Path] | None:
     found = [path.with_name("params.yaml")]
     text = path.read_text(encoding="utf-8") if path.suffix == ".yaml" else ""
     if "vars" in text:
-        content = read_as_dvc(text, path.name) or {}
+        content = read_as_dvc(text, path.name)
+        content = content if isinstance(content, dict) else {}
         # The `vars` of a single stage are relative to the working directory of that stage.
         if "vars" in str(content.get("stages")):
             return None

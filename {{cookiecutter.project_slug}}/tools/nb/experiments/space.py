@@ -18,7 +18,7 @@ from random import Random
 from typing import Any
 
 from nb.exit_codes import ExitCode
-from nb.notebook.config import read_value
+from nb.notebook.yaml_file import read_value
 from nb.project import NbError
 
 # More variants than anybody looks at: a grid this large is a typing error.
@@ -100,7 +100,8 @@ def axis_of(parameter: str, written: object) -> Axis:
         interval, stepped = _INTERVAL.fullmatch(written), _RANGE.fullmatch(written)
         if interval:
             return Axis(parameter=parameter, values=_interval(parameter, *interval.groups()))
-        values = _range(parameter, written) if stepped else read_value(f"[{written}]", parameter)
+        found = _range(parameter, written) if stepped else read_value(f"[{written}]", parameter)
+        values = found if isinstance(found, list) else [found]
     else:
         values = list(written) if isinstance(written, list | tuple) else [written]
     if not values:

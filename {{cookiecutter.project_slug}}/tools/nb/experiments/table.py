@@ -14,7 +14,7 @@ from typing import Any
 from nb.declaration.metrics import read_metrics
 from nb.declaration.reader import read_stages
 from nb.exit_codes import ExitCode
-from nb.notebook.config import read_value
+from nb.notebook.yaml_file import read_value
 from nb.project import NbError, warn
 
 from .definition import Best, declared_best

@@ -9,9 +9,7 @@ from typing import Any
 from nb.exit_codes import ExitCode
 from nb.project import NbError, one_line, read_regular, write_whole
 
-from .yaml_file import dump, read_value, read_yaml
-
-__all__ = ["read_config", "read_value", "replaced", "set_value"]
+from .yaml_file import dump, read_yaml
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -64,7 +62,8 @@ def replaced(text: str, name: str, value: object) -> str:
 
     line = f"{dump(name, flow=True)}: {dump(value, flow=True)}"
     root = yaml.compose(text, Loader=yaml.SafeLoader)
-    expected = {**(read_yaml(text, "config") or {}), name: value}
+    known = read_yaml(text, "config")
+    expected = {**(known if isinstance(known, dict) else {}), name: value}
     for key, node in root.value if root else ():
         if key.value == name:
             start, end = key.start_mark.index, node.end_mark.index

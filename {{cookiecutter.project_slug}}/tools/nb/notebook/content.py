@@ -6,7 +6,7 @@ Standard library only, fast to import.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -78,7 +78,7 @@ def load_json(path: Path, text: str) -> Any:
         NbError: if the JSON is nested too deeply: a visitor would end in a `RecursionError`.
     """
     content = None
-    level: list[dict[str, Any] | list[Any]] = []
+    level: list[Iterable[object]] = []
     with suppress(RecursionError):
         content = json.loads(text)
         level = [[content]]

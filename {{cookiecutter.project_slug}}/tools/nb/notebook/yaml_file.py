@@ -35,7 +35,7 @@ class TooLargeError(NbError):
     """A text that stands for more, or is nested more deeply, than can be read in time."""
 
 
-def read_yaml(text: str, where: str) -> Any:
+def read_yaml(text: str, where: str) -> object:
     """Return the content of a YAML text that papermill and DVC read alike.
 
     Args:
@@ -53,7 +53,7 @@ def read_yaml(text: str, where: str) -> Any:
     return content()
 
 
-def read_value(text: str, where: str) -> Any:
+def read_value(text: str, where: str) -> object:
     """Return a value that a person typed; a date is text there, and `1e-3` a number.
 
     Raises:
@@ -75,7 +75,7 @@ def read_value(text: str, where: str) -> Any:
     return content()
 
 
-def read_as_dvc(text: str, where: str) -> Any:
+def read_as_dvc(text: str, where: str) -> object:
     """Return the content of `dvc.yaml` or `dvc.lock`, as DVC reads it.
 
     Raises:
@@ -84,7 +84,7 @@ def read_as_dvc(text: str, where: str) -> Any:
     return parse_as_dvc(text, where)[1]
 
 
-def parse_as_dvc(text: str, where: str) -> tuple[Node | None, Any]:
+def parse_as_dvc(text: str, where: str) -> tuple[Node | None, object]:
     """Return a YAML text as its node, which knows its lines, and as values; None if it is empty.
 
     Args:
@@ -168,7 +168,7 @@ def dump(content: object, *, flow: bool = False) -> str:
     return str(yaml.dump(content, Dumper=_writer(), **options))
 
 
-def _readings(text: str, where: str) -> tuple[Node | None, Node | None, Callable[[], Any]]:
+def _readings(text: str, where: str) -> tuple[Node | None, Node | None, Callable[[], object]]:
     """Return the trees of both readings, and a function that makes the values of the first."""
     import yaml
 

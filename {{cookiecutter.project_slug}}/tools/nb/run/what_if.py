@@ -18,9 +18,10 @@ from nb import pipeline
 from nb.declaration.papermill_command import PapermillCommand, papermill_command
 from nb.declaration.tasks import Task
 from nb.exit_codes import ExitCode
-from nb.notebook.config import read_value, set_value
+from nb.notebook.config import set_value
 from nb.notebook.content import read_notebook
 from nb.notebook.parameters import Parameter, check_values, read_parameters
+from nb.notebook.yaml_file import read_value
 from nb.project import EXECUTED, NbError
 from nb.surroundings import find_repository
 from nb.workcopy.copying import copy_entries, git_files, project_entries
