@@ -54,23 +54,10 @@ WHERE = {
 # Errors of a disk that may meet any command: full, read-only, not permitted.
 DISK_ERRORS = FULL | {errno.EROFS, errno.EACCES, errno.EPERM}
 # Commands that Git itself calls, or that report what is wrong, change nothing on the way.
-WITHOUT_REPAIR = (
-    None,
-    "check",
-    "help",
-    "stages",
-    "setup",
-    "onboard",
-    "doctor",
-    "verify",
-    "credentials",
-    "unpushed",
-    "merge-lock",
-    "hook",
-    "commit-checks",
-)
-
-
+WITHOUT_REPAIR = {
+    *("check", "help", "stages", "setup", "onboard", "doctor", "verify", "credentials", "unpushed"),
+    *("merge-lock", "hook", "commit-checks", None),
+}
 # More than a terminal of 80 columns has: a test holds each sentence to the width.
 LONGEST_HELP = 200
 

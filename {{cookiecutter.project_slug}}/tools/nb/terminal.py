@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+from collections.abc import Iterable, Sequence
 from typing import IO
 
 import click
@@ -64,6 +65,14 @@ def style(text: str, *, fg: str | None = None, bold: bool | None = None) -> str:
     """Return a text that `echo` prints in color."""
     before, after = click.style("\0", fg=fg, bold=bold).split("\0")
     return f"{sequence(before)}{text}{sequence(after)}"
+
+
+def in_columns(rows: Iterable[Sequence[str]]) -> list[str]:
+    """Return rows as lines with the cells below each other."""
+    table = list(rows)
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    padded = ((f"{c:{w}}" for c, w in zip(row, widths, strict=True)) for row in table)
+    return ["  ".join(row).rstrip() for row in padded]
 
 
 def sequence(codes: str) -> str:

@@ -118,9 +118,7 @@ def _is_readable(code: str) -> bool:
     try:
         (parameter,) = read_parameters(cell)
         coerce(parameter.kind, parameter.default)
-    except ValueError:  # a Mismatch
-        return False
-    except NbError:
+    except (ValueError, NbError):
         return False
     return True
 
@@ -163,19 +161,14 @@ def _changed_names(file: CellFile) -> Iterator[str]:
     """Yield names mutated in place, by item assignment or method, or declared `global`."""
     for cell in file.cells:
         masked = mask(cell.source)
-        for node in ast.walk(ast.parse(masked.text)) if masked else ():
+        for node in ast.walk(masked.tree) if masked else ():
             match node:
-                case ast.Attribute(value=changed, attr=name) if name in _CHANGING:
-                    yield from _names(changed)
-                case ast.Subscript(value=changed, ctx=ast.Store() | ast.Del()):
-                    yield from _names(changed)
+                case ast.Attribute(value=ast.Name(id=changed), attr=name) if name in _CHANGING:
+                    yield changed
+                case ast.Subscript(value=ast.Name(id=changed), ctx=ast.Store() | ast.Del()):
+                    yield changed
                 case ast.Global(names=names):
                     yield from names
-
-
-def _names(node: ast.expr) -> Iterator[str]:
-    if isinstance(node, ast.Name):
-        yield node.id
 
 
 def without_constants(source: str, proposed: Iterable[Proposed]) -> str:

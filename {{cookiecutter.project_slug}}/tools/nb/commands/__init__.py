@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nb.terminal import secho
+from nb.terminal import in_columns, secho
 
 NO_NOTEBOOK = """\
 There is no production notebook yet. `nb new NAME --production` makes a notebook that runs,
@@ -17,10 +17,8 @@ with parameters and a stage in dvc.yaml; the README goes on ("Add a production n
 
 def print_table(table: Sequence[tuple[str, ...]], bold: Sequence[bool]) -> None:
     """Print rows in columns; a row in bold where `bold` says so."""
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for cells, is_bold in zip(table, bold, strict=True):
-        padded = (f"{cell:{width}}" for cell, width in zip(cells, widths, strict=True))
-        secho("  ".join(padded).rstrip(), bold=is_bold)
+    for line, is_bold in zip(in_columns(table), bold, strict=True):
+        secho(line, bold=is_bold)
 
 
 def count(number: int, thing: str) -> str:

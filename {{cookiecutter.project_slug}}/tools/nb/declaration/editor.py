@@ -50,25 +50,6 @@ def add_stage(
     Raises:
         NbError: if `dvc.yaml` cannot be read, or has a stage of that name (exit code 2).
     """
-    body = _body(notebook, desc, deps, params, outs, metrics, plots)
-    stage = _stage_text(name, body, notebook, params)
-    with edit_lock(root):
-        text = read_dvc_yaml(root)
-        newline = "\r\n" if "\r\n" in text else "\n"
-        changed = _insert(text.replace("\r\n", "\n"), name, stage)
-        write_whole((root / FILE).resolve(), changed.replace("\n", newline))
-
-
-def _body(
-    notebook: Path,
-    desc: str,
-    deps: Sequence[str],
-    params: bool,
-    outs: Sequence[str],
-    metrics: Sequence[str],
-    plots: Sequence[str],
-) -> dict[str, Any]:
-    """Return the entry of a stage without the command; empty keys are left out."""
     inner = notebook.relative_to(PRODUCTION).with_suffix("")
     entry: dict[str, Any] = {
         "desc": desc,
@@ -79,7 +60,13 @@ def _body(
         "metrics": [{path: {"cache": False}} for path in metrics],
         "plots": list(plots),
     }
-    return {key: value for key, value in entry.items() if value or key == "cmd"}
+    body = {key: value for key, value in entry.items() if value or key == "cmd"}
+    stage = _stage_text(name, body, notebook, params)
+    with edit_lock(root):
+        text = read_dvc_yaml(root)
+        newline = "\r\n" if "\r\n" in text else "\n"
+        changed = _insert(text.replace("\r\n", "\n"), name, stage)
+        write_whole((root / FILE).resolve(), changed.replace("\n", newline))
 
 
 def config_of(notebook: Path) -> str:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -209,21 +210,9 @@ def _read(root: Path, number: int) -> VariantRecord | None:
 
 def _spans(numbers: Sequence[int]) -> str:
     """Return ascending numbers in short: 1-3, 7."""
-    return ", ".join(_span(first, last) for first, last in _runs(numbers))
-
-
-def _span(first: int, last: int) -> str:
-    return str(first) if first == last else f"{first}-{last}"
-
-
-def _runs(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
-    first = last = numbers[0]
-    for number in numbers[1:]:
-        if number > last + 1:
-            yield first, last
-            first = number
-        last = number
-    yield first, last
+    runs = groupby(enumerate(numbers), key=lambda pair: pair[1] - pair[0])
+    spans = ([number for _, number in run] for _, run in runs)
+    return ", ".join("-".join(map(str, dict.fromkeys((s[0], s[-1])))) for s in spans)
 
 
 def parameters_of(stages: Sequence[StageRecord]) -> dict[str, Any]:

@@ -37,14 +37,14 @@ CHANGED = "its code, or a module that it imports, changed"
 
 def fingerprint_text(notebook: Notebook, sources: Sources) -> str:
     """Return the fingerprint of a notebook: equal texts promise equal computations."""
-    used = sources.used_by(notebook)
+    used, top = sources.used_by(notebook), sources.folder.parent
     files = [sources.modules[name] for name in sorted(used)] + (sources.data_files if used else [])
     return "".join(
         [
             f"{KERNEL_LINE}{notebook.kernel}\n",
             *(_cell_text(cell) for cell in notebook.cells if cell.source),
             *(
-                f"{MODULE_LINE} {_relative(path, sources)} {sources.hash_of(path)}\n"
+                f"{MODULE_LINE} {path.relative_to(top).as_posix()} {sources.hash_of(path)}\n"
                 for path in files
             ),
         ]
@@ -56,10 +56,6 @@ def _cell_text(cell: Cell) -> str:
     # Indented, so that no line of source can look like a header.
     lines = "".join(f" {line}\n" for line in cell.source.split("\n"))
     return f"{CELL}{tags}\n{lines}"
-
-
-def _relative(path: Path, sources: Sources) -> str:
-    return path.relative_to(sources.folder.parent).as_posix()
 
 
 def refresh(root: Path) -> list[Path]:

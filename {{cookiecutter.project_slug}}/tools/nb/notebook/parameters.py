@@ -100,7 +100,8 @@ def read_parameters(notebook: Notebook) -> list[Parameter]:
         listed = " and ".join(map(str, numbers))
         reason = f"code cells {listed} are tagged {TAG}; keep the tag on one of them"
         raise NbError(f"{notebook.path}: {reason}.", ExitCode.USAGE)
-    masked = _python_of(notebook.cells[numbers[0] - 1].source)
+    written = notebook.cells[numbers[0] - 1].source
+    masked = mask(written) or Masked(written)  # a syntax error shows below
     source = masked.text
     found: dict[str, Parameter] = {}
     line = 1
@@ -120,11 +121,6 @@ def read_parameters(notebook: Notebook) -> list[Parameter]:
     except (RecursionError, MemoryError):
         raise _unreadable(notebook, numbers[0], line, "it is nested too deeply") from None
     return list(found.values())
-
-
-def _python_of(source: str) -> Masked:
-    """Return the source unchanged, if all is Python or even masking does not help."""
-    return mask(source) or Masked(source)
 
 
 def _unreadable(notebook: Notebook, number: int, line: int, reason: str) -> CellError:
@@ -302,19 +298,14 @@ def describe(parameters: Sequence[Parameter], given: Mapping[str, Any]) -> list[
     """
     return [
         {
-            "name": parameter.name,
-            "type": parameter.kind.text,
-            "required": parameter.required,
-            "default": None if parameter.required else parameter.default,
-            "choices": list(parameter.choices),
-            "secret": parameter.secret,
-            "help": parameter.help,
-            **_given(parameter, given),
+            "name": p.name,
+            "type": p.kind.text,
+            "required": p.required,
+            "default": None if p.required else p.default,
+            "choices": list(p.choices),
+            "secret": p.secret,
+            "help": p.help,
+            **({"value": given[p.name]} if p.name in given and not p.secret else {}),
         }
-        for parameter in parameters
+        for p in parameters
     ]
-
-
-def _given(parameter: Parameter, given: Mapping[str, Any]) -> dict[str, Any]:
-    present = parameter.name in given and not parameter.secret
-    return {"value": given[parameter.name]} if present else {}

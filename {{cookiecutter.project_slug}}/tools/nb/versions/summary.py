@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from html import escape
 from pathlib import PurePosixPath
 
 from nb.pipeline import Change
 from nb.report.files import environment
 from nb.report.format import number, value
+from nb.terminal import in_columns
 
 from .differences import Differences, StageDifference
 
@@ -44,7 +45,7 @@ def as_text(found: Differences) -> str:
     """Return the differences as plain text."""
     parts = [f"{found.before} → {found.now}"]
     for title, rows in (_tables(found) | _lists(found)).items():
-        parts.append("\n".join([title, *_columns(rows)]))
+        parts.append("\n  ".join([title, *in_columns(rows)]))
     parts += [f"{file.path}\n{file.words}" for file in found.code]
     return "\n\n".join(parts if len(parts) > 1 else [*parts, SAME])
 
@@ -134,13 +135,6 @@ def _cell(text: str) -> str:
     """Return a text that Markdown shows as it is, in a line: names and values are anybody's."""
     text = re.sub(r"([\\`*_\[\]<>#!|~&$])", r"\\\1", " ".join(text.split()))
     return re.sub(r"(?<!\w)@", "@\u200b", text)  # a comment must not call people
-
-
-def _columns(rows: Iterable[tuple[str, ...]]) -> list[str]:
-    table = list(rows)
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    padded = ((f"{c:{w}}" for c, w in zip(row, widths, strict=True)) for row in table)
-    return [f"  {'  '.join(row)}".rstrip() for row in padded]
 
 
 def _shown(found: object) -> str:

@@ -123,11 +123,9 @@ def _optional(kind: Kind, value: object, place: str) -> object:
     try:
         return coerce(kind.inner[0], value, place)
     except Mismatch as error:
-        raise (error if error.place != place else _mismatch_or_null(kind, value, place)) from None
-
-
-def _mismatch_or_null(kind: Kind, value: object, place: str) -> Mismatch:
-    return Mismatch(place, value, kind.expected, _hint(kind.inner[0].name, value))
+        if error.place != place:
+            raise
+        raise Mismatch(place, value, kind.expected, _hint(kind.inner[0].name, value)) from None
 
 
 def _list(kind: Kind, value: object, place: str) -> list[object]:
