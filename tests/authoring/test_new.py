@@ -10,13 +10,13 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from nb.authoring.new import Made, new_exploratory, new_production
+from nb.authoring.new import NewNotebook, new_exploratory, new_production
 from nb.authoring.promotion import proposal
 from nb.declaration.naming import slug_of, title_of
 from nb.project import NbError
 
 
-def make(root: Path, name: str, production: bool) -> Made:
+def make(root: Path, name: str, production: bool) -> NewNotebook:
     (root / "dvc.yaml").write_text("stages: {}\n")
     return new_production(root, name) if production else new_exploratory(root, name)
 

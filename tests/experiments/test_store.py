@@ -86,6 +86,8 @@ def test_without_a_runner_nothing_is_shown_as_running(tmp_path: Path) -> None:
     lock.parent.mkdir()
     with lock.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        assert [each.state for each in store.settled(tmp_path, [record])] == ["running"]
-    assert [each.state for each in store.settled(tmp_path, [record])] == ["not run"]
+        assert [each.state for each in store.with_dead_runs_ended(tmp_path, [record])] == [
+            "running"
+        ]
+    assert [each.state for each in store.with_dead_runs_ended(tmp_path, [record])] == ["not run"]
     assert [stage.state for stage in record.stages] == ["ran", "not run"]

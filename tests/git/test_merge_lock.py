@@ -1,4 +1,4 @@
-"""A lock file with the marks of a conflict in it: both sides are read back, and merged."""
+"""A lock file with the marks of a conflict in it: both conflict_sides are read back, and merged."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from nb.git.merge_lock import merge_locks, sides
+from nb.git.merge_lock import conflict_sides, merge_locks
 
 
 def lock(**stages: int) -> str:
@@ -26,7 +26,7 @@ def test_a_lock_file_with_marks_is_merged_stage_by_stage(tmp_path: Path, style: 
     command = ["git", "merge-file", "-p", *filter(None, [style]), "ours", "base", "theirs"]
     marked = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True).stdout
     assert "<<<<<<<" in marked
-    merged = merge_locks(*sides(marked))
+    merged = merge_locks(*conflict_sides(marked))
     assert all(f"  {name}:" in merged for name in "abcde") and "run 2" in merged
     assert "<<<<" not in merged
     if style == "--diff3":  # the base is known
@@ -34,4 +34,4 @@ def test_a_lock_file_with_marks_is_merged_stage_by_stage(tmp_path: Path, style: 
 
 
 def test_a_text_without_marks_is_all_sides() -> None:
-    assert sides(BASE) == ("", BASE, BASE)
+    assert conflict_sides(BASE) == ("", BASE, BASE)

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
-from nb.notebook.config import read_config, replaced, set_value
+from nb.notebook.config import read_config, set_value, with_value
 from nb.notebook.yaml_file import dump, read_as_dvc, read_value, read_yaml
 from nb.project import NbError
 from ruamel.yaml import YAML
@@ -259,7 +259,7 @@ def test_another_value_leaves_comments_and_all_other_values(
     text = "".join(f"{c}\n{block}\n" for c, block in zip(comments, blocks, strict=True))
     name = data.draw(st.sampled_from([*content, "new"]))
     value = data.draw(SCALARS)
-    written = replaced(text, name, value)
+    written = with_value(text, name, value)
     assert read_yaml(written, "config") == {**content, name: value}
     for comment in comments:
         assert comment in written
@@ -269,6 +269,6 @@ def test_another_value_leaves_comments_and_all_other_values(
 
 def test_a_comment_beside_the_value_stays() -> None:
     text = "# Parts.\nfolds: 5  # few\n\n# Seed.\nseed: 42\n"
-    assert replaced(text, "folds", 10) == text.replace("5", "10")
-    assert replaced("a: &x 1\nb: *x\n", "a", 2) == "a: 2\nb: 1\n"
-    assert replaced("a: 1", "b", "x: y") == "a: 1\nb: 'x: y'\n"
+    assert with_value(text, "folds", 10) == text.replace("5", "10")
+    assert with_value("a: &x 1\nb: *x\n", "a", 2) == "a: 2\nb: 1\n"
+    assert with_value("a: 1", "b", "x: y") == "a: 1\nb: 'x: y'\n"

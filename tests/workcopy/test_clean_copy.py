@@ -48,7 +48,7 @@ def test_what_was_made_is_brought_back(root: Path) -> None:
         (copy / "a.txt").write_text("changed")
         (copy / "new" / "folder").mkdir(parents=True)
         (copy / "new" / "folder" / "c.txt").write_text("c")
-        clean_copy.apply(made, ["a.txt", "new/folder/c.txt"], lambda: None)
+        clean_copy.bring_to_project(made, ["a.txt", "new/folder/c.txt"], lambda: None)
     assert (root / "a.txt").read_text() == "changed"
     assert (root / "new/folder/c.txt").read_text() == "c"
 
@@ -68,7 +68,7 @@ def test_a_failure_puts_everything_back(root: Path, error: type[BaseException]) 
         (copy / "new").mkdir()
         (copy / "new" / "c.txt").write_text("c")
         with pytest.raises(error):
-            clean_copy.apply(made, ["a.txt", "new/c.txt"], fail)
+            clean_copy.bring_to_project(made, ["a.txt", "new/c.txt"], fail)
     assert without_machinery(tree(root)) == before
 
 
@@ -90,7 +90,7 @@ def test_what_somebody_else_wrote_meanwhile_is_never_replaced(root: Path, case: 
         MEANWHILE[case](root)
         before = tree(root)
         with pytest.raises(NbError, match="was changed while this was at work") as error:
-            clean_copy.apply(copy, ["c.txt", "a.txt"], lambda: None, ["data/b.txt"])
+            clean_copy.bring_to_project(copy, ["c.txt", "a.txt"], lambda: None, ["data/b.txt"])
     assert "\n" not in str(error.value)
     assert without_machinery(tree(root)) == without_machinery(before)
 
@@ -108,7 +108,7 @@ def test_a_failure_leaves_what_somebody_else_wrote_meanwhile(root: Path) -> None
         (copy.root / "a.txt").write_text("ours")
         (copy.root / "c.txt").write_text("ours")
         with pytest.raises(NbError, match="no"):
-            clean_copy.apply(copy, ["a.txt", "c.txt"], fail)
+            clean_copy.bring_to_project(copy, ["a.txt", "c.txt"], fail)
     assert (root / "a.txt").read_text() == "theirs"
     assert not (root / "c.txt").exists()
 

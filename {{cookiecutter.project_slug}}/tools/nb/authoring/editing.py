@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from nb.git.text_view import text
 from nb.notebook.content import source_text
-from nb.notebook.file import dumped, read_cells, source_lines
+from nb.notebook.file import dumped_like, read_cells, source_lines
 from nb.project import NbError
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def with_script(old: str, edited: str) -> str:
         else _new(cell, as_list=as_list, has_id=has_ids)
         for cell in after
     ]
-    return dumped(content, old)
+    return dumped_like(content, old)
 
 
 def _merged(

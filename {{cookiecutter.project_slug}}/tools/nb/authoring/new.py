@@ -27,7 +27,7 @@ CONFIG_TEXT = "# Seed of everything random.\nseed: 42\n"
 
 
 @dataclass(frozen=True)
-class Made:
+class NewNotebook:
     """The files made for a new notebook.
 
     Attributes:
@@ -39,7 +39,7 @@ class Made:
     others: tuple[tuple[str, str], ...] = ()
 
 
-def new_exploratory(root: Path, name: str) -> Made:
+def new_exploratory(root: Path, name: str) -> NewNotebook:
     """Make an exploratory notebook file, `<number>-<initials>-<slug>.ipynb`.
 
     Raises:
@@ -51,10 +51,10 @@ def new_exploratory(root: Path, name: str) -> Made:
         raise NbError(f"{path.name} exists; choose another name.", ExitCode.USAGE)
     notebook = EXPLORATORY / f"{max(taken, default=0) + 1:02}-{who}-{slug}.ipynb"
     _save(root, notebook, _exploratory_cells(title_of(name), package_with_paths(root)))
-    return Made(notebook)
+    return NewNotebook(notebook)
 
 
-def new_production(root: Path, name: str) -> Made:
+def new_production(root: Path, name: str) -> NewNotebook:
     """Make a production notebook, `<two digits>-<slug>.ipynb`, with its parameters and stage.
 
     Raises:
@@ -67,7 +67,7 @@ def new_production(root: Path, name: str) -> Made:
     _save(root, made.notebook, _production_cells(title, package_with_paths(root)))
     write_whole(root / made.config, CONFIG_TEXT)
     others = ((made.config.as_posix(), "its parameters"), (FILE, f"its stage, {made.stage}"))
-    return Made(made.notebook, others)
+    return NewNotebook(made.notebook, others)
 
 
 def initials(root: Path) -> str:

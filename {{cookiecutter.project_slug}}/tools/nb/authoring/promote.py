@@ -76,7 +76,7 @@ def promote_notebook(
                 ):
                     _record(root, choices)
 
-            clean_copy.apply(copy, brought, finish, [*original.reads, *sources])
+            clean_copy.bring_to_project(copy, brought, finish, [*original.reads, *sources])
         return found
 
 

@@ -93,9 +93,9 @@ def verify_command(root: Path, files: tuple[str, ...]) -> None:
     FILES are looked at as they are staged; without any, every tracked notebook is. The commit hook
     and CI call this.
     """
-    from nb.git.verify import named, verify_notebooks
+    from nb.git.verify import index_ids_of, verify_notebooks
 
-    _fail_with(verify_notebooks(root, named(root, files)))
+    _fail_with(verify_notebooks(root, index_ids_of(root, files)))
 
 
 @click.command("credentials")
@@ -108,9 +108,9 @@ def credentials_command(root: Path, files: tuple[str, ...]) -> None:
     line that ends with the comment `pragma: allowlist secret` is passed over.
     """
     from nb.git.credentials import find_credentials
-    from nb.git.verify import named
+    from nb.git.verify import index_ids_of
 
-    _fail_with(find_credentials(root, named(root, files)))
+    _fail_with(find_credentials(root, index_ids_of(root, files)))
 
 
 def _fail_with(problems: list[str]) -> None:

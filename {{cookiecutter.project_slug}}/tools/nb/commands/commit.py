@@ -16,9 +16,9 @@ from nb.terminal import echo, secho
 
 
 def _unstripped(root: Path, files: Sequence[str]) -> list[str]:
-    from nb.git.verify import named, verify_notebooks
+    from nb.git.verify import index_ids_of, verify_notebooks
 
-    return verify_notebooks(root, named(root, files))
+    return verify_notebooks(root, index_ids_of(root, files))
 
 
 def _broken_rules(root: Path, files: Sequence[str]) -> list[str]:
@@ -31,9 +31,9 @@ def _broken_rules(root: Path, files: Sequence[str]) -> list[str]:
 
 def _credentials(root: Path, files: Sequence[str]) -> list[str]:
     from nb.git.credentials import find_credentials
-    from nb.git.verify import named
+    from nb.git.verify import index_ids_of
 
-    return find_credentials(root, named(root, files))
+    return find_credentials(root, index_ids_of(root, files))
 
 
 class CommitCheck(NamedTuple):

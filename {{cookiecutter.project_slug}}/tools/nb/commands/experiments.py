@@ -176,7 +176,7 @@ def experiments_command(
     root: Path = ctx.obj
     known = [r for r in store.read_variants(root) if experiment in (None, r.experiment)]
     judge = read_best(best) if best else None
-    records = store.settled(root, known)
+    records = store.with_dead_runs_ended(root, known)
     _show(root, records, judge, column, conditions, metrics, as_json=as_json, as_csv=as_csv)
 
 

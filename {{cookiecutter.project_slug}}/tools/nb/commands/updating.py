@@ -98,7 +98,7 @@ def _typed(answers: tuple[str, ...]) -> dict[str, str]:
 def _abort(root: Path, waiting: State | None) -> None:
     if waiting is None:
         raise NbError("no update is under way")
-    if merging.head(root) != waiting.head:
+    if merging.head_commit(root) != waiting.head:
         raise NbError(
             f"the update is committed already; git reset --hard {waiting.head[:12]} takes it back, "
             "with all that was committed since"
@@ -123,14 +123,14 @@ def _settle(root: Path, waiting: State | None) -> None:
     if merging.is_waiting(root, waiting):
         conflicts = ", ".join(sorted(unmerged(root))) or "none is left"
         raise NbError(f"an update waits; files in conflict: {conflicts}; {RESOLVE}")
-    if merging.head(root) == waiting.head:
+    if merging.head_commit(root) == waiting.head:
         merging.reset_to_start(root, waiting)
         echo("An update was broken off; the project was put back as it had been.", err=True)
     merging.state_path(root).unlink(missing_ok=True)
 
 
 def _update(root: Path, request: Request, lock: int, dry_run: bool) -> State | None:
-    before = merging.head(root)
+    before = merging.head_commit(root)
     if not dry_run:
         merging.require_quiet(root)
     with TemporaryDirectory(prefix="nb-update-", ignore_cleanup_errors=True) as scratch:
@@ -158,7 +158,7 @@ def _merge(root: Path, plan: UpdatePlan, before: str, lock: int) -> State:
         *(before, plan.difference.commit, str(plan.old), str(plan.new), environment, plan.news)
     )
     with outputs_kept(root, edits_return=False):
-        conflicts = merging.pick(root, state, lock)
+        conflicts = merging.merge_rendering(root, state, lock)
     if conflicts:
         raise NbError(f"in conflict: {', '.join(conflicts)}; {RESOLVE}")
     return state
@@ -175,7 +175,7 @@ def _ask(text: str, default: str | bool, choices: list[str]) -> str | bool:
 def _show(root: Path, plan: UpdatePlan) -> None:
     """Print what an update brings: versions, files, conflicts, new questions."""
     echo(f"template: {plan.old} → {plan.new}")
-    changes = trees.differing(root, plan.difference)
+    changes = trees.status_of_files(root, plan.difference)
     top = project_prefix(root)
     tooling = [name for name in changes if name.startswith(f"{top}{trees.REPLACED.as_posix()}/")]
     counts = Counter(changes.values())
@@ -217,7 +217,7 @@ def _afterwards(root: Path, state: State, no_checks: bool) -> None:
             "the update is committed, but the set-up failed (its message is above): make setup; "
             f"or back to before the update: git reset --hard {state.head[:12]}"
         )
-    changed = merging.changed(root, VERSION_LOCKS)
+    changed = merging.changed_files(root, VERSION_LOCKS)
     if changed:
         merging.add_to_last_commit(root, changed)
     programs = root / ".venv" / ("Scripts" if os.name == "nt" else "bin")

@@ -39,7 +39,7 @@ def show_variant_command(root: Path, number: int, pages: bool, as_json: bool) ->
     """Show one variant: settings, stages, metrics, and where its results are."""
     from nb.experiments import store
 
-    (record,) = store.settled(root, [store.find(root, number)])
+    (record,) = store.with_dead_runs_ended(root, [store.find(root, number)])
     if as_json:
         echo(json.dumps(asdict(record) | {"state": record.state}, indent=2, default=str))
         return
@@ -166,8 +166,8 @@ def remove_command(
     """Remove variants, with their copies of the project; DVC's cache stays as it is."""
     from nb.experiments import removal
 
-    chosen = removal.choose(root, numbers, older_than, everything=everything)
-    freed = removal.remove_all(root, chosen)
+    chosen = removal.variants_to_remove(root, numbers, older_than, everything=everything)
+    freed = removal.remove_variants(root, chosen)
     echo(f"Removed {count(len(chosen), 'variant')}, {freed / 1e6:.1f} MB.")
 
 

@@ -17,7 +17,7 @@ _AGE = re.compile(r"(\d{1,4})([hdw])")
 _HOURS = {"h": 1, "d": 24, "w": 24 * 7}
 
 
-def choose(
+def variants_to_remove(
     root: Path, numbers: Sequence[int], older_than: str | None, *, everything: bool
 ) -> list[int]:
     """Return the variants to remove.
@@ -49,7 +49,7 @@ def choose(
     return sorted(chosen)
 
 
-def remove_all(root: Path, numbers: Sequence[int]) -> int:
+def remove_variants(root: Path, numbers: Sequence[int]) -> int:
     """Remove variants and return the bytes that they took."""
     freed = sum(store.variant_size(root, number) for number in numbers)
     for number in numbers:

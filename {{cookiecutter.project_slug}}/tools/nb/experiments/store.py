@@ -120,7 +120,7 @@ def read_variants(root: Path) -> list[VariantRecord]:
     return [record for record in found if record]
 
 
-def settled(root: Path, records: Sequence[VariantRecord]) -> Sequence[VariantRecord]:
+def with_dead_runs_ended(root: Path, records: Sequence[VariantRecord]) -> Sequence[VariantRecord]:
     """Return records as a person should see them: nothing runs when no runner is at work.
 
     A runner that was killed leaves stages behind that its records call running or waiting.

@@ -53,14 +53,14 @@ def _read(text: str) -> dict[str, Any]:
     return content or {}
 
 
-def marked(root: Path) -> list[str]:
+def conflicting_locks(root: Path) -> list[str]:
     """Return the tracked lock files that hold the marks of a merge conflict."""
     names = git(root, "ls-files", "-z", "--", "dvc.lock", "*/dvc.lock").split("\0")
     files = (name for name in dict.fromkeys(names) if (root / name).is_file())
     return [name for name in files if MARK.search((root / name).read_bytes())]
 
 
-def sides(text: str) -> tuple[str, str, str]:
+def conflict_sides(text: str) -> tuple[str, str, str]:
     """Return base, ours and theirs of a text in conflict; a base that is not shown is empty."""
     parts: list[list[str]] = [[], [], []]
     shown, has_base = {0, 1, 2}, False
@@ -84,14 +84,14 @@ def resolve_locks(root: Path) -> list[str]:
     """
     listed = git(root, "diff", "--name-only", "--relative", "--diff-filter=U", "-z").split("\0")
     unmerged = {name for name in listed if Path(name).name == "dvc.lock"}
-    names = sorted({*unmerged, *marked(root)})
+    names = sorted({*unmerged, *conflicting_locks(root)})
     if not names:
         raise NbError("no dvc.lock is in conflict.")
     for name in names:
         if name in unmerged:
             versions = [git(root, "show", f":{n}:./{name}", check=False) for n in (1, 2, 3)]
         else:  # the marks were added, or committed
-            versions = [*sides((root / name).read_text(encoding="utf-8"))]
+            versions = [*conflict_sides((root / name).read_text(encoding="utf-8"))]
         write_whole(root / name, merge_locks(*versions))
         git(root, "add", name)
     return names

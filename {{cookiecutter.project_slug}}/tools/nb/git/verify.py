@@ -32,7 +32,7 @@ def index_ids(root: Path) -> dict[str, str]:
     return {name: fields.split()[1] for fields, name in pairs}
 
 
-def named(root: Path, files: Sequence[str]) -> dict[str, str]:
+def index_ids_of(root: Path, files: Sequence[str]) -> dict[str, str]:
     """Return the ids of the named files, or of all in the index if none is named.
 
     Args:

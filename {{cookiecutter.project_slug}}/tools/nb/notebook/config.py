@@ -47,12 +47,12 @@ def set_value(path: Path, name: str, value: object) -> bool:
     if name in before and _same(before[name], value):
         return False
     text = read_regular(path).decode("utf-8") if path.exists() else ""
-    written = replaced(text, name, value)
+    written = with_value(text, name, value)
     write_whole(path, written)
     return True
 
 
-def replaced(text: str, name: str, value: object) -> str:
+def with_value(text: str, name: str, value: object) -> str:
     """Return the text of a config file with another value of a parameter.
 
     Comments, blanks and the spelling of other values stay. Where that is not possible, in a file

@@ -162,7 +162,7 @@ def _elements(text: str, start: int) -> Iterator[int]:
             position = _skip(text, position + 1)
 
 
-def dumped(content: object, like: str) -> str:
+def dumped_like(content: object, like: str) -> str:
     """Return content as JSON, laid out as the text of another notebook file is."""
     old = json.loads(like)
     end = like[len(like.rstrip(BLANKS)) :]

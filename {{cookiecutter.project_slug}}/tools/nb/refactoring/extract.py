@@ -156,14 +156,14 @@ def carry_out(
     stages = rerun.stages_of(root, notebooks) if run else []
     if stages:
         rerun.require_fresh(root, stages)
-    before = rerun.outputs(root, stages)
+    before = rerun.output_hashes(root, stages)
     written = {**dict.fromkeys(extraction.generated(root)), **extraction.contents()}
     with nullcontext() if keep else rerun.all_or_nothing(root, written, stages):
         extraction.write(root)
         if not stages:
             return
         rerun.run_stages(root, stages)
-        compared = rerun.compare_outputs(before, rerun.outputs(root, stages))
+        compared = rerun.compare_outputs(before, rerun.output_hashes(root, stages))
         show(compared)
         if any(one.verdict != rerun.SAME for one in compared):
             end = "the changes are kept" if keep else "all is as it was (--keep keeps the changes)"

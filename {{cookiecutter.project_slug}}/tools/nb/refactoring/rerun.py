@@ -80,7 +80,7 @@ def compare_outputs(before: Mapping[str, Any], after: Mapping[str, Any]) -> list
     """Compare the output hashes of stages, before and after.
 
     Args:
-        before: the hashes of the outputs of each stage, as `outputs` returns them.
+        before: the hashes of the outputs of each stage, as `output_hashes` returns them.
         after: likewise.
     """
     return [
@@ -90,7 +90,7 @@ def compare_outputs(before: Mapping[str, Any], after: Mapping[str, Any]) -> list
     ]
 
 
-def outputs(root: Path, stages: Iterable[str]) -> dict[str, dict[str, str]]:
+def output_hashes(root: Path, stages: Iterable[str]) -> dict[str, dict[str, str]]:
     """Return the output hashes of stages, by stage and path."""
     lock = read_lock(root)
     return {
@@ -180,7 +180,7 @@ def _put_back(root: Path, path: Path, content: bytes | None, written: bytes | No
 
 
 def _outputs_of(root: Path, stages: Iterable[str]) -> list[str]:
-    return [path for hashes in outputs(root, stages).values() for path in hashes]
+    return [path for hashes in output_hashes(root, stages).values() for path in hashes]
 
 
 def _uncached_outputs(root: Path, stages: Iterable[str]) -> list[str]:

@@ -54,7 +54,7 @@ class ExperimentSummary:
 def write_experiments(root: Path) -> list[ExperimentSummary]:
     """Write a page for each experiment that has variants, and return what the index shows."""
     groups: dict[str, list[VariantRecord]] = {}
-    for record in store.settled(root, store.read_variants(root)):
+    for record in store.with_dead_runs_ended(root, store.read_variants(root)):
         groups.setdefault(record.experiment, []).append(record)
     stages = read_stages(root)
     taken: set[str] = set()

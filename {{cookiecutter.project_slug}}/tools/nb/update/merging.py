@@ -97,7 +97,7 @@ def update_lock(root: Path) -> Iterator[int]:
         yield file.fileno()
 
 
-def head(root: Path) -> str:
+def head_commit(root: Path) -> str:
     """Return the commit that is checked out.
 
     Raises:
@@ -128,7 +128,7 @@ def require_quiet(root: Path) -> None:
         raise NbError("Git does not know you: git config user.name and user.email, then again")
 
 
-def pick(root: Path, state: State, lock: int) -> list[str]:
+def merge_rendering(root: Path, state: State, lock: int) -> list[str]:
     """Merge the new rendering into the project and commit; return the files in conflict.
 
     Raises:
@@ -138,7 +138,7 @@ def pick(root: Path, state: State, lock: int) -> list[str]:
     output = _undisturbed(root, ["git", *QUIETLY, "cherry-pick", state.commit], lock)
     if git_file(root, "CHERRY_PICK_HEAD").exists():
         return sorted(unmerged(root))
-    if head(root) == state.head:
+    if head_commit(root) == state.head:
         reset_to_start(root, state)
         raise NbError(f"Git refused the update, and nothing is changed: {output}")
     state_path(root).unlink()
@@ -188,7 +188,7 @@ def finish(root: Path, state: State, lock: int) -> None:
         said = _undisturbed(root, command, lock)
         if is_waiting(root, state):
             raise NbError(f"Git does not go on: {said}")
-    elif head(root) == state.head:
+    elif head_commit(root) == state.head:
         reset_to_start(root, state)
         raise NbError("the update was broken off, and the project is as before: run nb update")
     state_path(root).unlink()
@@ -234,7 +234,7 @@ def _added(root: Path, state: State) -> Iterator[tuple[str, bytes]]:
         yield name, blob.stdout
 
 
-def changed(root: Path, names: tuple[str, ...]) -> list[str]:
+def changed_files(root: Path, names: tuple[str, ...]) -> list[str]:
     """Return the tracked files among the names that differ from the last commit."""
     options = ("--name-only", "--relative", "-z", "HEAD", "--")
     return list(filter(None, git(root, "diff", *options, *names).split("\0")))

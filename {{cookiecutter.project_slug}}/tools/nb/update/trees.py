@@ -51,7 +51,7 @@ def write_difference(root: Path, old: Path, new: Path, record: str, message: str
         message: the message of the commit.
     """
     top = project_prefix(root)
-    head = entries(root, "HEAD")
+    head = tree_entries(root, "HEAD")
     before = _written(root, old, top)
     after = _written(root, new, top)
     tooling = f"{top}{REPLACED.as_posix()}/"
@@ -77,7 +77,7 @@ def write_difference(root: Path, old: Path, new: Path, record: str, message: str
     return Difference(commit, edited, as_released, deleted)
 
 
-def entries(root: Path, commit: str) -> Entries:
+def tree_entries(root: Path, commit: str) -> Entries:
     """Return the files of a commit or tree."""
     listed = git(root, "ls-tree", "-r", "-z", "--full-tree", commit).split("\0")
     found: Entries = {}
@@ -124,7 +124,7 @@ def expected_conflicts(root: Path, found: Difference) -> list[str] | None:
     return sorted(set(parts[1:])) if parts else None
 
 
-def differing(root: Path, found: Difference) -> Mapping[str, str]:
+def status_of_files(root: Path, found: Difference) -> Mapping[str, str]:
     """Return the files that the template changes, with the letter of Git's status."""
     words = git(root, "diff-tree", "-r", "-z", "--name-status", f"{found.commit}^", found.commit)
     parts = words.split("\0")

@@ -1,7 +1,7 @@
 """Private copies of the project for trial runs; results are brought back all or nothing.
 
-Only `apply` writes to the project. `apply` refuses to replace a file that was changed since the
-copy, and rolls everything back on failure.
+Only `bring_to_project` writes to the project. The function refuses to replace a file that was
+changed since the copy, and rolls everything back on failure.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def copy_environment(copy: Path) -> dict[str, str]:
     return {**variables, "PYTHONPATH": os.pathsep.join(filter(None, path))}
 
 
-def apply(
+def bring_to_project(
     copy: Copy, paths: Iterable[str], finish: Callable[[], None], used: Iterable[str] = ()
 ) -> None:
     """Bring files of the copy to the project and call `finish` there, all or nothing.

@@ -39,10 +39,10 @@ def _production(root: Path) -> Diagnosis:
 
 def _pipeline(root: Path) -> Diagnosis:
     from nb.declaration.reader import undeclared_notebooks
-    from nb.git.merge_lock import marked
+    from nb.git.merge_lock import conflicting_locks
     from nb.pipeline import check_pipeline
 
-    in_conflict = marked(root)
+    in_conflict = conflicting_locks(root)
     if in_conflict:
         problem = f"{in_conflict[0]} holds the marks of a merge conflict"
         return Diagnosis("pipeline", problem, repair="nb resolve", is_safe=True)
