@@ -15,10 +15,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nb.exit_codes import ExitCode
 from nb.printable import printable
+
+if TYPE_CHECKING:
+    import subprocess
 
 PRODUCTION = Path("notebooks/production")
 CONFIG = Path("config")
@@ -283,6 +286,20 @@ def program(name: str) -> str:
     `python -m` would import modules of the working directory: a `yaml.py` there would run.
     """
     return shutil.which(name, path=str(Path(sys.executable).parent)) or name
+
+
+def run_program(root: Path, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a program of the project's environment in a folder, to its end; the output is kept."""
+    import subprocess  # late: `nb` must start quickly
+
+    return subprocess.run(
+        [program(name), *arguments],
+        cwd=root,
+        env=program_environment(),
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+    )
 
 
 def module(name: str) -> list[str]:

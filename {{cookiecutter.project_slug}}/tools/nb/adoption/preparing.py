@@ -22,8 +22,8 @@ from nb.check.runner import check_paths
 from nb.exit_codes import ExitCode
 from nb.git import verify, wiring
 from nb.git.credentials import find_credentials
-from nb.git.wiring import git
-from nb.project import NbError, program, program_environment, write_whole
+from nb.git.wiring import commit_hash, git
+from nb.project import NbError, run_program, write_whole
 from nb.workcopy.copying import copy_file
 
 from .merged_texts import with_dependencies, with_excluded_files, with_ignores, with_readme
@@ -59,7 +59,7 @@ def require_clean(root: Path) -> str:
     Raises:
         NbError: if the project has no commit, or anything that is not committed (exit code 2).
     """
-    base = git(root, "rev-parse", "--verify", "--quiet", "HEAD", check=False).strip()
+    base = commit_hash(root, "HEAD")
     if not base:
         raise NbError("the project has no commit yet: git add --all && git commit", ExitCode.USAGE)
     changed = git(root, "status", "--porcelain", "-z").split("\0")[:-1]
@@ -104,9 +104,8 @@ def _connect(root: Path, clone: Path) -> None:
         value = git(root, "config", key, check=False).strip()
         if value:
             git(clone, "config", key, value)
-    command = [program("dvc"), "cache", "dir"]
-    said = subprocess.run(command, cwd=root, env=program_environment(), capture_output=True)
-    cache = json.dumps(said.stdout.decode().strip() or str(root / ".dvc" / "cache"))
+    said = run_program(root, "dvc", "cache", "dir").stdout.strip()
+    cache = json.dumps(said or str(root / ".dvc" / "cache"))
     config = f"[core]\n    no_scm = true\n    analytics = false\n[cache]\n    dir = {cache}\n"
     (clone / ".dvc" / "config.local").write_text(config, encoding="utf-8")
 
@@ -140,13 +139,7 @@ def _keep_data(clone: Path, plan: AdoptionPlan, tell: Tell) -> None:
     if not kept:
         return
     tell(f"keeping {len(kept)} data file{'s' if len(kept) > 1 else ''} with DVC")
-    done = subprocess.run(
-        [program("dvc"), "add", "--quiet", *kept],
-        cwd=clone,
-        env=program_environment(),
-        capture_output=True,
-        text=True,
-    )
+    done = run_program(clone, "dvc", "add", "--quiet", *kept)
     if done.returncode:
         raise NbError(f"DVC: {' '.join(done.stderr.split())}; nothing was changed.")
 

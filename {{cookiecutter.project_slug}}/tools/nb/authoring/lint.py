@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 from nb.check.findings import Finding
 from nb.notebook.content import load_json
 from nb.notebook.file import read_cells
-from nb.project import program, program_environment, write_whole
+from nb.project import run_program, write_whole
 from nb.refactoring.imports_first import with_imports_first
 
 # Repairs that ruff leaves to a person. Here the notebook runs afterwards, as the proof.
@@ -124,11 +123,4 @@ def ruff_findings(root: Path, files: Sequence[str]) -> list[dict[str, Any]]:
 
 def run_ruff(root: Path, *arguments: str) -> str:
     """Run ruff in a folder and return the printed output."""
-    done = subprocess.run(
-        [program("ruff"), *arguments, "--no-cache"],
-        cwd=root,
-        env=program_environment(),
-        capture_output=True,
-        text=True,
-    )
-    return done.stdout
+    return run_program(root, "ruff", *arguments, "--no-cache").stdout

@@ -14,7 +14,7 @@ from nb.git.wiring import git
 from nb.notebook.code import names_of_notebook
 from nb.notebook.content import load_json, parse_notebook, source_text
 from nb.notebook.file import CellFile, parse_cells
-from nb.notebook.new_cell import new_cell, notebook_text, unused_id
+from nb.notebook.new_cell import with_cell
 from nb.notebook.parameters import TAG, Parameter, read_parameters
 from nb.notebook.strip import strip
 from nb.project import CONFIG, NbError
@@ -164,13 +164,11 @@ def with_parameters(file: CellFile) -> CellFile:
         if mine:
             left = propose.without_constants(cell.source, mine)
             sources[cell.number] = left if left or cell.tags else None
-    content = json.loads(file.edited(sources))
-    cells = content["cells"]
+    file = parse_cells(file.path, file.edited(sources))
+    cells = json.loads(file.text)["cells"]
     place = next((n for n, cell in enumerate(cells) if cell["cell_type"] == "code"), len(cells))
     place += after_imports and sources.get(1, "") is not None
-    source = propose.proposed_cell(proposed)
-    cells.insert(place, new_cell(source, name=unused_id(content, source), tags=[TAG]))
-    return parse_cells(file.path, notebook_text(content))
+    return with_cell(file, place, propose.proposed_cell(proposed), tags=[TAG])
 
 
 def _config(parameters: Sequence[Parameter]) -> str:
@@ -279,23 +277,18 @@ def _with_import(file: CellFile, line: str) -> CellFile:
 
 def _with_first_cell(file: CellFile, source: str) -> CellFile:
     """Insert a code cell below the parameters cell."""
-    content = json.loads(file.text)
-    cells = content["cells"]
+    cells = json.loads(file.text)["cells"]
     tagged = [n for n, cell in enumerate(cells) if TAG in cell["metadata"].get("tags", ())]
     code_cells = [n for n, cell in enumerate(cells) if cell["cell_type"] == "code"]
     place = tagged[0] + 1 if tagged else code_cells[0]
-    cells.insert(place, new_cell(source, name=unused_id(content, source)))
-    return parse_cells(file.path, notebook_text(content))
+    return with_cell(file, place, source)
 
 
 def _with_title(file: CellFile, choices: Choices) -> CellFile:
     """Add a title where a notebook has none."""
-    content = json.loads(file.text)
-    if title_of_notebook(content):
+    if title_of_notebook(json.loads(file.text)):
         return file
-    title = f"# {choices.stage.replace('-', ' ').capitalize()}"
-    content["cells"].insert(0, new_cell(title, kind="markdown", name=unused_id(content, title)))
-    return parse_cells(file.path, notebook_text(content))
+    return with_cell(file, 0, f"# {choices.stage.replace('-', ' ').capitalize()}", kind="markdown")
 
 
 def title_of_notebook(content: Mapping[str, Any]) -> str:

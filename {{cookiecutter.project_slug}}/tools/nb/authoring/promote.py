@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from nb.declaration.reader import FILE, read_entries
 from nb.git.text_view import readable_text
 from nb.notebook import fingerprints
 from nb.notebook.path_literals import FIGURES
-from nb.project import NbError, program, program_environment
+from nb.project import NbError, run_program
 from nb.workcopy import clean_copy
 
 from .lint import mark_shell_lines
@@ -167,9 +166,7 @@ def _run_dvc(root: Path, arguments: Sequence[str]) -> None:
     Raises:
         NbError: if DVC refuses.
     """
-    command = [program("dvc"), *arguments]
-    environment = program_environment()
-    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
+    done = run_program(root, "dvc", *arguments)
     if done.returncode:
         raise NbError(f"DVC: {' '.join(done.stderr.split())}")
 

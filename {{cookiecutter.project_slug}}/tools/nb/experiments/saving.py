@@ -12,7 +12,7 @@ from pathlib import Path
 from nb import pipeline
 from nb.exit_codes import ExitCode
 from nb.git.objects import Entries, file_mode, write_commit, write_tree
-from nb.git.wiring import git
+from nb.git.wiring import commit_hash, git
 from nb.project import NbError
 from nb.surroundings import project_prefix
 from nb.workcopy.copying import git_files
@@ -49,7 +49,7 @@ def save_variant(root: Path, number: int, name: str = "") -> str:
     tree = write_tree(root, _changed_files(root, record), record.commit)
     message = f"nb: variant {record.number} of {record.experiment}"
     commit = write_commit(root, tree, message, record.commit)
-    if git(root, "rev-parse", "--quiet", "--verify", reference, check=False).strip():
+    if commit_hash(root, reference):
         problem = "give another, or remove that: dvc exp remove"
         raise NbError(f"there is a DVC experiment {name} already; {problem} {name}")
     git(root, "update-ref", "-m", "nb experiments save", reference, commit, "0" * len(commit))

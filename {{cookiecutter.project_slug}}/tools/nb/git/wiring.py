@@ -134,6 +134,12 @@ def missing_wiring(root: Path) -> list[str]:
     return [key for key, value in WIRED.items() if present.get(key.lower()) != value]
 
 
+def commit_hash(root: Path, name: str) -> str:
+    """Return the hash of the commit that a name stands for; empty if there is none."""
+    options = ("--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+    return git(root, "rev-parse", *options, check=False).strip()
+
+
 def git_file(root: Path, name: str) -> Path:
     """Return a file of the Git directory of this work tree."""
     return root / git(root, "rev-parse", "--git-path", name).strip()

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from .file import source_lines
+from .file import CellFile, parse_cells, source_lines
 
 KERNELSPEC = {"display_name": "python3", "language": "python", "name": "python3"}
 
@@ -27,6 +27,16 @@ def new_cell(
     cell |= {"id": name} if name else {}
     cell["source"] = source_lines(source)
     return {**cell, "execution_count": None, "outputs": []} if kind == "code" else cell
+
+
+def with_cell(
+    file: CellFile, place: int, source: str, *, kind: str = "code", tags: Sequence[str] = ()
+) -> CellFile:
+    """Return a notebook with a new cell at a place among all cells."""
+    content = json.loads(file.text)
+    name = unused_id(content, source)
+    content["cells"].insert(place, new_cell(source, kind=kind, name=name, tags=tags))
+    return parse_cells(file.path, notebook_text(content))
 
 
 def unused_id(content: Mapping[str, Any], source: str) -> str:

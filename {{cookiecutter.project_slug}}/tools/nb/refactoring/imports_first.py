@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from nb.notebook.code import imports_of, names_of_notebook
 from nb.notebook.file import CellFile, FileCell, parse_cells
 from nb.notebook.magics import mask
-from nb.notebook.new_cell import new_cell, notebook_text, unused_id
+from nb.notebook.new_cell import with_cell
 
 # Code on which later imports depend: these stay below.
 _PREPARES_IMPORTS = re.compile(
@@ -51,12 +51,9 @@ def with_imports_first(file: CellFile) -> CellFile:
     if has_home:
         sources[first.number] = "\n".join([first.source.rstrip("\n"), *moved])
         return parse_cells(file.path, file.edited(sources))
-    content = json.loads(file.text)
-    place = next(n for n, cell in enumerate(content["cells"]) if cell["cell_type"] == "code")
-    content = json.loads(file.edited(sources))
-    source = "\n".join(moved)
-    content["cells"].insert(place, new_cell(source, name=unused_id(content, source)))
-    return parse_cells(file.path, notebook_text(content))
+    cells = json.loads(file.text)["cells"]
+    place = next(n for n, cell in enumerate(cells) if cell["cell_type"] == "code")
+    return with_cell(parse_cells(file.path, file.edited(sources)), place, "\n".join(moved))
 
 
 def is_only_imports(source: str) -> bool:

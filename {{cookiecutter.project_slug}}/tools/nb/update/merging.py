@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from nb.git.verify import unmerged
-from nb.git.wiring import git, git_file
+from nb.git.wiring import commit_hash, git, git_file
 from nb.project import NbError, lock_file, parse_json, write_whole
 
 STATE_SCHEMA = 1
@@ -103,7 +103,7 @@ def head_commit(root: Path) -> str:
     Raises:
         NbError: if there is none yet.
     """
-    found = git(root, "rev-parse", "--verify", "--quiet", "HEAD", check=False).strip()
+    found = commit_hash(root, "HEAD")
     if not found:
         raise NbError("nothing is committed yet: git add --all && git commit, then nb update")
     return found

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nb.git.wiring import git
+from nb.git.wiring import commit_hash, git
 from nb.project import NbError, parse_json
 
 VERSION = re.compile(r'^version = "([^"]+)"', re.MULTILINE)
@@ -63,11 +63,7 @@ class Template:
             NbError: if there is none.
         """
         for commit in self._candidates(name):
-            found = git(
-                self.clone,
-                *("rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}^{{commit}}"),
-                check=False,
-            ).strip()
+            found = commit_hash(self.clone, commit)
             if found:
                 return Release(found, self._version(found))
         versions = ", ".join(sorted(self.versions(), key=_sort_key)) or "none"

@@ -14,7 +14,7 @@ from nb.declaration.metrics import read_metrics
 from nb.declaration.reader import read_lock, read_stages
 from nb.exit_codes import ExitCode
 from nb.experiments import store
-from nb.git.wiring import git
+from nb.git.wiring import commit_hash, git
 from nb.project import NbError
 from nb.run.record import RUNS, RunRecord, read_record
 from nb.surroundings import find_repository
@@ -103,8 +103,7 @@ def _commit(root: Path, name: str) -> str:
     Raises:
         NbError: if there is no such commit (exit code 2).
     """
-    spec = ("rev-parse", "--quiet", "--verify", "--end-of-options", f"{name}^{{commit}}")
-    found = git(root, *spec, check=False).strip() if find_repository(root) else ""
+    found = commit_hash(root, name) if find_repository(root) else ""
     if not found:
         kinds = "commit, run or variant"
         raise NbError(
