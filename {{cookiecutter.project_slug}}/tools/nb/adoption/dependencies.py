@@ -205,10 +205,7 @@ def _tops(imports: Iterable[str]) -> set[str]:
 
 
 def _distribution(
-    name: str,
-    known: Mapping[str, str],
-    installed: Mapping[str, list[str]],
-    declared: Iterable[str],
+    name: str, known: Mapping[str, str], installed: Mapping[str, list[str]], declared: Iterable[str]
 ) -> str:
     """Return the distribution of an import name; empty if no list, file or installation knows."""
     longer = known.get(name) or known.get(".".join(name.split(".")[:2]), "")

@@ -66,10 +66,7 @@ _TOKEN = re.compile(
     |(?P<word>(?:{_PLACEHOLDER}|\\.|'[^']*'|"(?:\\.|[^"\\])*"|[^\s;&|()<>'"\\])+)""",
     re.X | re.S,
 )
-_PIECE = re.compile(
-    rf"""({_PLACEHOLDER})|\\(.)|'([^']*)'|"((?:\\.|[^"\\])*)\"""",
-    re.X | re.S,
-)
+_PIECE = re.compile(rf"""({_PLACEHOLDER})|\\(.)|'([^']*)'|"((?:\\.|[^"\\])*)\"""", re.X | re.S)
 
 
 @dataclass(frozen=True)

@@ -232,11 +232,7 @@ def _entries(text: str, file: str, base: str) -> Iterator[Entry]:
         inner = body.get("do")
         body = {**body, **inner} if isinstance(inner, dict) else body
         yield Entry(
-            name=str(name),
-            line=lines.get(str(name), 1),
-            body=body,
-            spread=spread,
-            base=base,
+            name=str(name), line=lines.get(str(name), 1), body=body, spread=spread, base=base
         )
 
 

@@ -50,11 +50,7 @@ def align(base: list[Cell], ours: list[Cell], theirs: list[Cell]) -> list[Versio
     of_ours = _names(len(ours), in_ours, {}, len(base))
     same = {theirs_at: of_ours[ours_at] for ours_at, theirs_at in inserted.items()}
     of_theirs = _names(len(theirs), in_theirs, same, len(base) + len(ours))
-    versions = (
-        dict(enumerate(base)),
-        dict(zip(of_ours, ours)),
-        dict(zip(of_theirs, theirs)),
-    )
+    versions = (dict(enumerate(base)), dict(zip(of_ours, ours)), dict(zip(of_theirs, theirs)))
     order = _order(len(base), of_ours, of_theirs)
     return [(versions[0].get(n), versions[1].get(n), versions[2].get(n)) for n in order]
 

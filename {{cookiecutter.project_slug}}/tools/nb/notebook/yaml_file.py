@@ -69,8 +69,7 @@ def read_value(text: str, where: str) -> object:
     problems = list(_problems(first, second, "")) if first and second else []
     if problems:
         raise NbError(
-            "\n".join(f"{where}: {p.partition(': ')[2]}" for p in problems),
-            ExitCode.USAGE,
+            "\n".join(f"{where}: {p.partition(': ')[2]}" for p in problems), ExitCode.USAGE
         )
     return content()
 
@@ -122,8 +121,7 @@ def _require_plain_tree(root: Node, where: str) -> None:
         if depth > DEEPEST:
             line = level[0].start_mark.line + 1
             raise TooLargeError(
-                f"{where}, line {line}: nested more than {DEEPEST} levels deep",
-                ExitCode.USAGE,
+                f"{where}, line {line}: nested more than {DEEPEST} levels deep", ExitCode.USAGE
             )
         below: list[Node] = []
         for node in level:
@@ -145,8 +143,7 @@ def _require_single_names(mapping: Node, where: str) -> None:
             if key.value in lines:
                 also = f"also in line {lines[key.value]}; remove one of them"
                 raise NbError(
-                    f"{where}, line {line}: {key.value} is given twice, {also}",
-                    ExitCode.USAGE,
+                    f"{where}, line {line}: {key.value} is given twice, {also}", ExitCode.USAGE
                 )
             lines[key.value] = line
 
@@ -204,13 +201,9 @@ def _require_bounds(text: str, where: str) -> None:
                 )
             count += sizes.get(event.anchor, 0)
             repeated += sizes.get(event.anchor, 0)
-        elif isinstance(event, yaml.DocumentStartEvent) and event.version not in (
-            None,
-            (1, 2),
-        ):
+        elif isinstance(event, yaml.DocumentStartEvent) and event.version not in (None, (1, 2)):
             raise TooLargeError(
-                f"{line}: remove the line %YAML, which DVC alone follows",
-                ExitCode.USAGE,
+                f"{line}: remove the line %YAML, which DVC alone follows", ExitCode.USAGE
             )
         elif isinstance(event, yaml.ScalarEvent):
             count += 1
@@ -224,8 +217,7 @@ def _require_bounds(text: str, where: str) -> None:
             raise TooLargeError(f"{line}: nested more than {DEEPEST} levels deep", ExitCode.USAGE)
         if repeated > MOST_REPEATED:
             raise TooLargeError(
-                f"{line}: aliases stand for more than {MOST_REPEATED:,} values",
-                ExitCode.USAGE,
+                f"{line}: aliases stand for more than {MOST_REPEATED:,} values", ExitCode.USAGE
             )
 
 

@@ -183,12 +183,7 @@ class _Copy:
 def _copies(sources: Iterable[Source], name: str, origin: str) -> list[_Copy]:
     """Return all copies of a definition, importable copies first."""
     every = [
-        _Copy(
-            source,
-            found,
-            source.place(found),
-            source.shapes.of_definition(found),
-        )
+        _Copy(source, found, source.place(found), source.shapes.of_definition(found))
         for source in sources
         for found in source.definitions()
     ]
@@ -243,12 +238,7 @@ def _with_definition(root: Path, first: _Copy, module: str, target: Path, found:
 
 
 def _replaced(
-    root: Path,
-    copy: _Copy,
-    first: _Copy,
-    module: str,
-    there: Shapes,
-    changes: Mapping[Path, str],
+    root: Path, copy: _Copy, first: _Copy, module: str, there: Shapes, changes: Mapping[Path, str]
 ) -> str:
     """Return the notebook file's text with a copy replaced by an import."""
     path = root / copy.place.path

@@ -41,11 +41,7 @@ def inferred_answers(root: Path) -> Answers:
         project = parse_toml(text).get("project", {})
     except (OSError, ValueError) as error:
         raise NbError(f"pyproject.toml cannot be read: {error}") from None
-    return {
-        **dict(_of_metadata(project)),
-        **dict(_of_files(root)),
-        "warehouse": _warehouse(text),
-    }
+    return {**dict(_of_metadata(project)), **dict(_of_files(root)), "warehouse": _warehouse(text)}
 
 
 def _of_metadata(project: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -87,9 +87,7 @@ class Template:
         """Return the commit that set each version; the first that can be generated from."""
         path = self._path("pyproject.toml")
         log = git(
-            self.clone,
-            *("log", "--format=%H", "-G^version = ", NEWEST, "--", path),
-            check=False,
+            self.clone, *("log", "--format=%H", "-G^version = ", NEWEST, "--", path), check=False
         )
         found: dict[str, str] = {}
         for commit in log.split():
@@ -102,8 +100,7 @@ class Template:
         if git(self.clone, "ls-tree", "--name-only", commit, "--", questions).strip():
             return commit
         later = git(
-            self.clone,
-            *("log", "--reverse", "--format=%H", f"{commit}..{NEWEST}", "--", questions),
+            self.clone, *("log", "--reverse", "--format=%H", f"{commit}..{NEWEST}", "--", questions)
         )
         return next(iter(later.split()), commit)
 
