@@ -1,4 +1,4 @@
-"""Application of a variant: its values and results become those of the project."""
+"""Application of a variant: values and results become those of the project."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .store import VariantRecord
 
 
 def apply_variant(root: Path, number: int, tell: Callable[[str], None]) -> Iterator[str]:
-    """Write the values of a variant to `config/`, take its results, and yield each change.
+    """Write the values of a variant to `config/`, take the results, and yield each change.
 
     Args:
         root: the project's root.

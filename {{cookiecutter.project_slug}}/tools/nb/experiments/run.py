@@ -44,7 +44,7 @@ class Finished:
     """An experiment that has run.
 
     Attributes:
-        records: its variants, those that were there before included.
+        records: the variants, those that were there before included.
         exit_code: as of `nb run`.
         reused: how many variants were there already.
     """

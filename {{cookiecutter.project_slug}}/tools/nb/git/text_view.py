@@ -42,7 +42,7 @@ def text(data: bytes) -> bytes:
 
 
 def readable_text(name: str, data: bytes) -> str:
-    """Return the content of a file as text, that of a notebook as its text view."""
+    """Return the content of a file as text, that of a notebook as text view."""
     return (text(data) if name.endswith(".ipynb") else data).decode("utf-8", "replace")
 
 

@@ -23,7 +23,7 @@ YES = ("yes", "y", "true", "t", "on", "1")
 NO = ("no", "n", "false", "f", "off", "0")
 # Patches with the edits of the tooling that an update replaced.
 EDITS = Path(".nb/edits-of-tools")
-# Asks a question of the template: its text, its default, its choices.
+# Asks a question of the template: text, default and choices.
 AskForAnswer = Callable[[str, "str | bool", "list[str]"], "str | bool"]
 
 
@@ -50,7 +50,7 @@ class UpdatePlan:
 
     Attributes:
         old: the version that the project has.
-        new: the version that it gets.
+        new: the version that the project gets.
         answers: all answers.
         asked: the questions that the old version did not ask.
         difference: the difference as a commit.
@@ -74,7 +74,7 @@ def prepare(
         root: the project's root.
         request: the version and the answers that are wished for.
         scratch: a folder for files that are needed meanwhile.
-        ask: asks new questions; without it they get their defaults.
+        ask: asks new questions; without, questions get their defaults.
 
     Raises:
         NbError: if the record, the template or an answer does not allow an update.

@@ -20,13 +20,13 @@ ADOPT = "nb update --from COMMIT --template ADDRESS"
 
 @dataclass(frozen=True)
 class Provenance:
-    """The template of a project, and the answers to its questions.
+    """The template of a project, and the answers to the questions.
 
     Attributes:
         template: the address of the template's repository; the name of a template without Git.
         commit: the commit that the project has; empty for a template without Git.
         answers: the answers by question.
-        directory: the template's folder in its repository.
+        directory: the template's folder in the repository.
         content: the whole record, with entries of other programs.
     """
 

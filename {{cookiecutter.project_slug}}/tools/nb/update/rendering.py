@@ -1,6 +1,6 @@
-"""Renderings of the template by cookiecutter, which runs as a program of its own.
+"""Renderings of the template by cookiecutter, which runs as a separate program.
 
-The project does not depend on cookiecutter: whoever generated it has it, and uv and pipx fetch it.
+The project does not depend on cookiecutter, a program that uv and pipx fetch.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def find_cookiecutter(root: Path) -> list[str]:
     """Return the words that start cookiecutter.
 
     Raises:
-        NbError: if neither cookiecutter nor a program that fetches it is there.
+        NbError: if neither cookiecutter nor a program that fetches cookiecutter is there.
     """
     folders = [str(root / ".uv" / "bin"), str(root / ".uv" / "Scripts")]
     path = os.pathsep.join([os.environ.get("PATH", os.defpath), *folders])
@@ -64,7 +64,7 @@ def render_template(
 
     Args:
         root: the project's root.
-        template: the clone; its work tree is changed.
+        template: the clone, whose work tree is changed.
         release: the commit.
         answers: the answers by question; those to questions that the commit does not ask are left
             out.
@@ -115,10 +115,10 @@ def _literal(answer: str | bool) -> str | bool:
 
 
 def _used(replay: Path, given: Answers, release: Release) -> Answers:
-    """Return the answers that cookiecutter used, from its replay file.
+    """Return the answers that cookiecutter used, from the replay file.
 
     Raises:
-        NbError: if cookiecutter passed over an answer: it only warns of a choice that is none.
+        NbError: if cookiecutter passed over an answer, as after a warning of an unknown choice.
     """
     try:
         (path,) = replay.glob("*.json")

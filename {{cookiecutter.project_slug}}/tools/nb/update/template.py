@@ -1,4 +1,4 @@
-"""A clone of the template: its versions, its questions and its changelog."""
+"""A clone of the template: versions, questions and changelog."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Release:
 
     Attributes:
         commit: the full id.
-        version: the version that its pyproject.toml names.
+        version: the version in pyproject.toml.
     """
 
     commit: str
@@ -44,7 +44,7 @@ class Template:
     Attributes:
         clone: the folder of the clone.
         directory: the template's folder in the repository.
-        address: where it was cloned from.
+        address: the address of the original.
     """
 
     clone: Path
@@ -163,7 +163,7 @@ def clone_template(root: Path, address: str, directory: str, target: Path) -> Te
     """Clone the template; the path of a folder may be relative to the project's root.
 
     Raises:
-        NbError: if there is no template at the address, or it cannot be reached.
+        NbError: if there is no template at the address, or no way to the address.
     """
     if Path(directory).is_absolute() or ".." in Path(directory).parts:
         raise NbError(f"the record's directory {directory!r} leads out of the template")

@@ -58,7 +58,7 @@ def write_difference(root: Path, old: Path, new: Path, record: str, message: str
     released = {name for name in before if name.startswith(tooling)}
     edited = sorted(name for name in released if head.get(name) != before[name])
     as_released = write_tree(root, {name: before[name] for name in edited})
-    # The tooling is taken as it is: its base is the project's, so that no edit is in the way.
+    # The tooling is taken whole: its base is that of the project, so that no edit is in the way.
     for name in edited:
         before.pop(name)
         if name in head:
