@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,9 +84,8 @@ def read_any_notebook(path: Path) -> AdoptedNotebook:
         version = content["nbformat"]
         notes = [] if version == 4 else [f"converted from nbformat {version}"]
         content = _converted(content)
-        cells = content["cells"]
-        language = _language(content["metadata"], cells)
-        dropped = _clean(content, cells)
+        language = _language(content["metadata"])
+        dropped = _clean(content)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, NbError) as error:
         raise NbError(f"{path}: no notebook that can be read ({error})") from None
     if dropped:
@@ -105,7 +104,7 @@ def _converted(content: dict[str, Any]) -> dict[str, Any]:
     return content
 
 
-def _language(metadata: Mapping[str, Any], cells: Sequence[object]) -> str:
+def _language(metadata: Mapping[str, Any]) -> str:
     kernel, info = metadata.get("kernelspec", {}), metadata.get("language_info", {})
     named = info.get("name") or kernel.get("language") or metadata.get("language")
     if not named:
@@ -116,14 +115,13 @@ def _language(metadata: Mapping[str, Any], cells: Sequence[object]) -> str:
     return "python" if named in ("python", "ipython", "python2", "python3") else named
 
 
-def _clean(content: dict[str, Any], cells: list[dict[str, Any]]) -> bool:
+def _clean(content: dict[str, Any]) -> bool:
     """Remove foreign metadata and give each cell an id, in place; tell whether any was foreign."""
-    before = FOREIGN_METADATA & content["metadata"].keys()
+    foreign = bool(FOREIGN_METADATA & content["metadata"].keys())
     content["metadata"] = _without(content["metadata"], FOREIGN_METADATA)
     content["nbformat"], content["nbformat_minor"] = 4, 5
     taken: set[str] = set()
-    foreign = bool(before)
-    for number, cell in enumerate(cells):
+    for number, cell in enumerate(content["cells"]):
         foreign |= bool({"colab", "_uuid", "vscode"} & cell["metadata"].keys())
         cell["metadata"] = _without(cell["metadata"], FOREIGN_CELL_METADATA)
         name = cell.get("id")

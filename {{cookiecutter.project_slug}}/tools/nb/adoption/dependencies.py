@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from nb.notebook.content import python_source
 from nb.notebook.magics import mask
@@ -91,13 +90,9 @@ def _of_setup(text: str) -> list[str]:
 def _of_toml(text: str) -> list[str]:
     content = parse_toml(text)
     listed = [str(entry) for entry in content.get("project", {}).get("dependencies", [])]
-    tables = [content.get("packages", {}), _poetry(content)]
+    poetry = content.get("tool", {}).get("poetry", {}).get("dependencies", {})
+    tables = [content.get("packages", {}), poetry]
     return listed + [_pinned(name, value) for table in tables for name, value in table.items()]
-
-
-def _poetry(content: Mapping[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = content.get("tool", {}).get("poetry", {}).get("dependencies", {})
-    return found
 
 
 def _pinned(name: str, version: object) -> str:

@@ -100,7 +100,7 @@ def _topmost(name: str, joined: set[str]) -> str | None:
 
 def _home(name: str, top: str | None, files: set[str], written: set[str], stripped: bool) -> str:
     parts = PurePosixPath(name).parts
-    if parts[0] == "data" and len(parts) > 2 and parts[1] in LAYOUT:
+    if _has_layout(name):
         return name
     if top is None:
         whole = name in written

@@ -166,8 +166,13 @@ def _take_modules(root: Path, plan: AdoptionPlan) -> None:
     for module in plan.contents.modules:
         if module not in taken:
             plan.left[module] = "a script or module that no notebook imports"
+    _rename_imports(plan, by_name)
+
+
+def _rename_imports(plan: AdoptionPlan, by_name: Mapping[str, str]) -> None:
+    """Note the new dotted name of each name under which code imports a moved module."""
     for name, module in by_name.items():
-        if module in taken:
+        if module in plan.modules:
             plan.imports[name] = _dotted(plan.modules[module])
             parts = name.split(".")
             for count in range(1, len(parts)):  # folders without an __init__.py

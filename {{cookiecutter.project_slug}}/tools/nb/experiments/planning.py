@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -127,23 +127,25 @@ def _readers(
 
 def _stale(snapshot: Snapshot) -> set[str]:
     """Return the stages that are stale without any setting, and all that depend on them."""
-    stale: set[str] = set()
-    for task in snapshot.tasks:
-        if task.changed or stale & task.after:
-            stale.add(task.name)
-    return stale
+    return _with_downstream(snapshot, lambda task: task.changed)
 
 
 def _reached(
     snapshot: Snapshot, record: VariantRecord, readers: Mapping[str, frozenset[str]]
 ) -> set[str]:
     """Return the stages that get a value of a variant, and all that depend on them."""
-    reached: set[str] = set()
+    return _with_downstream(
+        snapshot, lambda task: any(task.name in readers[name] for name in record.settings)
+    )
+
+
+def _with_downstream(snapshot: Snapshot, is_chosen: Callable[[Task], bool]) -> set[str]:
+    """Return the chosen stages, and all that depend on them."""
+    found: set[str] = set()
     for task in snapshot.tasks:
-        reads = any(task.name in readers[parameter] for parameter in record.settings)
-        if reads or reached & task.after:
-            reached.add(task.name)
-    return reached
+        if is_chosen(task) or found & task.after:
+            found.add(task.name)
+    return found
 
 
 def task_name(stage: str, record: VariantRecord) -> str:

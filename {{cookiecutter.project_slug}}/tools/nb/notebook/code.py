@@ -236,11 +236,7 @@ def needed_names(source: str) -> set[str]:
     own = {symbol.get_name() for symbol in top.get_symbols() if symbol.is_assigned()}
     own |= {child.get_name() for child in top.get_children()}
     used = {symbol.get_name() for symbol in top.get_symbols() if symbol.is_referenced()}
-    tables = list(top.get_children())
-    while tables:
-        table = tables.pop()
-        used |= {s.get_name() for s in table.get_symbols() if _is_global(s)}
-        tables.extend(table.get_children())
+    used |= {s.get_name() for table in _inner(top) for s in table.get_symbols() if _is_global(s)}
     return (used | set(quoted_names(source))) - own - set(dir(builtins)) - {"__class__"}
 
 
@@ -281,15 +277,19 @@ def caller_access(node: ast.AST) -> str:
 
 def changed_globals(source: str) -> set[str]:
     """Return the names that a piece of source declares `global` and assigns."""
-    names: set[str] = set()
-    tables = list(symtable.symtable(source, "cell", "exec").get_children())
-    while tables:
-        table = tables.pop()
-        names |= {
-            s.get_name() for s in table.get_symbols() if s.is_declared_global() and s.is_assigned()
-        }
-        tables.extend(table.get_children())
-    return names
+    return {
+        symbol.get_name()
+        for table in _inner(symtable.symtable(source, "cell", "exec"))
+        for symbol in table.get_symbols()
+        if symbol.is_declared_global() and symbol.is_assigned()
+    }
+
+
+def _inner(table: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:
+    """Yield the scopes inside a scope, at any depth."""
+    for child in table.get_children():
+        yield child
+        yield from _inner(child)
 
 
 def project_package(root: Path) -> str:
