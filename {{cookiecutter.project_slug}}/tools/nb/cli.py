@@ -13,7 +13,7 @@ import click
 from nb import surroundings
 from nb.exit_codes import ExitCode
 from nb.git import wiring
-from nb.project import FULL, NbError, documentation, find_root, from_root, unwritable
+from nb.project import FULL, NbError, UsageError, documentation, find_root, from_root, unwritable
 from nb.terminal import echo, secho
 
 # The groups of `nb --help`: commands by module of `commands`, which is imported for a call.
@@ -99,7 +99,7 @@ class Commands(click.Group):
 
         near = difflib.get_close_matches(name, WHERE, n=1)
         hint = f"did you mean {near[0]}?" if near else "the commands are listed by nb --help."
-        raise NbError(f"there is no command {name}; {hint}", ExitCode.USAGE)
+        raise UsageError(f"there is no command {name}; {hint}")
 
     def invoke(self, ctx: click.Context) -> object:
         try:

@@ -56,6 +56,13 @@ class NbError(Exception):
         self.exit_code = exit_code
 
 
+class UsageError(NbError):
+    """A mistake in the arguments, the environment or a file of the user: exit code 2."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, ExitCode.USAGE)
+
+
 def from_root(message: str, root: Path) -> str:
     """Return a message whose files of the project are named relative to the root."""
     return message.replace(f"{root}{os.sep}", "")
@@ -97,9 +104,7 @@ def find_root(start: Path | None = None) -> Path:
     for folder in (start, *start.parents):
         if (folder / "tools" / "nb").is_dir() and (folder / PYPROJECT).is_file():
             return folder
-    raise NbError(
-        f"{start} is not inside a project: no folder above it holds tools/nb.", ExitCode.USAGE
-    )
+    raise UsageError(f"{start} is not inside a project: no folder above it holds tools/nb.")
 
 
 def read_regular(path: Path) -> bytes:
@@ -127,7 +132,7 @@ def read_pyproject(root: Path) -> dict[str, Any]:
     try:
         return parse_toml((root / PYPROJECT).read_text("utf-8"))
     except (OSError, ValueError) as error:
-        raise NbError(f"{PYPROJECT} cannot be read: {one_line(error)}", ExitCode.USAGE) from None
+        raise UsageError(f"{PYPROJECT} cannot be read: {one_line(error)}") from None
 
 
 def parse_toml(text: str) -> dict[str, Any]:

@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from nb.authoring.propose import proposed_parameters
-from nb.exit_codes import ExitCode
 from nb.notebook.code import names_of_notebook
 from nb.notebook.file import read_cells
-from nb.project import NbError, parse_json, write_whole
+from nb.project import UsageError, parse_json, write_whole
 from nb.refactoring.duplicates import find_duplicates
 
 from .trials import Trial
@@ -220,8 +219,7 @@ def read_overview(root: Path) -> Overview:
         rows = [AdoptedRow(**row) for row in content.pop("rows")]
         return Overview(rows=rows, **content)
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        raise NbError(
+        raise UsageError(
             f"{OVERVIEW.as_posix()} is missing or of another version; "
-            "nb adopt SOURCE makes it, for example: nb adopt ../old-repository",
-            ExitCode.USAGE,
+            "nb adopt SOURCE makes it, for example: nb adopt ../old-repository"
         ) from None

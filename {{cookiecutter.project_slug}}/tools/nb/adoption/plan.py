@@ -10,12 +10,11 @@ from pathlib import Path, PurePosixPath
 
 from nb.authoring.new import initials
 from nb.declaration.naming import numbers_in
-from nb.exit_codes import ExitCode
 from nb.git.credentials import find_in_file
 from nb.git.wiring import git
 from nb.notebook.code import project_package
 from nb.notebook.path_literals import rewrite_paths
-from nb.project import NbError
+from nb.project import NbError, UsageError
 from nb.refactoring.import_rewriting import rewrite_imports
 
 from . import dependencies
@@ -133,7 +132,7 @@ def _take_notebooks(root: Path, plan: AdoptionPlan) -> None:
             plan.uses[name] = path_use(folder, notebook.sources())
     if not plan.notebooks:
         reasons = "".join(f"; {name} {reason}" for name, reason in list(plan.left.items())[:3])
-        raise NbError(f"{plan.origin.label} has no notebook to adopt{reasons}", ExitCode.USAGE)
+        raise UsageError(f"{plan.origin.label} has no notebook to adopt{reasons}")
     first = max(numbers_in(root / HOME), default=0) + 1
     plan.names = name_notebooks(plan.notebooks, initials(root), first)
 
@@ -155,9 +154,7 @@ def _take_modules(root: Path, plan: AdoptionPlan) -> None:
                     waiting.append(_text_of(plan.origin.folder / module))
     package = project_package(root)
     if taken and not package:
-        raise NbError(
-            "src/ holds no single package for the modules beside the notebooks.", ExitCode.USAGE
-        )
+        raise UsageError("src/ holds no single package for the modules beside the notebooks.")
     top = f"src/{package}"
     clash = any((root / top / _as_package(module)).exists() for module in taken)
     if clash:

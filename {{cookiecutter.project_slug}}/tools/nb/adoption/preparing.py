@@ -19,11 +19,10 @@ from tempfile import TemporaryDirectory
 
 from nb.check.health.repository import NEVER_IGNORED
 from nb.check.runner import check_paths
-from nb.exit_codes import ExitCode
 from nb.git import verify, wiring
 from nb.git.credentials import find_credentials
 from nb.git.wiring import commit_hash, git
-from nb.project import NbError, run_program, write_whole
+from nb.project import NbError, UsageError, run_program, write_whole
 from nb.workcopy.copying import copy_file
 
 from .merged_texts import with_dependencies, with_excluded_files, with_ignores, with_readme
@@ -61,10 +60,10 @@ def require_clean(root: Path) -> str:
     """
     base = commit_hash(root, "HEAD")
     if not base:
-        raise NbError("the project has no commit yet: git add --all && git commit", ExitCode.USAGE)
+        raise UsageError("the project has no commit yet: git add --all && git commit")
     changed = git(root, "status", "--porcelain", "-z").split("\0")[:-1]
     if changed:
-        raise NbError(UNCOMMITTED.format(changed[0][3:]), ExitCode.USAGE)
+        raise UsageError(UNCOMMITTED.format(changed[0][3:]))
     return base
 
 
@@ -227,9 +226,7 @@ def _commit(clone: Path, plan: AdoptionPlan, *, history: bool) -> str:
     git(clone, "add", "--all")
     if history:
         if not (plan.origin.folder / ".git").exists():
-            raise NbError(
-                f"{plan.origin.label} has no history of Git: leave out --history.", ExitCode.USAGE
-            )
+            raise UsageError(f"{plan.origin.label} has no history of Git: leave out --history.")
         git(clone, "fetch", "--quiet", "--no-tags", str(plan.origin.folder), "HEAD")
         write_whole(clone / ".git" / "MERGE_HEAD", git(clone, "rev-parse", "FETCH_HEAD"))
     git(clone, "commit", "--quiet", "--no-verify", "-m", f"{message} from {plan.origin.label}")

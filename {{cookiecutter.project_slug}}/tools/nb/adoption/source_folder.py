@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
-from nb.exit_codes import ExitCode
-from nb.project import NbError
+from nb.project import UsageError
 
 # Machinery and caches; a folder of an environment is known by the file in it.
 NOT_LOOKED_AT = {
@@ -80,26 +79,18 @@ def open_origin(root: Path, source: str) -> Iterator[Origin]:
         return
     path = Path(source).expanduser()
     if not path.exists():
-        raise NbError(
-            f"there is no {source}; name a folder, a notebook or a Git URL.", ExitCode.USAGE
-        )
+        raise UsageError(f"there is no {source}; name a folder, a notebook or a Git URL.")
     path = path.resolve()
     only = ""
     if path.is_file():
         if path.suffix != ".ipynb":
-            raise NbError(
-                f"{source} is no notebook; name a folder, a notebook or a Git URL.", ExitCode.USAGE
-            )
+            raise UsageError(f"{source} is no notebook; name a folder, a notebook or a Git URL.")
         path, only = path.parent, path.name
     if root.is_relative_to(path):
-        raise NbError(
-            f"{source} holds this project; name the folder with the notebooks.", ExitCode.USAGE
-        )
+        raise UsageError(f"{source} holds this project; name the folder with the notebooks.")
     inside = path.relative_to(root).as_posix() if path.is_relative_to(root) else None
     if inside is not None and inside.startswith(("notebooks/production", "notebooks/exploratory")):
-        raise NbError(
-            f"{inside} is a home of notebooks already; there is nothing to adopt.", ExitCode.USAGE
-        )
+        raise UsageError(f"{inside} is a home of notebooks already; there is nothing to adopt.")
     yield Origin(path, path.name, only, inside)
 
 
@@ -109,7 +100,7 @@ def _clone(url: str, folder: Path) -> None:
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     if done.returncode:
         said = (done.stderr.strip().splitlines() or ["git clone failed"])[-1]
-        raise NbError(f"{url} cannot be cloned: {said}", ExitCode.USAGE)
+        raise UsageError(f"{url} cannot be cloned: {said}")
 
 
 def _label(url: str) -> str:

@@ -11,11 +11,10 @@ from pathlib import Path
 from nb.declaration.editor import add_stage
 from nb.declaration.naming import numbers_in, package_with_paths, production_name, slug_of, title_of
 from nb.declaration.reader import FILE
-from nb.exit_codes import ExitCode
 from nb.git.wiring import git
 from nb.notebook.new_cell import new_cell, new_notebook_text
 from nb.notebook.parameters import TAG
-from nb.project import NbError, write_whole
+from nb.project import UsageError, write_whole
 
 EXPLORATORY = Path("notebooks/exploratory")
 PARAMETERS = "# Seed of everything random.\nseed: int = 42"
@@ -48,7 +47,7 @@ def new_exploratory(root: Path, name: str) -> NewNotebook:
     slug, who = slug_of(name), initials(root)
     taken = numbers_in(root / EXPLORATORY)
     for path in (root / EXPLORATORY).glob(f"*-{who}-{slug}.ipynb"):
-        raise NbError(f"{path.name} exists; choose another name.", ExitCode.USAGE)
+        raise UsageError(f"{path.name} exists; choose another name.")
     notebook = EXPLORATORY / f"{max(taken, default=0) + 1:02}-{who}-{slug}.ipynb"
     _save(root, notebook, _exploratory_cells(title_of(name), package_with_paths(root)))
     return NewNotebook(notebook)
@@ -87,9 +86,7 @@ def initials(root: Path) -> str:
     except (KeyError, OSError, ImportError):
         login = ""
     if not login:
-        raise NbError(
-            'whose notebook is it? Say so once: git config user.name "Dana Miller".', ExitCode.USAGE
-        )
+        raise UsageError('whose notebook is it? Say so once: git config user.name "Dana Miller".')
     return login
 
 

@@ -7,12 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from nb.exit_codes import ExitCode
 from nb.git.wiring import git
 from nb.notebook.code import names_of_notebook, project_package
 from nb.notebook.file import CellFile, read_cells
 from nb.notebook.path_literals import FIGURES
-from nb.project import NbError
+from nb.project import NbError, UsageError
 from nb.tracing import footprint
 from nb.workcopy import clean_copy
 from nb.workcopy.copying import copy_file
@@ -55,7 +54,7 @@ def run_original(space: Workspace, choices: Choices) -> Original:
     root, copy, source = space.root, space.copy, space.source
     file = read_cells(root / source)
     if not file.cells:
-        raise NbError(f"{source.as_posix()} has no code cell to promote", ExitCode.USAGE)
+        raise UsageError(f"{source.as_posix()} has no code cell to promote")
     if choices.seed is not None:
         file = with_seed(file, choices.seed)
     paths = Paths(root, (root / source).parent, target=str(copy))

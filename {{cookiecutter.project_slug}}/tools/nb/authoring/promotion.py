@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nb.declaration.naming import ascii_slug, module_name, module_of_stage, production_name
-from nb.exit_codes import ExitCode
-from nb.project import EXECUTED, PRODUCTION, NbError
+from nb.project import EXECUTED, PRODUCTION, NbError, UsageError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,11 +144,9 @@ def proposal(
     """
     relative = Path(os.path.relpath(notebook.resolve(), root))
     if relative.is_relative_to(PRODUCTION):
-        raise NbError(f"{relative.as_posix()} is a production notebook already", ExitCode.USAGE)
+        raise UsageError(f"{relative.as_posix()} is a production notebook already")
     if relative.parts[0] == "..":
-        raise NbError(
-            f"{notebook} is outside the project; copy it to notebooks/exploratory", ExitCode.USAGE
-        )
+        raise UsageError(f"{notebook} is outside the project; copy it to notebooks/exploratory")
     without_number = re.sub(r"^\d+[-_]([a-z]{2,3}[-_])?", "", notebook.stem.lower())
     try:
         made = production_name(root, name or without_number, numbered=bool(name))
@@ -157,8 +154,6 @@ def proposal(
         stage = ascii_slug(Choices(name=name or without_number).stage) or "sales"
         free = re.search(r"\b\d\d-[a-z0-9-]+(?=\.?$)", str(error))
         hint = f"name it with --as, such as --as {free[0] if free else f'{stage}-2'}"
-        raise NbError(
-            f"{str(error).partition(';')[0].rstrip('.')}; {hint}", ExitCode.USAGE
-        ) from None
+        raise UsageError(f"{str(error).partition(';')[0].rstrip('.')}; {hint}") from None
     chosen = module_name(root, module) if module else module_of_stage(root, made.stage)
     return Choices(name=made.stem, module="" if leave_functions else chosen, seed=seed)

@@ -12,9 +12,16 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nb.exit_codes import ExitCode
 from nb.notebook.yaml_file import parse_as_dvc
-from nb.project import CONFIG, EXECUTED, FINGERPRINTS, PRODUCTION, NbError, edit_lock, write_whole
+from nb.project import (
+    CONFIG,
+    EXECUTED,
+    FINGERPRINTS,
+    PRODUCTION,
+    UsageError,
+    edit_lock,
+    write_whole,
+)
 
 from .reader import FILE, read_dvc_yaml
 
@@ -105,19 +112,17 @@ def _insert(text: str, name: str, stage: str) -> str:
     entries = node.value if isinstance(node, yaml.MappingNode) else []
     stages = next((value for key, value in entries if key.value == "stages"), None)
     if node is not None and not isinstance(node, yaml.MappingNode):
-        raise NbError(f"{FILE} is not a pipeline: it holds no `stages:`.", ExitCode.USAGE)
+        raise UsageError(f"{FILE} is not a pipeline: it holds no `stages:`.")
     if stages is None:
         start = text if not text or text.endswith("\n") else f"{text}\n"
         return f"{start}\nstages:\n{_indented(stage, 2)}".lstrip("\n")
     known = [key.value for key, _ in stages.value] if isinstance(stages, yaml.MappingNode) else []
     if name in known:
-        raise NbError(f"{FILE} already has a stage {name}; choose another name.", ExitCode.USAGE)
+        raise UsageError(f"{FILE} already has a stage {name}; choose another name.")
     if not known:
         return _fill(text, stages, stage)
     if stages.flow_style:
-        raise NbError(
-            f"the stages of {FILE} are in braces; write them one below the other.", ExitCode.USAGE
-        )
+        raise UsageError(f"the stages of {FILE} are in braces; write them one below the other.")
     return _append(text, stages, stage)
 
 

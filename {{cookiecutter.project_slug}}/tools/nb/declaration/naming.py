@@ -9,9 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from nb.exit_codes import ExitCode
 from nb.notebook.code import project_package
-from nb.project import CONFIG, PRODUCTION, NbError
+from nb.project import CONFIG, PRODUCTION, UsageError
 
 from .reader import read_entries
 
@@ -69,13 +68,9 @@ def production_name(root: Path, name: str, *, numbered: bool = True) -> Producti
     others = [path for path in same if re.fullmatch(rf"\d+-{made.stage}", path.stem)]
     for path in (*others, root / made.config):
         if path.exists():
-            raise NbError(
-                f"{path.relative_to(root).as_posix()} exists; choose another name.", ExitCode.USAGE
-            )
+            raise UsageError(f"{path.relative_to(root).as_posix()} exists; choose another name.")
     if made.stage in [entry.name for entry in read_entries(root)]:
-        raise NbError(
-            f"dvc.yaml already has a stage {made.stage}; choose another name.", ExitCode.USAGE
-        )
+        raise UsageError(f"dvc.yaml already has a stage {made.stage}; choose another name.")
     return made
 
 
@@ -86,9 +81,7 @@ def _next_number(taken: Iterable[int], slug: str) -> int:
     number = last // 10 * 10 + 10 if last < LAST_NUMBER // 10 * 10 else last + 1
     if number > LAST_NUMBER:
         free = next((n for n in range(LAST_NUMBER, -1, -1) if n not in taken), LAST_NUMBER)
-        raise NbError(
-            f"{last} is the last number; give a free one: {free:02}-{slug}.", ExitCode.USAGE
-        )
+        raise UsageError(f"{last} is the last number; give a free one: {free:02}-{slug}.")
     return number
 
 
@@ -106,20 +99,14 @@ def slug_of(name: str) -> str:
     """
     name = name.strip().removesuffix(".ipynb")
     if not name:
-        raise NbError('a notebook needs a name: nb new "sales by day".', ExitCode.USAGE)
+        raise UsageError('a notebook needs a name: nb new "sales by day".')
     if re.search(r"[/\\]|^\.", name):
-        raise NbError(
-            f"{name!r} is a path; give a name alone, the folder is chosen for you.", ExitCode.USAGE
-        )
+        raise UsageError(f"{name!r} is a path; give a name alone, the folder is chosen for you.")
     slug = ascii_slug(name)
     if not re.search(r"[a-z]", slug):
-        raise NbError(
-            f"{name!r} has no letter from a to z, which file names are made of.", ExitCode.USAGE
-        )
+        raise UsageError(f"{name!r} has no letter from a to z, which file names are made of.")
     if len(slug) > LONGEST_SLUG:
-        raise NbError(
-            f"the name is longer than {LONGEST_SLUG} characters; shorten it.", ExitCode.USAGE
-        )
+        raise UsageError(f"the name is longer than {LONGEST_SLUG} characters; shorten it.")
     return slug
 
 
@@ -160,13 +147,11 @@ def module_name(root: Path, to: str) -> str:
     """
     to = (to or DEFAULT_MODULE).removesuffix(".py").replace("/", ".")
     if not _MODULE.fullmatch(to) or any(map(keyword.iskeyword, to.split("."))):
-        raise NbError(f"{to} is no name of a module; --to takes one such as data", ExitCode.USAGE)
+        raise UsageError(f"{to} is no name of a module; --to takes one such as data")
     package = project_package(root)
     first = to.partition(".")[0]
     if first == package or (root / "src" / first / "__init__.py").exists():
         return to if "." in to else f"{to}.{DEFAULT_MODULE}"
     if not package:
-        raise NbError(
-            "there is not one package under src; name it: --to package.module", ExitCode.USAGE
-        )
+        raise UsageError("there is not one package under src; name it: --to package.module")
     return f"{package}.{to}"

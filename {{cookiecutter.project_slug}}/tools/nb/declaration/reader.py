@@ -15,10 +15,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from nb.exit_codes import ExitCode
 from nb.notebook.content import production_notebooks
 from nb.notebook.yaml_file import parse_as_dvc, read_as_dvc
-from nb.project import FINGERPRINTS, PRODUCTION, NbError, one_line, parse_json
+from nb.project import FINGERPRINTS, PRODUCTION, NbError, UsageError, one_line, parse_json
 
 from .papermill_command import (
     PapermillCommand,
@@ -210,12 +209,11 @@ def read_dvc_yaml(root: Path, file: str = FILE) -> str:
     try:
         return (root / file).read_bytes().decode("utf-8")
     except FileNotFoundError:
-        raise NbError(
-            f"there is no {file} in {root.name}; git checkout HEAD -- {file} brings it back.",
-            ExitCode.USAGE,
+        raise UsageError(
+            f"there is no {file} in {root.name}; git checkout HEAD -- {file} brings it back."
         ) from None
     except (OSError, ValueError) as error:
-        raise NbError(f"{file} cannot be read: {one_line(error)}", ExitCode.USAGE) from None
+        raise UsageError(f"{file} cannot be read: {one_line(error)}") from None
 
 
 def _entries(text: str, file: str, base: str) -> Iterator[Entry]:

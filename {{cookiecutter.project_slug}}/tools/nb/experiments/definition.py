@@ -21,9 +21,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from nb.declaration.reader import read_entries
-from nb.exit_codes import ExitCode
 from nb.notebook.yaml_file import read_yaml
-from nb.project import NbError, one_line, read_regular
+from nb.project import NbError, UsageError, one_line, read_regular
 
 from .space import (
     MOST_VARIANTS,
@@ -106,20 +105,20 @@ def from_file(path: Path) -> Experiment:
     try:
         text = read_regular(path).decode("utf-8")
     except (OSError, ValueError) as error:
-        raise NbError(f"{where} cannot be read: {one_line(error)}", ExitCode.USAGE) from None
+        raise UsageError(f"{where} cannot be read: {one_line(error)}") from None
     content = read_yaml(text, where)
     if not isinstance(content, dict):
-        raise NbError(f"{where}: write {', '.join(PARTS[:-1])} or {PARTS[-1]}", ExitCode.USAGE)
+        raise UsageError(f"{where}: write {', '.join(PARTS[:-1])} or {PARTS[-1]}")
     try:
         _require_known(content)
         variations = list(islice(_distinct(_variations(content)), MOST_VARIANTS + 1))
         best = read_best(content["best"]) if "best" in content else None
     except NbError as error:
         lines = str(error).splitlines()
-        raise NbError("\n".join(f"{where}: {line}" for line in lines), ExitCode.USAGE) from None
+        raise UsageError("\n".join(f"{where}: {line}" for line in lines)) from None
     if not 1 <= len(variations) <= MOST_VARIANTS:
         count = "no variant" if not variations else f"more than {MOST_VARIANTS:,} variants"
-        raise NbError(f"{where} defines {count}", ExitCode.USAGE)
+        raise UsageError(f"{where} defines {count}")
     return Experiment(name=path.stem, variations=variations, best=best)
 
 
@@ -131,7 +130,7 @@ def read_best(text: object) -> Best:
     """
     direction, colon, metric = str(text).partition(":")
     if direction not in ("max", "min") or not (colon and metric.strip()):
-        raise NbError(f"best: write max:METRIC or min:METRIC, not {text}", ExitCode.USAGE)
+        raise UsageError(f"best: write max:METRIC or min:METRIC, not {text}")
     return Best(metric=metric.strip(), is_max=direction == "max")
 
 
@@ -161,7 +160,7 @@ def _require_known(content: Mapping[str, Any]) -> None:
         if part not in PARTS:
             nearest = get_close_matches(str(part), PARTS, 1)
             hint = f"did you mean {nearest[0]}?" if nearest else f"there are {', '.join(PARTS)}"
-            raise NbError(f"{part} is no part of an experiment; {hint}", ExitCode.USAGE)
+            raise UsageError(f"{part} is no part of an experiment; {hint}")
 
 
 def _variations(content: Mapping[str, Any]) -> Iterator[Variation]:
@@ -182,11 +181,11 @@ def _variations(content: Mapping[str, Any]) -> Iterator[Variation]:
 def _names(content: Mapping[str, Any], part: str) -> Mapping[str, Any]:
     found = content.get(part) or {}
     if not isinstance(found, dict):
-        raise NbError(f"{part}: write names and values below it", ExitCode.USAGE)
+        raise UsageError(f"{part}: write names and values below it")
     if part == "variants":
         for name, settings in found.items():
             if not isinstance(settings, dict):
-                raise NbError(f"variants: give {name} parameters and values", ExitCode.USAGE)
+                raise UsageError(f"variants: give {name} parameters and values")
     return found
 
 
@@ -203,7 +202,7 @@ def _axis(parameter: str, written: object) -> Axis:
 
 def _require_parameter(parameter: str) -> None:
     if not all(parameter.rpartition(".")):
-        raise NbError(f"{parameter}: write the parameter as stage.parameter", ExitCode.USAGE)
+        raise UsageError(f"{parameter}: write the parameter as stage.parameter")
 
 
 def _all_axes(calls: Sequence[tuple[Callable[..., Axis], tuple[object, ...]]]) -> list[Axis]:
@@ -218,7 +217,7 @@ def _all_axes(calls: Sequence[tuple[Callable[..., Axis], tuple[object, ...]]]) -
     counts = Counter(axis.parameter for axis in axes)
     problems += [f"{name} is given twice" for name, count in counts.items() if count > 1]
     if problems:
-        raise NbError("\n".join(problems), ExitCode.USAGE)
+        raise UsageError("\n".join(problems))
     return axes
 
 
@@ -226,7 +225,7 @@ def _whole(sample: dict[str, Any], key: str, default: int | None = None) -> int:
     """Take a whole number out of a sample's names."""
     value = sample.pop(key, default)
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise NbError(f"sample: {key} has to be a whole number", ExitCode.USAGE)
+        raise UsageError(f"sample: {key} has to be a whole number")
     return value
 
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nb.declaration.tasks import Task
-from nb.exit_codes import ExitCode
-from nb.project import NbError
+from nb.project import NbError, UsageError
 from nb.run.record import begin
 from nb.run.runner import stage_record
 from nb.run.what_if import Setting, SettingReader, require_one_value
@@ -60,7 +59,7 @@ def check_variations(root: Path, variations: Sequence[Variation]) -> list[list[S
             problems[str(error)] = None
         found.append(settings)
     if problems:
-        raise NbError("\n".join(problems), ExitCode.USAGE)
+        raise UsageError("\n".join(problems))
     return found
 
 

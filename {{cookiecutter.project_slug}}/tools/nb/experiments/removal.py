@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-from nb.exit_codes import ExitCode
-from nb.project import NbError
+from nb.project import UsageError
 
 from . import store
 from .snapshot import remove_unused
@@ -32,7 +31,7 @@ def variants_to_remove(
         NbError: with exit code 2, if there is no such variant, or the age cannot be read.
     """
     if not (numbers or older_than or everything):
-        raise NbError("give numbers, --older-than or --all", ExitCode.USAGE)
+        raise UsageError("give numbers, --older-than or --all")
     found = store.read_variants(root)
     known = {record.number for record in found} | set(store.unreadable(root))
     for number in numbers:
@@ -61,5 +60,5 @@ def remove_variants(root: Path, numbers: Sequence[int]) -> int:
 def _age(text: str) -> timedelta:
     match = _AGE.fullmatch(text)
     if not match:
-        raise NbError(f"--older-than {text}: write it as 12h, 30d or 6w", ExitCode.USAGE)
+        raise UsageError(f"--older-than {text}: write it as 12h, 30d or 6w")
     return timedelta(hours=int(match[1]) * _HOURS[match[2]])

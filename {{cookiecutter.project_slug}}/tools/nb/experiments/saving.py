@@ -10,10 +10,9 @@ import re
 from pathlib import Path
 
 from nb import pipeline
-from nb.exit_codes import ExitCode
 from nb.git.objects import Entries, file_mode, write_commit, write_tree
 from nb.git.wiring import commit_hash, git
-from nb.project import NbError
+from nb.project import NbError, UsageError
 from nb.surroundings import project_prefix
 from nb.workcopy.copying import git_files
 
@@ -44,7 +43,7 @@ def save_variant(root: Path, number: int, name: str = "") -> str:
     fallback = f"variant-{number}"
     name = name or (record.name if _NAME.fullmatch(record.name) else fallback)
     if not _NAME.fullmatch(name):
-        raise NbError(f"{name}: a name has letters, digits, - and _ only", ExitCode.USAGE)
+        raise UsageError(f"{name}: a name has letters, digits, - and _ only")
     reference = f"refs/exps/{record.commit[:2]}/{record.commit[2:]}/{name}"
     tree = write_tree(root, _changed_files(root, record), record.commit)
     message = f"nb: variant {record.number} of {record.experiment}"

@@ -17,9 +17,8 @@ from itertools import islice, product
 from random import Random
 from typing import Any
 
-from nb.exit_codes import ExitCode
 from nb.notebook.yaml_file import read_value
-from nb.project import NbError
+from nb.project import UsageError
 
 # More variants than anybody looks at: a grid this large is a typing error.
 MOST_VARIANTS = 10_000
@@ -81,7 +80,7 @@ def read_axis(text: str) -> Axis:
     """
     parameter, equals, written = text.partition("=")
     if not (equals and written.strip() and all(parameter.rpartition("."))):
-        raise NbError(f"{text}: write it as stage.parameter=value,value", ExitCode.USAGE)
+        raise UsageError(f"{text}: write it as stage.parameter=value,value")
     return axis_of(parameter.strip(), written.strip())
 
 
@@ -105,7 +104,7 @@ def axis_of(parameter: str, written: object) -> Axis:
     else:
         values = list(written) if isinstance(written, list | tuple) else [written]
     if not values:
-        raise NbError(f"{parameter}: give at least one value", ExitCode.USAGE)
+        raise UsageError(f"{parameter}: give at least one value")
     return Axis(parameter=parameter, values=_distinct(values))
 
 
@@ -131,7 +130,7 @@ def zipped(axes: Sequence[Axis]) -> Iterator[Settings]:
     lengths = {axis.parameter: len(values) for axis, values in zip(axes, lists, strict=True)}
     if len(set(lengths.values())) > 1:
         counts = ", ".join(f"{name} has {count}" for name, count in lengths.items())
-        raise NbError(f"zip needs as many values of each parameter; {counts}", ExitCode.USAGE)
+        raise UsageError(f"zip needs as many values of each parameter; {counts}")
     _require_few(max(lengths.values(), default=0))
     for combination in zip(*lists, strict=True):
         yield dict(zip(lengths, combination, strict=True))
@@ -176,21 +175,21 @@ def _draw(axis: Axis, random: Random) -> object:
 def _listed(axis: Axis) -> list[object]:
     if isinstance(axis.values, Interval):
         hint = "--sample COUNT draws from it, a step makes it a range: from:to:step"
-        raise NbError(f"{axis.parameter} is an interval; {hint}", ExitCode.USAGE)
+        raise UsageError(f"{axis.parameter} is an interval; {hint}")
     return axis.values
 
 
 def _require_few(count: int) -> None:
     if count > MOST_VARIANTS:
-        raise NbError(f"{count:,} variants are more than {MOST_VARIANTS:,}", ExitCode.USAGE)
+        raise UsageError(f"{count:,} variants are more than {MOST_VARIANTS:,}")
 
 
 def _interval(parameter: str, log: str | None, low: str, high: str) -> Interval:
     found = Interval(low=_number(low), high=_number(high), is_log=bool(log))
     if not found.low < found.high < math.inf:
-        raise NbError(f"{parameter}: the interval {low}..{high} is empty", ExitCode.USAGE)
+        raise UsageError(f"{parameter}: the interval {low}..{high} is empty")
     if log and found.low <= 0:
-        raise NbError(f"{parameter}: log:{low}..{high} has to begin above 0", ExitCode.USAGE)
+        raise UsageError(f"{parameter}: log:{low}..{high} has to begin above 0")
     return found
 
 
@@ -199,10 +198,10 @@ def _range(parameter: str, written: str) -> list[object]:
     first, last, step = map(Decimal, written.split(":"))
     steps = (last - first) / step if step else Decimal(-1)
     if steps < 0:
-        raise NbError(f"{parameter}: the range {written} holds no value", ExitCode.USAGE)
+        raise UsageError(f"{parameter}: the range {written} holds no value")
     if steps >= MOST_VARIANTS:
         problem = f"holds more than {MOST_VARIANTS:,} values"
-        raise NbError(f"{parameter}: the range {written} {problem}", ExitCode.USAGE)
+        raise UsageError(f"{parameter}: the range {written} {problem}")
     is_whole = not re.search(r"[.eE]", written)
     numbers = (first + number * step for number in range(int(steps) + 1))
     return [int(number) if is_whole else float(number) for number in numbers]

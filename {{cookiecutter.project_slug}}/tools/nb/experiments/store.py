@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from nb.declaration.tasks import BROKEN, DONE, NOT_RUN, RUNNING, WAITING
-from nb.exit_codes import ExitCode
-from nb.project import NbError, parse_json, warn, write_whole
+from nb.project import UsageError, parse_json, warn, write_whole
 from nb.run.pipeline_run import is_locked
 from nb.run.record import DIED, StageRecord
 
@@ -149,7 +148,7 @@ def find(root: Path, number: int) -> VariantRecord:
     found = {record.number: record for record in read_variants(root)}
     if number not in found:
         known = f"there are {_spans(sorted(found))}" if found else "there is none yet"
-        raise NbError(f"there is no variant {number}; {known}: nb experiments", ExitCode.USAGE)
+        raise UsageError(f"there is no variant {number}; {known}: nb experiments")
     return found[number]
 
 

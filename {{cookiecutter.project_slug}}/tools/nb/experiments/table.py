@@ -13,9 +13,8 @@ from typing import Any
 
 from nb.declaration.metrics import read_metrics
 from nb.declaration.reader import read_stages
-from nb.exit_codes import ExitCode
 from nb.notebook.yaml_file import read_value
-from nb.project import NbError, warn
+from nb.project import NbError, UsageError, warn
 
 from .definition import Best, declared_best
 from .space import canonical
@@ -195,9 +194,7 @@ def filter_rows(table: VariantTable, condition: str) -> list[VariantRow]:
     """
     match = _FILTER.fullmatch(condition.strip())
     if not match:
-        raise NbError(
-            f"--filter {condition}: write it as COLUMN=VALUE or COLUMN>VALUE", ExitCode.USAGE
-        )
+        raise UsageError(f"--filter {condition}: write it as COLUMN=VALUE or COLUMN>VALUE")
     column = find_column(table, match["column"])
     wanted = read_value(match["value"], f"--filter {condition}")
     return [row for row in table.rows if _holds(row.value(column), match["operator"], wanted)]
@@ -220,7 +217,7 @@ def _only(name: str, names: Mapping[str, None]) -> str:
     if len(ends) == 1:
         return ends[0]
     known = f"is it {', '.join(ends)}?" if ends else f"there are {', '.join(names)}"
-    raise NbError(f"{name} is not the name of one column; {known}", ExitCode.USAGE)
+    raise UsageError(f"{name} is not the name of one column; {known}")
 
 
 def _metric(name: str, metrics: Sequence[Mapping[str, float]]) -> str:

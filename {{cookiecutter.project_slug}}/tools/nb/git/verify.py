@@ -11,10 +11,9 @@ import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from nb.exit_codes import ExitCode
 from nb.notebook.content import source_text
 from nb.notebook.strip import RefusedError, load
-from nb.project import NbError
+from nb.project import UsageError
 
 from .filter import clean
 from .wiring import git
@@ -46,9 +45,7 @@ def index_ids_of(root: Path, files: Sequence[str]) -> dict[str, str]:
     names = [os.path.relpath(Path.cwd() / file, root).replace(os.sep, "/") for file in files]
     unknown = [name for name in names if name not in ids]
     if unknown:
-        raise NbError(
-            f"{unknown[0]} is not a file that Git tracks; git add it first.", ExitCode.USAGE
-        )
+        raise UsageError(f"{unknown[0]} is not a file that Git tracks; git add it first.")
     return {name: ids[name] for name in names} if files else ids
 
 

@@ -6,8 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from nb.exit_codes import ExitCode
-from nb.project import NbError, one_line, read_regular, write_whole
+from nb.project import NbError, UsageError, one_line, read_regular, write_whole
 
 from .yaml_file import dump, read_yaml
 
@@ -25,12 +24,10 @@ def read_config(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
-        raise NbError(f"{where} cannot be read: {one_line(error)}", ExitCode.USAGE) from None
+        raise UsageError(f"{where} cannot be read: {one_line(error)}") from None
     content = read_yaml(text, where) or {}
     if not isinstance(content, dict):
-        raise NbError(
-            f"{where} holds no parameters; write one `name: value` per line.", ExitCode.USAGE
-        )
+        raise UsageError(f"{where} holds no parameters; write one `name: value` per line.")
     return content
 
 

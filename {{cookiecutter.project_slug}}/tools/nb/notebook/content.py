@@ -13,8 +13,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
-from nb.exit_codes import ExitCode
-from nb.project import DEEPEST, PRODUCTION, NbError, read_regular
+from nb.project import DEEPEST, PRODUCTION, NbError, UsageError, read_regular
 
 from .magics import foreign_cell, mask
 from .strip import kernel_name
@@ -157,7 +156,7 @@ def find_notebook(root: Path, name: str) -> Path:
         return notebooks[stem]
     close = get_close_matches(stem, notebooks, 1)
     hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(notebooks) or 'none'}."
-    raise NbError(f"there is no notebook {name}; {hint}", ExitCode.USAGE)
+    raise UsageError(f"there is no notebook {name}; {hint}")
 
 
 def production_notebooks(folder: Path) -> list[Path]:

@@ -25,8 +25,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from nb.exit_codes import ExitCode
-from nb.project import NbError
+from nb.project import UsageError
 
 from .content import Notebook
 from .magics import Masked, mask
@@ -39,7 +38,7 @@ REQUIRED = ...
 TEXT = Kind("str", "str")
 
 
-class CellError(NbError):
+class CellError(UsageError):
     """A parameters cell that cannot be read.
 
     Args:
@@ -49,7 +48,7 @@ class CellError(NbError):
     """
 
     def __init__(self, message: str, line: int, reason: str) -> None:
-        super().__init__(message, ExitCode.USAGE)
+        super().__init__(message)
         self.line = line
         self.reason = reason
 
@@ -99,7 +98,7 @@ def read_parameters(notebook: Notebook) -> list[Parameter]:
     if len(numbers) > 1:
         listed = " and ".join(map(str, numbers))
         reason = f"code cells {listed} are tagged {TAG}; keep the tag on one of them"
-        raise NbError(f"{notebook.path}: {reason}.", ExitCode.USAGE)
+        raise UsageError(f"{notebook.path}: {reason}.")
     written = notebook.cells[numbers[0] - 1].source
     masked = mask(written) or Masked(written)  # a syntax error shows below
     source = masked.text
@@ -253,7 +252,7 @@ def check_values(
             expected = parameter.kind.expected
             problems.append(f"parameter {name} is missing: give it a value, {expected}")
     if problems:
-        raise NbError("\n".join(f"{where}: {problem}" for problem in problems), ExitCode.USAGE)
+        raise UsageError("\n".join(f"{where}: {problem}" for problem in problems))
     return values
 
 

@@ -16,8 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nb.exit_codes import ExitCode
-from nb.project import DEEPEST, NbError, one_line
+from nb.project import DEEPEST, UsageError, one_line
 
 from .yaml_loaders import TAG_PREFIX, dvc_loader, papermill_loader
 
@@ -31,7 +30,7 @@ MOST_REPEATED = 100_000
 _BREAKS = re.compile("[\x85\u2028\u2029]")
 
 
-class TooLargeError(NbError):
+class TooLargeError(UsageError):
     """A text that stands for more, or is nested more deeply, than can be read in time."""
 
 
@@ -49,7 +48,7 @@ def read_yaml(text: str, where: str) -> object:
     first, second, content = _readings(text, where)
     problems = list(_problems(first, second, "")) if first and second else []
     if problems:
-        raise NbError("\n".join(f"{where}, {problem}" for problem in problems), ExitCode.USAGE)
+        raise UsageError("\n".join(f"{where}, {problem}" for problem in problems))
     return content()
 
 
@@ -68,9 +67,7 @@ def read_value(text: str, where: str) -> object:
             return dvcs
     problems = list(_problems(first, second, "")) if first and second else []
     if problems:
-        raise NbError(
-            "\n".join(f"{where}: {p.partition(': ')[2]}" for p in problems), ExitCode.USAGE
-        )
+        raise UsageError("\n".join(f"{where}: {p.partition(': ')[2]}" for p in problems))
     return content()
 
 
@@ -106,11 +103,9 @@ def parse_as_dvc(text: str, where: str) -> tuple[Node | None, object]:
         _require_plain_tree(node, where)
         return node, loader.construct_document(node)
     except (yaml.YAMLError, ValueError) as error:
-        raise NbError(f"{where} is not valid YAML: {one_line(error)}", ExitCode.USAGE) from None
+        raise UsageError(f"{where} is not valid YAML: {one_line(error)}") from None
     except RecursionError:
-        raise TooLargeError(
-            f"{where} is nested more than {DEEPEST} levels deep", ExitCode.USAGE
-        ) from None
+        raise TooLargeError(f"{where} is nested more than {DEEPEST} levels deep") from None
 
 
 def _require_plain_tree(root: Node, where: str) -> None:
@@ -120,9 +115,7 @@ def _require_plain_tree(root: Node, where: str) -> None:
         depth += 1
         if depth > DEEPEST:
             line = level[0].start_mark.line + 1
-            raise TooLargeError(
-                f"{where}, line {line}: nested more than {DEEPEST} levels deep", ExitCode.USAGE
-            )
+            raise TooLargeError(f"{where}, line {line}: nested more than {DEEPEST} levels deep")
         below: list[Node] = []
         for node in level:
             if node.id == "mapping":
@@ -142,9 +135,7 @@ def _require_single_names(mapping: Node, where: str) -> None:
             line = key.start_mark.line + 1
             if key.value in lines:
                 also = f"also in line {lines[key.value]}; remove one of them"
-                raise NbError(
-                    f"{where}, line {line}: {key.value} is given twice, {also}", ExitCode.USAGE
-                )
+                raise UsageError(f"{where}, line {line}: {key.value} is given twice, {also}")
             lines[key.value] = line
 
 
@@ -174,13 +165,13 @@ def _readings(text: str, where: str) -> tuple[Node | None, Node | None, Callable
         ours, dvcs = (loader(text) for loader in (papermill_loader(), dvc_loader()))
         first, second = ours.get_single_node(), dvcs.get_single_node()
     except (yaml.YAMLError, ValueError) as error:
-        raise NbError(f"{where} cannot be read: {one_line(error)}", ExitCode.USAGE) from None
+        raise UsageError(f"{where} cannot be read: {one_line(error)}") from None
 
     def content() -> object:
         try:
             return ours.construct_document(first) if first else None
         except (yaml.YAMLError, ValueError) as error:
-            raise NbError(f"{where} cannot be read: {one_line(error)}", ExitCode.USAGE) from None
+            raise UsageError(f"{where} cannot be read: {one_line(error)}") from None
 
     return first, second, content
 
@@ -196,15 +187,11 @@ def _require_bounds(text: str, where: str) -> None:
         line = f"{where}, line {event.start_mark.line + 1}"
         if isinstance(event, yaml.AliasEvent):
             if event.anchor in (name for name, _ in opened):
-                raise TooLargeError(
-                    f"{line}: *{event.anchor} stands for what holds it", ExitCode.USAGE
-                )
+                raise TooLargeError(f"{line}: *{event.anchor} stands for what holds it")
             count += sizes.get(event.anchor, 0)
             repeated += sizes.get(event.anchor, 0)
         elif isinstance(event, yaml.DocumentStartEvent) and event.version not in (None, (1, 2)):
-            raise TooLargeError(
-                f"{line}: remove the line %YAML, which DVC alone follows", ExitCode.USAGE
-            )
+            raise TooLargeError(f"{line}: remove the line %YAML, which DVC alone follows")
         elif isinstance(event, yaml.ScalarEvent):
             count += 1
             sizes[event.anchor] = 1
@@ -214,11 +201,9 @@ def _require_bounds(text: str, where: str) -> None:
             anchor, before = opened.pop()
             sizes[anchor or ""] = count - before + 1
         if len(opened) > DEEPEST:
-            raise TooLargeError(f"{line}: nested more than {DEEPEST} levels deep", ExitCode.USAGE)
+            raise TooLargeError(f"{line}: nested more than {DEEPEST} levels deep")
         if repeated > MOST_REPEATED:
-            raise TooLargeError(
-                f"{line}: aliases stand for more than {MOST_REPEATED:,} values", ExitCode.USAGE
-            )
+            raise TooLargeError(f"{line}: aliases stand for more than {MOST_REPEATED:,} values")
 
 
 def _problems(first: Node, second: Node, name: str) -> Iterator[str]:

@@ -9,12 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nb.declaration.naming import module_name
-from nb.exit_codes import ExitCode
 from nb.git.text_view import readable_text
 from nb.notebook.code import Definition, names_of_module, names_of_notebook
 from nb.notebook.file import parse_cells, read_cells
 from nb.notebook.modules import Sources
-from nb.project import NbError, edit_lock, write_whole
+from nb.project import NbError, UsageError, edit_lock, write_whole
 
 from . import relocate, rerun
 from .ast_hash import Shapes
@@ -102,7 +101,7 @@ def prepare_extraction(root: Path, name: str, to: str = "", origin: str = "") ->
     first = copies[0]
     module = first.place.module or module_name(root, to)
     if first.place.module and to and module_name(root, to) != module:
-        raise NbError(f"{name} is in {module} already; leave --to out", ExitCode.USAGE)
+        raise UsageError(f"{name} is in {module} already; leave --to out")
     found = Extraction(name, module)
     target = _module_file(root, module)
     if first.place.cell and first.place.module:
@@ -195,15 +194,10 @@ def _copies(sources: Iterable[Source], name: str, origin: str) -> list[_Copy]:
         where = f" in {origin}" if origin else ""
         close = difflib.get_close_matches(name, {c.definition.name for c in every}, 1)
         hint = f"; did you mean {close[0]}?" if close else ""
-        raise NbError(
-            f"there is no function or class {name} at the top of a cell{where}{hint}",
-            ExitCode.USAGE,
-        )
+        raise UsageError(f"there is no function or class {name} at the top of a cell{where}{hint}")
     if len(shapes) > 1:
         places = ", ".join(str(copy.place) for copy in in_notebooks)
-        raise NbError(
-            f"{name} differs between {places}; name one notebook with --from", ExitCode.USAGE
-        )
+        raise UsageError(f"{name} differs between {places}; name one notebook with --from")
     same = [copy for copy in every if copy.shape in shapes]
     return sorted(same, key=lambda c: (not c.place.module, c not in in_notebooks))
 
@@ -211,14 +205,10 @@ def _copies(sources: Iterable[Source], name: str, origin: str) -> list[_Copy]:
 def _module_file(root: Path, module: str) -> Path:
     folder = root / "src" / Path(*module.split("."))
     if folder.is_dir():
-        raise NbError(
-            f"{module} is a package; name a module in it: --to {module}.name", ExitCode.USAGE
-        )
+        raise UsageError(f"{module} is a package; name a module in it: --to {module}.name")
     if not (folder.parent / "__init__.py").exists():
         where = folder.parent.relative_to(root).as_posix()
-        raise NbError(
-            f"{where} is no package; make an empty {where}/__init__.py first", ExitCode.USAGE
-        )
+        raise UsageError(f"{where} is no package; make an empty {where}/__init__.py first")
     return folder.with_suffix(".py")
 
 

@@ -12,10 +12,9 @@ from typing import Any
 
 from nb.declaration.metrics import read_metrics
 from nb.declaration.reader import read_lock, read_stages
-from nb.exit_codes import ExitCode
 from nb.experiments import store
 from nb.git.wiring import commit_hash, git
-from nb.project import NbError
+from nb.project import UsageError
 from nb.run.record import RUNS, RunRecord, read_record
 from nb.surroundings import find_repository
 
@@ -106,9 +105,8 @@ def _commit(root: Path, name: str) -> str:
     found = commit_hash(root, name) if find_repository(root) else ""
     if not found:
         kinds = "commit, run or variant"
-        raise NbError(
-            f"there is no {kinds} {name}; git log, reports/runs and nb experiments list them",
-            ExitCode.USAGE,
+        raise UsageError(
+            f"there is no {kinds} {name}; git log, reports/runs and nb experiments list them"
         )
     return found
 
