@@ -84,12 +84,9 @@ def data_homes(
         if len(set(homes.values())) == len(homes) and not taken & set(homes.values()):
             return homes
     # Somebody's name stands in the way: a folder of their own keeps all of them apart.
-    free = next(n for n in range(1, len(taken) + 3) if not _is_taken(f"adopted-{n}", taken))
-    return {name: f"{RAW}/adopted-{free}/{name}" for name in every}
-
-
-def _is_taken(folder: str, taken: Iterable[str]) -> bool:
-    return any(path.startswith(f"{RAW}/{folder}/") for path in taken)
+    folders = (f"{RAW}/adopted-{n}/" for n in range(1, len(taken) + 3))
+    free = next(f for f in folders if not any(path.startswith(f) for path in taken))
+    return {name: f"{free}{name}" for name in every}
 
 
 def _topmost(name: str, joined: set[str]) -> str | None:

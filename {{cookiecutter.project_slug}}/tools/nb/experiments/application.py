@@ -9,7 +9,7 @@ from nb import pipeline
 from nb.git.wiring import git
 from nb.notebook.config import read_config, set_value
 from nb.project import NbError, edit_lock
-from nb.run.what_if import Setting, SettingReader
+from nb.run.what_if import SettingReader
 from nb.workcopy.copying import copy_file
 
 from . import store
@@ -38,9 +38,8 @@ def apply_variant(root: Path, number: int, tell: Callable[[str], None]) -> Itera
     ]
     copy = store.copy_of(root, number)
     names = [stage.name for stage in record.stages]
-    _require_committed(
-        root, [*_configs(settings), *pipeline.plain_outputs(copy, names), "dvc.lock"]
-    )
+    configs = dict.fromkeys(setting.config for setting in settings)
+    _require_committed(root, [*configs, *pipeline.plain_outputs(copy, names), "dvc.lock"])
     with edit_lock(root):
         for setting in settings:
             before = read_config(root / setting.config).get(setting.name)
@@ -52,10 +51,6 @@ def apply_variant(root: Path, number: int, tell: Callable[[str], None]) -> Itera
         yield f"results of {', '.join(names)}"
     if pipeline.inputs_hash(root) != pipeline.inputs_hash(copy):
         yield "code, data or other parameters have changed since: nb run computes what is stale"
-
-
-def _configs(settings: list[Setting]) -> list[str]:
-    return list(dict.fromkeys(setting.config for setting in settings))
 
 
 def _require_committed(root: Path, paths: list[str]) -> None:

@@ -105,7 +105,10 @@ def axis_of(parameter: str, written: object) -> Axis:
         values = list(written) if isinstance(written, list | tuple) else [written]
     if not values:
         raise UsageError(f"{parameter}: give at least one value")
-    return Axis(parameter=parameter, values=_distinct(values))
+    return Axis(
+        parameter=parameter,
+        values=[each["x"] for each in distinct({"x": value} for value in values)],
+    )
 
 
 def grid(axes: Sequence[Axis]) -> Iterator[Settings]:
@@ -209,7 +212,3 @@ def _range(parameter: str, written: str) -> list[object]:
 
 def _number(text: str) -> int | float:
     return float(text) if re.search(r"[.eE]", text) else int(text)
-
-
-def _distinct(values: list[object]) -> list[object]:
-    return [each["x"] for each in distinct({"x": value} for value in values)]
