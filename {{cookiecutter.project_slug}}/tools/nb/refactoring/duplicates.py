@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from .scanning import scan_project
-from .sources import CodePlace, PlacedDefinition, Run, Source
+from .sources import CodePlace, PlacedDefinition, Source, StatementRun
 
 # The least number of code lines; shorter duplicates are not worth a shared function.
 DEFINITION_LINES = 3
@@ -112,7 +112,7 @@ def _is_shared(places: Sequence[CodePlace]) -> bool:
 
 
 # A part of a run: the run, the index of the first statement, and the index after the last.
-Part = tuple[Run, int, int]
+Part = tuple[StatementRun, int, int]
 
 
 class _Blocks:
@@ -123,7 +123,7 @@ class _Blocks:
         lines: the least number of code lines of a block.
     """
 
-    def __init__(self, runs: Iterable[Run], lines: int) -> None:
+    def __init__(self, runs: Iterable[StatementRun], lines: int) -> None:
         self.lines = lines
         self.runs = runs
         # Findings by file and cell, so that coverage is checked only within the same cell.
@@ -146,7 +146,7 @@ class _Blocks:
                     blocks.append(block)
         return blocks
 
-    def _smallest(self, run: Run) -> Iterator[Part]:
+    def _smallest(self, run: StatementRun) -> Iterator[Part]:
         """Yield, from each statement of a run, the shortest part that has enough lines."""
         counts = [statement.lines for statement in run.statements]
         end, lines = 0, 0

@@ -21,7 +21,15 @@ from nb.notebook.content import production_notebooks
 from nb.notebook.modules import Sources
 from nb.project import NbError, cores
 
-from .sources import NOTEBOOKS, PlacedDefinition, Run, Source, read_modules, read_source, warn_of
+from .sources import (
+    NOTEBOOKS,
+    PlacedDefinition,
+    Source,
+    StatementRun,
+    read_modules,
+    read_source,
+    warn_of,
+)
 
 # Fewer notebooks are scanned before other processes would have started.
 PARALLEL_FROM = 100
@@ -33,7 +41,7 @@ class Scan(NamedTuple):
     """The definitions and runs of a notebook or module, without its syntax trees."""
 
     definitions: list[PlacedDefinition]
-    runs: list[Run]
+    runs: list[StatementRun]
 
 
 def scan_project(root: Path) -> list[Scan]:

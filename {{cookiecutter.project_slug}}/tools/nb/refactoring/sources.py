@@ -79,7 +79,7 @@ class Statement(NamedTuple):
     skeleton: Skeleton
 
 
-class Run(NamedTuple):
+class StatementRun(NamedTuple):
     """A run of consecutive statements, without syntax trees: small enough to keep and to send.
 
     Attributes:
@@ -166,7 +166,7 @@ class Source:
         """Prefix sums of code lines per cell, so that the length of any range is a subtraction."""
         return {cell.number: [0, *accumulate(_is_code(cell.source))] for cell in self.cells}
 
-    def runs(self) -> Iterator[Run]:
+    def runs(self) -> Iterator[StatementRun]:
         """Yield runs of consecutive statements, in cells and in functions."""
         for cell in self.cells:
             masked = mask(cell.source)
@@ -180,7 +180,7 @@ class Source:
             hidden = masked.hidden_lines()
             for body, scope, name in bodies:
                 for part in _without_breaks(body, hidden):
-                    yield Run(
+                    yield StatementRun(
                         self.path,
                         cell.number,
                         name,
