@@ -205,6 +205,58 @@ def test_a_kernel_that_never_answers_ends_a_run(
     notebooks.is_gone()
 
 
+# Delays one step of a kernel's life, and says when it begins.
+SLOW = """
+import time
+from pathlib import Path
+from ipykernel.ipkernel import IPythonKernel
+from ipykernel.kernelapp import IPKernelApp
+from ipykernel.kernelbase import Kernel
+def put_off(kind, name):
+    step = getattr(kind, name)
+    def later(*arguments, **options):
+        Path("{mark}").touch()
+        end = time.monotonic() + 2
+        while time.monotonic() < end:
+            time.sleep(0.01)
+        return step(*arguments, **options)
+    setattr(kind, name, later)
+put_off({step})
+"""
+STEPS = (
+    "IPKernelApp.initialize",
+    "IPKernelApp.init_sockets",
+    "IPKernelApp.init_kernel",
+    "IPKernelApp.start",
+    "Kernel.kernel_info_request",
+    "Kernel.execute_request",
+    "IPythonKernel.finish_metadata",
+    "Kernel.shutdown_request",
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("step", STEPS)
+def test_ctrl_c_during_each_step_of_a_kernel_ends_a_run(
+    notebooks: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    mark = tmp_path / "began"
+    kind, name = step.split(".")
+    (tmp_path / "slow.py").write_text(SLOW.format(mark=mark, step=f"{kind}, '{name}'"))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    notebooks.declare(a=notebook(notebooks, "import slow", name="a"))
+    process = notebooks.begin("nb", "run")
+    wait(mark.exists, 60, "the kernel does not reach the step")
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, output
+    assert "Traceback" not in output
+    notebooks.is_gone()
+    monkeypatch.delenv("PYTHONPATH")
+    notebooks.declare(a=notebook(notebooks, "print(1)", name="a"))
+    assert notebooks.states() == {"a": "ran"}
+
+
 def test_a_killed_runner_leaves_no_traceback(notebooks: Pipeline) -> None:
     process = notebooks.begin("nb", "run", "-j2")
     assert find(notebooks, process, "grandchild")

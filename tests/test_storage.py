@@ -312,7 +312,7 @@ def owner(stored: Project, clone: Cloning) -> Callable[[Place], Clone]:
 
 
 def notebooks_run(said: str) -> int:
-    return said.count("papermill notebooks/")
+    return said.count("runs notebooks/")
 
 
 def site_of(project: Path) -> dict[str, bytes]:

@@ -176,8 +176,8 @@ def _write_run(root: Path, run: RunRecord) -> str:
     """Write the page of a run, unless the page is up to date; return the path in the site."""
     files = Files(root, f"runs/{run.id}.html")
     about = read_about(root)
-    record_mark = pages.file_mark(root / record.RUNS / f"{run.id}.json")
-    key = pages.key_of(record_mark, about)
+    # Not the time of the record's file: the key is in the page, which is the same in every clone.
+    key = pages.key_of(run, about)
     if files.is_current(key):
         return f"runs/{run.id}.html"
     text = (
