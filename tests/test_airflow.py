@@ -102,7 +102,7 @@ def states(output: str) -> dict[str, str]:
 
 def test_the_dag_has_the_edges_of_the_pipeline_and_a_new_stage_appears(put_back: Scheduled) -> None:
     put_back.run("nb", "new", "summary", "--production")
-    put_back.edit("dvc.yaml", "  evaluate:\n", "  evaluate:\n    meta: {scheduler: {retries: 2}}\n")
+    put_back.edit("dvc.yaml", "    meta:\n", "    meta:\n      scheduler: {retries: 2}\n")
     tasks = tasks_of(put_back)
     assert set(tasks) == {*STAGES, "summary"}
     assert tasks["evaluate"][:2] == [["features", "train.forest", "train.logistic"], 2]

@@ -186,7 +186,7 @@ def cloudy(tmp_path_factory: pytest.TempPathFactory) -> Project:
     made = cookiecutter(str(TEMPLATE), no_input=True, extra_context=answers, output_dir=str(home))
     project = Project(Path(made))
     project.make("run-notebooks")
-    project.git("remote", "add", "origin", project.path.as_uri())
+    project.git("remote", "add", "origin", (project.path / ".git").as_uri())
     project.make("badges")
     project.git("add", "--all")
     project.git("commit", "--quiet", "--message", "The example")

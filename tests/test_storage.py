@@ -287,7 +287,8 @@ def clone(stored: Project, tmp_path: Path) -> Cloning:
         made = Clone(tmp_path / name)
         stored.git("clone", "--quiet", str(stored.path), str(made.path))
         (made.path / ".venv").mkdir()
-        (made.path / ".venv" / "bin").symlink_to(stored.path / ".venv" / "bin")
+        for part in ("bin", "lib", "pyvenv.cfg"):  # without them, it is the base Python
+            (made.path / ".venv" / part).symlink_to(stored.path / ".venv" / part)
         (made.path / ".venv" / ".ready").write_text(str(made.path.resolve()))
         made.run("nb", "setup")
         made.store(place)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nb.check.source import cells_of
 from nb.notebook.content import python_source
-from nb.notebook.magics import mask
+from nb.notebook.magics import mask, without_timing
 from nb.notebook.modules import imported_names
 
 # Each piece is whole by itself; those of Python hold lines that look like IPython's.
@@ -81,3 +81,21 @@ def test_a_long_line_takes_no_longer_than_it_is(line: str) -> None:
     mask(f"x = 1\n{line}")
     mask(f"%time x\n{line}")
     assert time.process_time() - began < 20  # a pattern that backtracks takes hours
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("%time total = f(1)\nprint(total)", "total = f(1)\nprint(total)"),
+        ("for i in x:\n    %time y = g(i)", "for i in x:\n    y = g(i)"),
+        ("%time", "%time"),
+        ("x = %time f()", "x = %time f()"),
+        ("%time !ls", "%time !ls"),
+        ("%timeit f(1)", "%timeit f(1)"),
+        ("%%time\nx = 1", "%%time\nx = 1"),
+        ('text = """\n%time x = 1\n"""', 'text = """\n%time x = 1\n"""'),
+        ("%%bash\n%time x", "%%bash\n%time x"),
+    ],
+)
+def test_a_timed_statement_can_be_the_statement_alone(source: str, expected: str) -> None:
+    assert without_timing(source) == expected

@@ -146,3 +146,12 @@ def test_a_project_in_a_repository_is_seen_unless_that_ignores_it(
     assert find_repository(inner) is None
     assert project_prefix(inner) == ""
     assert find_repository(tmp_path) is None
+
+
+def test_without_git_there_is_no_repository_to_forget(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    environment = {"GIT_DIR": "/other/.git"}
+    forget_repository(environment, tmp_path)
+    assert environment == {"GIT_DIR": "/other/.git"}

@@ -6,6 +6,7 @@ Standard library only, from Python 3.8 on: the set-up uses this before anything 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import MutableMapping
@@ -56,6 +57,8 @@ def forget_repository(environment: MutableMapping[str, str], root: Path) -> None
 
     Git itself sets them for its hooks, which commit from an index of their own: those stay.
     """
+    if not any(name in environment for name in REPOSITORY) or not shutil.which("git"):
+        return
     top = find_repository(root) or root
     git_dir, work_tree = environment.get("GIT_DIR"), environment.get("GIT_WORK_TREE")
     is_foreign = (git_dir and not _same(git_dir, _git_dir(top))) or (

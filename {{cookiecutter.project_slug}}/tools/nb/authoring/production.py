@@ -14,6 +14,7 @@ from nb.git.wiring import git
 from nb.notebook.code import names_of_notebook
 from nb.notebook.content import load_json, parse_notebook, source_text
 from nb.notebook.file import CellFile, parse_cells
+from nb.notebook.magics import without_timing
 from nb.notebook.new_cell import with_cell
 from nb.notebook.parameters import TAG, Parameter, read_parameters
 from nb.notebook.strip import strip
@@ -86,8 +87,10 @@ def write_production(space: Workspace, original: Original, choices: Choices) -> 
     file = parse_cells(target, strip(rewritten.encode()).decode())
     files = _bring_modules(space, original.modules)
     renamed = _import_names(original.modules.values())
-    imports = {cell.number: rewrite_imports(cell.source, renamed) for cell in file.cells}
-    file = parse_cells(target, file.edited(imports))
+    sources = {
+        cell.number: rewrite_imports(without_timing(cell.source), renamed) for cell in file.cells
+    }
+    file = parse_cells(target, file.edited(sources))
     file = with_imports_first(with_arguments(file, propose.is_parameter))
     file = with_parameters(file)
     parameters = read_parameters(parse_notebook(target, load_json(target, file.text)))

@@ -21,6 +21,10 @@ from . import compare
 from .promotion import Choices, ProofRow, Workspace
 
 _ADDRESS = re.compile(r"0x[0-9a-f]{6,}")
+# Lines that %time and %timeit print.
+_SECONDS = re.compile(
+    r"^(?:CPU times: |Wall time: |The slowest run took |.* per loop \(mean ± ).*\n?", re.M
+)
 
 
 def prove(space: Workspace, writes: Mapping[str, str], choices: Choices) -> list[ProofRow]:
@@ -90,9 +94,14 @@ def _shown(executed: Path) -> list[object]:
 def _output(output: Mapping[str, Any]) -> Iterator[object]:
     if output["output_type"] == "stream":
         if output["name"] == "stdout":
-            yield _ADDRESS.sub("0x", "".join(output["text"]))
+            yield _stable("".join(output["text"]))
         return
     data = output.get("data", {})
     for kind in ("text/plain", "image/png"):
         if kind in data:
-            yield _ADDRESS.sub("0x", "".join(data[kind]))
+            yield _stable("".join(data[kind]))
+
+
+def _stable(text: str) -> str:
+    """Return a text without addresses in memory and without measured times."""
+    return _SECONDS.sub("", _ADDRESS.sub("0x", text))

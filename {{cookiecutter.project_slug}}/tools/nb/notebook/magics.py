@@ -19,6 +19,7 @@ PYTHON_CELL_MAGICS = {"capture", "prun", "time", "timeit"}
 MOST_PARSED = 5_000_000
 _CELL_MAGIC = re.compile(r"\s*%%(\S*)")
 _COMMAND = re.compile(r"%|!|\?|(?:pip|conda|mamba) +install ")
+_TIME = re.compile(r"^(\s*)%time\s+(?=\S)")
 _TARGET = re.compile(r"[\w.,()*\[\]][\w.,()*\[\] ]*")
 _MASKED = re.compile(r"^[^\n]*# nb-masked-line (\d+)$", re.M)
 
@@ -111,6 +112,29 @@ def mask(source: str) -> Masked | None:
         if not 0 <= number < len(lines) or not _hide(lines, number, hidden):
             return None
     return None
+
+
+def without_timing(source: str) -> str:
+    """Return a cell in which lines of `%time STATEMENT` are the statement alone.
+
+    Linters do not see the names that such a line assigns.
+    """
+    masked = mask(source)
+    hidden = masked.hidden_lines() if masked else set()
+    lines = source.split("\n")
+    for number in hidden:
+        line = lines[number - 1]
+        statement = _TIME.sub(r"\1", line)
+        if statement != line and _parses(statement.strip()):
+            lines[number - 1] = statement
+    return "\n".join(lines)
+
+
+def _parses(statement: str) -> bool:
+    try:
+        return bool(ast.parse(statement).body)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
 
 
 def foreign_cell(source: str) -> Escape | None:

@@ -127,6 +127,8 @@ def _not_paths(cell: CheckedCell) -> set[ast.AST]:
 def _kind_of_path(text: str) -> str:
     if "\n" in text or "://" in text.removeprefix("file://") or len(text) > 300:
         return ""
+    if text.startswith("file://") and text.endswith(".git"):  # the address of a repository
+        return ""
     if ABSOLUTE.match(text):
         return "an absolute path"
     if UPWARDS.search(text) and " " not in text.split("..")[0]:
