@@ -148,10 +148,12 @@ def test_a_project_in_a_repository_is_seen_unless_that_ignores_it(
     assert find_repository(tmp_path) is None
 
 
-def test_without_git_there_is_no_repository_to_forget(
+def test_without_git_no_repository_above_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
+    assert find_repository(tmp_path) is None
+    assert project_prefix(tmp_path) == ""
     environment = {"GIT_DIR": "/other/.git"}
     forget_repository(environment, tmp_path)
-    assert environment == {"GIT_DIR": "/other/.git"}
+    assert environment == {}

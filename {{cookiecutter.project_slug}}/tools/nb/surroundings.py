@@ -6,7 +6,6 @@ Standard library only, from Python 3.8 on: the set-up uses this before anything 
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import MutableMapping
@@ -57,7 +56,7 @@ def forget_repository(environment: MutableMapping[str, str], root: Path) -> None
 
     Git itself sets them for its hooks, which commit from an index of their own: those stay.
     """
-    if not any(name in environment for name in REPOSITORY) or not shutil.which("git"):
+    if not any(name in environment for name in REPOSITORY):
         return
     top = find_repository(root) or root
     git_dir, work_tree = environment.get("GIT_DIR"), environment.get("GIT_WORK_TREE")
@@ -86,10 +85,8 @@ def find_repository(root: Path) -> Path | None:
     """Return the top of the work tree that a project belongs to; None if there is no repository.
 
     The top is the project's root, or a folder above: several projects may share a repository. A
-    project in an ignored folder of a repository is not part of it.
-
-    Raises:
-        FileNotFoundError: if Git is not installed.
+    project in an ignored folder of a repository is not part of it. Without Git, nobody knows of a
+    repository above.
     """
     if (root / ".git").exists():
         return root
@@ -106,14 +103,17 @@ def project_prefix(root: Path) -> str:
 
 def _git(root: Path, *arguments: str) -> str:
     environment = {name: value for name, value in os.environ.items() if name not in REPOSITORY}
-    done = subprocess.run(
-        ["git", *arguments],
-        cwd=str(root),
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        encoding="utf-8",
-    )
+    try:
+        done = subprocess.run(
+            ["git", *arguments],
+            cwd=str(root),
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            encoding="utf-8",
+        )
+    except FileNotFoundError:  # Git is not installed
+        return ""
     return done.stdout.strip()
 
 

@@ -60,10 +60,7 @@ def parse_remote(remote: str, prefix: str = "") -> CodeHost | None:
 
 def find_code_host(root: Path) -> CodeHost | None:
     """Return the code host of a project: that of the remote origin, or of the only remote."""
-    try:
-        if not find_repository(root):
-            return None
-    except FileNotFoundError:  # Git is not installed
+    if not find_repository(root):
         return None
     remotes = git(root, "remote", check=False).split()
     name = "origin" if "origin" in remotes else remotes[0] if len(remotes) == 1 else ""

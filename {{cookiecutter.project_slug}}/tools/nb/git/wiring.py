@@ -117,11 +117,8 @@ def heal(root: Path) -> list[str]:
 
 
 def _make_repository(root: Path) -> list[str]:
-    try:
-        if find_repository(root):
-            return []
-    except FileNotFoundError:
-        raise NbError(NO_GIT) from None
+    if find_repository(root):
+        return []
     git(root, "init", "--quiet")
     git(root, "symbolic-ref", "HEAD", "refs/heads/main")
     return ["made a Git repository (branch main)"]
