@@ -6,8 +6,7 @@ import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from nb.exit_codes import ExitCode
-from nb.project import NbError
+from nb.project import UsageError
 
 from .facts import Facts
 from .findings import EVERY, PIPELINE, PRODUCTION, Found
@@ -91,9 +90,8 @@ def rules_of(prefixes: tuple[str, ...], origin: str) -> set[str]:
     for prefix in prefixes:
         codes = {code for code in RULES if prefix == "ALL" or code.startswith(prefix.upper())}
         if not codes or not prefix:
-            raise NbError(
-                f"{origin}: no rule {prefix or '(empty)'}; all rules: nb check --rules",
-                ExitCode.USAGE,
+            raise UsageError(
+                f"{origin}: no rule {prefix or '(empty)'}; all rules: nb check --rules"
             )
         found |= codes
     return found

@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from nb.declaration.reader import FILE
-from nb.exit_codes import ExitCode
 from nb.notebook.content import load_json, parse_notebook, production_notebooks, read_notebook_text
-from nb.project import CONFIG, PRODUCTION, PYPROJECT, NbError, read_regular
+from nb.project import CONFIG, PRODUCTION, PYPROJECT, NbError, UsageError, read_regular
 
 from . import cache, rules
 from .facts import Facts
@@ -220,11 +219,9 @@ def _choose(root: Path, paths: Sequence[Path]) -> tuple[list[Path], bool]:
     for given in paths:
         path = given.resolve()
         if not path.exists():
-            raise NbError(
-                f"{given} does not exist; nb check looks at all notebooks.", ExitCode.USAGE
-            )
+            raise UsageError(f"{given} does not exist; nb check looks at all notebooks.")
         if path != root and root not in path.parents:
-            raise NbError(f"{given} is not in this project.", ExitCode.USAGE)
+            raise UsageError(f"{given} is not in this project.")
         if path.is_dir():
             found.update(dict.fromkeys(_inside(root, path)))
         elif path.suffix == ".ipynb":

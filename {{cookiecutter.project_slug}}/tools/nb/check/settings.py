@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from nb.exit_codes import ExitCode
-from nb.project import PYPROJECT, NbError
+from nb.project import PYPROJECT, UsageError
 
 TABLE = "tool.nb.check"
 
@@ -47,9 +46,7 @@ def read_check_settings(project: dict[str, Any]) -> CheckSettings:
             known = ", ".join(
                 field.replace("_", "-") for field in CheckSettings.__dataclass_fields__
             )
-            raise NbError(
-                f"{PYPROJECT}: {TABLE} has no setting {key}; known are {known}.", ExitCode.USAGE
-            )
+            raise UsageError(f"{PYPROJECT}: {TABLE} has no setting {key}; known are {known}.")
         values[name] = _setting(key, value, default)
     return CheckSettings(**values)
 
@@ -58,21 +55,15 @@ def _setting(key: str, value: object, default: object) -> object:
     if key.replace("-", "_") == "per_file_ignores":
         if isinstance(value, dict):
             return tuple((pattern, _texts(key, codes)) for pattern, codes in value.items())
-        raise NbError(
-            f"{PYPROJECT}: {key} of {TABLE} must be a table of lists of codes.", ExitCode.USAGE
-        )
+        raise UsageError(f"{PYPROJECT}: {key} of {TABLE} must be a table of lists of codes.")
     if isinstance(default, tuple):
         return _texts(key, value)
     if type(value) is not int or value < 1:
-        raise NbError(
-            f"{PYPROJECT}: {key} of {TABLE} must be a whole number above 0.", ExitCode.USAGE
-        )
+        raise UsageError(f"{PYPROJECT}: {key} of {TABLE} must be a whole number above 0.")
     return value
 
 
 def _texts(key: str, value: object) -> tuple[str, ...]:
     if isinstance(value, list) and all(isinstance(each, str) for each in value):
         return tuple(value)
-    raise NbError(
-        f'{PYPROJECT}: {key} of {TABLE} must be a list of texts, such as ["NB201"].', ExitCode.USAGE
-    )
+    raise UsageError(f'{PYPROJECT}: {key} of {TABLE} must be a list of texts, such as ["NB201"].')

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nb.exit_codes import ExitCode
-from nb.project import NbError, warn
+from nb.project import UsageError, warn
 from nb.terminal import echo, secho
 
 from . import count, print_table
@@ -68,14 +68,12 @@ def adopt_command(
 
     if as_report or promoting:
         if source:
-            raise NbError(
-                "--report and --promote are about the last adoption: no SOURCE", ExitCode.USAGE
-            )
+            raise UsageError("--report and --promote are about the last adoption: no SOURCE")
         overview = read_overview(root)
         _promote(root, overview) if promoting else _show(root, overview, as_json)
         return
     if not source:
-        raise NbError("adopt what? For example: nb adopt ../old-repository", ExitCode.USAGE)
+        raise UsageError("adopt what? For example: nb adopt ../old-repository")
     _adopt(root, source, dry_run, history, yes, None if no_run else limit, as_json)
 
 

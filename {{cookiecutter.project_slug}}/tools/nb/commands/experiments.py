@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nb.exit_codes import ExitCode
-from nb.project import NbError
+from nb.project import NbError, UsageError
 from nb.terminal import echo, secho
 
 from . import count, print_table
@@ -115,7 +114,7 @@ def _definition(
     if bool(axes) == bool(file):
         problem = "give values, or a file with --file" if not axes else "values and --file exclude"
         hint = "; see nb experiment --help" if not axes else " each other"
-        raise NbError(f"{problem}{hint}", ExitCode.USAGE)
+        raise UsageError(f"{problem}{hint}")
     return from_file(file) if file else from_arguments(axes, sample, seed)
 
 

@@ -12,7 +12,7 @@ import click
 
 from nb import project
 from nb.exit_codes import ExitCode
-from nb.project import NbError, documentation
+from nb.project import NbError, UsageError, documentation
 from nb.terminal import echo, is_colored, style
 
 # Written by the template: pages one after another, each below a comment with its name.
@@ -100,7 +100,7 @@ def _show_command(ctx: click.Context, topic: str, pages: dict[str, tuple[str, st
         return
     near = difflib.get_close_matches(topic, pages, n=1)
     hint = f"did you mean {near[0]}?" if near else "the pages are listed by nb help"
-    raise NbError(f"the guide has no page {topic}; {hint}", ExitCode.USAGE)
+    raise UsageError(f"the guide has no page {topic}; {hint}")
 
 
 def _show(text: str, pages: dict[str, tuple[str, str]]) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nb.exit_codes import ExitCode
-from nb.project import NbError, write_whole
+from nb.project import NbError, UsageError, write_whole
 from nb.terminal import colored, echo, is_colored, secho, style
 
 from . import count
@@ -94,10 +94,7 @@ def promote_command(
     path = Path(notebook)
     if not path.is_file():
         example = "nb promote notebooks/exploratory/01-me-idea.ipynb"
-        raise NbError(
-            f"there is no notebook {notebook or '(no name)'}; for example: {example}",
-            ExitCode.USAGE,
-        )
+        raise UsageError(f"there is no notebook {notebook or '(no name)'}; for example: {example}")
     choices = proposed(root, path, name, module)
     if not (yes or dry_run):
         if not name:

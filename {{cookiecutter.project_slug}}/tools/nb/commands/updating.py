@@ -11,10 +11,9 @@ from tempfile import TemporaryDirectory
 
 import click
 
-from nb.exit_codes import ExitCode
 from nb.git.sync import outputs_kept
 from nb.git.verify import unmerged
-from nb.project import NbError
+from nb.project import NbError, UsageError
 from nb.surroundings import project_prefix
 from nb.terminal import echo, secho
 from nb.update import merging, trees
@@ -69,9 +68,7 @@ def update_command(
       nb update --answers storage=s3://bucket/data scheduler=Dagster
     """
     if goes_on + abort + dry_run > 1 or ((goes_on or abort) and (to or answers or more or since)):
-        raise NbError(
-            "--continue, --abort and --dry-run stand alone: nb update --help", ExitCode.USAGE
-        )
+        raise UsageError("--continue, --abort and --dry-run stand alone: nb update --help")
     with merging.update_lock(root) as lock:
         waiting = merging.read_state(root)
         if abort:
@@ -91,7 +88,7 @@ def update_command(
 def _typed(answers: tuple[str, ...]) -> dict[str, str]:
     for answer in answers:
         if "=" not in answer:
-            raise NbError(f"{answer!r} is no answer: --answers QUESTION=ANSWER", ExitCode.USAGE)
+            raise UsageError(f"{answer!r} is no answer: --answers QUESTION=ANSWER")
     return dict(answer.split("=", 1) for answer in answers)
 
 

@@ -6,9 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from nb.exit_codes import ExitCode
 from nb.git.wiring import git
-from nb.project import NbError
+from nb.project import UsageError
 
 from .repository import open_project
 
@@ -53,7 +52,7 @@ def compare_with_commit(
     """
     if not git(root, "rev-parse", "--quiet", "--verify", f"{commit}^{{commit}}", check=False):
         what = "nothing is committed yet" if commit == "HEAD" else f"there is no commit {commit}"
-        raise NbError(f"{what}, so there is nothing to compare with", ExitCode.USAGE)
+        raise UsageError(f"{what}, so there is nothing to compare with")
     found: list[Change] = []
     with open_project(root) as repo:
         for kind in kinds:

@@ -10,8 +10,7 @@ from pathlib import Path
 
 from nb.declaration.reader import one_command
 from nb.declaration.tasks import Task
-from nb.exit_codes import ExitCode
-from nb.project import NbError
+from nb.project import NbError, UsageError
 
 from .places import require_places
 from .repository import FINGERPRINT_STAGE, folder_of, open_project, path_of, shown_stages
@@ -107,7 +106,7 @@ def declared(root: Path) -> list[Task]:
         with open_project(root) as repo:
             stages = shown_stages(repo.index.graph)
     except NbError as error:
-        raise NbError(str(error), ExitCode.USAGE) from None
+        raise UsageError(str(error)) from None
     return [
         Task(s.addressing, command=one_command(s.cmd), folder=folder_of(s, root)) for s in stages
     ]
@@ -158,7 +157,7 @@ def definitions(root: Path) -> list[StageDefinition]:
                 _definition(root, stage, set(graph.successors(stage)), stages) for stage in stages
             ]
     except NbError as error:
-        raise NbError(str(error), ExitCode.USAGE) from None
+        raise UsageError(str(error)) from None
 
 
 def _definition(

@@ -12,9 +12,8 @@ import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
-from nb.exit_codes import ExitCode
 from nb.git.wiring import git
-from nb.project import NbError
+from nb.project import UsageError
 from nb.surroundings import find_repository
 
 from .repository import open_project
@@ -67,7 +66,7 @@ def require_places(root: Path, stages: Iterable[DvcStage]) -> None:
             why = misplaced(root, out.fs_path) if out.protocol == "local" else _unstored(out)
             if why:
                 what = f"stage {stage.addressing} declares the output {out.def_path}, {why}"
-                raise NbError(f"{stage.relpath}: {what}; {ADVICE}", ExitCode.USAGE)
+                raise UsageError(f"{stage.relpath}: {what}; {ADVICE}")
 
 
 def _unstored(out: Output) -> str:
@@ -95,9 +94,7 @@ def require_untracked(root: Path, stages: Iterable[DvcStage]) -> None:
             what = f"stage {stage.addressing} declares the output {out.def_path}, which Git tracks"
             quoted = shlex.quote(os.path.relpath(out.fs_path, root))
             repair = f"nothing was run or removed; git rm -r --cached {quoted}, or add cache: false"
-            raise NbError(
-                f"{stage.relpath}: {what} and DVC would not store; {repair}", ExitCode.USAGE
-            )
+            raise UsageError(f"{stage.relpath}: {what} and DVC would not store; {repair}")
 
 
 def check_places(root: Path) -> None:

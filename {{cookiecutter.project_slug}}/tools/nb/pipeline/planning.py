@@ -12,9 +12,8 @@ from pathlib import Path
 
 from nb.declaration.reader import one_command, value_files
 from nb.declaration.tasks import Task
-from nb.exit_codes import ExitCode
 from nb.notebook import fingerprints
-from nb.project import NbError
+from nb.project import NbError, UsageError
 
 from . import uptodate
 from .loaded import LoadedPipeline, known_ignores
@@ -82,7 +81,7 @@ def plan(
         with locked_repository(root, tell) as repo:
             return _plan(repo, root, targets, force, downstream, began)
     except NbError as error:
-        raise NbError(str(error), ExitCode.USAGE) from None
+        raise UsageError(str(error)) from None
 
 
 def preview(
@@ -100,7 +99,7 @@ def preview(
             tasks = _plan(repo, root, targets, force, downstream, began).tasks
             return tasks, find_states(repo, root)
     except NbError as error:
-        raise NbError(str(error), ExitCode.USAGE) from None
+        raise UsageError(str(error)) from None
 
 
 def _plan(
@@ -251,13 +250,13 @@ def _memory(stage: DvcStage) -> int | None:
     own = meta.get("nb") or {}
     if not isinstance(own, dict):
         what = f"meta: {{nb: {own}}} of stage {stage.addressing} holds no names"
-        raise NbError(f"{stage.relpath}: {what}; write it as {{memory: 8GB}}", ExitCode.USAGE)
+        raise UsageError(f"{stage.relpath}: {what}; write it as {{memory: 8GB}}")
     declared = own.get("memory")
     if declared is None:
         return None
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:([kMGT]?)(i?)B)?", str(declared).strip())
     if not found:
         what = f"stage {stage.addressing} needs {declared!r} of memory, which is no size"
-        raise NbError(f"{stage.relpath}: {what}; write it as 8GB or 500MB", ExitCode.USAGE)
+        raise UsageError(f"{stage.relpath}: {what}; write it as 8GB or 500MB")
     number, prefix, binary = found.groups()
     return int(float(number) * (1024 if binary else 1000) ** " kMGT".index(prefix or " "))

@@ -11,10 +11,9 @@ from pathlib import Path
 
 from nb.declaration.reader import read_entries
 from nb.declaration.templates import MOST_STAGES, stage_count
-from nb.exit_codes import ExitCode
 from nb.notebook.config import read_config
 from nb.notebook.yaml_file import TooLargeError
-from nb.project import NbError, one_line, parse_json
+from nb.project import NbError, UsageError, one_line, parse_json
 
 from .loaded import LoadedPipeline, known_ignores
 from .run_cache import guard_runs
@@ -284,9 +283,8 @@ def stage_parameters(stage: DvcStage, made: Set[str]) -> dict[str, object]:
             read_config(Path(params.fs_path))
         values = params.read_params()
         if not isinstance(values, dict):
-            raise NbError(
-                f"{params.def_path} holds no names and values, which {stage.addressing} reads",
-                ExitCode.USAGE,
+            raise UsageError(
+                f"{params.def_path} holds no names and values, which {stage.addressing} reads"
             )
         found |= values
     return found

@@ -7,9 +7,8 @@ from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nb.exit_codes import ExitCode
 from nb.notebook import fingerprints
-from nb.project import FINGERPRINTS, NbError
+from nb.project import FINGERPRINTS, NbError, UsageError
 
 from .places import require_places
 from .repository import (
@@ -57,7 +56,7 @@ def stage_states(root: Path) -> list[StageState]:
         with locked_repository(root, lambda line: None) as repo:
             return find_states(repo, root)
     except NbError as error:
-        raise NbError(str(error), ExitCode.USAGE) from None
+        raise UsageError(str(error)) from None
 
 
 def find_states(repo: Repo, root: Path) -> list[StageState]:

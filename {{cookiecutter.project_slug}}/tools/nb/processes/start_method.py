@@ -9,8 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from nb.exit_codes import ExitCode
-from nb.project import NbError
+from nb.project import UsageError
 
 FORK, SPAWN = "fork", "spawn"
 START_METHOD = "NB_START_METHOD"
@@ -25,5 +24,5 @@ def start_method() -> str:
     default = FORK if sys.platform == "linux" else SPAWN
     chosen = os.environ.get(START_METHOD) or default
     if chosen not in (FORK, SPAWN):
-        raise NbError(f"{START_METHOD} is {chosen}: set it to fork or spawn", ExitCode.USAGE)
+        raise UsageError(f"{START_METHOD} is {chosen}: set it to fork or spawn")
     return chosen if hasattr(os, "fork") else SPAWN

@@ -16,9 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from nb.declaration.reader import Stage, read_stages
-from nb.exit_codes import ExitCode
 from nb.experiments.store import FIGURE_SUFFIXES
-from nb.project import NbError, write_whole
+from nb.project import UsageError, write_whole
 
 from . import format
 
@@ -92,7 +91,7 @@ def describe_outputs(root: Path, paths: Sequence[str] = ()) -> list[DescribedOut
     for path in paths:
         if path not in makers:
             hint = "nb stages --json lists the outputs" if makers else "it declares none yet"
-            raise NbError(f"dvc.yaml declares no output {path}; {hint}", ExitCode.USAGE)
+            raise UsageError(f"dvc.yaml declares no output {path}; {hint}")
     chosen = {path: stage for path, stage in makers.items() if not paths or path in paths}
     return [_described(root, path, stage) for path, stage in chosen.items()]
 
@@ -104,9 +103,7 @@ def write_dictionary(page: Path, outputs: Iterable[DescribedOutput]) -> None:
         NbError: if the file is there and was not written by this function (exit code 2).
     """
     if page.is_dir() or (page.exists() and SIGN not in page.read_text("utf-8", "replace")):
-        raise NbError(
-            f"{page} is there and no data dictionary: -o needs another name", ExitCode.USAGE
-        )
+        raise UsageError(f"{page} is there and no data dictionary: -o needs another name")
     write_whole(page, as_markdown(outputs))
 
 

@@ -15,9 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from nb.exit_codes import ExitCode
 from nb.notebook.content import find_notebook
-from nb.project import EXECUTED, SITE, NbError, write_whole
+from nb.project import EXECUTED, SITE, NbError, UsageError, write_whole
 
 from . import pages
 from .files import Files, environment
@@ -83,7 +82,7 @@ def export_document(path: Path, kind: str, target: Path, *, no_input: bool) -> b
         NbError: if the notebook cannot be read, or a PDF lacks a browser to print with.
     """
     if kind == "script" and no_input:
-        raise NbError("a script without its input is empty; leave out --no-input.", ExitCode.USAGE)
+        raise UsageError("a script without its input is empty; leave out --no-input.")
     code = pages.LEFT_OUT if no_input else pages.SHOWN
     notebook = pages.read_executed(path)
     is_complete = kind == "script" or _has_outputs(notebook)

@@ -23,9 +23,16 @@ from typing import Any
 from nb.declaration.reader import read_lock, read_stages
 from nb.declaration.tasks import RAN
 from nb.execution.executed_copy import find_failure
-from nb.exit_codes import ExitCode
 from nb.pipeline.storage import NamedFiles, named_files
-from nb.project import EXECUTED, PYPROJECT, NbError, parse_json, read_pyproject, write_whole
+from nb.project import (
+    EXECUTED,
+    PYPROJECT,
+    NbError,
+    UsageError,
+    parse_json,
+    read_pyproject,
+    write_whole,
+)
 
 from .record import RUNS, RunRecord, StageRecord, read_record, seconds_of
 
@@ -212,10 +219,10 @@ def largest_copy(root: Path) -> int:
     others = sorted(table.keys() - {SETTING}) if isinstance(table, dict) else []
     if others:
         what = f"tool.nb.storage has no setting {others[0]}; known is {SETTING}"
-        raise NbError(f"{PYPROJECT}: {what}.", ExitCode.USAGE)
+        raise UsageError(f"{PYPROJECT}: {what}.")
     if type(value) is not int or value < 0:
         what = f"{SETTING} of tool.nb.storage must be a whole number of megabytes, or 0"
-        raise NbError(f"{PYPROJECT}: {what}.", ExitCode.USAGE)
+        raise UsageError(f"{PYPROJECT}: {what}.")
     return value * 1_000_000
 
 

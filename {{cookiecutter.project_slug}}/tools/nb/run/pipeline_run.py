@@ -23,7 +23,7 @@ from nb.pipeline import Plan, StageState, storage, uptodate
 from nb.processes import fork_server
 from nb.processes.start_method import SPAWN, start_method
 from nb.processes.tree import adopt_orphans, end_descendants
-from nb.project import PRODUCTION, NbError, lock_file, program, program_environment
+from nb.project import PRODUCTION, NbError, UsageError, lock_file, program, program_environment
 from nb.runtime.warm_client import COLD, Warm
 from nb.tracing import contract, trace
 
@@ -165,9 +165,7 @@ def _verifying(options: Options, view: View) -> Options:
         NbError: if this system cannot.
     """
     if sys.platform == "win32":
-        raise NbError(
-            "nb run --verify needs Linux or macOS; nb trace NOTEBOOK runs here, too", ExitCode.USAGE
-        )
+        raise UsageError("nb run --verify needs Linux or macOS; nb trace NOTEBOOK runs here, too")
     seen = trace.best_view()
     if seen != trace.STRACE and options.jobs > 1:
         view.note(f"one stage at a time, to know whose a file is: {trace.VIEWS[seen]} do not tell")

@@ -16,7 +16,7 @@ from nb.declaration.validation import check_parameter_files
 from nb.exit_codes import ExitCode
 from nb.notebook import fingerprints
 from nb.pipeline import Plan, storage
-from nb.project import NbError
+from nb.project import NbError, UsageError
 from nb.runtime.warm_client import Warm
 
 from . import executed_copies
@@ -148,9 +148,7 @@ def outcome(root: Path, done: RunRecord) -> dict[str, Any]:
 def _plan(root: Path, targets: tuple[str, ...], view: View) -> Plan:
     missing = pipeline.missing_names()
     if missing:
-        raise NbError(
-            f"this environment has no {', no '.join(missing)}: update the project", ExitCode.USAGE
-        )
+        raise UsageError(f"this environment has no {', no '.join(missing)}: update the project")
     fingerprints.refresh(root)
     return pipeline.plan(root, targets, force=False, downstream=False, tell=view.note)
 
@@ -159,10 +157,8 @@ def _one_stage(plan: Plan, name: str) -> list[Task]:
     """Return the stages before the requested stage, then that stage."""
     group = [task.name for task in plan.tasks if task.name.partition("@")[0] == name != task.name]
     if group:
-        raise NbError(f"{name} stands for {', '.join(group)}: name one of them", ExitCode.USAGE)
+        raise UsageError(f"{name} stands for {', '.join(group)}: name one of them")
     tasks = [task for task in plan.tasks if not task.hidden]
     if not tasks or tasks[-1].name != name:
-        raise NbError(
-            f"{name} is no stage that a task can run. All stages: nb stages", ExitCode.USAGE
-        )
+        raise UsageError(f"{name} is no stage that a task can run. All stages: nb stages")
     return tasks

@@ -17,12 +17,11 @@ from typing import Any
 from nb import pipeline
 from nb.declaration.papermill_command import PapermillCommand, papermill_command
 from nb.declaration.tasks import Task
-from nb.exit_codes import ExitCode
 from nb.notebook.config import set_value
 from nb.notebook.content import read_notebook
 from nb.notebook.parameters import Parameter, check_values, read_parameters
 from nb.notebook.yaml_file import read_value
-from nb.project import EXECUTED, NbError
+from nb.project import EXECUTED, NbError, UsageError
 from nb.surroundings import find_repository
 from nb.workcopy.copying import copy_entries, git_files, project_entries
 
@@ -78,7 +77,7 @@ class SettingReader:
             groups = sorted({*self._tasks, *map(_group, self._tasks)})
             nearest = get_close_matches(stage, groups, 1)
             hint = f"; did you mean {nearest[0]}?" if nearest else ". All stages: nb status"
-            raise NbError(f"{where}: there is no stage {stage}{hint}", ExitCode.USAGE)
+            raise UsageError(f"{where}: there is no stage {stage}{hint}")
         by_config: dict[str, list[str]] = {}
         for task in chosen:
             config = self._config_of(task, name, value, where)
@@ -92,22 +91,22 @@ class SettingReader:
         """Return the file with a parameter of a stage, once the value fits the notebook."""
         call = _papermill(task)
         if not call.notebook:
-            raise NbError(f"{where}: stage {task.name} runs no notebook", ExitCode.USAGE)
+            raise UsageError(f"{where}: stage {task.name} runs no notebook")
         if call.notebook not in self._parameters:
             notebook = read_notebook(self.root / call.notebook)
             self._parameters[call.notebook] = read_parameters(notebook)
         check_values(self._parameters[call.notebook], {name: value}, where, complete=False)
         if name in call.given:
             problem = f"the command of {task.name} in dvc.yaml gives it; change it there"
-            raise NbError(f"{where}: {problem}", ExitCode.USAGE)
+            raise UsageError(f"{where}: {problem}")
         if not call.files:
             problem = f"the command of {task.name} reads no config file (-f)"
-            raise NbError(f"{where}: {problem}", ExitCode.USAGE)
+            raise UsageError(f"{where}: {problem}")
         config = call.files[-1]
         if Path(config).is_absolute() or config.startswith(os.pardir):
             place = "write it relative to the project, so that a copy has its own"
             problem = f"the command of {task.name} reads {config}; {place}"
-            raise NbError(f"{where}: {problem}", ExitCode.USAGE)
+            raise UsageError(f"{where}: {problem}")
         return config
 
     def _other_readers(self, config: str, but: list[str]) -> list[str]:
@@ -130,7 +129,7 @@ def read_settings(root: Path, given: Sequence[str]) -> list[Setting]:
         except NbError as error:
             problems.append(str(error))
     if problems:
-        raise NbError("\n".join(problems), ExitCode.USAGE)
+        raise UsageError("\n".join(problems))
     require_one_value(settings, "--set")
     return settings
 
@@ -142,15 +141,13 @@ def require_one_value(settings: Iterable[Setting], where: str) -> None:
         place = (setting.config, setting.name)
         if values.setdefault(place, setting.value) != setting.value:
             problem = f"both are read from {setting.config}"
-            raise NbError(
-                f"{where}: {setting.name} cannot have two values; {problem}", ExitCode.USAGE
-            )
+            raise UsageError(f"{where}: {setting.name} cannot have two values; {problem}")
 
 
 def _read_setting(reader: SettingReader, text: str) -> list[Setting]:
     left, equals, written = text.partition("=")
     if not (equals and all(left.rpartition("."))):
-        raise NbError(f"--set {text}: write it as stage.parameter=value", ExitCode.USAGE)
+        raise UsageError(f"--set {text}: write it as stage.parameter=value")
     value = read_value(written, f"--set {text}")
     return reader.resolve(left, value, f"--set {left}")
 

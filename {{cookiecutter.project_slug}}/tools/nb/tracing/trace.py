@@ -24,8 +24,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePath
 from tempfile import TemporaryDirectory
 
-from nb.exit_codes import ExitCode
-from nb.project import EXECUTED, SITE, NbError, parse_json
+from nb.project import EXECUTED, SITE, UsageError, parse_json
 
 from . import inotify, strace
 
@@ -102,7 +101,7 @@ def best_view() -> str:
     """
     chosen = os.environ.get("NB_TRACE_VIEW")
     if chosen and chosen not in VIEWS:
-        raise NbError(f"NB_TRACE_VIEW is {chosen}; it may be {', '.join(VIEWS)}", ExitCode.USAGE)
+        raise UsageError(f"NB_TRACE_VIEW is {chosen}; it may be {', '.join(VIEWS)}")
     if chosen:
         return chosen
     if strace.strace_is_available():

@@ -13,11 +13,10 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
 
-from nb.exit_codes import ExitCode
 from nb.git.credentials import storage_secrets
 from nb.pipeline.repository import open_project
 from nb.pipeline.undocumented import Repo
-from nb.project import NbError
+from nb.project import NbError, UsageError
 
 from .trouble import Trouble, explain_failure, no_answer
 
@@ -165,9 +164,7 @@ def answer_seconds() -> float:
     except ValueError:
         seconds = 0
     if not 0 < seconds < float("inf"):
-        raise NbError(
-            f"{TIMEOUT} is {text}; it must be a number of seconds above 0", ExitCode.USAGE
-        )
+        raise UsageError(f"{TIMEOUT} is {text}; it must be a number of seconds above 0")
     return seconds
 
 
