@@ -223,6 +223,23 @@ def test_make_repairs_an_environment_that_lost_its_python(
     assert "nb: the project's environment has lost its Python; run: make setup" in in_env(project)
 
 
+@pytest.mark.parametrize("manager", ["uv", "pip", "conda"])
+def test_another_python_in_the_place_of_the_environment_stays_as_it_is(
+    bake: Bake, programs: Path, log: Path, manager: str
+) -> None:
+    project = bake(environment=manager)
+    for name in ("uv", "conda"):
+        put(programs / name)
+    (project.path / ".venv" / "bin").mkdir(parents=True)
+    (project.path / ".venv" / "bin" / "python").symlink_to(sys.executable)
+    code, said = run(project, programs, "make", "setup")
+    assert code == 2
+    assert (
+        ".venv leads to another Python, which would be changed: remove it, then run this." in said
+    )
+    assert not log.exists()
+
+
 def in_env(project: Project) -> str:
     project.git("init", "--quiet")
     return project.run("sh", "tools/in-env", "nb", "verify", code=127)

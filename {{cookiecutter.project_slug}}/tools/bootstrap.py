@@ -287,6 +287,13 @@ def remove_moved() -> None:
     VENV.unlink() if VENV.is_symlink() else shutil.rmtree(VENV)
 
 
+def refuse_foreign_python() -> None:
+    """End if the Python in .venv is another's, such as the system's: installers would change it."""
+    is_environment = (VENV / "pyvenv.cfg").exists() or (VENV / "conda-meta").is_dir()
+    if (VENV / SCRIPTS / "python").exists() and not is_environment:
+        fail(".venv leads to another Python, which would be changed: remove it, then run this.")
+
+
 def main(arguments: list[str]) -> None:
     """Make the environment with the manager named on the command line, then wire the clone."""
     if arguments == ["--add-lines"]:
@@ -299,6 +306,7 @@ def main(arguments: list[str]) -> None:
     surroundings.forget_installers(os.environ)
     require_git()
     remove_moved()
+    refuse_foreign_python()
     managers[arguments[0]]()
     python = VENV / ("python.exe" if (VENV / "python.exe").exists() else f"{SCRIPTS}/python")
     if not version_of(python) >= required_python() or not has(python, "nb"):
