@@ -112,10 +112,11 @@ def test_messages_are_read_from_code(tmp_path: Path, code: str, message: str | N
 
 def test_every_message_of_an_error_is_on_the_page() -> None:
     page = messages.messages_page()
+    errors_of_users = {"NbError", "UsageError"}
     errors = 0
     for path in (facts.TOOLS / "nb").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "NbError":
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in errors_of_users:
                 texts = [n.value for n in ast.walk(node.args[0]) if isinstance(n, ast.Constant)]
                 plain = [" ".join(str(t).split()) for t in texts if len(str(t).split()) > 3]
                 errors += bool(plain)

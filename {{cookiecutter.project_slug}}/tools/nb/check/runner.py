@@ -18,11 +18,11 @@ from nb.project import CONFIG, PRODUCTION, PYPROJECT, NbError, UsageError, read_
 
 from . import cache, rules
 from .facts import Facts
-from .findings import EVERY, PIPELINE, UNPARSED, UNREADABLE, Finding, Place
-from .model import RULES, Rule, rule, rules_of
+from .findings import EVERY, PIPELINE, UNREADABLE, Finding, Place
+from .model import RULES, Rule, rules_of
 from .repeated import outlines_of
 from .settings import CheckSettings
-from .source import Document, cells_of, named_language, syntax_error
+from .source import Document, cells_of, named_language
 
 NOTEBOOK_FOLDERS = Path("notebooks")
 # Folders whose notebooks are free: only rules that protect other people hold there.
@@ -34,34 +34,6 @@ UNCACHED = {UNREADABLE, "NB402"}
 NOQA = re.compile(r"#\s*noqa\b(?::\s*(?P<codes>[A-Z]+\d+(?:[,\s]+[A-Z]+\d+)*))?", re.I)
 
 __all__ = ["Result", "check_paths", "rules"]
-
-
-@rule(
-    UNREADABLE,
-    "it is a notebook that can be read",
-    why="""A file that is no notebook of nbformat 4, half of a merge for example, is run by nobody.
-    Only this is said of it.""",
-    good="# %%\nprint(1)",
-    bad="<<<<<<< ours",
-    scope=EVERY,
-)
-def only_readable(document: Document, facts: Facts) -> Iterator[tuple[Place, str]]:
-    yield from ()  # who reads the notebooks finds it
-
-
-@rule(
-    UNPARSED,
-    "every code cell can be parsed",
-    why="""A cell with a syntax error fails in every run. The other rules look at the other cells;
-    rules that need the whole notebook, such as NB106, wait until the cell is mended.""",
-    good="# %%\nprint(1)",
-    bad="# %%\nprint(1",
-)
-def parsed_cells(document: Document, facts: Facts) -> Iterator[tuple[Place, str]]:
-    for cell in document.code:
-        if cell.tree is None:
-            line, reason = syntax_error(cell.source)
-            yield Place(cell.number, line), f"this cell cannot be parsed: {reason}"
 
 
 @dataclass(frozen=True)

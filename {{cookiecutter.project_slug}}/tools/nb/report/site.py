@@ -145,7 +145,9 @@ def _write_index(
             about=read_about(root),
             project=read_about(root).name,
             run=runs[-1] if runs else None,
-            history=[(at, tables.counts(at.run) if at.run else []) for at in reversed(history)],
+            history=[
+                (at, tables.state_counts(at.run) if at.run else []) for at in reversed(history)
+            ],
             rows=rows,
             broken=[row for row in rows if row.is_broken],
             waiting=[row for row in rows if row.state == NOT_RUN],
@@ -188,7 +190,7 @@ def _write_run(root: Path, run: RunRecord) -> str:
             about=about,
             project=about.name,
             run=run,
-            counts=tables.counts(run),
+            counts=tables.state_counts(run),
             home=files.relative("index.html"),
         )
     )

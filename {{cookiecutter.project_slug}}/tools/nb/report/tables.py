@@ -80,7 +80,7 @@ def matrix_table(
     return Comparison(name, columns, differing, rows, gallery)
 
 
-def counts(run: RunRecord) -> list[tuple[str, int]]:
+def state_counts(run: RunRecord) -> list[tuple[str, int]]:
     """Return the number of stages of a run by state."""
     return list(Counter(stage.state for stage in run.stages).items())
 

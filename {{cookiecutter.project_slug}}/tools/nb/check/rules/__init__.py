@@ -1,5 +1,5 @@
 """The rules. Importing this fills the list of all rules."""
 
-from . import contract, guards, imports, inputs, reading, running
+from . import contract, guards, imports, inputs, parsing, reading, running
 
-__all__ = ["contract", "guards", "imports", "inputs", "reading", "running"]
+__all__ = ["contract", "guards", "imports", "inputs", "parsing", "reading", "running"]
