@@ -263,10 +263,10 @@ def assemble_command(root: Path, pull: bool, as_json: bool) -> None:
       nb assemble --pull      after tasks on several machines
       nb assemble             after tasks in this folder
     """
-    from nb.run.task import assemble_pipeline as restore_all
+    from nb.run.task import restore_pipeline
     from nb.run.view import View
 
-    states = restore_all(root, View(sys.stderr if as_json else sys.stdout), pull=pull)
+    states = restore_pipeline(root, View(sys.stderr if as_json else sys.stdout), pull=pull)
     if as_json:
         echo(json.dumps(states, indent=2))
         return

@@ -94,7 +94,7 @@ def _execute(
     return done
 
 
-def assemble_pipeline(root: Path, view: View, *, pull: bool) -> dict[str, str]:
+def restore_pipeline(root: Path, view: View, *, pull: bool) -> dict[str, str]:
     """Bring the whole pipeline up to date from the run cache, and run nothing.
 
     Returns:
