@@ -235,7 +235,7 @@ def test_another_python_in_the_place_of_the_environment_stays_as_it_is(
     code, said = run(project, programs, "make", "setup")
     assert code == 2
     assert (
-        ".venv leads to another Python, which would be changed: remove it, then run this." in said
+        "the Python in .venv is not the project's own: remove .venv, then run this again." in said
     )
     assert not log.exists()
 

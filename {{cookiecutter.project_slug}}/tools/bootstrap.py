@@ -290,8 +290,9 @@ def remove_moved() -> None:
 def refuse_foreign_python() -> None:
     """End if the Python in .venv is another's, such as the system's: installers would change it."""
     is_environment = (VENV / "pyvenv.cfg").exists() or (VENV / "conda-meta").is_dir()
-    if (VENV / SCRIPTS / "python").exists() and not is_environment:
-        fail(".venv leads to another Python, which would be changed: remove it, then run this.")
+    has_python = any((VENV / SCRIPTS / name).exists() for name in ("python", "python.exe"))
+    if has_python and not is_environment:
+        fail("the Python in .venv is not the project's own: remove .venv, then run this again.")
 
 
 def main(arguments: list[str]) -> None:
