@@ -168,7 +168,7 @@ def write_whole(path: Path, content: bytes | str, draft: Path | None = None) -> 
         path: the file; its folder is made.
         content: the new content.
         draft: where to write first; by default, a hidden file beside it. Whoever may write the same
-            file at the same time names another.
+            file at the same time names another draft.
 
     Raises:
         OSError: if that is not possible, with the reason in words; what was there stays.
@@ -201,7 +201,7 @@ def _why_not(error: OSError, folder: Path, size: int) -> str:
 
 
 def unwritable(error: OSError) -> str:
-    """Return an error about a file, of a full or a read-only disk for example, in a line."""
+    """Return an error about a file, of a full or a read-only disk for example, in one line."""
     if not isinstance(error.filename, str):
         return one_line(error)
     path = Path(error.filename)
@@ -260,7 +260,7 @@ def lock_file(file: int, *, shared: bool = False, wait: bool = True) -> bool:
 
 
 def _lock_bytes(file: int, shared: bool) -> bool:
-    """Lock bytes beyond the end, as Windows can: to share is to lock any of many."""
+    """Lock bytes beyond the end, as Windows can: to share is to lock one of many at random."""
     import random
 
     msvcrt = importlib.import_module("msvcrt")

@@ -60,7 +60,7 @@ class AdoptedRow:
     Attributes:
         notebook: the path, relative to the root.
         state: runs, fails, timed out or not run.
-        problem: the error in a line, or the reason.
+        problem: the error in one line, or the reason.
         cell: the code cell that failed, from 1.
         needs: the missing thing and its kind, such as `package lightgbm`.
         drift: a library has changed since the notebook was written.

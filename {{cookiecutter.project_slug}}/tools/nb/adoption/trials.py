@@ -36,7 +36,7 @@ class Trial:
 
     Attributes:
         notebook: the path, relative to the root.
-        problem: the error, in a line; empty after a run to the end.
+        problem: the error in one line; empty after a run to the end.
         cell: the code cell that failed, from 1.
         timed_out: whether the time limit ended the run.
         seconds: the duration.

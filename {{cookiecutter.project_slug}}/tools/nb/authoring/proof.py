@@ -73,7 +73,7 @@ def _run_stage(space: Workspace, choices: Choices) -> None:
 
 
 def _cause(executed: Path, output: str) -> str:
-    """Return the cause of a failed stage in a line."""
+    """Return the cause of a failed stage in one line."""
     failed = failed_cell(executed, 0) if executed.exists() else None
     if failed:
         return f"the production notebook does not run: code cell {failed[1]}: {failed[0]}"

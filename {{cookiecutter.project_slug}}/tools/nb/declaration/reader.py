@@ -57,7 +57,7 @@ class Entry:
 
     @property
     def command(self) -> str:
-        """The commands in a line."""
+        """The commands in one line."""
         return one_command(self.body.get("cmd"))
 
     @cached_property

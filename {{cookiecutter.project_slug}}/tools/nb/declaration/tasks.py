@@ -60,7 +60,7 @@ class Outcome:
         state: ran, restored or unchanged; broken contract, if the command did not write a declared
             output; empty after a failure.
         status: the exit status of a failed command; negative for a signal.
-        error: the error, in a line.
+        error: the error in one line.
         written: the lines of stages that were written into lock files, by path and by name.
     """
 

@@ -41,7 +41,7 @@ class VariantRecord:
     Attributes:
         number: the number in the table.
         experiment: the name of the experiment.
-        name: the name of the variant, if a person gave any.
+        name: the name that a person gave the variant; empty without.
         settings: the values that were asked for, by parameter.
         source: a hash of all else that the results depend on: code, data, other parameters.
         commit: the commit of the project; None without Git.

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Versions = tuple[Cell | None, Cell | None, Cell | None]
     Runs = dict[int | None, list[int]]
 
-# How much of two cells must be equal before they count as versions of the same.
+# How much of two cells must be equal before they count as versions of one cell.
 _LIKE = 0.6
 # Comparing words takes quadratic time; in texts with more characters only lines are compared.
 _SHORT = 2_000
@@ -36,9 +36,9 @@ _NEAR = 5
 def align(base: list[Cell], ours: list[Cell], theirs: list[Cell]) -> list[Versions]:
     """Versions of each cell of a merge, in the order of the merged notebook.
 
-    Cells that stand in the base only are left out. Cells that both sides inserted at a place are
+    Cells that stand in the base only are left out. Cells that both sides inserted at one place are
     versions of the same cell if they are equal, have the same id, or share most of their lines;
-    other cells inserted at a place follow each other, ours first.
+    other cells inserted at one place follow each other, ours first.
     """
     in_ours, in_theirs = pair(base, ours, likeness), pair(base, theirs, likeness)
     common = in_ours.keys() & in_theirs.keys()
@@ -186,7 +186,7 @@ def _pair_inserted(
     ours: tuple[list[Cell], set[int], dict[int, int]],
     theirs: tuple[list[Cell], set[int], dict[int, int]],
 ) -> dict[int, int]:
-    """Pair cells that both sides inserted at a place.
+    """Pair cells that both sides inserted at one place.
 
     Args:
         ours: the cells of a side, the positions of those that the base has, and the names of those

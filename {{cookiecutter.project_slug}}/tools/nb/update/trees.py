@@ -1,6 +1,6 @@
 """Renderings as commits of the project's own repository: both sides that an update is merged from.
 
-Git merges a commit with its parent as the base, so the old rendering is the parent of the new,
+Git merges a commit with its parent as the base, so the old rendering is the parent of the new one,
 and `git cherry-pick` brings the difference into the project. Nothing points at the commits; Git
 removes them in time.
 """
@@ -28,7 +28,7 @@ class Difference:
     """The difference that an update brings.
 
     Attributes:
-        commit: the new rendering; the parent is the old, as far as it concerns the project.
+        commit: the new rendering; the parent is the old one, as far as it concerns the project.
         edited: the files of the tooling that the project changed, which the update replaces.
         released: a tree with those files as they were released.
         deleted: the files of the template that the project deleted; they stay deleted.

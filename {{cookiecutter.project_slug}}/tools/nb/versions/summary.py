@@ -132,7 +132,7 @@ def _table(rows: Sequence[Sequence[str]]) -> str:
 
 
 def _cell(text: str) -> str:
-    """Return a text that Markdown shows as it is, in a line: names and values are anybody's."""
+    """Return a text that Markdown shows as it is, in one line: names and values are anybody's."""
     text = re.sub(r"([\\`*_\[\]<>#!|~&$])", r"\\\1", " ".join(text.split()))
     return re.sub(r"(?<!\w)@", "@\u200b", text)  # a comment must not call people
 

@@ -20,7 +20,7 @@ from nb.project import NbError, edit_lock, program_environment
 
 from .copying import copy_entries, copy_file, project_entries, separate_from_git
 
-# Modification time, size and inode of a file: any change or replacement alters any of them.
+# Modification time, size and inode of a file: each change or replacement alters at least one.
 CopyState = tuple[int, int, int]
 
 
