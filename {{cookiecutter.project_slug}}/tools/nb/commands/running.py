@@ -329,14 +329,11 @@ def stages_command(root: Path, as_json: bool) -> None:
       nb stages
       nb stages --json
     """
-    from nb.run.scheduler_view import listed
+    from nb.run.scheduler_view import described, listed
 
-    found = listed(root)
     if as_json:
-        echo(json.dumps(found, indent=2, default=str))
-        return
-    table: list[tuple[str, ...]] = [(stage["name"], stage["desc"]) for stage in found]
-    if table:
+        echo(json.dumps(listed(root), indent=2, default=str))
+    elif table := described(root):
         print_table(table, [False] * len(table))
     else:
         echo(NO_NOTEBOOK, nl=False)
