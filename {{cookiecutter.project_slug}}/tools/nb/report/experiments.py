@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from nb.declaration.reader import Stage, read_stages
 from nb.experiments import store
@@ -133,9 +132,9 @@ def _galleries(
     stages: Sequence[Stage],
     place: str,
     files: Files,
-) -> list[dict[str, Any]]:
+) -> list[dict[str, object]]:
     """Return the figures of the same name, in the order of the table; those that differ only."""
-    found: list[dict[str, Any]] = []
+    found: list[dict[str, object]] = []
     for path in dict.fromkeys(a.path for stage in stages for a in stage.writes):
         if not path.lower().endswith(FIGURE_SUFFIXES):
             continue

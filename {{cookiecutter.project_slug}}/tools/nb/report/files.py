@@ -8,7 +8,7 @@ from base64 import b64encode
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from nb.project import SITE, write_whole
@@ -140,13 +140,13 @@ def environment() -> Environment:
     return made
 
 
-def _breakable(text: Any) -> Markup:
+def _breakable(text: object) -> Markup:
     """Return a name as HTML, with optional line breaks after dots and underscores."""
     from markupsafe import Markup, escape
 
     return Markup(re.sub(r"([._])", r"\1<wbr>", str(escape(text))))
 
 
-def slug(text: Any) -> str:
+def slug(text: object) -> str:
     """Return a name as an HTML id, with a dash for each run of other than word characters."""
     return re.sub(r"[^\w]+", "-", str(text)).strip("-")

@@ -8,7 +8,6 @@ import posixpath
 from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from nb.declaration.metrics import read_metrics
 from nb.declaration.reader import FILE, Plot, Stage, read_stages
@@ -46,7 +45,7 @@ def warm_up() -> None:
     """Render a sample page, for the imports and the compiled templates that all pages need."""
     pixel = base64.b64encode(b"\x89PNG\r\n\x1a\n").decode()
     shown = [{"text/html": "<table><tr><td>x</td></tr></table>"}, {"image/png": pixel}]
-    outputs: list[dict[str, Any]] = [
+    outputs: list[dict[str, object]] = [
         {"output_type": "display_data", "data": data | {"text/plain": "x"}, "metadata": {}}
         for data in shown
     ]
@@ -245,7 +244,7 @@ def _comparisons(rows: list[Row], metrics: dict[str, dict[str, float]]) -> list[
     return [tables.matrix_table(name, g, metrics) for name, g in groups.items() if len(g) > 1]
 
 
-def _chart(series: Series) -> dict[str, Any]:
+def _chart(series: Series) -> dict[str, object]:
     points = {series.name: series.points}
     first, last = series.points[0][1], series.points[-1][1]
     label = f"{series.name}, {len(series.points)} times, from {first:.6g} to {last:.6g}"
@@ -253,12 +252,12 @@ def _chart(series: Series) -> dict[str, Any]:
     return {"name": series.name, "path": series.path, "svg": picture}
 
 
-def _plot(root: Path, plot: Plot, files: Files) -> dict[str, Any] | None:
+def _plot(root: Path, plot: Plot, files: Files) -> dict[str, object] | None:
     """Return the data of a plot of `dvc.yaml` for the template; None without the file."""
     href, _ = files.artifact(plot.path)
     if not href:
         return None
-    shown: dict[str, Any] = {
+    shown: dict[str, object] = {
         "title": str(plot.settings.get("title") or posixpath.basename(plot.path)),
         "path": plot.path,
         "href": href,
