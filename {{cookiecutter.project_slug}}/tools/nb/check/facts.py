@@ -12,14 +12,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from nb.declaration.reader import Entry, read_entries
 from nb.declaration.templates import PLACEHOLDER, as_glob
 from nb.notebook.config import read_config
 from nb.notebook.modules import Sources
 from nb.notebook.parameters import TAG, CellError, Parameter, read_parameters
-from nb.project import CONFIG, read_pyproject
+from nb.project import CONFIG, pyproject_table, read_pyproject
 from nb.refactoring.duplicates import Duplicate
 
 from .names import bound_names
@@ -73,11 +72,11 @@ class Facts:
         # By notebook, the files that it reads, each with the problem that was found.
         self.answers: dict[str, dict[str, str]] = {}
         self._contracts: dict[str, DeclaredContract] = {}
-        self._configs: dict[Path, dict[str, Any]] = {}
+        self._configs: dict[Path, dict[str, object]] = {}
         self._names: dict[str, set[str] | None] = {}
 
     @cached_property
-    def project(self) -> dict[str, Any]:
+    def project(self) -> dict[str, object]:
         """The content of `pyproject.toml`."""
         return read_pyproject(self.root)
 
@@ -130,7 +129,7 @@ class Facts:
             self._contracts[document.name] = _contract(document)
         return self._contracts[document.name]
 
-    def config(self, document: Document) -> tuple[str, dict[str, Any]]:
+    def config(self, document: Document) -> tuple[str, dict[str, object]]:
         """Return the name and the values of a notebook's config file; none if there is no file.
 
         Raises:
@@ -192,24 +191,25 @@ class Facts:
     @cached_property
     def declared(self) -> list[str]:
         """The distributions that `pyproject.toml` declares, wherever it does, by their names."""
-        table = self.project.get("project", {})
-        lists = [table.get("dependencies", [])]
-        lists += table.get("optional-dependencies", {}).values()
-        lists += self.project.get("dependency-groups", {}).values()
-        return _distributions(entry for entries in lists for entry in entries)
+        lists = [pyproject_table(self.project, "project").get("dependencies")]
+        lists += pyproject_table(self.project, "project", "optional-dependencies").values()
+        lists += pyproject_table(self.project, "dependency-groups").values()
+        return _distributions(entry for entries in lists for entry in _entries(entries))
 
     @cached_property
     def _set_up(self) -> list[str]:
         """The distributions among them that `make setup` installs: those of the group dev, too."""
-        groups = self.project.get("dependency-groups", {})
-        entries = list(self.project.get("project", {}).get("dependencies", []))
-        wanted, seen = ["dev"], set()
+        groups = pyproject_table(self.project, "dependency-groups")
+        entries = _entries(pyproject_table(self.project, "project").get("dependencies"))
+        wanted: list[object] = ["dev"]
+        seen: set[object] = set()
         while wanted:
             name = wanted.pop()
             if name not in seen:
                 seen.add(name)
-                entries += groups.get(name, [])
-                parts = (entry for entry in groups.get(name, []) if isinstance(entry, dict))
+                group = _entries(groups.get(str(name)))
+                entries += group
+                parts = (entry for entry in group if isinstance(entry, dict))
                 wanted += [part.get("include-group", "") for part in parts]
         return _distributions(entries)
 
@@ -263,6 +263,10 @@ def _contract(document: Document) -> DeclaredContract:
         return DeclaredContract(tagged[0], tuple(read_parameters(document.notebook)))
     except CellError as error:
         return DeclaredContract(tagged[0], problem=error.reason, line=error.line)
+
+
+def _entries(value: object) -> list[object]:
+    return [*value] if isinstance(value, list) else []
 
 
 def _distributions(entries: Iterable[object]) -> list[str]:

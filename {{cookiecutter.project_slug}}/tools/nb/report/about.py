@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from nb.git.code_host import CodeHost, find_code_host
-from nb.project import PYPROJECT, UsageError, read_pyproject
+from nb.project import PYPROJECT, UsageError, pyproject_table, read_pyproject
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,9 @@ def read_about(root: Path) -> About:
 @lru_cache(maxsize=1)
 def _read_about(root: Path, _changed: int) -> About:
     try:
-        project = read_pyproject(root).get("project")
+        project = pyproject_table(read_pyproject(root), "project")
     except UsageError:
-        project = None
-    project = project if isinstance(project, dict) else {}
+        project = {}
     name, description = project.get("name"), project.get("description")
     return About(
         name if isinstance(name, str) and name else root.name,
