@@ -17,6 +17,7 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from nb.check.facts import normalized
 from nb.notebook.content import python_source
 from nb.notebook.magics import mask
 from nb.notebook.modules import imported_names
@@ -49,11 +50,6 @@ class Requested:
     requirements: dict[str, str] = field(default_factory=dict)
     unknown: dict[str, list[str]] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
-
-
-def normalized(name: str) -> str:
-    """Return a distribution's name as the registry compares names."""
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def declared_requirements(path: Path) -> list[str]:

@@ -197,8 +197,8 @@ class Facts:
         return _distributions(entry for entries in lists for entry in _entries(entries))
 
     @cached_property
-    def _set_up(self) -> list[str]:
-        """The distributions among them that `make setup` installs: those of the group dev, too."""
+    def set_up(self) -> list[str]:
+        """The declared distributions that `make setup` installs on every machine."""
         groups = pyproject_table(self.project, "dependency-groups")
         entries = _entries(pyproject_table(self.project, "project").get("dependencies"))
         wanted: list[object] = ["dev"]
@@ -211,7 +211,8 @@ class Facts:
                 entries += group
                 parts = (entry for entry in group if isinstance(entry, dict))
                 wanted += [part.get("include-group", "") for part in parts]
-        return _distributions(entries)
+        # An entry with a condition may be for other machines.
+        return _distributions(entry for entry in entries if ";" not in str(entry))
 
     @cached_property
     def _installed(self) -> Iterator[tuple[str, set[str] | None]]:
@@ -233,7 +234,7 @@ class Facts:
             return True
         # Installed distributions are read only if needed: for most modules the name is enough.
         for name, modules in self._installed:
-            self._unknown_modules |= modules is None and name in self._set_up
+            self._unknown_modules |= modules is None and name in self.set_up
             self._modules.update(modules or ())
             if module in self._modules:
                 return True
@@ -251,7 +252,7 @@ class Facts:
         found = sorted(set(self._providers.get(module.split(".")[0], ())))
         if len(found) > 1:  # a namespace, such as google.cloud
             path = f"{module.replace('.', '-').replace('_', '-').lower()}-"
-            found = [name for name in found if path.startswith(f"{_normalized(name)}-")]
+            found = [name for name in found if path.startswith(f"{normalized(name)}-")]
         return max(found, key=len, default="")
 
 
@@ -296,5 +297,6 @@ def _top_levels(files: Iterable[str]) -> Iterator[str]:
             yield first.split(".")[0]
 
 
-def _normalized(distribution: str) -> str:
+def normalized(distribution: str) -> str:
+    """Return the name of a distribution as registries compare names."""
     return re.sub(r"[-_.]+", "-", distribution).lower()

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from nb.notebook.content import (
-    FileCell,
+    CellContent,
     Notebook,
     load_json,
     parse_notebook,
@@ -148,7 +148,7 @@ def _named_language(metadata: Mapping[str, object]) -> str:
     return ""
 
 
-def cells_of(cells: Iterable[FileCell]) -> Iterator[CheckedCell]:
+def cells_of(cells: Iterable[CellContent]) -> Iterator[CheckedCell]:
     """Yield the cells of the JSON of a notebook."""
     for number, cell in enumerate(cells, 1):
         source = source_text(cell).replace("\r\n", "\n").rstrip()

@@ -36,18 +36,18 @@ class Cell:
     tags: tuple[str, ...]
 
 
-class Tags(TypedDict, total=False):
+class CellMetadata(TypedDict, total=False):
     """The metadata of a cell, as far as readers look at them."""
 
     tags: list[str]
 
 
-class FileCell(TypedDict):
+class CellContent(TypedDict):
     """A cell in the JSON of a notebook."""
 
     cell_type: str
     source: str | list[str]
-    metadata: Tags
+    metadata: CellMetadata
 
 
 @dataclass(frozen=True)

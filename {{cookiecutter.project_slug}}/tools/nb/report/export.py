@@ -19,7 +19,7 @@ from nb.notebook.content import find_notebook
 from nb.project import EXECUTED, SITE, NbError, UsageError, write_whole
 
 from . import pages
-from .files import Files, environment
+from .files import Files, fill_in
 from .outputs import Outputs
 
 if TYPE_CHECKING:
@@ -119,8 +119,7 @@ def _tell_of_missing_outputs(notebook: NotebookNode, path: Path) -> None:
 
 def _document(notebook: NotebookNode, path: Path, code: str, outputs: Outputs) -> str:
     page = pages.render(notebook, path, outputs, code=code)
-    template = environment().get_template("document.html.j2")
-    return template.render(page=page, project=path.stem)
+    return fill_in("document.html.j2", page=page, project=path.stem)
 
 
 def _slides(notebook: NotebookNode, path: Path, code: str) -> str:
@@ -131,8 +130,7 @@ def _slides(notebook: NotebookNode, path: Path, code: str) -> str:
         notebook.cells = cells
         bodies.append(pages.render_cells(notebook, path, outputs))
     title = outputs.headings[0][1] if outputs.headings else path.stem
-    template = environment().get_template("slides.html.j2")
-    return template.render(slides=[body for body in bodies if body.strip()], title=title)
+    return fill_in("slides.html.j2", slides=list(filter(str.strip, bodies)), title=title)
 
 
 def _divide(cells: list[NotebookNode]) -> Iterator[list[NotebookNode]]:

@@ -19,7 +19,7 @@ from nb.runtime import deferred_imports
 from nb.secrets.masking import Mask
 
 from .about import read_about
-from .files import NOTES, Files, environment
+from .files import NOTES, Files
 from .outputs import Outputs, contents
 from .rich.markdown import Text
 
@@ -156,32 +156,24 @@ def _version() -> str:
 
 
 def _write_page(root: Path, copy: Path, stage: Stage | None, name: str, key: str) -> Note:
-    page = f"notebooks/{name}.html"
-    files = Files(root, page)
-
-    about = read_about(root)
+    files = Files(root, f"notebooks/{name}.html")
+    host = read_about(root).host
     notebook = stage.papermill.notebook if stage else ""
-    source_page = about.host.file(notebook) if about.host and notebook else ""
+    source_page = host.file(notebook) if host and notebook else ""
     link = files.link(copy.relative_to(root).as_posix())
     outputs = Outputs(link, files, name)
     rendered, run = _rendered(copy, outputs, _source(root, stage))
-    text = (
-        environment()
-        .get_template("page.html.j2")
-        .render(
-            page=rendered,
-            stage=stage,
-            name=name,
-            project=about.name,
-            source=source_page,
-            home=files.relative("index.html"),
-            copy=link,
-            parameters=_dict(run.get("parameters")),
-            run=run,
-            files=files,
-        )
+    files.write_page(
+        "page.html.j2",
+        page=rendered,
+        stage=stage,
+        name=name,
+        source=source_page,
+        home=files.relative("index.html"),
+        copy=link,
+        parameters=_dict(run.get("parameters")),
+        run=run,
     )
-    files.save(page, text.encode("utf-8", "replace"))
     figures = [
         posixpath.normpath(posixpath.join("notebooks", name, "..", href))
         for href in outputs.figures

@@ -14,6 +14,8 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
+from .frames import script_data
+
 PLOTLY = "application/vnd.plotly.v1+json"
 VEGA = re.compile(r"application/vnd\.vega(?:lite)?\.v\d+\+json")
 BOKEH = "application/vnd.bokehjs_exec.v0+json"
@@ -129,8 +131,9 @@ def _plotly(content: object) -> Figure:
     traces = [trace for trace in figure.get("data") or () if isinstance(trace, dict)]
     kinds = {str(trace.get("type", "")) for trace in traces}
     maps = sorted(kind for kind in kinds if _MAP.search(kind))
+    data = script_data(figure)
     html = (
-        f'<div id="figure"></div><script type="application/vnd.plotly">{_data(figure)}</script>'
+        f'<div id="figure"></div><script type="application/vnd.plotly">{data}</script>'
         "<script>(() => { const figure = JSON.parse(document.querySelector("
         "'script[type=\"application/vnd.plotly\"]').text);"
         " const config = {...figure.config, responsive: true, displaylogo: false,"
@@ -144,9 +147,10 @@ def _plotly(content: object) -> Figure:
 def _vega(spec: object, options: object) -> Figure:
     addresses = sorted(_addresses(spec))
     shown = {"mode": "vega-lite", **(options if isinstance(options, dict) else {})}
+    data = script_data([spec, shown])
     html = (
-        f'<div id="figure"></div><script type="application/vnd.vega">{_data([spec, shown])}'
-        "</script><script>(() => { const [spec, options] = JSON.parse(document.querySelector("
+        f'<div id="figure"></div><script type="application/vnd.vega">{data}</script>'
+        "<script>(() => { const [spec, options] = JSON.parse(document.querySelector("
         "'script[type=\"application/vnd.vega\"]').text);"
         " vegaEmbed('#figure', spec, {...options, actions: false}); })()</script>"
     )
@@ -163,11 +167,6 @@ def _bokeh(script: str) -> Figure:
     mounts = "".join(f'<div id="{name}"></div>' for name in names)
     closed = re.sub(r"</(?=script)", r"<\\/", script, flags=re.I)
     return Figure(f"{mounts}<script>{closed}</script>", "bokeh")
-
-
-def _data(content: object) -> str:
-    """Return JSON that ends no script element."""
-    return json.dumps(content, ensure_ascii=False).replace("<", "\\u003c")
 
 
 def _addresses(spec: object) -> set[str]:
