@@ -134,7 +134,7 @@ class Outputs:
         from nbformat import from_dict
 
         try:
-            return self.output(from_dict(output), self._cell)  # type: ignore[no-untyped-call]
+            return self.output(from_dict(output), self._cell)
         except (AttributeError, TypeError, KeyError):
             return ""
 
