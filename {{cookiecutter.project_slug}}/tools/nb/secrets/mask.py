@@ -12,7 +12,7 @@ from .known_value import KnownValue
 from .search import COLOR, find_secrets
 from .values import is_named_secret
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 # The name of all secrets without a known name.
 _UNNAMED = "credential"
 
@@ -48,15 +48,15 @@ class Mask:
                 end = span.end
         return "".join([*parts, text[end:]]) if parts else text[begin:]
 
-    def tree(self, node: T) -> T:
+    def tree(self, node: _T) -> _T:
         """Return JSON data without secrets in texts, keys and named values.
 
         Data without any are returned themselves, not as a copy.
         """
         if isinstance(node, str):
-            return cast("T", self.text(node))
+            return cast("_T", self.text(node))
         written = json.dumps(_without_pictures(node), ensure_ascii=False, default=str)
-        return cast("T", self._tree(node)) if self._find(written) else node
+        return cast("_T", self._tree(node)) if self._find(written) else node
 
     def record(self, record: logging.LogRecord) -> bool:
         """Remove secrets from a log record: a filter for a logger, which keeps them all."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Protocol, TypeVar, cast
 
-R = TypeVar("R")
+_R = TypeVar("_R")
 # Limits of the recorded rows of a table, items of a list, and calls of a function.
 ROWS, ITEMS, CALLS = 4, 8, 3
 # The variables that name the module, and the folder of the recorded calls.
@@ -44,11 +44,11 @@ def record_calls(module: ModuleType, folder: Path) -> None:
             setattr(module, name, _recording(value, folder))
 
 
-def _recording(function: Callable[..., R], folder: Path) -> Callable[..., R]:
+def _recording(function: Callable[..., _R], folder: Path) -> Callable[..., _R]:
     count = 0
 
     @functools.wraps(function)
-    def call(*arguments: object, **options: object) -> R:
+    def call(*arguments: object, **options: object) -> _R:
         nonlocal count
         if count < CALLS:
             count += 1

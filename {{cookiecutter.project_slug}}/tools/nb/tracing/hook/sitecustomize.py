@@ -54,7 +54,7 @@ NATIVE = {
     "h5py._hl.files": "File.__init__",
 }
 
-R = TypeVar("R")
+_R = TypeVar("_R")
 _busy = threading.local()
 _noted: set[tuple[str, str, str]] = set()
 
@@ -180,11 +180,11 @@ def _files_named(value: object) -> Iterator[str]:
                 yield text
 
 
-def _noting(function: Callable[..., R]) -> Callable[..., R]:
+def _noting(function: Callable[..., _R]) -> Callable[..., _R]:
     """Return the function, noting the files that its arguments name, before and after the call."""
 
     @functools.wraps(function)
-    def call(*arguments: object, **options: object) -> R:
+    def call(*arguments: object, **options: object) -> _R:
         _note_arguments([*arguments, *options.values()])
         try:
             return function(*arguments, **options)
