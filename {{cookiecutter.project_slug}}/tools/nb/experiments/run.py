@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from nb import pipeline
@@ -147,6 +148,10 @@ class _VariantWork:
     snapshot: Snapshot
     planned: Sequence[Planned]
 
+    @cached_property
+    def _by_number(self) -> dict[int, Planned]:
+        return {each.record.number: each for each in self.planned}
+
     def reproduce(
         self, order: Order, *, tell: Callable[[str], None], stopped: Callable[[], bool]
     ) -> Outcome:
@@ -154,9 +159,8 @@ class _VariantWork:
         if not order.stage.startswith(COPYING):
             return reproduce_stage(order, tell=tell, stopped=stopped)
         number = int(order.stage.removeprefix(COPYING))
-        variant = next(each for each in self.planned if each.record.number == number)
         try:
-            self._copy(variant, tell)
+            self._copy(self._by_number[number], tell)
         except NbError as error:
             return Outcome(error=str(error))
         return Outcome(RAN)
