@@ -7,6 +7,7 @@ import json
 import os
 import random
 import signal
+import subprocess
 import sys
 import time
 from collections import Counter
@@ -260,6 +261,24 @@ def finished(pipeline: Pipeline) -> set[str]:
         assert row["metrics"]["third.value"] == values["third"]
         found.add(text.strip())
     return found
+
+
+def test_a_scheduler_starts_a_file_without_any_environment(
+    pipeline: Pipeline, tmp_path: Path
+) -> None:
+    declare(pipeline, tmp_path / "log")
+    (pipeline.path / "experiments").mkdir()
+    pipeline.write("experiments/two.yaml", "grid: {third.value: [1, 2]}\n")
+    command = f"cd '{pipeline.path}' && .venv/bin/nb experiment --file experiments/two.yaml --json"
+    done = subprocess.run(
+        ["env", "-i", f"HOME={tmp_path}", "/bin/sh", "-c", command],
+        capture_output=True,
+        text=True,
+        cwd="/",
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert [row["metrics"]["third.value"] for row in json.loads(done.stdout)] == [1, 2]
 
 
 def test_two_at_once_wait_for_each_other(pipeline: Pipeline, tmp_path: Path) -> None:
