@@ -71,16 +71,20 @@ class Pipeline(Project):
         )
 
     def alive(self) -> list[str]:
-        """Return the processes that a command of `begin` left."""
-        found = []
+        """Return the commands of the processes that a command of `begin` left."""
+        return list(self.processes().values())
+
+    def processes(self) -> dict[int, str]:
+        """Return the processes of a command of `begin`, by id."""
+        found = {}
         for folder in Path("/proc").glob("[0-9]*"):
             try:
                 if f"NB_TEST={self.mark}".encode() in (folder / "environ").read_bytes():
                     command = (folder / "cmdline").read_bytes().replace(b"\0", b" ")
-                    found.append(command.decode(errors="replace"))
+                    found[int(folder.name)] = command.decode(errors="replace")
             except OSError:
                 continue
-        return [command for command in found if command]
+        return {pid: command for pid, command in found.items() if command}
 
     def wait_for(self, name: str, seconds: float = 30) -> None:
         """Wait until a file is there."""
