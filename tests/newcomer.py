@@ -25,9 +25,11 @@ from tutorial import Step, as_notebook, steps
 TEMPLATE = Path(__file__).resolve().parent.parent
 PAGE = TEMPLATE / "docs/start/first-hour.md"
 ROWS, COLUMNS = 24, 80
-PROMPT = "\x1e{code} {folder}\x1e"
+# The exit code and the folder, between characters that no program prints.
+PROMPT = "\x1e$? $PWD\x1e"
 PROMPTED = re.compile(r"\x1e(\d+) ([^\x1e]*)\x1e")
-QUESTION = re.compile(r"\[(\d+)/(\d+)\] (.+?) \((.*?)\): |Choose from \[.*?\] \((\d+)\): ", re.S)
+# The end of a question: its default in parentheses, in color.
+QUESTION = re.compile(r"\)\x1b\[0m: $")
 # What moves the cursor or colors a text; a carriage return begins the line anew.
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07|\x1b[=>(][0-9A-B]?")
 # Longer than any step takes; a program that waits for an answer must not hang for ever.
@@ -59,7 +61,7 @@ class Typed:
     Attributes:
         command: the command.
         code: its exit code.
-        shown: the lines on the terminal, without colors.
+        raw: the text on the terminal, with all controls.
         seconds: how long it took.
         silence: the longest time in which nothing appeared.
         questions: how many questions it asked.
@@ -67,10 +69,15 @@ class Typed:
 
     command: str
     code: int
-    shown: tuple[str, ...]
+    raw: str
     seconds: float
     silence: float
     questions: int
+
+    @property
+    def shown(self) -> list[str]:
+        """The lines on the terminal, without colors."""
+        return list(visible(self.raw))
 
     @property
     def widest(self) -> int:
@@ -81,18 +88,16 @@ class Terminal:
     """A shell in a terminal."""
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
-        prompt = PROMPT.format(code="$?", folder="$PWD")
+        shell = {"TERM": "xterm-256color", "PS1": PROMPT, "PAGER": "cat", "GIT_PAGER": "cat"}
         self.shell: Any = pexpect.spawn(
             "bash",
-            ["--noprofile", "--norc"],
+            ["--noprofile", "--norc", "--noediting"],
             cwd=str(folder),
-            env={**environment, "TERM": "xterm-256color", "PS1": "", "PROMPT_COMMAND": ""},
+            env={**environment, **shell},
             dimensions=(ROWS, COLUMNS),
             encoding="utf-8",
+            echo=False,
             timeout=PATIENCE,
-        )
-        self.shell.sendline(
-            f"stty -echo; PAGER=cat GIT_PAGER=cat; export PAGER GIT_PAGER; PS1='{prompt}'"
         )
         self.shell.expect(PROMPTED)
         self.folder = folder
@@ -116,10 +121,9 @@ class Terminal:
             self.shell.sendline(next(given, ""))
         code, where = self.shell.match.groups()
         self.folder = Path(where)
-        shown = tuple(visible(PROMPTED.sub("", watch.text)))
-        watch.write("")
         seconds = time.monotonic() - begun
-        return Typed(command, int(code), shown, seconds, watch.silence, questions)
+        raw = PROMPTED.sub("", watch.text)
+        return Typed(command, int(code), raw, seconds, watch.silence, questions)
 
     def close(self) -> None:
         self.shell.close(force=True)
