@@ -12,7 +12,7 @@ from nb.check.health import environment
 
 
 def test_installed_versions_are_those_of_the_metadata() -> None:
-    expected = {environment._normal(d.name): d.version for d in metadata.distributions()}
+    expected = {environment.normalized(d.name): d.version for d in metadata.distributions()}
     assert environment._installed() == expected
 
 

@@ -56,6 +56,14 @@ def _has_children() -> bool:
     return True
 
 
+def reap_orphans() -> None:
+    """Forget processes that have ended and were left to this process (`adopt_orphans`)."""
+    if sys.platform == "linux":
+        with suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+
+
 def end_tree(pid: int) -> None:
     """Kill a process and all descendants."""
     for process in tree(pid):

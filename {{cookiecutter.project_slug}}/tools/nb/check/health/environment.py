@@ -10,6 +10,8 @@ import sysconfig
 from importlib.util import find_spec
 from pathlib import Path
 
+from nb.check.facts import Facts, normalized
+
 from .diagnosis import SETUP, Diagnosis, HealthCheck
 
 KERNEL_FILE = "kernel.json"
@@ -40,7 +42,7 @@ def _environment(root: Path) -> Diagnosis:
         for name, version in sorted(installed.items())
         if name in locked and version not in locked[name]
     ]
-    missing = [f"{name} missing" for name in _declared(root) if name not in installed]
+    missing = [f"{n} missing" for n in map(normalized, Facts(root).set_up) if n not in installed]
     if wrong or missing:
         problem = f"not what the lock file says: {', '.join([*missing, *wrong][:3])}"
         return Diagnosis("environment", problem, repair=SETUP, is_safe=True)
@@ -54,11 +56,7 @@ def _installed() -> dict[str, str]:
     """
     folders = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
     names = [path.stem for folder in folders for path in Path(folder).glob("*.dist-info")]
-    return {_normal(name): version for name, _, version in (n.partition("-") for n in names)}
-
-
-def _normal(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
+    return {normalized(name): version for name, _, version in (n.partition("-") for n in names)}
 
 
 def _locked_versions(root: Path) -> dict[str, set[str]]:
@@ -71,15 +69,8 @@ def _locked_versions(root: Path) -> dict[str, set[str]]:
         path = root / file
         text = path.read_text(encoding="utf-8") if path.exists() else ""
         for name, version in re.findall(pattern, text, re.M):
-            versions.setdefault(_normal(name), set()).add(version)
+            versions.setdefault(normalized(name), set()).add(version)
     return versions
-
-
-def _declared(root: Path) -> list[str]:
-    """Return the packages that `pyproject.toml` asks for by name."""
-    text = (root / "pyproject.toml").read_text(encoding="utf-8")
-    lists = re.findall(r"^(?:dependencies|pipeline|dev|app) = \[\n(.*?)^\]", text, re.M | re.S)
-    return [_normal(n) for part in lists for n in re.findall(r'^ +"([\w.-]+)', part, re.M)]
 
 
 def _kernel(root: Path) -> Diagnosis:
@@ -94,7 +85,7 @@ def _kernel(root: Path) -> Diagnosis:
     except (OSError, ValueError, KeyError, IndexError, TypeError):
         return Diagnosis("kernel", f"{folder / KERNEL_FILE} cannot be read", repair=removal)
     program = shutil.which(first) or first
-    if first not in ("python", "python3") and Path(program).parent != _programs():
+    if first not in ("python", "python3") and Path(program).parent != Path(sys.executable).parent:
         problem = f"the kernel python3 is {first}, which is not the project's Python"
         return Diagnosis("kernel", problem, repair=removal)
     return Diagnosis("kernel", detail="python3 is the project's own")
@@ -106,10 +97,6 @@ def _kernel_folder(name: str) -> Path | None:
 
     found = [p for path in jupyter_path("kernels") for p in Path(path).glob(f"*/{KERNEL_FILE}")]
     return next((path.parent for path in found if path.parent.name.lower() == name), None)
-
-
-def _programs() -> Path:
-    return Path(sys.executable).parent
 
 
 ENVIRONMENT_CHECKS: tuple[HealthCheck, ...] = (_python, _environment, _kernel)
