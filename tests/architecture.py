@@ -42,6 +42,7 @@ FLOORS = (
     "surroundings",
     "skipped",
     "project",
+    "wording",
     "printable",
     "exit_codes",
 )

@@ -14,6 +14,7 @@ from nb.git import wiring
 from nb.project import NbError, program, program_environment
 from nb.surroundings import project_prefix
 from nb.terminal import echo, style
+from nb.wording import enumerated
 
 from . import note, print_json
 
@@ -168,9 +169,8 @@ def unpushed_command(root: Path) -> None:
 
     names = artifacts(root)
     if names:
-        listed = ", ".join(names[:5]) + (" …" if len(names) > 5 else "")
         hint = "make push sends them (git push --no-verify goes without)"
-        raise NbError(f"not in the DVC storage yet: {listed}; {hint}")
+        raise NbError(f"not in the DVC storage yet: {enumerated(names, 5)}; {hint}")
 
 
 @click.command("sync", context_settings={"ignore_unknown_options": True})

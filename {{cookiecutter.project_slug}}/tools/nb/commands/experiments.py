@@ -15,8 +15,9 @@ import click
 
 from nb.project import NbError, UsageError
 from nb.terminal import echo, secho
+from nb.wording import count
 
-from . import count, note, print_json, print_table
+from . import note, print_json, print_table
 from .variants import VARIANT_COMMANDS, metric_text, value_text
 
 if TYPE_CHECKING:

@@ -11,8 +11,9 @@ import click
 from nb.exit_codes import ExitCode
 from nb.project import NbError, write_whole
 from nb.terminal import colored, echo, is_colored
+from nb.wording import count
 
-from . import count, note
+from . import note
 
 if TYPE_CHECKING:
     pass

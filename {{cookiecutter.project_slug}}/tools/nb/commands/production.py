@@ -13,8 +13,9 @@ import click
 from nb.exit_codes import ExitCode
 from nb.project import NbError, UsageError
 from nb.terminal import echo, secho, style
+from nb.wording import count
 
-from . import count, note, print_json, print_table
+from . import note, print_json, print_table
 
 if TYPE_CHECKING:
     from nb.authoring.promotion import Promotion

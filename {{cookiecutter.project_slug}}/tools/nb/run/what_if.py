@@ -10,7 +10,6 @@ import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from nb.notebook.parameters import Parameter, check_values, read_parameters
 from nb.notebook.yaml_file import read_value
 from nb.project import EXECUTED, NbError, UsageError
 from nb.surroundings import find_repository
+from nb.wording import did_you_mean
 from nb.workcopy.copying import copy_entries, git_files, project_entries
 
 WHAT_IF = Path(".nb/what-if")
@@ -75,9 +75,8 @@ class SettingReader:
         chosen = [task for task in self._tasks.values() if stage in (task.name, _group(task.name))]
         if not chosen:
             groups = sorted({*self._tasks, *map(_group, self._tasks)})
-            nearest = get_close_matches(stage, groups, 1)
-            hint = f"; did you mean {nearest[0]}?" if nearest else ". All stages: nb status"
-            raise UsageError(f"{where}: there is no stage {stage}{hint}")
+            hint = did_you_mean(stage, groups, "all stages: nb status")
+            raise UsageError(f"{where}: there is no stage {stage}; {hint}")
         by_config: dict[str, list[str]] = {}
         for task in chosen:
             config = self._config_of(task, name, value, where)
