@@ -255,10 +255,10 @@ def merge_lock_command(base: Path, ours: Path, theirs: Path) -> None:
 @click.command("workflows")
 @click.pass_obj
 def workflows_command(root: Path) -> None:
-    """Copy the workflows to the top of the repository.
+    """Copy the project's CI to the top of the repository.
 
-    GitHub reads only those; a project in a folder of a repository has its own below. Files that are
-    there already stay as they are.
+    For a project in a folder of a repository: GitHub and GitLab read only the files at the top. The
+    copies work in the folder, and start for changes there. Files that are there already stay.
 
     \b
     Example:

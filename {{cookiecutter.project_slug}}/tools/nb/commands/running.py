@@ -23,15 +23,6 @@ if TYPE_CHECKING:
     from nb.run.page_process import RunPrograms
     from nb.run.record import Options, RunRecord
 
-LEFT_BY_RUNS = (
-    "reports/site",
-    ".nb/report",
-    "reports/notebooks/*",
-    ".nb/what-if/*",
-    ".pytest_cache",
-    ".ruff_cache",
-)
-
 
 @click.command("run")
 @click.argument("stages", nargs=-1)
@@ -244,19 +235,6 @@ def _state_lines(state: StageState, width: int) -> str:
         word, reasons = style("fresh", fg="green"), []
     indent = "\n" + " " * (width + 9)
     return f"{state.name:{width}}  {word}  {indent.join(reasons)}".rstrip()
-
-
-@click.command("clean")
-@click.pass_obj
-def clean_command(root: Path) -> None:
-    """Remove executed copies, pages and caches; no data or models."""
-    removed = 0
-    for pattern in LEFT_BY_RUNS:
-        for path in root.glob(pattern):
-            if path.name != ".gitignore":
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
-                removed += 1
-    echo(f"Removed {removed} files and folders." if removed else "Nothing to remove.")
 
 
 def run_programs() -> RunPrograms:
