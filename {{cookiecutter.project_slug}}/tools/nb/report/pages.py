@@ -229,7 +229,7 @@ def read_executed(path: Path) -> NotebookNode:
 
     try:
         text = read_notebook_text(path, lambda text: load_json(path, text) and text)
-        notebook = nbformat.reads(text, as_version=4)
+        notebook: NotebookNode = nbformat.reads(text, as_version=4)
         parse_notebook(path, notebook)
         notebook = nbformat.from_dict(Mask({}).tree(notebook))
     except Exception as error:  # nbformat raises errors of many types
