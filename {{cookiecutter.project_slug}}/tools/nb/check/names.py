@@ -175,12 +175,11 @@ def bound_names(nodes: Iterable[ast.AST]) -> set[str]:
     waiting = list(nodes)
     while waiting:
         node = waiting.pop()
-        kind = type(node)
-        if kind in _LEAVES:
+        if type(node) in _LEAVES:
             continue
-        if kind is ast.Name:  # most nodes: told apart before the slow comparison below
-            if isinstance(node.ctx, ast.Store):  # type: ignore[attr-defined]
-                names.add(node.id)  # type: ignore[attr-defined]
+        if isinstance(node, ast.Name):  # most nodes: told apart before the slow comparison below
+            if isinstance(node.ctx, ast.Store):
+                names.add(node.id)
             continue
         match node:
             case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():

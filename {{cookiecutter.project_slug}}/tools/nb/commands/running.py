@@ -15,8 +15,9 @@ from nb.git import wiring
 from nb.project import EXECUTED, INDEX, PRODUCTION, SITE, NbError
 from nb.surroundings import find_repository
 from nb.terminal import echo, secho, style
+from nb.wording import count
 
-from . import NO_NOTEBOOK, count, note, print_json
+from . import NO_NOTEBOOK, note, print_json
 
 if TYPE_CHECKING:
     from nb.pipeline import StageState

@@ -53,8 +53,8 @@ def layers(edges: Mapping[str, set[str]]) -> list[list[str]]:
     for name in sorted(edges, key=lambda name: depth[name]):
         rows[depth[name]].append(name)
     for row in rows:
-        order = {name: number for number, name in enumerate(row)}
-        row.sort(key=lambda n, o=order: (_mean([place[m] for m in edges[n] if m in place]), o[n]))  # type: ignore[misc]
+        means = {n: _mean([place[m] for m in edges[n] if m in place]) for n in row}
+        row.sort(key=means.__getitem__)
         place |= {name: number - len(row) / 2 for number, name in enumerate(row)}
     return rows
 
