@@ -1,4 +1,4 @@
-"""The command `nb`: finds a command in `commands`, and ends expected errors as one line."""
+"""Command `nb`: imports the command that is called, and ends expected errors as one line."""
 
 from __future__ import annotations
 

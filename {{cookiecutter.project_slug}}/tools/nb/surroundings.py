@@ -1,4 +1,4 @@
-"""Settings of the person's shell that must not reach the programs of the project.
+"""Surroundings of a project: settings of the shell that its programs must not get, the repository.
 
 Standard library only, from Python 3.8 on: the set-up uses this before anything is installed.
 """

@@ -1,4 +1,4 @@
-"""Global names of a notebook: bound by statements, and used by functions that are called too early.
+"""Calls of functions above the assignment of a global name that the function uses.
 
 Undefined names are found by ruff (F821), which reads a notebook as one module. A function may use
 a name that is assigned below, so ruff accepts the function; a call above the assignment fails.

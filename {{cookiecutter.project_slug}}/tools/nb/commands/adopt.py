@@ -1,4 +1,4 @@
-"""The command that adopts existing notebooks."""
+"""Command `nb adopt`: brings existing notebooks in, tries them, promotes those that are ready."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands for a clone: its wiring and health, Git, and the storage."""
+"""Commands for a clone: Git's wiring and hooks, health checks, conflicts, and the storage."""
 
 from __future__ import annotations
 

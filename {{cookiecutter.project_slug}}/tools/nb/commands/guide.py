@@ -1,4 +1,4 @@
-"""The command `nb help`: pages of the guide, in the version of the installed tooling."""
+"""Command `nb help`: pages of the guide, in the version of the installed tooling."""
 
 from __future__ import annotations
 

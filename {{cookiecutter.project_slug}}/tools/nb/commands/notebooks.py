@@ -1,4 +1,4 @@
-"""Commands for working on notebooks: make, promote, check, refactor, read and edit them."""
+"""Commands for notebooks: make, check, show and edit them."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def check_command(
       nb check --explain NB301
     """
     from nb.check import formats
-    from nb.check.model import RULES, rules_of
+    from nb.check.registry import RULES, rules_of
     from nb.check.runner import check_paths  # also loads the rules
 
     if explain is not None:
@@ -90,7 +90,7 @@ def check_command(
         return
     result = check_paths(root, paths, _codes(select), _codes(ignore))
     if result.findings or style == "json":
-        echo(formats.shown_findings(result.findings, style))
+        echo(formats.findings_text(result.findings, style))
     for name, language in result.skipped.items():
         note(f"{name} is left out: its language is {language}", err=True)
     if not result.findings:

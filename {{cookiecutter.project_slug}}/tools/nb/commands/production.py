@@ -1,4 +1,4 @@
-"""Commands from exploratory to production: promote a notebook, find and extract duplicated code."""
+"""Commands on the way to production: promote a notebook, move duplicated code to `src/`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands that show results: metrics, parameters, reports, documents, files read and written."""
+"""Commands that show results: metrics, parameters, versions compared, reports, files of a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands that run the pipeline, or show the stages that would run."""
+"""Commands that run the pipeline, show the stages that would run, or remove what runs left."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command that brings a project to another version of the template, or to other answers."""
+"""Command `nb update`: brings a project to another version of the template, or to other answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands for one or several variants: show, compare, apply, save, export, remove."""
+"""Subcommands of `nb experiments` for single variants: show, compare, apply, save, remove."""
 
 from __future__ import annotations
 

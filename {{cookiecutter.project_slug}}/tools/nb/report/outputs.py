@@ -334,6 +334,6 @@ def _extent(metadata: object, side: str) -> str:
     return f' {side}="{int(value)}"' if isinstance(value, int | float) else ""
 
 
-def contents(headings: Iterable[tuple[int, str, str]]) -> list[tuple[int, str, str]]:
+def table_of_contents(headings: Iterable[tuple[int, str, str]]) -> list[tuple[int, str, str]]:
     """Return the headings of a table of contents: the three levels below the title."""
     return [(level, text, anchor) for level, text, anchor in headings if 2 <= level <= 4]

@@ -20,7 +20,7 @@ from nb.secrets.mask import Mask
 
 from .about import read_about
 from .files import NOTES, Files
-from .outputs import Outputs, contents
+from .outputs import Outputs, table_of_contents
 from .rich.markdown import Text
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def _artifacts(stage: Stage) -> tuple[list[str], list[str]]:
     return sorted(a.path for a in stage.reads), sorted(a.path for a in stage.writes)
 
 
-def make(root: Path, copy: Path, stage: Stage | None) -> Note:
+def write_page(root: Path, copy: Path, stage: Stage | None) -> Note:
     """Write the page of an executed copy, unless the page is up to date; return the record."""
     name = name_of(root, copy)
     note_file = root / NOTES / f"{name}.json"
@@ -255,13 +255,13 @@ def render(
         source: the source notebook of an executed copy, the base of relative images.
         code: `HIDDEN` in a fold, `SHOWN` except in cells tagged hide-input, or `LEFT_OUT`.
     """
-    error, cell, anchor = annotate(notebook, code)
+    error, cell, anchor = annotate_cells(notebook, code)
     body = render_cells(notebook, source or path, outputs)
     titles = [text for level, text, _ in outputs.headings if level == 1]
     return Rendered(
         body,
         titles[0] if titles else path.stem,
-        contents(outputs.headings),
+        table_of_contents(outputs.headings),
         bool(titles),
         error,
         cell,
@@ -293,7 +293,7 @@ def render_cells(notebook: NotebookNode, path: Path, outputs: Outputs) -> str:
     return str(body)
 
 
-def annotate(notebook: NotebookNode, code: str) -> tuple[str, int | None, int | None]:
+def annotate_cells(notebook: NotebookNode, code: str) -> tuple[str, int | None, int | None]:
     """Annotate the cells for the template: numbers, folded code, cells to leave out.
 
     Returns:

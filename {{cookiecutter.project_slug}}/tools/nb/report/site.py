@@ -21,7 +21,7 @@ from . import pages, tables
 from .about import read_about
 from .charts import Node, graph, lines
 from .experiments import ExperimentSummary, site_files, write_experiments
-from .files import NOTES, Files, is_published, published, slug
+from .files import NOTES, Files, is_published, published_path, slug
 from .format import seconds
 from .history import read_history
 from .pages import Note
@@ -32,12 +32,12 @@ from .tables import Comparison, Series
 MOST_NODES = 6
 
 
-def page(root: Path, copy: Path) -> Path:
+def make_page(root: Path, copy: Path) -> Path:
     """Write the page of an executed copy, unless the page is up to date; return the path.
 
     Called at the end of a stage, beside the run.
     """
-    note = pages.make(root, copy, pages.stage_of(root, copy))
+    note = pages.write_page(root, copy, pages.stage_of(root, copy))
     return root / SITE / "notebooks" / f"{note.name}.html"
 
 
@@ -64,7 +64,7 @@ def warm_up() -> None:
         command = f"papermill a.ipynb {EXECUTED.as_posix()}/a.ipynb"
         stages = f"stages:\n  a:\n    cmd: {command}\n    outs: [a.json]\n"
         (root / FILE).write_text(stages, encoding="utf-8")
-        page(root, copy)
+        make_page(root, copy)
 
 
 def build(root: Path) -> Path:
@@ -83,7 +83,7 @@ def build(root: Path) -> Path:
     notes = {}
     for copy in copies:
         path = copy.relative_to(root).as_posix()
-        notes[path] = pages.make(root, copy, by_copy.get(path))
+        notes[path] = pages.write_page(root, copy, by_copy.get(path))
     rows = read_rows(root, stages, runs, notes)
     kept = {file for note in notes.values() for file in note.files}
     kept |= _publish(root, stages)
@@ -116,8 +116,8 @@ def _publish(root: Path, stages: Iterable[Stage]) -> set[str]:
     kept = set()
     for path in sorted(paths):
         if is_published(root, path):
-            target = root / SITE / published(path)
-            kept.add(published(path))
+            target = root / SITE / published_path(path)
+            kept.add(published_path(path))
             content = (root / path).read_bytes()
             if not target.is_file() or target.read_bytes() != content:
                 write_whole(target, content)
@@ -134,7 +134,7 @@ def _write_index(
     stages = [row.stage for row in rows]
     metrics = read_metrics(root, stages)
     history = read_history(root, runs, [path for stage in stages for path in stage.metrics])
-    series = tables.over_time(history)
+    series = tables.metrics_over_time(history)
     shown = {row.note.name for row in rows if row.note}
     files = Files(root, "index.html")
     files.write_page(
@@ -246,7 +246,7 @@ def _plot(root: Path, plot: Plot, files: Files) -> dict[str, object] | None:
     if table is None:
         return shown
     if str(plot.settings.get("template", "")).startswith("confusion"):
-        return shown | {"kind": "confusion", **tables.confusion(table, plot.settings)}
+        return shown | {"kind": "confusion", **tables.confusion_matrix(table, plot.settings)}
     series = tables.curves(table, plot.settings)
     if not series:
         return shown

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from nb.check.findings import Found, Place
-from nb.check.model import rule
 from nb.check.reads import Constants, first_argument, is_read
+from nb.check.registry import rule
 from nb.notebook.parameters import TAG
 from nb.notebook.path_literals import ADDED_SUFFIXES
 from nb.wording import shortened

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from nb.check.findings import Found, Place
-from nb.check.model import rule
 from nb.check.names import early_calls
+from nb.check.registry import rule
 from nb.check.source import CheckedCell
 from nb.notebook.magics import Escape
 from nb.wording import shortened
