@@ -1,6 +1,6 @@
 """Wording of messages: long values and lists cut short, numbers of things, names alike.
 
-Standard library only.
+Standard library only, from Python 3.8 on: the set-up uses this before anything is installed.
 """
 
 from __future__ import annotations
