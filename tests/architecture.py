@@ -41,6 +41,8 @@ FLOORS = (
     "terminal",
     "surroundings",
     "skipped",
+    "programs",
+    "locks",
     "project",
     "wording",
     "printable",

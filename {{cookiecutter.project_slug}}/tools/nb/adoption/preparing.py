@@ -22,7 +22,8 @@ from nb.check.runner import check_paths
 from nb.git import verify, wiring
 from nb.git.credentials import find_credentials
 from nb.git.wiring import commit_hash, git
-from nb.project import NbError, UsageError, run_program, write_whole
+from nb.programs import run_program
+from nb.project import NbError, UsageError, write_whole
 from nb.workcopy.copying import copy_file
 
 from .merged_texts import with_dependencies, with_excluded_files, with_ignores, with_readme

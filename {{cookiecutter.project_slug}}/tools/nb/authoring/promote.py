@@ -17,7 +17,8 @@ from nb.declaration.reader import FILE, read_entries
 from nb.git.text_view import readable_text
 from nb.notebook import fingerprints
 from nb.notebook.path_literals import FIGURES
-from nb.project import NbError, run_program
+from nb.programs import run_program
+from nb.project import NbError
 from nb.workcopy import clean_copy
 
 from .lint import mark_shell_lines

@@ -13,7 +13,8 @@ from typing import Any
 from nb import pipeline
 from nb.execution.failures import failed_cell
 from nb.notebook import fingerprints
-from nb.project import NbError, program
+from nb.programs import program_path
+from nb.project import NbError
 from nb.tracing import call_recorder, contract
 from nb.workcopy import clean_copy
 
@@ -66,7 +67,7 @@ def _run_stage(space: Workspace, choices: Choices) -> None:
                 call_recorder.MODULE: choices.module,
                 call_recorder.FOLDER: str(space.calls),
             }
-    command = [program("dvc"), "repro", "--single-item", choices.stage]
+    command = [program_path("dvc"), "repro", "--single-item", choices.stage]
     done = subprocess.run(command, cwd=space.copy, env=variables, capture_output=True, text=True)
     if done.returncode:
         raise NbError(_cause(space.executed(choices), done.stdout + done.stderr))

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from nb.declaration.reader import read_entries
 from nb.git.wiring import git
-from nb.project import module, program
+from nb.programs import module_command, program_path
 from nb.workcopy import clean_copy
 from nb.workcopy.copying import copy_file
 from nb.workcopy.smoke import COPIED, SMALL
@@ -88,7 +88,7 @@ class ExampleTests:
 def write_example_tests(space: Workspace, moved: Sequence[str], choices: Choices) -> ExampleTests:
     """Write unit tests with expected values from the recorded calls into the copy, and run them."""
     variables = {**clean_copy.copy_environment(space.copy), "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [*module("nb.authoring.recorded_calls"), choices.module, str(space.calls)]
+    command = [*module_command("nb.authoring.recorded_calls"), choices.module, str(space.calls)]
     done = subprocess.run(
         [*command, space.source.as_posix()],
         cwd=space.copy,
@@ -105,7 +105,7 @@ def write_example_tests(space: Workspace, moved: Sequence[str], choices: Choices
     path = _test_path(space.root, choices)
     (space.copy / path).write_text(written["text"], encoding="utf-8")
     lint.repair_code(space.copy, [path])
-    check = [program("pytest"), "-q", "-p", "no:cacheprovider", path]
+    check = [program_path("pytest"), "-q", "-p", "no:cacheprovider", path]
     passed = subprocess.run(check, cwd=space.copy, env=variables, capture_output=True)
     if passed.returncode:
         return ExampleTests(untested=dict.fromkeys(moved, "the test written did not pass"))

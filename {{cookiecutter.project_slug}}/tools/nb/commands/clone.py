@@ -11,7 +11,8 @@ import click
 
 from nb.exit_codes import ExitCode
 from nb.git import wiring
-from nb.project import NbError, program, program_environment
+from nb.programs import program_environment, program_path
+from nb.project import NbError
 from nb.surroundings import project_prefix
 from nb.terminal import echo, style
 from nb.wording import enumerated
@@ -220,7 +221,7 @@ def hook_command(root: Path, kind: str, arguments: tuple[str, ...]) -> None:
     folder = wiring.hooks_folder(root)
     config = pre_commit_config(root, project_prefix(root))
     options = [f"--config={config}", f"--hook-type={kind}", f"--hook-dir={folder}"]
-    command = [program("pre-commit"), "hook-impl", *options, "--", *arguments]
+    command = [program_path("pre-commit"), "hook-impl", *options, "--", *arguments]
     with everywhere_kept(root):
         code = subprocess.call(command, cwd=root, env=program_environment())
     raise click.exceptions.Exit(code)

@@ -72,7 +72,7 @@ def experiment_command(
     from nb.experiments.planning import check_variations
     from nb.experiments.progress import ExperimentView
     from nb.experiments.run import run_experiment
-    from nb.project import cores
+    from nb.programs import cores
     from nb.run.record import Options
 
     from .running import run_programs

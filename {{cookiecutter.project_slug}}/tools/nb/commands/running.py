@@ -78,7 +78,7 @@ def run_command(
       nb run --verify -f      all stages, held to their declarations in dvc.yaml
     """
     from nb.pipeline import uptodate
-    from nb.project import cores
+    from nb.programs import cores
     from nb.run import record
 
     options = record.Options(jobs=jobs or cores(), **chosen)

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from nb.declaration.naming import module_name
 from nb.git.text_view import readable_text
+from nb.locks import edit_lock
 from nb.notebook.code import Definition, names_of_module, names_of_notebook
 from nb.notebook.file import parse_cells, read_cells
 from nb.notebook.modules import Sources
-from nb.project import NbError, UsageError, edit_lock, write_whole
+from nb.project import NbError, UsageError, write_whole
 from nb.wording import did_you_mean
 
 from . import relocate, rerun

@@ -15,7 +15,7 @@ from threading import Thread
 from typing import Any, NoReturn, Protocol
 
 from nb.processes.start_method import SPAWN, start_method
-from nb.project import program_environment
+from nb.programs import program_environment
 from nb.runtime.fresh_process import start_fresh_process
 
 # The job of the warm process that is a page maker.

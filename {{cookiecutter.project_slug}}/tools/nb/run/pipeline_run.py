@@ -18,12 +18,14 @@ from nb import pipeline
 from nb.declaration.tasks import DONE, UNCHANGED
 from nb.declaration.validation import check_parameter_files
 from nb.exit_codes import ExitCode, after_signal, as_exit_code
+from nb.locks import lock_file
 from nb.notebook.content import production_notebooks
 from nb.pipeline import Plan, StageState, storage, uptodate
 from nb.processes import fork_server
 from nb.processes.start_method import SPAWN, start_method
 from nb.processes.tree import adopt_orphans, end_descendants
-from nb.project import PRODUCTION, NbError, UsageError, lock_file, program, program_environment
+from nb.programs import program_environment, program_path
+from nb.project import PRODUCTION, NbError, UsageError
 from nb.runtime.warm_client import COLD, Warm
 from nb.tracing import contract, trace
 
@@ -202,7 +204,7 @@ def _run_plainly(root: Path, options: Options, view: View, why: str) -> Done:
         "--pull": options.pull,
     }
     chosen = [flag for flag, given in flags.items() if given]
-    command = [program("dvc"), "repro", *chosen, *options.stages]
+    command = [program_path("dvc"), "repro", *chosen, *options.stages]
     report = record.begin(root, asdict(options), 1)
     report.engine = "dvc repro"
     report.save(root)

@@ -37,7 +37,8 @@ from nb.pipeline import uptodate
 from nb.processes import memory
 from nb.processes.events import EventLoop
 from nb.processes.tree import adopt_orphans, end_descendants
-from nb.project import cores, program_environment, unwritable
+from nb.programs import cores, program_environment
+from nb.project import unwritable
 from nb.runtime import worker
 from nb.runtime.handles import StageAtWork
 from nb.runtime.scheduler import Schedule, width

@@ -20,7 +20,8 @@ from nb.execution.failures import CONTRACT_ERROR
 from nb.exit_codes import ExitCode, as_exit_code
 from nb.notebook.fingerprints import MODULE_LINE
 from nb.pipeline import Contract
-from nb.project import FINGERPRINTS, NbError, module, parse_json
+from nb.programs import module_command
+from nb.project import FINGERPRINTS, NbError, parse_json
 
 from . import trace
 
@@ -50,7 +51,7 @@ def prepare_verification(
     written = {"schema": VERIFY_SCHEMA, "stages": texts}
     (root / CONTRACTS).write_text(json.dumps(written), encoding="utf-8")
     shell = folder / SHELL.name
-    run = shlex.join([*module("nb.tracing.contract"), str(root)])
+    run = shlex.join([*module_command("nb.tracing.contract"), str(root)])
     shell.write_text(f'#!/bin/sh\nexec {run} "$@"\n', encoding="utf-8")
     shell.chmod(0o755)
     return {"SHELL": str(shell), "NB_VERIFY_SHELL": environment.get("SHELL") or "/bin/sh"}

@@ -9,7 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from nb.execution.failures import failed_cell
-from nb.project import CONFIG, PRODUCTION, program, program_environment
+from nb.programs import program_environment, program_path
+from nb.project import CONFIG, PRODUCTION
 
 from . import trace
 
@@ -70,7 +71,7 @@ def run_traced(
         forbidden: a folder in which nothing may be written.
     """
     words = [str(notebook), str(executed), "--engine", "nb", "-k", "python3"]
-    command = [program("papermill"), *words, "--cwd", str(cwd), "--no-progress-bar", *options]
+    command = [program_path("papermill"), *words, "--cwd", str(cwd), "--no-progress-bar", *options]
     variables = {**(environment or program_environment()), "NB_STREAM": ""}
     found = trace.run_under_trace(
         command, root, environment=variables, forbidden=forbidden, quiet=True

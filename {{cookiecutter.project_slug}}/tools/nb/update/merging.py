@@ -19,7 +19,8 @@ from pathlib import Path
 
 from nb.git.verify import unmerged
 from nb.git.wiring import commit_hash, git, git_file
-from nb.project import NbError, lock_file, parse_json, write_whole
+from nb.locks import lock_file
+from nb.project import NbError, parse_json, write_whole
 from nb.wording import enumerated
 
 STATE_SCHEMA = 1
