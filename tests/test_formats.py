@@ -22,7 +22,7 @@ from nb.notebook import fingerprints
 from nb.pipeline import uptodate
 from nb.project import NbError
 from nb.report import pages
-from nb.run import executed_copies, record
+from nb.run import executed_copies, past_runs, record
 from nb.tracing import contract
 from nb.update import merging, provenance
 
@@ -117,12 +117,12 @@ def test_a_run_record_of_another_version_counts_for_nothing(tmp_path: Path) -> N
     known = record.RunRecord("1", {}, 1, "2026-01-01T10:00:00+00:00")
     known.save(tmp_path)
     path = tmp_path / record.RUNS / "1.json"
-    assert [run.id for run in record.history(tmp_path)] == ["1"]
+    assert [run.id for run in past_runs.read_past_runs(tmp_path)] == ["1"]
     for text in versions(json.loads(path.read_text())):
         write(path, text)
-        assert record.history(tmp_path) == []
-        assert record.learnt(tmp_path) == ({}, {})
-        record.close_dead_records(tmp_path)
+        assert past_runs.read_past_runs(tmp_path) == []
+        assert past_runs.stage_costs(tmp_path) == ({}, {})
+        past_runs.close_dead_records(tmp_path)
         assert path.read_text() == text
 
 

@@ -27,7 +27,7 @@ from nb.project import PRODUCTION, NbError, UsageError, lock_file, program, prog
 from nb.runtime.warm_client import COLD, Warm
 from nb.tracing import contract, trace
 
-from . import executed_copies, record
+from . import executed_copies, past_runs, record
 from .page_process import RunPrograms
 from .record import Options, RunRecord
 from .runner import ENDING, Runner, stage_record
@@ -276,7 +276,7 @@ def beside_tasks(root: Path, view: View) -> Iterator[int]:
 
 def remove_leftovers(root: Path) -> None:
     """Remove records and sockets of killed runs; to be called when nobody is at work."""
-    record.close_dead_records(root)
+    past_runs.close_dead_records(root)
     fork_server.remove_dead_sockets(root)
 
 

@@ -1,6 +1,6 @@
-"""The record of a run, `reports/runs/<id>.json`: true at every moment, even after `kill -9`.
+"""Record of a run, the file `reports/runs/<id>.json`: true at every moment, even after `kill -9`.
 
-The schema is documented by `nb help run`; a change of meaning raises `SCHEMA`.
+The schema is documented by `nb help run`; a change of meaning raises `RECORD_SCHEMA`.
 """
 
 from __future__ import annotations
@@ -9,8 +9,6 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator
-from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -25,14 +23,12 @@ from nb.declaration.tasks import (
     BROKEN_CONTRACT,
     FAILED,
     KILLED,
-    NOT_RUN,
     OUT_OF_MEMORY,
-    RAN,
     RUNNING,
     TIMED_OUT,
     WAITING,
 )
-from nb.exit_codes import ENDED_FROM_OUTSIDE, ExitCode
+from nb.exit_codes import ENDED_FROM_OUTSIDE
 from nb.git.wiring import git
 from nb.project import EXECUTED, parse_json, write_whole
 from nb.secrets.environment import environment_secrets
@@ -43,9 +39,6 @@ RECORD_SCHEMA = 1
 RUNS = Path("reports/runs")
 KEPT = 50
 LOCK_FILES = ("uv.lock", "requirements.lock")
-# As many records of runs with work are searched for the seconds of stages.
-RECENT = 10
-DIED = "the run was killed"
 _PROBLEMS = {
     BROKEN_CONTRACT: "broke its contract",
     FAILED: "failed",
@@ -260,7 +253,7 @@ def unchanged(root: Path, arguments: dict[str, Any], known: dict[str, Any]) -> R
     report.stages = [StageRecord(**stage) for stage in known["stages"]]
     report.metrics = known["metrics"]
     report._end(root, 0, time.monotonic() - began)
-    _keep_newest(root)
+    keep_newest(root)
     return report
 
 
@@ -275,57 +268,12 @@ def _environment_hash(root: Path) -> str | None:
     return None
 
 
-def close_dead_records(root: Path) -> None:
-    """Close the records of runs that died, and remove all but the newest.
-
-    To be called when no other run is at work: any record that says "running" is of a dead run.
-    """
-    for draft in (root / RUNS).glob("*.draft"):
-        draft.unlink()
-    for record in _read(_keep_newest(root, KEPT - 1)):
-        if record.state == RUNNING:
-            _close(record)
-            record.save(root)
-
-
-def _keep_newest(root: Path, count: int = KEPT) -> list[Path]:
+def keep_newest(root: Path, count: int = KEPT) -> list[Path]:
     """Remove older records and return the paths of those that stay."""
     paths = sorted((root / RUNS).glob("*.json"))
     for path in paths[:-count]:
         path.unlink(missing_ok=True)
     return paths[-count:]
-
-
-def _close(record: RunRecord) -> None:
-    record.state = KILLED
-    record.exit_code = ExitCode.KILLED
-    for stage in record.stages:
-        if stage.state in (RUNNING, WAITING):
-            stage.state = KILLED if stage.state == RUNNING else NOT_RUN
-            stage.cause = DIED
-
-
-def learnt(root: Path) -> tuple[dict[str, float], dict[str, int]]:
-    """Return seconds and peak memory of each stage when it last ran, as far as records tell."""
-    seconds: dict[str, float] = {}
-    memory: dict[str, int] = {}
-    useful = 0
-    for path in sorted((root / RUNS).glob("*.json"), reverse=True):
-        ran = [s for record in _read([path]) for s in record.stages if s.state == RAN]
-        for stage in ran:
-            if stage.seconds is not None:
-                seconds.setdefault(stage.name, stage.seconds)
-            if stage.peak_memory is not None:
-                memory.setdefault(stage.name, stage.peak_memory)
-        useful += bool(ran)
-        if useful == RECENT:
-            break
-    return seconds, memory
-
-
-def history(root: Path) -> list[RunRecord]:
-    """Return the records that are there, the oldest first."""
-    return list(_read(sorted((root / RUNS).glob("*.json"))))
 
 
 def seconds_of(moment: str) -> float:
@@ -363,12 +311,3 @@ def _is_whole(record: RunRecord) -> bool:
         and all(isinstance(stage.parameters, dict) for stage in record.stages)
         and all(isinstance(numbers, dict) for numbers in record.metrics.values())
     )
-
-
-def _read(paths: list[Path]) -> Iterator[RunRecord]:
-    """Yield the records that this version understands."""
-    for path in paths:
-        with suppress(OSError, ValueError):
-            record = read_record(path.read_text(encoding="utf-8"))
-            if record:
-                yield record

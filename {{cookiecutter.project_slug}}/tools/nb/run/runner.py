@@ -48,6 +48,7 @@ from nb.runtime.worker import Order, Reproduce, Worker
 
 from . import record
 from .page_process import PAGES, MakePages, PageMaker
+from .past_runs import stage_costs
 from .record import Journal, Options, RunJournal, RunRecord, StageRecord
 from .view import View, outcome_of
 
@@ -106,7 +107,7 @@ class Runner:
         self.options = options
         self.view = view
         self.reproduce = reproduce
-        seconds, peaks = record.learnt(root)
+        seconds, peaks = stage_costs(root)
         self.schedule = Schedule(
             tasks,
             options.jobs,
