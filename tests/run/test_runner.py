@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 from nb.processes.events import EventLoop
 from nb.run.runner import Runner
-from nb.runtime.worker import Worker
+from nb.runtime.handles import StageAtWork
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="stages run side by side on POSIX only")
 
@@ -30,14 +30,13 @@ def test_output_that_has_ended_does_not_keep_the_loop_awake(runner: Runner) -> N
     os.set_blocking(end, False)
     output = os.fdopen(end, "rb", buffering=0)
     task = SimpleNamespace(name="a", hidden=False)
-    times = {"began": 0.0, "started": 0.0, "oom_kills": 0}
-    worker = Worker(task=task, pid=1, control=-1, output=output, result=-1, **times)
+    stage = StageAtWork(task=task, worker=SimpleNamespace(), output=output)
     looks: list[int] = []
-    runner.events.watch(output, lambda: (looks.append(1), partial(runner._show, worker)()))
+    runner.events.watch(output, lambda: (looks.append(1), partial(runner._show, stage)()))
     os.write(other, b"line\n")
     os.close(other)
     for _ in range(5):
         runner.events.wait(0)
     assert len(looks) == 2  # the line, and the end
-    assert list(worker.tail) == ["line"]
+    assert list(stage.tail) == ["line"]
     output.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 from pathlib import Path
@@ -15,6 +14,8 @@ from nb.git import wiring
 from nb.project import NbError, program, program_environment
 from nb.surroundings import project_prefix
 from nb.terminal import echo, style
+
+from . import note, print_json
 
 if TYPE_CHECKING:
     from nb.check.health.diagnosis import Diagnosis
@@ -65,7 +66,7 @@ def doctor_command(root: Path, fix: bool, as_json: bool) -> None:
             echo(f"doctor: {command}", err=True)
         findings = list(examine(root))
     if as_json:
-        echo(json.dumps([vars(finding) for finding in findings], indent=2))
+        print_json([vars(finding) for finding in findings])
     else:
         _print_findings(findings)
     if any(finding.problem for finding in findings):
@@ -134,12 +135,8 @@ def push_command(root: Path) -> None:
     from nb.pipeline.storage import push_results as send
     from nb.run.executed_copies import push_copies
 
-    count = send(root, _note) + push_copies(root, _note)
+    count = send(root, note) + push_copies(root, note)
     echo(f"Sent {count} files." if count else "Everything is in the storage already.")
-
-
-def _note(line: str) -> None:
-    echo(f"nb: {line}")
 
 
 @click.command("pull")
@@ -156,7 +153,7 @@ def pull_command(root: Path) -> None:
     from nb.run.executed_copies import pull_copies
 
     fingerprints.refresh(root)
-    count = fetch(root, _note) + pull_copies(root, _note)
+    count = fetch(root, note) + pull_copies(root, note)
     echo(f"Fetched {count} files." if count else "Everything is here already.")
 
 
@@ -195,13 +192,13 @@ def sync_command(root: Path, command: tuple[str, ...]) -> None:
 
     kept = run_git(root, command or ["pull"])
     if kept.restored:
-        echo(f"nb: kept the outputs of {', '.join(kept.restored)}")
+        note(f"kept the outputs of {', '.join(kept.restored)}")
     if kept.waiting:
-        echo(f"nb: outputs of {', '.join(kept.waiting)} wait for it in .nb/outputs")
+        note(f"outputs of {', '.join(kept.waiting)} wait for it in .nb/outputs")
     if kept.later:
-        echo(f"nb: outputs of edited cells wait for the edits: {', '.join(kept.later)}")
+        note(f"outputs of edited cells wait for the edits: {', '.join(kept.later)}")
     if kept.dropped:
-        echo(f"nb: dropped outputs of cells that were replaced: {', '.join(kept.dropped)}")
+        note(f"dropped outputs of cells that were replaced: {', '.join(kept.dropped)}")
 
 
 @click.command("hook", context_settings={"ignore_unknown_options": True})
@@ -218,7 +215,7 @@ def hook_command(root: Path, kind: str, arguments: tuple[str, ...]) -> None:
 
     if "PRE_COMMIT_RUNNING_LEGACY" in os.environ:
         # `pre-commit install` set this hook aside for its own, which runs the checks after it.
-        echo("nb: pre-commit install replaced the hook; nb setup puts it back", err=True)
+        note("pre-commit install replaced the hook; nb setup puts it back", err=True)
         return
     folder = wiring.hooks_folder(root)
     config = pre_commit_config(root, project_prefix(root))
@@ -240,7 +237,7 @@ def resolve_command(root: Path) -> None:
     from nb.git.merge_lock import resolve_locks
 
     for name in resolve_locks(root):
-        echo(f"nb: {name} is resolved; after the merge, run: nb run")
+        note(f"{name} is resolved; after the merge, run: nb run")
 
 
 @click.command("merge-lock")
@@ -258,10 +255,10 @@ def merge_lock_command(base: Path, ours: Path, theirs: Path) -> None:
 @click.command("workflows")
 @click.pass_obj
 def workflows_command(root: Path) -> None:
-    """Copy the workflows to the top of the repository.
+    """Copy the project's CI to the top of the repository.
 
-    GitHub reads only those; a project in a folder of a repository has its own below. Files that are
-    there already stay as they are.
+    For a project in a folder of a repository: GitHub and GitLab read only the files at the top. The
+    copies work in the folder, and start for changes there. Files that are there already stay.
 
     \b
     Example:
@@ -270,4 +267,4 @@ def workflows_command(root: Path) -> None:
     from nb.git.workflows import write_workflows
 
     for name in write_workflows(root) or ["nothing to do: each has its file there"]:
-        echo(f"nb: {name}")
+        note(name)

@@ -102,8 +102,19 @@ class Client(PapermillNotebookClient):
             RuntimeError: if the kernel was interrupted, or died.
         """
         if self.strict:
-            source = Path(strict.__file__).read_text(encoding="utf-8")
-            code = f"exec({source!r}, {{'__name__': {strict.STRICT_NAME!r}}})"
+            await self._switch_strict_on()
+        # A kernel drops outputs beyond the queue of the client, 1,000 by default.
+        self.kc.iopub_channel.socket.rcvhwm = MOST_WAITING
+
+    async def _switch_strict_on(self) -> None:
+        """Execute the source of strict mode in the kernel: from the file if the kernel can read it.
+
+        IPython transforms and hashes a cell of the whole source for milliseconds.
+        """
+        path = Path(strict.__file__)
+        by_path = f"__import__('pathlib').Path({str(path)!r}).read_text('utf-8')"
+        for source in (by_path, repr(path.read_text(encoding="utf-8"))):
+            code = f"exec({source}, {{'__name__': {strict.STRICT_NAME!r}}})"
             waiting = self.async_wait_for_reply(self._ask(code))
             try:
                 reply = (await asyncio.wait_for(waiting, SILENT_SECONDS))["content"]
@@ -111,8 +122,8 @@ class Client(PapermillNotebookClient):
                 raise RuntimeError(f"it did not answer in {SILENT_SECONDS:g} seconds") from None
             if reply.get("ename") == "KeyboardInterrupt":
                 raise RuntimeError("it was interrupted")
-        # A kernel drops outputs beyond the queue of the client, 1,000 by default.
-        self.kc.iopub_channel.socket.rcvhwm = MOST_WAITING
+            if reply.get("status") == "ok":
+                return
 
     def _note_exit(self, execute_reply: Message, **_: object) -> None:
         """Record a call of `quit()` in a cell: the kernel ends a moment after the reply."""

@@ -37,6 +37,7 @@ KERNEL_ARGUMENTS = [
 # Jupyter's manager polls every 0.1 s for the end of a kernel; the provisioner delays its answer and
 # polls more often.
 PATIENCE_SECONDS, LOOK_SECONDS = 1.0, 0.005
+LOOKS = 20
 # The client connects before the kernel listens, and would reconnect only after 0.1 s.
 RECONNECT_MILLISECONDS = 5
 KERNEL_REPLY_SECONDS = 1.0
@@ -217,7 +218,10 @@ class KernelManager(AsyncKernelManager):
     async def _sockets_are_there(self) -> None:
         """Wait for the kernel's sockets: an early connection is retried only after 0.1 s."""
         end = time.monotonic() + SOCKETS_SECONDS
+        paths = [f"{self.ip}-{port}" for port in self.ports]
         while self.transport == "ipc" and time.monotonic() < end and await self.is_alive():
-            if all(Path(f"{self.ip}-{port}").exists() for port in self.ports):
-                return
-            await asyncio.sleep(LOOK_SECONDS)
+            for _ in range(LOOKS):  # cheap beside the question whether the kernel is alive
+                paths = [path for path in paths if not os.path.exists(path)]  # noqa: PTH110
+                if not paths:
+                    return
+                await asyncio.sleep(LOOK_SECONDS)

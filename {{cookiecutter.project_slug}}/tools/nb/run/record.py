@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import time
+from collections.abc import Set
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -181,7 +182,7 @@ class RunRecord:
 class Journal(Protocol):
     """The keeper of a run's record, while the run goes on and at the end."""
 
-    def save(self, record: RunRecord) -> None: ...
+    def save(self, record: RunRecord, changed: Set[str]) -> None: ...
     def finish(self, record: RunRecord, exit_code: int, seconds: float) -> None: ...
 
 
@@ -196,8 +197,8 @@ class RunJournal:
         self.root = root
         self._lines = RecordLines()
 
-    def save(self, record: RunRecord) -> None:
-        """Write the record."""
+    def save(self, record: RunRecord, changed: Set[str]) -> None:
+        """Write the record, as a whole, however few stages have changed their states."""
         record.save(self.root, self._lines)
 
     def finish(self, record: RunRecord, exit_code: int, seconds: float) -> None:
