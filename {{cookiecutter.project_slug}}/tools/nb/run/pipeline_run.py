@@ -9,10 +9,10 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from nb import pipeline
 from nb.declaration.tasks import DONE, UNCHANGED
@@ -110,7 +110,7 @@ def _run_side_by_side(
     return Done(done)
 
 
-def _content(plan: Plan, done: RunRecord) -> dict[str, Any]:
+def _content(plan: Plan, done: RunRecord) -> dict[str, object]:
     """Return the facts that a stamp keeps for a run that finds nothing touched."""
     tasks = [task for task in plan.tasks if not task.hidden]
     whole = {task.name for task in tasks} >= set(plan.shown)
@@ -203,7 +203,7 @@ def _run_plainly(root: Path, options: Options, view: View, why: str) -> Done:
     }
     chosen = [flag for flag, given in flags.items() if given]
     command = [program("dvc"), "repro", *chosen, *options.stages]
-    report = record.begin(root, asdict(options), 1)
+    report = record.new_record(root, options, jobs=1)
     report.engine = "dvc repro"
     report.save(root)
     began = time.monotonic()

@@ -9,9 +9,9 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from functools import cache
 from pathlib import Path
@@ -82,7 +82,7 @@ class StageRecord:
     seconds: float | None = None
     cpu_seconds: float | None = None
     peak_memory: int | None = None
-    parameters: dict[str, Any] = field(default_factory=dict)
+    parameters: dict[str, object] = field(default_factory=dict)
 
 
 class RecordLines:
@@ -92,10 +92,10 @@ class RecordLines:
     """
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[dict[str, Any], str]] = {}
-        self._head: tuple[dict[str, Any], str] = {}, ""
+        self._known: dict[str, tuple[dict[str, object], str]] = {}
+        self._head: tuple[dict[str, object], str] = {}, ""
 
-    def head(self, values: dict[str, Any]) -> str:
+    def head(self, values: dict[str, object]) -> str:
         """Return the lines of the other values of a record, without secrets."""
         if self._head[0] != values:
             text = json.dumps(_mask().tree(values), indent=2, default=str)
@@ -117,7 +117,7 @@ class RunRecord:
     """The record of a run: options, state of the project, and outcome."""
 
     id: str
-    arguments: dict[str, Any]
+    arguments: dict[str, object]
     jobs: int
     started: str
     commit: str | None = None
@@ -225,14 +225,14 @@ def now() -> str:
     return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
 
 
-def begin(root: Path, arguments: dict[str, Any], jobs: int) -> RunRecord:
+def new_record(root: Path, options: Options, jobs: int) -> RunRecord:
     """Return the record of a run that begins, not written yet."""
     moment = datetime.now(timezone.utc)
     head = _git(root, "rev-parse", "--quiet", "--verify", "HEAD")
     changes = _git(root, "status", "--porcelain", "--untracked-files=no", "--", ".")
     return RunRecord(
         id=moment.strftime("%Y%m%dT%H%M%S.%fZ"),
-        arguments=arguments,
+        arguments=asdict(options),
         jobs=jobs,
         started=moment.isoformat(timespec="milliseconds"),
         commit=head or None,
@@ -241,16 +241,16 @@ def begin(root: Path, arguments: dict[str, Any], jobs: int) -> RunRecord:
     )
 
 
-def unchanged(root: Path, arguments: dict[str, Any], known: dict[str, Any]) -> RunRecord:
+def record_unchanged(root: Path, options: Options, known: Mapping[str, Any]) -> RunRecord:
     """Write and return the record of a run that had nothing to do.
 
     Args:
         root: the project's root.
-        arguments: the options of `nb run`.
+        options: the options of the run.
         known: stages and metrics, as the run before left them.
     """
     began = time.monotonic()
-    report = begin(root, arguments, arguments["jobs"])
+    report = new_record(root, options, options.jobs)
     report.stages = [StageRecord(**stage) for stage in known["stages"]]
     report.metrics = known["metrics"]
     report._end(root, 0, time.monotonic() - began)

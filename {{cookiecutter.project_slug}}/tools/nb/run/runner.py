@@ -12,10 +12,8 @@ import signal
 import time
 from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from nb import pipeline
 from nb.declaration.papermill_command import PapermillCommand, papermill_command
@@ -112,7 +110,7 @@ class Runner:
             memory={task.name: peaks[task.address] for task in tasks if task.address in peaks},
         )
         self.journal = journal or RunJournal(root)
-        self.record = record.begin(root, asdict(options), options.jobs)
+        self.record = record.new_record(root, options, options.jobs)
         self.stages = {task.name: stage_record(task) for task in tasks}
         self.record.stages = [self.stages[task.name] for task in tasks if not task.hidden]
         self.environment = {**_environment(min(options.jobs, width(tasks))), **environment}
@@ -215,7 +213,7 @@ class Runner:
         if not task.hidden:
             self.view.running(task.name, started.began)
 
-    def _fork_warm(self, job: str, order: Mapping[str, Any], files: list[int]) -> int | None:
+    def _fork_warm(self, job: str, order: Mapping[str, object], files: list[int]) -> int | None:
         """Fork from the warm process; return None if there is none, or not yet."""
         if not self.warm or not self.warm.is_alive or self.is_warming:
             return None

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from nb import pipeline
 from nb.declaration.tasks import RESTORED, Task
@@ -115,7 +114,7 @@ def restore_pipeline(root: Path, view: View, *, pull: bool) -> dict[str, str]:
     return states
 
 
-def outcome(root: Path, done: RunRecord) -> dict[str, Any]:
+def outcome(root: Path, done: RunRecord) -> dict[str, object]:
     """Return the outcome of a task, for machines."""
     from nb.declaration.reader import read_stages
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
 
 from nb import pipeline
 from nb.declaration.papermill_command import PapermillCommand, papermill_command
@@ -42,7 +41,7 @@ class Setting:
 
     stages: list[str]
     name: str
-    value: Any
+    value: object
     config: str
     others: list[str]
 
@@ -59,7 +58,7 @@ class SettingReader:
         self._tasks = {task.name: task for task in pipeline.declared(root)}
         self._parameters: dict[str, list[Parameter]] = {}
 
-    def resolve(self, parameter: str, value: Any, where: str) -> list[Setting]:
+    def resolve(self, parameter: str, value: object, where: str) -> list[Setting]:
         """Return the settings that give a value to a parameter, one for each config file.
 
         Args:
@@ -87,7 +86,7 @@ class SettingReader:
             for config, names in by_config.items()
         ]
 
-    def _config_of(self, task: Task, name: str, value: Any, where: str) -> str:
+    def _config_of(self, task: Task, name: str, value: object, where: str) -> str:
         """Return the file with a parameter of a stage, once the value fits the notebook."""
         call = _papermill(task)
         if not call.notebook:
@@ -136,7 +135,7 @@ def read_settings(root: Path, given: Sequence[str]) -> list[Setting]:
 
 def require_one_value(settings: Iterable[Setting], where: str) -> None:
     """Raise if two settings give different values to one parameter of one config file."""
-    values: dict[tuple[str, str], Any] = {}
+    values: dict[tuple[str, str], object] = {}
     for setting in settings:
         place = (setting.config, setting.name)
         if values.setdefault(place, setting.value) != setting.value:
