@@ -1,4 +1,4 @@
-"""Footprints: the files that a notebook, run by itself, reads and writes."""
+"""Footprint of a notebook: the files that a run of the notebook alone reads and writes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 
 from nb.execution.failures import failed_cell
 from nb.project import CONFIG, PRODUCTION, program, program_environment
+from nb.terminal import in_columns
 
 from . import trace
 
@@ -92,17 +93,13 @@ def _is_code(path: str, notebook: str) -> bool:
     return path == notebook or (path.startswith("src/") and path.endswith(".py"))
 
 
-def table(traced: trace.Trace) -> str:
-    """Show a trace: a line per file, and the limits of the view."""
-    return "\n".join(_lines(traced))
-
-
-def _lines(traced: trace.Trace) -> Iterator[str]:
+def trace_lines(traced: trace.Trace) -> Iterator[str]:
+    """Yield a trace for people: a line per file, and the limits of the view."""
     words = {(True, False): "reads", (False, True): "writes", (True, True): "changes"}
-    width = max((len(access.path) for access in traced.accesses), default=0)
-    for access in traced.accesses:
-        seen = ", ".join(access.seen)
-        yield f"{words[access.reads, access.writes]:7}  {access.path:{width}}  {seen}"
+    yield from in_columns(
+        (words[access.reads, access.writes], access.path, ", ".join(access.seen))
+        for access in traced.accesses
+    )
     if not traced.accesses:
         yield "It uses no file of the project."
     yield f"\nSeen by an audit hook in Python and by {trace.VIEWS[traced.view]}."
