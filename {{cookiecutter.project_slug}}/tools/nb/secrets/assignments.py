@@ -28,9 +28,12 @@ _SEPARATOR = re.compile(
     rf"(?:\\*[\"'`]|&quot;|&\#(?:39|34|x27);|\*\*)?\]?\)?[ \t]{{0,40}}{_TAGS}"
     r"(?:(?P<strong>=&gt;|:[ \t]*[A-Za-z_][\w\[\]., |]{0,40}?[ \t]*=|:=|=>|={1,3}|!==?|%3[Dd]"
     r"|(?:\\*[\"']\s*)?,?(?:[\s\"',]|\\+n){0,40}(?<![A-Za-z])value\\*[\"']?\s*:"
+    r"|(?P<element>(?:>|&gt;)(?=[^\s<>&]{3,512}(?:</|&lt;/)))"
     r"|:(?:\s{1,2}[ \t]{1,40})?)"
     rf"|(?P<weak>,|\(|(?=</?[A-Za-z])|[ \t]))\s?[ \t]{{0,40}}{_TAGS}"
 )
+# What stands before the name of an XML element: `<db:password>…</db:password>`.
+_ELEMENT = re.compile(r"(?:<|&lt;)(?:[\w.-]{1,40}:)?\Z")
 _VALUE = re.compile(
     r"(?:[\w.]{0,40}(?:Secret(?:Str|Bytes)?|str|bytes|quote(?:_plus)?)\()?(?:(?:[bBrRuUfF]{1,2}|[@$])(?=[\"'`\\&]))?"
     r"(?:(?P<q1>\"{3}|'{3}|[\"'`])(?P<v1>(?:\\.|(?!(?P=q1))[^\\\n]){1,4096}?)(?P=q1)"
@@ -64,7 +67,11 @@ def _assignment(text: str, at: int) -> FoundSecret | None:
     before = _NAME_BEGIN.match(text[max(0, at - _BEFORE) : at][::-1])
     begin = at - (before.end() if before else 0)
     name = text[begin : name_end.end()]
-    value = _VALUE.match(text, separator.end()) if is_secret_name(name.lstrip("-.")) else None
+    if separator["element"] and not _ELEMENT.search(text, max(0, begin - _BEFORE), begin):
+        return None
+    is_odbc = name == "PWD" and text[begin - 1 : begin] == ";"  # else the working directory
+    is_secret = is_odbc or is_secret_name(name.lstrip("-."))
+    value = _VALUE.match(text, separator.end()) if is_secret else None
     if not value or not value.lastgroup:
         return None
     group = value.lastgroup

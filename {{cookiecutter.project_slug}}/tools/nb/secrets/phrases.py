@@ -99,7 +99,7 @@ _PHRASES = (
         "Password of a Command",
         ("curl ", "wget ", "http "),
         re.compile(
-            r"(?:curl|wget|http)\s[^\n]{0,400}?(?:\s-u|\s--user|\s-a|\s--auth|\s-U|\s--proxy-user)"
+            r"(?:curl|wget|http)(?=\s)[^\n]{0,400}?(?:\s-u|\s--user|\s-a|\s--auth|\s-U|\s--proxy-user)"
             rf"[ =]?{_QUOTES}[^\s:\"']{{1,64}}:([^\s\"'<>\\]{{3,256}})"
         ),
         _is_password,

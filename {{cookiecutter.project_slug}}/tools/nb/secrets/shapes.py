@@ -57,6 +57,8 @@ _TABLE: tuple[tuple[str, str, str], ...] = (
     ("AWS Access Key", "AKIA ASIA ABIA ACCA", r"[A-Z0-9]{16}(?![A-Za-z0-9])"),
     ("AWS Session Token", "IQoJb3JpZ2lu FwoGZXIvYXdz FQoGZXIvYXdz", r"[A-Za-z0-9+/=_-]{20,}"),
     ("Brevo Key", "xkeysib- xsmtpsib-", r"[A-Za-z0-9-]{20,}"),
+    ("Buildkite Token", "bkua_", r"[a-f0-9]{40}"),
+    ("CircleCI Token", "CCIPAT_ CCIPRJ_", r"\w{40,}"),
     ("Cloudflare Origin CA Key", "v1.0-", r"[a-f0-9]{24}-[a-f0-9]{146}"),
     ("Databricks Token", "dapi", r"[a-f0-9]{32}(?:-\d+)?(?![A-Za-z0-9])"),
     ("DigitalOcean Token", "dop_v1_ doo_v1_ dor_v1_", r"[A-Za-z0-9]{32,}"),
