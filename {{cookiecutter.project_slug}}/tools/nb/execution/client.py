@@ -202,7 +202,7 @@ class Client(PapermillNotebookClient):
         self.outputs.begin()
         try:
             self._stop_if_ended(cell)
-            self.limits.begin(self.cell_seconds)
+            self.limits.start_timer(self.cell_seconds)
             done = super().execute_cell(cell, cell_index, **options)
             self._stop_if_ended(cell)
             return done
@@ -228,12 +228,12 @@ class Client(PapermillNotebookClient):
             self._fail(cell, "DeadKernelError", "the kernel died")
             raise
         finally:
-            self.limits.begin()
+            self.limits.start_timer()
             for stream in self._streams():
                 stream.finish()
             self.outputs.settle()
             if self.limits.signals:
-                self._fail(cell, *self.limits.reason())
+                self._fail(cell, *self.limits.error())
 
     def _streams(self) -> list[MaskedFile]:
         files = (self.stdout_file, self.stderr_file, *self.logs.values())
@@ -251,7 +251,7 @@ class Client(PapermillNotebookClient):
 
     def _stop_if_ended(self, cell: NotebookNode) -> None:
         if self.limits.signals:
-            raise CellExecutionError("", *self.limits.reason())
+            raise CellExecutionError("", *self.limits.error())
 
     def _fail(
         self, cell: NotebookNode, name: str, message: str, traceback: Sequence[str] = ()

@@ -26,7 +26,8 @@ from .client import LOOK_SECONDS, OUTPUT_SECONDS, Client, ClientSettings, langua
 from .executed_copy import Failure
 from .given_parameters import apply_parameters, check_given_files
 from .kernels import KernelManager
-from .limits import Limits, kernel_ends_with_signals
+from .limits import Limits, kernel_limits
+from .normalisation import normalise, read_ids
 from .problems import LostKernel, NotebookFailed, WrongParameters
 from .streams import LiveStream, LogStream
 
@@ -80,7 +81,7 @@ class Engine(NBClientEngine):
         options |= _masked_streams(stdout_file, stderr_file, secrets)
         logger.addFilter(secrets.record)
         try:
-            with kernel_ends_with_signals(settings.seconds) as limits:
+            with kernel_limits(settings.seconds) as limits:
                 options |= {"limits": limits, "settings": settings}
                 code = _execute(super().execute_notebook, nb, kernel_name, limits, options)
         finally:
@@ -186,8 +187,8 @@ def _masked_streams(
 def _settled(nb: NotebookNode, source: object, secrets: Mask, target: str | None) -> NotebookNode:
     """Return the executed copy without secrets, credentials and differences between equal runs."""
     _mark_error(nb)
-    ids = executed_copy.read_ids(Path(source)) if isinstance(source, str) else None
-    executed_copy.normalise(nb, ids)
+    ids = read_ids(Path(source)) if isinstance(source, str) else None
+    normalise(nb, ids)
     executed, removed = _masked(nb, secrets)
     if removed:
         where = target or "the executed copy"

@@ -1,4 +1,4 @@
-"""Kernel manager, client and provisioner for Jupyter: private sockets, and forks with warm imports.
+"""Kernels over private sockets, forked with warm imports: manager, client and provisioner.
 
 A provisioner is Jupyter's interface to the source of kernels; ours asks the fork server of the
 stage, and starts an ordinary kernel if there is no server or a fork would behave differently.

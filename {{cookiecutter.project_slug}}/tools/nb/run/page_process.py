@@ -1,4 +1,4 @@
-"""The process that makes pages of executed copies beside the stages."""
+"""Page maker: the process that makes pages of executed copies while stages run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Past runs by their records in `reports/runs`: costs of stages, and records of killed runs.
+"""Past runs, read from the records in `reports/runs`; records of killed runs are closed.
 
 Records of other versions of the format are passed over.
 """

@@ -1,4 +1,4 @@
-"""Run the pipeline with other parameters in a copy of the project: `nb run --set train.seed=7`.
+"""Copies of the project with other parameters, for a run: `nb run --set train.seed=7`.
 
 The copy shares DVC's cache, so stages that the change does not reach are not run again.
 """

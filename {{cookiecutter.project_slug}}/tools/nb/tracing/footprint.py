@@ -35,8 +35,8 @@ def trace_notebook(root: Path, notebook: Path) -> Footprint:
 
     Args:
         root: the project's root.
-        notebook: a production notebook runs in the root, with its config file; any other in its
-            own folder, as in Jupyter.
+        notebook: a production notebook runs in the root, with the config file of the same name;
+            other notebooks run in their folder, as in Jupyter.
     """
     notebook = notebook.resolve()
     options: list[str] = []
@@ -64,9 +64,9 @@ def run_traced(
     Args:
         root: the project's root.
         notebook: the notebook.
-        executed: where the executed copy goes.
+        executed: the path of the executed copy.
         cwd: the working directory of the kernel.
-        options: more of papermill's.
+        options: further options of papermill.
         environment: the variables; by default those in which programs of the project are found.
         forbidden: a folder in which nothing may be written.
     """

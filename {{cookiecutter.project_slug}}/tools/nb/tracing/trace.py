@@ -46,7 +46,7 @@ DuckDB, Polars and h5py"
 
 @dataclass(frozen=True)
 class Access:
-    """A file of the project that was used.
+    """Use of a file of the project.
 
     Attributes:
         path: relative to the root, with slashes.
