@@ -82,7 +82,9 @@ def _run_side_by_side(
     if options.pull:
         storage.fetch_runs(root, view.note)
     began = uptodate.clock(root)
-    plan = _plan(root, options, view.note)
+    plan = pipeline.plan(
+        root, options.stages, force=options.force, downstream=options.downstream, tell=view.note
+    )
     planned = uptodate.clock(root)
     if all(task.hidden for task in plan.tasks):
         return None
@@ -136,12 +138,6 @@ def preview_run(root: Path, options: Options) -> list[StageState]:
         if (reasons or after) and not task.hidden:
             shown.append(StageState(task.name, reasons, after, state.command))
     return shown
-
-
-def _plan(root: Path, options: Options, tell: Callable[[str], None]) -> Plan:
-    return pipeline.plan(
-        root, options.stages, force=options.force, downstream=options.downstream, tell=tell
-    )
 
 
 @contextmanager

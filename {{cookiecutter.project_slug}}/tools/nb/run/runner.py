@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from nb import pipeline
-from nb.declaration.papermill_command import PapermillCommand, papermill_command
+from nb.declaration.papermill_command import papermill_command
 from nb.declaration.tasks import (
     BROKEN,
     BROKEN_CONTRACT,
@@ -411,7 +411,7 @@ class Runner:
 
 def stage_record(task: Task) -> StageRecord:
     """Return the record of a stage that was not looked at yet."""
-    call = papermill_command(task.command, task.folder) or PapermillCommand("")
+    call = papermill_command(task.command, task.folder)
     return StageRecord(
         task.name,
         notebook=call.notebook,

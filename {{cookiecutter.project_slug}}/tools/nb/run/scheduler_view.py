@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nb import pipeline
-from nb.declaration.papermill_command import PapermillCommand, papermill_command
+from nb.declaration.papermill_command import papermill_command
 from nb.notebook.config import read_config
 from nb.notebook.content import read_notebook
 from nb.notebook.parameters import describe, read_parameters
@@ -31,8 +31,7 @@ def stages_for_schedulers(root: Path) -> list[dict[str, Any]]:
 
 
 def _facts_of(root: Path, definition: pipeline.StageDefinition) -> dict[str, Any]:
-    command, folder = definition.command, definition.folder
-    call = papermill_command(command, folder) or PapermillCommand("")
+    call = papermill_command(definition.command, definition.folder)
     config: dict[str, Any] = {}
     for file in call.files:
         config |= read_config(root / file)

@@ -157,8 +157,8 @@ def shown_line(text: str) -> str | None:
     """
     if BOILERPLATE.match(text):
         return None
-    call = papermill_command(text[2:]) if text.startswith("> ") else None
-    return f"runs {call.notebook}" if call else text
+    notebook = papermill_command(text[2:]).notebook if text.startswith("> ") else ""
+    return f"runs {notebook}" if notebook else text
 
 
 def outcome_of(stage: StageRecord) -> str:

@@ -14,7 +14,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from nb import pipeline
-from nb.declaration.papermill_command import PapermillCommand, papermill_command
+from nb.declaration.papermill_command import papermill_command
 from nb.declaration.tasks import Task
 from nb.notebook.config import set_value
 from nb.notebook.content import read_notebook
@@ -88,7 +88,7 @@ class SettingReader:
 
     def _config_of(self, task: Task, name: str, value: object, where: str) -> str:
         """Return the file with a parameter of a stage, once the value fits the notebook."""
-        call = _papermill(task)
+        call = papermill_command(task.command, task.folder)
         if not call.notebook:
             raise UsageError(f"{where}: stage {task.name} runs no notebook")
         if call.notebook not in self._parameters:
@@ -109,8 +109,11 @@ class SettingReader:
         return config
 
     def _other_readers(self, config: str, but: list[str]) -> list[str]:
-        readers = (t.name for t in self._tasks.values() if config in _papermill(t).files)
-        return [name for name in readers if name not in but]
+        return [
+            task.name
+            for task in self._tasks.values()
+            if config in papermill_command(task.command, task.folder).files and task.name not in but
+        ]
 
 
 def read_settings(root: Path, given: Sequence[str]) -> list[Setting]:
@@ -153,10 +156,6 @@ def _read_setting(reader: SettingReader, text: str) -> list[Setting]:
 
 def _group(name: str) -> str:
     return name.partition("@")[0]
-
-
-def _papermill(task: Task) -> PapermillCommand:
-    return papermill_command(task.command, task.folder) or PapermillCommand("")
 
 
 def make_copy(root: Path, settings: Sequence[Setting]) -> Path:
