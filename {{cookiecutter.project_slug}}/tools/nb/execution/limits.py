@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from nb.processes.signals import signals_to
 from nb.processes.tree import KILL_SIGNAL, adopt_orphans, children, end_tree, send_signal
 
 from .kernels import forks
@@ -83,17 +84,15 @@ def kernel_limits(seconds: float = math.inf) -> Iterator[Limits]:
         return
     limits = Limits(seconds, is_active=True)
     handled = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
-    before = {number: signal.signal(number, limits.handle) for number in handled}
-    adopt_orphans()
-    try:
-        limits.start_timer()
-        yield limits
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        _signal_kernels(KILL_SIGNAL)
-        adopt_orphans(False)
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    with signals_to(limits.handle, handled):
+        adopt_orphans()
+        try:
+            limits.start_timer()
+            yield limits
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            _signal_kernels(KILL_SIGNAL)
+            adopt_orphans(False)
 
 
 def _signal_kernels(number: int) -> None:

@@ -19,6 +19,7 @@ from nb.declaration.validation import check_parameter_files
 from nb.exit_codes import ExitCode, after_signal, as_exit_code
 from nb.notebook.content import production_notebooks
 from nb.pipeline import Plan, StageState, storage, uptodate
+from nb.processes.signals import signals_to
 from nb.processes.start_method import SPAWN, start_method
 from nb.processes.tree import adopt_orphans, end_descendants
 from nb.project import PRODUCTION, NbError, UsageError, program, program_environment
@@ -225,15 +226,11 @@ def _ends_descendants() -> Iterator[list[int]]:
     """
     signals: list[int] = []
 
-    def heed(number: int, _frame: object) -> None:
+    def handle(number: int, _frame: object) -> None:
         signals.append(number)
         if signals != [signal.SIGINT]:
             end_descendants()
 
     adopt_orphans()
-    handlers = {number: signal.signal(number, heed) for number in ENDING}
-    try:
+    with signals_to(handle, ENDING):
         yield signals
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)

@@ -7,8 +7,6 @@ Several views are combined, because none shows everything everywhere:
 - else file events (Linux), which show native code and other programs, too, but not the process;
 - else the path arguments of the usual native readers and of started programs;
 - a comparison of the tree before and after, which settles the writes.
-
-Standard library only.
 """
 
 from __future__ import annotations
@@ -18,11 +16,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from tempfile import TemporaryDirectory
 
+from nb.processes.signals import signals_to
 from nb.project import EXECUTED, SITE, UsageError, parse_json
 
 from . import inotify, strace
@@ -144,7 +143,8 @@ def run_under_trace(
         if view == STRACE:
             command = strace.strace_command(command, folder / "calls")
         watching = inotify.Watch(root, is_traced) if view == EVENTS else nullcontext()
-        with watching as events, _interrupts_passed_on():
+        # Ctrl-C is left to the command, which gets the signal, too, and is waited for.
+        with watching as events, signals_to(lambda *_: None, [signal.SIGINT]):
             output = subprocess.DEVNULL if quiet else None
             code = subprocess.call(command, cwd=cwd, env=variables, stdout=output, stderr=output)
         found = list(_hook_log(folder / "hook"))
@@ -176,16 +176,6 @@ def _environment(
         "NB_TRACE_ARGUMENTS": "1" if view == ARGUMENTS else "",
         "NB_TRACE_FORBIDDEN": str(forbidden or ""),
     }
-
-
-@contextmanager
-def _interrupts_passed_on() -> Iterator[None]:
-    """Leave Ctrl-C to the command, which gets the signal, too, and is waited for."""
-    before = signal.signal(signal.SIGINT, lambda *_: None)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def snapshot(root: Path) -> dict[str, tuple[int, int]]:
