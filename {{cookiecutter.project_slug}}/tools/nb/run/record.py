@@ -95,14 +95,20 @@ class RecordLines:
         self._known: dict[str, tuple[dict[str, object], str]] = {}
         self._head: tuple[dict[str, object], str] = {}, ""
 
-    def head(self, values: dict[str, object]) -> str:
+    def json(self, record: RunRecord) -> str:
+        """Return a record as JSON with a line per stage, without secrets."""
+        head = self._values({**vars(record), "stages": None})
+        stages = ",\n".join(map(self._stage, record.stages))
+        return head.replace('\n  "stages": null', f'\n  "stages": [\n{stages}\n  ]') + "\n"
+
+    def _values(self, values: dict[str, object]) -> str:
         """Return the lines of the other values of a record, without secrets."""
         if self._head[0] != values:
             text = json.dumps(_mask().tree(values), indent=2, default=str)
             self._head = deepcopy(values), text
         return self._head[1]
 
-    def of(self, stage: StageRecord) -> str:
+    def _stage(self, stage: StageRecord) -> str:
         """Return the line of a stage, without secrets."""
         known = self._known.get(stage.name)
         if known and known[0] == vars(stage):
@@ -135,13 +141,7 @@ class RunRecord:
 
     def save(self, root: Path, lines: RecordLines | None = None) -> None:
         """Write the record; a reader sees the old or the new record, never a part."""
-        write_whole(root / RUNS / f"{self.id}.json", self._json(lines or RecordLines()))
-
-    def _json(self, lines: RecordLines) -> str:
-        """Return JSON with a line per stage."""
-        head = lines.head({**vars(self), "stages": None})
-        stages = ",\n".join(map(lines.of, self.stages))
-        return head.replace('\n  "stages": null', f'\n  "stages": [\n{stages}\n  ]') + "\n"
+        write_whole(root / RUNS / f"{self.id}.json", (lines or RecordLines()).json(self))
 
     def finish(self, root: Path, exit_code: int, seconds: float) -> None:
         """Write the record of a run that has ended, with the metrics as they are then."""
