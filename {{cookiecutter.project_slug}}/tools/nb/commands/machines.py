@@ -30,9 +30,9 @@ def stages_command(root: Path, as_json: bool) -> None:
       nb stages
       nb stages --json
     """
-    from nb.run.scheduler_view import listed
+    from nb.run.scheduler_view import stages_for_schedulers
 
-    found = listed(root)
+    found = stages_for_schedulers(root)
     if as_json:
         print_json(found)
         return

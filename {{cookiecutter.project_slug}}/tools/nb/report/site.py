@@ -14,7 +14,7 @@ from nb.declaration.reader import FILE, Plot, Stage, read_stages
 from nb.declaration.tasks import NOT_RUN, UNCHANGED
 from nb.execution.executed_copy import INJECTED
 from nb.project import EXECUTED, INDEX, SITE, write_whole
-from nb.run import record
+from nb.run.past_runs import read_past_runs
 from nb.run.record import RunRecord
 
 from . import pages, tables
@@ -77,7 +77,7 @@ def build(root: Path) -> Path:
         The index.
     """
     copies = sorted((root / EXECUTED).rglob("*.ipynb"))
-    runs = record.history(root)
+    runs = read_past_runs(root)
     stages = read_stages(root, _files(stage.name for run in runs for stage in run.stages))
     by_copy = {stage.papermill.executed: stage for stage in stages}
     notes = {}
