@@ -21,7 +21,6 @@ from .lockfiles import texts_since
 from .places import require_places, require_untracked
 from .repository import (
     FINGERPRINT_STAGE,
-    all_read,
     folder_of,
     import_modules,
     locked_repository,
@@ -29,6 +28,7 @@ from .repository import (
     stage_parameters,
     with_fingerprints,
 )
+from .shortcuts import all_read
 from .states import StageState, find_states
 from .undocumented import DvcStage, Repo
 from .uptodate import Watched
@@ -95,9 +95,13 @@ def preview(
     fingerprints.refresh(root)
     began = uptodate.clock(root)
     try:
-        with locked_repository(root, lambda line: None) as repo:
+        with (
+            locked_repository(root, lambda line: None) as repo,
+            all_read(repo, repo.index.stages),
+        ):
             tasks = _plan(repo, root, targets, force, downstream, began).tasks
-            return tasks, find_states(repo, root)
+            unchanged = {task.name for task in tasks if not task.changed}
+            return tasks, find_states(repo, root, unchanged)
     except NbError as error:
         raise UsageError(str(error)) from None
 
@@ -141,7 +145,7 @@ def _plan(
         for stage, name in names.items()
     ]
     if not repo.config["core"].get("no_scm"):
-        require_untracked(root, sorted(changed, key=stages.index))
+        require_untracked(root, [stage for stage in stages if stage in changed])
     shown = [stage.addressing for stage in shown_stages(repo.index.graph)]
     if any(task.changed for task in tasks):
         import_modules()

@@ -18,8 +18,9 @@ from nb.project import NbError, one_line
 
 from .loaded import LoadedPipeline
 from .lockfiles import one_stage_at_a_time
-from .repository import BUSY_SECONDS, LOCK_SECONDS, locked_repository, nested_path_locks
+from .repository import BUSY_SECONDS, LOCK_SECONDS, locked_repository
 from .run_cache import guard_runs
+from .shortcuts import compile_schemas, nested_path_locks
 from .undocumented import RESTORED_MESSAGES, RUNNING_MESSAGE, STATUS_MESSAGE, Config, DvcStage, Repo
 
 # A file with its inode, time of change and size.
@@ -121,6 +122,7 @@ def _repository(
     from dvc.repo.scm_context import scm_context
 
     if loaded is None:
+        compile_schemas()
         opened: Repo = dvc.repo.Repo(str(root), _wait_for_lock=True)
         guard_runs(opened)
         return opened, partial(opened.reproduce, name, single_item=True)

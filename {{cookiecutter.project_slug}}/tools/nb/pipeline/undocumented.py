@@ -28,6 +28,7 @@ DVC = (
     "dvc.dependency:Dependency",
     "dvc.dependency:ParamsDependency",
     "dvc.dvcfile:Lockfile.dump_stages",
+    "dvc.dvcfile:ProjectFile.SCHEMA",
     "dvc.exceptions:CollectCacheError",
     "dvc.exceptions:ConfirmRemoveError",
     "dvc.exceptions:DvcException",
@@ -57,6 +58,14 @@ DVC = (
     "dvc.scm:NoSCM",
     "dvc.rwlock:rwlock",
     "dvc.schema:COMPILED_LOCK_FILE_STAGE_SCHEMA",
+    "dvc.schema:COMPILED_MULTI_STAGE_SCHEMA",
+    "dvc.schema:DO_KWD",
+    "dvc.schema:FOREACH_IN",
+    "dvc.schema:FOREACH_KWD",
+    "dvc.schema:MULTI_STAGE_SCHEMA",
+    "dvc.schema:STAGES",
+    "dvc.schema:STAGE_DEFINITION",
+    "dvc.schema:either_or",
     "dvc.stage.cache:StageCache._create_stage",
     "dvc.stage.cache:StageCache._get_cache_dir",
     "dvc.stage.cache:StageCache._get_cache_path",
@@ -74,6 +83,7 @@ DVC = (
     "dvc.stage:Stage.addressing",
     "dvc.stage:Stage.changed",
     "dvc.stage:Stage.params",
+    "dvc.stage:Stage.status",
     "dvc.utils.serialize:dump_yaml",
     "dvc.utils.serialize:dumps_yaml",
     "dvc.utils.serialize:load_yaml",
@@ -289,6 +299,9 @@ class DvcStage(Hashable, Protocol):
     def remove_outs(self) -> None: ...
     def save(self, *, run_cache: bool) -> None: ...
     def save_deps(self) -> None: ...
+    def status(
+        self, *, check_updates: bool
+    ) -> Mapping[str, Sequence[str | Mapping[str, Mapping[str, str | Mapping[str, str]]]]]: ...
 
 
 class Graph(Protocol):

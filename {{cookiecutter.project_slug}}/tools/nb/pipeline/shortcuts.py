@@ -1,0 +1,74 @@
+"""Shortcuts through DVC: work that DVC does anew for each stage is done once for a pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+
+from .undocumented import DvcStage, FileSystem, Repo
+
+
+def compile_schemas() -> None:
+    """Have DVC compile the schema of a stage once: a third of the CPU of loading a pipeline."""
+    from dvc import schema
+    from dvc.dvcfile import ProjectFile
+    from voluptuous import Schema
+
+    if ProjectFile.SCHEMA is not schema.COMPILED_MULTI_STAGE_SCHEMA:
+        return
+    stage, group = Schema(schema.STAGE_DEFINITION), Schema(schema.FOREACH_IN)
+    each = schema.either_or(stage, group, [schema.FOREACH_KWD, schema.DO_KWD])
+    ProjectFile.SCHEMA = Schema({**schema.MULTI_STAGE_SCHEMA, schema.STAGES: {str: each}})
+
+
+@contextmanager
+def nested_path_locks() -> Iterator[None]:
+    """In the block, lock a path once that this process has locked already.
+
+    DVC notes in `.dvc/tmp/rwlock` which process reads or writes which path. Each part of
+    reproducing a stage takes the same locks again, and edits that file twice: 22 edits for a stage
+    of one `echo`, a sixth of the CPU that the stage costs.
+    """
+    import dvc.rwlock
+
+    lock = dvc.rwlock.rwlock
+    reading: set[str] = set()
+    writing: set[str] = set()
+
+    @contextmanager
+    def rwlock(
+        tmp_dir: str, fs: FileSystem, cmd: str, read: list[str], write: list[str], hardlink: bool
+    ) -> Iterator[None]:
+        reads, writes = {*read} - reading - writing, {*write} - writing
+        if not reads and not writes:
+            yield
+            return
+        with lock(tmp_dir, fs, cmd, read, write, hardlink):
+            reading.update(reads)
+            writing.update(writes)
+            try:
+                yield
+            finally:
+                reading.difference_update(reads)
+                writing.difference_update(writes)
+
+    dvc.rwlock.rwlock = rwlock
+    try:
+        yield
+    finally:
+        dvc.rwlock.rwlock = lock
+
+
+@contextmanager
+def all_read(repo: Repo, stages: Sequence[DvcStage]) -> Iterator[None]:
+    """Lock the paths of all stages for reading; where one is written to, each stage by itself."""
+    import dvc.lock
+    import dvc.rwlock
+
+    paths = {str(i.fs_path) for stage in stages for i in (*stage.deps, *stage.outs)}
+    hardlink = repo.config["core"].get("hardlink_lock", False)
+    with nested_path_locks(), ExitStack() as held:
+        with suppress(dvc.lock.LockError):
+            lock = dvc.rwlock.rwlock(repo.tmp_dir, repo.fs, "nb", sorted(paths), [], hardlink)
+            held.enter_context(lock)
+        yield
