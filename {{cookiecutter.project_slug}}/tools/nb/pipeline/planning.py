@@ -28,7 +28,7 @@ from .repository import (
     stage_parameters,
     with_fingerprints,
 )
-from .shortcuts import all_read
+from .shortcuts import no_collection, whole_pipeline
 from .states import StageState, find_states
 from .undocumented import DvcStage, Repo
 from .uptodate import Watched
@@ -78,7 +78,7 @@ def plan(
     """
     began = uptodate.clock(root)
     try:
-        with locked_repository(root, tell) as repo:
+        with no_collection(), locked_repository(root, tell) as repo:
             return _plan(repo, root, targets, force, downstream, began)
     except NbError as error:
         raise UsageError(str(error)) from None
@@ -96,8 +96,9 @@ def preview(
     began = uptodate.clock(root)
     try:
         with (
+            no_collection(),
             locked_repository(root, lambda line: None) as repo,
-            all_read(repo, repo.index.stages),
+            whole_pipeline(repo, repo.index.stages),
         ):
             tasks = _plan(repo, root, targets, force, downstream, began).tasks
             unchanged = {task.name for task in tasks if not task.changed}
@@ -128,7 +129,7 @@ def _plan(
         fingerprints.refresh(root)
     made = {str(out.fs_path) for stage in stages for out in stage.outs}
     parameters = {stage: stage_parameters(stage, made) for stage in stages}  # first: may raise
-    with all_read(repo, stages):
+    with whole_pipeline(repo, stages):
         changed = {stage for stage in stages if force or _changed(stage)}
     tasks = [
         Task(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 
-from .undocumented import DvcStage, FileSystem, Repo
+from .undocumented import DvcStage, FileSystem, HashInfo, Item, Repo
 
 
 def compile_schemas() -> None:
@@ -60,15 +62,55 @@ def nested_path_locks() -> Iterator[None]:
 
 
 @contextmanager
-def all_read(repo: Repo, stages: Sequence[DvcStage]) -> Iterator[None]:
-    """Lock the paths of all stages for reading; where one is written to, each stage by itself."""
+def whole_pipeline(repo: Repo, stages: Sequence[DvcStage]) -> Iterator[None]:
+    """Look at all stages in the block: their paths are locked for reading by one edit.
+
+    Where a path is written to, each stage is locked by itself.
+    """
     import dvc.lock
     import dvc.rwlock
 
     paths = {str(i.fs_path) for stage in stages for i in (*stage.deps, *stage.outs)}
     hardlink = repo.config["core"].get("hardlink_lock", False)
-    with nested_path_locks(), ExitStack() as held:
+    with nested_path_locks(), known_hashes(), ExitStack() as held:
         with suppress(dvc.lock.LockError):
             lock = dvc.rwlock.rwlock(repo.tmp_dir, repo.fs, "nb", sorted(paths), [], hardlink)
             held.enter_context(lock)
         yield
+
+
+@contextmanager
+def known_hashes() -> Iterator[None]:
+    """In the block, take the hash of a file that did not change from DVC's database.
+
+    DVC does so after it has made ready to store the file: three times the work.
+    """
+    from dvc.output import Output
+
+    get_hash = Output.get_hash
+
+    def known_hash(item: Item) -> HashInfo:
+        if item.protocol == "local" and item.repo and os.path.isfile(item.fs_path):  # noqa: PTH113
+            _, found = item.repo.state.get(item.fs_path, item.fs)
+            if found is not None and found.name == item.hash_name:
+                return found
+        own: HashInfo = get_hash(item)
+        return own
+
+    Output.get_hash = known_hash
+    try:
+        yield
+    finally:
+        Output.get_hash = get_hash
+
+
+@contextmanager
+def no_collection() -> Iterator[None]:
+    """Collect no cyclic garbage in the block: to load a pipeline makes many objects that stay."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

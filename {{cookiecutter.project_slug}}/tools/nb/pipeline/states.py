@@ -18,7 +18,7 @@ from .repository import (
     stage_parameters,
     with_fingerprints,
 )
-from .shortcuts import all_read
+from .shortcuts import no_collection, whole_pipeline
 from .undocumented import DvcStage, Repo
 
 NB_RUN, UNFREEZE = "nb run", "dvc unfreeze"
@@ -53,7 +53,7 @@ def stage_states(root: Path) -> list[StageState]:
     """
     try:
         # DVC loads the pipeline once more whenever it takes its lock.
-        with locked_repository(root, lambda line: None) as repo:
+        with no_collection(), locked_repository(root, lambda line: None) as repo:
             require_places(root, repo.index.stages)
             return find_states(repo, root)
     except NbError as error:
@@ -78,7 +78,7 @@ def find_states(repo: Repo, root: Path, unchanged: Set[str] = frozenset()) -> li
     made = {str(out.fs_path) for stage in graph for out in stage.outs}
     for stage in stages.values():
         stage_parameters(stage, made)  # first: errors in parameter files are named there
-    with all_read(repo, list(stages.values())):
+    with whole_pipeline(repo, list(stages.values())):
         changes = {
             name: stage.status(check_updates=True).get(name, ())
             for name, stage in stages.items()

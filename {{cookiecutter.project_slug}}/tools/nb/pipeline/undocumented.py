@@ -37,6 +37,7 @@ DVC = (
     "dvc.ignore:DvcIgnoreFilter.is_ignored_dir",
     "dvc.lock:DEFAULT_TIMEOUT",
     "dvc.lock:LockError",
+    "dvc.output:Output.get_hash",
     "dvc.output:OutputDoesNotExistError",
     "dvc.repo.index:Index.graph",
     "dvc.lock:make_lock",
@@ -249,7 +250,9 @@ class Item(Protocol):
     fs: FileSystem | None
     fs_path: str
     hash_info: HashInfo
+    hash_name: str
     protocol: str
+    repo: Repo | None
 
     def save(self) -> None: ...
 
@@ -390,6 +393,12 @@ class SourceControlContext(Protocol):
     def track_file(self, path: str) -> None: ...
 
 
+class State(Protocol):
+    """DVC's database of the hashes of files, by path and status."""
+
+    def get(self, path: str, fs: FileSystem | None) -> tuple[object, HashInfo | None]: ...
+
+
 class Comparer(Protocol):
     """Metrics or parameters of a project."""
 
@@ -411,6 +420,7 @@ class Repo(Protocol):
     metrics: Comparer
     params: Comparer
     root_dir: str
+    state: State
     scm: SourceControl
     scm_context: SourceControlContext
     _lock_depth: int
