@@ -19,7 +19,7 @@ from nb.run.page_process import PAGES
 from nb.runtime import warm_server, worker
 from nb.runtime.channels import SocketChannel
 from nb.runtime.worker_pool import STAGE
-from nb.secrets.masking import environment_secrets
+from nb.secrets.environment import environment_secrets
 
 PAPERMILL = ("papermill.cli", "papermill.execute", "nb.execution.engine", "psutil")
 
@@ -45,7 +45,7 @@ class _Stages:
         import nbformat
         from jupyter_client.provisioning import KernelProvisionerFactory
 
-        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("x")])  # type: ignore[no-untyped-call]
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("x")])
         nbformat.validate(notebook)
         environment_secrets(os.environ)  # remembers the search of each value
         KernelProvisionerFactory.instance()  # looks for entry points in all packages

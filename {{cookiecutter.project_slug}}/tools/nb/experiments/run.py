@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 from nb import pipeline
@@ -149,6 +150,10 @@ class _VariantWork:
     planned: Sequence[Planned]
     reproducer: StageReproducer = field(default_factory=StageReproducer)
 
+    @cached_property
+    def _by_number(self) -> dict[int, Planned]:
+        return {each.record.number: each for each in self.planned}
+
     def reproduce(
         self, order: Order, *, tell: Callable[[str], None], stopped: Callable[[], bool]
     ) -> Outcome:
@@ -156,9 +161,8 @@ class _VariantWork:
         if not order.stage.startswith(COPYING):
             return self.reproducer(order, tell=tell, stopped=stopped)
         number = int(order.stage.removeprefix(COPYING))
-        variant = next(each for each in self.planned if each.record.number == number)
         try:
-            self._copy(variant, tell)
+            self._copy(self._by_number[number], tell)
         except NbError as error:
             return Outcome(error=str(error))
         return Outcome(RAN)

@@ -72,6 +72,8 @@ def end_tree(pid: int) -> None:
 
 def children() -> list[int]:
     """Return the children of this process."""
+    if not _has_children():
+        return []
     import psutil
 
     return [child.pid for child in psutil.Process().children()]

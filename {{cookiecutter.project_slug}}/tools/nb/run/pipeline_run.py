@@ -252,6 +252,19 @@ def only_run(root: Path, view: View) -> Iterator[int]:
         yield file.fileno()
 
 
+@contextmanager
+def while_idle(root: Path) -> Iterator[None]:
+    """Keep runs from starting while the block removes files that runs need.
+
+    Raises:
+        NbError: if a run is at work.
+    """
+    with _lock(root) as file:
+        if not lock_file(file.fileno(), wait=False):
+            raise NbError("a run is at work and needs these files; try again when it has ended")
+        yield
+
+
 def is_locked(root: Path) -> bool:
     """Return whether a run is at work in this project."""
     try:

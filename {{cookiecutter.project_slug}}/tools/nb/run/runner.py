@@ -28,7 +28,6 @@ from nb.declaration.tasks import (
     OUT_OF_MEMORY,
     RUNNING,
     TIMED_OUT,
-    WAITING,
     Outcome,
     Task,
 )
@@ -124,7 +123,8 @@ class Runner:
         self.locks = pipeline.read_locks(root, [t.name for t in tasks if not t.project])
         self.signals: list[tuple[int, float]] = []
         self.usage = False
-        self.is_unsaved = False
+        self.unsaved = set(self.stages)
+        self.is_behind = False
         self.written: pipeline.Written = {}
         self.ended: dict[str, int] = {}  # by the clock of the file system
         self.events = EventLoop()
@@ -174,8 +174,8 @@ class Runner:
         return True
 
     def _loop(self) -> None:
-        self._note_states()
-        self.journal.save(self.record)  # where that is not possible, nothing starts
+        self.view.waiting = self.schedule.waiting
+        self._write()  # where that is not possible, nothing starts
         while True:
             self._heed_signals()
             ready = self.schedule.ready(memory.available_memory)
@@ -351,23 +351,26 @@ class Runner:
         if not self._note_states():
             return
         try:
-            self.journal.save(self.record)
+            self._write()
         except OSError as error:
-            if not self.is_unsaved:
+            if not self.is_behind:
                 self.view.note(f"the record of the run is behind: {unwritable(error)}")
-            self.is_unsaved = True
+            self.is_behind = True
+
+    def _write(self) -> None:
+        self.journal.save(self.record, self.unsaved)
+        self.unsaved.clear()
 
     def _note_states(self) -> bool:
-        self.view.waiting = 0
-        changed = False
-        for name, state in self.schedule.states.items():
+        changed = self.schedule.take_changes()
+        for name in changed:
             stage = self.stages[name]
-            changed |= stage.state != state
-            stage.state = state
-            if state == NOT_RUN:
+            stage.state = self.schedule.states[name]
+            if stage.state == NOT_RUN:
                 stage.cause = self.schedule.causes[name]
-            self.view.waiting += state == WAITING and not self.schedule.tasks[name].hidden
-        return changed
+        self.view.waiting = self.schedule.waiting
+        self.unsaved.update(changed)
+        return bool(changed)
 
     def _exit_code(self) -> int:
         """Return the exit code of the first failure."""
