@@ -54,6 +54,8 @@ from .view import View, outcome_of
 GRACE_SECONDS = 10.0
 # Limits of time and the view are looked at this often.
 LONGEST_WAIT_SECONDS = 0.2
+# The part of the time of a run that goes into writing the record, at most.
+WRITING_SHARE = 0.05
 # A second Ctrl-C comes later than this: make and a terminal may both pass the first on.
 SAME_SIGNAL_SECONDS = 0.5
 ENDING = [getattr(signal, name) for name in worker.ENDING_SIGNALS if hasattr(signal, name)]
@@ -125,6 +127,7 @@ class Runner:
         self.usage = False
         self.unsaved = set(self.stages)
         self.is_behind = False
+        self.next_write = 0.0
         self.written: pipeline.Written = {}
         self.ended: dict[str, int] = {}  # by the clock of the file system
         self.events = EventLoop()
@@ -346,12 +349,16 @@ class Runner:
     def _save(self) -> None:
         """Write the record if the state of a stage changed.
 
-        Where that is not possible any more, the run goes on; the end of the run tries again.
+        The record of a thousand stages takes long to write; changes that come meanwhile wait.
+        Where writing is not possible any more, the run goes on; the end of the run tries again.
         """
-        if not self._note_states():
+        self._note_states()
+        began = time.monotonic()
+        if not self.unsaved or began < self.next_write:
             return
         try:
             self._write()
+            self.next_write = began + (time.monotonic() - began) / WRITING_SHARE
         except OSError as error:
             if not self.is_behind:
                 self.view.note(f"the record of the run is behind: {unwritable(error)}")
@@ -361,7 +368,7 @@ class Runner:
         self.journal.save(self.record, self.unsaved)
         self.unsaved.clear()
 
-    def _note_states(self) -> bool:
+    def _note_states(self) -> None:
         changed = self.schedule.take_changes()
         for name in changed:
             stage = self.stages[name]
@@ -370,7 +377,6 @@ class Runner:
                 stage.cause = self.schedule.causes[name]
         self.view.waiting = self.schedule.waiting
         self.unsaved.update(changed)
-        return bool(changed)
 
     def _exit_code(self) -> int:
         """Return the exit code of the first failure."""
