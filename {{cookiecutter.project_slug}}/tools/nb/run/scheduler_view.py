@@ -10,9 +10,11 @@ from typing import Any
 
 from nb import pipeline
 from nb.declaration.papermill_command import papermill_command
+from nb.declaration.reader import FILE, read_stages
 from nb.notebook.config import read_config
 from nb.notebook.content import read_notebook
 from nb.notebook.parameters import describe, read_parameters
+from nb.pipeline import uptodate
 
 
 def stages_for_schedulers(root: Path) -> list[dict[str, Any]]:
@@ -28,6 +30,22 @@ def stages_for_schedulers(root: Path) -> list[dict[str, Any]]:
             be read.
     """
     return [_facts_of(root, definition) for definition in pipeline.definitions(root)]
+
+
+def described_stages(root: Path) -> list[tuple[str, str]]:
+    """Return name and description of each stage that runs a command, in topological order.
+
+    While the stamp of the last run is valid, `dvc.yaml` alone has all there is to know.
+
+    Raises:
+        NbError: with exit code 2, if the pipeline cannot be read.
+    """
+    names = (uptodate.read_stamp(root) or {}).get("shown") or []
+    files = {FILE, *(name.rpartition(":")[0] or FILE for name in names)}
+    known = {s.name: s.desc for s in read_stages(root, files, with_lock=False)} if names else {}
+    if names and not any("${" in known.get(name, "${") for name in names):
+        return [(name, known[name]) for name in names]
+    return [(definition.name, definition.desc) for definition in pipeline.definitions(root)]
 
 
 def _facts_of(root: Path, definition: pipeline.StageDefinition) -> dict[str, Any]:
