@@ -16,11 +16,13 @@ from nb.declaration.editor import add_stage
 from nb.declaration.reader import FILE, read_entries
 from nb.git.text_view import readable_text
 from nb.notebook import fingerprints
+from nb.notebook.content import Notebook, production_notebooks, read_notebook
+from nb.notebook.modules import Sources
 from nb.notebook.path_literals import FIGURES
-from nb.project import NbError, run_program
+from nb.project import PRODUCTION, NbError, run_program
 from nb.workcopy import clean_copy
 
-from .lint import mark_shell_lines
+from .lint import mark_shell_lines, require_defined_names, undefined_names
 from .original import Original, run_original
 from .production import Production, write_production
 from .promotion import Choices, Promotion, Workspace
@@ -57,6 +59,7 @@ def promote_notebook(
         space = Workspace(root=root, copy=copy.root, source=relative)
         tell(f"running {relative.as_posix()} from top to bottom, in a copy of the project")
         original = run_original(space, choices)
+        require_defined_names(root, [relative.as_posix()])
         production = write_production(space, original, choices)
         _declare(copy.root, original, production)
         tell(f"running {choices.notebook} as the stage {choices.stage}")
@@ -89,6 +92,8 @@ def _proved(space: Workspace, original: Original, production: Production) -> Pro
         tests = write_example_tests(space, production.moved, choices)
     files = [*production.files, FILE, *samples.files, *([tests.path] if tests.path else [])]
     calls = unseeded_calls(original.file)
+    source = space.source.as_posix()
+    marked = undefined_names(space.root, [source], "--ignore-noqa")
     findings = [*_findings(space.copy, choices), *production.findings]
     helpers = [f"{old} is copied to {new}; {old} may go" for old, new in original.modules.items()]
     gaps = [f"the contract may lack {unseen}" for unseen in original.unseen]
@@ -102,11 +107,38 @@ def _proved(space: Workspace, original: Original, production: Production) -> Pro
         untested=tests.untested,
         rows=rows,
         files=files,
-        notes=[*gaps, *helpers, *samples.notes, *findings],
+        stale=_made_stale(space, files),
+        notes=[*gaps, *helpers, *samples.notes, *findings, *marked],
         unseeded=[f"{call.name} in code cell {call.cell}" for call in calls],
         seedable=bool(calls) and all(call.generator for call in calls),
         diff=_diff(space, files),
     )
+
+
+def _made_stale(space: Workspace, files: Sequence[str]) -> list[str]:
+    """Return the stages whose notebooks import, or that declare, a module that changes."""
+    changed = {n for n in files if n.startswith("src/") and (space.root / n).exists()}
+    if not changed:
+        return []
+    sources = Sources(space.root / "src")
+    importing = [
+        notebook.path.relative_to(space.root).as_posix()
+        for path in production_notebooks(space.root / PRODUCTION)
+        if changed & _modules_of(notebook := read_notebook(path), sources)
+    ]
+    return [
+        entry.name
+        for entry in read_entries(space.root)
+        if changed.intersection(entry.inputs) or any(map(entry.runs, importing))
+    ]
+
+
+def _modules_of(notebook: Notebook, sources: Sources) -> set[str]:
+    """Return the paths, from the root, of the modules that a notebook imports."""
+    root = sources.folder.parent
+    return {
+        sources.modules[name].relative_to(root).as_posix() for name in sources.used_by(notebook)
+    }
 
 
 def _declare(root: Path, original: Original, production: Production) -> None:
