@@ -56,8 +56,8 @@ def require_defined_names(root: Path, files: Sequence[str]) -> None:
     """
     for line in undefined_names(root, files):
         raise NbError(
-            f"{line}, which the run did not come across: define the name, or delete the line. "
-            "Nothing was changed."
+            f"{line}, which the run did not come across: define the name, or delete the line; if a "
+            "magic defines the name, end the line with # noqa: F821. Nothing was changed."
         )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from nb import pipeline
@@ -17,9 +18,10 @@ from nb.declaration.reader import FILE, read_entries
 from nb.git.text_view import readable_text
 from nb.notebook import fingerprints
 from nb.notebook.content import Notebook, production_notebooks, read_notebook
+from nb.notebook.magics import without_timing
 from nb.notebook.modules import Sources
 from nb.notebook.path_literals import FIGURES
-from nb.project import PRODUCTION, NbError, run_program
+from nb.project import PRODUCTION, NbError, run_program, write_whole
 from nb.workcopy import clean_copy
 
 from .lint import mark_shell_lines, require_defined_names, undefined_names
@@ -59,11 +61,11 @@ def promote_notebook(
         space = Workspace(root=root, copy=copy.root, source=relative)
         tell(f"running {relative.as_posix()} from top to bottom, in a copy of the project")
         original = run_original(space, choices)
-        require_defined_names(root, [relative.as_posix()])
+        hidden = _undefined_names(space, original)
         production = write_production(space, original, choices)
         _declare(copy.root, original, production)
         tell(f"running {choices.notebook} as the stage {choices.stage}")
-        found = _proved(space, original, production)
+        found = replace(_proved(space, original, production), hidden=hidden)
         if (keep or not found.differs) and agree(found):
             outputs = [new for new in found.writes.values() if (copy.root / new).exists()]
             added = [new for old, new in original.reads.items() if old != new]
@@ -92,8 +94,6 @@ def _proved(space: Workspace, original: Original, production: Production) -> Pro
         tests = write_example_tests(space, production.moved, choices)
     files = [*production.files, FILE, *samples.files, *([tests.path] if tests.path else [])]
     calls = unseeded_calls(original.file)
-    source = space.source.as_posix()
-    marked = undefined_names(space.root, [source], "--ignore-noqa")
     findings = [*_findings(space.copy, choices), *production.findings]
     helpers = [f"{old} is copied to {new}; {old} may go" for old, new in original.modules.items()]
     gaps = [f"the contract may lack {unseen}" for unseen in original.unseen]
@@ -108,11 +108,23 @@ def _proved(space: Workspace, original: Original, production: Production) -> Pro
         rows=rows,
         files=files,
         stale=_made_stale(space, files),
-        notes=[*gaps, *helpers, *samples.notes, *findings, *marked],
+        notes=[*gaps, *helpers, *samples.notes, *findings],
         unseeded=[f"{call.name} in code cell {call.cell}" for call in calls],
         seedable=bool(calls) and all(call.generator for call in calls),
         diff=_diff(space, files),
     )
+
+
+def _undefined_names(space: Workspace, original: Original) -> list[str]:
+    """Refuse undefined names in the exploratory notebook; return those beside a `# noqa`.
+
+    Timing magics are taken out first: names that are assigned in their lines are none to ruff.
+    """
+    plain = {cell.number: without_timing(cell.source) for cell in original.file.cells}
+    write_whole(space.copy / space.source, original.file.edited(plain))
+    source = space.source.as_posix()
+    require_defined_names(space.copy, [source])
+    return undefined_names(space.copy, [source], "--ignore-noqa")
 
 
 def _made_stale(space: Workspace, files: Sequence[str]) -> list[str]:

@@ -163,7 +163,7 @@ def _print_promotion(found: Promotion) -> None:
         advice = "nb run runs them again, or name a new module with --to"
         echo(f"\nnb: {choices.module} changes, so these stages are stale: ", nl=False)
         echo(f"{', '.join(found.stale)}; {advice}")
-    for note in found.notes:
+    for note in (*found.notes, *found.hidden):
         echo(f"\nnb: {note}")
 
 
