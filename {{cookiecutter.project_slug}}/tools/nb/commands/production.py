@@ -127,7 +127,11 @@ def _print_promotion(found: Promotion) -> None:
         said = f"differs: {row.difference}" if row.difference else "same"
         color = "red" if row.difference else "green"
         echo(f"  {row.output:{width}}  {style(said, fg=color)}  (by {row.by})")
-    for remark in found.notes:
+    if found.stale:
+        advice = "nb run runs them again, or name a new module with --to"
+        echo(f"\nnb: {choices.module} changes, so these stages are stale: ", nl=False)
+        echo(f"{', '.join(found.stale)}; {advice}")
+    for remark in (*found.notes, *found.hidden):
         echo(f"\nnb: {remark}")
 
 

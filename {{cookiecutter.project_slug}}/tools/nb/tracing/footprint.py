@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from nb.execution.failures import failed_cell
-from nb.programs import program_environment, program_path
+from nb.programs import module_command, program_environment
 from nb.project import CONFIG, PRODUCTION
 from nb.terminal import in_columns
 
@@ -72,7 +72,8 @@ def run_traced(
         forbidden: a folder in which nothing may be written.
     """
     words = [str(notebook), str(executed), "--engine", "nb", "-k", "python3"]
-    command = [program_path("papermill"), *words, "--cwd", str(cwd), "--no-progress-bar", *options]
+    words += ["--cwd", str(cwd), "--no-progress-bar", *options]
+    command = [*module_command("nb.execution.papermill_program"), *words]
     variables = {**(environment or program_environment()), "NB_STREAM": ""}
     found = trace.run_under_trace(
         command, root, environment=variables, forbidden=forbidden, quiet=True
