@@ -25,6 +25,7 @@ from .files import NOTES, Files, is_published, published, slug
 from .format import seconds
 from .history import read_history
 from .pages import Note
+from .search.page import SearchedPage, overview_sections, write_search
 from .stages import Row, read_rows
 from .tables import Comparison, Series
 
@@ -92,9 +93,34 @@ def build(root: Path) -> Path:
     kept |= site_files(experiments, root / SITE)
     kept |= _write_index(root, rows, told, notes, experiments)
     kept |= {_write_run(root, run) for run in told}
+    kept.add(write_search(root, _searched(root, rows, notes, experiments)))
     _prune(root / SITE, kept)
     _prune(root / NOTES, {f"{note.name}.json" for note in notes.values()})
     return root / INDEX
+
+
+def _searched(
+    root: Path, rows: list[Row], notes: dict[str, Note], experiments: list[ExperimentSummary]
+) -> list[SearchedPage]:
+    metrics = read_metrics(root, [row.stage for row in rows])
+    overview = SearchedPage(
+        title=read_about(root).name,
+        path="index.html",
+        sections=overview_sections(rows, metrics),
+    )
+    return [
+        overview,
+        *(
+            SearchedPage(
+                title=note.title,
+                path=f"notebooks/{note.name}.html",
+                name=note.name,
+                sections=note.sections,
+            )
+            for note in notes.values()
+        ),
+        *(SearchedPage(title=each.name, path=each.page, name="experiment") for each in experiments),
+    ]
 
 
 def _files(names: Iterable[str]) -> list[str]:
