@@ -10,8 +10,8 @@ from typing import Any
 import browsing
 from hypothesis import given
 from hypothesis import strategies as st
-from nb.report.search.page import SearchedPage, write_search
-from nb.report.search.sections import SEARCHED_CHARACTERS, sections_of
+from nb.report.interactive.search_page import SearchedPage, write_search
+from nb.report.interactive.sections import SEARCHED_CHARACTERS, sections_of
 
 BODY = """
 <p>Before all.</p>

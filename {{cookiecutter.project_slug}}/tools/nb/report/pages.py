@@ -20,9 +20,9 @@ from nb.secrets.masking import Mask
 
 from .about import read_about
 from .files import NOTES, Files
+from .interactive.sections import Section, sections_of
 from .outputs import Outputs, contents
 from .rich.markdown import Text
-from .search.sections import Section, sections_of
 
 if TYPE_CHECKING:
     from nbconvert.exporters import HTMLExporter

@@ -1,4 +1,4 @@
-"""Search page of the site: the index in the page itself, which a folder and a server show alike."""
+"""Search page of the site, with the words of all pages in the page itself."""
 
 from __future__ import annotations
 
@@ -43,7 +43,9 @@ def write_search(root: Path, pages: Iterable[SearchedPage]) -> str:
         }
         for page in pages
     ]
-    files.write_page("search.html.j2", pages=shown, **inline_script("search.js"))
+    files.write_page(
+        "interactive/search.html.j2", pages=shown, **inline_script("interactive/search.js")
+    )
     return SEARCH
 
 
