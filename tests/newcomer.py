@@ -1,8 +1,8 @@
-"""A newcomer at a terminal of 80 × 24: types the commands of the tutorial, and prints a table.
+"""A newcomer at a terminal of 80 columns: types the commands of the tutorial, and prints a table.
 
     python tests/newcomer.py build/newcomer [environment=pip …]
 
-cookiecutter asks its questions; Enter answers them, but for those given in the command line. Of each
+cookiecutter asks its questions; Enter answers those that the command line does not. Of each
 command the table has the seconds, the longest time in which nothing appeared, the lines, and the
 columns of the longest. A second member clones what the newcomer has pushed.
 """

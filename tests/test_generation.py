@@ -80,6 +80,7 @@ GITHUB = {
 GITLAB = {".gitlab-ci.yml", ".gitlab/merge_request_templates/Default.md", "renovate.json"}
 DEFAULT = ALWAYS | EXAMPLE | GITHUB | {"CITATION.cff", "LICENSE"}
 ORCHESTRATION = {f"orchestration/{n}.py" for n in ("environment", "server", "stages")}
+MKDOCS = {"docs/pages.py", "mkdocs.yml"}
 DAGSTER = ("dagster_definitions", "start_dagster")
 AIRFLOW = ("airflow_dag", "start_airflow")
 
@@ -122,6 +123,11 @@ OPTIONS: dict[str, tuple[dict[str, Any], set[str]]] = {
     "Airflow with pip, no example": (
         {"scheduler": "Airflow", "environment": "pip", "example": False},
         DEFAULT - EXAMPLE | ORCHESTRATION | {f"orchestration/{n}.py" for n in AIRFLOW},
+    ),
+    "MkDocs": ({"docs": "MkDocs"}, DEFAULT | MKDOCS),
+    "MkDocs, no example, cloud files, GitLab": (
+        {"docs": "MkDocs", "example": False, "cloud": True, "ci": "GitLab"},
+        DEFAULT - EXAMPLE - GITHUB | MKDOCS | CLOUD | GITLAB,
     ),
     "Python 3.13": ({"python_version": "3.13"}, DEFAULT),
     "a warehouse": ({"warehouse": "DuckDB"}, DEFAULT | WAREHOUSE | WAREHOUSE_EXAMPLE),

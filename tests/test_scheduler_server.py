@@ -22,7 +22,8 @@ sys.path.insert(0, "orchestration")
 import server
 port = server.wanted_port(3000)
 log = Path.cwd() / ".nb/it/server.log"
-server.serve("it", [sys.executable, "-c", {program!r}], {{"SAID": "hello"}}, port, log, lambda: ", as x")
+command = [sys.executable, "-c", {program!r}]
+server.serve("it", command, {{"SAID": "hello"}}, port, log, lambda: ", as x")
 """
 SERVER = """
 import http.server, os, sys

@@ -20,6 +20,7 @@ from nb.terminal import echo, secho
 GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
     "Every day": {
         "running": ("run", "status"),
+        "lab": ("lab",),
         "notebooks": ("new", "check", "show", "edit"),
         "guide": ("help",),
     },

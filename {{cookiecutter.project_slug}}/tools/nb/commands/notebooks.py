@@ -50,7 +50,7 @@ def new_command(root: Path, name: str, production: bool) -> None:
         echo("It runs as it is: nb run. Then name its inputs and outputs in the cell below")
         echo("*Files* and as `deps` and `outs` of its stage in dvc.yaml; nb check compares them.")
     else:
-        echo(f"Open it: make lab NB={made.notebook.as_posix()}")
+        echo("Open it: make lab")
 
 
 @click.command("promote")
