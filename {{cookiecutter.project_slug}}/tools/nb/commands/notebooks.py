@@ -14,7 +14,7 @@ import click
 
 from nb.exit_codes import ExitCode
 from nb.project import NbError, UsageError, write_whole
-from nb.terminal import colored, echo, is_colored, secho, style
+from nb.terminal import colored, echo, is_colored, secho, style, wrapped
 
 from . import count
 
@@ -120,10 +120,8 @@ def promote_command(
         _print_promotion(found)
         raise NbError(f"an output differs, so nothing was changed; {_reason_of_difference(found)}")
     if agreed:
-        echo(
-            "\nNothing is committed yet. Look at it with git status and git diff, then: "
-            "git add --all && git commit"
-        )
+        echo("\nNothing is committed yet. Look at it with git status and git diff, then:")
+        echo("  git add --all && git commit")
 
 
 def _reason_of_difference(found: Promotion) -> str:
@@ -148,7 +146,7 @@ def _print_promotion(found: Promotion) -> None:
     }
     for label, names in facts.items():
         if names:
-            echo(f"  {label}: {', '.join(names)}")
+            echo(wrapped(f"  {label}: {', '.join(names)}"))
     for name, reason in found.kept.items():
         echo(f"  {name} stays in the notebook: {reason}")
     for name, reason in found.untested.items():
