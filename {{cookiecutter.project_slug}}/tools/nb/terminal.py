@@ -12,12 +12,14 @@ import os
 import re
 import secrets
 from collections.abc import Iterable, Sequence
+from textwrap import fill
 from typing import IO
 
 import click
 
 from nb.printable import printable
 
+USUAL_WIDTH = 80
 # Stands for the escape character in sequences of our own: nobody else can know it.
 _OWN = f"\x1b{secrets.token_hex(8)}"
 _VISIBLE_OWN = printable(_OWN)
@@ -73,6 +75,13 @@ def in_columns(rows: Iterable[Sequence[str]]) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     padded = ((f"{c:{w}}" for c, w in zip(row, widths, strict=True)) for row in table)
     return ["  ".join(row).rstrip() for row in padded]
+
+
+def wrapped(line: str) -> str:
+    """Return a line as lines of the usual width, those after the first indented; no word breaks."""
+    return fill(
+        line, USUAL_WIDTH, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
+    )
 
 
 def sequence(codes: str) -> str:

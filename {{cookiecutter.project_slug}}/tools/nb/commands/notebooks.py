@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -14,9 +13,6 @@ from nb.terminal import colored, echo, is_colored
 from nb.wording import count
 
 from . import note
-
-if TYPE_CHECKING:
-    pass
 
 
 @click.command("new")
@@ -45,7 +41,7 @@ def new_command(root: Path, name: str, production: bool) -> None:
         echo("It runs as it is: nb run. Then name its inputs and outputs in the cell below")
         echo("*Files* and as `deps` and `outs` of its stage in dvc.yaml; nb check compares them.")
     else:
-        echo(f"Open it: make lab NB={made.notebook.as_posix()}")
+        echo("Open it: make lab")
 
 
 @click.command("check")
