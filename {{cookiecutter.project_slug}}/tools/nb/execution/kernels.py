@@ -142,7 +142,9 @@ class KernelClient(AsyncKernelClient):
         Raises:
             RuntimeError: if the kernel ended, or does not answer in time.
         """
-        timeout = min(timeout or float("inf"), SILENT_SECONDS)
+        timeout = timeout or float("inf")
+        if listens(self):
+            timeout = min(timeout, SILENT_SECONDS)
         end = time.monotonic() + timeout
         while not await self._answers():
             if not await self.is_alive():
@@ -164,6 +166,12 @@ class KernelClient(AsyncKernelClient):
             return False
         self._handle_kernel_info_reply(reply)
         return True
+
+
+def listens(side: KernelClient | KernelManager) -> bool:
+    """Tell whether the sockets of a kernel are there; over TCP nobody knows."""
+    paths = (Path(f"{side.ip}-{port}") for port in side.ports)
+    return side.transport == "ipc" and all(path.exists() for path in paths)
 
 
 def is_idle(message: dict[str, Any], request: str) -> bool:
@@ -214,6 +222,6 @@ class KernelManager(AsyncKernelManager):
         """Wait for the kernel's sockets: an early connection is retried only after 0.1 s."""
         end = time.monotonic() + SOCKETS_SECONDS
         while self.transport == "ipc" and time.monotonic() < end and await self.is_alive():
-            if all(Path(f"{self.ip}-{port}").exists() for port in self.ports):
+            if listens(self):
                 return
             await asyncio.sleep(LOOK_SECONDS)
