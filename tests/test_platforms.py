@@ -87,6 +87,22 @@ def test_a_wrong_start_method_is_named(pipeline: Pipeline) -> None:
     assert not pipeline.has("a")
 
 
+CODE_PAGE = {"PYTHONIOENCODING": "cp1252"}  # of a pipe, on a Windows of western Europe
+
+
+def test_a_pipe_gets_utf8_whatever_the_code_page() -> None:
+    command = [sys.executable, "-c", "from nb.cli import main; main()", "Δ"]
+    environment = {**os.environ, **CODE_PAGE, "PYTHONPATH": str(PACKAGE.parent)}
+    done = subprocess.run(command, env=environment, capture_output=True, encoding="utf-8")
+    assert "there is no command Δ" in done.stderr
+
+
+def test_stages_print_what_the_code_page_lacks(pipeline: Pipeline) -> None:
+    pipeline.declare(a=step("python -c \"print('δ')\" && echo Δ > a && cat a", out="a"))
+    output = pipeline.nb("run", **CODE_PAGE)
+    assert "| δ\n" in output and "| Δ\n" in output
+
+
 @pytest.mark.parametrize("transport", ["tcp", "ipc"])
 def test_a_kernel_that_does_not_listen_yet_has_the_whole_timeout(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, transport: str
