@@ -51,12 +51,12 @@ test-windows: $(READY) ## Test the tooling in a Windows Python under Wine
 bench: bench-filter bench-engine bench-daily ## Measure against peers, side by side; takes hours
 
 # Other baselines: make bench-quick BENCH="--baseline COMMIT".
-bench-quick: BENCH :=
+bench-quick bench-daily: BENCH :=
 bench-quick: $(READY) ## Measure the commands of every day against the last release
 	python -m benchmarks.daily $(BENCH)
 
 bench-daily: $(READY)
-	python -m benchmarks.daily --publish
+	python -m benchmarks.daily --all --publish $(BENCH)
 
 bench-filter: $(READY)
 	uv pip install --quiet --group bench
