@@ -30,12 +30,12 @@ def stages_command(root: Path, as_json: bool) -> None:
       nb stages
       nb stages --json
     """
-    from nb.run.scheduler_view import described, listed
+    from nb.run.scheduler_view import described_stages, stages_for_schedulers
 
     if as_json:
-        print_json(listed(root))
+        print_json(stages_for_schedulers(root))
         return
-    found = described(root)
+    found = described_stages(root)
     print_table(found)
     if not found:
         echo(NO_NOTEBOOK, nl=False)
