@@ -147,7 +147,7 @@ COMMANDS = (
     Daily(
         "`nb promote --dry-run` of a trivial notebook",
         f"nb promote --dry-run {TRIVIAL}",
-        f"echo '{TRIVIAL_TEXT}' > {TRIVIAL}",
+        f"printf %s '{TRIVIAL_TEXT}' > {TRIVIAL}",
         long=True,
         wanted=5,
     ),
