@@ -225,7 +225,8 @@ def _project(template: Path, name: str) -> Path:
     bake = [*cookiecutter, str(project.parent), str(template), *answers]
     say(f"daily: making the project of {name}")
     environment = variables(project)
-    subprocess.run(bake, env=environment, check=True)
+    # Elsewhere: in this folder the extensions of this version would be imported for the baseline.
+    subprocess.run(bake, cwd=BASE, env=environment, check=True)
     for command in ("make run-notebooks", "git add --all", "git commit --quiet --message all"):
         subprocess.run(
             command.split(), cwd=project, env=environment, check=True, stdout=subprocess.DEVNULL
