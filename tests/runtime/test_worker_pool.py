@@ -156,6 +156,16 @@ def test_a_worker_that_is_killed_is_replaced(stages: Stages) -> None:
     assert stages.run("true")[2].answer
 
 
+def test_a_worker_ends_its_stage_when_the_runner_is_gone(stages: Stages) -> None:
+    stage = stages.begin("sleep 60")
+    stage.worker.close()
+    end = time.monotonic() + 30
+    while (ended := stage.worker.ended()) is None and time.monotonic() < end:
+        time.sleep(0.02)
+    assert ended
+    del stages.pool.at_work["sleep 60"]
+
+
 def test_idle_workers_end_with_the_pool(stages: Stages) -> None:
     pid, _, _ = stages.run("true")
     stages.pool.close()
