@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 assert sys.platform != "win32"
 
 STREAMS = (0, 1, 2)
-MOST_BYTES = 4096
+CHUNK_BYTES = 4096
 
 
 def main() -> None:
@@ -100,7 +100,7 @@ def _send(connection: _socket.socket, content: bytes) -> None:
 def _answers(connection: _socket.socket) -> "Iterator[dict[str, str]]":
     """Yield the answers, each a line of JSON with one name, until the server is gone."""
     content = b""
-    while part := connection.recv(MOST_BYTES):
+    while part := connection.recv(CHUNK_BYTES):
         *lines, content = (content + part).split(b"\n")
         for line in lines:
             name, _, value = line.decode().strip("{}").partition(": ")
