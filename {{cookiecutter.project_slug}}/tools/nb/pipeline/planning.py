@@ -6,7 +6,6 @@ import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from itertools import chain
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from nb.declaration.reader import one_command, value_files
 from nb.declaration.tasks import Task
 from nb.notebook import fingerprints
 from nb.project import NbError, UsageError
+from nb.wording import did_you_mean
 
 from . import uptodate
 from .loaded import LoadedPipeline, known_ignores
@@ -230,9 +230,8 @@ def _collect(repo: Repo, targets: Sequence[str]) -> list[DvcStage]:
             if target == "dvc.yaml":
                 raise
             names = sorted(by_target.keys() - {FINGERPRINT_STAGE})
-            nearest = get_close_matches(target, names, 1)
-            hint = f"; did you mean {nearest[0]}?" if nearest else ". All stages: nb status"
-            raise NbError(f"there is no stage {target}{hint}") from None
+            hint = did_you_mean(target, names, "all stages: nb status")
+            raise NbError(f"there is no stage {target}; {hint}") from None
     return list(dict.fromkeys(found))
 
 
