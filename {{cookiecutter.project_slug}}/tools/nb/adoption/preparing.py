@@ -273,7 +273,7 @@ def finish_broken_off(root: Path) -> str:
         state = merging.read_state(root)
         is_adoption = state is not None and state.work == merging.ADOPTION
         if state is None or not is_adoption or merging.head_commit(root) == state.head:
-            return merging.settle(root)
+            return merging.put_back_killed(root)
         changed = ("diff", "--name-only", "-z", "--relative", "--diff-filter=AMR")
         listed = git(root, *changed, state.head, state.commit, "--", "*.ipynb").split("\0")
         edited = git(root, "diff", "--name-only", "-z", "--relative", state.commit).split("\0")

@@ -76,7 +76,7 @@ def update_command(
         if goes_on:
             state = _continue(root, waiting, lock)
         else:
-            if said := merging.settle(root):
+            if said := merging.put_back_killed(root):
                 echo(said, err=True)
             request = Request(to, since, template, _typed((*answers, *more)))
             state = _update(root, request, lock, dry_run)

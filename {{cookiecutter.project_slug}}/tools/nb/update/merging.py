@@ -166,7 +166,7 @@ def fast_forward(root: Path, state: State, lock: int) -> None:
         raise NbError(f"Git refused the {state.work}, and nothing is changed: {output}")
 
 
-def settle(root: Path) -> str:
+def put_back_killed(root: Path) -> str:
     """Put back work that was killed before its commit; return a sentence about it, if there was.
 
     Raises:
