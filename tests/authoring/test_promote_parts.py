@@ -15,7 +15,8 @@ from nb.authoring.promotion import Workspace
 from nb.authoring.recorded_calls import NotPlain, code_of
 from nb.authoring.stage_tests import SAMPLE_ROWS, SMALL_BYTES, sample_inputs, write_sample
 from nb.notebook.file import read_cells
-from nb.project import NbError, program
+from nb.programs import program_path
+from nb.project import NbError
 
 from tests.cells import notebook
 
@@ -98,7 +99,7 @@ def test_code_that_ruff_cannot_repair_is_marked_and_listed(tmp_path: Path) -> No
     found = repair_code(tmp_path, ["a.ipynb", "b.py"])
     assert [line.partition(" ")[0] for line in found] == ["a.ipynb:2:1:", "a.ipynb:2:3:", "b.py:4:"]
     left = subprocess.run(
-        [program("ruff"), "check", "--no-cache", "."], cwd=tmp_path, capture_output=True
+        [program_path("ruff"), "check", "--no-cache", "."], cwd=tmp_path, capture_output=True
     )
     assert left.returncode == 0, left.stdout
     assert "import os\\n" in (tmp_path / "a.ipynb").read_text()

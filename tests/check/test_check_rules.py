@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from nb.check.findings import PIPELINE, Finding
-from nb.check.formats import markdown, shown_findings
-from nb.check.model import RULES
+from nb.check.formats import findings_text, rules_as_markdown
+from nb.check.registry import RULES
 from nb.check.runner import check_paths
 from nb.project import NbError
 
@@ -104,7 +104,7 @@ def test_exploratory_notebooks_get_only_the_rules_that_protect_others(
 
 
 def test_the_guide_lists_the_rules_as_they_are() -> None:
-    assert markdown() in (DOCS / "check.md").read_text(encoding="utf-8")
+    assert rules_as_markdown() in (DOCS / "check.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -712,13 +712,13 @@ def test_paths_choose_the_notebooks(tmp_path: Path) -> None:
 def test_findings_are_written_for_people_machines_and_github() -> None:
     finding = Finding("a,b.ipynb", 3, 7, "NB301", "100% wrong")
     other = Finding("dvc.yaml", None, 7, "NB105", "no notebook")
-    assert shown_findings([finding, other], "text") == (
+    assert findings_text([finding, other], "text") == (
         "a,b.ipynb:3:7: NB301 100% wrong\ndvc.yaml:7: NB105 no notebook"
     )
-    assert json.loads(shown_findings([finding], "json")) == [
+    assert json.loads(findings_text([finding], "json")) == [
         {"path": "a,b.ipynb", "cell": 3, "line": 7, "code": "NB301", "message": "100% wrong"}
     ]
-    assert shown_findings([finding, other], "github") == (
+    assert findings_text([finding, other], "github") == (
         "::error file=a%2Cb.ipynb,line=1,title=NB301::cell 3, line 7: 100%25 wrong\n"
         "::error file=dvc.yaml,line=7,title=NB105::no notebook"
     )

@@ -22,7 +22,9 @@ from nb.check.runner import check_paths
 from nb.git import verify, wiring
 from nb.git.credentials import find_credentials
 from nb.git.wiring import commit_hash, git
-from nb.project import NbError, UsageError, run_program, write_whole
+from nb.processes.signals import signals_to
+from nb.programs import run_program
+from nb.project import NbError, UsageError, write_whole
 from nb.update import merging
 from nb.workcopy.copying import copy_file
 
@@ -242,7 +244,10 @@ def bring_back(root: Path, plan: AdoptionPlan, prepared: Prepared) -> None:
     Raises:
         NbError: if somebody committed or changed anything meanwhile; nothing is changed then.
     """
-    with _uninterrupted(), merging.update_lock(root) as lock:
+    with (
+        signals_to(signal.SIG_IGN, [signal.SIGINT, signal.SIGTERM]),
+        merging.update_lock(root) as lock,
+    ):
         if require_clean(root) != prepared.base:
             raise NbError("somebody committed meanwhile; nothing was changed. Run it again.")
         git(root, "fetch", "--quiet", "--no-tags", str(prepared.clone), "HEAD")
@@ -298,17 +303,6 @@ def _carry_data(root: Path, plan: AdoptionPlan, clone: Path) -> list[Path]:
     for new in carried:
         copy_file(clone / new, root / new)
     return [root / new for new in carried]
-
-
-@contextmanager
-def _uninterrupted() -> Iterator[None]:
-    signals = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, signal.SIG_IGN) for number in signals]
-    try:
-        yield
-    finally:
-        for number, handler in zip(signals, before, strict=True):
-            signal.signal(number, handler)
 
 
 def set_up(root: Path, base: str) -> bool:

@@ -12,7 +12,8 @@ from typing import Any
 from nb.check.findings import Finding
 from nb.notebook.content import load_json
 from nb.notebook.file import read_cells
-from nb.project import NbError, run_program, write_whole
+from nb.programs import run_program
+from nb.project import NbError, write_whole
 from nb.refactoring.imports_first import with_imports_first
 
 # Repairs that ruff leaves to a person. Here the notebook runs afterwards, as the proof.

@@ -21,7 +21,8 @@ from nb.notebook.content import Notebook, production_notebooks, read_notebook
 from nb.notebook.magics import without_timing
 from nb.notebook.modules import Sources
 from nb.notebook.path_literals import FIGURES
-from nb.project import PRODUCTION, NbError, run_program, write_whole
+from nb.programs import run_program
+from nb.project import PRODUCTION, NbError, write_whole
 from nb.workcopy import clean_copy
 
 from .lint import mark_shell_lines, require_defined_names, undefined_names

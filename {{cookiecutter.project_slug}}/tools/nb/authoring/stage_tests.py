@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from nb.check.reads import SharedFiles
 from nb.declaration.reader import read_entries
-from nb.project import module
+from nb.programs import module_command
 from nb.workcopy import clean_copy
 from nb.workcopy.copying import copy_file
 from nb.workcopy.smoke import COPIED, SMALL
@@ -90,7 +90,7 @@ def write_example_tests(space: Workspace, moved: Sequence[str], choices: Choices
     path = _test_path(space.root, choices)
     words = [choices.module, str(space.calls), space.source.as_posix(), path]
     done = subprocess.run(
-        [*module("nb.authoring.recorded_calls"), *words],
+        [*module_command("nb.authoring.recorded_calls"), *words],
         cwd=space.copy,
         env=variables,
         capture_output=True,

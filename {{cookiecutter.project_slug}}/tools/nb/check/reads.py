@@ -1,4 +1,4 @@
-"""Constant paths that a notebook reads, and the files that everybody who has the repository has."""
+"""Files that a notebook reads by a constant path, and whether Git, DVC or a stage shares them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command that adopts existing notebooks."""
+"""Command `nb adopt`: brings existing notebooks in, tries them, promotes those that are ready."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ import click
 from nb.exit_codes import ExitCode
 from nb.project import NbError, UsageError, warn
 from nb.terminal import echo, secho
+from nb.wording import count, enumerated
 
-from . import count, note, print_table
+from . import note, print_table
 
 if TYPE_CHECKING:
     from nb.adoption.overview import AdoptedRow, Overview
@@ -217,14 +218,13 @@ def _show(root: Path | None, overview: Overview, as_json: bool) -> None:
 
 
 def _cells(row: AdoptedRow) -> tuple[str, ...]:
-    files = (_short(row.reads), _short(row.writes))
+    files = (_files(row.reads), _files(row.writes))
     seconds = f"{row.seconds:.1f}" if row.seconds else ""
     return (Path(row.notebook).name, row.state, seconds, *files, row.readiness[:100])
 
 
-def _short(paths: Sequence[str]) -> str:
-    names = [Path(path).name for path in paths]
-    return ", ".join(names[:2]) + (f" and {len(names) - 2} more" if len(names) > 2 else "")
+def _files(paths: Sequence[str]) -> str:
+    return enumerated((Path(path).name for path in paths), 2)
 
 
 def _promote(root: Path, overview: Overview) -> None:

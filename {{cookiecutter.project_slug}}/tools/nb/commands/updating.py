@@ -1,4 +1,4 @@
-"""The command that brings a project to another version of the template, or to other answers."""
+"""Command `nb update`: brings a project to another version of the template, or to other answers."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from nb.terminal import echo, secho
 from nb.update import merging, trees
 from nb.update.merging import State
 from nb.update.preparing import Request, UpdatePlan, keep_edits, prepare
+from nb.wording import enumerated
 
 # Lines of the changelog that are shown.
 NEWS = 12
@@ -179,7 +180,7 @@ def _show(root: Path, plan: UpdatePlan) -> None:
         ("deleted by you, stay deleted", plan.difference.deleted),
     ):
         if names:
-            echo(f"{title}: {', '.join(names[:8])}{' …' if len(names) > 8 else ''}")
+            echo(f"{title}: {enumerated(names, 8)}")
     for question in plan.asked:
         echo(f"new question: {question} = {plan.answers[question]}")
     conflicts = trees.expected_conflicts(root, plan.difference)

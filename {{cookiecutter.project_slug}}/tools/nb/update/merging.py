@@ -19,7 +19,9 @@ from pathlib import Path
 
 from nb.git.verify import unmerged
 from nb.git.wiring import commit_hash, git, git_file
-from nb.project import NbError, lock_file, parse_json, write_whole
+from nb.locks import lock_file
+from nb.project import NbError, parse_json, write_whole
+from nb.wording import enumerated
 
 STATE_SCHEMA = 1
 # Seconds after which a lock of the index counts as left behind: Git holds the lock for moments.
@@ -128,10 +130,8 @@ def require_quiet(root: Path) -> None:
             raise NbError(f"{work} is not finished (git status says how); then run nb update")
     changed = git(root, "status", "--porcelain", "--untracked-files=no").splitlines()
     if changed:
-        more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
-        raise NbError(
-            f"{changed[0][3:]}{more} is not committed; commit or stash it first, then run nb update"
-        )
+        names = enumerated(line[3:] for line in changed)
+        raise NbError(f"{names} is not committed; commit or stash it first, then run nb update")
     if not git(root, "var", "GIT_COMMITTER_IDENT", check=False):
         raise NbError("Git does not know you: git config user.name and user.email, then again")
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from nb.check.findings import EVERY, UNPARSED, UNREADABLE, Place
-from nb.check.model import rule
+from nb.check.registry import rule
 from nb.check.source import syntax_error
 
 if TYPE_CHECKING:
