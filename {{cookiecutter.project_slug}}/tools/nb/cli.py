@@ -22,8 +22,7 @@ from nb.wording import did_you_mean
 GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
     "Every day": {
         "running": ("run", "status"),
-        "lab": ("lab",),
-        "notebooks": ("new", "check", "show", "edit"),
+        "notebooks": ("new", "lab", "check", "show", "edit"),
         "guide": ("help",),
     },
     "From exploratory to production": {

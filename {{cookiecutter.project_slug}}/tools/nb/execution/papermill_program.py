@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nb.processes.deferred_imports import put_off
+from .deferred_imports import put_off
 
 
 def main() -> None:

@@ -26,7 +26,8 @@ from typing import Any, NoReturn
 
 import IPython
 
-from nb.processes import deferred_imports, fork_server
+from nb.execution import deferred_imports
+from nb.processes import fork_server
 from nb.processes.events import EventLoop
 from nb.processes.interpreter import (
     Imports,
