@@ -13,6 +13,7 @@ import keyword
 import os
 import posixpath
 import re
+import shlex
 import subprocess
 import sys
 import unicodedata
@@ -360,6 +361,22 @@ def checked(answers: Mapping[str, Any]) -> dict[str, Any]:
     return answers
 
 
+def way_on(answers: Mapping[str, Any]) -> str:
+    """Return how to keep the answers given so far: the command that asks for the last one again.
+
+    Empty where nobody is asked. A replay file would not do: cookiecutter renders no default with
+    the answers of one.
+    """
+    is_asked = sys.stdin is not None and sys.stdin.isatty() and "--no-input" not in sys.argv
+    good = [*answers.items()][:-1]
+    if not (is_asked and good) or QUESTIONS.keys() <= answers.keys():
+        return ""
+    given = [f"{name}={answer}" for name, answer in good if name in QUESTIONS]
+    words = ["cookiecutter", *sys.argv[1:], *given]
+    command = subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
+    return f"\nTo go on from there (Enter takes what you have answered):\n\n    {command}"
+
+
 def yes_or_no(question: str, answer: object) -> bool:
     """Read the answer to a question for yes or no, in the words that cookiecutter takes for it."""
     word = str(answer).strip().lower()
@@ -405,7 +422,10 @@ class CheckedContext(Context):
         given = parent.get("cookiecutter", {})
         # A replay file of an older template may hold it still.
         given.pop("_copy_without_render", None)
-        answers = checked(given)
+        try:
+            answers = checked(given)
+        except FailedHookException as refusal:
+            _reject(f"{refusal}{way_on(given)}")
         parent = {**parent, "cookiecutter": answers}
         if QUESTIONS.keys() <= answers.keys():
             parent["chosen"] = chosen(answers)

@@ -79,7 +79,7 @@ GITHUB = {
 }
 GITLAB = {".gitlab-ci.yml", ".gitlab/merge_request_templates/Default.md", "renovate.json"}
 DEFAULT = ALWAYS | EXAMPLE | GITHUB | {"CITATION.cff", "LICENSE"}
-ORCHESTRATION = {"orchestration/environment.py", "orchestration/stages.py"}
+ORCHESTRATION = {f"orchestration/{n}.py" for n in ("environment", "server", "stages")}
 DAGSTER = ("dagster_definitions", "start_dagster")
 AIRFLOW = ("airflow_dag", "start_airflow")
 

@@ -765,6 +765,27 @@ def test_keep_going_runs_what_does_not_depend_on_a_failure(pipeline: Pipeline) -
     pipeline.is_settled()
 
 
+@pytest.mark.parametrize(
+    ("first", "later", "code"), [("3", "2", 1), ("2", "3", 2), ("9", "3", 137)]
+)
+def test_the_exit_code_is_that_of_the_first_failure(
+    pipeline: Pipeline, first: str, later: str, code: int
+) -> None:
+    wrong_use = notebook(pipeline, "x")["cmd"] + " --no-such-option"
+    commands = {"2": wrong_use, "3": "exit 3", "9": "kill -9 $$"}
+    failed = "grep -qE 'state.: .(failed|killed)' reports/runs/*.json"
+    until_one_has_failed = f"for i in $(seq 600); do {failed} && break; sleep 0.1; done"
+    pipeline.declare(
+        first=step(commands[first], out="first.txt"),
+        between=copy("between.txt", before=until_one_has_failed),
+        later=step(commands[later], "between.txt", out="later.txt"),
+    )
+    states = pipeline.states("-j2", "--keep-going", code=code)
+    assert states.pop("between") == "ran"
+    assert len(states) == 2
+    assert "ran" not in states.values()
+
+
 def test_an_error_is_told_in_one_line(pipeline: Pipeline) -> None:
     broken_diamond(pipeline, "python -c 'print(nothing)'")
     output = pipeline.nb("run", code=1)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from nb.commands.running import clean_command
+from nb.commands.clone import clean_command
 from nb.experiments import store
 from nb.experiments.removal import remove_variants
 from nb.experiments.store import VariantRecord
@@ -49,7 +49,7 @@ def test_yes_removes_variants(root: Path) -> None:
 def test_a_person_is_asked(
     root: Path, monkeypatch: pytest.MonkeyPatch, answer: str, left: list[int]
 ) -> None:
-    monkeypatch.setattr("nb.commands.running._is_person_there", lambda: True)
+    monkeypatch.setattr("nb.commands.clone._is_person_there", lambda: True)
     assert "Remove 2 variants of experiments, too?" in clean(root, answer=answer)
     assert store.variant_numbers(root) == left
 

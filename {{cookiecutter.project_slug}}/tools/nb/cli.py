@@ -31,7 +31,7 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
     "Results": {
         "results": ("report", "export", "metrics", "params", "describe", "compare"),
         "experiments": ("experiment", "experiments"),
-        "running": ("clean",),
+        "clone": ("clean",),
     },
     "Team and Git": {
         "onboarding": ("onboard",),

@@ -1,9 +1,11 @@
-"""Commands for a clone: its wiring and health, Git, and the storage."""
+"""Commands for a clone: its wiring and health, Git, the storage, and files that runs have left."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,10 +17,20 @@ from nb.project import NbError, program, program_environment
 from nb.surroundings import project_prefix
 from nb.terminal import echo, style
 
-from . import note, print_json
+from . import count, note, print_json
 
 if TYPE_CHECKING:
     from nb.check.health.diagnosis import Diagnosis
+
+# Files that others can be made from.
+LEFT_BY_RUNS = (
+    "reports/site",
+    ".nb/report",
+    "reports/notebooks/*",
+    ".nb/what-if/*",
+    ".pytest_cache",
+    ".ruff_cache",
+)
 
 
 @click.command("setup")
@@ -255,10 +267,10 @@ def merge_lock_command(base: Path, ours: Path, theirs: Path) -> None:
 @click.command("workflows")
 @click.pass_obj
 def workflows_command(root: Path) -> None:
-    """Copy the workflows to the top of the repository.
+    """Copy the project's CI to the top of the repository.
 
-    GitHub reads only those; a project in a folder of a repository has its own below. Files that are
-    there already stay as they are.
+    For a project in a folder of a repository: GitHub and GitLab read only the files at the top. The
+    copies work in the folder, and start for changes there. Files that are there already stay.
 
     \b
     Example:
@@ -268,3 +280,42 @@ def workflows_command(root: Path) -> None:
 
     for name in write_workflows(root) or ["nothing to do: each has its file there"]:
         note(name)
+
+
+@click.command("clean")
+@click.option("--yes", is_flag=True, help="Remove variants of experiments, too; do not ask.")
+@click.pass_obj
+def clean_command(root: Path, yes: bool) -> None:
+    """Remove executed copies, pages and caches; no data or models.
+
+    Variants of experiments are results: a question comes first, and without a terminal they stay.
+    """
+    from nb.run.pipeline_run import while_idle
+
+    removed = 0
+    with while_idle(root):
+        for pattern in LEFT_BY_RUNS:
+            for path in root.glob(pattern):
+                if path.name != ".gitignore":
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+                    removed += 1
+    echo(f"Removed {removed} files and folders." if removed else "Nothing to remove.")
+    _clean_variants(root, yes)
+
+
+def _clean_variants(root: Path, yes: bool) -> None:
+    from nb.experiments import removal, store
+
+    numbers = store.variant_numbers(root)
+    if not numbers:
+        return
+    there = f"{count(len(numbers), 'variant')} of experiments"
+    if yes or (_is_person_there() and click.confirm(f"Remove {there}, too?")):
+        freed = removal.remove_variants(root, numbers)
+        echo(f"Removed {there}, {freed / 1e6:.1f} MB.")
+    else:
+        echo(f"Kept {there}: nb experiments remove --all")
+
+
+def _is_person_there() -> bool:
+    return sys.stdin.isatty()

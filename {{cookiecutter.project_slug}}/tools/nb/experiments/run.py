@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from nb.run.page_process import RunPrograms
 from nb.run.pipeline_run import only_run, warmth
 from nb.run.record import Options
 from nb.run.runner import Runner
-from nb.run.stage import reproduce_stage
+from nb.run.stage import StageReproducer
 from nb.run.view import View
 from nb.run.what_if import Setting
 from nb.runtime.warm_client import Warm
@@ -142,11 +142,13 @@ class _VariantWork:
         root: the project's root.
         snapshot: the project as it was when the experiment began.
         planned: the variants, finished variants included.
+        reproducer: brings the stages up to date.
     """
 
     root: Path
     snapshot: Snapshot
     planned: Sequence[Planned]
+    reproducer: StageReproducer = field(default_factory=StageReproducer)
 
     @cached_property
     def _by_number(self) -> dict[int, Planned]:
@@ -157,7 +159,7 @@ class _VariantWork:
     ) -> Outcome:
         """Make the copy for a variant, or bring a stage in a copy up to date."""
         if not order.stage.startswith(COPYING):
-            return reproduce_stage(order, tell=tell, stopped=stopped)
+            return self.reproducer(order, tell=tell, stopped=stopped)
         number = int(order.stage.removeprefix(COPYING))
         try:
             self._copy(self._by_number[number], tell)

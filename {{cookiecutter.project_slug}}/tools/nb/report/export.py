@@ -114,7 +114,7 @@ def _tell_of_missing_outputs(notebook: NotebookNode, path: Path) -> None:
     from nbformat.v4 import new_markdown_cell
 
     note = f"**`{path.name}` is shown without outputs: there is no executed copy.**"
-    notebook.cells.insert(0, new_markdown_cell(note))  # type: ignore[no-untyped-call]
+    notebook.cells.insert(0, new_markdown_cell(note))
 
 
 def _document(notebook: NotebookNode, path: Path, code: str, outputs: Outputs) -> str:

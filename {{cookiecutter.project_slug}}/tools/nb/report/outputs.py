@@ -137,7 +137,7 @@ class Outputs:
         from nbformat import from_dict
 
         try:
-            return self.output(from_dict(output), self._cell)  # type: ignore[no-untyped-call]  # of nbformat
+            return self.output(from_dict(output), self._cell)
         except (AttributeError, TypeError, KeyError):
             return ""
 

@@ -16,7 +16,7 @@ from nb.execution.executed_copy import ERROR_MARK, INJECTED, first_line_of
 from nb.notebook.content import load_json, parse_notebook, read_notebook_text
 from nb.project import EXECUTED, SITE, NbError, parse_json, write_whole
 from nb.runtime import deferred_imports
-from nb.secrets.masking import Mask
+from nb.secrets.mask import Mask
 
 from .about import read_about
 from .files import NOTES, Files
@@ -233,9 +233,9 @@ def read_executed(path: Path) -> NotebookNode:
 
     try:
         text = read_notebook_text(path, lambda text: load_json(path, text) and text)
-        notebook: NotebookNode = nbformat.reads(text, as_version=4)  # type: ignore[no-untyped-call]
+        notebook: NotebookNode = nbformat.reads(text, as_version=4)
         parse_notebook(path, notebook)
-        notebook = nbformat.from_dict(Mask({}).tree(notebook))  # type: ignore[no-untyped-call]
+        notebook = nbformat.from_dict(Mask({}).tree(notebook))
     except Exception as error:  # nbformat raises errors of many types
         reason = first_line_of(str(error)).replace(str(path), "it")
         raise NbError(f"{path.name} cannot be shown: {reason}") from None

@@ -35,7 +35,8 @@ from nb.declaration.tasks import (
 from nb.exit_codes import ENDED_FROM_OUTSIDE, ExitCode
 from nb.git.wiring import git
 from nb.project import EXECUTED, parse_json, write_whole
-from nb.secrets.masking import Mask, environment_secrets
+from nb.secrets.environment import environment_secrets
+from nb.secrets.mask import Mask
 from nb.surroundings import find_repository
 
 from .machine import machine_of_run
