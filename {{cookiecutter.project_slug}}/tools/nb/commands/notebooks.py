@@ -1,21 +1,18 @@
-"""Commands for working on notebooks: make, promote, check, refactor, read and edit them."""
+"""Commands for notebooks: make, check, show and edit them."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from nb.exit_codes import ExitCode
 from nb.project import NbError, write_whole
 from nb.terminal import colored, echo, is_colored
+from nb.wording import count
 
-from . import count, note
-
-if TYPE_CHECKING:
-    pass
+from . import note
 
 
 @click.command("new")
@@ -44,7 +41,7 @@ def new_command(root: Path, name: str, production: bool) -> None:
         echo("It runs as it is: nb run. Then name its inputs and outputs in the cell below")
         echo("*Files* and as `deps` and `outs` of its stage in dvc.yaml; nb check compares them.")
     else:
-        echo(f"Open it: make lab NB={made.notebook.as_posix()}")
+        echo("Open it: make lab")
 
 
 @click.command("check")
@@ -77,7 +74,7 @@ def check_command(
       nb check --explain NB301
     """
     from nb.check import formats
-    from nb.check.model import RULES, rules_of
+    from nb.check.registry import RULES, rules_of
     from nb.check.runner import check_paths  # also loads the rules
 
     if explain is not None:
@@ -89,7 +86,7 @@ def check_command(
         return
     result = check_paths(root, paths, _codes(select), _codes(ignore))
     if result.findings or style == "json":
-        echo(formats.shown_findings(result.findings, style))
+        echo(formats.findings_text(result.findings, style))
     for name, language in result.skipped.items():
         note(f"{name} is left out: its language is {language}", err=True)
     if not result.findings:

@@ -95,11 +95,11 @@ class Files:
         """
         source = self.root / path
         if is_published(self.root, path):
-            return self.relative(published(path)), True
+            return self.relative(published_path(path)), True
         return (self.link(path), False) if source.exists() else ("", False)
 
 
-def published(path: str) -> str:
+def published_path(path: str) -> str:
     """Return the path of an artifact in the site."""
     return f"files/{path.removeprefix(PUBLISHED_FOLDER)}"
 

@@ -14,14 +14,14 @@ from nb.declaration.reader import FILE, Plot, Stage, read_stages
 from nb.declaration.tasks import NOT_RUN, UNCHANGED
 from nb.execution.executed_copy import INJECTED
 from nb.project import EXECUTED, INDEX, SITE, write_whole
-from nb.run import record
+from nb.run.past_runs import read_past_runs
 from nb.run.record import RunRecord
 
 from . import pages, tables
 from .about import read_about
 from .charts import Node, graph, lines
 from .experiments import ExperimentSummary, site_files, write_experiments
-from .files import NOTES, Files, is_published, published, slug
+from .files import NOTES, Files, is_published, published_path, slug
 from .format import seconds
 from .history import Moment, read_history
 from .interactive.moments_page import pairs, write_moments
@@ -34,12 +34,12 @@ from .tables import Comparison, Series
 MOST_NODES = 6
 
 
-def page(root: Path, copy: Path) -> Path:
+def make_page(root: Path, copy: Path) -> Path:
     """Write the page of an executed copy, unless the page is up to date; return the path.
 
     Called at the end of a stage, beside the run.
     """
-    note = pages.make(root, copy, pages.stage_of(root, copy))
+    note = pages.write_page(root, copy, pages.stage_of(root, copy))
     return root / SITE / "notebooks" / f"{note.name}.html"
 
 
@@ -66,7 +66,7 @@ def warm_up() -> None:
         command = f"papermill a.ipynb {EXECUTED.as_posix()}/a.ipynb"
         stages = f"stages:\n  a:\n    cmd: {command}\n    outs: [a.json]\n"
         (root / FILE).write_text(stages, encoding="utf-8")
-        page(root, copy)
+        make_page(root, copy)
 
 
 def build(root: Path) -> Path:
@@ -79,13 +79,13 @@ def build(root: Path) -> Path:
         The index.
     """
     copies = sorted((root / EXECUTED).rglob("*.ipynb"))
-    runs = record.history(root)
+    runs = read_past_runs(root)
     stages = read_stages(root, _files(stage.name for run in runs for stage in run.stages))
     by_copy = {stage.papermill.executed: stage for stage in stages}
     notes = {}
     for copy in copies:
         path = copy.relative_to(root).as_posix()
-        notes[path] = pages.make(root, copy, by_copy.get(path))
+        notes[path] = pages.write_page(root, copy, by_copy.get(path))
     rows = read_rows(root, stages, runs, notes)
     kept = {file for note in notes.values() for file in note.files}
     kept |= _publish(root, stages)
@@ -149,8 +149,8 @@ def _publish(root: Path, stages: Iterable[Stage]) -> set[str]:
     kept = set()
     for path in sorted(paths):
         if is_published(root, path):
-            target = root / SITE / published(path)
-            kept.add(published(path))
+            target = root / SITE / published_path(path)
+            kept.add(published_path(path))
             content = (root / path).read_bytes()
             if not target.is_file() or target.read_bytes() != content:
                 write_whole(target, content)
@@ -167,7 +167,7 @@ def _write_index(
 ) -> set[str]:
     stages = [row.stage for row in rows]
     runs = [at.run for at in history if at.run]
-    series = tables.over_time(history)
+    series = tables.metrics_over_time(history)
     shown = {row.note.name for row in rows if row.note}
     files = Files(root, "index.html")
     files.write_page(
@@ -282,7 +282,7 @@ def _plot(root: Path, plot: Plot, files: Files) -> dict[str, object] | None:
     if table is None:
         return shown
     if str(plot.settings.get("template", "")).startswith("confusion"):
-        return shown | {"kind": "confusion", **tables.confusion(table, plot.settings)}
+        return shown | {"kind": "confusion", **tables.confusion_matrix(table, plot.settings)}
     series = tables.curves(table, plot.settings)
     if not series:
         return shown
