@@ -34,6 +34,39 @@ for (const table of document.querySelectorAll("table.sortable")) {
     });
   });
 }
+// Each table can be saved as CSV, with all digits; a cell over several rows or columns fills them all.
+const cellsOf = (table) => {
+  const grid = [...table.rows].map(() => []);
+  [...table.rows].forEach((row, y) => {
+    for (const cell of row.cells) {
+      const text = cell.dataset.value ?? cell.innerText.trim();
+      let x = 0;
+      while (grid[y][x] !== undefined) x += 1;
+      for (let down = 0; down < cell.rowSpan && grid[y + down]; down += 1) {
+        for (let on = 0; on < cell.colSpan; on += 1) grid[y + down][x + on] = text;
+      }
+    }
+  });
+  return grid;
+};
+const quoted = (text = "") => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+document.querySelectorAll(".scroll > table").forEach((table, number) => {
+  if (!table.tHead || table.rows.length < 3 || table.closest(".slide")) return;
+  const button = document.createElement("button");
+  const label = table.parentElement.getAttribute("aria-label");
+  const name = !label || label === "Table" ? `table ${number + 1}` : label;
+  [button.type, button.className, button.textContent] = ["button", "save", "Save as CSV"];
+  button.setAttribute("aria-label", `Save as CSV: ${name}`);
+  button.addEventListener("click", () => {
+    const lines = cellsOf(table).map((row) => [...row].map(quoted).join(","));
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([lines.join("\r\n"), "\r\n"], { type: "text/csv" }));
+    link.download = `${document.title.split(" · ")[0].replace(/[^\p{L}\p{N}]+/gu, "-").slice(0, 60)}-${number + 1}.csv`;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  });
+  table.parentElement.after(button);
+});
 // A chart of two columns of a table, which the reader chooses; a point leads to its row.
 const SVG = "http://www.w3.org/2000/svg";
 const drawn = (name, attributes, text) => {
