@@ -1,26 +1,30 @@
 # The tasks of the template repository; `make` lists them.
 
+TOOLS := '{{cookiecutter.project_slug}}/tools'
+# Another Python has an environment of its own: make test PYTHON=python3.13
 PYTHON ?= python3
+VENV := $(if $(filter python3,$(PYTHON)),.venv,build/python$(shell $(PYTHON) -Ic "import sys; print('%d.%d' % sys.version_info[:2])"))
 DEMO := build/demo
 BENCH := --publish
 # What is generated with Jinja in it is linted by the generated project's own rules, in the tests.
-CODE := --config pyproject.toml template_answers.py hooks documentation tests benchmarks '{{cookiecutter.project_slug}}/tools'
+CODE := --config pyproject.toml template_answers.py hooks documentation tests benchmarks $(TOOLS)
 # What runs on every system.
-EVERYWHERE := template_answers.py hooks '{{cookiecutter.project_slug}}/tools'
+EVERYWHERE := template_answers.py hooks $(TOOLS)
 
 # The programs of the environment come first; bytecode and downloads stay out of the tree that is
 # copied into every generated project.
-export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export UV_PYTHON := $(CURDIR)/$(VENV)/bin/python
 export PYTHONPYCACHEPREFIX := $(CURDIR)/.cache/pycache
 export UV_CACHE_DIR := $(CURDIR)/.cache/uv
 unexport PYTHONDONTWRITEBYTECODE
 SHELL := bash
 
-READY := .venv/.ready
+READY := $(VENV)/.ready
 $(READY): pyproject.toml
-	$(PYTHON) -m venv .venv
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check uv
-	.venv/bin/uv pip install --quiet --python .venv/bin/python --group dev
+	$(PYTHON) -m venv $(VENV)
+	python -m pip install --quiet --disable-pip-version-check uv
+	uv pip install --quiet --group dev
 	touch $(READY)
 
 .DEFAULT_GOAL := help
@@ -38,7 +42,7 @@ test: $(READY) ## The quick ring of tests
 	pytest -m "not slow" --numprocesses 2 --dist loadfile
 
 test-all: $(READY) ## All tests: servers, faults, every pair of options
-	.venv/bin/uv pip install --quiet --python .venv/bin/python --group bench --group gallery
+	uv pip install --quiet --group bench --group gallery
 	pytest
 
 test-windows: $(READY) ## Test the tooling in a Windows Python under Wine
@@ -47,20 +51,20 @@ test-windows: $(READY) ## Test the tooling in a Windows Python under Wine
 bench: bench-filter bench-engine bench-daily ## Measure against peers, side by side; takes hours
 
 # Other baselines: make bench-quick BENCH="--baseline COMMIT".
-bench-quick: BENCH :=
+bench-quick bench-daily: BENCH :=
 bench-quick: $(READY) ## Measure the commands of every day against the last release
 	python -m benchmarks.daily $(BENCH)
 
 bench-daily: $(READY)
-	python -m benchmarks.daily --publish
+	python -m benchmarks.daily --all --publish $(BENCH)
 
 bench-filter: $(READY)
-	.venv/bin/uv pip install --quiet --python .venv/bin/python --group bench
+	uv pip install --quiet --group bench
 	python benchmarks/git_filter.py
 
 # Options: make bench-engine BENCH="--pipelines pandas --repeats 1"; --publish writes docs/.
 bench-engine: $(READY)
-	.venv/bin/uv pip install --quiet --python .venv/bin/python --group bench
+	uv pip install --quiet --group bench
 	python -m benchmarks.engine $(BENCH)
 
 # In the environment of `make demo`. Options: make bench-growth BENCH="--sizes 25 100 --publish".
@@ -73,7 +77,7 @@ bench-site: $(READY)
 
 package: $(READY) ## Build the tooling as a package, sdist and wheel, into build/package
 	rm -rf build/package && mkdir -p build/package
-	cp -r '{{cookiecutter.project_slug}}/tools' build/package/source  # above, uv would read pyproject.toml with Jinja
+	cp -r $(TOOLS) build/package/source  # above, uv would read pyproject.toml with Jinja
 	python -c 'import template_answers; print(template_answers.guide(""))' > build/package/source/nb/guide.md
 	uv build --quiet --out-dir build/package build/package/source && rm -r build/package/source
 
@@ -87,14 +91,16 @@ pictures: $(READY) ## Take the pictures of the README anew; needs Chromium
 # Material's note that Zensical will follow it, which reads the same mkdocs.yml.
 docs docs-serve: export NO_MKDOCS_2_WARNING := 1
 docs: $(READY) ## Build the documentation site, build/docs; dead links and orphans fail
-	PYTHONPATH=.:'{{cookiecutter.project_slug}}/tools' mkdocs build  # with --quiet, warnings would not count
+	PYTHONPATH=.:$(TOOLS) mkdocs build  # with --quiet, warnings would not count
 
 docs-serve: $(READY) ## Show the documentation site, and again at each change
-	PYTHONPATH=.:'{{cookiecutter.project_slug}}/tools' mkdocs serve --open
+	PYTHONPATH=.:$(TOOLS) mkdocs serve --open
 
-lint: $(READY) ## Check code and types, those of other systems, too
+lint: $(READY) ## Check code and types, those of other systems and Pythons, too
 	ruff check $(CODE) && ruff format --check $(CODE) && mypy
-	mypy --platform darwin $(EVERYWHERE) && mypy --platform win32 $(EVERYWHERE)
+	for system in darwin win32; do mypy --platform $$system $(EVERYWHERE) || exit; done
+	for version in 3.11 3.12 3.13 3.14; do mypy --python-version $$version $(EVERYWHERE) || exit; done
+	grep -rl --include '*.py' 'Python 3\.8' $(TOOLS) | xargs vermin --no-tips --violations --target=3.8-
 
 format: $(READY) ## Format the code
 	ruff check --fix --exit-zero $(CODE) && ruff format $(CODE)

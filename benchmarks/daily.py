@@ -2,7 +2,7 @@
 
     python -m benchmarks.daily                       against the last release
     python -m benchmarks.daily --baseline 1a2b3c4    against a commit
-    python -m benchmarks.daily --publish             writes docs/why/daily-commands.md, too
+    python -m benchmarks.daily --all --publish       the long rows, too; docs/why/daily-commands.md
 
 Both versions are generated, set up and run in build/bench/daily; then the commands are measured in
 turn, so that other load meets both alike. Exits with 1 if a command became slower by over a tenth.
@@ -12,25 +12,39 @@ from __future__ import annotations
 
 import argparse
 import io
-import os
-import resource
 import shutil
 import statistics
 import subprocess
 import sys
 import tarfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from .history import TEMPLATE, add_to_history, commit_of, last_release, slower
+from . import harness
+from .growth import NOTEBOOKS, SHELL, prepare
+from .harness import (
+    TEMPLATE,
+    CommandFailed,
+    machine_line,
+    measured,
+    parser,
+    publish,
+    say,
+    variables,
+)
+from .history import add_to_history, commit_of, last_release, slower
 
-BASE = TEMPLATE / "build/bench/daily"
+BASE = harness.BASE / "daily"
 PAGE = TEMPLATE / "docs/why/daily-commands.md"
 # The baseline until there is a release.
-FIRST_MEASURED = "8b9a5f5"
-MARK = "<!-- measured: `make bench-quick BENCH=--publish` writes from here -->\n"
+FIRST_MEASURED = "953f147"
+MARKS = (
+    "<!-- measured: `make bench-daily` writes from here -->",
+    "<!-- to here -->",
+)
 NOTEBOOK = "notebooks/production/30-train.ipynb"
+FIRST_LOOK = "notebooks/exploratory/01-dm-first-look.ipynb"
 # A differing comment in the last cell: the notebook is stale for Git, and runs as before.
 EDIT = f"""python - <<'END'
 import json, pathlib, time
@@ -50,17 +64,19 @@ class Daily(NamedTuple):
 
     Attributes:
         name: the row of the table.
-        command: the command, for a shell.
-        before: what happens before each measurement, not measured.
-        once: measured in the first round only, because it takes long.
-        wanted: the CPU seconds it may take on two cores; 0 if nobody said.
+        command: the command, for a shell; it must succeed.
+        before: the preparation of each measurement, not measured.
+        long: measured once, and only with `--all`.
+        wanted: the aim in CPU seconds on two cores; 0 without an aim.
+        pipeline: the kind and number of stages of a pipeline to measure in; else the example.
     """
 
     name: str
     command: str
     before: str = ""
-    once: bool = False
+    long: bool = False
     wanted: float = 0
+    pipeline: tuple[str, int] | None = None
 
 
 COMMANDS = (
@@ -88,15 +104,34 @@ COMMANDS = (
         f"{EDIT}git add --all{SETTLE}",
         wanted=0.8,
     ),
+    Daily("`make setup`, nothing to do", "make setup", wanted=0.25),
+    Daily(
+        "`nb run`, 40 stages of one `echo`",
+        "nb run --force",
+        wanted=1.6,
+        pipeline=(SHELL, 40),
+    ),
+    Daily(
+        "`nb run`, 20 trivial notebooks",
+        "nb run --force",
+        wanted=2,
+        pipeline=(NOTEBOOKS, 20),
+    ),
     Daily(
         "first commit of a project",
         "git commit --quiet --message first",
         f"rm -rf .git; nb setup; git add --all{SETTLE}",
-        once=True,
+        long=True,
         wanted=2.5,
     ),
-    Daily("`make setup`, nothing to do", "make setup", once=True),
-    Daily("`make test`", "make test", once=True, wanted=20),
+    Daily(
+        "`nb promote --dry-run` of the example's first look",
+        f"nb promote --dry-run {FIRST_LOOK}",
+        long=True,
+        wanted=10,
+    ),
+    Daily("`make setup`, warm cache", "make setup", "rm -rf .venv", long=True),
+    Daily("`make test`", "make test", long=True, wanted=20),
 )
 
 
@@ -106,39 +141,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         baseline = commit_of(options.baseline or last_release() or FIRST_MEASURED)
     except ValueError as error:
-        print(f"daily: {error}", file=sys.stderr)
+        say(f"daily: {error}")
         return 2
     projects = {
         "baseline": _project(_checkout(baseline), "baseline"),
         "now": _project(TEMPLATE, "now"),
     }
-    taken = _measure(projects, options.rounds)
-    ratios = {name: now / before for name, (before, now) in taken.items() if before}
+    chosen = [daily for daily in COMMANDS if options.all or not daily.long]
+    taken = _measure(projects, chosen, options.rounds)
+    ratios = {name: now / before for name, (before, now) in taken.items() if before and now}
     shown = table(taken, baseline)
     print(shown)
     if not options.no_history:
         add_to_history("daily", baseline, ratios)
     if options.publish:
-        text = PAGE.read_text(encoding="utf-8")
-        PAGE.write_text(text[: text.index(MARK)] + f"{MARK}\n{shown}\n", encoding="utf-8")
+        publish(PAGE, MARKS, f"{machine_line()}.\n\n{shown}")
     sentences = slower(ratios)
-    print("\n".join(sentences) or "Nothing became slower by over a tenth.", file=sys.stderr)
+    say("\n".join(sentences) or "Nothing became slower by over a tenth.")
     return 1 if sentences else 0
 
 
-def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    summary, _, rest = str(__doc__).partition("\n\n")
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.daily",
-        description=summary,
-        epilog=rest,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--baseline", metavar="COMMIT", help="the version to compare with")
-    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="measurements (5)")
-    parser.add_argument("--publish", action="store_true", help=f"write docs/{PAGE.name}, too")
-    parser.add_argument("--no-history", action="store_true", help="leave history.jsonl alone")
-    return parser.parse_args(arguments)
+def _parse(given: Sequence[str] | None) -> argparse.Namespace:
+    arguments = parser(__doc__, "benchmarks.daily")
+    arguments.add_argument("--baseline", metavar="COMMIT", help="the version to compare with")
+    arguments.add_argument("--rounds", type=int, default=3, metavar="N", help="measurements (3)")
+    arguments.add_argument("--all", action="store_true", help="measure what takes long, too")
+    arguments.add_argument("--publish", action="store_true", help=f"write docs/{PAGE.name}, too")
+    arguments.add_argument("--no-history", action="store_true", help="leave history.jsonl alone")
+    return arguments.parse_args(given)
 
 
 def _checkout(commit: str) -> Path:
@@ -160,8 +190,8 @@ def _project(template: Path, name: str) -> Path:
     answers = ("project_name=Biopsies", "project_slug=biopsies", f"python_version={version}")
     cookiecutter = (sys.executable, "-m", "cookiecutter", "--no-input", "--output-dir")
     bake = [*cookiecutter, str(project.parent), str(template), *answers]
-    print(f"daily: making the project of {name}", file=sys.stderr, flush=True)
-    environment = _variables(project)
+    say(f"daily: making the project of {name}")
+    environment = variables(project)
     subprocess.run(bake, env=environment, check=True)
     for command in ("make run-notebooks", "git add --all", "git commit --quiet --message all"):
         subprocess.run(
@@ -170,50 +200,48 @@ def _project(template: Path, name: str) -> Path:
     return project
 
 
-def _variables(project: Path) -> dict[str, str]:
-    """Return an environment for a project: its programs first, and a name for Git's commits."""
-    left_out = ("PYTHONPYCACHEPREFIX", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "VIRTUAL_ENV")
-    kept = {key: value for key, value in os.environ.items() if key not in left_out}
-    person = {
-        f"GIT_{role}_{part}": f"daily{'@example.org' if part == 'EMAIL' else ''}"
-        for role in ("AUTHOR", "COMMITTER")
-        for part in ("NAME", "EMAIL")
-    }
-    return {**kept, **person, "PATH": f"{project / '.venv/bin'}{os.pathsep}{os.environ['PATH']}"}
+def _measure(
+    projects: Mapping[str, Path], commands: Iterable[Daily], rounds: int
+) -> dict[str, tuple[float, float]]:
+    """Return the median CPU seconds of each command, those of the baseline first.
 
-
-def _measure(projects: Mapping[str, Path], rounds: int) -> dict[str, tuple[float, float]]:
-    """Return the median CPU seconds of each command, those of the baseline first."""
+    A command that fails, as one that a version does not have, counts as 0.
+    """
     figures: dict[str, tuple[float, float]] = {}
-    for daily in COMMANDS:
+    for daily in commands:
         taken: dict[str, list[float]] = {version: [] for version in projects}
-        for _ in range(1 if daily.once else rounds):
-            for version, project in projects.items():
-                taken[version].append(_cpu(daily, project))
-        figures[daily.name] = (
-            statistics.median(taken["baseline"]),
-            statistics.median(taken["now"]),
-        )
-        before, now = figures[daily.name]
-        print(f"daily: {daily.name}: {before:.3f} -> {now:.3f}", file=sys.stderr, flush=True)
+        folders = {version: _place(daily, project) for version, project in projects.items()}
+        for _ in range(1 if daily.long else rounds):
+            for version, folder in folders.items():
+                taken[version].append(_cpu(daily, folder))
+        before, now = (statistics.median(taken[version]) for version in ("baseline", "now"))
+        figures[daily.name] = (before, now)
+        say(f"daily: {daily.name}: {before:.3f} -> {now:.3f}")
     return figures
 
 
-def _cpu(daily: Daily, project: Path) -> float:
-    """Return the CPU seconds of a command and of all processes that it waits for."""
+def _place(daily: Daily, project: Path) -> Path:
+    """Return the folder to measure in: the project, or a pipeline beside it."""
+    if not daily.pipeline:
+        return project
+    folder = project.with_name("pipeline")
+    prepare(project, folder, *daily.pipeline)
+    return folder
 
-    def run(command: str) -> None:
+
+def _cpu(daily: Daily, folder: Path) -> float:
+    """Return the CPU seconds of a command; 0 if it fails."""
+    if daily.before:
         with (BASE / "log").open("a", encoding="utf-8") as log:
             subprocess.run(
-                command, shell=True, cwd=project, env=_variables(project), stdout=log, stderr=log
+                daily.before, shell=True, cwd=folder, env=variables(folder), stdout=log, stderr=log
             )
-
-    if daily.before:
-        run(daily.before)
-    start = resource.getrusage(resource.RUSAGE_CHILDREN)
-    run(daily.command)
-    end = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return end.ru_utime + end.ru_stime - start.ru_utime - start.ru_stime
+    try:
+        figure = measured(folder, daily.command)
+    except CommandFailed as error:
+        say(f"daily: {error}")
+        return 0
+    return figure.cpu if figure else 0
 
 
 def table(taken: Mapping[str, tuple[float, float]], baseline: str) -> str:
@@ -221,9 +249,10 @@ def table(taken: Mapping[str, tuple[float, float]], baseline: str) -> str:
     wanted = {daily.name: daily.wanted for daily in COMMANDS}
     lines = [f"| command | {baseline} | now | ratio | wanted |", "|---|---|---|---|---|"]
     for name, (before, now) in taken.items():
-        ratio = f"{now / before:.2f}" if before else ""
+        ratio = f"{now / before:.2f}" if before and now else ""
+        seconds = [f"{value:.3f}" if value else "failed" for value in (before, now)]
         aim = f"{wanted[name]:g}" if wanted.get(name) else ""
-        lines.append(f"| {name} | {before:.3f} | {now:.3f} | {ratio} | {aim} |")
+        lines.append(f"| {name} | {' | '.join(seconds)} | {ratio} | {aim} |")
     return "\n".join(lines)
 
 

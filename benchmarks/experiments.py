@@ -9,21 +9,16 @@ contestant begins in a folder of its own in which nothing has run. CPU is that o
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
-import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-ROOT = Path(__file__).resolve().parent.parent
-MEASURE = ROOT / "benchmarks" / "engine" / "measure.py"
-PROJECT = ROOT / "build" / "demo"
-TIMEOUT = 3600
-LEFT_OUT = (".venv", ".git", ".nb", "runs", "site", "cache", "tmp")
+from .harness import TEMPLATE, Figure, copy_project, measured, parser, variables
+
+PROJECT = TEMPLATE / "build/demo"
 TABLE = """\
 import pandas as pd
 table = pd.DataFrame({"group": [n % 7 for n in range(50_000)], "value": range(50_000)})
@@ -67,7 +62,7 @@ class Contestant:
 
 def write_notebook(path: Path, parameter: str, source: str) -> None:
     """Write a production notebook with a cell of parameters."""
-    cells = [
+    cells: list[dict[str, object]] = [
         {
             "cell_type": "code",
             "execution_count": None,
@@ -86,10 +81,10 @@ def write_notebook(path: Path, parameter: str, source: str) -> None:
 
 def lay_out(folder: Path, project: Path) -> None:
     """Make a generated project with the two notebooks, in which nothing has run."""
-    shutil.copytree(project, folder, ignore=shutil.ignore_patterns(*LEFT_OUT), symlinks=True)
-    (folder / ".venv").symlink_to(project / ".venv")
+    copy_project(project, folder)
     production = folder / "notebooks" / "production"
-    for old in (*production.glob("*.ipynb"), *(folder / "config").glob("*.yaml")):
+    production.mkdir(parents=True, exist_ok=True)
+    for old in (folder / "config").glob("*.yaml"):
         old.unlink()
     for name, source in (("table", TABLE), ("model", MODEL)):
         write_notebook(production / f"{name}.ipynb", PARAMETER, source)
@@ -104,22 +99,10 @@ def lay_out(folder: Path, project: Path) -> None:
         writes="metrics: [reports/metrics/model.json: {cache: false}]",
     )
     (folder / "dvc.yaml").write_text(f"stages:\n{table}{model}", encoding="utf-8")
-    (folder / "dvc.lock").unlink(missing_ok=True)
-    (folder / "data" / "processed").mkdir(parents=True, exist_ok=True)
-    run = [folder / ".venv/bin/nb", "setup"]
+    run = [str(folder / ".venv/bin/nb"), "setup"]
     subprocess.run(run, cwd=folder, check=True, capture_output=True, env=variables(folder))
     for words in ("add --all", "commit --quiet --no-verify --message Start"):
         subprocess.run(["git", *words.split()], cwd=folder, check=True, env=variables(folder))
-
-
-def variables(folder: Path) -> dict[str, str]:
-    """Return the environment of a contestant."""
-    person = {"NAME": "Bench", "EMAIL": "bench@example.org"}
-    roles = {f"GIT_{r}_{k}": v for r in ("AUTHOR", "COMMITTER") for k, v in person.items()}
-    path = f"{folder}/.venv/bin{os.pathsep}{os.environ['PATH']}"
-    dropped = ("VIRTUAL_ENV", "PYTHONPYCACHEPREFIX")
-    kept = {key: value for key, value in os.environ.items() if key not in dropped}
-    return {**kept, **roles, "PATH": path, "DVC_NO_ANALYTICS": "1"}
 
 
 def _values(count: int) -> str:
@@ -160,35 +143,29 @@ CONTESTANTS = [
 ]
 
 
-def measure(contestant: Contestant, count: int, project: Path) -> tuple[float, float]:
-    """Return seconds and CPU seconds of a contestant.
+def measure(contestant: Contestant, count: int, project: Path) -> Figure | None:
+    """Return the cost of a contestant; None if it took longer than an hour.
 
     Raises:
-        RuntimeError: if its command fails.
+        CommandFailed: if its command fails.
     """
-    with TemporaryDirectory(dir=ROOT / "build") as folder:
+    with TemporaryDirectory(dir=TEMPLATE / "build") as folder:
         place = Path(folder) / "project"
         lay_out(place, project)
-        report, log = Path(folder) / "report.json", ROOT / "build" / f"{contestant.key}.log"
-        command = ["sh", "-e", "-c", contestant.command(count)]
-        words = [place / ".venv/bin/python", MEASURE, report, log, str(TIMEOUT), *command]
-        subprocess.run(words, cwd=place, env=variables(place), check=True)
-        found = json.loads(report.read_text(encoding="utf-8"))
-        if found.get("code"):
-            raise RuntimeError(f"{contestant.key} failed: see {log}")
-        return found["wall"], found["cpu"]
+        return measured(place, contestant.command(count))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("project", nargs="?", type=Path, default=PROJECT)
-    parser.add_argument("--only", default=",".join(each.key for each in CONTESTANTS))
-    parser.add_argument("--variants", type=int, default=20)
-    given = parser.parse_args()
+    arguments = parser(__doc__, "benchmarks.experiments")
+    arguments.add_argument("project", nargs="?", type=Path, default=PROJECT)
+    arguments.add_argument("--only", default=",".join(each.key for each in CONTESTANTS))
+    arguments.add_argument("--variants", type=int, default=20)
+    given = arguments.parse_args()
     for contestant in CONTESTANTS:
         if contestant.key in given.only.split(","):
-            wall, cpu = measure(contestant, given.variants, given.project.resolve())
-            print(f"| {contestant.title} | {wall:.1f} | {cpu:.1f} |", flush=True)
+            taken = measure(contestant, given.variants, given.project.resolve())
+            cells = f"{taken.wall:.1f} | {taken.cpu:.1f}" if taken else "over an hour |"
+            print(f"| {contestant.title} | {cells} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -11,30 +11,23 @@ left out at larger sizes.
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from html import escape
 from math import log10
 from pathlib import Path
 
 from .engine.contestants import stage, yaml
-from .engine.pipelines import Step, write
-from .engine.run import machine
+from .engine.pipelines import Step
+from .harness import TEMPLATE, Figure, copy_project, machine_line, measured, parser, publish, write
 
-TEMPLATE = Path(__file__).resolve().parent.parent
 PAGE = TEMPLATE / "docs/why/run-benchmark.md"
 PICTURE = "growth-{}.svg"
 MARKS = (
     "<!-- measured: `python -m benchmarks.growth --kind {}` writes from here -->",
     "<!-- to here: {} -->",
 )
-MEASURE = TEMPLATE / "benchmarks/engine/measure.py"
 SIZES = (25, 50, 100, 200, 400, 1000)
 SHELL, NOTEBOOKS = "shell", "notebooks"
 TITLES = {SHELL: "stages of one `echo`", NOTEBOOKS: "trivial notebooks"}
@@ -47,15 +40,6 @@ COMMANDS = {
 }
 # Contrast with a light and a dark page.
 INK, COLORS = "#767d87", ("#2f81f7", "#8b949e", "#bf8700")
-
-
-@dataclass(frozen=True)
-class Figure:
-    """The cost of a command: CPU and wall time in seconds, the peak of memory in bytes."""
-
-    cpu: float
-    wall: float
-    memory: int
 
 
 # By contestant and number of stages, the cost of each scenario.
@@ -82,38 +66,13 @@ def pipeline(kind: str, count: int) -> tuple[dict[str, object], dict[str, str]]:
 
 def prepare(project: Path, folder: Path, kind: str, count: int) -> None:
     """Make a project of so many stages beside one that is set up."""
-    shutil.rmtree(folder, ignore_errors=True)
-    others = (".venv", ".git", ".nb", "cache", "reports", "*.ipynb", "*.lock")
-    left_out = shutil.ignore_patterns(*others)
-    shutil.copytree(project, folder, ignore=left_out, symlinks=True)
-    (folder / ".venv").symlink_to(project / ".venv")
+    copy_project(project, folder)
     stages, files = pipeline(kind, count)
     for path, text in files.items():
         write(folder / path, text)
     write(folder / "dvc.yaml", yaml({"stages": stages}))
-    (folder / "data/processed").mkdir(parents=True, exist_ok=True)
     for words in (["init", "--quiet"], ["add", "--all"]):
         subprocess.run(["git", *words], cwd=folder, check=True)
-
-
-def measured(folder: Path, command: str, limit: float) -> Figure | None:
-    """Run a command in a project; return the cost, or None if the limit was exceeded."""
-    programs = str(folder / ".venv/bin")
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "VIRTUAL_ENV"))}
-    report, log = folder / ".nb/growth.json", folder / ".nb/growth.log"
-    report.parent.mkdir(exist_ok=True)
-    subprocess.run(
-        [f"{programs}/python", str(MEASURE), str(report), str(log), str(limit), *command.split()],
-        cwd=folder,
-        env={**kept, "PATH": os.pathsep.join([programs, os.environ["PATH"]])},
-        check=True,
-    )
-    found = json.loads(report.read_text(encoding="utf-8"))
-    if found["late"]:
-        return None
-    if found["code"] != 0:
-        sys.exit(f"{command} failed in {folder}:\n{log.read_text(encoding='utf-8')}")
-    return Figure(found["cpu"], found["wall"], found["memory"])
 
 
 def costs(
@@ -227,39 +186,25 @@ def scale(values: list[float] | list[int], first: float, last: float) -> Callabl
     return lambda value: first + (last - first) * (log10(value) - low) / ((high - low) or 1)
 
 
-def publish(results: Results, kind: str) -> None:
-    """Write the table and the picture of a kind of stages into the docs."""
-    begin, end = (mark.format(kind) for mark in MARKS)
-    before, found, rest = PAGE.read_text(encoding="utf-8").partition(begin)
-    if not found:
-        raise SystemExit(f"{PAGE.name} has no place for {TITLES[kind]}: write {begin} and {end}")
-    _, _, after = rest.partition(end)
+def for_page(results: Results, kind: str) -> str:
+    """Return the table below the picture, which is written into the docs."""
     drawn = PAGE.with_name(PICTURE.format(kind))
     drawn.write_text(picture(results), encoding="utf-8")
-    shown = f"![CPU seconds of a run over the number of {TITLES[kind]}]({drawn.name})"
-    about = machine()
-    where = f"{about['cores']} cores, {about['system']}, Python {about['python']}."
-    text = f"{before}{begin}\n\n{shown}\n\n{where}\n\n{table(results)}\n\n{end}{after}"
-    PAGE.write_text(text, encoding="utf-8")
+    image = f"![CPU seconds of a run over the number of {TITLES[kind]}]({drawn.name})"
+    return f"{image}\n\n{machine_line()}.\n\n{table(results)}"
 
 
 def main() -> None:
-    summary, _, examples = str(__doc__).partition("\n\n")
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.growth",
-        description=summary,
-        epilog=examples,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("project", type=Path, help="a project that is set up")
-    parser.add_argument("--before", type=Path, metavar="PROJECT", help="one with other tooling")
-    parser.add_argument("--kind", choices=TITLES, default=SHELL, help="the stages (shell)")
-    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, metavar="N")
-    parser.add_argument("--limit", type=float, default=600, metavar="S", help="seconds (600)")
-    parser.add_argument(
+    arguments = parser(__doc__, "benchmarks.growth")
+    arguments.add_argument("project", type=Path, help="a project that is set up")
+    arguments.add_argument("--before", type=Path, metavar="PROJECT", help="one with other tooling")
+    arguments.add_argument("--kind", choices=TITLES, default=SHELL, help="the stages (shell)")
+    arguments.add_argument("--sizes", type=int, nargs="+", default=SIZES, metavar="N")
+    arguments.add_argument("--limit", type=float, default=600, metavar="S", help="seconds (600)")
+    arguments.add_argument(
         "--publish", action="store_true", help="write docs/why/run-benchmark.md, too"
     )
-    options = parser.parse_args()
+    options = arguments.parse_args()
     project = options.project.resolve()
     projects = {"`nb run`": (OURS, project), "`dvc repro`": (REFERENCE, project)}
     if options.before:
@@ -267,7 +212,8 @@ def main() -> None:
     results = measure(projects, options.kind, options.sizes, options.limit)
     print(table(results))
     if options.publish:
-        publish(results, options.kind)
+        begin, end = (mark.format(options.kind) for mark in MARKS)
+        publish(PAGE, (begin, end), for_page(results, options.kind))
 
 
 if __name__ == "__main__":

@@ -7,14 +7,13 @@ versions that were measured side by side can.
 from __future__ import annotations
 
 import json
-import os
-import platform
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-TEMPLATE = Path(__file__).resolve().parent.parent
+from .harness import TEMPLATE, machine_line
+
 HISTORY = Path(__file__).with_name("history.jsonl")
 SCHEMA = 1
 # A ratio above this is named: less is noise.
@@ -64,8 +63,7 @@ def add_to_history(
         "benchmark": benchmark,
         "commit": commit_of(),
         "baseline": baseline,
-        "machine": f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, "
-        f"Python {platform.python_version()}",
+        "machine": machine_line(),
         "ratios": {name: round(ratio, 3) for name, ratio in ratios.items()},
     }
     with path.open("a", encoding="utf-8", newline="\n") as file:

@@ -14,11 +14,16 @@ from typing import Any
 import browsing
 import pytest
 from cookiecutter.main import cookiecutter
+from hypothesis import HealthCheck, settings
 
 TEMPLATE = Path(__file__).parent.parent
 PYTHON_VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 # What a program leaves behind in a project; not part of what was generated.
 LEFTOVERS = {".git", ".venv", "__pycache__", ".pytest_cache", ".ruff_cache"}
+
+# How long a case takes depends on what else the machine does.
+settings.register_profile("any", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any")
 
 # Readers that a generated project does not have; the tests lay them beside its environment.
 EXTRA = ("duckdb", "h5py", "polars", "polars-runtime-32")

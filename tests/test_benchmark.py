@@ -10,7 +10,8 @@ from conftest import TEMPLATE
 
 from benchmarks.engine.pipelines import pipelines
 from benchmarks.engine.report import table
-from benchmarks.engine.run import Benchmark, Measurement, Plan, Results, machine
+from benchmarks.engine.run import Benchmark, Measurement, Plan, Results
+from benchmarks.harness import machine
 
 CONTESTANTS = ("nb", "dvc", "scripts")
 

@@ -259,6 +259,14 @@ def test_make_imports_nothing_from_the_project(bake: Bake, programs: Path) -> No
     assert not project.has("imported")
 
 
+def test_make_lists_the_tasks_and_nothing_else_before_the_set_up(
+    bake: Bake, programs: Path
+) -> None:
+    code, said = run(bake(), programs, "make")
+    assert code == 0
+    assert all(line.startswith("  make ") for line in said.splitlines())
+
+
 @pytest.mark.parametrize("minor", [8, 9, 10])
 def test_older_pythons_can_set_up(bare: Project, programs: Path, log: Path, minor: int) -> None:
     python = interpreter(f"python3.{minor}")

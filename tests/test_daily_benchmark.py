@@ -33,7 +33,12 @@ def test_an_unknown_baseline_is_named_before_anything_is_made(
 
 
 def test_the_table_shows_both_versions_and_the_aim() -> None:
-    taken = {"`make test`": (50.0, 17.0), "`git add` of one notebook": (0.04, 0.03)}
+    taken = {
+        "`make test`": (50.0, 17.0),
+        "`git add` of one notebook": (0.04, 0.03),
+        "`nb stages`": (0, 0.5),
+    }
     rows = daily.table(taken, "1a2b3c4").splitlines()[2:]
     assert rows[0] == "| `make test` | 50.000 | 17.000 | 0.34 | 20 |"
     assert rows[1] == "| `git add` of one notebook | 0.040 | 0.030 | 0.75 |  |"
+    assert rows[2] == "| `nb stages` | failed | 0.500 |  | 0.3 |"

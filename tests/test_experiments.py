@@ -7,9 +7,11 @@ import json
 import os
 import random
 import signal
+import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,9 @@ __all__ = ["pipeline"]  # a fixture
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="stages run one by one there")
 KILLS = int(os.environ.get("FAULT_RUNS", "2"))
+# The moments of kills lie between nothing and so many seconds after the start.
+SECONDS = float(os.environ.get("FAULT_SECONDS", "8"))
+SIGNALS = [signal.SIGINT, signal.SIGTERM, *[signal.SIGKILL] * 3]
 # Appends a line to a file outside the project copies, so that executions can be counted.
 COUNT = "open({log!r}, 'a').write('{name}\\n')"
 EXAMPLE = ("train.folds=2,3", "features.correlation_limit=0.85:0.95:0.05")
@@ -46,7 +51,9 @@ def declare(pipeline: Pipeline, log: Path, seconds: float = 0) -> None:
         wait_a_little = f"import time; time.sleep({seconds})"
         write = f"open('{name}.txt', 'w').write(f'{{text}}{name}={{value}} ')"
         number = f"import json; json.dump({{'value': value}}, open('{name}.json', 'w'))"
-        cells = [COUNT.format(log=str(log), name=name), wait_a_little, read, write, number]
+        tell_values = f"open('{values_log(log)}', 'a').write(f'{{text}}{name}={{value}}\\n')"
+        cells = [COUNT.format(log=str(log), name=name), read, tell_values]
+        cells += [wait_a_little, write, number]
         write_notebook(pipeline.path / path, *cells)
         (pipeline.path / "config").mkdir(exist_ok=True)
         (pipeline.path / "reports" / "notebooks").mkdir(parents=True, exist_ok=True)
@@ -80,7 +87,13 @@ def files(root: Path) -> dict[str, str]:
 
 
 def executions(log: Path) -> Counter[str]:
-    return Counter(log.read_text().split()) if log.exists() else Counter()
+    """Return how often each notebook, or with the log of values each variant, was executed."""
+    return Counter(log.read_text().splitlines()) if log.exists() else Counter()
+
+
+def values_log(log: Path) -> Path:
+    """Return the log of the values that each execution of a notebook had."""
+    return log.with_name("values")
 
 
 def test_stages_that_variants_have_in_common_run_once(pipeline: Pipeline, tmp_path: Path) -> None:
@@ -154,6 +167,24 @@ def test_a_variant_that_fails_is_a_row_and_ends_no_other(
     pipeline.run("nb", "experiments", "show", "2")
 
 
+def test_a_notebook_that_writes_to_its_input_harms_no_cache(
+    pipeline: Pipeline, tmp_path: Path
+) -> None:
+    """Root can write to files that DVC has protected; others get an error from the notebook."""
+    declare(pipeline, tmp_path / "log")
+    pipeline.run("nb", "run")
+    spoil = "open('first.txt', 'r+').write('spoilt')"
+    write = "open('second.txt', 'w').write('x'); open('second.json', 'w').write('{}')"
+    write_notebook(pipeline.path / "notebooks/production/second.ipynb", spoil, write)
+    pipeline.run("nb", "experiment", "second.value=1,2", code=None)
+    objects = [p for p in (pipeline.path / ".dvc/cache/files").rglob("*") if p.is_file()]
+    for path in objects:
+        content = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+        assert path.parent.name + path.name == content
+    assert len(objects) >= 3
+    assert (pipeline.path / "first.txt").read_text() == "first=1 "
+
+
 def test_a_variant_without_other_values_is_the_project_itself(
     pipeline: Pipeline, tmp_path: Path
 ) -> None:
@@ -176,35 +207,78 @@ def test_a_variant_without_other_values_is_the_project_itself(
     assert executions(log) == {"first": 1, "second": 1, "third": 2}
 
 
-@pytest.mark.parametrize("number", range(KILLS))
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_killed_at_any_moment_the_same_command_completes_the_table(
-    pipeline: Pipeline, tmp_path: Path, number: int
+    pipeline: Pipeline, tmp_path: Path
 ) -> None:
-    log = tmp_path / "log"
-    declare(pipeline, log, seconds=0.2)
+    """Any process of the run is killed and then the runner, again and again."""
+    declare(pipeline, tmp_path / "log", seconds=0.2)
+    log = values_log(tmp_path / "log")
     before = files(pipeline.path)
-    chance = random.Random(number)
+    chance = random.Random(os.environ.get("FAULT_SEED", "1"))
     command = ("nb", "experiment", "third.value=1:6:1", "first.value=1,2", "-j2")
-    kind = chance.choice([signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-    process = pipeline.begin(*command)
-    time.sleep(chance.uniform(0.2, 8))
-    process.send_signal(kind)
-    process.communicate(timeout=60)
-    pipeline.is_gone()
-    done = {row["number"] for row in table(pipeline) if row["state"] == "done"}
-    counted = executions(log)
+    expected = {f"first={a} second=1 third={b}" for a in (1, 2) for b in range(1, 7)}
+    for number in range(KILLS):
+        done = finished(pipeline)
+        counted = executions(log)
+        process = pipeline.begin(*command)
+        time.sleep(chance.uniform(0.2, SECONDS))
+        for victim in (chance.choice(list(pipeline.processes()) or [process.pid]), process.pid):
+            with suppress(ProcessLookupError):  # as may be, the process has ended meanwhile
+                os.kill(victim, chance.choice(SIGNALS))
+            time.sleep(chance.uniform(0, 1))
+        process.communicate(timeout=120)
+        pipeline.is_gone()
+        assert not done & (executions(log) - counted).keys(), f"{number}: run again after its end"
+        after = files(pipeline.path)
+        assert {name: after.get(name) for name in before} == before, number
+        if len(finished(pipeline)) == len(expected):
+            pipeline.run("nb", "experiments", "remove", "--all")
+    done, counted = finished(pipeline), executions(log)
     pipeline.run(*command)
-    rows = table(pipeline)
-    assert [row["state"] for row in rows] == ["done"] * 12
-    assert {(row["parameters"]["first.value"], row["metrics"]["third.value"]) for row in rows} == {
-        (first, third) for first in (1, 2) for third in range(1, 7)
-    }
     again = executions(log) - counted
-    assert again["third"] <= 12 - len(done), "a variant that had ended ran again"
+    assert {name: count for name, count in again.items() if name in expected} == (
+        dict.fromkeys(expected - done, 1)
+    )
+    assert finished(pipeline) == expected
     after = files(pipeline.path)
     assert {name: after.get(name) for name in before} == before
     assert not pipeline.has("dvc.lock")
+
+
+def finished(pipeline: Pipeline) -> set[str]:
+    """Return the finished variants as the log of values names them; their results are right."""
+    found: set[str] = set()
+    for row in table(pipeline):
+        if row["state"] != "done":
+            continue
+        folder = pipeline.path / f".nb/experiments/{row['number']}/project"
+        values = {"first": 1, "second": 1} | {
+            name.partition(".")[0]: value for name, value in row["parameters"].items()
+        }
+        text = (folder / "third.txt").read_text()
+        assert text.split() == [f"{name}={values[name]}" for name in ("first", "second", "third")]
+        assert row["metrics"]["third.value"] == values["third"]
+        found.add(text.strip())
+    return found
+
+
+def test_a_scheduler_starts_a_file_without_any_environment(
+    pipeline: Pipeline, tmp_path: Path
+) -> None:
+    declare(pipeline, tmp_path / "log")
+    (pipeline.path / "experiments").mkdir()
+    pipeline.write("experiments/two.yaml", "grid: {third.value: [1, 2]}\n")
+    command = f"cd '{pipeline.path}' && .venv/bin/nb experiment --file experiments/two.yaml --json"
+    done = subprocess.run(
+        ["env", "-i", f"HOME={tmp_path}", "/bin/sh", "-c", command],
+        capture_output=True,
+        text=True,
+        cwd="/",
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert [row["metrics"]["third.value"] for row in json.loads(done.stdout)] == [1, 2]
 
 
 def test_two_at_once_wait_for_each_other(pipeline: Pipeline, tmp_path: Path) -> None:

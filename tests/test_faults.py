@@ -338,6 +338,23 @@ def test_without_its_warm_process_a_run_goes_on(notebooks: Pipeline) -> None:
     check(notebooks)
 
 
+def test_a_killed_worker_takes_no_helper_of_the_run_along(notebooks: Pipeline) -> None:
+    process = notebooks.begin("nb", "run", "-j1", "--keep-going")
+    helpers = {
+        kind: find(notebooks, process, "grandchild") and find(notebooks, process, kind)
+        for kind in ("warm process", "page maker", "worker")
+    }
+    victim = helpers.pop("worker")
+    assert victim
+    os.kill(victim, signal.SIGKILL)
+    wait(lambda: Processes(notebooks, process.pid).find("worker") not in (victim, None), 60, "")
+    assert find(notebooks, process, "kernel")
+    assert {kind: find(notebooks, process, kind) for kind in helpers} == helpers
+    process.communicate(timeout=60)
+    assert notebooks.stage("a")["state"] == "killed"
+    assert notebooks.stage("b")["state"] == "ran"
+
+
 def test_without_its_page_maker_a_run_makes_all_pages(notebooks: Pipeline) -> None:
     process = notebooks.begin("nb", "run", "-j1")
     # A worker is taken for one until it leads its session.

@@ -7,7 +7,8 @@ from xml.etree import ElementTree
 import pytest
 
 from benchmarks import growth
-from benchmarks.growth import ALL, PLAN, Figure
+from benchmarks.growth import ALL, PLAN
+from benchmarks.harness import Figure
 
 RESULTS = {
     "`nb run`": {

@@ -71,16 +71,20 @@ class Pipeline(Project):
         )
 
     def alive(self) -> list[str]:
-        """Return the processes that a command of `begin` left."""
-        found = []
+        """Return the commands of the processes that a command of `begin` left."""
+        return list(self.processes().values())
+
+    def processes(self) -> dict[int, str]:
+        """Return the processes of a command of `begin`, by id."""
+        found = {}
         for folder in Path("/proc").glob("[0-9]*"):
             try:
                 if f"NB_TEST={self.mark}".encode() in (folder / "environ").read_bytes():
                     command = (folder / "cmdline").read_bytes().replace(b"\0", b" ")
-                    found.append(command.decode(errors="replace"))
+                    found[int(folder.name)] = command.decode(errors="replace")
             except OSError:
                 continue
-        return [command for command in found if command]
+        return {pid: command for pid, command in found.items() if command}
 
     def wait_for(self, name: str, seconds: float = 30) -> None:
         """Wait until a file is there."""
@@ -759,6 +763,27 @@ def test_keep_going_runs_what_does_not_depend_on_a_failure(pipeline: Pipeline) -
     broken_diamond(pipeline, "cat top.txt > left.txt")
     assert pipeline.states()["end"] == "ran"
     pipeline.is_settled()
+
+
+@pytest.mark.parametrize(
+    ("first", "later", "code"), [("3", "2", 1), ("2", "3", 2), ("9", "3", 137)]
+)
+def test_the_exit_code_is_that_of_the_first_failure(
+    pipeline: Pipeline, first: str, later: str, code: int
+) -> None:
+    wrong_use = notebook(pipeline, "x")["cmd"] + " --no-such-option"
+    commands = {"2": wrong_use, "3": "exit 3", "9": "kill -9 $$"}
+    failed = "grep -qE 'state.: .(failed|killed)' reports/runs/*.json"
+    until_one_has_failed = f"for i in $(seq 600); do {failed} && break; sleep 0.1; done"
+    pipeline.declare(
+        first=step(commands[first], out="first.txt"),
+        between=copy("between.txt", before=until_one_has_failed),
+        later=step(commands[later], "between.txt", out="later.txt"),
+    )
+    states = pipeline.states("-j2", "--keep-going", code=code)
+    assert states.pop("between") == "ran"
+    assert len(states) == 2
+    assert "ran" not in states.values()
 
 
 def test_an_error_is_told_in_one_line(pipeline: Pipeline) -> None:

@@ -15,27 +15,21 @@ import os
 import sys
 from collections.abc import Sequence
 
+from ..harness import TEMPLATE, parser, publish, say
 from .contestants import contestants
-from .environments import BASE, TEMPLATE
+from .environments import BASE
 from .pipelines import calibrate, pipelines
-from .report import picture, publish, table
-from .run import SCENARIOS, Benchmark, Plan, Results, tell
+from .report import MARKS, for_page, picture, table
+from .run import SCENARIOS, Benchmark, Plan, Results
 
 PAGE = TEMPLATE / "docs/why/run-benchmark.md"
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    summary, _, examples = str(__doc__).partition("\n\n")
-    raw = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.engine",
-        description=summary,
-        epilog=examples,
-        formatter_class=raw,
-    )
+    options = parser(__doc__, "benchmarks.engine")
     choices = [contestant.key for contestant in contestants()]
     loads = [pipeline.key for pipeline in pipelines(1)]
-    parser.add_argument(
+    options.add_argument(
         "--pipelines",
         nargs="+",
         choices=loads,
@@ -43,7 +37,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="NAME",
         help=", ".join(loads),
     )
-    parser.add_argument(
+    options.add_argument(
         "--contestants",
         nargs="+",
         choices=choices,
@@ -51,7 +45,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="NAME",
         help=", ".join(choices),
     )
-    parser.add_argument(
+    options.add_argument(
         "--scenarios",
         nargs="+",
         choices=[*SCENARIOS],
@@ -59,26 +53,26 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="NAME",
         help=", ".join(SCENARIOS),
     )
-    parser.add_argument("--repeats", type=int, default=3, metavar="N", help="rounds (3)")
-    parser.add_argument(
+    options.add_argument("--repeats", type=int, default=3, metavar="N", help="rounds (3)")
+    options.add_argument(
         "--jobs",
         type=int,
         default=os.cpu_count() or 1,
         metavar="N",
         help="notebooks at a time, for who can (cores)",
     )
-    parser.add_argument(
+    options.add_argument(
         "--timeout",
         type=float,
         default=1800,
         metavar="SECONDS",
         help="when to give up on one command (1800)",
     )
-    parser.add_argument("--quick", action="store_true", help="small pipelines, one round")
-    parser.add_argument("--keep", action="store_true", help="keep results of other pipelines")
-    parser.add_argument("--publish", action="store_true", help=f"write {PAGE.name} in docs, too")
-    parser.add_argument("--no-measuring", action="store_true", help="show the last results again")
-    return parser.parse_args(arguments)
+    options.add_argument("--quick", action="store_true", help="small pipelines, one round")
+    options.add_argument("--keep", action="store_true", help="keep results of other pipelines")
+    options.add_argument("--publish", action="store_true", help=f"write {PAGE.name} in docs, too")
+    options.add_argument("--no-measuring", action="store_true", help="show the last results again")
+    return options.parse_args(arguments)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -86,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parse(arguments)
     path = BASE / "results.json"
     if options.no_measuring and not path.exists():
-        tell(f"there are no results yet: {path.relative_to(TEMPLATE)} is missing; measure first")
+        say(f"there are no results yet: {path.relative_to(TEMPLATE)} is missing; measure first")
         return 2
     interrupted = False
     if not options.no_measuring:
@@ -108,17 +102,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             benchmark.measure()
         except KeyboardInterrupt:
             interrupted = True
-            tell("interrupted; what was measured is kept")
+            say("interrupted; what was measured is kept")
         if not benchmark.results.measurements:  # the results of the run before stay
-            tell("nothing was measured")
+            say("nothing was measured")
             return 130 if interrupted else 1
         benchmark.results.save(path)
     results = Results.load(path)
     print(table(results))
     picture(results, BASE / "run-benchmark.svg")
     if options.publish and not interrupted:
-        publish(results, PAGE)
-    tell(f"raw results: {path.relative_to(TEMPLATE)}")
+        publish(PAGE, MARKS, for_page(results, PAGE))
+    say(f"raw results: {path.relative_to(TEMPLATE)}")
     return 130 if interrupted else 1 if results.broken else 0
 
 

@@ -11,8 +11,9 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from ..harness import copy_project, write
 from .environments import BASE, LIBRARIES, PROJECT, programs, run
-from .pipelines import DATA, Pipeline, Step, write
+from .pipelines import DATA, Pipeline, Step
 
 OURS = "nb"
 REFERENCE = "dvc"
@@ -58,9 +59,7 @@ class Contestant:
         """Make a folder in which nothing has run yet."""
         shutil.rmtree(folder, ignore_errors=True)
         if self.environment == PROJECT:
-            ignored = shutil.ignore_patterns(".venv", ".git", ".nb")
-            shutil.copytree(BASE / "env" / PROJECT, folder, ignore=ignored)
-            (folder / ".venv").symlink_to(BASE / "env" / PROJECT / ".venv")
+            copy_project(BASE / "env" / PROJECT, folder)
         (folder / DATA).mkdir(parents=True, exist_ok=True)
         for step in pipeline.steps:
             self.write_step(folder, step, 1)

@@ -8,8 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-TEMPLATE = Path(__file__).resolve().parent.parent.parent
-BASE = TEMPLATE / "build/bench/engine"
+from .. import harness
+from ..harness import TEMPLATE
+
+BASE = harness.BASE / "engine"
 PROJECT = "project"  # the environment that the generated project makes itself
 # The libraries of a generated project, for every contestant: pandas imports pyarrow if it can.
 LIBRARIES = ("ipykernel", "matplotlib", "pandas", "pyarrow")

@@ -6,7 +6,6 @@ import json
 import time
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
-from pathlib import Path
 
 DATA = "data/processed"
 CALIBRATION_ROUNDS = 1_000_000
@@ -169,9 +168,3 @@ def pipelines(rounds_per_second: float, *, quick: bool = False) -> list[Pipeline
         Pipeline("diamond", f"a diamond of {sum(widths)} notebooks", _diamond(widths, tenth)),
         Pipeline("many", f"{many} stages", _alike(many, 1), prepared=True),
     ]
-
-
-def write(path: Path, text: str) -> None:
-    """Write a file, and the folders it is in."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")

@@ -9,8 +9,7 @@ from typing import Any
 from .contestants import FLOOR, OURS, REFERENCE, Contestant, contestants
 from .run import CHANGED, COLD, LATE, SCENARIOS, UNCHANGED, Measurement, Results
 
-BEGIN = "<!-- measured: `make bench-engine` writes from here -->"
-END = "<!-- to here -->"
+MARKS = ("<!-- measured: `make bench-engine` writes from here -->", "<!-- to here -->")
 # Half-way between black and white in contrast, so they are read on a light and on a dark page.
 INK, ACCENT, PEER, GROUND = "#767d87", "#2f81f7", "#8b949e", "#bf8700"
 Figures = dict[tuple[str, str, str], list[Measurement]]
@@ -220,14 +219,9 @@ def short(contestant: Contestant) -> str:
     return contestant.title.replace("`", "").split(" (")[0]
 
 
-def publish(results: Results, page: Path) -> None:
-    """Write the tables between the marks of a page, and the picture beside it."""
-    text = page.read_text(encoding="utf-8")
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
+def for_page(results: Results, page: Path) -> str:
+    """Return the tables below the picture, which is written beside a page."""
     image = page.with_suffix(".svg")
     picture(results, image)
     alt = "Seconds that each contestant took, for each pipeline"
-    shown = f"![{alt}]({image.name})"
-    text = f"{before}{BEGIN}\n\n{shown}\n\n{table(results)}\n\n{END}{after}"
-    page.write_text(text, encoding="utf-8")
+    return f"![{alt}]({image.name})\n\n{table(results)}"

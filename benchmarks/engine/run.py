@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import platform
 import signal
 import subprocess
 import sys
@@ -14,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..harness import MEASURE, machine, say
 from .contestants import OURS, REFERENCE, Contestant
 from .environments import (
     BASE,
@@ -28,7 +27,6 @@ from .environments import (
 )
 from .pipelines import Pipeline
 
-MEASURE = Path(__file__).with_name("measure.py")
 LATE = "took longer than"
 COLD, CHANGED, UNCHANGED = "cold", "changed", "unchanged"
 SCENARIOS = {
@@ -124,19 +122,6 @@ class Plan:
     timeout: float
 
 
-def machine() -> dict[str, str]:
-    """What the figures depend on."""
-    return {
-        "system": f"{platform.system()} {platform.machine()}",
-        "cores": str(os.cpu_count()),
-        "python": platform.python_version(),
-    }
-
-
-def tell(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
-
-
 class Benchmark:
     """Prepares folders, measures, checks what `nb run` promises, saves after each measurement."""
 
@@ -158,7 +143,7 @@ class Benchmark:
         for contestant in self.plan.contestants:
             name = contestant.environment
             if name not in made | failed.keys():
-                tell(f"installing {contestant.title}")
+                say(f"installing {contestant.title}")
                 try:
                     make_environment(name, contestant.packages)
                     kept = [v for v in versions(name) if v.split("==")[0] in WORTH_NAMING]
@@ -168,7 +153,7 @@ class Benchmark:
                     failed[name] = str(error)
             if name in failed:
                 self.results.missing[contestant.key] = failed[name]
-                tell(f"  not measured: {failed[name]}")
+                say(f"  not measured: {failed[name]}")
             else:
                 self.results.missing.pop(contestant.key, None)
                 self.ready.append(contestant)
@@ -208,7 +193,7 @@ class Benchmark:
         except BenchError as error:
             one = Measurement(*key, problem=str(error))
         figures = one.problem or f"{one.wall:7.2f} s  CPU {one.cpu:7.2f} s  {one.memory >> 20:5} MB"
-        tell(f"round {number}  {pipeline.key:8} {scenario:9} {contestant.key:14} {figures}")
+        say(f"round {number}  {pipeline.key:8} {scenario:9} {contestant.key:14} {figures}")
         if scenario in self.plan.scenarios:
             self.results.measurements.append(one)
         if contestant.key == OURS and not one.problem:

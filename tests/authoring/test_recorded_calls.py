@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from nb.authoring import recorded_calls
-from nb.tracing import call_recorder
+from nb.tracing.call_recorder import record_calls
 
 SOURCE = """
 import itertools
@@ -154,9 +154,8 @@ def test_the_first_calls_of_a_module_are_kept(
 ) -> None:
     (tmp_path / "recordedmodule.py").write_text(SOURCE)
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
-    call_recorder.install_recorder("recordedmodule", str(tmp_path))
     recorded = importlib.import_module("recordedmodule")
+    record_calls(recorded, tmp_path)
     assert [recorded.half(n) for n in range(5)] == [0, 0.5, 1, 1.5, 2]
     kept = [pickle.loads(p.read_bytes()) for p in sorted(tmp_path.glob("half-*"))]
     assert kept == [((0,), {}), ((1,), {}), ((2,), {})]

@@ -666,6 +666,23 @@ def test_a_wrong_setting_is_one_line(tmp_path: Path, settings: str, reason: str)
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("tool = 1", "tool"),
+        ("tool.nb = []", "tool.nb"),
+        ('tool.nb.check = "NB1"', "tool.nb.check"),
+        ("dependency-groups = 1", "dependency-groups"),
+        ("project.optional-dependencies = 1", "project.optional-dependencies"),
+    ],
+)
+def test_a_word_where_a_table_belongs_is_one_line(tmp_path: Path, text: str, name: str) -> None:
+    write_project(tmp_path, f"# %%\nimport pandas\n=== pyproject.toml\n{text}\n")
+    with pytest.raises(NbError, match=f"^pyproject.toml: {re.escape(name)} is no table$") as error:
+        check_paths(tmp_path)
+    assert error.value.exit_code == 2
+
+
 def test_paths_choose_the_notebooks(tmp_path: Path) -> None:
     write_project(tmp_path, "# %%\n1")
     write_project(tmp_path, "# %%\n1", "notebooks/production/20-other.ipynb")

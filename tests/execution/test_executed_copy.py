@@ -73,11 +73,11 @@ def collect(*made: Any, is_referred_to: bool = False) -> list[Any]:
 
 
 def stream(name: str, text: str) -> Any:
-    return new_output("stream", name=name, text=text)  # type: ignore[no-untyped-call]
+    return new_output("stream", name=name, text=text)
 
 
 def shown(text: str) -> Any:
-    return new_output("display_data", data={"text/plain": text})  # type: ignore[no-untyped-call]
+    return new_output("display_data", data={"text/plain": text})
 
 
 def test_streams_are_merged_between_other_outputs() -> None:
@@ -116,29 +116,27 @@ def test_each_cell_has_a_note_of_the_outputs_left_out(monkeypatch: pytest.Monkey
 
 def test_an_endless_error_is_cut() -> None:
     long = "x" * 1_000_000
-    made = new_output("error", ename="E", evalue=long, traceback=[long])  # type: ignore[no-untyped-call]
+    made = new_output("error", ename="E", evalue=long, traceback=[long])
     (kept,) = collect(made)
     assert len(kept.evalue) < 201_000
     assert len(kept.traceback[0]) < 201_000
 
 
 def executed(*cells: NotebookNode) -> NotebookNode:
-    made: NotebookNode = new_notebook(cells=list(cells))  # type: ignore[no-untyped-call]
+    made: NotebookNode = new_notebook(cells=list(cells))
     made.metadata["papermill"] = {"parameters": {}, "start_time": "now"}
     return made
 
 
 def code(**more: Any) -> NotebookNode:
-    made: NotebookNode = new_code_cell("x", **more)  # type: ignore[no-untyped-call]
+    made: NotebookNode = new_code_cell("x", **more)
     return made
 
 
 def test_widgets_are_numbered() -> None:
     def content(model: str) -> NotebookNode:
         view = {"application/vnd.jupyter.widget-view+json": {"model_id": model}}
-        made = executed(
-            code(outputs=[new_output("display_data", data=view)])  # type: ignore[no-untyped-call]
-        )
+        made = executed(code(outputs=[new_output("display_data", data=view)]))
         state = {model: {"state": {"layout": f"IPY_MODEL_{model}"}}}
         widgets = {"application/vnd.jupyter.widget-state+json": {"state": state}}
         made.metadata["widgets"] = widgets
@@ -192,7 +190,7 @@ def test_process_ids_and_addresses_are_replaced_in_every_text_of_a_cell() -> Non
         said = text(number)
         data = {"text/plain": said, "text/html": said, "text/latex": said}
         error = {"output_type": "error", "ename": "E", "evalue": said, "traceback": [said, said]}
-        display = new_output("display_data", data=data)  # type: ignore[no-untyped-call]
+        display = new_output("display_data", data=data)
         notebook = executed(code(outputs=[stream("stdout", said), display, error]))
         normalise(notebook, {notebook.cells[0].id})
         notebook.cells[0].id = "cell"

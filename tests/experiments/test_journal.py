@@ -37,12 +37,14 @@ class Run:
         self.record = RunRecord(id="r", arguments={}, jobs=1, started="2026-11-27T00:00:00+00:00")
         self.record.stages = [self.stages[n] for n, task in self.tasks.items() if not task.hidden]
         self.journal = VariantJournal(root, made, planned, self.said.append)
+        self.journal.save(self.record, self.stages.keys())
 
     def note(self, **states: str) -> None:
         """Note states of the stages of a variant: `first_1` is the first stage of variant 1."""
-        for name, state in states.items():
-            self.stages[name.replace("_", " #")].state = state
-        self.journal.save(self.record)
+        names = {name.replace("_", " #"): state for name, state in states.items()}
+        for name, state in names.items():
+            self.stages[name].state = state
+        self.journal.save(self.record, names.keys())
 
     def states(self) -> list[tuple[str, list[str]]]:
         """Return the state of each variant on disk, and those of its stages."""

@@ -53,7 +53,15 @@ def test_a_copy_has_all_but_what_dvc_is_about(tmp_path: Path) -> None:
             assert (copy / name).stat().st_mtime_ns == (root / name).stat().st_mtime_ns
 
 
-def test_only_the_cache_and_the_tooling_are_shared(tmp_path: Path) -> None:
+def may_write(path: str | Path, _: int) -> bool:
+    return bool(Path(path).stat().st_mode & 0o222)
+
+
+@pytest.mark.parametrize("is_root", [False, True])
+def test_only_tooling_and_what_nobody_can_write_is_shared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_root: bool
+) -> None:
+    monkeypatch.setattr(os, "access", (lambda *_: True) if is_root else may_write)
     root, copy = made(tmp_path / "whole"), tmp_path / "copy"
     copy_snapshot(snapshot(root), copy, [])
     shared = {
@@ -61,7 +69,8 @@ def test_only_the_cache_and_the_tooling_are_shared(tmp_path: Path) -> None:
         for path in copy.rglob("*")
         if path.is_file() and inode(path) == inode(root / path.relative_to(copy))
     }
-    assert shared == {"model", "cache/object", "tools/nb/cli.py"}
+    cached = set() if is_root else {"model", "cache/object"}
+    assert shared == {"tools/nb/cli.py"} | cached
 
 
 def test_other_values_reach_the_copy_only_and_keep_comments(tmp_path: Path) -> None:

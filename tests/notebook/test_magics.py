@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from nb.check.source import cells_of
-from nb.notebook.content import python_source
+from nb.notebook.content import CellContent, python_source
 from nb.notebook.magics import mask, without_timing
 from nb.notebook.modules import imported_names
 
@@ -55,8 +55,8 @@ def test_exactly_the_lines_of_ipython_are_hidden(pieces: list[str]) -> None:
     assert [source.split("\n")[number - 1] for number in numbers] == hidden
     assert masked.text.count("\n") == source.count("\n")
     # The rules of `nb check` see the same tree and the same escapes, one for continued lines.
-    content = {"cells": [{"cell_type": "code", "metadata": {}, "source": source}]}
-    (cell,) = cells_of(content)
+    content: CellContent = {"cell_type": "code", "metadata": {}, "source": source}
+    (cell,) = cells_of([content])
     assert cell.tree is not None
     assert ast.dump(cell.tree) == ast.dump(ast.parse(python_source(source.rstrip())))
     assert len(cell.escapes) == sum(piece in IPYTHON for piece in pieces)

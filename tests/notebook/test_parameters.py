@@ -20,7 +20,7 @@ from nb.notebook.parameters import (
     secret_values,
 )
 from nb.project import NbError
-from nb.secrets.masking import Mask
+from nb.secrets.mask import Mask
 
 INF = float("inf")
 

@@ -132,6 +132,7 @@ def test_what_nobody_depends_on_does_not_count(root: Path) -> None:
     (root / "copy").hardlink_to(root / "tool")
     (root / ".ruff_cache" / "0.12").mkdir(parents=True)  # as a hook of the first commit makes it
     (root / ".ruff_cache" / "0.12" / "entry").touch()
+    (root / ".ruff_cache" / ".gitignore").write_text("*\n")
     assert uptodate.read_stamp(root)
 
 

@@ -172,8 +172,8 @@ def test_a_metric_is_set_beside_what_it_was_before_it_changed(
 ) -> None:
     stages = [Stage("a", COMMAND, metrics=("m.json",))]
     (table,) = tables.metrics_tables(stages, {"m.json": {"score": now}}, moments(*history))
-    assert repr(table["rows"]) == repr([("score", now, before)])
-    assert (table["stage"], table["changed"]) == ("a", before is not None)
+    assert repr(table.rows) == repr([("score", now, before)])
+    assert (table.stage, table.changed) == ("a", before is not None)
 
 
 def test_only_numbers_that_change_are_drawn() -> None:
@@ -201,6 +201,8 @@ def test_a_curve_leaves_out_what_is_no_number() -> None:
     assert tables.curves(many, {"x": "x"}) == {}
     assert len(tables.curves(many[:-1], {"x": "x"})) == tables.MOST_SERIES
     assert tables.curves(rows, {"y": "z"}) == {}
+    uneven = [{"x": 0, "y": 1}, {"x": 1}, {"y": 2}, {"x": 10**400, "y": 1}]
+    assert tables.curves(uneven, {"x": "x", "y": "y"}) == {"y": [(0.0, 1.0)]}
     long = [{"x": n, "y": n} for n in range(3 * tables.MOST_POINTS)]
     (points,) = tables.curves(long, {"x": "x", "y": "y"}).values()
     assert len(points) <= tables.MOST_POINTS
@@ -251,7 +253,7 @@ def test_the_values_of_a_matrix_differ_in_some_parameters(tmp_path: Path) -> Non
     )
     assert found.parameters == ["model"]
     assert found.columns == ["auc", "f1"]
-    assert [each["value"] for each in found.rows] == ["p", "q"]
+    assert [each.value for each in found.rows] == ["p", "q"]
     assert found.gallery == [[("p", "1.png"), ("q", "1.png")], [("q", "2.png")]]
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from itertools import combinations
 from math import inf
+from types import FrameType
 
 from hypothesis import given
 from hypothesis import strategies as st
-from nb.declaration.tasks import FAILED, NOT_RUN, RAN, RUNNING, UNCHANGED, Task
+from nb.declaration.tasks import DONE, FAILED, NOT_RUN, RAN, RUNNING, UNCHANGED, WAITING, Task
+from nb.runtime import scheduler
 from nb.runtime.scheduler import Schedule, width
 
 
@@ -138,3 +141,72 @@ def test_alone_a_stage_always_starts() -> None:
     assert names(schedule, 10) == []
     schedule.set("a", RAN)
     assert names(schedule, 0) == ["b"]
+
+
+@given(
+    st.sets(st.sampled_from(list(combinations(NAMES, 2)))),
+    st.sets(st.sampled_from(NAMES)),
+    st.sets(st.sampled_from(NAMES)),
+    st.integers(1, 3),
+)
+def test_a_run_ends_with_each_stage_as_the_stages_above_decide(
+    edges: set[tuple[str, str]], stale: set[str], broken: set[str], jobs: int
+) -> None:
+    """The states at the end are those that follow from the graph, in whichever order stages end."""
+    above = {name: {before for before, other in edges if other == name} for name in NAMES}
+    plan = [Task(n, after=frozenset(above[n]), changed=n in stale) for n in NAMES]
+    schedule = Schedule(plan, jobs, {}, keep_going=True)
+    told: dict[str, str] = {}
+    running: list[str] = []
+    while (started := names(schedule)) or running:
+        for name in started:
+            assert all(schedule.states[other] in DONE for other in above[name])
+            schedule.set(name, RUNNING)
+        running += started
+        assert len(running) <= jobs
+        ended = running.pop(0)
+        schedule.set(ended, FAILED if ended in broken else RAN)
+        assert schedule.waiting == list(schedule.states.values()).count(WAITING)
+        told |= {name: schedule.states[name] for name in schedule.take_changes()}
+    expected: dict[str, str] = {}
+    for name in NAMES:
+        before = {expected[other] for other in above[name]}
+        if before & {FAILED, NOT_RUN}:
+            expected[name] = NOT_RUN
+        elif name in stale or RAN in before:
+            expected[name] = FAILED if name in broken else RAN
+        else:
+            expected[name] = UNCHANGED
+    told |= {name: schedule.states[name] for name in schedule.take_changes()}
+    assert schedule.states == told == expected
+    assert schedule.any_broken() == (FAILED in expected.values())
+
+
+def test_the_work_grows_with_the_number_of_stages_and_not_with_its_square() -> None:
+    few, many = _lines_of_a_run(100), _lines_of_a_run(200)
+    assert many < 2.5 * few
+
+
+def _lines_of_a_run(count: int) -> int:
+    """Return how many lines of the scheduler a run of so many pairs of stages executes."""
+    plan = [Task("first")]
+    for number in range(count):
+        plan.append(Task(f"a{number}", after=frozenset({"first"})))
+        plan.append(Task(f"b{number}", after=frozenset({f"a{number}"})))
+    lines = 0
+
+    def trace(frame: FrameType, event: str, _: object) -> object:
+        nonlocal lines
+        lines += event == "line"
+        return trace if frame.f_code.co_filename == scheduler.__file__ else None
+
+    before = sys.gettrace()
+    sys.settrace(trace)  # type: ignore[arg-type]
+    try:
+        schedule = Schedule(plan, 2, {})
+        while ready := schedule.ready():
+            schedule.set(ready[0].name, RUNNING)
+            schedule.set(ready[0].name, RAN)
+    finally:
+        sys.settrace(before)
+    return lines

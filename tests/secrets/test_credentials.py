@@ -18,8 +18,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from nb.git import credentials
-from nb.secrets.masking import Mask, MaskedFile, environment_secrets
-from nb.secrets.text import find_secrets
+from nb.secrets.environment import environment_secrets
+from nb.secrets.mask import Mask
+from nb.secrets.masked_file import MaskedFile
+from nb.secrets.search import find_secrets
 from secret_kinds import HEX, KINDS, some
 
 TEMPLATE = Path(__file__).parents[2]

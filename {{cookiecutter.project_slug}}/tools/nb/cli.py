@@ -20,27 +20,25 @@ from nb.terminal import echo, secho
 GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
     "Every day": {
         "running": ("run", "status"),
-        "lab": ("lab",),
-        "notebooks": ("new", "check", "show", "edit"),
+        "notebooks": ("new", "lab", "check", "show", "edit"),
         "guide": ("help",),
     },
     "From exploratory to production": {
         "adopt": ("adopt",),
-        "notebooks": ("promote", "duplicates", "extract"),
+        "production": ("promote", "duplicates", "extract"),
         "results": ("trace", "debug"),
     },
     "Results": {
-        "results": ("report", "export", "metrics", "params", "describe"),
-        "compare": ("compare",),
+        "results": ("report", "export", "metrics", "params", "describe", "compare"),
         "experiments": ("experiment", "experiments"),
-        "running": ("clean",),
+        "clone": ("clean",),
     },
     "Team and Git": {
         "onboarding": ("onboard",),
         "clone": ("setup", "doctor", "pull", "push", "sync", "resolve"),
         "updating": ("update",),
     },
-    "Machines": {"running": ("stages", "task", "assemble"), "clone": ("workflows",)},
+    "Machines": {"machines": ("stages", "task", "assemble"), "clone": ("workflows",)},
     "Plumbing, called by Git, DVC and hooks": {
         "commit": ("commit-checks",),
         "clone": ("fingerprint", "verify", "credentials", "unpushed", "hook", "merge-lock"),

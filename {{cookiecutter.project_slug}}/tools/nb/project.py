@@ -12,7 +12,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -123,7 +123,7 @@ def text_of(path: Path) -> str:
     return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
 
 
-def read_pyproject(root: Path) -> dict[str, Any]:
+def read_pyproject(root: Path) -> dict[str, object]:
     """Return the content of `pyproject.toml`.
 
     Raises:
@@ -135,7 +135,33 @@ def read_pyproject(root: Path) -> dict[str, Any]:
         raise UsageError(f"{PYPROJECT} cannot be read: {one_line(error)}") from None
 
 
-def parse_toml(text: str) -> dict[str, Any]:
+def pyproject_table(project: Mapping[str, object], *names: str) -> Mapping[str, object]:
+    """Return a table of `pyproject.toml`; empty if the table is absent.
+
+    Raises:
+        NbError: if the name stands for something else (exit code 2).
+    """
+    try:
+        return toml_table(project, *names)
+    except ValueError as error:
+        raise UsageError(f"{PYPROJECT}: {error}") from None
+
+
+def toml_table(content: Mapping[str, object], *names: str) -> Mapping[str, object]:
+    """Return a table of TOML content; empty if the table is absent.
+
+    Raises:
+        ValueError: if the name stands for something else.
+    """
+    for depth, name in enumerate(names, 1):
+        table = content.get(name, {})
+        if not isinstance(table, dict):
+            raise ValueError(f"{'.'.join(names[:depth])} is no table")
+        content = table
+    return content
+
+
+def parse_toml(text: str) -> dict[str, object]:
     """Return the content of a TOML text.
 
     Raises:
@@ -145,7 +171,7 @@ def parse_toml(text: str) -> dict[str, Any]:
         import tomllib
     else:
         import tomli as tomllib  # a package, as Python 3.10 has none of its own
-    content: dict[str, Any] = tomllib.loads(text)
+    content: dict[str, object] = tomllib.loads(text)
     return content
 
 

@@ -100,7 +100,7 @@ def _converted(content: dict[str, Any]) -> dict[str, Any]:
 
     if content["nbformat"] != 4:
         # nbformat carries no types for these functions.
-        content = json.loads(writes(convert(from_dict(content), 4)))  # type: ignore[no-untyped-call]
+        content = json.loads(writes(convert(from_dict(content), 4)))
     return content
 
 

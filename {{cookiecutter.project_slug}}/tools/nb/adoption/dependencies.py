@@ -17,10 +17,11 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from nb.check.facts import normalized
 from nb.notebook.content import python_source
 from nb.notebook.magics import mask
 from nb.notebook.modules import imported_names
-from nb.project import parse_toml, warn
+from nb.project import parse_toml, toml_table, warn
 
 # Lists of import names with their distributions: conda-forge's, in depfinder, and that of pipreqs.
 # Both are read, not run, so their own dependencies are not installed.
@@ -49,11 +50,6 @@ class Requested:
     requirements: dict[str, str] = field(default_factory=dict)
     unknown: dict[str, list[str]] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
-
-
-def normalized(name: str) -> str:
-    """Return a distribution's name as the registry compares names."""
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def declared_requirements(path: Path) -> list[str]:
@@ -89,10 +85,10 @@ def _of_setup(text: str) -> list[str]:
 
 def _of_toml(text: str) -> list[str]:
     content = parse_toml(text)
-    listed = [str(entry) for entry in content.get("project", {}).get("dependencies", [])]
-    poetry = content.get("tool", {}).get("poetry", {}).get("dependencies", {})
-    tables = [content.get("packages", {}), poetry]
-    return listed + [_pinned(name, value) for table in tables for name, value in table.items()]
+    listed = toml_table(content, "project").get("dependencies", [])
+    tables = toml_table(content, "packages"), toml_table(content, "tool", "poetry", "dependencies")
+    entries = map(str, listed) if isinstance(listed, list) else ()
+    return [*entries] + [_pinned(name, value) for table in tables for name, value in table.items()]
 
 
 def _pinned(name: str, version: object) -> str:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
+from nb.check.facts import normalized
 from nb.project import NbError
-
-from .dependencies import normalized
 
 LONGEST_HEADING = 6
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from nb.project import write_whole
 from nb.report.charts import Node, graph
-from nb.report.files import environment, slug
+from nb.report.files import fill_in, slug
 
 from .overview import RUNS, Overview
 
@@ -29,8 +29,8 @@ def write_overview_page(root: Path, overview: Overview) -> Path:
         Path(name).stem: {Path(other).stem for other in others}
         for name, others in overview.edges().items()
     }
-    template = environment().get_template("adoption.html.j2")
-    text = template.render(
+    text = fill_in(
+        "adoption.html.j2",
         project=root.name,
         overview=overview,
         graph=graph(nodes, edges),

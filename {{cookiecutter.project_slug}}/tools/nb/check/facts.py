@@ -12,14 +12,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from nb.declaration.reader import Entry, read_entries
 from nb.declaration.templates import PLACEHOLDER, as_glob
 from nb.notebook.config import read_config
 from nb.notebook.modules import Sources
 from nb.notebook.parameters import TAG, CellError, Parameter, read_parameters
-from nb.project import CONFIG, read_pyproject
+from nb.project import CONFIG, pyproject_table, read_pyproject
 from nb.refactoring.duplicates import Duplicate
 
 from .names import bound_names
@@ -73,11 +72,11 @@ class Facts:
         # By notebook, the files that it reads, each with the problem that was found.
         self.answers: dict[str, dict[str, str]] = {}
         self._contracts: dict[str, DeclaredContract] = {}
-        self._configs: dict[Path, dict[str, Any]] = {}
+        self._configs: dict[Path, dict[str, object]] = {}
         self._names: dict[str, set[str] | None] = {}
 
     @cached_property
-    def project(self) -> dict[str, Any]:
+    def project(self) -> dict[str, object]:
         """The content of `pyproject.toml`."""
         return read_pyproject(self.root)
 
@@ -130,7 +129,7 @@ class Facts:
             self._contracts[document.name] = _contract(document)
         return self._contracts[document.name]
 
-    def config(self, document: Document) -> tuple[str, dict[str, Any]]:
+    def config(self, document: Document) -> tuple[str, dict[str, object]]:
         """Return the name and the values of a notebook's config file; none if there is no file.
 
         Raises:
@@ -192,26 +191,28 @@ class Facts:
     @cached_property
     def declared(self) -> list[str]:
         """The distributions that `pyproject.toml` declares, wherever it does, by their names."""
-        table = self.project.get("project", {})
-        lists = [table.get("dependencies", [])]
-        lists += table.get("optional-dependencies", {}).values()
-        lists += self.project.get("dependency-groups", {}).values()
-        return _distributions(entry for entries in lists for entry in entries)
+        lists = [pyproject_table(self.project, "project").get("dependencies")]
+        lists += pyproject_table(self.project, "project", "optional-dependencies").values()
+        lists += pyproject_table(self.project, "dependency-groups").values()
+        return _distributions(entry for entries in lists for entry in _entries(entries))
 
     @cached_property
-    def _set_up(self) -> list[str]:
-        """The distributions among them that `make setup` installs: those of the group dev, too."""
-        groups = self.project.get("dependency-groups", {})
-        entries = list(self.project.get("project", {}).get("dependencies", []))
-        wanted, seen = ["dev"], set()
+    def set_up(self) -> list[str]:
+        """The declared distributions that `make setup` installs on every machine."""
+        groups = pyproject_table(self.project, "dependency-groups")
+        entries = _entries(pyproject_table(self.project, "project").get("dependencies"))
+        wanted: list[object] = ["dev"]
+        seen: set[object] = set()
         while wanted:
             name = wanted.pop()
             if name not in seen:
                 seen.add(name)
-                entries += groups.get(name, [])
-                parts = (entry for entry in groups.get(name, []) if isinstance(entry, dict))
+                group = _entries(groups.get(str(name)))
+                entries += group
+                parts = (entry for entry in group if isinstance(entry, dict))
                 wanted += [part.get("include-group", "") for part in parts]
-        return _distributions(entries)
+        # An entry with a condition may be for other machines.
+        return _distributions(entry for entry in entries if ";" not in str(entry))
 
     @cached_property
     def _installed(self) -> Iterator[tuple[str, set[str] | None]]:
@@ -233,7 +234,7 @@ class Facts:
             return True
         # Installed distributions are read only if needed: for most modules the name is enough.
         for name, modules in self._installed:
-            self._unknown_modules |= modules is None and name in self._set_up
+            self._unknown_modules |= modules is None and name in self.set_up
             self._modules.update(modules or ())
             if module in self._modules:
                 return True
@@ -251,7 +252,7 @@ class Facts:
         found = sorted(set(self._providers.get(module.split(".")[0], ())))
         if len(found) > 1:  # a namespace, such as google.cloud
             path = f"{module.replace('.', '-').replace('_', '-').lower()}-"
-            found = [name for name in found if path.startswith(f"{_normalized(name)}-")]
+            found = [name for name in found if path.startswith(f"{normalized(name)}-")]
         return max(found, key=len, default="")
 
 
@@ -263,6 +264,10 @@ def _contract(document: Document) -> DeclaredContract:
         return DeclaredContract(tagged[0], tuple(read_parameters(document.notebook)))
     except CellError as error:
         return DeclaredContract(tagged[0], problem=error.reason, line=error.line)
+
+
+def _entries(value: object) -> list[object]:
+    return [*value] if isinstance(value, list) else []
 
 
 def _distributions(entries: Iterable[object]) -> list[str]:
@@ -292,5 +297,6 @@ def _top_levels(files: Iterable[str]) -> Iterator[str]:
             yield first.split(".")[0]
 
 
-def _normalized(distribution: str) -> str:
+def normalized(distribution: str) -> str:
+    """Return the name of a distribution as registries compare names."""
     return re.sub(r"[-_.]+", "-", distribution).lower()

@@ -1,12 +1,14 @@
-"""Findings of rules: places in notebooks and in dvc.yaml, each with the rule that it breaks."""
+"""Findings of rules: places in notebooks and in dvc.yaml, unless `# noqa` silences them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 UNREADABLE = "NB001"
 UNPARSED = "NB002"
+NOQA = re.compile(r"#\s*noqa\b(?::\s*(?P<codes>[A-Z]+\d+(?:[,\s]+[A-Z]+\d+)*))?", re.I)
 
 
 @dataclass(frozen=True)
@@ -50,3 +52,12 @@ class Finding:
 Found = Iterator[tuple[Place, str]]
 # The scope of a rule: production notebooks, all notebooks, or dvc.yaml.
 PRODUCTION, EVERY, PIPELINE = "production", "every", "pipeline"
+
+
+def is_silenced(lines: Sequence[str], place: Place, code: str) -> bool:
+    """Return whether the first or last line of a place says `# noqa`, for all rules or this one."""
+    for number in {place.line, place.end or place.line}:
+        found = NOQA.search(lines[number - 1]) if number <= len(lines) else None
+        if found and (not found["codes"] or code in re.split(r"[,\s]+", found["codes"].upper())):
+            return True
+    return False

@@ -9,15 +9,13 @@ from collections.abc import Sequence
 from .findings import EVERY, PIPELINE, PRODUCTION, Finding
 from .model import RULES, Rule
 
-FORMATS = ("text", "json", "github")
-
 
 def shown_findings(findings: Sequence[Finding], style: str) -> str:
     """Write findings, each on a line; JSON is a single list.
 
     Args:
         findings: the findings to write.
-        style: a name in `FORMATS`.
+        style: text, json or github.
     """
     if style == "json":
         return json.dumps([vars(finding) for finding in findings], indent=2)

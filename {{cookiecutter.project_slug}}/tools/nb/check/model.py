@@ -24,7 +24,7 @@ class Rule:
         good: a notebook that passes, in the percent format; a line `=== path` begins another file.
         bad: a notebook that breaks the rule.
         scope: the files that the rule checks: production notebooks, all notebooks, or `dvc.yaml`.
-        find: yields the breaches; the notebook is None for a rule on `dvc.yaml`.
+        find: yields the breaches; a rule on `dvc.yaml` gets a notebook without cells.
     """
 
     code: str

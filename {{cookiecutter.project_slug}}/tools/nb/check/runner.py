@@ -1,37 +1,34 @@
-"""Runner of the rules: chooses files and rules, and drops findings that `# noqa` silences."""
+"""Runner of the rules: the findings of the chosen rules in the chosen files."""
 
 from __future__ import annotations
 
 import gc
-import re
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
 
 from nb.declaration.reader import FILE
-from nb.notebook.content import load_json, parse_notebook, production_notebooks, read_notebook_text
-from nb.project import CONFIG, PRODUCTION, PYPROJECT, NbError, UsageError, read_regular
+from nb.notebook.content import Notebook
+from nb.project import PRODUCTION, PYPROJECT, read_regular
 
 from . import cache, rules
 from .facts import Facts
-from .findings import EVERY, PIPELINE, UNREADABLE, Finding, Place
+from .findings import EVERY, PIPELINE, UNREADABLE, Finding, Place, is_silenced
 from .model import RULES, Rule, rules_of
 from .repeated import outlines_of
+from .selection import select_notebooks
 from .settings import CheckSettings
-from .source import Document, cells_of, named_language
+from .source import Document, UnreadableError, read_document
 
-NOTEBOOK_FOLDERS = Path("notebooks")
 # Folders whose notebooks are free: only rules that protect other people hold there.
 FREE = ("notebooks/exploratory/", "reports/")
 # The beginning of the codes of rules about the stage of a notebook.
 CONTRACT = "NB1"
 # Rules whose findings depend on more than the key of the cache: files beside the notebook.
 UNCACHED = {UNREADABLE, "NB402"}
-NOQA = re.compile(r"#\s*noqa\b(?::\s*(?P<codes>[A-Z]+\d+(?:[,\s]+[A-Z]+\d+)*))?", re.I)
 
 __all__ = ["Result", "check_paths", "rules"]
 
@@ -51,11 +48,7 @@ class Result:
     skipped: dict[str, str] = field(default_factory=dict)
 
 
-class _UnreadableError(Exception):
-    """A file that is no notebook; the message states the problem without the name."""
-
-
-Documents = dict[str, Document | _UnreadableError]
+Documents = dict[str, Document | UnreadableError]
 FindingsOf = dict[str, list[Finding]]
 
 
@@ -90,13 +83,13 @@ def check_paths(
     codes = rules_of(select or settings.select, "--select" if select else "select")
     codes -= rules_of(ignore, "--ignore") | rules_of(settings.ignore, "ignore")
     chosen = [RULES[code] for code in sorted(codes)]
-    notebooks, pipeline = _choose(root, paths)
-    findings = list(_check_pipeline(facts, chosen)) if pipeline else []
-    named = {_name(root, path): path for path in notebooks}
+    notebooks, with_pipeline = select_notebooks(root, paths)
+    findings = list(_check_pipeline(facts, chosen)) if with_pipeline else []
+    named = {path.relative_to(root).as_posix(): path for path in notebooks}
     with warnings.catch_warnings(), _no_collection():
         warnings.simplefilter("ignore")  # of Python about the code that is parsed: ruff says it
         if paths:  # what is compared with each other depends on the choice
-            checked, skipped = _check_documents(facts, chosen, _read_all(root, named))
+            checked, skipped = _check_documents(facts, chosen, _read_all(named))
         else:
             checked, skipped = _check_changed(facts, chosen, named)
     findings += (finding for name in named if name in checked for finding in checked[name])
@@ -133,7 +126,7 @@ def _check_changed(
     digests = {name: _digest(path) for name, path in named.items()}
     folders = {name: path.parent for name, path in named.items()}
     same = cache.still_valid(cache.read_cache(facts.root, key), digests, folders, facts.shared)
-    documents = _read_all(facts.root, {n: path for n, path in named.items() if n not in same})
+    documents = _read_all({n: path for n, path in named.items() if n not in same})
     outlines = {
         name: tuple(sorted(each.digest for each in outlines_of(document)))
         for name, document in documents.items()
@@ -141,7 +134,7 @@ def _check_changed(
     }
     kept = cache.without_outlines(same, {each for row in outlines.values() for each in row})
     again = {name: path for name, path in named.items() if name in same and name not in kept}
-    documents |= _read_all(facts.root, again)
+    documents |= _read_all(again)
     outlines |= {name: same[name].outlines for name in again}
     checked, skipped = _check_documents(facts, chosen, documents)
     if documents or len(kept) < len(named):
@@ -166,8 +159,14 @@ def _digest(path: Path) -> str:
         return ""
 
 
-def _read_all(root: Path, named: dict[str, Path]) -> Documents:
-    return {name: _read(root, path) for name, path in named.items()}
+def _read_all(named: dict[str, Path]) -> Documents:
+    documents: Documents = {}
+    for name, path in named.items():
+        try:
+            documents[name] = read_document(name, path)
+        except UnreadableError as error:
+            documents[name] = error
+    return documents
 
 
 @contextmanager
@@ -182,66 +181,15 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _choose(root: Path, paths: Sequence[Path]) -> tuple[list[Path], bool]:
-    """Return the notebooks to look at, and whether `dvc.yaml` is looked at, too."""
-    if not paths:
-        return _below(root / NOTEBOOK_FOLDERS), True
-    found: dict[Path, None] = {}
-    pipeline = False
-    for given in paths:
-        path = given.resolve()
-        if not path.exists():
-            raise UsageError(f"{given} does not exist; nb check looks at all notebooks.")
-        if path != root and root not in path.parents:
-            raise UsageError(f"{given} is not in this project.")
-        if path.is_dir():
-            found.update(dict.fromkeys(_inside(root, path)))
-        elif path.suffix == ".ipynb":
-            found[path] = None
-        else:
-            pipeline |= path == root / FILE
-            found.update(dict.fromkeys(_concerned(root, path)))
-    return list(found), pipeline
-
-
-def _inside(root: Path, folder: Path) -> Iterator[Path]:
-    """Yield the notebooks of a folder that a person names."""
-    known = root / NOTEBOOK_FOLDERS
-    if folder == known or folder in known.parents or known in folder.parents:
-        # Executed copies in the root are notebooks, too, and not meant.
-        yield from (each for each in _below(known) if folder in each.parents)
-        return
-    for path in sorted(folder.rglob("*.ipynb")):
-        parts = path.relative_to(folder).parts
-        if path.is_file() and not any(part.startswith(".") for part in parts):
-            yield path
-
-
-def _below(folder: Path) -> list[Path]:
-    return production_notebooks(folder) if folder.is_dir() else []
-
-
-def _concerned(root: Path, path: Path) -> list[Path]:
-    """Return the production notebooks that a change of another file may break."""
-    notebooks = _below(root / PRODUCTION)
-    if path.parent == root / CONFIG:
-        return [notebook for notebook in notebooks if notebook.stem == path.stem]
-    return notebooks
-
-
 def _check_pipeline(facts: Facts, chosen: Iterable[Rule]) -> Iterator[Finding]:
-    empty: Any = None
+    document = Document(FILE, Notebook(facts.root / FILE, "", ()), (), b"")
     lines: list[str] = []
     for each in chosen:
         if each.scope == PIPELINE:
-            for place, message in each.find(empty, facts):
+            for place, message in each.find(document, facts):
                 lines = lines or (facts.root / FILE).read_text("utf-8").splitlines()
-                if not _silenced(lines, place, each.code):
+                if not is_silenced(lines, place, each.code):
                     yield Finding(FILE, None, place.line, each.code, message)
-
-
-def _name(root: Path, path: Path) -> str:
-    return path.relative_to(root).as_posix()
 
 
 def _is_production(name: str) -> bool:
@@ -249,7 +197,7 @@ def _is_production(name: str) -> bool:
 
 
 def _check_notebook(
-    facts: Facts, name: str, document: Document | _UnreadableError, chosen: Iterable[Rule]
+    facts: Facts, name: str, document: Document | UnreadableError, chosen: Iterable[Rule]
 ) -> list[Finding]:
     ignored = {
         code
@@ -263,7 +211,7 @@ def _check_notebook(
     if not _is_production(name):  # a notebook that a person names: it has no stage yet
         looking = [each for each in looking if not each.code.startswith(CONTRACT)]
     try:
-        if isinstance(document, _UnreadableError):
+        if isinstance(document, UnreadableError):
             raise document
         return sorted(
             (
@@ -271,52 +219,18 @@ def _check_notebook(
                 for each in looking
                 if each.scope in scopes
                 for place, message in each.find(document, facts)
-                if not _silenced_in(document, place, each.code)
+                if not _is_silenced_in(document, place, each.code)
             ),
             key=lambda finding: (finding.cell or 0, finding.line, finding.code),
         )
-    except _UnreadableError as error:
+    except UnreadableError as error:
         problem = str(error)
     except RecursionError:
         problem = "it is nested too deeply"
     return [Finding(name, None, 1, UNREADABLE, problem)] if UNREADABLE in codes else []
 
 
-def _read(root: Path, path: Path) -> Document | _UnreadableError:
-    try:
-        return read_document(_name(root, path), path)
-    except _UnreadableError as error:
-        return error
-
-
-def read_document(name: str, path: Path) -> Document:
-    """Read a notebook.
-
-    Raises:
-        _UnreadableError: if the file is no notebook.
-    """
-    try:
-        text, content = read_notebook_text(path, lambda text: (text, load_json(path, text)))
-        notebook = parse_notebook(path, content)
-        cells, data = cells_of(content), text.encode("utf-8")
-        return Document(name, notebook, cells, data, named_language(content))
-    except NbError as error:
-        reason = str(error).removeprefix(f"{path}: ").replace(str(path), "it")
-        raise _UnreadableError(reason.rstrip(".")) from None
-    except (KeyError, TypeError, AttributeError) as error:
-        raise _UnreadableError(f"it is no notebook: {type(error).__name__} {error}") from None
-
-
-def _silenced_in(document: Document, place: Place, code: str) -> bool:
+def _is_silenced_in(document: Document, place: Place, code: str) -> bool:
     if not place.cell or place.cell > len(document.cells):
         return False
-    return _silenced(document.cells[place.cell - 1].source.split("\n"), place, code)
-
-
-def _silenced(lines: Sequence[str], place: Place, code: str) -> bool:
-    """Whether the first or last line of a place says `# noqa`, for all rules or this rule."""
-    for number in {place.line, place.end or place.line}:
-        found = NOQA.search(lines[number - 1]) if number <= len(lines) else None
-        if found and (not found["codes"] or code in re.split(r"[,\s]+", found["codes"].upper())):
-            return True
-    return False
+    return is_silenced(document.cells[place.cell - 1].source.split("\n"), place, code)

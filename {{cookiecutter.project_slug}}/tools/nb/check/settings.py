@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 
-from nb.project import PYPROJECT, UsageError
+from nb.project import PYPROJECT, UsageError, pyproject_table
 
 TABLE = "tool.nb.check"
 
@@ -31,39 +31,46 @@ class CheckSettings:
     max_file_kb: int = 1000
 
 
-def read_check_settings(project: dict[str, Any]) -> CheckSettings:
+def read_check_settings(project: Mapping[str, object]) -> CheckSettings:
     """Return the settings of the content of `pyproject.toml`.
 
     Raises:
         NbError: if a setting is unknown or of a wrong type (exit code 2).
     """
-    table = project.get("tool", {}).get("nb", {}).get("check", {})
-    values: dict[str, Any] = {}
-    for key, value in table.items():
-        name = key.replace("-", "_")
-        default = getattr(CheckSettings, name, None)
-        if default is None:
-            known = ", ".join(
-                field.replace("_", "-") for field in CheckSettings.__dataclass_fields__
-            )
-            raise UsageError(f"{PYPROJECT}: {TABLE} has no setting {key}; known are {known}.")
-        values[name] = _setting(key, value, default)
-    return CheckSettings(**values)
+    known = [field.name.replace("_", "-") for field in fields(CheckSettings)]
+    table = {}
+    for key, value in pyproject_table(project, *TABLE.split(".")).items():
+        if (name := key.replace("_", "-")) not in known:
+            names = ", ".join(known)
+            raise UsageError(f"{PYPROJECT}: {TABLE} has no setting {key}; known are {names}.")
+        table[name] = value
+    usual = CheckSettings()
+    return CheckSettings(
+        select=_texts(table, "select", usual.select),
+        ignore=_texts(table, "ignore", usual.ignore),
+        per_file_ignores=_ignores(table, "per-file-ignores"),
+        max_cell_lines=_number(table, "max-cell-lines", usual.max_cell_lines),
+        max_output_kb=_number(table, "max-output-kb", usual.max_output_kb),
+        max_file_kb=_number(table, "max-file-kb", usual.max_file_kb),
+    )
 
 
-def _setting(key: str, value: object, default: object) -> object:
-    if key.replace("-", "_") == "per_file_ignores":
-        if isinstance(value, dict):
-            return tuple((pattern, _texts(key, codes)) for pattern, codes in value.items())
-        raise UsageError(f"{PYPROJECT}: {key} of {TABLE} must be a table of lists of codes.")
-    if isinstance(default, tuple):
-        return _texts(key, value)
-    if type(value) is not int or value < 1:
-        raise UsageError(f"{PYPROJECT}: {key} of {TABLE} must be a whole number above 0.")
-    return value
-
-
-def _texts(key: str, value: object) -> tuple[str, ...]:
+def _texts(table: Mapping[str, object], key: str, usual: tuple[str, ...] = ()) -> tuple[str, ...]:
+    value = table.get(key, [*usual])
     if isinstance(value, list) and all(isinstance(each, str) for each in value):
         return tuple(value)
     raise UsageError(f'{PYPROJECT}: {key} of {TABLE} must be a list of texts, such as ["NB201"].')
+
+
+def _ignores(table: Mapping[str, object], key: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    value = table.get(key, {})
+    if isinstance(value, dict):
+        return tuple((pattern, _texts({key: codes}, key)) for pattern, codes in value.items())
+    raise UsageError(f"{PYPROJECT}: {key} of {TABLE} must be a table of lists of codes.")
+
+
+def _number(table: Mapping[str, object], key: str, usual: int) -> int:
+    value = table.get(key, usual)
+    if type(value) is not int or value < 1:
+        raise UsageError(f"{PYPROJECT}: {key} of {TABLE} must be a whole number above 0.")
+    return value

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from pathlib import Path
 
-from nb.notebook.content import Notebook, source_text
+from nb.notebook.content import (
+    CellContent,
+    Notebook,
+    load_json,
+    parse_notebook,
+    read_notebook_text,
+    source_text,
+)
 from nb.notebook.magics import Escape, foreign_cell, mask
 from nb.notebook.strip import RefusedError, strip
+from nb.project import NbError
 
 from .findings import Place
 
@@ -28,14 +36,12 @@ class CheckedCell:
         kind: code, markdown or raw.
         source: the text.
         tags: the tags.
-        content: the cell as the file has it.
     """
 
     number: int
     kind: str
     source: str
     tags: tuple[str, ...]
-    content: dict[str, Any]
 
     @cached_property
     def _parsed(self) -> tuple[ast.Module | None, tuple[Escape, ...]]:
@@ -92,13 +98,14 @@ class Document:
         return tuple(cell for cell in self.cells if cell.kind == "code")
 
     @cached_property
-    def stored(self) -> tuple[int, list[dict[str, Any]]]:
-        """The size of the notebook in Git, and the cells with the outputs that Git keeps."""
+    def bytes_in_git(self) -> tuple[int, list[int]]:
+        """The size of the notebook in Git, and of the outputs of each cell that Git keeps."""
         try:
             data = strip(self.data)
         except RefusedError:  # nb verify says so
             data = self.data
-        return len(data), json.loads(data)["cells"]
+        cells = json.loads(data)["cells"]
+        return len(data), [len(json.dumps(cell.get("outputs") or [])) for cell in cells]
 
     def nodes(self) -> Iterator[tuple[CheckedCell, ast.AST]]:
         """Yield all nodes of all cells, each with its cell."""
@@ -109,9 +116,30 @@ class Document:
         return ((cell, escape) for cell in self.code for escape in cell.escapes)
 
 
-def named_language(content: Any) -> str:
-    """Return the language that a notebook's JSON names, in lower case; empty without a name."""
-    metadata = content["metadata"]
+class UnreadableError(Exception):
+    """A file that is no notebook; the message states the problem without the name."""
+
+
+def read_document(name: str, path: Path) -> Document:
+    """Read a notebook.
+
+    Raises:
+        UnreadableError: if the file is no notebook.
+    """
+    try:
+        text, content = read_notebook_text(path, lambda text: (text, load_json(path, text)))
+        notebook = parse_notebook(path, content)
+        cells, data = tuple(cells_of(content["cells"])), text.encode("utf-8")
+        return Document(name, notebook, cells, data, _named_language(content["metadata"]))
+    except NbError as error:
+        reason = str(error).removeprefix(f"{path}: ").replace(str(path), "it")
+        raise UnreadableError(reason.rstrip(".")) from None
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UnreadableError(f"it is no notebook: {type(error).__name__} {error}") from None
+
+
+def _named_language(metadata: Mapping[str, object]) -> str:
+    """Return the language that a notebook names, in lower case; empty without a name."""
     for key, name in (("kernelspec", "language"), ("language_info", "name")):
         part = metadata.get(key)
         found = part.get(name) if isinstance(part, dict) else None
@@ -120,22 +148,12 @@ def named_language(content: Any) -> str:
     return ""
 
 
-def cells_of(content: Any) -> tuple[CheckedCell, ...]:
-    """Return the cells of a notebook's JSON.
-
-    Raises:
-        KeyError, TypeError, AttributeError: if the JSON is no notebook.
-    """
-    return tuple(
-        CheckedCell(
-            number,
-            cell["cell_type"],
-            source_text(cell).replace("\r\n", "\n").rstrip(),
-            tuple(cell["metadata"].get("tags", ())),
-            cell,
-        )
-        for number, cell in enumerate(content["cells"], 1)
-    )
+def cells_of(cells: Iterable[CellContent]) -> Iterator[CheckedCell]:
+    """Yield the cells of the JSON of a notebook."""
+    for number, cell in enumerate(cells, 1):
+        source = source_text(cell).replace("\r\n", "\n").rstrip()
+        tags = tuple(cell["metadata"].get("tags", ()))
+        yield CheckedCell(number, cell["cell_type"], source, tags)
 
 
 def _parse(source: str) -> tuple[ast.Module | None, tuple[Escape, ...]]:

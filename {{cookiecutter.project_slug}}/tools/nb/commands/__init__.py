@@ -1,13 +1,12 @@
-"""The commands of `nb`: arguments and messages. The work is done in the modules below.
-
-Here is the output that several commands share.
-"""
+"""Commands of `nb`: arguments, messages and exit codes; here, the output that several share."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 
-from nb.terminal import in_columns, secho
+from nb.terminal import echo, in_columns, secho
 
 NO_NOTEBOOK = """\
 There is no production notebook yet. `nb new NAME --production` makes a notebook that runs,
@@ -15,10 +14,24 @@ with parameters and a stage in dvc.yaml; the README goes on ("Add a production n
 """
 
 
-def print_table(table: Sequence[tuple[str, ...]], bold: Sequence[bool]) -> None:
-    """Print rows in columns; a row in bold where `bold` says so."""
-    for line, is_bold in zip(in_columns(table), bold, strict=True):
+def print_table(
+    rows: Iterable[Sequence[str]], *, heading: Sequence[str] = (), bold: Iterable[bool] = ()
+) -> None:
+    """Print rows in columns, below a heading in bold; other rows are bold where `bold` says so."""
+    table = [heading, *rows] if heading else list(rows)
+    marks = [True, *bold] if heading else bold
+    for line, is_bold in zip_longest(in_columns(table), marks, fillvalue=False):
         secho(line, bold=is_bold)
+
+
+def print_json(content: object) -> None:
+    """Print a value for machines; dates and paths become texts."""
+    echo(json.dumps(content, indent=2, default=str))
+
+
+def note(line: str, *, err: bool = False) -> None:
+    """Print a line about the course of the work, which begins with `nb:`."""
+    echo(f"nb: {line}", err=err)
 
 
 def count(number: int, thing: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from nb.exit_codes import ExitCode
 from nb.project import UsageError, warn
 from nb.terminal import echo, secho
 
-from . import count, print_table
+from . import count, note, print_table
 
 if TYPE_CHECKING:
     from nb.adoption.overview import AdoptedRow, Overview
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 # Seconds for the trial run of a notebook.
 LIMIT = 300.0
-HEADINGS: tuple[str, ...] = ("Notebook", "State", "Seconds", "Reads", "Writes", "Readiness")
+HEADINGS = ("Notebook", "State", "Seconds", "Reads", "Writes", "Readiness")
 
 
 @click.command("adopt")
@@ -90,8 +91,7 @@ def _adopt(
     from nb.adoption.preparing import bring_back, prepared_adoption, require_clean, set_up
     from nb.adoption.source_folder import open_origin
 
-    def tell(line: str) -> None:
-        echo(f"nb: {line}", err=True)
+    tell = partial(note, err=True)
 
     def ask(question: str) -> bool:
         return yes or (sys.stdin.isatty() and not dry_run and click.confirm(question))
@@ -133,7 +133,7 @@ def _tried(root: Path, plan: AdoptionPlan, limit: float | None) -> Overview:
     if limit is not None and python:
         network = "off" if can_go_offline() else "on"
         line = f"running {count(len(python), 'notebook')} in a copy, network {network}"
-        echo(f"nb: {line}, at most {limit:g} s each", err=True)
+        note(f"{line}, at most {limit:g} s each", err=True)
         trials = run_trials(root, python, limit=limit, tell=_print_trial)
     rows = [found.outcome_row(trial) for trial in trials]
     tried = {row.notebook for row in rows}
@@ -187,9 +187,8 @@ def _show(root: Path | None, overview: Overview, as_json: bool) -> None:
     if as_json:
         echo(overview.as_json())
         return
-    table = [HEADINGS, *map(_cells, overview.rows)]
     echo()
-    print_table(table, [True, *([False] * len(overview.rows))])
+    print_table(map(_cells, overview.rows), heading=HEADINGS)
     proposed = overview.proposed()
     if proposed:
         echo("\nReady, in this order (nb adopt --promote does all):")
@@ -213,7 +212,7 @@ def _short(paths: Sequence[str]) -> str:
 def _promote(root: Path, overview: Overview) -> None:
     from nb.adoption.promotions import promote_in_order
 
-    done = promote_in_order(root, overview, tell=lambda line: echo(f"nb: {line}"))
+    done = promote_in_order(root, overview, tell=note)
     for found in done:
         echo(f"promoted {found.choices.notebook}")
     echo(f"{count(len(done), 'notebook')} promoted, a commit each.")

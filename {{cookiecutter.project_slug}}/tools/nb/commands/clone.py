@@ -1,10 +1,11 @@
-"""Commands for a clone: its wiring and health, Git, and the storage."""
+"""Commands for a clone: its wiring and health, Git, the storage, and files that runs have left."""
 
 from __future__ import annotations
 
-import json
 import os
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,8 +17,20 @@ from nb.project import NbError, program, program_environment
 from nb.surroundings import project_prefix
 from nb.terminal import echo, style
 
+from . import count, note, print_json
+
 if TYPE_CHECKING:
     from nb.check.health.diagnosis import Diagnosis
+
+# Files that others can be made from.
+LEFT_BY_RUNS = (
+    "reports/site",
+    ".nb/report",
+    "reports/notebooks/*",
+    ".nb/what-if/*",
+    ".pytest_cache",
+    ".ruff_cache",
+)
 
 
 @click.command("setup")
@@ -65,7 +78,7 @@ def doctor_command(root: Path, fix: bool, as_json: bool) -> None:
             echo(f"doctor: {command}", err=True)
         findings = list(examine(root))
     if as_json:
-        echo(json.dumps([vars(finding) for finding in findings], indent=2))
+        print_json([vars(finding) for finding in findings])
     else:
         _print_findings(findings)
     if any(finding.problem for finding in findings):
@@ -134,12 +147,8 @@ def push_command(root: Path) -> None:
     from nb.pipeline.storage import push_results as send
     from nb.run.executed_copies import push_copies
 
-    count = send(root, _note) + push_copies(root, _note)
+    count = send(root, note) + push_copies(root, note)
     echo(f"Sent {count} files." if count else "Everything is in the storage already.")
-
-
-def _note(line: str) -> None:
-    echo(f"nb: {line}")
 
 
 @click.command("pull")
@@ -156,7 +165,7 @@ def pull_command(root: Path) -> None:
     from nb.run.executed_copies import pull_copies
 
     fingerprints.refresh(root)
-    count = fetch(root, _note) + pull_copies(root, _note)
+    count = fetch(root, note) + pull_copies(root, note)
     echo(f"Fetched {count} files." if count else "Everything is here already.")
 
 
@@ -195,13 +204,13 @@ def sync_command(root: Path, command: tuple[str, ...]) -> None:
 
     kept = run_git(root, command or ["pull"])
     if kept.restored:
-        echo(f"nb: kept the outputs of {', '.join(kept.restored)}")
+        note(f"kept the outputs of {', '.join(kept.restored)}")
     if kept.waiting:
-        echo(f"nb: outputs of {', '.join(kept.waiting)} wait for it in .nb/outputs")
+        note(f"outputs of {', '.join(kept.waiting)} wait for it in .nb/outputs")
     if kept.later:
-        echo(f"nb: outputs of edited cells wait for the edits: {', '.join(kept.later)}")
+        note(f"outputs of edited cells wait for the edits: {', '.join(kept.later)}")
     if kept.dropped:
-        echo(f"nb: dropped outputs of cells that were replaced: {', '.join(kept.dropped)}")
+        note(f"dropped outputs of cells that were replaced: {', '.join(kept.dropped)}")
 
 
 @click.command("hook", context_settings={"ignore_unknown_options": True})
@@ -218,7 +227,7 @@ def hook_command(root: Path, kind: str, arguments: tuple[str, ...]) -> None:
 
     if "PRE_COMMIT_RUNNING_LEGACY" in os.environ:
         # `pre-commit install` set this hook aside for its own, which runs the checks after it.
-        echo("nb: pre-commit install replaced the hook; nb setup puts it back", err=True)
+        note("pre-commit install replaced the hook; nb setup puts it back", err=True)
         return
     folder = wiring.hooks_folder(root)
     config = pre_commit_config(root, project_prefix(root))
@@ -240,7 +249,7 @@ def resolve_command(root: Path) -> None:
     from nb.git.merge_lock import resolve_locks
 
     for name in resolve_locks(root):
-        echo(f"nb: {name} is resolved; after the merge, run: nb run")
+        note(f"{name} is resolved; after the merge, run: nb run")
 
 
 @click.command("merge-lock")
@@ -258,10 +267,10 @@ def merge_lock_command(base: Path, ours: Path, theirs: Path) -> None:
 @click.command("workflows")
 @click.pass_obj
 def workflows_command(root: Path) -> None:
-    """Copy the workflows to the top of the repository.
+    """Copy the project's CI to the top of the repository.
 
-    GitHub reads only those; a project in a folder of a repository has its own below. Files that are
-    there already stay as they are.
+    For a project in a folder of a repository: GitHub and GitLab read only the files at the top. The
+    copies work in the folder, and start for changes there. Files that are there already stay.
 
     \b
     Example:
@@ -270,4 +279,43 @@ def workflows_command(root: Path) -> None:
     from nb.git.workflows import write_workflows
 
     for name in write_workflows(root) or ["nothing to do: each has its file there"]:
-        echo(f"nb: {name}")
+        note(name)
+
+
+@click.command("clean")
+@click.option("--yes", is_flag=True, help="Remove variants of experiments, too; do not ask.")
+@click.pass_obj
+def clean_command(root: Path, yes: bool) -> None:
+    """Remove executed copies, pages and caches; no data or models.
+
+    Variants of experiments are results: a question comes first, and without a terminal they stay.
+    """
+    from nb.run.pipeline_run import while_idle
+
+    removed = 0
+    with while_idle(root):
+        for pattern in LEFT_BY_RUNS:
+            for path in root.glob(pattern):
+                if path.name != ".gitignore":
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+                    removed += 1
+    echo(f"Removed {removed} files and folders." if removed else "Nothing to remove.")
+    _clean_variants(root, yes)
+
+
+def _clean_variants(root: Path, yes: bool) -> None:
+    from nb.experiments import removal, store
+
+    numbers = store.variant_numbers(root)
+    if not numbers:
+        return
+    there = f"{count(len(numbers), 'variant')} of experiments"
+    if yes or (_is_person_there() and click.confirm(f"Remove {there}, too?")):
+        freed = removal.remove_variants(root, numbers)
+        echo(f"Removed {there}, {freed / 1e6:.1f} MB.")
+    else:
+        echo(f"Kept {there}: nb experiments remove --all")
+
+
+def _is_person_there() -> bool:
+    return sys.stdin.isatty()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -17,7 +16,7 @@ import click
 from nb.project import NbError, UsageError
 from nb.terminal import echo, secho
 
-from . import count, print_table
+from . import count, note, print_json, print_table
 from .variants import VARIANT_COMMANDS, metric_text, value_text
 
 if TYPE_CHECKING:
@@ -89,7 +88,7 @@ def experiment_command(
     if not as_json:
         _print_page(root, definition.name)
     if done.reused:
-        echo(f"nb: {count(done.reused, 'variant')} had been run before", err=True)
+        note(f"{count(done.reused, 'variant')} had been run before", err=True)
     failed = [record for record in done.records if record.state != "done"]
     if failed:
         problem = f"{count(len(failed), 'variant')} of {len(done.records)} did not end well"
@@ -120,7 +119,7 @@ def _definition(
 
 def _print_variations(definition: Experiment, *, as_json: bool) -> None:
     if as_json:
-        echo(json.dumps([asdict(each) for each in definition.variations], indent=2, default=str))
+        print_json([asdict(each) for each in definition.variations])
         return
     for variation in definition.variations:
         values = ", ".join(
@@ -210,7 +209,7 @@ def _show(
         table = tables.select_metrics(table, metrics)
     if as_json:
         shown = [asdict(row) | {"best": row.number == table.best} for row in rows]
-        echo(json.dumps(shown, indent=2, default=str))
+        print_json(shown)
     elif as_csv:
         echo(_as_csv(table, rows), nl=False)
     else:
@@ -244,8 +243,8 @@ def _print_rows(table: VariantTable, rows: Sequence[VariantRow]) -> None:
     widths = [[max(map(len, column)) + 2 for column in part] for part in (metrics, before + after)]
     space = get_terminal_size().columns if sys.stdout.isatty() else None
     shown = fitting(widths[0], sum(widths[1]) - 2, space)
-    lines = list(zip(*before, *metrics[:shown], *after, strict=True))
-    print_table(lines, [True, *(row.number == table.best for row in rows)])
+    heading, *lines = zip(*before, *metrics[:shown], *after, strict=True)
+    print_table(lines, heading=heading, bold=(row.number == table.best for row in rows))
     left = len(metrics) - shown
     if left > 0:
         echo(f"{count(left, 'more metric')} differ{'s' if left == 1 else ''}: --metric, --csv")

@@ -1,27 +1,20 @@
-"""Commands for working on notebooks: make, promote, check, refactor, read and edit them."""
+"""Commands for notebooks: make, open, check, show and edit them."""
 
 from __future__ import annotations
 
-import gc
-import json
+import os
+import subprocess
 import sys
-from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from nb.exit_codes import ExitCode
-from nb.project import NbError, UsageError, write_whole
-from nb.terminal import colored, echo, is_colored, secho, style, wrapped
+from nb.git.wiring import git
+from nb.project import NbError, write_whole
+from nb.terminal import colored, echo, is_colored
 
-from . import count
-
-if TYPE_CHECKING:
-    from nb.authoring.promotion import Promotion
-    from nb.refactoring.duplicates import Duplicate
-    from nb.refactoring.rerun import Compared
+from . import count, note
 
 
 @click.command("new")
@@ -53,112 +46,41 @@ def new_command(root: Path, name: str, production: bool) -> None:
         echo("Open it: make lab")
 
 
-@click.command("promote")
-@click.argument("notebook")
-@click.option("--as", "name", default="", help="What to call it; default: its name, numbered.")
-@click.option("--to", "module", default="", help="The module of src/ that its functions move to.")
-@click.option("--leave-functions", is_flag=True, help="Leave its functions in the notebook.")
-@click.option("--seed", type=int, help="Seed its random numbers with this, as a parameter.")
-@click.option("-y", "--yes", is_flag=True, help="Ask nothing.")
-@click.option("-n", "--dry-run", is_flag=True, help="Prove it and show the diff; change nothing.")
-@click.option("--keep", is_flag=True, help="Change the project even if an output differs.")
+@click.command("lab")
+@click.argument("notebook", default="")
 @click.pass_obj
-def promote_command(
-    root: Path,
-    notebook: str,
-    name: str,
-    module: str,
-    leave_functions: bool,
-    seed: int | None,
-    yes: bool,
-    dry_run: bool,
-    keep: bool,
-) -> None:
-    """Make an exploratory notebook a production notebook, with proof.
+def lab_command(root: Path, notebook: str) -> None:
+    """Open JupyterLab with the notebook changed last, or another.
 
-    NOTEBOOK runs from top to bottom in a copy of the project. Its constants become parameters, its
-    functions move to src/ with a first test, what it reads and writes becomes its stage in
-    dvc.yaml. The new notebook runs as that stage, and its outputs are compared with those of
-    NOTEBOOK. Only if they are the same does the project change; nothing is committed.
+    Without NOTEBOOK, JupyterLab opens the notebook that was changed last of those that the last
+    commit does not have as they are; if there is none, JupyterLab opens as it was left.
 
     \b
     Examples:
-      nb promote notebooks/exploratory/02-am-prices.ipynb
-      nb promote --yes --as prices notebooks/exploratory/02-am-prices.ipynb
-      nb promote --dry-run notebooks/exploratory/02-am-prices.ipynb
+      nb lab
+      nb lab notebooks/exploratory/01-dm-first-look.ipynb
+      nb lab 20-features
     """
-    from nb.authoring.promote import promote_notebook as run_promotion
-    from nb.authoring.promotion import proposal
+    from nb.notebook.content import find_notebook
 
-    proposed = partial(proposal, leave_functions=leave_functions, seed=seed)
-    path = Path(notebook)
-    if not path.is_file():
-        example = "nb promote notebooks/exploratory/01-me-idea.ipynb"
-        raise UsageError(f"there is no notebook {notebook or '(no name)'}; for example: {example}")
-    choices = proposed(root, path, name, module)
-    if not (yes or dry_run):
-        if not name:
-            asked = click.prompt("Name of the production notebook", choices.name)
-            choices = proposed(root, path, asked, module)
-        if not module and choices.module:
-            module = click.prompt("Module for its functions", choices.module)
-            choices = proposed(root, path, choices.name, module)
-    agreed = False
-
-    def agree(found: Promotion) -> bool:
-        nonlocal agreed
-        _print_promotion(found)
-        agreed = not dry_run and (yes or click.confirm("\nChange the project?", default=True))
-        return agreed
-
-    found = run_promotion(
-        root, path, choices, tell=lambda line: echo(f"nb: {line}"), agree=agree, keep=keep
-    )
-    if dry_run:
-        echo(f"\n{found.diff}", nl=False)
-    if found.differs and not keep:
-        _print_promotion(found)
-        raise NbError(f"an output differs, so nothing was changed; {_reason_of_difference(found)}")
-    if agreed:
-        echo("\nNothing is committed yet. Look at it with git status and git diff, then:")
-        echo("  git add --all && git commit")
+    opened = find_notebook(root, notebook) if notebook else notebook_at_work(root)
+    program = Path(sys.executable).with_name("jupyter.exe" if os.name == "nt" else "jupyter")
+    if not program.exists():
+        raise NbError("JupyterLab is not installed here; make setup installs it")
+    command = [str(program), "lab", f"--ServerApp.root_dir={root}"]
+    command += [str(opened.absolute())] if opened else []
+    if os.name == "nt":  # there, a program cannot take the place of another
+        raise click.exceptions.Exit(subprocess.call(command))
+    os.execv(program, command)
 
 
-def _reason_of_difference(found: Promotion) -> str:
-    """Return the calls that differ from run to run, and the next step."""
-    if not found.unseeded:
-        return "is a seed missing, or does a time go in? (--keep goes on all the same)"
-    calls = f"each run gives another result of {', '.join(found.unseeded)}"
-    advice = "--seed 42 makes the seed a parameter" if found.seedable else "--keep goes on"
-    return f"{calls} ({advice})"
-
-
-def _print_promotion(found: Promotion) -> None:
-    """Print the contract, the moved files, the proof, and the remaining steps."""
-    choices = found.choices
-    secho(f"\n{choices.notebook}, stage {choices.stage}", bold=True)
-    facts = {
-        "reads": found.reads,
-        "writes": list(found.writes.values()),
-        "parameters": found.parameters,
-        f"moved to {choices.module}": found.moved,
-        "files": sorted(found.files),
-    }
-    for label, names in facts.items():
-        if names:
-            echo(wrapped(f"  {label}: {', '.join(names)}"))
-    for name, reason in found.kept.items():
-        echo(f"  {name} stays in the notebook: {reason}")
-    for name, reason in found.untested.items():
-        echo(f"  {name} has no test: {reason}")
-    width = max(len(row.output) for row in found.rows)
-    echo()
-    for row in found.rows:
-        said = f"differs: {row.difference}" if row.difference else "same"
-        color = "red" if row.difference else "green"
-        echo(f"  {row.output:{width}}  {style(said, fg=color)}  (by {row.by})")
-    for note in found.notes:
-        echo(f"\nnb: {note}")
+def notebook_at_work(root: Path) -> Path | None:
+    """Return the notebook that was changed last and is not committed as it is, if there is one."""
+    options = ("-z", "--modified", "--others", "--exclude-standard")
+    found = git(root, "ls-files", *options, "--", "notebooks/*.ipynb", check=False)
+    changed = [root / name for name in found.split("\0") if name]
+    there = [path for path in changed if path.is_file()]
+    return max(there, key=lambda path: path.stat().st_mtime_ns, default=None)
 
 
 @click.command("check")
@@ -205,7 +127,7 @@ def check_command(
     if result.findings or style == "json":
         echo(formats.shown_findings(result.findings, style))
     for name, language in result.skipped.items():
-        echo(f"nb: {name} is left out: its language is {language}", err=True)
+        note(f"{name} is left out: its language is {language}", err=True)
     if not result.findings:
         echo(f"Nothing found in {count(result.notebooks, 'notebook')}.", err=True)
         return
@@ -216,94 +138,6 @@ def check_command(
 
 def _codes(text: str | None) -> tuple[str, ...]:
     return tuple(code.strip() for code in text.split(",")) if text is not None else ()
-
-
-@click.command("duplicates")
-@click.option("--check", is_flag=True, help="Exit with 1 if there are any.")
-@click.option("--lines", type=click.IntRange(2), help="Lines of code from which a block counts.")
-@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
-@click.pass_obj
-def duplicates_command(root: Path, check: bool, lines: int | None, as_json: bool) -> None:
-    """Find code that stands in several notebooks, or also in src.
-
-    Functions, classes and blocks are compared without their comments, docstrings and annotations;
-    copies whose variables were renamed count. Those that save most lines come first, each with its
-    places as path:code cell:line, and the command that repairs it.
-
-    \b
-    Examples:
-      nb duplicates
-      nb duplicates --lines 10    only blocks of ten lines and more
-      nb duplicates --check       for CI
-    """
-    from nb.refactoring.duplicates import BLOCK_LINES, find_duplicates
-
-    # Syntax trees are many objects and no garbage: looking through them takes as long as the work.
-    gc.disable()
-    found = find_duplicates(root, lines or BLOCK_LINES)
-    if as_json:
-        echo(json.dumps([duplicate.as_json() for duplicate in found], indent=2))
-    else:
-        for duplicate in found:
-            _print_duplicate(duplicate)
-        saved = sum(duplicate.saved for duplicate in found)
-        total = f"{count(len(found), 'duplicate')}; one copy of each would save {saved} lines."
-        echo(total if found else "No duplicates.")
-    if check and found:
-        raise click.exceptions.Exit(ExitCode.FAILED)
-
-
-def _print_duplicate(duplicate: Duplicate) -> None:
-    title = f"{duplicate.kind} {duplicate.name}".strip()
-    secho(f"{title}: {count(len(duplicate.places), 'place')}, saves {duplicate.saved} lines")
-    for place in duplicate.places:
-        also = place.name and place.name != duplicate.name and duplicate.kind != "block"
-        echo(f"  {place}" + (f" ({place.name})" if also else ""))
-    echo(f"  → {duplicate.repair}\n")
-
-
-@click.command("extract")
-@click.argument("name")
-@click.option("--to", default="", help="The module, such as data; default: shared.")
-@click.option("--from", "origin", default="", help="The notebook, if several have a NAME.")
-@click.option("-n", "--dry-run", is_flag=True, help="Show the changes as a diff; write nothing.")
-@click.option("--no-run", is_flag=True, help="Do not run the notebooks that changed.")
-@click.option("--keep", is_flag=True, help="Keep the changes even if outputs differ.")
-@click.pass_obj
-def extract_command(
-    root: Path, name: str, to: str, origin: str, dry_run: bool, no_run: bool, keep: bool
-) -> None:
-    """Move a function or class from notebooks to a module of src.
-
-    What it needs (imports, helpers, constants) goes along. An import takes the place of each copy,
-    also of those with other names. The production notebooks among them run again; if one fails or
-    gives other outputs, everything is put back.
-
-    \b
-    Examples:
-      nb extract clean --to data
-      nb extract clean --dry-run
-      nb extract clean --from 02-dm-second-look.ipynb
-    """
-    from nb.refactoring.extract import carry_out, prepare_extraction
-
-    found = prepare_extraction(root, name, to, origin)
-    for reason in found.left:
-        secho(f"nb: {reason}", fg="yellow", err=True)
-    if dry_run:
-        echo(found.diff(root), nl=False)
-        return
-    carry_out(root, found, run=not no_run, keep=keep, show=_print_compared)
-    for path in found.changes:
-        echo(f"changed {path.relative_to(root).as_posix()}")
-    echo(f"{name} is in {found.module} now. Give it a test, then commit.")
-
-
-def _print_compared(rows: Sequence[Compared]) -> None:
-    width = max((len(row.path) for row in rows), default=0)
-    for row in rows:
-        color = "green" if row.verdict == "same" else "red"
-        echo(f"{row.path:{width}}  {style(row.verdict, fg=color)}")
 
 
 @click.command("show")

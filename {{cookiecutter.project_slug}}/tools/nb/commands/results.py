@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, TypeGuard
 
 import click
 
-from nb.project import CONFIG, PRODUCTION, NbError
+from nb.project import CONFIG, PRODUCTION, NbError, from_root, write_whole
 from nb.terminal import echo
 
-from . import print_table
+from . import note, print_json, print_table
 
 if TYPE_CHECKING:
     from nb.pipeline import Change
@@ -73,7 +74,7 @@ def params_command(root: Path, notebook: str | None, commit: str, as_json: bool)
     given = read_config(config)
     rows = describe(parameters, given)
     if as_json:
-        echo(json.dumps(rows, indent=2, default=str))
+        print_json(rows)
     elif rows:
         _print_parameters(rows)
     else:
@@ -85,14 +86,17 @@ def params_command(root: Path, notebook: str | None, commit: str, as_json: bool)
 def _print_changes(changes: list[Change], commit: str, as_json: bool) -> None:
     """Print metrics and parameters, before and now; differences are in bold."""
     if as_json:
-        echo(json.dumps([vars(change) for change in changes], indent=2, default=str))
+        print_json([vars(change) for change in changes])
         return
     if not changes:
         echo("The pipeline has no metrics and no parameters yet.")
         return
-    table = [("file", "name", commit, "now", "change"), *map(_change_cells, changes)]
-    bold = [True, *(change.before != change.now for change in changes)]
-    print_table(table, bold)
+    heading = ("file", "name", commit, "now", "change")
+    print_table(
+        map(_change_cells, changes),
+        heading=heading,
+        bold=(change.before != change.now for change in changes),
+    )
 
 
 def _change_cells(change: Change) -> tuple[str, ...]:
@@ -113,20 +117,82 @@ def _shown_value(value: object) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def _print_parameters(rows: list[dict[str, Any]]) -> None:
+def _print_parameters(rows: list[dict[str, object]]) -> None:
     """Print a table; values and defaults are written as in YAML."""
-    table = [("name", "type", "default", "value", "help"), *map(_parameter_cells, rows)]
-    print_table(table, [True, *(False for _ in rows)])
+    heading = ("name", "type", "default", "value", "help")
+    print_table(map(_parameter_cells, rows), heading=heading)
 
 
-def _parameter_cells(row: dict[str, Any]) -> tuple[str, ...]:
+def _parameter_cells(row: Mapping[str, object]) -> tuple[str, ...]:
     from nb.notebook.types.kinds import shown_value
 
     default = "required" if row["required"] else shown_value(row["default"])
     if row["secret"]:
         default = f"${row['secret']}" + ("" if row["required"] else f" or {default}")
     value = shown_value(row["value"]) if "value" in row else ""
-    return row["name"], row["type"], default, value, row["help"]
+    return str(row["name"]), str(row["type"]), default, value, str(row["help"])
+
+
+@click.command("compare")
+@click.argument("before", default="HEAD")
+@click.argument("now", default=".")
+@click.option(
+    "--to",
+    "kind",
+    type=click.Choice(["text", "markdown", "html"]),
+    default="text",
+    show_default=True,
+    help="The form; a page goes to reports/documents.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the differences as JSON.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="The file to write.")
+@click.pass_obj
+def compare_command(
+    root: Path, before: str, now: str, kind: str, as_json: bool, output: Path | None
+) -> None:
+    """Show two versions of the project side by side.
+
+    BEFORE and NOW are commits, branches, numbers of nb experiments, ids of runs, or `.` for the
+    work tree; HEAD and the work tree if left out. Shown are metrics with differences, parameters
+    that changed, stages and the inputs that differ, tables by values, code cells as a diff, and
+    with --to html figures beside each other. Of a run only metrics and parameters are known.
+
+    \b
+    Examples:
+      nb compare                       the last commit and the work tree
+      nb compare main                  the branch main and the work tree
+      nb compare 3 5                   two variants of nb experiments
+      nb compare main --to html        the same as a page, with figures
+      nb compare origin/main --to markdown >> "$GITHUB_STEP_SUMMARY"
+    """
+    from nb.report.export import DOCUMENTS
+    from nb.versions import compare_versions, open_version, summary
+
+    stale = _stale(root) if now == "." else {}
+    with open_version(root, before) as old, open_version(root, now) as new:
+        found = compare_versions(root, old, new, stale)
+    if as_json:
+        text = json.dumps(found.as_data(), indent=2, default=str)
+    elif kind == "html":
+        text = summary.as_page(found, root.name)
+    else:
+        text = summary.as_markdown_summary(found) if kind == "markdown" else summary.as_text(found)
+    if output is None and kind == "html" and not as_json:
+        output = root / DOCUMENTS / "compare.html"
+    if output is None:
+        echo(text)
+        return
+    write_whole(output, text)
+    echo(from_root(str(output), root))
+
+
+def _stale(root: Path) -> dict[str, list[str]]:
+    """Return the stages of the work tree that would run, with the reasons."""
+    from nb.notebook import fingerprints
+    from nb.pipeline import stage_states
+
+    fingerprints.refresh(root)
+    return {state.name: state.reasons for state in stage_states(root) if state.reasons}
 
 
 @click.command("trace")
@@ -172,7 +238,7 @@ def debug_command(root: Path, notebook: str) -> None:
     from nb.notebook.content import find_notebook
 
     script = write_script(root, find_notebook(root, notebook))
-    echo(f"nb: runs {script.relative_to(root).as_posix()}", err=True)
+    note(f"runs {script.relative_to(root).as_posix()}", err=True)
     run_script(root, script)
 
 
@@ -266,7 +332,7 @@ def describe_command(
 
     found = describe_outputs(root, outputs)
     if as_json:
-        echo(json.dumps([asdict(described) for described in found], indent=2))
+        print_json([asdict(described) for described in found])
         return
     if output is None:
         echo(as_markdown(found), nl=False)

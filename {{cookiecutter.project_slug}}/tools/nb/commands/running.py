@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
@@ -17,21 +16,12 @@ from nb.project import EXECUTED, INDEX, PRODUCTION, SITE, NbError
 from nb.surroundings import find_repository
 from nb.terminal import echo, secho, style
 
-from . import NO_NOTEBOOK, print_table
+from . import NO_NOTEBOOK, note, print_json
 
 if TYPE_CHECKING:
     from nb.pipeline import StageState
     from nb.run.page_process import RunPrograms
     from nb.run.record import Options, RunRecord
-
-LEFT_BY_RUNS = (
-    "reports/site",
-    ".nb/report",
-    "reports/notebooks/*",
-    ".nb/what-if/*",
-    ".pytest_cache",
-    ".ruff_cache",
-)
 
 
 @click.command("run")
@@ -106,7 +96,7 @@ def _print_plan(root: Path, options: Options, nothing: bool, *, as_json: bool) -
 
     states = [] if nothing else preview_run(root, options)
     if as_json:
-        echo(json.dumps([vars(state) for state in states], indent=2))
+        print_json([vars(state) for state in states])
     elif states:
         _print_states(states)
     else:
@@ -125,7 +115,7 @@ def _run(
     view = View(sys.stderr if as_json else sys.stdout, verbose=verbose)
     done = execute(root, options, view, run_programs())
     if done is None and as_json:
-        nothing: dict[str, Any] = {"stages": [], "metrics": {}}
+        nothing: dict[str, object] = {"stages": [], "metrics": {}}
         _print_end(record.unchanged(root, vars(options), nothing), None, as_json=True)
         return
     if done is None:
@@ -159,7 +149,7 @@ def _run_apart(
     for setting in settings:
         if setting.others:
             shared = f"{', '.join(setting.others)}, too: {setting.config} is shared"
-            echo(f"nb: {setting.name} is set for {shared}", err=True)
+            note(f"{setting.name} is set for {shared}", err=True)
     copy = what_if.make_copy(root, settings)
     if dry_run:
         _print_plan(copy, options, nothing=False, as_json=as_json)
@@ -171,7 +161,7 @@ def _run_apart(
         _run(copy, options, as_json=as_json, verbose=verbose, where=where)
     finally:
         untouched = "dvc.lock and artifacts here are untouched"
-        echo(f"nb: the results are in {where.as_posix()}; {untouched}", err=True)
+        note(f"the results are in {where.as_posix()}; {untouched}", err=True)
 
 
 def _print_end(done: RunRecord, index: Path | None, *, as_json: bool, where: Path = Path()) -> None:
@@ -179,100 +169,13 @@ def _print_end(done: RunRecord, index: Path | None, *, as_json: bool, where: Pat
     from nb.run.view import summary
 
     if as_json:
-        echo(json.dumps(vars(done) | {"stages": [vars(s) for s in done.stages]}, indent=2))
+        print_json(vars(done) | {"stages": [vars(s) for s in done.stages]})
     else:
         echo("\n".join(summary(done, where)))
     if index and not as_json:
         secho(f"Report: {index.as_posix()}", bold=True)
     if done.exit_code:
         raise NbError(done.problem(where), done.exit_code)
-
-
-@click.command("task")
-@click.argument("stage")
-@click.option("--pull", is_flag=True, help="Fetch results of others from the storage.")
-@click.option("--push", is_flag=True, help="Send the results to the storage.")
-@click.option("-f", "--force", is_flag=True, help="Run even if it is up to date.")
-@click.option("--timeout", type=click.FloatRange(0, min_open=True), help="Seconds it may run.")
-@click.option("--cold", is_flag=True, help="Start the kernel anew, without warm imports.")
-@click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
-@click.pass_obj
-def task_command(root: Path, /, stage: str, push: bool, as_json: bool, **chosen: Any) -> None:
-    """Run one stage, as a task of a scheduler.
-
-    STAGE is a name from dvc.yaml, `train@forest` for a value of a matrix. No other stage runs: the
-    stages before it have to be computed, here or, with --pull, anywhere. If somebody has computed
-    the stage itself, its results are restored. Tasks of one project may run side by side.
-
-    On a machine that shares nothing but the storage, check out the commit and use both --pull and
-    --push; `nb assemble --pull` makes dvc.lock of the results that all of them have sent.
-
-    Exit codes are those of `nb run`.
-
-    \b
-    Examples:
-      nb task train@forest                  in a folder that all workers see
-      nb task train@forest --pull --push    on a machine of its own
-      nb task train@forest --json           the outcome on standard output, the rest on the other
-    """
-    from nb.run import record
-    from nb.run.task import NotSentError, execute_task, outcome
-    from nb.run.view import View, failure_line
-
-    options = record.Options(stages=(stage,), **chosen)
-    try:
-        view = View(sys.stderr if as_json else sys.stdout)
-        done = execute_task(root, options, view, run_programs(), push=push)
-    except NbError as error:
-        if as_json:
-            state = "not sent" if isinstance(error, NotSentError) else "not run"
-            found = {"stage": stage, "state": state, "exit_code": error.exit_code}
-            echo(json.dumps({**found, "cause": str(error)}, indent=2))
-        raise
-    found = outcome(root, done)
-    if as_json:
-        echo(json.dumps(found, indent=2, default=str))
-    elif not done.exit_code:
-        echo(_task_line(found))
-    if done.broken():
-        raise NbError(click.unstyle(failure_line(done.broken()[0])), done.exit_code or 1)
-    if done.exit_code:
-        raise NbError(done.problem(), done.exit_code)
-
-
-def _task_line(found: dict[str, Any]) -> str:
-    """Return the outcome of a task: `train@forest  restored from the run cache`."""
-    from nb.declaration.tasks import RAN, RESTORED
-
-    words = {RAN: f"ran; see {found['executed']}", RESTORED: "restored from the run cache"}
-    words[RAN] = words[RAN] if found["executed"] else "ran"
-    return f"{found['stage']}  {words.get(found['state'], found['state'])}"
-
-
-@click.command("assemble")
-@click.option("--pull", is_flag=True, help="Fetch results of others from the storage.")
-@click.option("--json", "as_json", is_flag=True, help="Print the state of each stage as JSON.")
-@click.pass_obj
-def assemble_command(root: Path, pull: bool, as_json: bool) -> None:
-    """Make dvc.lock of results computed elsewhere; run nothing.
-
-    The same bytes as after a run on one machine. Exits with 1 if a stage was not computed.
-
-    \b
-    Examples:
-      nb assemble --pull      after tasks on several machines
-      nb assemble             after tasks in this folder
-    """
-    from nb.run.task import restore_pipeline
-    from nb.run.view import View
-
-    states = restore_pipeline(root, View(sys.stderr if as_json else sys.stdout), pull=pull)
-    if as_json:
-        echo(json.dumps(states, indent=2))
-        return
-    width = max(map(len, states), default=0)
-    for name, state in states.items():
-        echo(f"{name:{width}}  {state}")
 
 
 @click.command("status")
@@ -290,7 +193,7 @@ def status_command(root: Path, as_json: bool) -> None:
         fingerprints.refresh(root)
         states = stage_states(root)
     if as_json:
-        echo(json.dumps([vars(state) for state in states], indent=2))
+        print_json([vars(state) for state in states])
         return
     if not states:
         echo(_nothing_yet(root), nl=False)
@@ -315,33 +218,6 @@ def _summary(states: Sequence[StageState]) -> Iterator[str]:
         yield f"{state.name} is frozen, nb run leaves it as it is: {state.command}"
 
 
-@click.command("stages")
-@click.option("--json", "as_json", is_flag=True, help="Print all properties of the stages as JSON.")
-@click.pass_obj
-def stages_command(root: Path, as_json: bool) -> None:
-    """List the stages of the pipeline, each after its dependencies.
-
-    With --json, also the facts for a scheduler: edges, commands, notebooks with their parameters,
-    outputs and `meta`. Every value of a matrix is a stage.
-
-    \b
-    Examples:
-      nb stages
-      nb stages --json
-    """
-    from nb.run.scheduler_view import listed
-
-    found = listed(root)
-    if as_json:
-        echo(json.dumps(found, indent=2, default=str))
-        return
-    table: list[tuple[str, ...]] = [(stage["name"], stage["desc"]) for stage in found]
-    if table:
-        print_table(table, [False] * len(table))
-    else:
-        echo(NO_NOTEBOOK, nl=False)
-
-
 def _print_states(states: list[StageState]) -> None:
     width = max(len(state.name) for state in states)
     for state in states:
@@ -359,19 +235,6 @@ def _state_lines(state: StageState, width: int) -> str:
         word, reasons = style("fresh", fg="green"), []
     indent = "\n" + " " * (width + 9)
     return f"{state.name:{width}}  {word}  {indent.join(reasons)}".rstrip()
-
-
-@click.command("clean")
-@click.pass_obj
-def clean_command(root: Path) -> None:
-    """Remove executed copies, pages and caches; no data or models."""
-    removed = 0
-    for pattern in LEFT_BY_RUNS:
-        for path in root.glob(pattern):
-            if path.name != ".gitignore":
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
-                removed += 1
-    echo(f"Removed {removed} files and folders." if removed else "Nothing to remove.")
 
 
 def run_programs() -> RunPrograms:

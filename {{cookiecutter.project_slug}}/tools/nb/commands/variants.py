@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ import click
 
 from nb.terminal import echo
 
-from . import count, print_table
+from . import count, note, print_json, print_table
 
 if TYPE_CHECKING:
     from nb.experiments.table import VariantRow
@@ -41,7 +41,7 @@ def show_variant_command(root: Path, number: int, pages: bool, as_json: bool) ->
 
     (record,) = store.with_dead_runs_ended(root, [store.find(root, number)])
     if as_json:
-        echo(json.dumps(asdict(record) | {"state": record.state}, indent=2, default=str))
+        print_json(asdict(record) | {"state": record.state})
         return
     title = f"{record.experiment}, {record.name}" if record.name else record.experiment
     echo(f"variant {number} of {title}: {record.state}")
@@ -52,7 +52,7 @@ def show_variant_command(root: Path, number: int, pages: bool, as_json: bool) ->
         for path, numbers in record.metrics.items()
         for name, value in numbers.items()
     ]
-    print_table(rows, [False] * len(rows))
+    print_table(rows)
     copy = store.copy_of(root, number)
     size = f"{store.variant_size(root, number) / 1e6:.1f} MB besides DVC's cache"
     echo(f"results: {copy.relative_to(root).as_posix()}, {size}")
@@ -78,18 +78,15 @@ def compare_variants_command(root: Path, first: int, second: int) -> None:
     records = [store.find(root, number) for number in (first, second)]
     table = make_table(records, {})
     one, other = table.rows
-    rows = [("", f"#{first}", f"#{second}", "")]
-    rows += [
-        (n, value_text(one.value(n)), value_text(other.value(n)), "") for n in table.parameters
-    ]
+    rows = [(n, value_text(one.value(n)), value_text(other.value(n)), "") for n in table.parameters]
     for name in table.metrics:
         before, now = one.metrics.get(name), other.metrics.get(name)
         change = f"{now - before:+.6g}" if before is not None and now is not None else ""
         rows.append((name, metric_text(one, name), metric_text(other, name), change))
-    if len(rows) == 1:
+    if not rows:
         echo(f"The variants {first} and {second} do not differ.")
         return
-    print_table(rows, [True, *[False] * (len(rows) - 1)])
+    print_table(rows, heading=("", f"#{first}", f"#{second}", ""))
 
 
 @click.command("apply")
@@ -103,7 +100,7 @@ def apply_command(root: Path, number: int) -> None:
     """
     from nb.experiments.application import apply_variant
 
-    for line in apply_variant(root, number, lambda text: echo(f"nb: {text}", err=True)):
+    for line in apply_variant(root, number, partial(note, err=True)):
         echo(line)
 
 

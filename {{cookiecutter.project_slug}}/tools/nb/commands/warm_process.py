@@ -10,16 +10,16 @@ import socket
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
 from nb.pipeline import repository
 from nb.run import stage
 from nb.run.page_process import PAGES
-from nb.run.runner import STAGE
 from nb.runtime import warm_server, worker
-from nb.secrets.masking import environment_secrets
+from nb.runtime.channels import SocketChannel
+from nb.runtime.worker_pool import STAGE
+from nb.secrets.environment import environment_secrets
 
 PAPERMILL = ("papermill.cli", "papermill.execute", "nb.execution.engine", "psutil")
 
@@ -38,24 +38,23 @@ def main(arguments: list[str]) -> None:
 
 
 class _Stages:
-    """The pipeline, loaded before any fork, and the job of a fork that runs a stage."""
+    """The pipeline, loaded before any fork, and the job of a fork that runs stages."""
 
     def rehearse(self) -> None:
         """Load the pipeline and compile the format of notebooks, as each stage would do first."""
         import nbformat
         from jupyter_client.provisioning import KernelProvisionerFactory
 
-        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("x")])  # type: ignore[no-untyped-call]
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("x")])
         nbformat.validate(notebook)
         environment_secrets(os.environ)  # remembers the search of each value
         KernelProvisionerFactory.instance()  # looks for entry points in all packages
         self.loaded = repository.rehearse(Path.cwd())
 
-    def run(self, order: dict[str, Any], files: list[int], kept: Iterable[int]) -> NoReturn:
-        """Be the worker of a stage."""
-        is_own = Path(order["root"]) == Path.cwd()  # else a copy of the project: not loaded here
-        reproduce = partial(stage.reproduce_stage, loaded=self.loaded if is_own else None)
-        worker.work(worker.Order(**order), files, reproduce, kept)
+    def run(self, _: dict[str, Any], files: list[int], kept: Iterable[int]) -> NoReturn:
+        """Be a worker."""
+        channel = SocketChannel(socket.socket(fileno=files[0]))
+        worker.work(channel, stage.StageReproducer(self.loaded), kept)
 
 
 def _make_pages(order: dict[str, Any], files: list[int], kept: Iterable[int]) -> NoReturn:

@@ -7,7 +7,6 @@ import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from nbclient.exceptions import (
     CellExecutionComplete,
@@ -20,17 +19,15 @@ from nbformat import NotebookNode, from_dict
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NotebookExecutionManager
 
-from nb.secrets.masking import MaskedFile
+from nb.secrets.masked_file import MaskedFile
 
 from . import strict
-from .kernels import SILENT_SECONDS, is_idle
+from .kernels import SILENT_SECONDS, Message, is_idle
 from .limits import Limits
 from .outputs import CellOutputs
 from .problems import WrongParameters
 from .streams import LiveStream
 
-# A message of Jupyter's protocol.
-Message = dict[str, Any]
 # Timeout for the outputs of a cell after the end of the cell.
 OUTPUT_SECONDS = 30
 # Timeout for a reply once the kernel is idle again; interval of the checks whether a kernel that
@@ -83,7 +80,7 @@ class Client(PapermillNotebookClient):
         settings: ClientSettings,
         cell_seconds: float | None,
         logs: list[MaskedFile],
-        **options: Any,
+        **options: object,
     ) -> None:
         if not limits.is_active:
             options["timeout"] = cell_seconds
@@ -105,8 +102,19 @@ class Client(PapermillNotebookClient):
             RuntimeError: if the kernel was interrupted, or died.
         """
         if self.strict:
-            source = Path(strict.__file__).read_text(encoding="utf-8")
-            code = f"exec({source!r}, {{'__name__': {strict.STRICT_NAME!r}}})"
+            await self._switch_strict_on()
+        # A kernel drops outputs beyond the queue of the client, 1,000 by default.
+        self.kc.iopub_channel.socket.rcvhwm = MOST_WAITING
+
+    async def _switch_strict_on(self) -> None:
+        """Execute the source of strict mode in the kernel: from the file if the kernel can read it.
+
+        IPython transforms and hashes a cell of the whole source for milliseconds.
+        """
+        path = Path(strict.__file__)
+        by_path = f"__import__('pathlib').Path({str(path)!r}).read_text('utf-8')"
+        for source in (by_path, repr(path.read_text(encoding="utf-8"))):
+            code = f"exec({source}, {{'__name__': {strict.STRICT_NAME!r}}})"
             waiting = self.async_wait_for_reply(self._ask(code))
             try:
                 reply = (await asyncio.wait_for(waiting, SILENT_SECONDS))["content"]
@@ -114,8 +122,8 @@ class Client(PapermillNotebookClient):
                 raise RuntimeError(f"it did not answer in {SILENT_SECONDS:g} seconds") from None
             if reply.get("ename") == "KeyboardInterrupt":
                 raise RuntimeError("it was interrupted")
-        # A kernel drops outputs beyond the queue of the client, 1,000 by default.
-        self.kc.iopub_channel.socket.rcvhwm = MOST_WAITING
+            if reply.get("status") == "ok":
+                return
 
     def _note_exit(self, execute_reply: Message, **_: object) -> None:
         """Record a call of `quit()` in a cell: the kernel ends a moment after the reply."""
@@ -165,7 +173,7 @@ class Client(PapermillNotebookClient):
             loop.call_later(REPLY_SECONDS, self._give_up, waiting)
             raise
 
-    def _give_up(self, waiting: asyncio.Future[Any]) -> None:
+    def _give_up(self, waiting: asyncio.Future[Message]) -> None:
         self.is_reply_lost |= waiting.cancel()
 
     def papermill_execute_cells(self) -> None:
@@ -250,7 +258,7 @@ class Client(PapermillNotebookClient):
     ) -> None:
         lines = list(traceback) or [f"{name}: {message}"]
         error = {"output_type": "error", "ename": name, "evalue": message, "traceback": lines}
-        cell.outputs.append(from_dict(error))  # type: ignore[no-untyped-call]
+        cell.outputs.append(from_dict(error))
         self.nb_man.cell_exception(cell)
 
     def output(

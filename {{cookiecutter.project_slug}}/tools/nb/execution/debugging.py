@@ -12,7 +12,6 @@ import runpy
 import sys
 import traceback
 from pathlib import Path
-from typing import Any
 
 from nb.notebook.config import read_config
 from nb.notebook.content import Notebook, read_notebook
@@ -89,10 +88,10 @@ def run_script(root: Path, script: Path) -> None:
         raise NbError(f"{type(error).__name__} in {script.relative_to(root).as_posix()}") from None
 
 
-def _kernel_names(script: Path) -> dict[str, Any]:
+def _kernel_names(script: Path) -> dict[str, object]:
     """Return the names that a kernel adds to a notebook's own."""
     code = script.read_text(encoding="utf-8")
-    names: dict[str, Any] = {}
+    names: dict[str, object] = {}
     if "display(" in code:
         from IPython.display import display
 

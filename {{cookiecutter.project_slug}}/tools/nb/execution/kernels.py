@@ -10,11 +10,12 @@ import asyncio
 import os
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from queue import Empty
 from subprocess import DEVNULL
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, cast
 
 from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.channels import AsyncZMQSocketChannel
@@ -24,6 +25,8 @@ from traitlets import Type, default
 
 from nb.processes.fork_server import Fork, fork_kernel
 
+# A message of Jupyter's protocol.
+Message = dict[str, Any]
 KERNEL_LAUNCHER = ["-m", "ipykernel_launcher"]
 KERNEL_ARGUMENTS = [
     # Parallel kernels would wait for the lock of the shared history database.
@@ -34,6 +37,7 @@ KERNEL_ARGUMENTS = [
 # Jupyter's manager polls every 0.1 s for the end of a kernel; the provisioner delays its answer and
 # polls more often.
 PATIENCE_SECONDS, LOOK_SECONDS = 1.0, 0.005
+LOOKS = 20
 # The client connects before the kernel listens, and would reconnect only after 0.1 s.
 RECONNECT_MILLISECONDS = 5
 KERNEL_REPLY_SECONDS = 1.0
@@ -50,7 +54,7 @@ class Provisioner(LocalProvisioner):
 
     _ending = False
 
-    async def launch_kernel(self, cmd: list[str], **options: Any) -> dict[str, object]:
+    async def launch_kernel(self, cmd: list[str], **options: object) -> dict[str, object]:
         """Start a kernel.
 
         Args:
@@ -63,13 +67,13 @@ class Provisioner(LocalProvisioner):
         print(f"nb: the kernel starts anew: {reason}", file=sys.stderr)
         return dict(await super().launch_kernel(cmd, **options))
 
-    def _fork(self, cmd: list[str], options: dict[str, Any]) -> str:
+    def _fork(self, cmd: list[str], options: Mapping[str, object]) -> str:
         """Fork the kernel; return the reason if that is impossible, else nothing."""
         launcher = [part for part in cmd if not part.startswith("-X")]
         if launcher[0] != sys.executable or launcher[1:3] != KERNEL_LAUNCHER:
             return "it is not the project's kernel"
         folder = options.get("cwd") or Path.cwd()
-        environment = options.get("env") or os.environ
+        environment = cast("Mapping[str, str] | None", options.get("env")) or os.environ
         null = os.open(os.devnull, os.O_RDWR)
         nothing, writer = os.pipe()  # an ordinary kernel reads from a pipe that ends at once
         os.close(writer)
@@ -108,7 +112,7 @@ class Provisioner(LocalProvisioner):
 class Channel(AsyncZMQSocketChannel):
     """Channel that skips incomplete messages: an interrupt can hit a kernel that is sending."""
 
-    async def get_msg(self, timeout: float | None = None) -> dict[str, Any]:
+    async def get_msg(self, timeout: float | None = None) -> Message:
         """Return the next message with a valid signature.
 
         Args:
@@ -157,7 +161,7 @@ class KernelClient(AsyncKernelClient):
             reply = await self.get_shell_msg(timeout=KERNEL_REPLY_SECONDS)
             while reply["parent_header"].get("msg_id") != request:
                 reply = await self.get_shell_msg(timeout=KERNEL_REPLY_SECONDS)
-            message: dict[str, Any] = {}
+            message: Message = {}
             while not is_idle(message, request):
                 message = await self.get_iopub_msg(timeout=KERNEL_REPLY_SECONDS)
         except Empty:
@@ -166,7 +170,7 @@ class KernelClient(AsyncKernelClient):
         return True
 
 
-def is_idle(message: dict[str, Any], request: str) -> bool:
+def is_idle(message: Message, request: str) -> bool:
     """Return whether a message reports the end of a request."""
     return (
         message.get("msg_type") == "status"
@@ -197,13 +201,14 @@ class KernelManager(AsyncKernelManager):
         self._sockets = TemporaryDirectory(prefix="nb-")
         return f"{self._sockets.name}/k"
 
-    async def start_kernel(self, **options: Any) -> None:
+    async def start_kernel(self, extra_arguments: Sequence[str] = (), **options: object) -> None:
         """Start the kernel.
 
         Args:
+            extra_arguments: further arguments of the kernel.
             options: options of `AsyncKernelManager`.
         """
-        arguments = [*options.pop("extra_arguments", []), *KERNEL_ARGUMENTS]
+        arguments = [*extra_arguments, *KERNEL_ARGUMENTS]
         self.context.RECONNECT_IVL = RECONNECT_MILLISECONDS
         await super().start_kernel(
             extra_arguments=arguments, stdout=DEVNULL, stderr=DEVNULL, **options
@@ -213,7 +218,10 @@ class KernelManager(AsyncKernelManager):
     async def _sockets_are_there(self) -> None:
         """Wait for the kernel's sockets: an early connection is retried only after 0.1 s."""
         end = time.monotonic() + SOCKETS_SECONDS
+        paths = [f"{self.ip}-{port}" for port in self.ports]
         while self.transport == "ipc" and time.monotonic() < end and await self.is_alive():
-            if all(Path(f"{self.ip}-{port}").exists() for port in self.ports):
-                return
-            await asyncio.sleep(LOOK_SECONDS)
+            for _ in range(LOOKS):  # cheap beside the question whether the kernel is alive
+                paths = [path for path in paths if not os.path.exists(path)]  # noqa: PTH110
+                if not paths:
+                    return
+                await asyncio.sleep(LOOK_SECONDS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import IO, Any
+from typing import IO
 
 from click import ClickException, echo
 from papermill.exceptions import PapermillExecutionError
@@ -15,7 +15,7 @@ from .executed_copy import Failure
 class Problem(ClickException):
     """An error that papermill's command line, based on click, shows without a traceback."""
 
-    def show(self, file: IO[Any] | None = None) -> None:
+    def show(self, file: IO[str] | None = None) -> None:
         """Print a line per problem."""
         for line in self.message.splitlines():
             echo(f"nb: {line}", file=file, err=True)
@@ -63,7 +63,7 @@ class NotebookFailed(ClickException, PapermillExecutionError):
         )
         self.__dict__.update(message=message, exit_code=exit_code)
 
-    def show(self, file: IO[Any] | None = None) -> None:
+    def show(self, file: IO[str] | None = None) -> None:
         """Print the cell's traceback, then a line with place and cause."""
         for line in self.traceback:
             echo(line, file=file, err=True)

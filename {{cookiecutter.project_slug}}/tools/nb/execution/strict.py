@@ -8,7 +8,25 @@ from __future__ import annotations
 
 import sys
 import threading
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # in a kernel, classes for types alone would cost time
+    from collections.abc import Callable
+    from typing import Protocol
+
+    class CellResult(Protocol):
+        success: bool
+        error_in_exec: BaseException | None
+
+    class ShellEvents(Protocol):
+        def register(self, event: str, function: Callable[[CellResult | None], None]) -> None: ...
+
+    class Shell(Protocol):
+        events: ShellEvents
+        system_raise_on_error: bool
+
+        def showtraceback(self, error: tuple[type, BaseException, None]) -> None: ...
+
 
 STRICT_NAME = "_nb_strict"
 
@@ -20,7 +38,7 @@ class Strict:
         shell: IPython's shell.
     """
 
-    def __init__(self, shell: Any) -> None:
+    def __init__(self, shell: Shell) -> None:
         self.shell = shell
         self.failures: list[tuple[str, BaseException]] = []
         self.show = threading.excepthook
@@ -35,7 +53,7 @@ class Strict:
             name = failed.thread.name if failed.thread else "a thread"
             self.failures.append((name, failed.exc_value or failed.exc_type()))
 
-    def after_cell(self, result: Any) -> None:
+    def after_cell(self, result: CellResult | None) -> None:
         """Fail the ended cell if a thread has failed since the previous cell."""
         error = self.take()
         if error and result is not None and result.success:
@@ -63,7 +81,7 @@ def install_strict() -> None:
     """Switch strict mode on."""
     from IPython import get_ipython
 
-    sys.modules[STRICT_NAME] = Strict(get_ipython())  # type: ignore[assignment]
+    sys.modules[STRICT_NAME] = Strict(get_ipython())  # type: ignore[assignment]  # no module, but found by name
 
 
 if __name__ == STRICT_NAME:

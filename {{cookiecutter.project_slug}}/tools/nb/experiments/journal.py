@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,35 +39,34 @@ class VariantJournal:
         self.snapshot = snapshot
         self.tell = tell
         self.count = len(planned)
-        self._open = [each for each in planned if each.record.state != store.FINISHED]
-        self._stages: dict[int, list[StageRecord]] = {}
-        self._written: dict[int, list[str]] = {}
+        missing = [each for each in planned if each.record.state != store.FINISHED]
+        self._open = {each.record.number: each for each in missing}
+        self._owners = {name: each for each in missing for name in _task_names(each)}
+        self._stages: dict[str, StageRecord] = {}
 
-    def save(self, record: RunRecord) -> None:
+    def save(self, record: RunRecord, changed: Set[str]) -> None:
         """Write the records of the variants whose stages have changed their states."""
         if not self._stages:
-            stages = {stage.name: stage for stage in record.stages}
-            for each in self._open:
-                names = each.share.computes or [COPYING.strip()]
-                own = [stages[task_name(name, each.record)] for name in names]
-                self._stages[each.record.number] = own
-        for each in list(self._open):
-            own = self._stages[each.record.number]
-            states = [stage.state for stage in own]
-            if states != self._written.get(each.record.number):
-                self._written[each.record.number] = states
-                self._write(each, own)
+            self._stages = {stage.name: stage for stage in record.stages}
+        known = (self._owners[name] for name in changed if name in self._owners)
+        self._write_open(each.record.number for each in known)
 
     def finish(self, record: RunRecord, exit_code: int, seconds: float) -> None:
         """Write the records, end that of the run, and name the copies that could not be made."""
-        self.save(record)
+        self._write_open(list(self._open))
         for stage in record.stages:
             if stage.name.startswith(COPYING) and stage.state in BROKEN:
                 self.tell(f"{stage.name}: {stage.cause}")
         record.exit_code, record.seconds, record.ended = exit_code, round(seconds, 3), now()
 
-    def _write(self, variant: Planned, own: Sequence[StageRecord]) -> None:
+    def _write_open(self, numbers: Iterable[int]) -> None:
+        for number in sorted(set(numbers)):
+            if number in self._open:
+                self._write(self._open[number])
+
+    def _write(self, variant: Planned) -> None:
         record = variant.record
+        own = [self._stages[name] for name in _task_names(variant)]
         computed = dict(zip(variant.share.computes, own, strict=False))
         is_ended = all(stage.state not in (WAITING, RUNNING) for stage in own)
         # The copy is made before the first stage starts; it is all there is without a stage to run.
@@ -80,18 +79,25 @@ class VariantJournal:
             else replace(stage, state=taken)
             for stage in record.stages
         ]
-        if is_ended:
-            self._open.remove(variant)
-            if computed or is_copied:
-                self._end(record)
+        has_results = is_ended and bool(computed or is_copied)
+        if has_results:
+            self._note_results(record)
         record.save(self.root)
+        if is_ended:  # and only now: where the disk is full, the end of the run tries again
+            del self._open[record.number]
+        if has_results:
+            done = f"{self.count - len(self._open)} of {self.count}"
+            self.tell(f"{done}: variant {record.number} {record.state}, {duration(record.seconds)}")
 
-    def _end(self, record: VariantRecord) -> None:
-        """Note the results of a variant whose stages have ended."""
+    def _note_results(self, record: VariantRecord) -> None:
         copy = store.copy_of(self.root, record.number)
         pipeline.sort_private_locks(copy, self.snapshot.order)
         record.ended = now()
         record.metrics = read_metrics(copy, self.snapshot.stages)
         record.parameters = store.parameters_of(record.stages)
-        done = f"{self.count - len(self._open)} of {self.count}"
-        self.tell(f"{done}: variant {record.number} {record.state}, {duration(record.seconds)}")
+
+
+def _task_names(variant: Planned) -> list[str]:
+    """Return the tasks that tell how far a variant is: its own stages, or else its copy."""
+    names = variant.share.computes or [COPYING.strip()]
+    return [task_name(name, variant.record) for name in names]

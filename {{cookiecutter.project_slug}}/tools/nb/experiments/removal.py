@@ -8,6 +8,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from nb.project import UsageError
+from nb.run.pipeline_run import while_idle
 
 from . import store
 from .snapshot import remove_unused
@@ -32,8 +33,7 @@ def variants_to_remove(
     """
     if not (numbers or older_than or everything):
         raise UsageError("give numbers, --older-than or --all")
-    found = store.read_variants(root)
-    known = {record.number for record in found} | set(store.unreadable(root))
+    known = store.variant_numbers(root)
     for number in numbers:
         if number not in known:
             store.find(root, number)
@@ -42,18 +42,23 @@ def variants_to_remove(
         limit = datetime.now(timezone.utc) - _age(older_than)
         chosen |= {
             record.number
-            for record in found
+            for record in store.read_variants(root)
             if datetime.fromisoformat(record.ended or record.started) < limit
         }
     return sorted(chosen)
 
 
 def remove_variants(root: Path, numbers: Sequence[int]) -> int:
-    """Remove variants and return the bytes that they took."""
-    freed = sum(store.variant_size(root, number) for number in numbers)
-    for number in numbers:
-        store.remove(root, number)
-    remove_unused(root, store.read_variants(root))
+    """Remove variants and return the bytes that they took.
+
+    Raises:
+        NbError: if an experiment is at work: variants take results from others.
+    """
+    with while_idle(root / store.EXPERIMENTS):
+        freed = sum(store.variant_size(root, number) for number in numbers)
+        for number in numbers:
+            store.remove(root, number)
+        remove_unused(root, store.read_variants(root))
     return freed
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 from nb import pipeline
@@ -16,7 +17,7 @@ from nb.run.page_process import RunPrograms
 from nb.run.pipeline_run import only_run, warmth
 from nb.run.record import Options
 from nb.run.runner import Runner
-from nb.run.stage import reproduce_stage
+from nb.run.stage import StageReproducer
 from nb.run.view import View
 from nb.run.what_if import Setting
 from nb.runtime.warm_client import Warm
@@ -141,22 +142,27 @@ class _VariantWork:
         root: the project's root.
         snapshot: the project as it was when the experiment began.
         planned: the variants, finished variants included.
+        reproducer: brings the stages up to date.
     """
 
     root: Path
     snapshot: Snapshot
     planned: Sequence[Planned]
+    reproducer: StageReproducer = field(default_factory=StageReproducer)
+
+    @cached_property
+    def _by_number(self) -> dict[int, Planned]:
+        return {each.record.number: each for each in self.planned}
 
     def reproduce(
         self, order: Order, *, tell: Callable[[str], None], stopped: Callable[[], bool]
     ) -> Outcome:
         """Make the copy for a variant, or bring a stage in a copy up to date."""
         if not order.stage.startswith(COPYING):
-            return reproduce_stage(order, tell=tell, stopped=stopped)
+            return self.reproducer(order, tell=tell, stopped=stopped)
         number = int(order.stage.removeprefix(COPYING))
-        variant = next(each for each in self.planned if each.record.number == number)
         try:
-            self._copy(variant, tell)
+            self._copy(self._by_number[number], tell)
         except NbError as error:
             return Outcome(error=str(error))
         return Outcome(RAN)

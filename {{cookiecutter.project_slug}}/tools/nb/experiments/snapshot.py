@@ -25,7 +25,7 @@ from nb.notebook.config import set_value
 from nb.pipeline import FINGERPRINT_STAGE
 from nb.project import program_environment, write_whole
 from nb.run.what_if import Setting, copy_with_settings, source_files
-from nb.workcopy.copying import copy_file
+from nb.workcopy.copying import copy_file, is_protected
 
 from .store import EXPERIMENTS, VariantRecord
 
@@ -140,7 +140,7 @@ def _copy_folder(folder: str, copy: str, tooling: str) -> None:
         elif entry.is_dir():
             if not (entry.name == "tmp" and folder.endswith("/.dvc")):
                 _copy_folder(entry.path, place, tooling)
-        elif folder.startswith(tooling) or _is_cached(entry.stat()):
+        elif folder.startswith(tooling) or _is_cached(entry):
             os.link(entry.path, place)
         elif entry.stat().st_size > LEAST_SHARED_BYTES:
             copy_file(Path(entry.path), Path(place))
@@ -148,9 +148,9 @@ def _copy_folder(folder: str, copy: str, tooling: str) -> None:
             shutil.copy2(entry.path, place)
 
 
-def _is_cached(status: os.stat_result) -> bool:
-    """Return whether a file is a hard link that DVC made to an object in its cache."""
-    return status.st_nlink > 1 and not status.st_mode & 0o222
+def _is_cached(entry: os.DirEntry[str]) -> bool:
+    """Return whether a file is a hard link to an object in DVC's cache, and safe from writes."""
+    return entry.stat().st_nlink > 1 and is_protected(entry.path)
 
 
 def remove_unused(root: Path, records: Sequence[VariantRecord]) -> None:

@@ -115,7 +115,7 @@ def copy_of(root: Path, number: int) -> Path:
 
 def read_variants(root: Path) -> list[VariantRecord]:
     """Return the variants that this version understands, by number; of others a line is printed."""
-    found = [_read(root, number) for number in _numbers(root)]
+    found = [_read(root, number) for number in variant_numbers(root)]
     return [record for record in found if record]
 
 
@@ -133,10 +133,13 @@ def with_dead_runs_ended(root: Path, records: Sequence[VariantRecord]) -> Sequen
     return records
 
 
-def unreadable(root: Path) -> list[int]:
-    """Return the variants whose records this version does not understand."""
-    understood = {record.number for record in read_variants(root)}
-    return [number for number in _numbers(root) if number not in understood]
+def variant_numbers(root: Path) -> list[int]:
+    """Return the numbers of all variants, also of those that this version cannot read."""
+    try:
+        names = [path.name for path in (root / EXPERIMENTS).iterdir()]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return sorted(int(name) for name in names if name.isascii() and name.isdecimal())
 
 
 def find(root: Path, number: int) -> VariantRecord:
@@ -154,7 +157,7 @@ def find(root: Path, number: int) -> VariantRecord:
 
 def next_number(root: Path) -> int:
     """Return the number of the next variant: higher than any that is there."""
-    return max(_numbers(root), default=0) + 1
+    return max(variant_numbers(root), default=0) + 1
 
 
 def remove(root: Path, number: int) -> None:
@@ -168,7 +171,7 @@ def remove(root: Path, number: int) -> None:
 
 def remove_remains(root: Path) -> None:
     """Remove folders without a record, which a removal that was broken off left behind."""
-    for number in _numbers(root):
+    for number in variant_numbers(root):
         if not (folder(root, number) / RECORD).exists():
             remove(root, number)
 
@@ -180,14 +183,6 @@ def variant_size(root: Path, number: int) -> int:
         for path in folder(root, number).rglob("*")
         if path.is_file() and not path.is_symlink() and (stat := path.stat()).st_nlink == 1
     )
-
-
-def _numbers(root: Path) -> list[int]:
-    try:
-        names = [path.name for path in (root / EXPERIMENTS).iterdir()]
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    return sorted(int(name) for name in names if name.isascii() and name.isdecimal())
 
 
 def _read(root: Path, number: int) -> VariantRecord | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from math import isnan, nan
 from pathlib import Path, PurePosixPath
@@ -62,8 +62,10 @@ class VariantRow:
 
     def value(self, column: str) -> object:
         """Return the value in a column; None if the variant has none."""
-        own = {**self.parameters, **self.metrics}
-        return own[column] if column in own else asdict(self).get(column)
+        for own in (self.metrics, self.parameters, vars(self)):
+            if column in own:
+                return own[column]
+        return None
 
 
 def make_table(
@@ -183,7 +185,7 @@ def sort_rows(table: VariantTable, column: str, *, descending: bool = False) -> 
     name = find_column(table, column)
     there = [row for row in table.rows if row.value(name) is not None]
     there.sort(key=lambda row: _rank(row.value(name)), reverse=descending)
-    return there + [row for row in table.rows if row not in there]
+    return there + [row for row in table.rows if row.value(name) is None]
 
 
 def filter_rows(table: VariantTable, condition: str) -> list[VariantRow]:

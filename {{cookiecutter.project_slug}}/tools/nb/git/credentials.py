@@ -14,9 +14,9 @@ from pathlib import Path, PurePosixPath
 
 from nb.notebook.content import load_json
 from nb.project import NbError
-from nb.secrets.masking import is_named_secret, is_picture
-from nb.secrets.text import find_secrets
-from nb.secrets.values import is_placeholder
+from nb.secrets.mask import is_picture
+from nb.secrets.search import find_secrets
+from nb.secrets.values import is_named_secret, is_placeholder
 
 from .verify import blobs
 

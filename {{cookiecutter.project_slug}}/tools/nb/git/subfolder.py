@@ -72,6 +72,11 @@ def _hook_below(hook: dict[str, Any], repo: str, prefix: str) -> dict[str, Any]:
     return moved
 
 
+def folder_slug(prefix: str) -> str:
+    """Return the path of a project in its repository as a name for files, jobs and branches."""
+    return re.sub(r"\W+", "-", prefix).strip("-")
+
+
 def pattern_below(pattern: str, prefix: str) -> str:
     """Return a regular expression that finds in `prefix + name` what `pattern` finds in `name`."""
     flags = re.match(r"\(\?[aiLmsux]+\)", pattern)

@@ -1,4 +1,4 @@
-"""GitHub workflows of a project in a folder of a repository: GitHub reads those at the top only."""
+"""CI of a project in a folder of a repository: code hosts read the files at the top only."""
 
 from __future__ import annotations
 
@@ -9,23 +9,26 @@ from pathlib import Path
 from nb.project import NbError, write_whole
 from nb.surroundings import find_repository, project_prefix
 
+from .gitlab import write_pipeline
+from .subfolder import folder_slug
+
 WORKFLOWS = Path(".github/workflows")
 
 
 def write_workflows(root: Path) -> list[str]:
-    """Write each workflow of the project to the top of the repository; return the new files.
+    """Write the project's CI to the top of the repository; return the new files, and any advice.
 
     A file that is there already stays: it may hold edits.
 
     Raises:
-        NbError: if the project is at the top, where its workflows are read as they are.
+        NbError: if the project is at the top, where its files are read as they are.
     """
     prefix, top = project_prefix(root), find_repository(root)
     if not prefix or top is None:
-        raise NbError("the project is at the top of its repository: GitHub reads its workflows")
-    written = []
+        raise NbError("the project is at the top of its repository: its CI is read as it is")
+    written = write_pipeline(root, top, prefix)
     for path in sorted((root / WORKFLOWS).glob("*.yml")):
-        target = top / WORKFLOWS / f"{prefix.strip('/').replace('/', '-')}-{path.name}"
+        target = top / WORKFLOWS / f"{folder_slug(prefix)}-{path.name}"
         if not target.exists():
             write_whole(target, workflow_below(path.read_text(encoding="utf-8"), prefix))
             written.append(target.relative_to(top).as_posix())
@@ -33,7 +36,7 @@ def write_workflows(root: Path) -> list[str]:
 
 
 def workflow_below(text: str, prefix: str) -> str:
-    """Return a workflow that works in a folder of the repository, and starts for changes there.
+    """Return a workflow of GitHub that works in a folder, and starts for changes there.
 
     Args:
         text: the workflow, as written for the top of a repository.
@@ -44,7 +47,8 @@ def workflow_below(text: str, prefix: str) -> str:
         return json.dumps(f"{prefix}{path}".rstrip("/"), ensure_ascii=False)
 
     lines = []
-    for line in text.splitlines():
+    branch = f"template-update-{folder_slug(prefix)}"  # each project has its own
+    for line in text.replace("template-update", branch).splitlines():
         named = re.fullmatch(r"( *(?:python-version-file|path): )([\w./-]+)", line)
         if line.startswith("name: "):
             line = f"name: {below(line[len('name: ') :])}"

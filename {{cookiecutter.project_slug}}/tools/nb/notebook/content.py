@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypedDict, TypeVar
 
 from nb.project import DEEPEST, PRODUCTION, NbError, UsageError, read_regular
 
@@ -34,6 +34,20 @@ class Cell:
     number: int
     source: str
     tags: tuple[str, ...]
+
+
+class CellMetadata(TypedDict, total=False):
+    """The metadata of a cell, as far as readers look at them."""
+
+    tags: list[str]
+
+
+class CellContent(TypedDict):
+    """A cell in the JSON of a notebook."""
+
+    cell_type: str
+    source: str | list[str]
+    metadata: CellMetadata
 
 
 @dataclass(frozen=True)
@@ -119,10 +133,14 @@ def _require_tags(path: Path, number: int, metadata: Mapping[str, Any]) -> None:
         raise NbError(f"{path}: the tags of cell {number} are no list of texts.")
 
 
-def source_text(cell: dict[str, Any]) -> str:
+def source_text(cell: Mapping[str, object]) -> str:
     """Return a cell's source: a string, or the list of its lines, in the file."""
     source = cell["source"]
-    return source if isinstance(source, str) else "".join(source)
+    if isinstance(source, str):
+        return source
+    if isinstance(source, list):
+        return "".join(source)
+    raise TypeError("the source of a cell is neither text nor lines")
 
 
 def _source_and_tags(cell: dict[str, Any]) -> tuple[str, tuple[str, ...]]:

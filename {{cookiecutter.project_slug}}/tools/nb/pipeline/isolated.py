@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Set
 from pathlib import Path
 
 from nb.project import NbError, one_line, write_whole
-from nb.workcopy.copying import copy_entries, project_entries
+from nb.workcopy.copying import copy_entries, project_entries, safe_link_types
 
 from .lockfiles import lock_text, put_back, without_stages
 from .places import require_places
@@ -42,7 +42,7 @@ def work_apart(root: Path, copy: Path) -> None:
         local.setdefault("core", {})["no_scm"] = True
         # Relative to the copy: DVC cannot write a name into a config file that is not ASCII.
         local.setdefault("cache", {})["dir"] = RelPath(cache)
-        local["cache"]["type"] = "reflink,hardlink,symlink,copy"
+        local["cache"]["type"] = safe_link_types()
         for name, remote in remotes.items():  # with the settings of config.local
             local.setdefault("remote", {}).setdefault(name, {}).update(remote)
     with open_project(copy) as repo:

@@ -114,6 +114,10 @@ class LoadedPipeline:
         locks = {path: path.with_name("dvc.lock") for path in declared if path.suffix == ".yaml"}
         self._texts = {lock: _text(lock) for lock in locks.values() if not is_younger(lock, began)}
 
+    def is_of(self, root: Path) -> bool:
+        """Return whether this is the pipeline of a project."""
+        return os.path.realpath(root) == self.repo.root_dir
+
     def stage(self, name: str) -> DvcStage | None:
         """Return a stage by name; None if DVC has to load the pipeline again to know the stage."""
         found = self._stages.get(name)

@@ -163,6 +163,7 @@ def rehearse(root: Path) -> LoadedPipeline | None:
     loaded = None
     began = clock(root)
     with suppress(Exception), Repo(str(root)) as repo:
+        guard_runs(repo)
         loaded = LoadedPipeline(repo, began, known_ignores(repo))
     logger.setLevel(level)
     return loaded

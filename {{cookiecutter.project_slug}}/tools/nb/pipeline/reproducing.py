@@ -90,7 +90,6 @@ def _reproduce(
     try:
         repo, run = _repository(root, name, loaded)
         with repo, nested_path_locks():
-            guard_runs(repo)
             repo.stage_cache.pull = lambda *_: []  # the run fetches once: see `storage`
             before = _mark_times(repo, persisted)
             done = run(force=force, pull=pull, no_commit=bool(persisted))
@@ -123,6 +122,7 @@ def _repository(
 
     if loaded is None:
         opened: Repo = dvc.repo.Repo(str(root), _wait_for_lock=True)
+        guard_runs(opened)
         return opened, partial(opened.reproduce, name, single_item=True)
     repo = loaded.repo
     lock = Path(repo.tmp_dir) / "lock"

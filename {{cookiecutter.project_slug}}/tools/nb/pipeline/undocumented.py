@@ -397,6 +397,7 @@ class Repo(Protocol):
     lock: AbstractContextManager[object]
     metrics: Comparer
     params: Comparer
+    root_dir: str
     scm: SourceControl
     scm_context: SourceControlContext
     _lock_depth: int

@@ -28,6 +28,8 @@ STAMP_SCHEMA = 2
 DECLARING = ("dvc.yaml", ".dvcignore", ".gitignore")
 DECLARING_SUFFIX = ".dvc"
 LOCK_NAME = "dvc.lock"
+# Folders that come with the first commit or test, each with a .gitignore of its own.
+TOOL_CACHES = (".mypy_cache", ".pytest_cache", ".ruff_cache")
 # The clock tick of slow file systems: a second change within one tick has the same mtime.
 TICK_SECONDS = 0.02
 
@@ -210,7 +212,7 @@ def search(
     outs = {os.path.join(root, path) for path in written}
     searched: list[str] = []
     ignored: list[str] = []
-    left: list[str] = []
+    left = [path for name in TOOL_CACHES if is_left(path := os.path.join(root, name))]
     waiting = [str(root)]
     while waiting:
         folder = waiting.pop()
@@ -219,7 +221,7 @@ def search(
             for path in [e.path for e in entries if e.is_dir(follow_symlinks=False)]:
                 kind = waiting if path not in outs and not is_left(path) else left
                 (ignored if is_ignored(path) else kind).append(path)
-    return sorted(searched), sorted(ignored), sorted(left)
+    return sorted(searched), sorted(ignored), sorted(set(left))
 
 
 class _Look:

@@ -56,6 +56,14 @@ def _has_children() -> bool:
     return True
 
 
+def reap_orphans() -> None:
+    """Forget processes that have ended and were left to this process (`adopt_orphans`)."""
+    if sys.platform == "linux":
+        with suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+
+
 def end_tree(pid: int) -> None:
     """Kill a process and all descendants."""
     for process in tree(pid):
@@ -64,6 +72,8 @@ def end_tree(pid: int) -> None:
 
 def children() -> list[int]:
     """Return the children of this process."""
+    if not _has_children():
+        return []
     import psutil
 
     return [child.pid for child in psutil.Process().children()]

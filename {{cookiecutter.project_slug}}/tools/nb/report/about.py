@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from nb.git.code_host import CodeHost, find_code_host
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
-_PYPROJECT = "pyproject.toml"
+from nb.project import PYPROJECT, UsageError, pyproject_table, read_pyproject
 
 
 @dataclass(frozen=True)
@@ -36,7 +28,7 @@ class About:
 def read_about(root: Path) -> About:
     """Return the facts of a project, from `pyproject.toml` and the remote."""
     try:
-        changed = (root / _PYPROJECT).stat().st_mtime_ns
+        changed = (root / PYPROJECT).stat().st_mtime_ns
     except OSError:
         changed = 0
     return _read_about(root, changed)
@@ -45,11 +37,9 @@ def read_about(root: Path) -> About:
 @lru_cache(maxsize=1)
 def _read_about(root: Path, _changed: int) -> About:
     try:
-        content: Any = tomllib.loads((root / _PYPROJECT).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        content = {}
-    project = content.get("project")
-    project = project if isinstance(project, dict) else {}
+        project = pyproject_table(read_pyproject(root), "project")
+    except UsageError:
+        project = {}
     name, description = project.get("name"), project.get("description")
     return About(
         name if isinstance(name, str) and name else root.name,

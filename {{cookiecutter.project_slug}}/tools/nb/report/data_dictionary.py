@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Protocol
 
 from nb.declaration.reader import Stage, read_stages
 from nb.experiments.store import FIGURE_SUFFIXES
@@ -21,8 +21,17 @@ from nb.project import UsageError, write_whole
 
 from . import format
 
+if TYPE_CHECKING:
+    from _typeshed import SupportsRichComparison
+
 DESCRIBED_ROWS = 10_000
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
+# Types of the columns of a text file, and how a cell is read; the first that fits all cells counts.
+PARSERS: dict[str, Callable[[str], int | float | datetime]] = {
+    "int": int,
+    "float": float,
+    "time": datetime.fromisoformat,
+}
 # The words by which a page is known as one that may be written anew.
 SIGN = "Written by `nb describe`"
 DICTIONARY_HEADER = f"""\
@@ -68,6 +77,16 @@ class DescribedOutput:
     rows: int | None = None
     columns: tuple[Column, ...] = ()
     note: str = ""
+
+
+class ChunkStatistics(Protocol):
+    """Statistics of a column in a group of rows, as pyarrow reads them from the footer."""
+
+    has_null_count: bool
+    null_count: int
+    has_min_max: bool
+    min: SupportsRichComparison
+    max: SupportsRichComparison
 
 
 @dataclass(frozen=True)
@@ -168,7 +187,7 @@ def _read_parquet(file: Path) -> _Table:
 
     with parquet.ParquetFile(file) as opened:
         footer, schema = opened.metadata, opened.schema_arrow
-    chunks: dict[str, list[Any]] = {}
+    chunks: dict[str, list[ChunkStatistics | None]] = {}
     for group in range(footer.num_row_groups):
         for number in range(footer.num_columns):
             chunk = footer.row_group(group).column(number)
@@ -177,7 +196,7 @@ def _read_parquet(file: Path) -> _Table:
     return _Table(footer.num_rows, tuple(columns))
 
 
-def _parquet_column(name: str, kind: str, chunks: Sequence[Any]) -> Column:
+def _parquet_column(name: str, kind: str, chunks: Sequence[ChunkStatistics | None]) -> Column:
     """Return a column from the statistics of its chunks, which a writer may have left out."""
     known = [chunk for chunk in chunks if chunk is not None]
     complete = bool(known) and len(known) == len(chunks)
@@ -207,9 +226,9 @@ def _read_text(file: Path, delimiter: str) -> _Table:
 def _text_column(name: str, cells: Sequence[str]) -> Column:
     given = [cell for cell in cells if cell.strip().lower() not in ("", "nan", "null", "na")]
     missing = len(cells) - len(given)
-    for kind, read in (("int", int), ("float", float), ("time", datetime.fromisoformat)):
+    for kind, read in PARSERS.items():
         try:
-            found: list[Any] = [read(cell) for cell in given]
+            found = [read(cell) for cell in given]
         except ValueError:
             continue
         if found and all(value == value for value in found):
@@ -219,13 +238,12 @@ def _text_column(name: str, cells: Sequence[str]) -> Column:
     return Column(name, kind, missing)
 
 
-def _limits(values: Sequence[Any]) -> tuple[str, str]:
+def _limits(values: Sequence[SupportsRichComparison]) -> tuple[str, str]:
     try:
         lowest, highest = min(values), max(values)
     except TypeError:  # times with and without a zone
         return "", ""
-    # Parquet has -0.0 for the smallest of zeros.
-    return format.number(lowest or abs(lowest)), format.number(highest or abs(highest))
+    return format.number(lowest), format.number(highest)
 
 
 def _section(output: DescribedOutput) -> Iterator[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from nb.declaration.reader import Stage, read_stages
 from nb.experiments import store
@@ -19,8 +18,7 @@ from nb.experiments.table import (
 )
 from nb.project import INDEX
 
-from .about import read_about
-from .files import PUBLISHED_BYTES, Files, environment, slug
+from .files import PUBLISHED_BYTES, Files, slug
 
 PLACE = "experiments"
 
@@ -85,25 +83,19 @@ def _write(
     files = Files(root, f"{place}.html")
     table = project_table(root, records)
     states = {state: sum(r.state == state for r in records) for state in _states(records)}
-    text = (
-        environment()
-        .get_template("experiment.html.j2")
-        .render(
-            about=read_about(root),
-            project=read_about(root).name,
-            experiment=name,
-            home=files.relative("index.html") if (root / INDEX).exists() else "",
-            run=max(records, key=lambda record: record.started),
-            states=states,
-            table=table,
-            rows=best_first(table),
-            names=any(row.name for row in table.rows),
-            columns=_columns(table),
-            sites={row.number: _site(root, row.number, files) for row in table.rows},
-            galleries=_galleries(root, best_first(table), table, stages, place, files),
-        )
+    files.write_page(
+        "experiment.html.j2",
+        experiment=name,
+        home=files.relative("index.html") if (root / INDEX).exists() else "",
+        run=max(records, key=lambda record: record.started),
+        states=states,
+        table=table,
+        rows=best_first(table),
+        names=any(row.name for row in table.rows),
+        columns=_columns(table),
+        sites={row.number: _site(root, row.number, files) for row in table.rows},
+        galleries=_galleries(root, best_first(table), table, stages, place, files),
     )
-    files.save(f"{place}.html", text.encode("utf-8", "replace"))
     when = max(record.ended or record.started for record in records)
     return ExperimentSummary(
         name=name, page=f"{place}.html", count=len(records), states=states, when=when
@@ -133,9 +125,9 @@ def _galleries(
     stages: Sequence[Stage],
     place: str,
     files: Files,
-) -> list[dict[str, Any]]:
+) -> list[dict[str, object]]:
     """Return the figures of the same name, in the order of the table; those that differ only."""
-    found: list[dict[str, Any]] = []
+    found: list[dict[str, object]] = []
     for path in dict.fromkeys(a.path for stage in stages for a in stage.writes):
         if not path.lower().endswith(FIGURE_SUFFIXES):
             continue

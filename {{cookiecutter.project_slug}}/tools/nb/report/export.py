@@ -13,14 +13,17 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from nb.notebook.content import find_notebook
 from nb.project import EXECUTED, SITE, NbError, UsageError, write_whole
 
 from . import pages
-from .files import Files, environment
+from .files import Files, fill_in
 from .outputs import Outputs
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 DOCUMENTS = Path("reports/documents")
 SUFFIXES = {"html": "html", "pdf": "pdf", "slides": "slides.html", "markdown": "md", "script": "py"}
@@ -101,43 +104,40 @@ def export_document(path: Path, kind: str, target: Path, *, no_input: bool) -> b
     return is_complete
 
 
-def _has_outputs(notebook: Any) -> bool:
+def _has_outputs(notebook: NotebookNode) -> bool:
     """Return whether a notebook has an output, or no code that could have any."""
     code = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
     return not code or any(cell.outputs for cell in code)
 
 
-def _tell_of_missing_outputs(notebook: Any, path: Path) -> None:
+def _tell_of_missing_outputs(notebook: NotebookNode, path: Path) -> None:
     from nbformat.v4 import new_markdown_cell
 
     note = f"**`{path.name}` is shown without outputs: there is no executed copy.**"
-    notebook.cells.insert(0, new_markdown_cell(note))  # type: ignore[no-untyped-call]
+    notebook.cells.insert(0, new_markdown_cell(note))
 
 
-def _document(notebook: Any, path: Path, code: str, outputs: Outputs) -> str:
+def _document(notebook: NotebookNode, path: Path, code: str, outputs: Outputs) -> str:
     page = pages.render(notebook, path, outputs, code=code)
-    template = environment().get_template("document.html.j2")
-    return template.render(page=page, project=path.stem)
+    return fill_in("document.html.j2", page=page, project=path.stem)
 
 
-def _slides(notebook: Any, path: Path, code: str) -> str:
+def _slides(notebook: NotebookNode, path: Path, code: str) -> str:
     outputs = Outputs("")
     bodies = []
     pages.annotate(notebook, code)
     for cells in _divide(notebook.cells):
-        slide = notebook.copy()
-        slide.cells = cells
-        bodies.append(pages.render_cells(slide, path, outputs))
+        notebook.cells = cells
+        bodies.append(pages.render_cells(notebook, path, outputs))
     title = outputs.headings[0][1] if outputs.headings else path.stem
-    template = environment().get_template("slides.html.j2")
-    return template.render(slides=[body for body in bodies if body.strip()], title=title)
+    return fill_in("slides.html.j2", slides=list(filter(str.strip, bodies)), title=title)
 
 
-def _divide(cells: list[Any]) -> Iterator[list[Any]]:
+def _divide(cells: list[NotebookNode]) -> Iterator[list[NotebookNode]]:
     """Yield the cells of each slide, by Jupyter's slide types or else by headings."""
     types = [cell.metadata.get("slideshow", {}).get("slide_type", "") for cell in cells]
     typed = any(kind in ("slide", "subslide") for kind in types)
-    slide: list[Any] = []
+    slide: list[NotebookNode] = []
     for cell, kind in zip(cells, types, strict=True):
         heading = cell.cell_type == "markdown" and cell.source.lstrip().startswith(("# ", "## "))
         if kind in ("skip", "notes"):
@@ -150,7 +150,7 @@ def _divide(cells: list[Any]) -> Iterator[list[Any]]:
         yield slide
 
 
-def _convert(notebook: Any, kind: str, target: Path, *, no_input: bool) -> None:
+def _convert(notebook: NotebookNode, kind: str, target: Path, *, no_input: bool) -> None:
     """Write a script, or Markdown with a folder of figures beside the file."""
     import nbconvert
     from traitlets.config import Config
@@ -172,7 +172,7 @@ def _convert(notebook: Any, kind: str, target: Path, *, no_input: bool) -> None:
     write_whole(target, text)
 
 
-def _comment_raw_cells(notebook: Any) -> None:
+def _comment_raw_cells(notebook: NotebookNode) -> None:
     """Make comments of raw cells, such as the front matter of nbdev and Quarto: no Python."""
     for cell in notebook.cells:
         if cell.cell_type == "raw":
@@ -186,7 +186,7 @@ def find_browser() -> str | None:
     return next((name for name in names if name), next(paths, None))
 
 
-def _print_document(notebook: Any, path: Path, code: str, target: Path) -> None:
+def _print_document(notebook: NotebookNode, path: Path, code: str, target: Path) -> None:
     """Write a PDF; interactive figures are drawn in frames, and then printed as they are."""
     with tempfile.TemporaryDirectory(prefix="nb-pdf-") as folder:
         files = Files(Path(folder), "document.html")

@@ -8,11 +8,12 @@ from base64 import b64encode
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from nb.project import SITE, write_whole
 
+from .about import read_about
 from .rich.frames import library_file
 from .rich.libraries import script_of, shipped_version
 
@@ -54,6 +55,12 @@ class Files:
             write_whole(target, content)
         self.written.append(path)
         return self.relative(path)
+
+    def write_page(self, template: str, **values: object) -> None:
+        """Write the page from a template."""
+        about = read_about(self.root)
+        text = fill_in(template, files=self, about=about, project=about.name, **values)
+        self.save(self.page, text.encode("utf-8", "replace"))
 
     def is_current(self, key: str) -> bool:
         """Return whether the page is there and names the key in the first line."""
@@ -105,8 +112,13 @@ def is_published(root: Path, path: str) -> bool:
     return source.is_file() and source.stat().st_size <= PUBLISHED_BYTES
 
 
+def fill_in(template: str, **values: object) -> str:
+    """Return a template of the report with the values in place."""
+    return _environment().get_template(template).render(values)
+
+
 @cache
-def environment() -> Environment:
+def _environment() -> Environment:
     """Return the Jinja environment of the templates, with every value escaped."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
@@ -140,13 +152,13 @@ def environment() -> Environment:
     return made
 
 
-def _breakable(text: Any) -> Markup:
+def _breakable(text: object) -> Markup:
     """Return a name as HTML, with optional line breaks after dots and underscores."""
     from markupsafe import Markup, escape
 
     return Markup(re.sub(r"([._])", r"\1<wbr>", str(escape(text))))
 
 
-def slug(text: Any) -> str:
+def slug(text: object) -> str:
     """Return a name as an HTML id, with a dash for each run of other than word characters."""
     return re.sub(r"[^\w]+", "-", str(text)).strip("-")

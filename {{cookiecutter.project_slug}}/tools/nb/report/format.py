@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
-from typing import Any
 
 
 def seconds(value: float | None) -> str:
@@ -21,7 +20,7 @@ def seconds(value: float | None) -> str:
     return f"{hours} h {minutes} min"
 
 
-def moment(text: Any) -> str:
+def moment(text: object) -> str:
     """Return a time of a record such as 22 Nov 2026, 11:34; UTC."""
     try:
         when = datetime.fromisoformat(str(text).replace("Z", "+00:00"))
@@ -31,14 +30,14 @@ def moment(text: Any) -> str:
     return f"{when.day} {when:%b %Y, %H:%M}"
 
 
-def number(value: Any) -> str:
+def number(value: object) -> str:
     """Return a metric with up to six digits."""
     if isinstance(value, float):
-        return f"{value:.6g}"
+        return f"{value + 0.0:.6g}"  # a sum with 0 has no sign if it is 0
     return "" if value is None else str(value)
 
 
-def value(value: Any) -> str:
+def value(value: object) -> str:
     """Return the value of a parameter as in YAML; long text is cut."""
     if isinstance(value, bool):
         text = str(value).lower()

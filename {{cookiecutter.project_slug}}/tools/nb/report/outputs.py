@@ -14,7 +14,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from html import escape, unescape
-from typing import Any
+from typing import TYPE_CHECKING
 
 from nb.execution.outputs import without_overwritten
 
@@ -28,6 +28,9 @@ from .rich.mathematics import latex
 from .rich.media import Media, media_of
 from .rich.sanitised import ansi, harmless, is_plain, region, scrolling, without_scripts
 from .rich.widgets import VIEW, Widgets
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 # Larger outputs are cut, or left to the executed copy.
 SHOWN_TEXT_LIMIT = 20_000  # characters
@@ -72,7 +75,7 @@ class Outputs:
         self._cell = ""
         self._widgets = Widgets({}, harmless, self._saved_output)
 
-    def read_widgets(self, metadata: Mapping[str, Any]) -> None:
+    def read_widgets(self, metadata: Mapping[str, object]) -> None:
         """Take the saved state of the widgets from the metadata of the notebook."""
         self._widgets = Widgets(metadata, harmless, self._saved_output)
 
@@ -107,7 +110,7 @@ class Outputs:
         self._ids.add(anchor)
         return anchor
 
-    def output(self, output: Any, cell: str) -> str:
+    def output(self, output: NotebookNode, cell: str) -> str:
         """Return an output of a cell as HTML.
 
         Args:
@@ -129,16 +132,16 @@ class Outputs:
             shown = self._by_type(texts, output.get("metadata", {}))
         return shown
 
-    def _saved_output(self, output: Any) -> str:
+    def _saved_output(self, output: object) -> str:
         """Return an output that an output widget holds."""
         from nbformat import from_dict
 
         try:
-            return self.output(from_dict(output), self._cell)  # type: ignore[no-untyped-call]
+            return self.output(from_dict(output), self._cell)
         except (AttributeError, TypeError, KeyError):
             return ""
 
-    def _rich(self, data: dict[str, Any]) -> str | None:
+    def _rich(self, data: Mapping[str, object]) -> str | None:
         """Return a widget or an interactive figure; None for an output of other types."""
         if VIEW in data:
             return self._widget(data)
@@ -149,7 +152,7 @@ class Outputs:
         )
         return self._figure(figure, data) if figure else None
 
-    def _by_type(self, data: dict[str, str], metadata: Any) -> str:
+    def _by_type(self, data: dict[str, str], metadata: Mapping[str, object]) -> str:
         """Return the richest type of an output, in JupyterLab's order."""
         if "text/html" in data:
             return self._html(data)
@@ -172,7 +175,7 @@ class Outputs:
         names = ", ".join(sorted(map(str, data))) or "nothing"
         return self._absent(f"an output of type {names}", "show it as HTML, text or a picture")
 
-    def _widget(self, data: dict[str, Any]) -> str:
+    def _widget(self, data: Mapping[str, object]) -> str:
         shown = self._widgets.view(data[VIEW])
         if shown:
             return f'<div class="rich">{shown}</div>'
@@ -181,7 +184,7 @@ class Outputs:
         name = "a progress bar" if "%|" in text[0] else text[0][:200]
         return self._absent(f"{name}, a widget whose state was not saved", "print the result")
 
-    def _figure(self, figure: Figure, data: Mapping[str, Any]) -> str:
+    def _figure(self, figure: Figure, data: Mapping[str, object]) -> str:
         """Return an interactive figure; where that cannot be, a picture and the reason."""
         name = figure.library
         package = libraries.package_of(name)
@@ -197,7 +200,7 @@ class Outputs:
             return self._picture(data, figure) + self._absent(missing, "run: uv add " + package)
         return self._interactive(figure.html, name)
 
-    def _picture(self, data: Mapping[str, Any], figure: Figure | None = None) -> str:
+    def _picture(self, data: Mapping[str, object], figure: Figure | None = None) -> str:
         """Return the static picture of an output; empty if there is none."""
         image = next((kind for kind in IMAGES if kind in data), None)
         if image:
@@ -218,7 +221,7 @@ class Outputs:
         label = f"Text output of {self._cell}"
         return region("pre", style, label, ansi(text.rstrip("\n"))) + note
 
-    def _error(self, output: Any) -> str:
+    def _error(self, output: NotebookNode) -> str:
         text = "\n".join(output.get("traceback") or [f"{output.ename}: {output.evalue}"])
         if len(text) > SHOWN_TEXT_LIMIT:  # the error is at the end
             text = f"…\n{text[-SHOWN_TEXT_LIMIT:]}"
@@ -226,7 +229,7 @@ class Outputs:
         self.error = self.error or shown
         return shown
 
-    def _image(self, kind: str, content: str, metadata: Any) -> str:
+    def _image(self, kind: str, content: str, metadata: Mapping[str, object]) -> str:
         try:
             is_text = kind == "image/svg+xml"
             image = content.encode() if is_text else base64.b64decode(content, validate=False)
@@ -318,7 +321,7 @@ class Outputs:
         return f'<p class="note">{escape(text)}{where if self.copy else ""}</p>'
 
 
-def _joined(value: Any) -> str:
+def _joined(value: object) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, list) and all(isinstance(line, str) for line in value):
@@ -326,7 +329,7 @@ def _joined(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, indent=2)
 
 
-def _extent(metadata: Any, side: str) -> str:
+def _extent(metadata: object, side: str) -> str:
     value = metadata.get(side) if isinstance(metadata, dict) else None
     return f' {side}="{int(value)}"' if isinstance(value, int | float) else ""
 

@@ -5,23 +5,27 @@ from __future__ import annotations
 import hashlib
 import json
 import posixpath
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cache, lru_cache, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from nb.declaration.reader import FILE, Stage, read_stages
 from nb.execution.executed_copy import ERROR_MARK, INJECTED, first_line_of
 from nb.notebook.content import load_json, parse_notebook, read_notebook_text
 from nb.project import EXECUTED, SITE, NbError, parse_json, write_whole
 from nb.runtime import deferred_imports
-from nb.secrets.masking import Mask
+from nb.secrets.mask import Mask
 
 from .about import read_about
-from .files import NOTES, Files, environment
+from .files import NOTES, Files
 from .outputs import Outputs, contents
 from .rich.markdown import Text
+
+if TYPE_CHECKING:
+    from nbconvert.exporters import HTMLExporter
+    from nbformat import NotebookNode
 
 NOTE_SCHEMA = 1
 HIDDEN_INPUT = {"hide-input", "hide_input"}
@@ -138,7 +142,7 @@ def _key(root: Path, copy: Path, stage: Stage | None) -> str:
     return key_of(file_mark(copy), declared, read_about(root))
 
 
-def key_of(*sources: Any) -> str:
+def key_of(*sources: object) -> str:
     """Return the key of a page: a hash of the sources, and of the code that renders them."""
     return hashlib.sha256(repr((*sources, _version())).encode("utf-8", "replace")).hexdigest()
 
@@ -152,32 +156,24 @@ def _version() -> str:
 
 
 def _write_page(root: Path, copy: Path, stage: Stage | None, name: str, key: str) -> Note:
-    page = f"notebooks/{name}.html"
-    files = Files(root, page)
-
-    about = read_about(root)
+    files = Files(root, f"notebooks/{name}.html")
+    host = read_about(root).host
     notebook = stage.papermill.notebook if stage else ""
-    source_page = about.host.file(notebook) if about.host and notebook else ""
+    source_page = host.file(notebook) if host and notebook else ""
     link = files.link(copy.relative_to(root).as_posix())
     outputs = Outputs(link, files, name)
     rendered, run = _rendered(copy, outputs, _source(root, stage))
-    text = (
-        environment()
-        .get_template("page.html.j2")
-        .render(
-            page=rendered,
-            stage=stage,
-            name=name,
-            project=about.name,
-            source=source_page,
-            home=files.relative("index.html"),
-            copy=link,
-            parameters=_dict(run.get("parameters")),
-            run=run,
-            files=files,
-        )
+    files.write_page(
+        "page.html.j2",
+        page=rendered,
+        stage=stage,
+        name=name,
+        source=source_page,
+        home=files.relative("index.html"),
+        copy=link,
+        parameters=_dict(run.get("parameters")),
+        run=run,
     )
-    files.save(page, text.encode("utf-8", "replace"))
     figures = [
         posixpath.normpath(posixpath.join("notebooks", name, "..", href))
         for href in outputs.figures
@@ -194,7 +190,9 @@ def _write_page(root: Path, copy: Path, stage: Stage | None, name: str, key: str
     )
 
 
-def _rendered(copy: Path, outputs: Outputs, source: Path | None) -> tuple[Rendered, dict[str, Any]]:
+def _rendered(
+    copy: Path, outputs: Outputs, source: Path | None
+) -> tuple[Rendered, dict[str, object]]:
     """Return an executed copy as HTML, and papermill's metadata of the run.
 
     The page of a copy that cannot be rendered says so, whatever the cause: other pages and the
@@ -211,7 +209,7 @@ def _rendered(copy: Path, outputs: Outputs, source: Path | None) -> tuple[Render
     return Rendered("", copy.stem, [], False, problem), {}
 
 
-def _dict(value: Any) -> dict[str, Any]:
+def _dict(value: object) -> dict[str, object]:
     return value if isinstance(value, dict) else {}
 
 
@@ -220,7 +218,7 @@ def _source(root: Path, stage: Stage | None) -> Path | None:
     return root / notebook if notebook else None
 
 
-def read_executed(path: Path) -> Any:
+def read_executed(path: Path) -> NotebookNode:
     """Return a notebook with credentials masked: a copy by another engine is not masked yet.
 
     Raises:
@@ -231,16 +229,22 @@ def read_executed(path: Path) -> Any:
 
     try:
         text = read_notebook_text(path, lambda text: load_json(path, text) and text)
-        notebook = nbformat.reads(text, as_version=4)  # type: ignore[no-untyped-call]
+        notebook: NotebookNode = nbformat.reads(text, as_version=4)
         parse_notebook(path, notebook)
-        return nbformat.from_dict(Mask({}).tree(notebook))  # type: ignore[no-untyped-call]
+        notebook = nbformat.from_dict(Mask({}).tree(notebook))
     except Exception as error:  # nbformat raises errors of many types
         reason = first_line_of(str(error)).replace(str(path), "it")
         raise NbError(f"{path.name} cannot be shown: {reason}") from None
+    return notebook
 
 
 def render(
-    notebook: Any, path: Path, outputs: Outputs, *, source: Path | None = None, code: str = HIDDEN
+    notebook: NotebookNode,
+    path: Path,
+    outputs: Outputs,
+    *,
+    source: Path | None = None,
+    code: str = HIDDEN,
 ) -> Rendered:
     """Render a notebook.
 
@@ -265,7 +269,7 @@ def render(
     )
 
 
-def render_cells(notebook: Any, path: Path, outputs: Outputs) -> str:
+def render_cells(notebook: NotebookNode, path: Path, outputs: Outputs) -> str:
     """Return the cells of an annotated notebook as HTML.
 
     Args:
@@ -289,7 +293,7 @@ def render_cells(notebook: Any, path: Path, outputs: Outputs) -> str:
     return str(body)
 
 
-def annotate(notebook: Any, code: str) -> tuple[str, int | None, int | None]:
+def annotate(notebook: NotebookNode, code: str) -> tuple[str, int | None, int | None]:
     """Annotate the cells for the template: numbers, folded code, cells to leave out.
 
     Returns:
@@ -297,7 +301,7 @@ def annotate(notebook: Any, code: str) -> tuple[str, int | None, int | None]:
         cell that papermill injects; and the number in the copy, the anchor of the cell.
     """
     found: tuple[str, int | None, int | None] = ("", None, None)
-    kept: list[Any] = []
+    kept: list[NotebookNode] = []
     number = known = 0
     for cell in notebook.cells:
         tags = set(cell.metadata.get("tags", ()))
@@ -333,7 +337,7 @@ def _leaves_out(tags: set[str], code: str) -> bool:
 
 
 @cache
-def _exporter() -> Any:
+def _exporter() -> HTMLExporter:
     from nbconvert import HTMLExporter
 
     exporter = HTMLExporter(
@@ -345,5 +349,5 @@ def _exporter() -> Any:
     return exporter
 
 
-def _markdown(outputs: Outputs, path: str, source: str, attachments: Any) -> str:
+def _markdown(outputs: Outputs, path: str, source: str, attachments: Mapping[str, object]) -> str:
     return outputs.markdown(Text(source, path, attachments))

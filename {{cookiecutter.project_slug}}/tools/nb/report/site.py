@@ -8,7 +8,6 @@ import posixpath
 from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from nb.declaration.metrics import read_metrics
 from nb.declaration.reader import FILE, Plot, Stage, read_stages
@@ -22,7 +21,7 @@ from . import pages, tables
 from .about import read_about
 from .charts import Node, graph, lines
 from .experiments import ExperimentSummary, site_files, write_experiments
-from .files import NOTES, Files, environment, is_published, published, slug
+from .files import NOTES, Files, is_published, published, slug
 from .format import seconds
 from .history import read_history
 from .pages import Note
@@ -46,7 +45,7 @@ def warm_up() -> None:
     """Render a sample page, for the imports and the compiled templates that all pages need."""
     pixel = base64.b64encode(b"\x89PNG\r\n\x1a\n").decode()
     shown = [{"text/html": "<table><tr><td>x</td></tr></table>"}, {"image/png": pixel}]
-    outputs: list[dict[str, Any]] = [
+    outputs: list[dict[str, object]] = [
         {"output_type": "display_data", "data": data | {"text/plain": "x"}, "metadata": {}}
         for data in shown
     ]
@@ -138,34 +137,23 @@ def _write_index(
     series = tables.over_time(history)
     shown = {row.note.name for row in rows if row.note}
     files = Files(root, "index.html")
-    text = (
-        environment()
-        .get_template("index.html.j2")
-        .render(
-            about=read_about(root),
-            project=read_about(root).name,
-            run=runs[-1] if runs else None,
-            history=[
-                (at, tables.state_counts(at.run) if at.run else []) for at in reversed(history)
-            ],
-            rows=rows,
-            broken=[row for row in rows if row.is_broken],
-            waiting=[row for row in rows if row.state == NOT_RUN],
-            graph=_graph(rows),
-            comparisons=_comparisons(rows, metrics),
-            metrics=tables.metrics_tables(stages, metrics, history),
-            series=[_chart(s) for s in series[: tables.MOST_CHARTS]],
-            changed=len(series),
-            plots=[
-                p for row in rows for plot in row.stage.plots if (p := _plot(root, plot, files))
-            ],
-            others=[note for note in notes.values() if note.name not in shown],
-            files=files,
-            executed=EXECUTED.as_posix(),
-            experiments=experiments,
-        )
+    files.write_page(
+        "index.html.j2",
+        run=runs[-1] if runs else None,
+        history=[(at, tables.state_counts(at.run) if at.run else []) for at in reversed(history)],
+        rows=rows,
+        broken=[row for row in rows if row.is_broken],
+        waiting=[row for row in rows if row.state == NOT_RUN],
+        graph=_graph(rows),
+        comparisons=_comparisons(rows, metrics),
+        metrics=tables.metrics_tables(stages, metrics, history),
+        series=[_chart(s) for s in series[: tables.MOST_CHARTS]],
+        changed=len(series),
+        plots=[p for row in rows for plot in row.stage.plots if (p := _plot(root, plot, files))],
+        others=[note for note in notes.values() if note.name not in shown],
+        executed=EXECUTED.as_posix(),
+        experiments=experiments,
     )
-    files.save("index.html", text.encode("utf-8", "replace"))
     return set(files.written)
 
 
@@ -177,25 +165,13 @@ def _is_idle(run: RunRecord) -> bool:
 def _write_run(root: Path, run: RunRecord) -> str:
     """Write the page of a run, unless the page is up to date; return the path in the site."""
     files = Files(root, f"runs/{run.id}.html")
-    about = read_about(root)
     # Not the time of the record's file: the key is in the page, which is the same in every clone.
-    key = pages.key_of(run, about)
+    key = pages.key_of(run, read_about(root))
     if files.is_current(key):
-        return f"runs/{run.id}.html"
-    text = (
-        environment()
-        .get_template("run.html.j2")
-        .render(
-            key=key,
-            about=about,
-            project=about.name,
-            run=run,
-            counts=tables.state_counts(run),
-            home=files.relative("index.html"),
-        )
-    )
-    files.save(f"runs/{run.id}.html", text.encode("utf-8", "replace"))
-    return files.written[0]
+        return files.page
+    home, counts = files.relative("index.html"), tables.state_counts(run)
+    files.write_page("run.html.j2", key=key, run=run, counts=counts, home=home)
+    return files.page
 
 
 def _graph(rows: list[Row]) -> str:
@@ -245,7 +221,7 @@ def _comparisons(rows: list[Row], metrics: dict[str, dict[str, float]]) -> list[
     return [tables.matrix_table(name, g, metrics) for name, g in groups.items() if len(g) > 1]
 
 
-def _chart(series: Series) -> dict[str, Any]:
+def _chart(series: Series) -> dict[str, object]:
     points = {series.name: series.points}
     first, last = series.points[0][1], series.points[-1][1]
     label = f"{series.name}, {len(series.points)} times, from {first:.6g} to {last:.6g}"
@@ -253,12 +229,12 @@ def _chart(series: Series) -> dict[str, Any]:
     return {"name": series.name, "path": series.path, "svg": picture}
 
 
-def _plot(root: Path, plot: Plot, files: Files) -> dict[str, Any] | None:
+def _plot(root: Path, plot: Plot, files: Files) -> dict[str, object] | None:
     """Return the data of a plot of `dvc.yaml` for the template; None without the file."""
     href, _ = files.artifact(plot.path)
     if not href:
         return None
-    shown: dict[str, Any] = {
+    shown: dict[str, object] = {
         "title": str(plot.settings.get("title") or posixpath.basename(plot.path)),
         "path": plot.path,
         "href": href,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from nb.declaration.reader import Artifact, Stage
 from nb.declaration.tasks import BROKEN, FAILED, RAN, RESTORED
@@ -53,7 +52,7 @@ class Row:
         return self.state in BROKEN
 
     @property
-    def parameters(self) -> dict[str, Any]:
+    def parameters(self) -> dict[str, object]:
         return dict((self.last.parameters if self.last else None) or self.stage.parameters)
 
 

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite, isnan
 from pathlib import Path
-from typing import Any
 
 from nb.declaration.reader import Stage
 from nb.project import parse_json
@@ -19,6 +18,7 @@ from nb.run.record import RunRecord
 
 from . import format
 from .history import Moment
+from .pages import Note
 from .stages import Row
 
 # Charts with more lines, and lines with more points, cannot be read.
@@ -30,6 +30,36 @@ MOST_MOMENTS = 100
 PLOT_BYTES = 5_000_000
 
 
+@dataclass(frozen=True, kw_only=True)
+class MatrixValue:
+    """A value of a matrix: the stage's time, parameters, metrics and page."""
+
+    value: str
+    seconds: float | None
+    parameters: Mapping[str, object]
+    metrics: Mapping[str, float]
+    note: Note | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricsTable:
+    """The numbers of a metrics file.
+
+    Attributes:
+        path: the file.
+        stage: the stage that writes the file.
+        rows: name, present value, and the value before the last change, of each metric.
+    """
+
+    path: str
+    stage: str
+    rows: list[tuple[str, float, float | None]]
+
+    @property
+    def changed(self) -> bool:
+        return any(before is not None for *_, before in self.rows)
+
+
 @dataclass
 class Comparison:
     """The comparison of the stages of a matrix, a row per value.
@@ -38,14 +68,14 @@ class Comparison:
         name: the name of the stage in `dvc.yaml`.
         columns: the names of the metrics.
         parameters: the parameters in which the values differ.
-        rows: seconds, parameters, metrics and page of each value.
+        rows: the values.
         gallery: for each figure number, the figures of all values.
     """
 
     name: str
     columns: list[str]
     parameters: list[str]
-    rows: list[dict[str, Any]]
+    rows: list[MatrixValue]
     gallery: list[list[tuple[str, str]]]
 
 
@@ -59,22 +89,20 @@ def matrix_table(
         values: the rows of the stage, a row per value.
         metrics: the numbers of each metrics file.
     """
-    rows: list[dict[str, Any]] = []
-    for value in values:
-        paths = value.stage.metrics
-        rows.append(
-            {
-                "value": value.name.partition("@")[2],
-                "seconds": value.last.seconds if value.last else None,
-                "parameters": value.parameters,
-                "metrics": {k: v for path in paths for k, v in metrics.get(path, {}).items()},
-                "note": value.note,
-            }
+    rows = [
+        MatrixValue(
+            value=row.name.partition("@")[2],
+            seconds=row.last.seconds if row.last else None,
+            parameters=row.parameters,
+            metrics={k: v for path in row.stage.metrics for k, v in metrics.get(path, {}).items()},
+            note=row.note,
         )
-    columns = list(dict.fromkeys(key for row in rows for key in row["metrics"]))
-    names = list(dict.fromkeys(key for row in rows for key in row["parameters"]))
-    differing = [n for n in names if len({repr(row["parameters"].get(n)) for row in rows}) > 1]
-    figures = [(row["value"], row["note"].figures) for row in rows if row["note"]]
+        for row in values
+    ]
+    columns = list(dict.fromkeys(key for row in rows for key in row.metrics))
+    names = list(dict.fromkeys(key for row in rows for key in row.parameters))
+    differing = [n for n in names if len({repr(row.parameters.get(n)) for row in rows}) > 1]
+    figures = [(row.value, row.note.figures) for row in rows if row.note]
     most = max((len(found) for _, found in figures), default=0)
     gallery = [[(v, f[number]) for v, f in figures if len(f) > number] for number in range(most)]
     return Comparison(name, columns, differing, rows, gallery)
@@ -87,7 +115,7 @@ def state_counts(run: RunRecord) -> list[tuple[str, int]]:
 
 def metrics_tables(
     stages: Iterable[Stage], now: Mapping[str, Mapping[str, float]], history: Sequence[Moment]
-) -> list[dict[str, Any]]:
+) -> list[MetricsTable]:
     """Return the metrics files with present values, and the values before the last change."""
     makers = {path: stage.name for stage in stages for path in stage.metrics}
     made = []
@@ -97,8 +125,7 @@ def metrics_tables(
             known = (moment.metrics.get(path, {}).get(name) for moment in reversed(history))
             earlier = (old for old in known if old is not None and not _is_same(old, value))
             rows.append((name, value, next(earlier, None)))
-        changed = any(before is not None for *_, before in rows)
-        made.append({"path": path, "stage": makers.get(path, ""), "rows": rows, "changed": changed})
+        made.append(MetricsTable(path=path, stage=makers.get(path, ""), rows=rows))
     return made
 
 
@@ -142,7 +169,7 @@ def _told(at: Moment) -> str:
     return f"{kind} of {format.moment(at.when)} UTC" + (f", {at.commit[:7]}" if at.commit else "")
 
 
-Table = list[dict[str, Any]]
+Table = list[dict[str, object]]
 
 
 def read_table(path: Path) -> Table | None:
@@ -164,7 +191,7 @@ def read_table(path: Path) -> Table | None:
     return None
 
 
-def confusion(table: Table, settings: Mapping[str, Any]) -> dict[str, Any]:
+def confusion(table: Table, settings: Mapping[str, object]) -> dict[str, object]:
     """Return a confusion matrix: the counts of pairs of values of two columns."""
     x, y = str(settings.get("x", "actual")), str(settings.get("y", "predicted"))
     pairs = Counter((str(row.get(x, "")), str(row.get(y, ""))) for row in table)
@@ -174,29 +201,31 @@ def confusion(table: Table, settings: Mapping[str, Any]) -> dict[str, Any]:
     return {"names": names, "rows": rows, "x": x, "y": y, "most": most}
 
 
-def curves(table: Table, settings: Mapping[str, Any]) -> dict[str, list[tuple[float, float]]]:
+def curves(table: Table, settings: Mapping[str, object]) -> dict[str, list[tuple[float, float]]]:
     """Return the lines of a plot: y over x, a line per value of the first column of text."""
     x, y = settings.get("x"), settings.get("y")
     columns = list(table[0]) if table else []
     if not isinstance(y, str):
-        y = next((name for name in reversed(columns) if _is_number(table[0][name])), None)
+        y = next((c for c in reversed(columns) if _finite(table[0][c]) is not None), None)
     if y not in columns or (x is not None and x not in columns):
         return {}
     rest = [name for name in columns if name not in (x, y)]
-    by = next((name for name in rest if not _is_number(table[0][name])), None)
+    by = next((name for name in rest if _finite(table[0][name]) is None), None)
     series: dict[str, list[tuple[float, float]]] = {}
     for number, row in enumerate(table):
-        if _is_number(row[y]) and (x is None or _is_number(row[x])):
-            name = str(row[by]) if by else str(y)
-            at = float(row[x]) if x is not None else float(number)
-            series.setdefault(name, []).append((at, float(row[y])))
+        at, height = _finite(number if x is None else row.get(x)), _finite(row.get(y))
+        if at is not None and height is not None:
+            name = str(row.get(by, "")) if by else y
+            series.setdefault(name, []).append((at, height))
     if len(series) > MOST_SERIES:
         return {}
     return {name: points[:: len(points) // MOST_POINTS + 1] for name, points in series.items()}
 
 
-def _is_number(value: Any) -> bool:
+def _finite(value: object) -> float | None:
+    """Return the number that a cell of a table holds; None for text and for infinity."""
     try:
-        return abs(float(value)) < float("inf")
-    except (TypeError, ValueError):
-        return False
+        number = float(value) if isinstance(value, str | int | float) else float("nan")
+    except (ValueError, OverflowError):
+        return None
+    return number if isfinite(number) else None

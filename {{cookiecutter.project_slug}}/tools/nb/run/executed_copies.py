@@ -30,6 +30,7 @@ from nb.project import (
     NbError,
     UsageError,
     parse_json,
+    pyproject_table,
     read_pyproject,
     write_whole,
 )
@@ -214,9 +215,9 @@ def largest_copy(root: Path) -> int:
     Raises:
         NbError: if the setting in `pyproject.toml` is wrong (exit code 2).
     """
-    table = read_pyproject(root).get("tool", {}).get("nb", {}).get("storage", {})
-    value = table.get(SETTING, LARGEST_MB) if isinstance(table, dict) else None
-    others = sorted(table.keys() - {SETTING}) if isinstance(table, dict) else []
+    table = pyproject_table(read_pyproject(root), "tool", "nb", "storage")
+    value = table.get(SETTING, LARGEST_MB)
+    others = sorted(table.keys() - {SETTING})
     if others:
         what = f"tool.nb.storage has no setting {others[0]}; known is {SETTING}"
         raise UsageError(f"{PYPROJECT}: {what}.")

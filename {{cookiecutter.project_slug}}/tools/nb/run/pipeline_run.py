@@ -31,7 +31,7 @@ from . import executed_copies, record
 from .page_process import RunPrograms
 from .record import Options, RunRecord
 from .runner import ENDING, Runner, stage_record
-from .stage import reproducing
+from .stage import StageReproducer
 from .view import View
 
 RUN_LOCK = Path(".nb/run.lock")
@@ -89,7 +89,7 @@ def _run_side_by_side(
     check_parameter_files(root, (task for task in plan.tasks if task.changed), plan.made)
     if any(task.changed for task in plan.tasks):
         uptodate.forget(root)
-    reproduce = reproducing(plan.loaded)
+    reproduce = StageReproducer(plan.loaded)
     shell, pages = _shell(root, options), programs.make_pages
     runner = Runner(root, options, plan.tasks, view, shell, pages, reproduce, warm, lock=lock)
     done = runner.run()
@@ -250,6 +250,19 @@ def only_run(root: Path, view: View) -> Iterator[int]:
     with _lock(root) as file:
         _wait_for(file, view, exclusive=True)
         yield file.fileno()
+
+
+@contextmanager
+def while_idle(root: Path) -> Iterator[None]:
+    """Keep runs from starting while the block removes files that runs need.
+
+    Raises:
+        NbError: if a run is at work.
+    """
+    with _lock(root) as file:
+        if not lock_file(file.fileno(), wait=False):
+            raise NbError("a run is at work and needs these files; try again when it has ended")
+        yield
 
 
 def is_locked(root: Path) -> bool:

@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -35,7 +35,8 @@ from nb.declaration.tasks import (
 from nb.exit_codes import ENDED_FROM_OUTSIDE, ExitCode
 from nb.git.wiring import git
 from nb.project import EXECUTED, parse_json, write_whole
-from nb.secrets.masking import Mask, environment_secrets
+from nb.secrets.environment import environment_secrets
+from nb.secrets.mask import Mask
 from nb.surroundings import find_repository
 
 RECORD_SCHEMA = 1
@@ -187,7 +188,7 @@ class RunRecord:
 class Journal(Protocol):
     """The keeper of a run's record, while the run goes on and at the end."""
 
-    def save(self, record: RunRecord) -> None: ...
+    def save(self, record: RunRecord, changed: Set[str]) -> None: ...
     def finish(self, record: RunRecord, exit_code: int, seconds: float) -> None: ...
 
 
@@ -202,8 +203,8 @@ class RunJournal:
         self.root = root
         self._lines = RecordLines()
 
-    def save(self, record: RunRecord) -> None:
-        """Write the record."""
+    def save(self, record: RunRecord, changed: Set[str]) -> None:
+        """Write the record, as a whole, however few stages have changed their states."""
         record.save(self.root, self._lines)
 
     def finish(self, record: RunRecord, exit_code: int, seconds: float) -> None:

@@ -1,8 +1,8 @@
 """The runner: a thread that waits for output of stages, ends of stages, and signals.
 
-The runner forks a worker per stage (`runtime/worker.py`), starts stages in the order of the
-scheduler (`runtime/scheduler.py`), and writes down each change (`run/record.py`). No lock of DVC is
-held while stages run.
+The runner gives stages to workers (`runtime/worker_pool.py`) in the order of the scheduler
+(`runtime/scheduler.py`), and writes down each change (`run/record.py`). No lock of DVC is held
+while stages run.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ from nb.declaration.tasks import (
     OUT_OF_MEMORY,
     RUNNING,
     TIMED_OUT,
-    WAITING,
     Outcome,
     Task,
 )
@@ -37,22 +36,20 @@ from nb.exit_codes import ExitCode, after_signal
 from nb.pipeline import uptodate
 from nb.processes import memory
 from nb.processes.events import EventLoop
-from nb.processes.start_method import SPAWN, start_method
-from nb.processes.tree import KILL_SIGNAL, adopt_orphans, end_descendants
+from nb.processes.tree import adopt_orphans, end_descendants
 from nb.project import cores, program_environment, unwritable
 from nb.runtime import worker
+from nb.runtime.handles import StageAtWork
 from nb.runtime.scheduler import Schedule, width
-from nb.runtime.spawned_worker import SpawnedWorker
 from nb.runtime.warm_client import Warm, sets_environment_first, third_party_modules
-from nb.runtime.worker import Order, Reproduce, Worker
+from nb.runtime.worker import Order, Reproduce
+from nb.runtime.worker_pool import FinishedStage, WorkerPool
 
 from . import record
 from .page_process import PAGES, MakePages, PageMaker
 from .record import Journal, Options, RunJournal, RunRecord, StageRecord
 from .view import View, outcome_of
 
-# The job of the warm process that is a worker.
-STAGE = "stage"
 # From an interrupt to the kill of stages that go on.
 GRACE_SECONDS = 10.0
 # Limits of time and the view are looked at this often.
@@ -105,7 +102,6 @@ class Runner:
         self.root = root
         self.options = options
         self.view = view
-        self.reproduce = reproduce
         seconds, peaks = record.learnt(root)
         self.schedule = Schedule(
             tasks,
@@ -120,20 +116,21 @@ class Runner:
         self.record.stages = [self.stages[task.name] for task in tasks if not task.hidden]
         self.environment = {**_environment(min(options.jobs, width(tasks))), **environment}
         self.cold = set(cold)
-        self.lock = lock
-        self.start_method = start_method()
         self.warm = warm if warm and self._warm_up(warm, tasks) else None
         self.is_warming = self.warm is not None
         self.has_pages = any(self.stages[t.name].executed for t in tasks if not t.project)
         self.pages = PageMaker(root, partial(self._fork_warm, PAGES), self._leave, make_pages)
         self.locks = pipeline.read_locks(root, [t.name for t in tasks if not t.project])
-        self.workers: dict[int, Worker] = {}
         self.signals: list[tuple[int, float]] = []
         self.usage = False
-        self.is_unsaved = False
+        self.unsaved = set(self.stages)
+        self.is_behind = False
         self.written: pipeline.Written = {}
         self.ended: dict[str, int] = {}  # by the clock of the file system
         self.events = EventLoop()
+        self.workers = WorkerPool(
+            reproduce, self.events, leave=self._leave, warm=self.warm, lock=lock
+        )
         self.view.expect([task.name for task in tasks if not task.hidden])
 
     def run(self) -> RunRecord:
@@ -147,6 +144,7 @@ class Runner:
                 if not self.signals:
                     self.pages.wait()
             finally:
+                self.workers.close()
                 end_descendants()
                 self.view.close()
         self._note_states()
@@ -176,8 +174,8 @@ class Runner:
         return True
 
     def _loop(self) -> None:
-        self._note_states()
-        self.journal.save(self.record)  # where that is not possible, nothing starts
+        self.view.waiting = self.schedule.waiting
+        self._write()  # where that is not possible, nothing starts
         while True:
             self._heed_signals()
             ready = self.schedule.ready(memory.available_memory)
@@ -187,17 +185,14 @@ class Runner:
                 if task not in held:
                     self._start(task)
             self._save()
-            if not self.workers and not held:
+            if not self.workers.at_work and not held:
                 return
             if not self.is_warming and self.has_pages:
                 self.pages.start()
             self.events.wait(LONGEST_WAIT_SECONDS)
             self._end_what_is_late()
-            for ended in self._reap():
-                self._save()
-                self.view.ended(ended.task.name, self._outcome(ended.task))
-                if not ended.task.project:
-                    self.pages.make(self.stages[ended.task.name].executed)
+            for finished in self.workers.collect():
+                self._conclude(finished)
             self.view.tick()
 
     def _start(self, task: Task) -> None:
@@ -210,27 +205,14 @@ class Runner:
             persisted=task.persisted,
             environment=self.environment,
         )
-        if self.start_method == SPAWN:
-            started: Worker = SpawnedWorker.start(
-                task, order, self.reproduce, self.events.wake, self.lock
-            )
-        else:
-            started = worker.start(
-                task,
-                order,
-                fork=partial(self._fork_worker, task),
-                setup=self._leave,
-                reproduce=self.reproduce,
-            )
-        self.workers[started.pid] = started
+        started = self.workers.begin(
+            task, order, warm=not self.is_warming and task.name not in self.cold
+        )
         self.events.watch(started.output, partial(self._show, started))
         self.schedule.set(task.name, RUNNING)
         self.stages[task.name].started = record.now()
         if not task.hidden:
             self.view.running(task.name, started.began)
-
-    def _fork_worker(self, task: Task, order: Mapping[str, Any], files: list[int]) -> int | None:
-        return None if task.name in self.cold else self._fork_warm(STAGE, order, files)
 
     def _fork_warm(self, job: str, order: Mapping[str, Any], files: list[int]) -> int | None:
         """Fork from the warm process; return None if there is none, or not yet."""
@@ -247,8 +229,7 @@ class Runner:
         if self.warm:
             self.warm.socket.close()
         self.pages.close()
-        for running in self.workers.values():
-            running.close()
+        self.workers.close_files()
 
     def _listen(self, warm: Warm) -> None:
         """Note the ends of workers, and that imports are done; without the warm process, go on."""
@@ -264,7 +245,7 @@ class Runner:
                 self.view.detail(f"each notebook imports {name} by itself: {why}")
         self.events.watch(warm, partial(self._listen, warm))
 
-    def _show(self, running: Worker) -> None:
+    def _show(self, running: StageAtWork) -> None:
         content = running.output.read(65_536)
         if content == b"":  # readable for ever: the loop would not rest until the process is gone
             self._stop_listening(running)
@@ -272,17 +253,17 @@ class Runner:
         if not running.task.hidden:
             self.view.running(running.task.name, running.began, running.lines.progress)
 
-    def _stop_listening(self, running: Worker) -> None:
+    def _stop_listening(self, running: StageAtWork) -> None:
         if running.is_heard:
             running.is_heard = False
             self.events.forget(running.output)
 
-    def _show_rest(self, ended: Worker) -> None:
+    def _show_rest(self, ended: StageAtWork) -> None:
         while content := ended.output.read(65_536):
             self._show_lines(ended, ended.lines.feed(content))
         self._show_lines(ended, ended.lines.feed(b"", final=True))
 
-    def _show_lines(self, running: Worker, lines: list[str]) -> None:
+    def _show_lines(self, running: StageAtWork, lines: list[str]) -> None:
         for line in record.without_secrets(lines):  # of commands without a notebook, too
             running.tail.append(line)
             if not running.task.hidden:
@@ -294,54 +275,40 @@ class Runner:
     def _end_what_is_late(self) -> None:
         """Interrupt stages that exceed the limit of time, and kill those that go on."""
         now = time.monotonic()
-        for running in self.workers.values():
+        for running in self.workers.at_work.values():
             if running.interrupted is not None:
                 if now - running.interrupted > GRACE_SECONDS:
-                    running.order(worker.KILL)
+                    running.end(worker.KILL)
             elif self.options.timeout and now - running.began > self.options.timeout:
                 running.timed_out = True
                 self._interrupt(running)
 
-    def _interrupt(self, running: Worker) -> None:
+    def _interrupt(self, running: StageAtWork) -> None:
         running.interrupted = time.monotonic()
-        running.order(worker.INTERRUPT)
+        running.end(worker.INTERRUPT)
 
-    def _reap(self) -> list[Worker]:
-        """Return the workers that ended; their outcomes are noted."""
-        ended: list[Worker] = []
-        for pid in list(self.workers):
-            end = self._end_of(pid)
-            if end:
-                code, cpu = end
-                running = self.workers.pop(pid)
-                outcome, peak = running.outcome()
-                if outcome is None:
-                    # The worker was killed; its descendants are orphans now, and ours.
-                    helpers = {self.warm.pid if self.warm else 0, self.pages.pid or 0}
-                    end_descendants({*self.workers, *helpers})
-                    pipeline.mend_locks(self.root, self.locks, self.view.note)
-                self._show_rest(running)
-                self._stop_listening(running)
-                running.close()
-                stage = self.stages[running.task.name]
-                stage.cpu_seconds = None if cpu is None else round(cpu, 3)
-                stage.peak_memory = peak
-                self._judge(running, outcome, code)
-                ended.append(running)
-        return ended
+    def _conclude(self, finished: FinishedStage) -> None:
+        """Note the outcome of a stage, and show it."""
+        ended, answer = finished.stage, finished.answer
+        if answer is None:
+            # The worker was killed; its descendants are orphans now, and ours.
+            helpers = {self.warm.pid if self.warm else 0, self.pages.pid or 0}
+            end_descendants({*self.workers.pids(), *helpers})
+            pipeline.mend_locks(self.root, self.locks, self.view.note)
+        self._show_rest(ended)
+        self._stop_listening(ended)
+        ended.output.close()
+        stage = self.stages[ended.task.name]
+        cpu = finished.cpu_seconds
+        stage.cpu_seconds = None if cpu is None else round(cpu, 3)
+        stage.peak_memory = answer.peak_memory if answer else None
+        self._judge(ended, answer.outcome if answer else None, finished.code)
+        self._save()
+        self.view.ended(ended.task.name, self._outcome(ended.task))
+        if not ended.task.project:
+            self.pages.make(stage.executed)
 
-    def _end_of(self, pid: int) -> tuple[int, float | None] | None:
-        """Return a worker's exit code and CPU seconds, as far as known; None while it runs."""
-        if self.warm and pid in self.warm.workers:
-            end = self.warm.ends.get(pid)
-            if end or self.warm.is_alive:
-                return end
-        try:
-            return self.workers[pid].ended()
-        except ChildProcessError:  # the warm process reaped it, and was killed before saying so
-            return -KILL_SIGNAL, None
-
-    def _judge(self, ended: Worker, outcome: Outcome | None, code: int) -> None:
+    def _judge(self, ended: StageAtWork, outcome: Outcome | None, code: int) -> None:
         """Note the state of a stage that ended, and the cause of a failure."""
         stage = self.stages[ended.task.name]
         stage.ended = record.now()
@@ -384,23 +351,26 @@ class Runner:
         if not self._note_states():
             return
         try:
-            self.journal.save(self.record)
+            self._write()
         except OSError as error:
-            if not self.is_unsaved:
+            if not self.is_behind:
                 self.view.note(f"the record of the run is behind: {unwritable(error)}")
-            self.is_unsaved = True
+            self.is_behind = True
+
+    def _write(self) -> None:
+        self.journal.save(self.record, self.unsaved)
+        self.unsaved.clear()
 
     def _note_states(self) -> bool:
-        self.view.waiting = 0
-        changed = False
-        for name, state in self.schedule.states.items():
+        changed = self.schedule.take_changes()
+        for name in changed:
             stage = self.stages[name]
-            changed |= stage.state != state
-            stage.state = state
-            if state == NOT_RUN:
+            stage.state = self.schedule.states[name]
+            if stage.state == NOT_RUN:
                 stage.cause = self.schedule.causes[name]
-            self.view.waiting += state == WAITING and not self.schedule.tasks[name].hidden
-        return changed
+        self.view.waiting = self.schedule.waiting
+        self.unsaved.update(changed)
+        return bool(changed)
 
     def _exit_code(self) -> int:
         """Return the exit code of the first failure."""
@@ -433,9 +403,9 @@ class Runner:
         """Interrupt everything after one signal, kill it after two."""
         if self.signals:
             self.schedule.stop("the run was interrupted")
-        for running in self.workers.values():
+        for running in self.workers.at_work.values():
             if len(self.signals) > 1:
-                running.order(worker.KILL)
+                running.end(worker.KILL)
             elif self.signals and running.interrupted is None:
                 self._interrupt(running)
 

@@ -3,47 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 from nb import pipeline
 from nb.declaration.tasks import Outcome
 from nb.pipeline.loaded import LoadedPipeline
-from nb.processes.start_method import FORK, start_method
-from nb.runtime.worker import Order, Reproduce
+from nb.pipeline.repository import rehearse
+from nb.runtime.worker import Order
 
 
-def reproducing(loaded: LoadedPipeline | None) -> Reproduce:
-    """Return the function that reproduces a stage in a worker.
-
-    Args:
-        loaded: the pipeline as this process loaded it; a fresh process has to load it again.
-    """
-    return partial(reproduce_stage, loaded=loaded if start_method() == FORK else None)
-
-
-def reproduce_stage(
-    order: Order,
-    *,
-    tell: Callable[[str], None],
-    stopped: Callable[[], bool],
-    loaded: LoadedPipeline | None = None,
-) -> Outcome:
-    """Have DVC bring the stage of an order up to date.
+class StageReproducer:
+    """Has DVC reproduce stages in a worker, and loads the pipeline once for all of them.
 
     Args:
-        order: the stage, and the options of the run.
-        tell: called with each line that DVC has to say.
-        stopped: whether to give up waiting for another process.
-        loaded: the pipeline as the process loaded it from which this one was forked.
+        loaded: the pipeline as this process loaded it; a fresh process loads it again.
     """
-    return pipeline.reproduce(
-        Path(order.root),
-        order.stage,
-        force=order.force,
-        pull=order.pull,
-        tell=tell,
-        stopped=stopped,
-        persisted=order.persisted,
-        loaded=loaded,
-    )
+
+    def __init__(self, loaded: LoadedPipeline | None = None) -> None:
+        self.loaded = loaded
+
+    def __reduce__(self) -> tuple[type[StageReproducer], tuple[()]]:
+        return StageReproducer, ()
+
+    def __call__(
+        self, order: Order, *, tell: Callable[[str], None], stopped: Callable[[], bool]
+    ) -> Outcome:
+        """Have DVC bring the stage of an order up to date.
+
+        Args:
+            order: the stage, and the options of the run.
+            tell: called with each line that DVC has to say.
+            stopped: whether to give up waiting for another process.
+        """
+        root = Path(order.root)
+        if self.loaded is None or not self.loaded.is_of(root):
+            self.loaded = rehearse(root)
+        return pipeline.reproduce(
+            root,
+            order.stage,
+            force=order.force,
+            pull=order.pull,
+            tell=tell,
+            stopped=stopped,
+            persisted=order.persisted,
+            loaded=self.loaded,
+        )

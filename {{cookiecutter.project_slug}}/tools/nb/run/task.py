@@ -24,7 +24,7 @@ from .page_process import RunPrograms
 from .pipeline_run import beside_tasks, warmth
 from .record import RUNS, Options, RunRecord
 from .runner import Runner
-from .stage import reproducing
+from .stage import StageReproducer
 from .view import View
 
 
@@ -78,7 +78,7 @@ def _execute(
     # The plan was made before results were restored.
     changed = task.changed or bool(restored) or options.pull or options.force
     alone = replace(task, after=frozenset(), changed=changed)
-    reproduce, pages = reproducing(plan.loaded), programs.make_pages
+    reproduce, pages = StageReproducer(plan.loaded), programs.make_pages
     runner = Runner(root, options, [alone], view, {}, pages, reproduce, warm, lock=lock)
     done = runner.run()
     if runner.ended:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Mapping
+from heapq import heappop, heappush
 from math import inf
 
 from nb.declaration.tasks import (
@@ -27,12 +29,20 @@ UNKNOWN_SECONDS = 1.0
 class Schedule:
     """The state of each stage of a plan, and the stages that may start next.
 
+    A change of a state is noted with the stages that need the changed stage, not by a look at all:
+    an experiment has thousands.
+
     Args:
         tasks: the plan; each stage comes after the stages it needs.
         jobs: how many stages may run at a time.
         seconds: how long stages took earlier, by name.
         keep_going: after a failure, start stages that do not depend on the failed stage.
         memory: how much stages needed earlier, by name, in bytes; a declared need counts more.
+
+    Attributes:
+        states: the state of each stage.
+        causes: why stages were not run.
+        waiting: how many stages wait, hidden stages not counted.
     """
 
     def __init__(
@@ -52,9 +62,22 @@ class Schedule:
         learnt = memory or {}
         self._needs = {t.name: t.memory or learnt.get(t.name, 0) for t in self.tasks.values()}
         self._capacity = inf
-        self._running: list[str] = []
-        self._is_changed = True
-        self._remaining = _remaining_seconds(list(self.tasks.values()), seconds)
+        self._running: set[str] = set()
+        self._is_any_broken = False
+        remaining = _remaining_seconds(list(self.tasks.values()), seconds)
+        # The longest way to the end first; of equal ways, that of the stage declared first.
+        self._ranks = {n: (-remaining[n], place, n) for place, n in enumerate(self.tasks)}
+        self._ready: list[tuple[float, int, str]] = []  # ranks, in order
+        self._dependents: dict[str, list[str]] = {name: [] for name in self.tasks}
+        for task in self.tasks.values():
+            for name in task.after:
+                self._dependents[name].append(task.name)
+        self._undone = {task.name: len(task.after) for task in self.tasks.values()}
+        # Places of stages to decide about, in topological order; more come with each change.
+        self._names = list(self.tasks)
+        self._undecided = [place for place, name in enumerate(self.tasks) if not self._undone[name]]
+        self._changed: dict[str, None] = {}
+        self.waiting = sum(not task.hidden for task in self.tasks.values())
 
     def ready(self, available: Callable[[], float] = lambda: inf) -> list[Task]:
         """Return the stages to start now; the longest way to the end comes first.
@@ -65,58 +88,78 @@ class Schedule:
         Args:
             available: tells how much memory is available, in bytes; asked if a stage could start.
         """
-        if self._is_changed:
-            self._settle()
-            self._running = [name for name, state in self.states.items() if state == RUNNING]
-            self._is_changed = False
+        self._settle()
         running = self._running
-        if len(running) >= self.jobs:
-            return []
-        tasks = [task for task in self._waiting() if self._inputs_are_done(task)]
-        if not tasks:
+        if len(running) >= self.jobs or not self._ready:
             return []
         now = available()
         if not running:
             self._capacity = now
-        tasks.sort(key=lambda task: -self._remaining[task.name])
         used = sum(self._needs[name] for name in running)
         room = min(now, self._capacity - used)
         chosen: list[Task] = []
-        for task in tasks:
+        for _, _, name in self._ready:
             if len(running) + len(chosen) >= self.jobs:
                 break
-            need = self._needs[task.name]
+            need = self._needs[name]
             if need <= room or not (running or chosen):
-                chosen.append(task)
+                chosen.append(self.tasks[name])
                 room -= need
         return chosen
 
     def set(self, name: str, state: str) -> None:
         """Note a stage's state; after a failure nothing new starts, unless told to go on."""
-        self.states[name] = state
-        self._is_changed = True
-        if state in BROKEN and not self.keep_going:
-            self.stop(f"{name} {_SHORT.get(state, state)}")
+        self._note(name, state)
+        if state in BROKEN:
+            self._is_any_broken = True
+            if not self.keep_going:
+                self.stop(f"{name} {_SHORT.get(state, state)}")
 
     def stop(self, cause: str) -> None:
         """Start nothing any more."""
-        for task in self._waiting():
-            self._skip(task, cause)
+        for name, state in self.states.items():
+            if state == WAITING:
+                self._skip(name, cause)
 
     def any_broken(self) -> bool:
         """Return whether a stage has failed so far."""
-        return any(state in BROKEN for state in self.states.values())
+        return self._is_any_broken
+
+    def take_changes(self) -> list[str]:
+        """Return the stages whose states have changed since the last call."""
+        changed = list(self._changed)
+        self._changed.clear()
+        return changed
+
+    def _note(self, name: str, state: str) -> None:
+        before, self.states[name] = self.states[name], state
+        self._changed[name] = None
+        if before == WAITING:
+            self.waiting -= not self.tasks[name].hidden
+            place = bisect_left(self._ready, self._ranks[name])
+            if self._ready[place : place + 1] == [self._ranks[name]]:
+                del self._ready[place]
+        (self._running.add if state == RUNNING else self._running.discard)(name)
+        for dependent in self._dependents[name]:
+            self._undone[dependent] -= state in DONE
+            if not self._undone[dependent] or state in (*BROKEN, NOT_RUN):
+                heappush(self._undecided, self._ranks[dependent][1])
 
     def _settle(self) -> None:
-        """Decide about the stages that need no process: unchanged, or after a failure."""
-        for task in self._waiting():
-            before = {name: self.states[name] for name in task.after}
-            broken = [name for name, state in before.items() if state in (*BROKEN, NOT_RUN)]
+        """Decide about stages of whose inputs more is known: skipped, unchanged, or ready."""
+        while self._undecided:
+            task = self.tasks[self._names[heappop(self._undecided)]]
+            if self.states[task.name] != WAITING:
+                continue
+            broken = [name for name in task.after if self.states[name] in (*BROKEN, NOT_RUN)]
             if broken:
                 name = min(broken)
-                self._skip(task, self.causes.get(name) or f"{name} {_SHORT[self.states[name]]}")
-            elif not task.changed and all(self._left_alone(name) for name in before):
-                self.states[task.name] = UNCHANGED
+                cause = self.causes.get(name) or f"{name} {_SHORT[self.states[name]]}"
+                self._skip(task.name, cause)
+            elif not task.changed and all(map(self._left_alone, task.after)):
+                self._note(task.name, UNCHANGED)
+            else:
+                insort(self._ready, self._ranks[task.name])
 
     def _left_alone(self, name: str) -> bool:
         # A hidden stage's results were brought up to date before the plan was made.
@@ -124,16 +167,9 @@ class Schedule:
             self.tasks[name].hidden and self.states[name] in DONE
         )
 
-    def _inputs_are_done(self, task: Task) -> bool:
-        return all(self.states[name] in DONE for name in task.after)
-
-    def _skip(self, task: Task, cause: str) -> None:
-        self._is_changed = True
-        self.states[task.name] = NOT_RUN
-        self.causes[task.name] = cause
-
-    def _waiting(self) -> list[Task]:
-        return [task for task in self.tasks.values() if self.states[task.name] == WAITING]
+    def _skip(self, name: str, cause: str) -> None:
+        self.causes[name] = cause
+        self._note(name, NOT_RUN)
 
 
 _SHORT = {

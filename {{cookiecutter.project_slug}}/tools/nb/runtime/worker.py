@@ -1,115 +1,53 @@
-"""Workers: processes that reproduce a stage each, and end with all their descendants.
+"""Workers: processes that reproduce stages one after another, and end with all descendants.
 
 A worker is forked from the runner or the warm process, so imports are done, or is a fresh process
 (`spawned_worker.py`). The worker leads a session of its own: Ctrl-C in the terminal reaches the
-runner only. The runner holds one end of a pipe, the worker watches the other: an order to interrupt
-or to kill comes through the pipe, and when the runner is gone, in whatever way, the worker sees the
-end of the pipe and kills its descendants.
+runner only. Orders come through a channel (`channels.py`): to reproduce a stage, or to interrupt or
+kill the stage at work, after which the worker takes no other. When the runner is gone, in whatever
+way, the worker sees the end of the channel and kills its descendants.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from io import RawIOBase
+from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import Any, NoReturn, Protocol, cast
+from typing import Any, NoReturn, Protocol
 
-from nb.declaration.tasks import Outcome, Task
-from nb.execution.failures import oom_kills
+from nb.declaration.tasks import Outcome
 from nb.exit_codes import ExitCode
 from nb.processes import fork_server
 from nb.processes.job_object import JobObject, join_job
-from nb.processes.tree import adopt_orphans, children, end_descendants, interrupt_group, send_signal
+from nb.processes.tree import (
+    adopt_orphans,
+    children,
+    end_descendants,
+    interrupt_group,
+    reap_orphans,
+    send_signal,
+)
 
-from .lines import Lines
+from .channels import RunnerChannel
 
-INTERRUPT, KILL = b"i", b"k"
+INTERRUPT, KILL = "interrupt", "kill"
 # How long DVC may take for bookkeeping once the command was killed.
 LAST_WORDS_SECONDS = 3.0
+# A worker that has reproduced so many stages ends: whatever DVC keeps in memory has a limit.
+MOST_STAGES_OF_A_WORKER = 100
 # Signals that end a run; each system has some.
 ENDING_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 
 
-@dataclass(kw_only=True)
-class Worker:
-    """The runner's end of a worker.
-
-    Attributes:
-        task: the stage.
-        pid: the process, which leads the process group and the session of the stage.
-        control: the pipe for orders; closing it means: end.
-        output: the output of the stage, readable without waiting.
-        result: the outcome, as JSON; nothing if the worker was killed.
-        began: the start, on the monotonic clock.
-        started: the same in seconds since the epoch, to compare with times of files.
-        oom_kills: how often the system had killed for lack of memory by then.
-        lines: the lines of the output.
-        tail: the last lines of the output.
-        is_heard: the end of the output was not read yet.
-        ordered: the orders that were given.
-        interrupted: the time of the interrupt, on the monotonic clock.
-        timed_out: the interrupt came because the stage ran too long.
-    """
-
-    task: Task
-    pid: int
-    control: int
-    output: RawIOBase
-    result: int
-    began: float
-    started: float
-    oom_kills: int
-    lines: Lines = field(default_factory=Lines)
-    tail: deque[str] = field(default_factory=lambda: deque(maxlen=20))
-    is_heard: bool = True
-    ordered: bytes = b""
-    interrupted: float | None = None
-    timed_out: bool = False
-
-    def order(self, order: bytes) -> None:
-        """Have the stage interrupted or killed; of no effect the second time, or after the end."""
-        if order not in self.ordered:
-            self.ordered += order
-            with suppress(OSError):  # the worker has ended
-                os.write(self.control, order)
-
-    def close(self) -> None:
-        """Close the runner's ends of the pipes."""
-        self.output.close()
-        for file in (self.control, self.result):
-            os.close(file)
-
-    def ended(self) -> tuple[int, float | None] | None:
-        """Return the exit code, negative for a signal, and the CPU seconds; None while it runs.
-
-        Raises:
-            ChildProcessError: if the worker is no child of this process, or not any more.
-        """
-        if sys.platform == "win32":
-            raise NotImplementedError  # workers are spawned there
-        found, status, usage = os.wait4(self.pid, os.WNOHANG)
-        if not found:
-            return None
-        return os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime
-
-    def outcome(self) -> tuple[Outcome | None, int | None]:
-        """Return the stage's outcome and peak memory in bytes, once the worker ended."""
-        return read_result(_read_all(self.result))
-
-
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """The order to a worker.
+    """The order to reproduce a stage.
 
     Attributes:
         stage: the stage to bring up to date.
@@ -130,6 +68,32 @@ class Order:
     environment: dict[str, str]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """The answer of a worker to an order.
+
+    Attributes:
+        outcome: the outcome of the stage.
+        peak_memory: the memory of the largest process of the stage, in bytes; None if unknown.
+        cpu_seconds: the CPU seconds of the worker and all its descendants so far.
+        is_last: the worker takes no other order.
+    """
+
+    outcome: Outcome
+    peak_memory: int | None = None
+    cpu_seconds: float | None = None
+    is_last: bool = True
+
+    @classmethod
+    def read(cls, content: Mapping[str, Any]) -> Answer:
+        """Make an answer of the content of a message."""
+        return cls(**{**content, "outcome": Outcome(**content["outcome"])})
+
+    def content(self) -> dict[str, Any]:
+        """Return the content of the message."""
+        return {**vars(self), "outcome": vars(self.outcome)}
+
+
 class Reproduce(Protocol):
     """A function that brings the stage of an order up to date, in the worker."""
 
@@ -138,102 +102,91 @@ class Reproduce(Protocol):
     ) -> Outcome: ...
 
 
-def start(
-    task: Task,
-    order: Order,
-    *,
-    fork: Callable[[Mapping[str, Any], list[int]], int | None],
-    setup: Callable[[], None],
-    reproduce: Reproduce,
-) -> Worker:
-    """Start a worker for a stage.
-
-    Args:
-        task: the stage.
-        order: the order.
-        fork: forks a worker from the warm process, given the order and its pipes; returns None if
-            there is none, and the worker is forked from this process.
-        setup: called first in a worker forked from this process, to close the runner's files.
-        reproduce: brings the stage up to date, in a worker that is forked from this process.
-    """
-    if sys.platform == "win32":
-        raise NotImplementedError  # workers are spawned there
-    control, output, result = os.pipe(), os.pipe(), os.pipe()
-    began, started = time.monotonic(), time.time()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    theirs = [control[0], output[1], result[1]]
-    pid = fork(vars(order), theirs)
-    if pid is None:
-        pid = os.fork()
-        if pid == 0:
-            setup()
-            for fd in (control[1], output[0], result[0]):
-                os.close(fd)
-            work(order, theirs, reproduce)
-    for fd in theirs:
-        os.close(fd)
-    os.set_blocking(output[0], False)
-    return Worker(
-        task=task,
-        pid=pid,
-        control=control[1],
-        output=cast("RawIOBase", os.fdopen(output[0], "rb", buffering=0)),
-        result=result[0],
-        began=began,
-        started=started,
-        oom_kills=oom_kills(),
-    )
-
-
 def work(
-    order: Order,
-    files: list[int],
-    reproduce: Reproduce,
-    warm_files: Iterable[int] | None = None,
+    channel: RunnerChannel, reproduce: Reproduce, warm_files: Iterable[int] | None = None
 ) -> NoReturn:
     """Be the worker; never return into the code of the process that was forked.
 
     Args:
-        order: the order.
-        files: the pipes for orders, for the output of the stage, and for the outcome.
-        reproduce: brings the stage up to date.
+        channel: the connection to the runner.
+        reproduce: brings a stage up to date.
         warm_files: if this process is a fork of the warm process, the files kept open for workers;
             papermill and kernels are forks, too, then.
     """
-    control, output, result = files
     status = 1
-    os.environ.clear()
-    os.environ.update(order.environment)
-    root = Path(order.root)
-    _make_own_session(output)
-    job = join_job()
     try:
-        os.chdir(root)
-        server = None
-        if warm_files is not None and sys.platform != "win32":
-            server = fork_server.start_server(root, [control, result, *warm_files])
-        if server:
-            os.environ.update(server.environment())
-        watch = _Watch(control)
-        outcome = reproduce(
-            order,
-            tell=lambda text: print(text, flush=True),
-            stopped=lambda: watch.stopping,
-        )
-        if server:
-            server.close()
-        end_descendants()
-        _write_all(result, _result(outcome, _peak_memory(job), _cpu_seconds(job)))
+        _make_own_session()
+        job = join_job()
+        watch = _Watch(channel)
+        for number in range(1, MOST_STAGES_OF_A_WORKER + 1):
+            order = watch.next_order()
+            if order is None:
+                break
+            channel.take_output()
+            answer = _answer(order, channel, reproduce, warm_files, watch, job)
+            is_last = answer.is_last or number == MOST_STAGES_OF_A_WORKER
+            channel.answer(Answer(**{**vars(answer), "is_last": is_last}).content())
+            if is_last:
+                break
         status = 0
-    except BaseException as error:
-        failure = Outcome(error=f"{type(error).__name__}: {error}")
-        _write_all(result, _result(failure, None, None))
     finally:
         os._exit(status)
 
 
-def _make_own_session(output: int) -> None:
+def _answer(
+    order: Order,
+    channel: RunnerChannel,
+    reproduce: Reproduce,
+    warm_files: Iterable[int] | None,
+    watch: _Watch,
+    job: JobObject | None,
+) -> Answer:
+    try:
+        outcome = _carry_out(order, channel, reproduce, warm_files, watch)
+    except BaseException as error:
+        return Answer(outcome=Outcome(error=f"{type(error).__name__}: {error}"))
+    peak = _peak_memory(job)
+    return Answer(
+        outcome=outcome,
+        peak_memory=peak,
+        cpu_seconds=_cpu_seconds(job),
+        # The system tells the peak over the worker's life: after a large stage the next would seem
+        # large as well. No command counts less than the worker, which starts it as a fork.
+        is_last=watch.stopping or (peak is not None and peak > _own_peak_memory()),
+    )
+
+
+def _carry_out(
+    order: Order,
+    channel: RunnerChannel,
+    reproduce: Reproduce,
+    warm_files: Iterable[int] | None,
+    watch: _Watch,
+) -> Outcome:
+    """Reproduce a stage, and end everything that was started for it."""
+    os.environ.clear()
+    os.environ.update(order.environment)
+    root = Path(order.root)
+    os.chdir(root)
+    server = None
+    if warm_files is not None and sys.platform != "win32":
+        server = fork_server.start_server(root, [*channel.files, *warm_files])
+    if server:
+        os.environ.update(server.environment())
+    outcome = reproduce(
+        order,
+        tell=lambda text: print(text, flush=True),
+        stopped=lambda: watch.stopping,
+    )
+    if server:
+        server.close()
+    end_descendants()
+    reap_orphans()
+    sys.stdout.flush()
+    return outcome
+
+
+def _make_own_session() -> None:
     if sys.platform != "win32" and os.getsid(0) != os.getpid():
         os.setsid()
     adopt_orphans()
@@ -242,25 +195,28 @@ def _make_own_session(output: int) -> None:
         if number := getattr(signal, name, None):
             signal.signal(number, lambda *_: None)
     null = os.open(os.devnull, os.O_RDONLY)
-    for source, target in ((null, 0), (output, 1), (output, 2)):
-        os.dup2(source, target)
+    os.dup2(null, 0)
     os.close(null)
-    os.close(output)
 
 
 class _Watch(Thread):
-    """Carries out the runner's orders, and ends the stage when the runner is gone."""
+    """Carries out orders to interrupt and to kill, and ends the stage when the runner is gone."""
 
-    def __init__(self, control: int) -> None:
+    def __init__(self, channel: RunnerChannel) -> None:
         super().__init__(daemon=True)
-        self.control = control
-        self.orders: SimpleQueue[bytes] = SimpleQueue()
+        self.channel = channel
+        self.orders: SimpleQueue[Order | None] = SimpleQueue()
+        self.ends: SimpleQueue[str] = SimpleQueue()
         self.stopping = False
         Thread(target=self._listen, daemon=True).start()
         self.start()
 
+    def next_order(self) -> Order | None:
+        """Wait for the order to reproduce a stage; return None if the runner wants no other."""
+        return self.orders.get()
+
     def run(self) -> None:
-        while self.orders.get() == INTERRUPT:
+        while self.ends.get() == INTERRUPT:
             self._interrupt()
         self.stopping = True
         Thread(target=self._give_up, daemon=True).start()
@@ -270,9 +226,14 @@ class _Watch(Thread):
 
     def _listen(self) -> None:
         """Pass on orders: a pipe cannot be waited for with a limit of time everywhere."""
-        while order := os.read(self.control, 1):
-            self.orders.put(order)
-        self.orders.put(KILL)
+        with suppress(OSError):
+            while message := self.channel.receive():
+                if "end" in message:
+                    self.ends.put(message["end"])
+                else:
+                    self.orders.put(Order(**message))
+        self.orders.put(None)
+        self.ends.put(KILL)
 
     def _interrupt(self) -> None:
         """Send Ctrl-C to the stage's process group, and to each command that starts after that."""
@@ -281,7 +242,7 @@ class _Watch(Thread):
         interrupt_group()
         while True:
             with suppress(Empty):
-                self.orders.put(self.orders.get(timeout=0.1))
+                self.ends.put(self.ends.get(timeout=0.1))
                 return
             for pid in set(children()) - seen:
                 seen.add(pid)
@@ -292,19 +253,6 @@ class _Watch(Thread):
         os._exit(ExitCode.KILLED)
 
 
-def read_result(content: bytes) -> tuple[Outcome | None, int | None]:
-    """Return the outcome and the peak memory that a worker wrote; nothing if it was killed."""
-    if not content:
-        return None, None
-    values = json.loads(content)
-    return Outcome(**values["outcome"]), values["peak_memory"]
-
-
-def _result(outcome: Outcome, peak_memory: int | None, cpu_seconds: float | None) -> bytes:
-    values = {"peak_memory": peak_memory, "cpu_seconds": cpu_seconds}
-    return json.dumps({"outcome": vars(outcome), **values}).encode()
-
-
 def _cpu_seconds(job: JobObject | None) -> float:
     if job:
         return job.cpu_seconds()
@@ -313,25 +261,26 @@ def _cpu_seconds(job: JobObject | None) -> float:
 
 
 def _peak_memory(job: JobObject | None) -> int | None:
+    """Return the memory of the largest process that was started so far, in bytes."""
     if job:
         return job.peak_memory()
+    return _peak_usage("RUSAGE_CHILDREN")
+
+
+def _own_peak_memory() -> int:
+    if sys.platform == "win32":
+        import psutil
+
+        return int(psutil.Process().memory_info().peak_pagefile)
+    return _peak_usage("RUSAGE_SELF") or 0
+
+
+def _peak_usage(whose: str) -> int | None:
     if sys.platform == "win32":
         return None
     try:
         import resource
     except ImportError:
         return None
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    peak = int(resource.getrusage(getattr(resource, whose)).ru_maxrss)
     return peak if sys.platform == "darwin" else peak * 1024
-
-
-def _write_all(fd: int, content: bytes) -> None:
-    while content:
-        content = content[os.write(fd, content) :]
-
-
-def _read_all(fd: int) -> bytes:
-    parts: list[bytes] = []
-    while part := os.read(fd, 65_536):
-        parts.append(part)
-    return b"".join(parts)

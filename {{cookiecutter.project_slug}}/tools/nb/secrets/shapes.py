@@ -7,8 +7,12 @@ The prefixes are facts that the issuers document, as public rule sets collect th
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+
+from .found import FoundSecret, occurrences
+from .values import is_placeholder, is_random
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,8 @@ _TABLE: tuple[tuple[str, str, str], ...] = (
     ("AWS Access Key", "AKIA ASIA ABIA ACCA", r"[A-Z0-9]{16}(?![A-Za-z0-9])"),
     ("AWS Session Token", "IQoJb3JpZ2lu FwoGZXIvYXdz FQoGZXIvYXdz", r"[A-Za-z0-9+/=_-]{20,}"),
     ("Brevo Key", "xkeysib- xsmtpsib-", r"[A-Za-z0-9-]{20,}"),
+    ("Buildkite Token", "bkua_", r"[a-f0-9]{40}"),
+    ("CircleCI Token", "CCIPAT_ CCIPRJ_", r"\w{40,}"),
     ("Cloudflare Origin CA Key", "v1.0-", r"[a-f0-9]{24}-[a-f0-9]{146}"),
     ("Databricks Token", "dapi", r"[a-f0-9]{32}(?:-\d+)?(?![A-Za-z0-9])"),
     ("DigitalOcean Token", "dop_v1_ doo_v1_ dor_v1_", r"[A-Za-z0-9]{32,}"),
@@ -150,3 +156,34 @@ SHAPES = (
     *(Shape(kind, prefix, rest) for kind, prefixes, rest in _TABLE for prefix in prefixes.split()),
     *(Shape(kind, hint, rest, head) for kind, head, hint, rest in _INNER),
 )
+# An escaped character may stand directly before a credential: \n in JSON, %20 in an address.
+_ESCAPE = re.compile(r"(?:\\[abfnrtv]|\\x[0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|%[0-9a-fA-F]{2})\Z")
+# Longest stretch before a hint that may belong to a credential.
+_BEFORE = 64
+_KEY_BESIDE_ID = re.compile(r"(?<![\w/+-])[A-Za-z0-9/+]{40}(?![\w/+=-])")
+
+
+def secrets_by_shape(text: str) -> Iterator[FoundSecret]:
+    """Yield credentials whose shape tells the issuer."""
+    for shape in SHAPES:
+        for at in occurrences(text, shape.hint):
+            start = at
+            if shape.before:
+                before = shape.before.search(text, max(0, at - _BEFORE), at)
+                if not before:
+                    continue
+                start = before.start()
+            matched = shape.pattern.match(text, at) if _begins(text, start) else None
+            if matched and not is_placeholder(text[start : matched.end()]):
+                yield FoundSecret(start, matched.end(), shape.kind)
+                if shape.kind == "AWS Access Key":
+                    key = _KEY_BESIDE_ID.search(text, at, at + 250)
+                    if key and is_random(key[0]):
+                        yield FoundSecret(key.start(), key.end(), "AWS Secret Key")
+
+
+def _begins(text: str, at: int) -> bool:
+    """Return whether a word may begin at a place."""
+    if not (text[at].isalnum() and text[at - 1 : at].isalnum()):
+        return True
+    return bool(_ESCAPE.search(text, max(0, at - 6), at))

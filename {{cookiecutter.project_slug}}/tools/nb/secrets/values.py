@@ -1,10 +1,11 @@
-"""Values that may be secrets, and those that are words, placeholders, paths or code."""
+"""Tests of a value: whether a text is a secret, or words, a placeholder, a path, or code."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
-from .names import is_secret_name
+from .names import is_password_name, is_secret_name
 
 # Placeholders of examples and documentation, and words for no value.
 _PLACEHOLDER = re.compile(
@@ -78,6 +79,18 @@ def is_secret_value(value: str, *, password: bool, quoted: bool, strong: bool) -
     if password and strong:
         return len(value) >= (4 if quoted else 6) and (quoted or mixed or is_random(value))
     return len(value) >= 8 and is_random(value) and (strong or mixed)
+
+
+def is_named_secret(node: Mapping[object, object], key: object) -> bool:
+    """Return whether the value of a key in JSON data is a secret by the name of the key.
+
+    The name may also be a value in turn: `{"name": "DB_PASSWORD", "value": "…"}`.
+    """
+    value = node[key]
+    name = str(node.get("name") if key == "value" else key)
+    if not isinstance(value, str) or not is_secret_name(name):
+        return False
+    return is_secret_value(value, password=is_password_name(name), quoted=True, strong=True)
 
 
 def is_code(text: str, start: int, end: int) -> bool:

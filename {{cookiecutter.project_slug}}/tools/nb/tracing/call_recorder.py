@@ -1,6 +1,6 @@
-"""Calls of a module's functions, recorded in the kernel while a notebook runs.
+"""Recorder of the calls of a module's functions, in the kernel while a notebook runs.
 
-The hook in Python's start-up (`tracing/hook`) installs the recorder. The arguments of the first
+The hook in Python's start-up (`tracing/hook`) starts the recorder. The arguments of the first
 calls are kept, cut to a few rows where they are tables.
 """
 
@@ -10,48 +10,45 @@ import copy
 import functools
 import inspect
 import pickle
-import sys
 from collections.abc import Callable
 from contextlib import suppress
-from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Protocol, TypeVar, cast
 
-# Of an argument, how much is kept: rows of a table, items of a list; and calls of a function.
+_R = TypeVar("_R")
+# Limits of the recorded rows of a table, items of a list, and calls of a function.
 ROWS, ITEMS, CALLS = 4, 8, 3
 # The variables that name the module, and the folder of the recorded calls.
 MODULE, FOLDER = "NB_CALLS_MODULE", "NB_CALLS_FOLDER"
 
 
-def install_recorder(name: str, where: str) -> None:
-    """Record the calls of the functions of a module, from when it is imported, in a folder."""
-    folder = Path(where)
+class _Table(Protocol):
+    """The part of a data frame of pandas that a sample needs."""
 
-    class Finder:
-        @staticmethod
-        def find_spec(found: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
-            spec = PathFinder.find_spec(found, path, target) if found == name else None
-            if spec and spec.loader:
-                execute = spec.loader.exec_module
-
-                def exec_module(module: ModuleType) -> None:
-                    execute(module)
-                    for key, value in list(vars(module).items()):
-                        if inspect.isfunction(value) and value.__module__ == name:
-                            setattr(module, key, _recording(value, folder))
-
-                spec.loader.exec_module = exec_module  # type: ignore[method-assign]
-            return spec
-
-    sys.meta_path.insert(0, Finder)
+    def head(self, rows: int) -> _Table: ...
+    def copy(self) -> _Table: ...
 
 
-def _recording(function: Callable[..., Any], folder: Path) -> Callable[..., Any]:
+class _Array(Protocol):
+    """The part of an array of NumPy that a sample needs."""
+
+    def __getitem__(self, rows: slice) -> _Array: ...
+    def copy(self) -> _Array: ...
+
+
+def record_calls(module: ModuleType, folder: Path) -> None:
+    """Make the functions of a module record their first calls, a file per call, in a folder."""
+    for name, value in list(vars(module).items()):
+        if inspect.isfunction(value) and value.__module__ == module.__name__:
+            setattr(module, name, _recording(value, folder))
+
+
+def _recording(function: Callable[..., _R], folder: Path) -> Callable[..., _R]:
     count = 0
 
     @functools.wraps(function)
-    def call(*arguments: Any, **options: Any) -> Any:
+    def call(*arguments: object, **options: object) -> _R:
         nonlocal count
         if count < CALLS:
             count += 1
@@ -64,12 +61,12 @@ def _recording(function: Callable[..., Any], folder: Path) -> Callable[..., Any]
     return call
 
 
-def _sample(value: Any) -> Any:
+def _sample(value: object) -> object:
     """Return a copy of a value with no more than a few rows of each table in it."""
     if hasattr(value, "iloc"):
-        return value.head(ROWS).copy()
+        return cast("_Table", value).head(ROWS).copy()
     if type(value).__name__ == "ndarray":
-        return value[:ROWS].copy()
+        return cast("_Array", value)[:ROWS].copy()
     if type(value) is dict:
         return {key: _sample(item) for key, item in value.items()}
     if type(value) is tuple:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
-from nb.project import NbError, parse_toml, text_of
+from nb.project import NbError, parse_toml, text_of, toml_table
 
 from .rendering import Answers
 
@@ -39,17 +38,19 @@ def inferred_answers(root: Path) -> Answers:
     """
     try:
         text = (root / "pyproject.toml").read_text(encoding="utf-8")
-        project = parse_toml(text).get("project", {})
+        project = toml_table(parse_toml(text), "project")
     except (OSError, ValueError) as error:
         raise NbError(f"pyproject.toml cannot be read: {error}") from None
     return {**dict(_of_metadata(project)), **dict(_of_files(root)), "warehouse": _warehouse(text)}
 
 
-def _of_metadata(project: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _of_metadata(project: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     if "name" in project:
         yield "project_slug", str(project["name"])
     yield "description", str(project.get("description", ""))
-    author: dict[str, Any] = next(iter(project.get("authors", [])), {})
+    authors = project.get("authors")
+    first = authors[0] if isinstance(authors, list) and authors else {}
+    author = first if isinstance(first, dict) else {}
     yield "author", str(author.get("name", ""))
     yield "email", str(author.get("email", ""))
     version = re.search(r"\d+\.\d+", str(project.get("requires-python", "")))

@@ -2,7 +2,8 @@
 
 A copy never leads writes back: a link to a folder of the project becomes a link inside the copy, a
 link to a folder elsewhere becomes a folder, and a link to a file becomes a file. Only links to
-read-only files, as DVC makes them into its cache, stay links.
+files that this process cannot write, as DVC makes them into its cache, stay links: no mode of a
+file stops root.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ def _copy_entry(path: Path, place: Path, root: Path, target: Path) -> None:
         place.symlink_to(os.path.relpath(leads_to, place.parent))
     elif path.is_dir():
         place.mkdir(parents=True, exist_ok=True)
-    elif path.is_symlink() and _is_read_only(path):
+    elif path.is_symlink() and path.is_file() and is_protected(path):
         place.parent.mkdir(parents=True, exist_ok=True)
         place.symlink_to(path.resolve())
     elif path.is_file():
@@ -89,8 +90,15 @@ def _inner_target(link: Path, root: Path) -> Path | None:
     return None if names & LEFT_OUT else inner
 
 
-def _is_read_only(path: Path) -> bool:
-    return path.is_file() and not path.stat().st_mode & 0o222
+def is_protected(path: str | Path) -> bool:
+    """Return whether this process cannot write to a file, so that sharing the file is safe."""
+    return not os.access(path, os.W_OK)
+
+
+def safe_link_types() -> str:
+    """Return DVC's setting for links from a copy to the cache, which no writer may harm."""
+    is_root = hasattr(os, "geteuid") and os.geteuid() == 0
+    return "reflink,copy" if is_root else "reflink,hardlink,symlink,copy"
 
 
 def copy_file(source: Path, target: Path) -> None:

@@ -8,6 +8,8 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+from nb.check.facts import Facts, normalized
+
 from .diagnosis import SETUP, Diagnosis, HealthCheck
 
 
@@ -30,21 +32,17 @@ def _environment(root: Path) -> Diagnosis:
     if not locked:
         problem = "there is no uv.lock or requirements.lock, so versions may differ between people"
         return Diagnosis("environment", problem, repair=SETUP, is_safe=True)
-    installed = {_normal(d.name): d.version for d in metadata.distributions()}
+    installed = {normalized(d.name): d.version for d in metadata.distributions()}
     wrong = [
         f"{name} {version} instead of {' or '.join(sorted(locked[name]))}"
         for name, version in sorted(installed.items())
         if name in locked and version not in locked[name]
     ]
-    missing = [f"{name} missing" for name in _declared(root) if name not in installed]
+    missing = [f"{n} missing" for n in map(normalized, Facts(root).set_up) if n not in installed]
     if wrong or missing:
         problem = f"not what the lock file says: {', '.join([*missing, *wrong][:3])}"
         return Diagnosis("environment", problem, repair=SETUP, is_safe=True)
     return Diagnosis("environment", detail=f"{len(installed)} packages as locked")
-
-
-def _normal(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _locked_versions(root: Path) -> dict[str, set[str]]:
@@ -57,15 +55,8 @@ def _locked_versions(root: Path) -> dict[str, set[str]]:
         path = root / file
         text = path.read_text(encoding="utf-8") if path.exists() else ""
         for name, version in re.findall(pattern, text, re.M):
-            versions.setdefault(_normal(name), set()).add(version)
+            versions.setdefault(normalized(name), set()).add(version)
     return versions
-
-
-def _declared(root: Path) -> list[str]:
-    """Return the packages that `pyproject.toml` asks for by name."""
-    text = (root / "pyproject.toml").read_text(encoding="utf-8")
-    lists = re.findall(r"^(?:dependencies|pipeline|dev|app) = \[\n(.*?)^\]", text, re.M | re.S)
-    return [_normal(n) for part in lists for n in re.findall(r'^ +"([\w.-]+)', part, re.M)]
 
 
 def _kernel(root: Path) -> Diagnosis:
@@ -76,16 +67,14 @@ def _kernel(root: Path) -> Diagnosis:
     except NoSuchKernel:
         return Diagnosis("kernel", "there is no kernel python3", repair=SETUP, is_safe=True)
     program = shutil.which(spec.argv[0]) or spec.argv[0]
-    is_ours = spec.argv[0] in ("python", "python3") or Path(program).parent == _programs()
+    is_ours = (
+        spec.argv[0] in ("python", "python3") or Path(program).parent == Path(sys.executable).parent
+    )
     if not is_ours:
         problem = f"the kernel python3 is {spec.argv[0]}, which is not the project's Python"
         repair_line = f"jupyter kernelspec remove python3  # it is in {spec.resource_dir}"
         return Diagnosis("kernel", problem, repair=repair_line)
     return Diagnosis("kernel", detail="python3 is the project's own")
-
-
-def _programs() -> Path:
-    return Path(sys.executable).parent
 
 
 ENVIRONMENT_CHECKS: tuple[HealthCheck, ...] = (_python, _environment, _kernel)

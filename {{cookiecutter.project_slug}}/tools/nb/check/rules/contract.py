@@ -11,7 +11,7 @@ from nb.check.findings import PIPELINE, Found, Place
 from nb.check.model import rule
 from nb.check.paths import is_named, named_paths
 from nb.declaration.templates import as_glob
-from nb.notebook.parameters import TAG, Parameter, check_values
+from nb.notebook.parameters import TAG, check_values
 from nb.pipeline import misplaced
 from nb.project import PRODUCTION, NbError
 
@@ -189,7 +189,7 @@ def outputs_are_written(document: Document, facts: Facts) -> Found:
     texts = named_paths(document, _values(document, facts))
     foreign = "\n".join(f"{escape.text}\n{escape.body}" for _, escape in document.escapes())
     lost = {path: s for path, s in declared.items() if not is_named(path, texts, foreign)}
-    modules = _module_texts(document, facts) if lost else []
+    modules = list(_module_texts(document, facts)) if lost else []
     for path, stage in lost.items():
         if not is_named(path, modules, ""):
             message = (
@@ -241,19 +241,11 @@ def _values(document: Document, facts: Facts) -> list[object]:
         given = list(facts.config(document)[1].values())
     except NbError:
         given = []
-    return [*given, *(_default(parameter) for parameter in facts.contract(document).parameters)]
+    return [*given, *(p.default for p in facts.contract(document).parameters if not p.required)]
 
 
-def _default(parameter: Parameter) -> object:
-    return None if parameter.required else parameter.default
-
-
-def _module_texts(document: Document, facts: Facts) -> list[str]:
-    """Return all quoted texts of the modules that a notebook imports: they may write for it."""
-    return list(_quoted(document, facts))
-
-
-def _quoted(document: Document, facts: Facts) -> Iterator[str]:
+def _module_texts(document: Document, facts: Facts) -> Iterator[str]:
+    """Yield all quoted texts of the modules that a notebook imports: they may write for it."""
     for module in sorted(facts.sources.used_by(document.notebook)):
         source = facts.sources.modules[module].read_text(encoding="utf-8", errors="replace")
         for text in re.findall(r"""["']([^"'\n]*\w[^"'\n]*)["']""", source):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import json
 from typing import TYPE_CHECKING
 
 from nb.check.findings import EVERY, Found, Place
@@ -67,8 +66,8 @@ def kept_outputs(document: Document, facts: Facts) -> Found:
     limit = facts.settings.max_output_kb
     if len(document.data) < limit * 1000:
         return
-    for number, cell in enumerate(document.stored[1], 1):
-        size = len(json.dumps(cell.get("outputs") or [])) // 1000
+    for number, count in enumerate(document.bytes_in_git[1], 1):
+        size = count // 1000
         if size > limit:
             advice = "show less, or remove the tag keep_output"
             yield Place(number), f"Git keeps {size} kB of outputs, more than {limit}; {advice}"
@@ -87,7 +86,7 @@ def file_size(document: Document, facts: Facts) -> Found:
     limit = facts.settings.max_file_kb
     if len(document.data) < limit * 1000:
         return
-    size = document.stored[0] // 1000
+    size = document.bytes_in_git[0] // 1000
     if size > limit:
         yield (
             Place(1),

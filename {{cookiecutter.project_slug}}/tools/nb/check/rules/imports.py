@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from nb.check.findings import Found, Place
+from nb.check.findings import Found
 from nb.check.model import rule
 from nb.check.source import CheckedCell
 
@@ -103,19 +103,16 @@ def names_exist(document: Document, facts: Facts) -> Found:
     modules: dict[str, str] = {}
     for cell, node, module in _imports(document):
         if module.split(".")[0] in facts.packages:
-            for name, message in _missing(node, module, facts, modules):
-                del name
+            for message in _missing(node, module, facts, modules):
                 yield cell.at(node), message
     if modules:
         yield from _missing_attributes(document, facts, modules)
 
 
-def _missing(
-    node: ast.AST, module: str, facts: Facts, modules: dict[str, str]
-) -> Iterator[tuple[str, str]]:
-    """Yield the names that an import cannot find; note which names then stand for which modules."""
+def _missing(node: ast.AST, module: str, facts: Facts, modules: dict[str, str]) -> Iterator[str]:
+    """Yield the problems of an import; note which names then stand for which modules."""
     if not facts.has_module(module):
-        yield module, f"there is no module {module} under src/"
+        yield f"there is no module {module} under src/"
         return
     if isinstance(node, ast.Import):
         for alias in node.names:
@@ -130,7 +127,7 @@ def _missing(
             continue
         names = facts.names_in(module)
         if alias.name != "*" and names is not None and alias.name not in names:
-            yield alias.name, f"{module} has no {alias.name}"
+            yield f"{module} has no {alias.name}"
 
 
 def _missing_attributes(document: Document, facts: Facts, modules: dict[str, str]) -> Found:
@@ -143,7 +140,7 @@ def _missing_attributes(document: Document, facts: Facts, modules: dict[str, str
     own = {
         n.attr for _, n in nodes if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store)
     }
-    imported = {name for _, n in nodes if isinstance(n, ast.Import) for name in _dotted(n)}
+    imported = {a.name for _, n in nodes if isinstance(n, ast.Import) for a in n.names}
     told: set[tuple[str, str]] = set()
     for cell, node in nodes:
         match node:
@@ -157,12 +154,4 @@ def _missing_attributes(document: Document, facts: Facts, modules: dict[str, str
                 if not there and (name, attribute) not in told:
                     told.add((name, attribute))
                     if not facts.has_module(whole):
-                        yield _place(cell, node), f"{module} has no {attribute}"
-
-
-def _dotted(node: ast.Import) -> list[str]:
-    return [alias.name for alias in node.names]
-
-
-def _place(cell: CheckedCell, node: ast.AST) -> Place:
-    return cell.at(node)
+                        yield cell.at(node), f"{module} has no {attribute}"

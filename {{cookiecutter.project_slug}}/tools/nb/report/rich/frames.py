@@ -85,7 +85,7 @@ def interactive_page(html: str, title: str, libraries: Sequence[str]) -> str:
     inner += f"<script>{inner_script}</script>"
     html = _FRAMES.sub("&lt;", html)
     # With libraries the content waits for them, and is inserted by the script.
-    inner += f'<script type="application/json">{_json(html)}</script>' if libraries else html
+    inner += f'<script type="application/json">{script_data(html)}</script>' if libraries else html
     loads = "".join(f'<script src="{escape(href)}"></script>\n' for href in libraries)
     return (
         f"{_HEAD.format(policy=_SHELL, **shown)}<script>const libraries = [];</script>\n{loads}"
@@ -96,9 +96,9 @@ def interactive_page(html: str, title: str, libraries: Sequence[str]) -> str:
 
 def library_file(script: str) -> str:
     """Return a library as a file of the site, which hands the source over as text."""
-    return f"libraries.push({_json(script)});\n"
+    return f"libraries.push({script_data(script)});\n"
 
 
-def _json(text: str) -> str:
-    """Return a text as JSON that ends no script element."""
-    return json.dumps(text, ensure_ascii=False).replace("<", "\\u003c")
+def script_data(content: object) -> str:
+    """Return JSON for a script element, which no text in it can end."""
+    return json.dumps(content, ensure_ascii=False).replace("<", "\\u003c")

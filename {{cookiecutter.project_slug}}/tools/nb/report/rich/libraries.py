@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+
+from .frames import script_data
 
 PLOTLY = "application/vnd.plotly.v1+json"
 VEGA = re.compile(r"application/vnd\.vega(?:lite)?\.v\d+\+json")
@@ -44,10 +45,10 @@ class Figure:
     html: str
     library: str = ""
     network: str = ""
-    spec: Any = None
+    spec: object = None
 
 
-def figure_of(data: Mapping[str, Any]) -> Figure | None:
+def figure_of(data: Mapping[str, object]) -> Figure | None:
     """Return the interactive figure of an output; None if the output holds none.
 
     Args:
@@ -82,7 +83,7 @@ def figure_of_html(html: str) -> Figure | None:
     return None
 
 
-def is_loader(data: Mapping[str, Any]) -> bool:
+def is_loader(data: Mapping[str, object]) -> bool:
     """Return whether an output only loads a library, as bokeh's `output_notebook` does."""
     return BOKEH_LOADER in data or _BOKEH_LOGO in str(data.get("text/html", ""))
 
@@ -115,7 +116,7 @@ def package_of(name: str) -> str:
     return SHIPPED[name][0]
 
 
-def svg_of(spec: Any) -> str | None:
+def svg_of(spec: object) -> str | None:
     """Return a Vega-Lite chart as SVG, drawn without a browser; None if that fails."""
     try:
         import vl_convert
@@ -125,13 +126,14 @@ def svg_of(spec: Any) -> str | None:
         return None
 
 
-def _plotly(content: Any) -> Figure:
-    content = content if isinstance(content, dict) else {}
-    traces = [trace for trace in content.get("data") or () if isinstance(trace, dict)]
+def _plotly(content: object) -> Figure:
+    figure = content if isinstance(content, dict) else {}
+    traces = [trace for trace in figure.get("data") or () if isinstance(trace, dict)]
     kinds = {str(trace.get("type", "")) for trace in traces}
     maps = sorted(kind for kind in kinds if _MAP.search(kind))
+    data = script_data(figure)
     html = (
-        f'<div id="figure"></div><script type="application/vnd.plotly">{_data(content)}</script>'
+        f'<div id="figure"></div><script type="application/vnd.plotly">{data}</script>'
         "<script>(() => { const figure = JSON.parse(document.querySelector("
         "'script[type=\"application/vnd.plotly\"]').text);"
         " const config = {...figure.config, responsive: true, displaylogo: false,"
@@ -142,12 +144,13 @@ def _plotly(content: Any) -> Figure:
     return Figure(html, "plotly", f"tiles or borders of a map ({', '.join(maps)})" if maps else "")
 
 
-def _vega(spec: Any, options: Any) -> Figure:
+def _vega(spec: object, options: object) -> Figure:
     addresses = sorted(_addresses(spec))
     shown = {"mode": "vega-lite", **(options if isinstance(options, dict) else {})}
+    data = script_data([spec, shown])
     html = (
-        f'<div id="figure"></div><script type="application/vnd.vega">{_data([spec, shown])}'
-        "</script><script>(() => { const [spec, options] = JSON.parse(document.querySelector("
+        f'<div id="figure"></div><script type="application/vnd.vega">{data}</script>'
+        "<script>(() => { const [spec, options] = JSON.parse(document.querySelector("
         "'script[type=\"application/vnd.vega\"]').text);"
         " vegaEmbed('#figure', spec, {...options, actions: false}); })()</script>"
     )
@@ -166,12 +169,7 @@ def _bokeh(script: str) -> Figure:
     return Figure(f"{mounts}<script>{closed}</script>", "bokeh")
 
 
-def _data(content: Any) -> str:
-    """Return JSON that ends no script element."""
-    return json.dumps(content, ensure_ascii=False).replace("<", "\\u003c")
-
-
-def _addresses(spec: Any) -> set[str]:
+def _addresses(spec: object) -> set[str]:
     """Return the addresses from which a Vega-Lite chart loads data."""
     if isinstance(spec, dict):
         url = spec.get("url")

@@ -7,12 +7,15 @@ then a mark stands in their place.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING
 
 from .mathematics import formula
+
+if TYPE_CHECKING:
+    from nbconvert.filters.markdown_mistune import IPythonRenderer
 
 # Characters for private use: no text that people read has them.
 _START, _END = "\uf8f0", "\uf8f1"
@@ -30,7 +33,7 @@ class Text:
     """
 
     def __init__(
-        self, source: str, path: str = "", attachments: Mapping[str, Any] | None = None
+        self, source: str, path: str = "", attachments: Mapping[str, object] | None = None
     ) -> None:
         from nbconvert.filters.markdown_mistune import MarkdownWithMath
 
@@ -60,28 +63,28 @@ class Text:
 
 
 @cache
-def _renderer() -> Any:
+def _renderer() -> type[IPythonRenderer]:
     """Return nbconvert's renderer with formulas, diagrams and task lists of our own."""
     from nbconvert.filters.markdown_mistune import IPythonRenderer
 
-    class Renderer(IPythonRenderer):  # type: ignore[misc]
-        keep: Any
-        plain: Any
+    class Renderer(IPythonRenderer):  # type: ignore[misc]  # nbconvert carries no types
+        keep: Callable[[str, str], str]
+        plain: Callable[[str], str]
 
         def block_math(self, body: str) -> str:
-            return str(self.keep(formula(body, is_block=True), body))
+            return self.keep(formula(body, is_block=True), body)
 
         def inline_math(self, body: str) -> str:
-            return str(self.keep(formula(body, is_block=False), body))
+            return self.keep(formula(body, is_block=False), body)
 
         def latex_environment(self, name: str, body: str) -> str:
             tex = f"\\begin{{{name}}}{body}\\end{{{name}}}"
-            return str(self.keep(formula(tex, is_block=True), tex))
+            return self.keep(formula(tex, is_block=True), tex)
 
         def block_mermaidjs(self, code: str) -> str:
             shown = f'<pre tabindex="0" class="mermaid">{escape(code.strip())}</pre>'
             figure = f"<figure>{shown}<figcaption>{escape(_DIAGRAM)}</figcaption></figure>"
-            return str(self.keep(figure, code))
+            return self.keep(figure, code)
 
         def task_list_item(self, text: str, checked: bool = False) -> str:
             box, state = ("☑", "done") if checked else ("☐", "open")

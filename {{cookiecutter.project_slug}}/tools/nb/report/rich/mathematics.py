@@ -9,7 +9,10 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from html import escape, unescape
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
 # More is no formula, and nested macros could keep the converter busy for ever.
 FORMULA_LIMIT = 5_000
@@ -71,7 +74,7 @@ def latex(text: str) -> str | None:
     return "".join((*made, escape(text[at:]))) if made else None
 
 
-def _tree(tex: str, display: str) -> Any:
+def _tree(tex: str, display: str) -> Element | None:
     """Return a formula as an element tree; None if it cannot be converted."""
     from latex2mathml.converter import convert_to_element
 
@@ -81,9 +84,10 @@ def _tree(tex: str, display: str) -> Any:
     if source.count("{") > NESTING_LIMIT and _depth(source) > NESTING_LIMIT:
         return None
     try:
-        return convert_to_element(source, display=display)
+        element: Element = convert_to_element(source, display=display)
     except Exception:  # of many types, IndexError and RecursionError included
         return None
+    return element
 
 
 def _depth(text: str) -> int:
@@ -94,7 +98,7 @@ def _depth(text: str) -> int:
     return deepest
 
 
-def _written(element: Any) -> str:
+def _written(element: Element) -> str:
     """Return an element and its content as text, reduced to MathML Core."""
     content = escape(unescape(element.text or ""), quote=False)
     content += "".join(_written(child) for child in element)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from html import escape
-from typing import Any
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 STATE = "application/vnd.jupyter.widget-state+json"
@@ -24,16 +23,16 @@ class Widgets:
 
     def __init__(
         self,
-        metadata: Mapping[str, Any],
+        metadata: Mapping[str, object],
         sanitise: Callable[[str], str],
-        show: Callable[[Any], str],
+        show: Callable[[object], str],
     ) -> None:
         saved = _dict(_dict(metadata.get("widgets")).get(STATE))
         self._models = _dict(saved.get("state"))
         self._sanitise = sanitise
         self._show = show
 
-    def view(self, view: Any) -> str:
+    def view(self, view: object) -> str:
         """Return a widget as HTML; empty if the notebook holds no state of the widget."""
         name = _dict(view).get("model_id")
         return self._model(str(name), NESTED_WIDGETS) if name in self._models else ""
@@ -55,7 +54,7 @@ class Widgets:
             return _progress(state)
         return _control(kind, state)
 
-    def _box(self, kind: str, state: Mapping[str, Any], depth: int) -> str:
+    def _box(self, kind: str, state: Mapping[str, object], depth: int) -> str:
         titles = _list(state.get("titles")) if kind in _TITLED else []
         shown = []
         for number, child in enumerate(_list(state.get("children"))):
@@ -66,7 +65,7 @@ class Widgets:
         return f'<div class="widgets {style}">{"".join(shown)}</div>'
 
 
-def _progress(state: Mapping[str, Any]) -> str:
+def _progress(state: Mapping[str, object]) -> str:
     value, most, least = (_number(state.get(name)) for name in ("value", "max", "min"))
     share = 0.0 if most <= least else (value - least) / (most - least)
     name = escape(str(state.get("description") or "Progress"))
@@ -74,7 +73,7 @@ def _progress(state: Mapping[str, Any]) -> str:
     return f"{_label(state)}{bar}"
 
 
-def _control(kind: str, state: Mapping[str, Any]) -> str:
+def _control(kind: str, state: Mapping[str, object]) -> str:
     """Return the name and the value of a control."""
     labels = _list(state.get("_options_labels"))
     chosen = state.get("index")
@@ -92,18 +91,18 @@ def _control(kind: str, state: Mapping[str, Any]) -> str:
     return f'<span class="widget" title="{escape(kind)}">{name}{shown}</span> '
 
 
-def _label(state: Mapping[str, Any]) -> str:
+def _label(state: Mapping[str, object]) -> str:
     text = state.get("description")
     return f"{escape(str(text))} " if text else ""
 
 
-def _number(value: Any) -> float:
+def _number(value: object) -> float:
     return float(value) if isinstance(value, int | float) else 0.0
 
 
-def _dict(value: Any) -> Mapping[str, Any]:
+def _dict(value: object) -> Mapping[str, object]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _list(value: Any) -> list[Any]:
+def _list(value: object) -> list[object]:
     return value if isinstance(value, list) else []

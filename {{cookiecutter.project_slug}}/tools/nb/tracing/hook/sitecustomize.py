@@ -15,11 +15,11 @@ import os
 import re
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
-from typing import Any
+from typing import TypeVar
 
 ROOT = os.environ["NB_TRACE_ROOT"]
 LOG = os.environ["NB_TRACE_LOG"]
@@ -54,11 +54,12 @@ NATIVE = {
     "h5py._hl.files": "File.__init__",
 }
 
+_R = TypeVar("_R")
 _busy = threading.local()
 _noted: set[tuple[str, str, str]] = set()
 
 
-def _absolute(path: Any) -> str:
+def _absolute(path: object) -> str:
     """Return a path as meant in this process; empty for anything else."""
     if not isinstance(path, str | bytes | os.PathLike):
         return ""
@@ -84,7 +85,7 @@ def _note(how: str, kind: str, path: str) -> None:
         os.close(fd)
 
 
-def _note_file(how: str, kind: str, value: Any) -> None:
+def _note_file(how: str, kind: str, value: object) -> None:
     path = _absolute(value)
     if not _inside(path, ROOT):  # it may be written with a link in it
         path = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
@@ -106,7 +107,7 @@ def _kind_of_open(mode: str | None, flags: int) -> str:
     return "update"
 
 
-def _on_event(event: str, arguments: tuple[Any, ...]) -> None:
+def _on_event(event: str, arguments: tuple[object, ...]) -> None:
     handle = _HANDLERS.get(event)
     if handle is None or getattr(_busy, "yes", False):
         return
@@ -117,22 +118,22 @@ def _on_event(event: str, arguments: tuple[Any, ...]) -> None:
         _busy.yes = False
 
 
-def _on_rename(source: Any, target: Any, *_: Any) -> None:
+def _on_rename(source: object, target: object, *_: object) -> None:
     _note_file("hook", "delete", source)
     _note_file("hook", "write", target)
 
 
-def _on_link(source: Any, target: Any, *_: Any) -> None:
+def _on_link(source: object, target: object, *_: object) -> None:
     _note_file("hook", "read", source)
     _note_file("hook", "write", target)
 
 
-def _on_process(program: Any, arguments: Any, *_: Any) -> None:
+def _on_process(program: object, arguments: object, *_: object) -> None:
     """Note a program, and the files that its command line names."""
-    if program is None:
-        program = arguments[0]
-    name = os.fsdecode(program) if isinstance(program, str | bytes | os.PathLike) else str(program)
     words = arguments if isinstance(arguments, list | tuple) else [arguments]
+    if program is None:
+        program = words[0]
+    name = os.fsdecode(program) if isinstance(program, str | bytes | os.PathLike) else str(program)
     texts = [os.fsdecode(word) for word in words if isinstance(word, str | bytes | os.PathLike)]
     base = os.path.basename(name)
     if not base.startswith("python") and base not in HARMLESS:
@@ -156,13 +157,13 @@ _HANDLERS: dict[str, Callable[..., None]] = {
 }
 
 
-def _note_argument(value: Any, how: str) -> None:
+def _note_argument(value: object, how: str) -> None:
     """Note the files that an argument names: a path, a folder, a pattern, a query with paths."""
     for path in _files_named(value):
         _note_file(how, "update", path)
 
 
-def _files_named(value: Any) -> Iterator[str]:
+def _files_named(value: object) -> Iterator[str]:
     if isinstance(value, list | tuple):
         for part in value:
             yield from _files_named(part)
@@ -179,11 +180,11 @@ def _files_named(value: Any) -> Iterator[str]:
                 yield text
 
 
-def _noting(function: Callable[..., Any]) -> Callable[..., Any]:
+def _noting(function: Callable[..., _R]) -> Callable[..., _R]:
     """Return the function, noting the files that its arguments name, before and after the call."""
 
     @functools.wraps(function)
-    def call(*arguments: Any, **options: Any) -> Any:
+    def call(*arguments: object, **options: object) -> _R:
         _note_arguments([*arguments, *options.values()])
         try:
             return function(*arguments, **options)
@@ -193,7 +194,7 @@ def _noting(function: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-def _note_arguments(values: Iterable[Any]) -> None:
+def _note_arguments(values: Iterable[object]) -> None:
     if getattr(_busy, "yes", False):
         return
     _busy.yes = True
@@ -208,11 +209,14 @@ def _note_arguments(values: Iterable[Any]) -> None:
 
 
 class _Finder:
-    """Wraps the functions of `NATIVE` when their modules are imported."""
+    """Changes modules right after their import: see `_AFTER_IMPORT`."""
 
     @staticmethod
-    def find_spec(name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
-        if name not in NATIVE:
+    def find_spec(
+        name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        change = _AFTER_IMPORT.get(name)
+        if change is None:
             return None
         spec = PathFinder.find_spec(name, path, target)
         if spec and spec.loader:
@@ -220,9 +224,9 @@ class _Finder:
 
             def exec_module(module: ModuleType) -> None:
                 execute(module)
-                _wrap(module)
+                change(module)
 
-            spec.loader.exec_module = exec_module  # type: ignore[method-assign]
+            spec.loader.exec_module = exec_module  # type: ignore[method-assign]  # as importlib allows
         return spec
 
 
@@ -236,6 +240,11 @@ def _wrap(module: ModuleType) -> None:
                 setattr(place, attribute, _noting(function))
 
 
+_AFTER_IMPORT: dict[str, Callable[[ModuleType], None]] = (
+    dict.fromkeys(NATIVE, _wrap) if ARGUMENTS else {}
+)
+
+
 def _run_hidden() -> None:
     """Run the module of this name in the environment, which this module hides."""
     sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry or ".") != HERE]
@@ -246,9 +255,12 @@ def _run_hidden() -> None:
 
 _run_hidden()
 sys.addaudithook(_on_event)
-if ARGUMENTS:
-    sys.meta_path.insert(0, _Finder)
 if os.environ.get("NB_CALLS_MODULE"):
-    from nb.tracing import call_recorder
+    from pathlib import Path
 
-    call_recorder.install_recorder(os.environ["NB_CALLS_MODULE"], os.environ["NB_CALLS_FOLDER"])
+    from nb.tracing.call_recorder import record_calls
+
+    folder = Path(os.environ["NB_CALLS_FOLDER"])
+    _AFTER_IMPORT[os.environ["NB_CALLS_MODULE"]] = functools.partial(record_calls, folder=folder)
+if _AFTER_IMPORT:
+    sys.meta_path.insert(0, _Finder)

@@ -1,0 +1,162 @@
+"""Workers of a run: each takes several stages, and is replaced where the next could suffer."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from nb.declaration.tasks import RAN, Outcome, Task
+from nb.processes.events import EventLoop
+from nb.processes.start_method import FORK, SPAWN, START_METHOD
+from nb.processes.tree import KILL_SIGNAL
+from nb.runtime import worker
+from nb.runtime.handles import StageAtWork
+from nb.runtime.worker import Order
+from nb.runtime.worker_pool import FinishedStage, WorkerPool
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="kills processes")
+LARGE = f"{sys.executable} -c 'b = bytearray(300_000_000); b[::4096] = b[::4096]'"
+
+
+def run_shell(order: Order, *, tell: Callable[[str], None], stopped: Callable[[], bool]) -> Outcome:
+    """Run the name of a stage as a command; tell the worker."""
+    sys.stdout = sys.__stdout__  # pytest has put another in its place
+    tell(f"worker {os.getpid()}")
+    if order.stage == "raise":
+        raise OSError("broken")
+    code = subprocess.run(order.stage, shell=True).returncode
+    return Outcome("" if code or stopped() else RAN, status=code)
+
+
+class Stages:
+    """Stages that run one after another."""
+
+    def __init__(self, pool: WorkerPool, root: Path) -> None:
+        self.pool = pool
+        self.root = root
+
+    def begin(self, command: str) -> StageAtWork:
+        """Begin a stage, and wait until its command runs."""
+        order = Order(
+            stage=command,
+            root=str(self.root),
+            force=False,
+            pull=False,
+            executed="",
+            persisted=(),
+            environment=dict(os.environ),
+        )
+        return self.pool.begin(Task(command), order, warm=False)
+
+    def end(self) -> FinishedStage:
+        """Wait for the end of the stage."""
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            self.pool.events.wait(0.1)
+            for finished in self.pool.collect():
+                return finished
+        pytest.fail("the stage does not end")
+
+    def run(self, command: str) -> tuple[int, str, FinishedStage]:
+        """Run a stage; return its worker, its output, and its end."""
+        stage = self.begin(command)
+        finished = self.end()
+        with stage.output:
+            return stage.worker.pid, output_of(stage), finished
+
+
+def output_of(stage: StageAtWork) -> str:
+    """Return the output so far."""
+    text = b""
+    while part := stage.output.read(65_536):
+        text += part
+    return text.decode()
+
+
+@pytest.fixture(params=[FORK, pytest.param(SPAWN, marks=pytest.mark.slow)])
+def stages(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Stages]:
+    """A pool of workers, forked or fresh."""
+    monkeypatch.setenv(START_METHOD, request.param)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parent), *sys.path]))
+    events = EventLoop()
+    pool = WorkerPool(run_shell, events, leave=lambda: None, warm=None, lock=None)
+    yield Stages(pool, tmp_path)
+    pool.close()
+    events.close()
+
+
+def test_a_worker_takes_several_stages_and_mixes_no_output(stages: Stages) -> None:
+    texts = ["printf one", "echo two >&2", "printf 'a <part> of < a mark'", "true"]
+    pids = set()
+    for text in texts:
+        pid, output, finished = stages.run(text)
+        wanted = subprocess.run(f"{{ {text}; }} 2>&1", shell=True, capture_output=True, text=True)
+        assert output == f"worker {pid}\n{wanted.stdout}"
+        assert finished.answer and finished.answer.outcome.state == RAN
+        assert finished.cpu_seconds is not None and finished.cpu_seconds < 2
+        pids.add(pid)
+    assert len(pids) == 1
+
+
+def test_a_stage_that_outlives_its_command_leaves_nothing_to_the_next(stages: Stages) -> None:
+    stages.run("(sleep 0.4; echo late) & echo begun")
+    _, output, _ = stages.run("sleep 0.6")
+    assert "late" not in output
+
+
+def test_a_large_stage_does_not_count_for_the_next(stages: Stages) -> None:
+    first, _, large = stages.run(LARGE)
+    second, _, small = stages.run("true")
+    assert large.answer and small.answer
+    assert large.answer.peak_memory and large.answer.peak_memory > 300_000_000
+    assert small.answer.peak_memory and small.answer.peak_memory < 300_000_000
+    assert first != second
+
+
+@pytest.mark.parametrize("how", [worker.INTERRUPT, worker.KILL])
+def test_a_worker_whose_stage_is_ended_takes_no_other(stages: Stages, how: str) -> None:
+    stage = stages.begin("sleep 60; sleep 60")
+    end = time.monotonic() + 60
+    while b"worker" not in (stage.output.read(100) or b"") and time.monotonic() < end:
+        time.sleep(0.01)
+    stage.end(how)
+    ended = stages.end()
+    assert ended.answer is None or ended.answer.outcome.state == ""
+    pid, _, finished = stages.run("true")
+    assert pid != stage.worker.pid
+    assert finished.answer and finished.answer.outcome.state == RAN
+
+
+def test_a_worker_that_fails_takes_no_other(stages: Stages) -> None:
+    first, _, failed = stages.run("raise")
+    assert failed.answer and failed.answer.outcome.error == "OSError: broken"
+    second, _, finished = stages.run("true")
+    assert first != second
+    assert finished.answer and finished.answer.outcome.state == RAN
+
+
+def test_a_worker_that_is_killed_is_replaced(stages: Stages) -> None:
+    first, _, _ = stages.run("true")
+    os.kill(first, KILL_SIGNAL)  # while it has no stage
+    time.sleep(0.2)
+    second, _, _ = stages.run("true")
+    stage = stages.begin("sleep 60")
+    assert stage.worker.pid == second != first
+    os.kill(second, KILL_SIGNAL)
+    killed = stages.end()
+    assert killed.answer is None
+    assert killed.code == -KILL_SIGNAL
+    assert stages.run("true")[2].answer
+
+
+def test_idle_workers_end_with_the_pool(stages: Stages) -> None:
+    pid, _, _ = stages.run("true")
+    stages.pool.close()
+    assert not Path(f"/proc/{pid}").exists() or not Path("/proc").exists()

@@ -1,0 +1,97 @@
+"""Secrets by the names that they are assigned to: `password = "…"`, `API_KEY: …`.
+
+Found are assignments in code, JSON, YAML and HTML, with quotes as each of them writes quotes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+
+from .found import FoundSecret, occurrences
+from .names import is_password_name, is_secret_name
+from .values import is_code, is_secret_value
+
+# Longest name before the word that promises a secret.
+_BEFORE = 64
+_WORDS = ("pass", "pwd", "secret", "token", "credential", "key")
+_NAME_END = re.compile(
+    r"(?:pass(?:word|wd|phrase|code)?|pwd|secret|token|credentials?|key)[_-]?\d{0,3}"
+    r"(?!(?:[^\WA-Za-z0-9]|-){0,64}[A-Za-z0-9])",
+    re.I,
+)
+# Reads backwards: a pattern that ends at a place would be tried from each character before.
+_NAME_BEGIN = re.compile(r"(?:[A-Za-z0-9_.-]| (?:ipa|ssecca|etavirp|terces)\b)*", re.I)
+_TAGS = r"(?:</?[A-Za-z][^<>]{0,200}>\s{0,40}){0,8}"
+_SEPARATOR = re.compile(
+    rf"(?:\\*[\"'`]|&quot;|&\#(?:39|34|x27);|\*\*)?\]?\)?[ \t]{{0,40}}{_TAGS}"
+    r"(?:(?P<strong>=&gt;|:[ \t]*[A-Za-z_][\w\[\]., |]{0,40}?[ \t]*=|:=|=>|={1,3}|!==?|%3[Dd]"
+    r"|(?:\\*[\"']\s*)?,?(?:[\s\"',]|\\+n){0,40}(?<![A-Za-z])value\\*[\"']?\s*:"
+    r"|(?P<element>(?:>|&gt;)(?=[^\s<>&]{3,512}(?:</|&lt;/)))"
+    r"|:(?:\s{1,2}[ \t]{1,40})?)"
+    rf"|(?P<weak>,|\(|(?=</?[A-Za-z])|[ \t]))\s?[ \t]{{0,40}}{_TAGS}"
+)
+# What stands before the name of an XML element: `<db:password>…</db:password>`.
+_ELEMENT = re.compile(r"(?:<|&lt;)(?:[\w.-]{1,40}:)?\Z")
+_VALUE = re.compile(
+    r"(?:[\w.]{0,40}(?:Secret(?:Str|Bytes)?|str|bytes|quote(?:_plus)?)\()?(?:(?:[bBrRuUfF]{1,2}|[@$])(?=[\"'`\\&]))?"
+    r"(?:(?P<q1>\"{3}|'{3}|[\"'`])(?P<v1>(?:\\.|(?!(?P=q1))[^\\\n]){1,4096}?)(?P=q1)"
+    r"|(?P<q2>\\+[\"'])(?P<v2>(?:(?!(?P=q2))[^\n]){1,4096}?)(?P=q2)"
+    r"|(?P<q3>&quot;|&\#39;|&\#34;|&\#x27;)(?P<v3>(?:(?!(?P=q3))[^\n]){1,4096}?)(?P=q3)"
+    r"|[\"'`]?(?P<v4>(?:[^\s\"'`<>,;&(){}\[\]\\|=:]|[=:](?![A-Za-z ])){3,512}))"
+)
+_REST = re.compile(r"(?:[^\s\"'`<>,;&)}\]\\]|&amp;)*")
+
+
+def assigned_secrets(text: str) -> Iterator[FoundSecret]:
+    """Yield values that are given to names of secrets: `password = "…"`, `API_KEY: …`."""
+    # Of all letters, only this has another length in lower case.
+    lower = text.replace("\u0130", "i").lower()
+    for word in _WORDS:
+        end = 0
+        for at in occurrences(lower, word):
+            if at < end:
+                continue
+            found = _assignment(text, at)
+            if found:
+                end = found.end
+                yield found
+
+
+def _assignment(text: str, at: int) -> FoundSecret | None:
+    name_end = _NAME_END.match(text, at)
+    separator = _SEPARATOR.match(text, name_end.end()) if name_end else None
+    if not name_end or not separator:
+        return None
+    before = _NAME_BEGIN.match(text[max(0, at - _BEFORE) : at][::-1])
+    begin = at - (before.end() if before else 0)
+    name = text[begin : name_end.end()]
+    if separator["element"] and not _ELEMENT.search(text, max(0, begin - _BEFORE), begin):
+        return None
+    is_odbc = name == "PWD" and text[begin - 1 : begin] == ";"  # else the working directory
+    is_secret = is_odbc or is_secret_name(name.lstrip("-."))
+    value = _VALUE.match(text, separator.end()) if is_secret else None
+    if not value or not value.lastgroup:
+        return None
+    group = value.lastgroup
+    is_quoted = group != "v4"
+    is_strong = separator["strong"] is not None or name.startswith("--")
+    if separator["weak"] == "," and " " in text[max(0, begin - 1) : name_end.end() - 1]:
+        return None  # the last word of a longer text, in a list of texts
+    start, end = value.span(group)
+    if not is_quoted and is_code(text, start, end):
+        return None
+    password = is_password_name(name)
+    if not _is_given(value[group], password, is_quoted, is_strong):
+        return None
+    if not is_quoted:
+        rest = _REST.match(text, end)
+        end = rest.end() if rest else end
+    return FoundSecret(start, end, "Password" if password else "Secret")
+
+
+@lru_cache(maxsize=1_000)
+def _is_given(value: str, password: bool, quoted: bool, strong: bool) -> bool:
+    """Return whether a value is a secret; a long text repeats most of its values."""
+    return is_secret_value(value, password=password, quoted=quoted, strong=strong)

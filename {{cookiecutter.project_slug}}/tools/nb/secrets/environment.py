@@ -1,0 +1,36 @@
+"""Secret values among the variables of an environment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+
+from .names import is_secret_name
+from .search import find_secrets
+from .values import is_placeholder
+
+# Values that many programs have by default; removing them would tear ordinary text.
+_DEFAULTS = {"admin", "airflow", "minio", "minioadmin", "postgres", "public", "guest", "mysql"}
+_SHORTEST = 6
+
+
+def environment_secrets(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the values in the environment that look secret, by the name of their variable.
+
+    Either the name promises a secret, or the value holds one, such as an address with a password.
+    """
+    found: dict[str, str] = {}
+    for name, value in environment.items():
+        inner = list(_inner_secrets(value))
+        if is_secret_name(name) and not value.startswith(("/", "~", "http:", "https:")):
+            inner.insert(0, value)
+        for number, secret in enumerate(dict.fromkeys(inner), 1):
+            if len(secret) >= _SHORTEST and secret not in _DEFAULTS and not is_placeholder(secret):
+                found[name if number == 1 else f"{name} {number}"] = secret
+    return found
+
+
+@lru_cache(maxsize=1_000)
+def _inner_secrets(value: str) -> tuple[str, ...]:
+    """Return the credentials inside a value; all stages of a run have most values in common."""
+    return tuple(value[each.start : each.end] for each in find_secrets(value))
