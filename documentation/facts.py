@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nb.check import runner
-from nb.check.model import RULES
+from nb.check.registry import RULES
 from nb.check.settings import CheckSettings
 from nb.exit_codes import ExitCode
 

@@ -41,7 +41,10 @@ FLOORS = (
     "terminal",
     "surroundings",
     "skipped",
+    "programs",
+    "locks",
     "project",
+    "wording",
     "printable",
     "exit_codes",
 )

@@ -50,7 +50,13 @@ def bare(tmp_path: Path) -> Project:
     path = tmp_path / "bare"
     tools = TEMPLATE / "{{cookiecutter.project_slug}}" / "tools"
     (path / "tools" / "nb").mkdir(parents=True)
-    for name in ("bootstrap.py", "nb/__init__.py", "nb/skipped.py", "nb/surroundings.py"):
+    for name in (
+        "bootstrap.py",
+        "nb/__init__.py",
+        "nb/skipped.py",
+        "nb/surroundings.py",
+        "nb/wording.py",
+    ):
         shutil.copy(tools / name, path / "tools" / name)
     (path / "pyproject.toml").write_text('requires-python = ">=3.10"\n')
     return Project(path)

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 from conftest import TEMPLATE
-from nb.check.model import RULES
+from nb.check.registry import RULES
 from nb.cli import WHERE
 
 from documentation import commands, diagrams, facts, messages, questions

@@ -13,6 +13,7 @@ from typing import Any
 import nbformat
 import pytest
 from conftest import PYTHON_VERSION, TEMPLATE, Bake, Project, literal
+from nb.runtime.deferred_imports import SLOW
 from ruamel.yaml import YAML
 
 if sys.version_info >= (3, 11):
@@ -355,6 +356,15 @@ def test_one_variable_of_the_makefile_carries_the_environment(bake: Bake, enviro
     if environment == "conda":
         names = YAML(typ="safe").load(project.read("environment.yml"))["dependencies"]
         assert names == [f"python>={PYTHON_VERSION}", "pip>=25.1"]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="reads TOML")
+@pytest.mark.parametrize("environment", ["uv", "pip", "conda"])
+def test_no_environment_gets_the_parser_that_slows_each_start(bake: Bake, environment: str) -> None:
+    settings = tomllib.loads(bake(environment=environment).read("pyproject.toml"))["tool"]["uv"]
+    (override,) = settings["override-dependencies"]
+    name, marker = override.split("; ")
+    assert name in SLOW and marker == "python_version < '3'"
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,8 @@ from nb.adoption.merged_texts import (
 from nb.adoption.source_folder import Origin, contents_of, import_names
 from nb.adoption.tidying import tidy_code
 from nb.notebook.strip import strip
-from nb.project import NbError, program
+from nb.programs import program_path
+from nb.project import NbError
 
 HOSTS = ("vscode", "colab", "kaggle", "application/vnd.databricks.v1+notebook")
 
@@ -113,5 +114,5 @@ def test_findings_that_ruff_leaves_are_silenced_beside_the_line(tmp_path: Path) 
         2
     ] == "os.makedirs('a')  # noqa: PTH103\nprint(os.getcwd())  # noqa: PTH109".replace("'", '"')
     for command in (["check"], ["format", "--check"]):
-        done = subprocess.run([program("ruff"), *command, "a.ipynb"], cwd=tmp_path)
+        done = subprocess.run([program_path("ruff"), *command, "a.ipynb"], cwd=tmp_path)
         assert done.returncode == 0

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from nb.check.findings import PIPELINE, Finding
-from nb.check.formats import markdown, shown_findings
-from nb.check.model import RULES
+from nb.check.formats import findings_text, rules_as_markdown
+from nb.check.registry import RULES
 from nb.check.runner import check_paths
 from nb.project import NbError
 
@@ -104,7 +104,7 @@ def test_exploratory_notebooks_get_only_the_rules_that_protect_others(
 
 
 def test_the_guide_lists_the_rules_as_they_are() -> None:
-    assert markdown() in (DOCS / "check.md").read_text(encoding="utf-8")
+    assert rules_as_markdown() in (DOCS / "check.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -712,13 +712,13 @@ def test_paths_choose_the_notebooks(tmp_path: Path) -> None:
 def test_findings_are_written_for_people_machines_and_github() -> None:
     finding = Finding("a,b.ipynb", 3, 7, "NB301", "100% wrong")
     other = Finding("dvc.yaml", None, 7, "NB105", "no notebook")
-    assert shown_findings([finding, other], "text") == (
+    assert findings_text([finding, other], "text") == (
         "a,b.ipynb:3:7: NB301 100% wrong\ndvc.yaml:7: NB105 no notebook"
     )
-    assert json.loads(shown_findings([finding], "json")) == [
+    assert json.loads(findings_text([finding], "json")) == [
         {"path": "a,b.ipynb", "cell": 3, "line": 7, "code": "NB301", "message": "100% wrong"}
     ]
-    assert shown_findings([finding, other], "github") == (
+    assert findings_text([finding, other], "github") == (
         "::error file=a%2Cb.ipynb,line=1,title=NB301::cell 3, line 7: 100%25 wrong\n"
         "::error file=dvc.yaml,line=7,title=NB105::no notebook"
     )
@@ -761,3 +761,19 @@ seed: 7"""
     cell = '# %% tags=["parameters"]\nseed: int = 1'
     for code in ("NB103", "NB104", "NB105", "NB106"):
         assert find(tmp_path, code, cell + pipeline) == []
+
+
+@pytest.mark.parametrize(
+    ("kernel", "findings"), [({}, 1), ({"name": "x", "language": "python"}, 3)]
+)
+def test_a_notebook_of_an_unnamed_language_has_a_single_finding(
+    tmp_path: Path, kernel: dict[str, str], findings: int
+) -> None:
+    write_project(tmp_path, "# %%\nlet a = 1\n# %%\nlet b = 2\n# %%\nprint(1)\n# %%\nlet c = 3\n")
+    path = tmp_path / NAME
+    content = json.loads(path.read_text())
+    content["metadata"] = {"kernelspec": kernel} if kernel else {}
+    path.write_text(json.dumps(content))
+    found = check_paths(tmp_path, (path,), ("NB002",), ()).findings
+    assert len(found) == findings
+    assert ("3 of 4 cells are no Python" in found[0].message) == (findings == 1)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from browsing import LOOKS, fits, screenshot, violations, visit
 from nb.project import EXECUTED, SITE
-from nb.report import page
+from nb.report import make_page
 
 for module in ("nbconvert", "latex2mathml", "plotly", "bokeh", "vl_convert"):
     pytest.importorskip(module, reason="the group gallery of pyproject.toml: make test-all")
@@ -33,7 +33,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     copy.parent.mkdir(parents=True)
     shutil.copy(COPY, copy)
     (root / "dvc.yaml").write_text("stages: {}\n", encoding="utf-8")
-    page(root, copy)
+    make_page(root, copy)
     return root / SITE
 
 

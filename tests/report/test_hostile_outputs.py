@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 from browsing import visit
+from nb import report
 from nb.project import EXECUTED
-from nb.report import page
 
 pytest.importorskip("nbconvert", reason="a dependency of generated projects")
 pytest.importorskip("latex2mathml", reason="a dependency of generated projects")
@@ -94,7 +94,7 @@ def make_page(root: Path, cells: list[dict[str, Any]], **metadata: Any) -> Path:
     content = {"nbformat": 4, "nbformat_minor": 5, "metadata": metadata, "cells": cells}
     copy.write_text(json.dumps(content), encoding="utf-8")
     (root / "dvc.yaml").write_text("stages: {}\n", encoding="utf-8")
-    return page(root, copy)
+    return report.make_page(root, copy)
 
 
 class Trap:

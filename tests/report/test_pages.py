@@ -53,15 +53,15 @@ def test_a_page_made_before_the_lock_file_is_written_is_up_to_date_after_that(
 ) -> None:
     copy = write_copy(tmp_path, "x")
     write_pipeline(tmp_path, "x")
-    page = report.page(tmp_path, copy)
+    page = report.make_page(tmp_path, copy)
     before = page.read_bytes()
     page.write_bytes(b"as it was")
     write_pipeline(tmp_path, "x", locked="x")
     (stage,) = reader.read_stages(tmp_path)
-    pages.make(tmp_path, copy, stage)
+    pages.write_page(tmp_path, copy, stage)
     assert page.read_bytes() == b"as it was"
     (tmp_path / ".nb/report/x.json").unlink()
-    pages.make(tmp_path, copy, stage)
+    pages.write_page(tmp_path, copy, stage)
     assert page.read_bytes() == before
 
 
@@ -77,7 +77,7 @@ def test_pages_of_a_run_read_the_pipeline_once(
     for number, name in enumerate(names):
         write_pipeline(tmp_path, names, locked=names[:number])
         os.utime(tmp_path / FILE, (1, 1))
-        page = report.page(tmp_path, write_copy(tmp_path, name))
+        page = report.make_page(tmp_path, write_copy(tmp_path, name))
         assert f"models/{name}" in page.read_text(encoding="utf-8")
     assert read == [FILE]
 

@@ -177,9 +177,9 @@ def test_a_metric_is_set_beside_what_it_was_before_it_changed(
 
 
 def test_only_numbers_that_change_are_drawn() -> None:
-    assert tables.over_time(moments(1.0, 1.0)) == []
-    assert tables.over_time(moments(1.0, NAN)) == []
-    (series,) = tables.over_time(moments(1.0, NAN, None, 2.0, float("inf")))
+    assert tables.metrics_over_time(moments(1.0, 1.0)) == []
+    assert tables.metrics_over_time(moments(1.0, NAN)) == []
+    (series,) = tables.metrics_over_time(moments(1.0, NAN, None, 2.0, float("inf")))
     assert series.points == [(0.0, 1.0), (3.0, 2.0)]
     assert series.titles[1].startswith("2, commit of 1 Jan 2026, 10:00 UTC, 0000003")
     drawn = charts.lines({"score": series.points}, label="score", dots=series.titles)
@@ -236,7 +236,7 @@ def test_tables_are_read_from_csv_and_json(tmp_path: Path) -> None:
 
 def test_confusion_counts_pairs() -> None:
     rows = [{"actual": "b", "predicted": p} for p in "abb"] + [{"actual": "a", "predicted": "a"}]
-    found = tables.confusion(rows, {})
+    found = tables.confusion_matrix(rows, {})
     assert found["names"] == ["a", "b"]
     assert found["rows"] == [("a", [1, 0]), ("b", [1, 2])]
     assert found["most"] == 2

@@ -1,4 +1,4 @@
-"""The command `nb`: finds a command in `commands`, and ends expected errors as one line."""
+"""Command `nb`: imports the command that is called, and ends expected errors as one line."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from nb.exit_codes import ExitCode
 from nb.git import wiring
 from nb.project import FULL, NbError, UsageError, documentation, find_root, from_root, unwritable
 from nb.terminal import echo, secho
+from nb.wording import did_you_mean
 
 # The groups of `nb --help`: commands by module of `commands`, which is imported for a call.
 GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
@@ -94,10 +95,7 @@ class Commands(click.Group):
         name = args[0]
         if name in WHERE or name.startswith("-"):
             return super().resolve_command(ctx, args)
-        import difflib  # late: the help and the Git filter must start quickly
-
-        near = difflib.get_close_matches(name, WHERE, n=1)
-        hint = f"did you mean {near[0]}?" if near else "the commands are listed by nb --help."
+        hint = did_you_mean(name, WHERE, "the commands are listed by nb --help.")
         raise UsageError(f"there is no command {name}; {hint}")
 
     def invoke(self, ctx: click.Context) -> object:

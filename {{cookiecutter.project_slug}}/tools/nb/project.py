@@ -1,4 +1,4 @@
-"""Basics of every command: root and paths, whole writes, locks, programs, errors for people.
+"""The project: its root and settings, files read and written whole, errors that end as one line.
 
 Standard library only.
 """
@@ -6,22 +6,16 @@ Standard library only.
 from __future__ import annotations
 
 import errno
-import importlib
 import json
 import os
-import shutil
 import sys
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nb.exit_codes import ExitCode
 from nb.printable import printable
-
-if TYPE_CHECKING:
-    import subprocess
 
 PRODUCTION = Path("notebooks/production")
 CONFIG = Path("config")
@@ -34,11 +28,6 @@ PYPROJECT = "pyproject.toml"
 _DOCUMENTATION = "https://org.github.io/template"
 # Levels of nesting in JSON and YAML: far more than anybody writes, far less than Python can visit.
 DEEPEST = 100
-# The projects whose lock for edits this process holds.
-_edited: set[Path] = set()
-# Bytes that stand for a lock on Windows, where nobody can read them while they are locked.
-LOCK_PLACE, LOCKED_BYTES = 1 << 30, 1 << 10
-LOCK_PAUSE_SECONDS = 0.05
 # Errors of a full disk and of a used up quota.
 FULL = {getattr(errno, name) for name in ("ENOSPC", "EDQUOT") if hasattr(errno, name)}
 
@@ -213,7 +202,7 @@ def write_whole(path: Path, content: bytes | str, draft: Path | None = None) -> 
 
 def _why_not(error: OSError, folder: Path, size: int) -> str:
     """Return why a file cannot be written; of a full disk, which it is and how much is missing."""
-    import shutil
+    import shutil  # late: `nb` must start quickly
 
     why = error.strerror or str(error)
     if error.errno not in FULL:
@@ -234,114 +223,3 @@ def unwritable(error: OSError) -> str:
     with suppress(ValueError):
         path = path.relative_to(Path.cwd())
     return f"{path.as_posix()}: {error.strerror}"
-
-
-@contextmanager
-def edit_lock(root: Path) -> Iterator[None]:
-    """Wait until no other command edits a file that people edit, too, such as `dvc.yaml`.
-
-    Whoever holds the lock reads the file, changes the text and writes it back. The system frees the
-    lock of a process that ends, however it does.
-    """
-    if root in _edited:  # a command that has it already
-        yield
-        return
-    path = root / ".nb" / "edit.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
-        lock_file(file.fileno())
-        _edited.add(root)
-        try:
-            yield
-        finally:
-            _edited.remove(root)
-
-
-def lock_file(file: int, *, shared: bool = False, wait: bool = True) -> bool:
-    """Lock an open file for this process, which the system undoes when the file is closed.
-
-    Args:
-        file: the file, open for writing.
-        shared: others may share the lock.
-        wait: wait until the lock is free.
-
-    Returns:
-        Whether the file is locked now.
-    """
-    try:
-        import fcntl
-    except ImportError:
-        while not _lock_bytes(file, shared):
-            if not wait:
-                return False
-            time.sleep(LOCK_PAUSE_SECONDS)
-        return True
-    if sys.platform != "win32":
-        try:
-            kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
-            fcntl.flock(file, kind if wait else kind | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-    return True
-
-
-def _lock_bytes(file: int, shared: bool) -> bool:
-    """Lock bytes beyond the end, as Windows can: to share is to lock one of many at random."""
-    import random
-
-    msvcrt = importlib.import_module("msvcrt")
-    first, count = (random.randrange(LOCKED_BYTES), 1) if shared else (0, LOCKED_BYTES)
-    with suppress(OSError):  # of a lock that this process does not hold yet
-        os.lseek(file, LOCK_PLACE, os.SEEK_SET)
-        msvcrt.locking(file, msvcrt.LK_UNLCK, LOCKED_BYTES)
-    os.lseek(file, LOCK_PLACE + first, os.SEEK_SET)
-    try:
-        msvcrt.locking(file, msvcrt.LK_NBLCK, count)
-    except OSError:
-        return False
-    return True
-
-
-def program_environment() -> dict[str, str]:
-    """Return environment variables with which `papermill` and `nb` are found, activated or not."""
-    programs = str(Path(sys.executable).parent)
-    path = os.pathsep.join([programs, os.environ.get("PATH", "")])
-    # Containers often set this; every stage would then compile all that it imports anew.
-    kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-    return {**kept, "PATH": path}
-
-
-def program(name: str) -> str:
-    """Return the path of a program of the project's environment.
-
-    `python -m` would import modules of the working directory: a `yaml.py` there would run.
-    """
-    return shutil.which(name, path=str(Path(sys.executable).parent)) or name
-
-
-def run_program(root: Path, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run a program of the project's environment in a folder, to its end; the output is kept."""
-    import subprocess  # late: `nb` must start quickly
-
-    return subprocess.run(
-        [program(name), *arguments],
-        cwd=root,
-        env=program_environment(),
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-    )
-
-
-def module(name: str) -> list[str]:
-    """Return the words that run a module of the environment, as `python -P -m` of Python 3.11."""
-    code = f"import sys; sys.path[:] = filter(None, sys.path); import runpy; \
-runpy.run_module({name!r}, run_name='__main__', alter_sys=True)"
-    return [sys.executable, "-c", code]
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -1,4 +1,4 @@
-"""Settings of the person's shell that must not reach the programs of the project.
+"""Surroundings of a project: settings of the shell that its programs must not get, the repository.
 
 Standard library only, from Python 3.8 on: the set-up uses this before anything is installed.
 """
@@ -10,6 +10,8 @@ import subprocess
 import sys
 from collections.abc import MutableMapping
 from pathlib import Path
+
+from nb.wording import enumerated
 
 # Where pip and uv would install, and which parts they would leave out. Where packages come from
 # stays the person's choice: indexes, proxies, certificates, caches, UV_PYTHON.
@@ -139,15 +141,11 @@ def forget_modules(environment: MutableMapping[str, str], installed: Path) -> li
     left_out = {Path(entry).resolve() for entry in entries if hidden[entry]} - {installed.resolve()}
     sys.path[:] = [path for path in sys.path if Path(path).resolve() not in left_out]
     return [
-        f"PYTHONPATH: {entry or '.'} is left out, because its {_listed(found)} would hide that of "
-        "the project's environment"
+        f"PYTHONPATH: {entry or '.'} is left out, because its {enumerated(found, 3)} "
+        "would hide that of the project's environment"
         for entry, found in hidden.items()
         if found
     ]
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
 
 
 def _modules(folder: Path) -> set[str]:

@@ -21,7 +21,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from nb.processes.tree import end_tree
-from nb.project import cores, module, parse_json
+from nb.programs import cores, module_command
+from nb.project import parse_json
 from nb.tracing import footprint, trace
 from nb.workcopy.clean_copy import clean_copy, copy_environment
 
@@ -105,7 +106,7 @@ def _side_by_side(
 def _try(
     copy: Path, root: Path, notebook: str, limit: float, running: list[subprocess.Popen[str]]
 ) -> Trial:
-    words = [*module("nb.adoption.trials"), str(copy), notebook, str(root)]
+    words = [*module_command("nb.adoption.trials"), str(copy), notebook, str(root)]
     process = subprocess.Popen(
         [*(OFFLINE if can_go_offline() else []), *words],
         cwd=copy,

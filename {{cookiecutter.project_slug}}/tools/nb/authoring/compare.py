@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from nb.project import parse_json
+from nb.wording import shortened
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -96,7 +97,7 @@ def values_differ(old: object, new: object, place: str = "") -> str:
         if len(old) != len(new):
             return f"{place or 'it'}: {len(old)} values became {len(new)}"
         pairs = [(f"{place}[{n}]", *both) for n, both in enumerate(zip(old, new, strict=True))]
-    elif _is_number(old) and _is_number(new):
+    elif is_number(old) and is_number(new):
         same = math.isclose(old, new, rel_tol=TOLERANCE, abs_tol=1e-12)
         same = same or (math.isnan(old) and math.isnan(new))
         return "" if same else f"{place or 'it'}: {_shown(old)} became {_shown(new)}"
@@ -110,13 +111,13 @@ def _is_list(value: object) -> TypeGuard[Sequence[object]]:
     return isinstance(value, Sequence) and not isinstance(value, str | bytes)
 
 
-def _is_number(value: object) -> TypeGuard[int | float]:
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Return whether a value is a number and no truth value."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:59]}…"
+    return shortened(repr(value))
 
 
 def _images(old: Path, new: Path) -> str:

@@ -1,7 +1,9 @@
 """Static analysis of notebooks and of `dvc.yaml`: the rules of `nb check` and their runner.
 
 rules/      a function per rule, with a passing and a failing example
-runner      which rules look at which files; `# noqa`
+runner      the findings of the chosen rules in the chosen files
+selection   the notebooks to check
+findings    places that break a rule, unless `# noqa` silences them
 settings    `tool.nb.check` in `pyproject.toml`
 facts       project facts: stages, config files, modules, dependencies
 repeated    which definitions stand in several of the notebooks, or in `src/`, too
@@ -9,7 +11,7 @@ source      a notebook as its cells, parsed
 reads       constant paths that are read, and files that everybody has
 names       global names: bound, and used by calls that come too early
 cache       findings of unchanged notebooks
-model       a rule, a finding, and the list of all rules
+registry    a rule, and the list of all rules
 
 doctor      `nb doctor`: runs health checks and repairs
 health/     a function per health check, by environment, Git and pipeline

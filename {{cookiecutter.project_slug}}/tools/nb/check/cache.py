@@ -1,4 +1,4 @@
-"""Cache of findings, by the content of notebooks: a second `nb check` reads what has changed.
+"""Cache of findings by the content of notebooks: `nb check` reads changed notebooks only.
 
 A finding depends on its notebook and on more: settings, dvc.yaml, config files, modules, installed
 packages, and the rules themselves. The hash of all of these is the key of the whole cache. Two
@@ -143,10 +143,10 @@ def still_valid(
     same = {name: each for name, each in known.items() if holds(name, each)}
     # Definitions of notebooks that changed, came or went, as they were.
     touched = {o for name, each in known.items() if name not in same for o in each.outlines}
-    return without_outlines(same, touched)
+    return unaffected(same, touched)
 
 
-def without_outlines(same: dict[str, Checked], touched: set[str]) -> dict[str, Checked]:
+def unaffected(same: dict[str, Checked], touched: set[str]) -> dict[str, Checked]:
     """Return the notebooks that share no touched definition, directly or through others."""
     while touched:
         hit = {name for name, each in same.items() if touched.intersection(each.outlines)}

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nb.git import wiring
-from nb.project import NbError, program
+from nb.programs import program_path
+from nb.project import NbError
 from nb.skipped import add_missing
 
 from .health.diagnosis import SETUP, WIRE, Diagnosis
@@ -65,7 +66,7 @@ def portable_command(root: Path, command: str) -> list[str]:
     """Return the commands of a Makefile task, for machines without make."""
     if command != SETUP:
         name, *arguments = command.split()
-        return [program(name), *arguments]
+        return [program_path(name), *arguments]
     found = re.search(r"^ENVIRONMENT := (\w+)", (root / "Makefile").read_text("utf-8"), re.M)
     base = getattr(sys, "_base_executable", sys.executable)
     return [base, "-I", "tools/bootstrap.py", found[1] if found else "uv"]

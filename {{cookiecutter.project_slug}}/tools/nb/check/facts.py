@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nb.declaration.reader import Entry, read_entries
 from nb.declaration.templates import PLACEHOLDER, as_glob
@@ -19,13 +20,14 @@ from nb.notebook.config import read_config
 from nb.notebook.modules import Sources
 from nb.notebook.parameters import TAG, CellError, Parameter, read_parameters
 from nb.project import CONFIG, pyproject_table, read_pyproject
-from nb.refactoring.duplicates import Duplicate
 
 from .names import bound_names
 from .reads import SharedFiles
-from .repeated import duplicates_of
 from .settings import CheckSettings, read_check_settings
 from .source import CheckedCell, Document, parse_python
+
+if TYPE_CHECKING:
+    from nb.refactoring.duplicates import Duplicate
 
 # Every kernel has it.
 ALWAYS_THERE = {"IPython", "__future__"}
@@ -186,6 +188,8 @@ class Facts:
     @cached_property
     def duplicates(self) -> dict[str, list[Duplicate]]:
         """The definitions that stand elsewhere, too, by the names of the notebooks with them."""
+        from .repeated import duplicates_of  # late: nb doctor asks for dependencies alone
+
         return duplicates_of(self.documents, self.root, self.sources)
 
     @cached_property

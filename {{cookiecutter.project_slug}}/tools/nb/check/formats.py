@@ -7,10 +7,10 @@ import textwrap
 from collections.abc import Sequence
 
 from .findings import EVERY, PIPELINE, PRODUCTION, Finding
-from .model import RULES, Rule
+from .registry import RULES, Rule
 
 
-def shown_findings(findings: Sequence[Finding], style: str) -> str:
+def findings_text(findings: Sequence[Finding], style: str) -> str:
     """Write findings, each on a line; JSON is a single list.
 
     Args:
@@ -45,7 +45,7 @@ def rule_table() -> str:
     return "\n".join(f"{rule.code}  {rule.summary}" for rule in _in_order())
 
 
-def markdown() -> str:
+def rules_as_markdown() -> str:
     """Return the list of all rules as a table, with their reasons: a part of the user guide."""
     rows = [f"| {rule.code} | {_SCOPES[rule.scope]} | {rule.summary} |" for rule in _in_order()]
     table = ["| rule | looks at | what holds |", "|---|---|---|", *rows]

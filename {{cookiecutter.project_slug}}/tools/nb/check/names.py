@@ -1,4 +1,4 @@
-"""Global names of a notebook: bound by statements, and used by functions that are called too early.
+"""Calls of functions above the assignment of a global name that the function uses.
 
 Undefined names are found by ruff (F821), which reads a notebook as one module. A function may use
 a name that is assigned below, so ruff accepts the function; a call above the assignment fails.
@@ -175,12 +175,11 @@ def bound_names(nodes: Iterable[ast.AST]) -> set[str]:
     waiting = list(nodes)
     while waiting:
         node = waiting.pop()
-        kind = type(node)
-        if kind in _LEAVES:
+        if type(node) in _LEAVES:
             continue
-        if kind is ast.Name:  # most nodes: told apart before the slow comparison below
-            if isinstance(node.ctx, ast.Store):  # type: ignore[attr-defined]
-                names.add(node.id)  # type: ignore[attr-defined]
+        if isinstance(node, ast.Name):  # most nodes: told apart before the slow comparison below
+            if isinstance(node.ctx, ast.Store):
+                names.add(node.id)
             continue
         match node:
             case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():

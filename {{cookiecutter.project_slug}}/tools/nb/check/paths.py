@@ -1,5 +1,7 @@
-"""Paths in a notebook's AST: from constants, f-strings, sums, `format` and `%`, or from a value of
-the config file. A part that is known only at run time matches anything.
+"""Paths that a notebook names, in the code or in its config file.
+
+They come from constants, f-strings, sums, `format` and `%`. A part that is known only at run time
+matches anything.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from nb.project import PRODUCTION, PYPROJECT, read_regular
 from . import cache, rules
 from .facts import Facts
 from .findings import EVERY, PIPELINE, UNREADABLE, Finding, Place, is_silenced
-from .model import RULES, Rule, rules_of
+from .registry import RULES, Rule, rules_of
 from .repeated import outlines_of
 from .selection import select_notebooks
 from .settings import CheckSettings
@@ -30,11 +30,11 @@ CONTRACT = "NB1"
 # Rules whose findings depend on more than the key of the cache: files beside the notebook.
 UNCACHED = {UNREADABLE, "NB402"}
 
-__all__ = ["Result", "check_paths", "rules"]
+__all__ = ["CheckResult", "check_paths", "rules"]
 
 
 @dataclass(frozen=True)
-class Result:
+class CheckResult:
     """The checked files and the findings, in order of the files.
 
     Attributes:
@@ -63,7 +63,7 @@ def check_paths(
     paths: Sequence[Path] = (),
     select: tuple[str, ...] = (),
     ignore: tuple[str, ...] = (),
-) -> Result:
+) -> CheckResult:
     """Findings of the rules in notebooks and in `dvc.yaml`.
 
     Args:
@@ -93,7 +93,7 @@ def check_paths(
         else:
             checked, skipped = _check_changed(facts, chosen, named)
     findings += (finding for name in named if name in checked for finding in checked[name])
-    return Result(len(checked), findings, skipped)
+    return CheckResult(len(checked), findings, skipped)
 
 
 def _check_documents(
@@ -132,7 +132,7 @@ def _check_changed(
         for name, document in documents.items()
         if isinstance(document, Document) and document.is_python
     }
-    kept = cache.without_outlines(same, {each for row in outlines.values() for each in row})
+    kept = cache.unaffected(same, {each for row in outlines.values() for each in row})
     again = {name: path for name, path in named.items() if name in same and name not in kept}
     documents |= _read_all(again)
     outlines |= {name: same[name].outlines for name in again}

@@ -32,8 +32,3 @@ def print_json(content: object) -> None:
 def note(line: str, *, err: bool = False) -> None:
     """Print a line about the course of the work, which begins with `nb:`."""
     echo(f"nb: {line}", err=err)
-
-
-def count(number: int, thing: str) -> str:
-    """Return `1 finding`, `2 findings`."""
-    return f"{number} {thing}{'' if number == 1 else 's'}"

@@ -1,4 +1,4 @@
-"""The command that adopts existing notebooks."""
+"""Command `nb adopt`: brings existing notebooks in, tries them, promotes those that are ready."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 import click
 
 from nb.exit_codes import ExitCode
-from nb.project import UsageError, warn
+from nb.project import NbError, UsageError, warn
 from nb.terminal import echo, secho
+from nb.wording import count, enumerated
 
-from . import count, note, print_table
+from . import note, print_table
 
 if TYPE_CHECKING:
     from nb.adoption.overview import AdoptedRow, Overview
@@ -33,6 +34,7 @@ HEADINGS = ("Notebook", "State", "Seconds", "Reads", "Writes", "Readiness")
 @click.option("--history", is_flag=True, help="Merge the history of the other repository.")
 @click.option("--report", "as_report", is_flag=True, help="The table of the last adoption again.")
 @click.option("--promote", "promoting", is_flag=True, help="Promote what is ready, in order.")
+@click.option("--continue", "goes_on", is_flag=True, help="Finish or put back after a kill.")
 @click.option("--json", "as_json", is_flag=True, help="Print the table as JSON.")
 @click.option("-y", "--yes", is_flag=True, help="Ask nothing; take large data files, too.")
 @click.option("--no-run", is_flag=True, help="Bring the notebooks in without running them.")
@@ -45,6 +47,7 @@ def adopt_command(
     history: bool,
     as_report: bool,
     promoting: bool,
+    goes_on: bool,
     as_json: bool,
     yes: bool,
     no_run: bool,
@@ -67,6 +70,10 @@ def adopt_command(
     """
     from nb.adoption.overview import read_overview
 
+    if goes_on:
+        if not _finish(root):
+            raise NbError("no adoption was broken off")
+        return
     if as_report or promoting:
         if source:
             raise UsageError("--report and --promote are about the last adoption: no SOURCE")
@@ -96,6 +103,8 @@ def _adopt(
     def ask(question: str) -> bool:
         return yes or (sys.stdin.isatty() and not dry_run and click.confirm(question))
 
+    if not dry_run:
+        _finish(root)
     require_clean(root)
     # As after a Ctrl-C, the temporary clone and the trials go.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(ExitCode.TERMINATED))
@@ -121,6 +130,16 @@ def _adopt(
     overview.base = prepared.base
     _save(root, overview)
     _show(root, overview, as_json)
+
+
+def _finish(root: Path) -> bool:
+    """Finish or put back work that was killed, and say so; tell whether there was any."""
+    from nb.adoption.preparing import finish_broken_off
+
+    said = finish_broken_off(root)
+    if said:
+        echo(said, err=True)
+    return bool(said)
 
 
 def _tried(root: Path, plan: AdoptionPlan, limit: float | None) -> Overview:
@@ -199,14 +218,13 @@ def _show(root: Path | None, overview: Overview, as_json: bool) -> None:
 
 
 def _cells(row: AdoptedRow) -> tuple[str, ...]:
-    files = (_short(row.reads), _short(row.writes))
+    files = (_files(row.reads), _files(row.writes))
     seconds = f"{row.seconds:.1f}" if row.seconds else ""
     return (Path(row.notebook).name, row.state, seconds, *files, row.readiness[:100])
 
 
-def _short(paths: Sequence[str]) -> str:
-    names = [Path(path).name for path in paths]
-    return ", ".join(names[:2]) + (f" and {len(names) - 2} more" if len(names) > 2 else "")
+def _files(paths: Sequence[str]) -> str:
+    return enumerated((Path(path).name for path in paths), 2)
 
 
 def _promote(root: Path, overview: Overview) -> None:

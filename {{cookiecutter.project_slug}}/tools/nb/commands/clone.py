@@ -1,4 +1,4 @@
-"""Commands for a clone: its wiring and health, Git, the storage, and files that runs have left."""
+"""Commands for a clone: Git's wiring and hooks, health checks, the storage, and files to clean."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ import click
 
 from nb.exit_codes import ExitCode
 from nb.git import wiring
-from nb.project import NbError, program, program_environment
+from nb.programs import program_environment, program_path
+from nb.project import NbError
 from nb.surroundings import project_prefix
 from nb.terminal import echo, style
+from nb.wording import count, enumerated
 
-from . import count, note, print_json
+from . import note, print_json
 
 if TYPE_CHECKING:
     from nb.check.health.diagnosis import Diagnosis
@@ -180,9 +182,8 @@ def unpushed_command(root: Path) -> None:
 
     names = artifacts(root)
     if names:
-        listed = ", ".join(names[:5]) + (" …" if len(names) > 5 else "")
         hint = "make push sends them (git push --no-verify goes without)"
-        raise NbError(f"not in the DVC storage yet: {listed}; {hint}")
+        raise NbError(f"not in the DVC storage yet: {enumerated(names, 5)}; {hint}")
 
 
 @click.command("sync", context_settings={"ignore_unknown_options": True})
@@ -232,7 +233,7 @@ def hook_command(root: Path, kind: str, arguments: tuple[str, ...]) -> None:
     folder = wiring.hooks_folder(root)
     config = pre_commit_config(root, project_prefix(root))
     options = [f"--config={config}", f"--hook-type={kind}", f"--hook-dir={folder}"]
-    command = [program("pre-commit"), "hook-impl", *options, "--", *arguments]
+    command = [program_path("pre-commit"), "hook-impl", *options, "--", *arguments]
     with everywhere_kept(root):
         code = subprocess.call(command, cwd=root, env=program_environment())
     raise click.exceptions.Exit(code)
@@ -290,7 +291,7 @@ def clean_command(root: Path, yes: bool) -> None:
 
     Variants of experiments are results: a question comes first, and without a terminal they stay.
     """
-    from nb.run.pipeline_run import while_idle
+    from nb.run.lock import while_idle
 
     removed = 0
     with while_idle(root):

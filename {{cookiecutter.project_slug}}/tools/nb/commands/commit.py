@@ -1,4 +1,4 @@
-"""Checks of a commit, all in one process: the command that the pre-commit hook calls."""
+"""Command `nb commit-checks`: the checks of the pre-commit hook, in a single process."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ def _unstripped(root: Path, files: Sequence[str]) -> list[str]:
 
 
 def _broken_rules(root: Path, files: Sequence[str]) -> list[str]:
-    from nb.check.formats import shown_findings
+    from nb.check.formats import findings_text
     from nb.check.runner import check_paths
 
     found = check_paths(root, [Path(file) for file in files]).findings
-    return shown_findings(found, "text").splitlines() if found else []
+    return findings_text(found, "text").splitlines() if found else []
 
 
 def _credentials(root: Path, files: Sequence[str]) -> list[str]:

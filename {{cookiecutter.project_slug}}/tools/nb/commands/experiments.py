@@ -15,8 +15,9 @@ import click
 
 from nb.project import NbError, UsageError
 from nb.terminal import echo, secho
+from nb.wording import count
 
-from . import count, note, print_json, print_table
+from . import note, print_json, print_table
 from .variants import VARIANT_COMMANDS, metric_text, value_text
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def experiment_command(
     from nb.experiments.planning import check_variations
     from nb.experiments.progress import ExperimentView
     from nb.experiments.run import run_experiment
-    from nb.project import cores
+    from nb.programs import cores
     from nb.run.record import Options
 
     from .running import run_programs

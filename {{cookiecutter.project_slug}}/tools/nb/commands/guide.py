@@ -1,8 +1,7 @@
-"""The command `nb help`: pages of the guide, in the version of the installed tooling."""
+"""Command `nb help`: pages of the guide, in the version of the installed tooling."""
 
 from __future__ import annotations
 
-import difflib
 import re
 import sys
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from nb import project
 from nb.exit_codes import ExitCode
 from nb.project import NbError, UsageError, documentation
 from nb.terminal import echo, is_colored, style
+from nb.wording import did_you_mean
 
 # Written by the template: pages one after another, each below a comment with its name.
 GUIDE = Path(project.__file__).with_name("guide.md")
@@ -98,8 +98,7 @@ def _show_command(ctx: click.Context, topic: str, pages: dict[str, tuple[str, st
         with click.Context(command, parent=ctx.parent, info_name=topic) as context:
             echo(command.get_help(context))
         return
-    near = difflib.get_close_matches(topic, pages, n=1)
-    hint = f"did you mean {near[0]}?" if near else "the pages are listed by nb help"
+    hint = did_you_mean(topic, pages, "the pages are listed by nb help")
     raise UsageError(f"the guide has no page {topic}; {hint}")
 
 

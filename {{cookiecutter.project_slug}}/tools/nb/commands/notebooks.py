@@ -13,8 +13,9 @@ from nb.exit_codes import ExitCode
 from nb.git.wiring import git
 from nb.project import NbError, write_whole
 from nb.terminal import colored, echo, is_colored
+from nb.wording import count
 
-from . import count, note
+from . import note
 
 
 @click.command("new")
@@ -113,7 +114,7 @@ def check_command(
       nb check --explain NB301
     """
     from nb.check import formats
-    from nb.check.model import RULES, rules_of
+    from nb.check.registry import RULES, rules_of
     from nb.check.runner import check_paths  # also loads the rules
 
     if explain is not None:
@@ -125,7 +126,7 @@ def check_command(
         return
     result = check_paths(root, paths, _codes(select), _codes(ignore))
     if result.findings or style == "json":
-        echo(formats.shown_findings(result.findings, style))
+        echo(formats.findings_text(result.findings, style))
     for name, language in result.skipped.items():
         note(f"{name} is left out: its language is {language}", err=True)
     if not result.findings:

@@ -1,4 +1,4 @@
-"""Commands from exploratory to production: promote a notebook, find and extract duplicated code."""
+"""Commands on the way to production: promote a notebook, move duplicated code to `src/`."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ import click
 from nb.exit_codes import ExitCode
 from nb.project import NbError, UsageError
 from nb.terminal import echo, secho, style, wrapped
+from nb.wording import count
 
-from . import count, note, print_json, print_table
+from . import note, print_json, print_table
 
 if TYPE_CHECKING:
     from nb.authoring.promotion import Promotion
@@ -124,7 +125,11 @@ def _print_promotion(found: Promotion) -> None:
         said = f"differs: {row.difference}" if row.difference else "same"
         color = "red" if row.difference else "green"
         echo(f"  {row.output:{width}}  {style(said, fg=color)}  (by {row.by})")
-    for remark in found.notes:
+    if found.stale:
+        advice = "nb run runs them again, or name a new module with --to"
+        echo(f"\nnb: {choices.module} changes, so these stages are stale: ", nl=False)
+        echo(f"{', '.join(found.stale)}; {advice}")
+    for remark in (*found.notes, *found.hidden):
         echo(f"\nnb: {remark}")
 
 

@@ -1,4 +1,4 @@
-"""Commands that show results: metrics, parameters, reports, documents, files read and written."""
+"""Commands that show results: metrics, parameters, versions compared, reports, files of a run."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TYPE_CHECKING
 
 import click
 
@@ -100,15 +100,13 @@ def _print_changes(changes: list[Change], commit: str, as_json: bool) -> None:
 
 
 def _change_cells(change: Change) -> tuple[str, ...]:
+    from nb.authoring.compare import is_number
+
     before, now = change.before, change.now
     difference = ""
-    if _is_number(before) and _is_number(now) and now != before:
+    if is_number(before) and is_number(now) and now != before:
         difference = f"{now - before:+.6g}"
     return change.path, change.name, _shown_value(before), _shown_value(now), difference
-
-
-def _is_number(value: object) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _shown_value(value: object) -> str:
@@ -211,10 +209,13 @@ def trace_command(root: Path, notebook: str, as_json: bool) -> None:
       nb trace --json notebooks/exploratory/02-first-look.ipynb
     """
     from nb.notebook.content import find_notebook
-    from nb.tracing.footprint import table, trace_notebook
+    from nb.tracing.footprint import trace_lines, trace_notebook
 
     found = trace_notebook(root, find_notebook(root, notebook))
-    echo(found.trace.as_json() if as_json else table(found.trace))
+    if as_json:
+        print_json(asdict(found.trace))
+    else:
+        echo("\n".join(trace_lines(found.trace)))
     if found.problem:
         raise NbError(found.problem)
 

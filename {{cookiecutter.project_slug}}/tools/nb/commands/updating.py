@@ -1,4 +1,4 @@
-"""The command that brings a project to another version of the template, or to other answers."""
+"""Command `nb update`: brings a project to another version of the template, or to other answers."""
 
 from __future__ import annotations
 
@@ -12,18 +12,17 @@ from tempfile import TemporaryDirectory
 import click
 
 from nb.git.sync import outputs_kept
-from nb.git.verify import unmerged
 from nb.project import NbError, UsageError
 from nb.surroundings import project_prefix
 from nb.terminal import echo, secho
 from nb.update import merging, trees
 from nb.update.merging import State
 from nb.update.preparing import Request, UpdatePlan, keep_edits, prepare
+from nb.wording import enumerated
 
 # Lines of the changelog that are shown.
 NEWS = 12
 VERSION_LOCKS = ("uv.lock", "requirements.lock")
-RESOLVE = "edit and git add them, then: nb update --continue (or --abort puts everything back)"
 
 
 @click.command("update")
@@ -78,7 +77,8 @@ def update_command(
         if goes_on:
             state = _continue(root, waiting, lock)
         else:
-            _settle(root, waiting)
+            if said := merging.settle(root):
+                echo(said, err=True)
             request = Request(to, since, template, _typed((*answers, *more)))
             state = _update(root, request, lock, dry_run)
         if state:
@@ -92,9 +92,16 @@ def _typed(answers: tuple[str, ...]) -> dict[str, str]:
     return dict(answer.split("=", 1) for answer in answers)
 
 
-def _abort(root: Path, waiting: State | None) -> None:
+def _required_update(waiting: State | None) -> State:
     if waiting is None:
         raise NbError("no update is under way")
+    if waiting.work != merging.UPDATE:
+        raise NbError("an adoption is under way: nb adopt --continue")
+    return waiting
+
+
+def _abort(root: Path, waiting: State | None) -> None:
+    waiting = _required_update(waiting)
     if merging.head_commit(root) != waiting.head:
         raise NbError(
             f"the update is committed already; git reset --hard {waiting.head[:12]} takes it back, "
@@ -106,24 +113,10 @@ def _abort(root: Path, waiting: State | None) -> None:
 
 
 def _continue(root: Path, waiting: State | None, lock: int) -> State:
-    if waiting is None:
-        raise NbError("no update is under way")
+    waiting = _required_update(waiting)
     with outputs_kept(root, edits_return=False):
         merging.finish(root, waiting, lock)
     return waiting
-
-
-def _settle(root: Path, waiting: State | None) -> None:
-    """Put back an update that was killed; refuse to begin another over conflicts."""
-    if waiting is None:
-        return
-    if merging.is_waiting(root, waiting):
-        conflicts = ", ".join(sorted(unmerged(root))) or "none is left"
-        raise NbError(f"an update waits; files in conflict: {conflicts}; {RESOLVE}")
-    if merging.head_commit(root) == waiting.head:
-        merging.reset_to_start(root, waiting)
-        echo("An update was broken off; the project was put back as it had been.", err=True)
-    merging.state_path(root).unlink(missing_ok=True)
 
 
 def _update(root: Path, request: Request, lock: int, dry_run: bool) -> State | None:
@@ -157,7 +150,7 @@ def _merge(root: Path, plan: UpdatePlan, before: str, lock: int) -> State:
     with outputs_kept(root, edits_return=False):
         conflicts = merging.merge_rendering(root, state, lock)
     if conflicts:
-        raise NbError(f"in conflict: {', '.join(conflicts)}; {RESOLVE}")
+        raise NbError(f"in conflict: {', '.join(conflicts)}; {merging.RESOLVE}")
     return state
 
 
@@ -187,7 +180,7 @@ def _show(root: Path, plan: UpdatePlan) -> None:
         ("deleted by you, stay deleted", plan.difference.deleted),
     ):
         if names:
-            echo(f"{title}: {', '.join(names[:8])}{' …' if len(names) > 8 else ''}")
+            echo(f"{title}: {enumerated(names, 8)}")
     for question in plan.asked:
         echo(f"new question: {question} = {plan.answers[question]}")
     conflicts = trees.expected_conflicts(root, plan.difference)

@@ -1,4 +1,4 @@
-"""Commands for one or several variants: show, compare, apply, save, export, remove."""
+"""Subcommands of `nb experiments` for single variants: show, compare, apply, save, remove."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import click
 
 from nb.terminal import echo
+from nb.wording import count
 
-from . import count, note, print_json, print_table
+from . import note, print_json, print_table
 
 if TYPE_CHECKING:
     from nb.experiments.table import VariantRow

@@ -12,16 +12,9 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nb.locks import edit_lock
 from nb.notebook.yaml_file import parse_as_dvc
-from nb.project import (
-    CONFIG,
-    EXECUTED,
-    FINGERPRINTS,
-    PRODUCTION,
-    UsageError,
-    edit_lock,
-    write_whole,
-)
+from nb.project import CONFIG, EXECUTED, FINGERPRINTS, PRODUCTION, UsageError, write_whole
 
 from .reader import FILE, read_dvc_yaml
 

@@ -1,4 +1,4 @@
-"""papermill engine `nb`: validates parameters, executes the cells, writes the executed copy."""
+"""papermill's engine `nb`: checks parameters, executes the cells, returns the executed copy."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ from .client import LOOK_SECONDS, OUTPUT_SECONDS, Client, ClientSettings, langua
 from .executed_copy import Failure
 from .given_parameters import apply_parameters, check_given_files
 from .kernels import KernelManager
-from .limits import Limits, kernel_ends_with_signals
+from .limits import Limits, kernel_limits
+from .normalisation import normalise, read_ids
 from .problems import LostKernel, NotebookFailed, WrongParameters
 from .streams import LiveStream, LogStream
 
@@ -77,17 +78,10 @@ class Engine(NBClientEngine):
         write_atomically(target)
         secrets = Mask(environment_secrets(os.environ) | values)
         options.setdefault("kernel_manager_class", KernelManager)
-        if os.environ.get("NB_STREAM"):  # set by `nb run`, which shows the output of stages
-            stdout_file = stdout_file or LiveStream(sys.stdout)
-            stderr_file = stderr_file or LiveStream(sys.stderr)
-        options |= {
-            "stdout_file": stdout_file and MaskedFile(stdout_file, secrets),
-            "stderr_file": stderr_file and MaskedFile(stderr_file, secrets),
-            "logs": [MaskedFile(LogStream(log), secrets) for log in (logger.info, logger.warning)],
-        }
+        options |= _masked_streams(stdout_file, stderr_file, secrets)
         logger.addFilter(secrets.record)
         try:
-            with kernel_ends_with_signals(settings.seconds) as limits:
+            with kernel_limits(settings.seconds) as limits:
                 options |= {"limits": limits, "settings": settings}
                 code = _execute(super().execute_notebook, nb, kernel_name, limits, options)
         finally:
@@ -177,11 +171,24 @@ def _execute(
     return after_signal(limits.signals[0]) if limits.signals else code
 
 
+def _masked_streams(
+    stdout: Writable | None, stderr: Writable | None, secrets: Mask
+) -> dict[str, object]:
+    """Return the options that name where the printed text of cells goes."""
+    if os.environ.get("NB_STREAM"):  # set by `nb run`, which shows the output of stages
+        stdout, stderr = stdout or LiveStream(sys.stdout), stderr or LiveStream(sys.stderr)
+    return {
+        "stdout_file": stdout and MaskedFile(stdout, secrets),
+        "stderr_file": stderr and MaskedFile(stderr, secrets),
+        "logs": [MaskedFile(LogStream(log), secrets) for log in (logger.info, logger.warning)],
+    }
+
+
 def _settled(nb: NotebookNode, source: object, secrets: Mask, target: str | None) -> NotebookNode:
     """Return the executed copy without secrets, credentials and differences between equal runs."""
     _mark_error(nb)
-    ids = executed_copy.read_ids(Path(source)) if isinstance(source, str) else None
-    executed_copy.normalise(nb, ids)
+    ids = read_ids(Path(source)) if isinstance(source, str) else None
+    normalise(nb, ids)
     executed, removed = _masked(nb, secrets)
     if removed:
         where = target or "the executed copy"

@@ -1,4 +1,4 @@
-"""Errors of papermill's command line in one line each, with their exit codes."""
+"""Errors of the engine that papermill's command line prints in a line, with exit codes."""
 
 from __future__ import annotations
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from nb import pipeline
 from nb.git.wiring import git
+from nb.locks import edit_lock
 from nb.notebook.config import read_config, set_value
-from nb.project import NbError, edit_lock
+from nb.project import NbError
 from nb.run.what_if import SettingReader
 from nb.workcopy.copying import copy_file
 

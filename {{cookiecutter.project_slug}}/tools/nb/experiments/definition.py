@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -23,6 +22,7 @@ from typing import Any
 from nb.declaration.reader import read_entries
 from nb.notebook.yaml_file import read_yaml
 from nb.project import NbError, UsageError, one_line, read_regular
+from nb.wording import did_you_mean
 
 from .space import (
     MOST_VARIANTS,
@@ -158,8 +158,7 @@ def declared_best(root: Path) -> Best | None:
 def _require_known(content: Mapping[str, Any]) -> None:
     for part in content:
         if part not in PARTS:
-            nearest = get_close_matches(str(part), PARTS, 1)
-            hint = f"did you mean {nearest[0]}?" if nearest else f"there are {', '.join(PARTS)}"
+            hint = did_you_mean(str(part), PARTS, f"there are {', '.join(PARTS)}")
             raise UsageError(f"{part} is no part of an experiment; {hint}")
 
 

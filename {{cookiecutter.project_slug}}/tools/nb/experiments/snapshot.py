@@ -23,7 +23,8 @@ from nb.declaration.tasks import Task
 from nb.notebook import fingerprints
 from nb.notebook.config import set_value
 from nb.pipeline import FINGERPRINT_STAGE
-from nb.project import program_environment, write_whole
+from nb.programs import program_environment
+from nb.project import write_whole
 from nb.run.what_if import Setting, copy_with_settings, source_files
 from nb.workcopy.copying import copy_file, is_protected
 

@@ -9,11 +9,11 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypedDict, TypeVar
 
 from nb.project import DEEPEST, PRODUCTION, NbError, UsageError, read_regular
+from nb.wording import did_you_mean
 
 from .magics import foreign_cell, mask
 from .strip import kernel_name
@@ -172,8 +172,7 @@ def find_notebook(root: Path, name: str) -> Path:
     stem = path.name.removesuffix(".ipynb")
     if stem in notebooks and path.parent == Path():
         return notebooks[stem]
-    close = get_close_matches(stem, notebooks, 1)
-    hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(notebooks) or 'none'}."
+    hint = did_you_mean(stem, notebooks, f"there are {', '.join(notebooks) or 'none'}.")
     raise UsageError(f"there is no notebook {name}; {hint}")
 
 

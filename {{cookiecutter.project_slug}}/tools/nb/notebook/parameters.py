@@ -21,11 +21,11 @@ import os
 import tokenize
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from nb.project import UsageError
+from nb.wording import did_you_mean
 
 from .content import Notebook
 from .magics import Masked, mask
@@ -258,12 +258,8 @@ def check_values(
 
 def _unknown(name: str, known: list[str]) -> str:
     # The value is not shown: the name may be a misspelt secret's.
-    close = get_close_matches(name, known, 1)
-    if close:
-        return f"unknown parameter {name}; did you mean {close[0]}?"
-    if known:
-        return f"unknown parameter {name}; known are {', '.join(known)}"
-    return f"unknown parameter {name}; no cell tagged {TAG} declares any"
+    others = f"known are {', '.join(known)}" if known else f"no cell tagged {TAG} declares any"
+    return f"unknown parameter {name}; {did_you_mean(name, known, others)}"
 
 
 def _secret_problems(parameter: Parameter, given: bool, complete: bool) -> list[str]:

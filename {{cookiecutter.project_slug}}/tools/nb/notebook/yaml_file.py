@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nb.project import DEEPEST, UsageError, one_line
+from nb.wording import shortened
 
 from .yaml_loaders import TAG_PREFIX, dvc_loader, papermill_loader
 
@@ -218,7 +219,8 @@ def _problems(first: Node, second: Node, name: str) -> Iterator[str]:
         if problem:
             yield f"{about}: {problem}"
     elif first.tag != TAG_PREFIX + kinds[first.id]:
-        yield f"{about}: {_short(first.tag)} is neither a list nor names with values; leave it away"
+        tag = shortened(first.tag, 40)
+        yield f"{about}: {tag} is neither a list nor names with values; leave it away"
     elif first.id == "sequence":
         for number, pair in enumerate(zip(first.value, second.value, strict=True)):
             yield from _problems(*pair, f"{name}[{number}]")
@@ -255,8 +257,8 @@ def _mapping_problems(first: Node, second: Node, name: str) -> Iterator[str]:
 def _scalar_problem(first: Node, second: Node) -> str:
     """Return the fault of a value and a better spelling; empty if both read the value alike."""
     ours, dvcs = _scalar(papermill_loader(), first), _scalar(dvc_loader(), second)
-    source = _short(first.value)
-    quoted = _short(json.dumps(first.value, ensure_ascii=False))
+    source = shortened(first.value, 40)
+    quoted = shortened(json.dumps(first.value, ensure_ascii=False), 40)
     if dvcs is _UNREADABLE or ours is _UNREADABLE:
         return f"{source} cannot be read; write {quoted}"
     if isinstance(dvcs, date):
@@ -269,7 +271,7 @@ def _scalar_problem(first: Node, second: Node) -> str:
         return f"{source} equals nothing, so its stage is never up to date; write null"
     if ours is None or isinstance(ours, bool | int | float | str):
         return ""
-    return f"{_short(first.tag)} cannot be recorded; write {quoted}"
+    return f"{shortened(first.tag, 40)} cannot be recorded; write {quoted}"
 
 
 _UNREADABLE = object()
@@ -292,10 +294,6 @@ def _spelling(value: object) -> str:
 
 def _said(value: object) -> str:
     return f"the text {_spelling(value)}" if isinstance(value, str) else _spelling(value)
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 40 else f"{text[:39]}…"
 
 
 @cache

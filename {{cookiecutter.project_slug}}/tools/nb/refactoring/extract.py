@@ -10,10 +10,12 @@ from pathlib import Path
 
 from nb.declaration.naming import module_name
 from nb.git.text_view import readable_text
+from nb.locks import edit_lock
 from nb.notebook.code import Definition, names_of_module, names_of_notebook
 from nb.notebook.file import parse_cells, read_cells
 from nb.notebook.modules import Sources
-from nb.project import NbError, UsageError, edit_lock, write_whole
+from nb.project import NbError, UsageError, write_whole
+from nb.wording import did_you_mean
 
 from . import relocate, rerun
 from .ast_hash import Shapes
@@ -192,9 +194,9 @@ def _copies(sources: Iterable[Source], name: str, origin: str) -> list[_Copy]:
     shapes = {copy.shape for copy in in_notebooks}
     if not shapes:
         where = f" in {origin}" if origin else ""
-        close = difflib.get_close_matches(name, {c.definition.name for c in every}, 1)
-        hint = f"; did you mean {close[0]}?" if close else ""
-        raise UsageError(f"there is no function or class {name} at the top of a cell{where}{hint}")
+        hint = did_you_mean(name, {c.definition.name for c in every})
+        problem = f"there is no function or class {name} at the top of a cell{where}"
+        raise UsageError(f"{problem}; {hint}" if hint else problem)
     if len(shapes) > 1:
         places = ", ".join(str(copy.place) for copy in in_notebooks)
         raise UsageError(f"{name} differs between {places}; name one notebook with --from")

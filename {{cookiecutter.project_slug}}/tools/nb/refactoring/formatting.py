@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 from nb.notebook.magics import mask
-from nb.project import program
+from nb.programs import program_path
 
 
 def tidied_like(before: str, after: str, path: Path) -> str:
@@ -32,7 +32,7 @@ def sorted_imports(text: str, path: Path) -> str:
 
 def _ruff(command: list[str], text: str, path: Path) -> str:
     """Return ruff's output for a source; the source itself if ruff is missing or fails."""
-    ruff = shutil.which(program("ruff"))
+    ruff = shutil.which(program_path("ruff"))
     if not ruff or not text.strip():
         return text
     name = str(path.with_suffix(".py"))  # ruff finds the project's settings from this path

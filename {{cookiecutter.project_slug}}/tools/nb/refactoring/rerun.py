@@ -16,15 +16,8 @@ from nb.declaration.reader import read_lock
 from nb.git.wiring import git
 from nb.notebook import fingerprints
 from nb.pipeline import FINGERPRINT_STAGE, lines_put_back_on_error
-from nb.project import (
-    FINGERPRINTS,
-    PRODUCTION,
-    NbError,
-    program,
-    program_environment,
-    warn,
-    write_whole,
-)
+from nb.programs import program_environment, program_path
+from nb.project import FINGERPRINTS, PRODUCTION, NbError, warn, write_whole
 
 DVC_LOCK = Path("dvc.lock")
 SAME, DIFFERS = "same", "differs"
@@ -105,7 +98,7 @@ def run_stages(root: Path, stages: Iterable[str]) -> None:
     Raises:
         NbError: if a stage fails; the message has the printed reason.
     """
-    command = [program("nb"), "run", *stages]
+    command = [program_path("nb"), "run", *stages]
     code = subprocess.call(command, cwd=root, env=program_environment())
     if code:
         raise NbError(f"nb run ended with exit code {code}", code)
@@ -141,7 +134,7 @@ def all_or_nothing(
         for path, content in before.items():
             _put_back(root, path, content, written.get(path))
         if ran or not all((root / path).exists() for path in _outputs_of(root, names)):
-            command = [program("dvc"), "checkout", "--force", "--quiet", *names]
+            command = [program_path("dvc"), "checkout", "--force", "--quiet", *names]
             subprocess.call(command, cwd=root, env=program_environment())
         fingerprints.refresh(root)
         raise

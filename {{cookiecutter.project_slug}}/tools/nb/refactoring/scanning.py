@@ -19,7 +19,8 @@ from nb.exit_codes import ExitCode
 from nb.notebook.code import project_package
 from nb.notebook.content import production_notebooks
 from nb.notebook.modules import Sources
-from nb.project import NbError, cores
+from nb.programs import cores
+from nb.project import NbError
 
 from .sources import (
     NOTEBOOKS,

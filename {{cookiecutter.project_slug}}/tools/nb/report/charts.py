@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from html import escape
 
+from nb.wording import shortened
+
 WIDTH, HEIGHT = 184, 52
 GAP_X, GAP_Y = 56, 20
 LONGEST_LABEL = 22
@@ -51,8 +53,8 @@ def layers(edges: Mapping[str, set[str]]) -> list[list[str]]:
     for name in sorted(edges, key=lambda name: depth[name]):
         rows[depth[name]].append(name)
     for row in rows:
-        order = {name: number for number, name in enumerate(row)}
-        row.sort(key=lambda n, o=order: (_mean([place[m] for m in edges[n] if m in place]), o[n]))  # type: ignore[misc]
+        means = {n: _mean([place[m] for m in edges[n] if m in place]) for n in row}
+        row.sort(key=means.__getitem__)
         place |= {name: number - len(row) / 2 for number, name in enumerate(row)}
     return rows
 
@@ -102,7 +104,7 @@ def _edge(start: tuple[float, float], end: tuple[float, float]) -> str:
 
 
 def _box(node: Node, x: float, y: float) -> str:
-    name = node.name if len(node.name) <= LONGEST_LABEL else f"{node.name[: LONGEST_LABEL - 1]}…"
+    name = shortened(node.name, LONGEST_LABEL)
     label = ", ".join(part for part in (node.name, node.state, node.detail) if part)
     return (
         f'<a href="{escape(node.href)}" aria-label="{escape(label)}">'

@@ -125,7 +125,7 @@ def _document(notebook: NotebookNode, path: Path, code: str, outputs: Outputs) -
 def _slides(notebook: NotebookNode, path: Path, code: str) -> str:
     outputs = Outputs("")
     bodies = []
-    pages.annotate(notebook, code)
+    pages.annotate_cells(notebook, code)
     for cells in _divide(notebook.cells):
         notebook.cells = cells
         bodies.append(pages.render_cells(notebook, path, outputs))

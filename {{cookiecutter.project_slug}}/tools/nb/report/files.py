@@ -95,11 +95,11 @@ class Files:
         """
         source = self.root / path
         if is_published(self.root, path):
-            return self.relative(published(path)), True
+            return self.relative(published_path(path)), True
         return (self.link(path), False) if source.exists() else ("", False)
 
 
-def published(path: str) -> str:
+def published_path(path: str) -> str:
     """Return the path of an artifact in the site."""
     return f"files/{path.removeprefix(PUBLISHED_FOLDER)}"
 
@@ -115,6 +115,15 @@ def is_published(root: Path, path: str) -> bool:
 def fill_in(template: str, **values: object) -> str:
     """Return a template of the report with the values in place."""
     return _environment().get_template(template).render(values)
+
+
+def inline_script(name: str) -> dict[str, str]:
+    """Return a script of the report for a page, and the hash by which the page allows it."""
+    from markupsafe import Markup
+
+    script = (Path(__file__).parent / name).read_text(encoding="utf-8")
+    digest = b64encode(sha256(script.encode()).digest()).decode()
+    return {"script": Markup(script), "script_hash": digest}
 
 
 @cache
@@ -133,12 +142,8 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    script = (folder / "site.js").read_text(encoding="utf-8")
-    made.globals.update(
-        style=Markup((folder / "style.css").read_text(encoding="utf-8")),
-        script=Markup(script),
-        script_hash=b64encode(sha256(script.encode()).digest()).decode(),
-    )
+    style = (folder / "style.css").read_text(encoding="utf-8")
+    made.globals.update(style=Markup(style), **inline_script("site.js"))
     made.filters.update(
         size=format.size,
         seconds=format.seconds,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 
+from nb.wording import shortened
+
 
 def seconds(value: float | None) -> str:
     """Return a duration such as 0.4 s, 12 s, 3 min 5 s or 2 h 10 min."""
@@ -45,7 +47,7 @@ def value(value: object) -> str:
         text = "null"
     else:
         text = str(value)
-    return text if len(text) <= 200 else f"{text[:199]}…"
+    return shortened(text, 200)
 
 
 def size(count: float) -> str:

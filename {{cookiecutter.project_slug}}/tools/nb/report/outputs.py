@@ -17,6 +17,7 @@ from html import escape, unescape
 from typing import TYPE_CHECKING
 
 from nb.execution.outputs import without_overwritten
+from nb.wording import enumerated
 
 from .files import Files
 from .format import size
@@ -293,8 +294,7 @@ class Outputs:
         if not shown and len(html) <= HTML_LIMIT and _VISIBLE.search(without_scripts(html)):
             shown = static_frame(html, f"Output of {self._cell}")
         hosts = sorted({re.split(r"[/?#]", a.partition("//")[2])[0][:100] for a in addresses})
-        more = f" and {len(hosts) - 3} more" if len(hosts) > 3 else ""
-        what = f"an output that loads {', '.join(hosts[:3])}{more} from the network"
+        what = f"an output that loads {enumerated(hosts, 3)} from the network"
         return shown + self._absent(what, _PICTURE[""])
 
     def _interactive(self, html: str, library: str = "") -> str:
@@ -334,6 +334,6 @@ def _extent(metadata: object, side: str) -> str:
     return f' {side}="{int(value)}"' if isinstance(value, int | float) else ""
 
 
-def contents(headings: Iterable[tuple[int, str, str]]) -> list[tuple[int, str, str]]:
+def table_of_contents(headings: Iterable[tuple[int, str, str]]) -> list[tuple[int, str, str]]:
     """Return the headings of a table of contents: the three levels below the title."""
     return [(level, text, anchor) for level, text, anchor in headings if 2 <= level <= 4]

@@ -36,6 +36,6 @@ def make_pages(root: Path, connection: int, leave: Callable[[], None] | None = N
         with os.fdopen(connection, encoding="utf-8") as orders:
             for executed in orders:
                 with suppress(Exception):
-                    report.page(root, root / executed.rstrip("\n"))
+                    report.make_page(root, root / executed.rstrip("\n"))
     finally:
         os._exit(0)

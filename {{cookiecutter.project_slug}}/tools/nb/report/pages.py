@@ -12,22 +12,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nb.declaration.reader import FILE, Stage, read_stages
+from nb.execution import deferred_imports
 from nb.execution.executed_copy import ERROR_MARK, INJECTED, first_line_of
 from nb.notebook.content import load_json, parse_notebook, read_notebook_text
 from nb.project import EXECUTED, SITE, NbError, parse_json, write_whole
-from nb.runtime import deferred_imports
 from nb.secrets.mask import Mask
 
 from .about import read_about
 from .files import NOTES, Files
-from .outputs import Outputs, contents
+from .interactive.sections import Section, sections_of
+from .outputs import Outputs, table_of_contents
 from .rich.markdown import Text
 
 if TYPE_CHECKING:
     from nbconvert.exporters import HTMLExporter
     from nbformat import NotebookNode
 
-NOTE_SCHEMA = 1
+NOTE_SCHEMA = 2
 HIDDEN_INPUT = {"hide-input", "hide_input"}
 REMOVED_INPUT = {"remove-input", "remove_input"}
 REMOVED_OUTPUT = {"remove-output", "remove_output"}
@@ -48,6 +49,7 @@ class Note:
         traceback: the traceback, as HTML.
         figures: links to the figures, relative to the site.
         files: the files of the page, relative to the site.
+        sections: the words of the page for the search.
         schema: the version of the format.
     """
 
@@ -59,6 +61,7 @@ class Note:
     traceback: str = ""
     figures: list[str] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
+    sections: list[Section] = field(default_factory=list)
     schema: int = NOTE_SCHEMA
 
 
@@ -115,7 +118,7 @@ def _artifacts(stage: Stage) -> tuple[list[str], list[str]]:
     return sorted(a.path for a in stage.reads), sorted(a.path for a in stage.writes)
 
 
-def make(root: Path, copy: Path, stage: Stage | None) -> Note:
+def write_page(root: Path, copy: Path, stage: Stage | None) -> Note:
     """Write the page of an executed copy, unless the page is up to date; return the record."""
     name = name_of(root, copy)
     note_file = root / NOTES / f"{name}.json"
@@ -187,6 +190,7 @@ def _write_page(root: Path, copy: Path, stage: Stage | None, name: str, key: str
         outputs.error,
         figures,
         files.written,
+        sections_of(rendered.body),
     )
 
 
@@ -255,13 +259,13 @@ def render(
         source: the source notebook of an executed copy, the base of relative images.
         code: `HIDDEN` in a fold, `SHOWN` except in cells tagged hide-input, or `LEFT_OUT`.
     """
-    error, cell, anchor = annotate(notebook, code)
+    error, cell, anchor = annotate_cells(notebook, code)
     body = render_cells(notebook, source or path, outputs)
     titles = [text for level, text, _ in outputs.headings if level == 1]
     return Rendered(
         body,
         titles[0] if titles else path.stem,
-        contents(outputs.headings),
+        table_of_contents(outputs.headings),
         bool(titles),
         error,
         cell,
@@ -293,7 +297,7 @@ def render_cells(notebook: NotebookNode, path: Path, outputs: Outputs) -> str:
     return str(body)
 
 
-def annotate(notebook: NotebookNode, code: str) -> tuple[str, int | None, int | None]:
+def annotate_cells(notebook: NotebookNode, code: str) -> tuple[str, int | None, int | None]:
     """Annotate the cells for the template: numbers, folded code, cells to leave out.
 
     Returns:

@@ -14,16 +14,18 @@ from nb.declaration.reader import FILE, Plot, Stage, read_stages
 from nb.declaration.tasks import NOT_RUN, UNCHANGED
 from nb.execution.executed_copy import INJECTED
 from nb.project import EXECUTED, INDEX, SITE, write_whole
-from nb.run import record
+from nb.run.past_runs import read_past_runs
 from nb.run.record import RunRecord
 
 from . import pages, tables
 from .about import read_about
 from .charts import Node, graph, lines
 from .experiments import ExperimentSummary, site_files, write_experiments
-from .files import NOTES, Files, is_published, published, slug
+from .files import NOTES, Files, is_published, published_path, slug
 from .format import seconds
-from .history import read_history
+from .history import Moment, read_history
+from .interactive.moments_page import pairs, write_moments
+from .interactive.search_page import SearchedPage, overview_sections, write_search
 from .pages import Note
 from .stages import Row, read_rows
 from .tables import Comparison, Series
@@ -32,12 +34,12 @@ from .tables import Comparison, Series
 MOST_NODES = 6
 
 
-def page(root: Path, copy: Path) -> Path:
+def make_page(root: Path, copy: Path) -> Path:
     """Write the page of an executed copy, unless the page is up to date; return the path.
 
     Called at the end of a stage, beside the run.
     """
-    note = pages.make(root, copy, pages.stage_of(root, copy))
+    note = pages.write_page(root, copy, pages.stage_of(root, copy))
     return root / SITE / "notebooks" / f"{note.name}.html"
 
 
@@ -64,7 +66,7 @@ def warm_up() -> None:
         command = f"papermill a.ipynb {EXECUTED.as_posix()}/a.ipynb"
         stages = f"stages:\n  a:\n    cmd: {command}\n    outs: [a.json]\n"
         (root / FILE).write_text(stages, encoding="utf-8")
-        page(root, copy)
+        make_page(root, copy)
 
 
 def build(root: Path) -> Path:
@@ -77,24 +79,55 @@ def build(root: Path) -> Path:
         The index.
     """
     copies = sorted((root / EXECUTED).rglob("*.ipynb"))
-    runs = record.history(root)
+    runs = read_past_runs(root)
     stages = read_stages(root, _files(stage.name for run in runs for stage in run.stages))
     by_copy = {stage.papermill.executed: stage for stage in stages}
     notes = {}
     for copy in copies:
         path = copy.relative_to(root).as_posix()
-        notes[path] = pages.make(root, copy, by_copy.get(path))
+        notes[path] = pages.write_page(root, copy, by_copy.get(path))
     rows = read_rows(root, stages, runs, notes)
     kept = {file for note in notes.values() for file in note.files}
     kept |= _publish(root, stages)
     told = [run for run in runs if not _is_idle(run)]
     experiments = write_experiments(root)
     kept |= site_files(experiments, root / SITE)
-    kept |= _write_index(root, rows, told, notes, experiments)
+    metrics = read_metrics(root, stages)
+    history = read_history(root, told, [path for stage in stages for path in stage.metrics])
+    kept |= _write_index(root, rows, history, metrics, notes, experiments)
     kept |= {_write_run(root, run) for run in told}
+    kept.add(write_search(root, _searched(root, rows, metrics, notes, experiments)))
+    kept.add(write_moments(root, history))
     _prune(root / SITE, kept)
     _prune(root / NOTES, {f"{note.name}.json" for note in notes.values()})
     return root / INDEX
+
+
+def _searched(
+    root: Path,
+    rows: list[Row],
+    metrics: dict[str, dict[str, float]],
+    notes: dict[str, Note],
+    experiments: list[ExperimentSummary],
+) -> list[SearchedPage]:
+    overview = SearchedPage(
+        title=read_about(root).name,
+        path="index.html",
+        sections=overview_sections(rows, metrics),
+    )
+    return [
+        overview,
+        *(
+            SearchedPage(
+                title=note.title,
+                path=f"notebooks/{note.name}.html",
+                name=note.name,
+                sections=note.sections,
+            )
+            for note in notes.values()
+        ),
+        *(SearchedPage(title=each.name, path=each.page, name="experiment") for each in experiments),
+    ]
 
 
 def _files(names: Iterable[str]) -> list[str]:
@@ -116,8 +149,8 @@ def _publish(root: Path, stages: Iterable[Stage]) -> set[str]:
     kept = set()
     for path in sorted(paths):
         if is_published(root, path):
-            target = root / SITE / published(path)
-            kept.add(published(path))
+            target = root / SITE / published_path(path)
+            kept.add(published_path(path))
             content = (root / path).read_bytes()
             if not target.is_file() or target.read_bytes() != content:
                 write_whole(target, content)
@@ -127,20 +160,23 @@ def _publish(root: Path, stages: Iterable[Stage]) -> set[str]:
 def _write_index(
     root: Path,
     rows: list[Row],
-    runs: list[RunRecord],
+    history: list[Moment],
+    metrics: dict[str, dict[str, float]],
     notes: dict[str, Note],
     experiments: list[ExperimentSummary],
 ) -> set[str]:
     stages = [row.stage for row in rows]
-    metrics = read_metrics(root, stages)
-    history = read_history(root, runs, [path for stage in stages for path in stage.metrics])
-    series = tables.over_time(history)
+    runs = [at.run for at in history if at.run]
+    series = tables.metrics_over_time(history)
     shown = {row.note.name for row in rows if row.note}
     files = Files(root, "index.html")
     files.write_page(
         "index.html.j2",
         run=runs[-1] if runs else None,
-        history=[(at, tables.state_counts(at.run) if at.run else []) for at in reversed(history)],
+        history=[
+            (at, tables.state_counts(at.run) if at.run else [], pair)
+            for at, pair in zip(history[::-1], pairs(history)[::-1], strict=True)
+        ],
         rows=rows,
         broken=[row for row in rows if row.is_broken],
         waiting=[row for row in rows if row.state == NOT_RUN],
@@ -246,7 +282,7 @@ def _plot(root: Path, plot: Plot, files: Files) -> dict[str, object] | None:
     if table is None:
         return shown
     if str(plot.settings.get("template", "")).startswith("confusion"):
-        return shown | {"kind": "confusion", **tables.confusion(table, plot.settings)}
+        return shown | {"kind": "confusion", **tables.confusion_matrix(table, plot.settings)}
     series = tables.curves(table, plot.settings)
     if not series:
         return shown

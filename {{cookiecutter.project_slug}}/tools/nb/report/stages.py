@@ -1,4 +1,4 @@
-"""Rows of the index: declared stages, with states from run records and executed copies."""
+"""Stages as rows of the index, with states from run records and executed copies."""
 
 from __future__ import annotations
 

@@ -143,7 +143,7 @@ class Series:
     titles: list[str]
 
 
-def over_time(history: Sequence[Moment]) -> list[Series]:
+def metrics_over_time(history: Sequence[Moment]) -> list[Series]:
     """Return the metrics that differ between the newest moments of the history."""
     history = history[-MOST_MOMENTS:]
     names = dict.fromkeys(
@@ -191,7 +191,7 @@ def read_table(path: Path) -> Table | None:
     return None
 
 
-def confusion(table: Table, settings: Mapping[str, object]) -> dict[str, object]:
+def confusion_matrix(table: Table, settings: Mapping[str, object]) -> dict[str, object]:
     """Return a confusion matrix: the counts of pairs of values of two columns."""
     x, y = str(settings.get("x", "actual")), str(settings.get("y", "predicted"))
     pairs = Counter((str(row.get(x, "")), str(row.get(y, ""))) for row in table)

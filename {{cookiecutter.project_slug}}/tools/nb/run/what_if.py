@@ -1,4 +1,4 @@
-"""Run the pipeline with other parameters in a copy of the project: `nb run --set train.seed=7`.
+"""Copies of the project with other parameters, for a run: `nb run --set train.seed=7`.
 
 The copy shares DVC's cache, so stages that the change does not reach are not run again.
 """
@@ -10,12 +10,10 @@ import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
 
 from nb import pipeline
-from nb.declaration.papermill_command import PapermillCommand, papermill_command
+from nb.declaration.papermill_command import papermill_command
 from nb.declaration.tasks import Task
 from nb.notebook.config import set_value
 from nb.notebook.content import read_notebook
@@ -23,6 +21,7 @@ from nb.notebook.parameters import Parameter, check_values, read_parameters
 from nb.notebook.yaml_file import read_value
 from nb.project import EXECUTED, NbError, UsageError
 from nb.surroundings import find_repository
+from nb.wording import did_you_mean
 from nb.workcopy.copying import copy_entries, git_files, project_entries
 
 WHAT_IF = Path(".nb/what-if")
@@ -42,7 +41,7 @@ class Setting:
 
     stages: list[str]
     name: str
-    value: Any
+    value: object
     config: str
     others: list[str]
 
@@ -59,7 +58,7 @@ class SettingReader:
         self._tasks = {task.name: task for task in pipeline.declared(root)}
         self._parameters: dict[str, list[Parameter]] = {}
 
-    def resolve(self, parameter: str, value: Any, where: str) -> list[Setting]:
+    def resolve(self, parameter: str, value: object, where: str) -> list[Setting]:
         """Return the settings that give a value to a parameter, one for each config file.
 
         Args:
@@ -75,9 +74,8 @@ class SettingReader:
         chosen = [task for task in self._tasks.values() if stage in (task.name, _group(task.name))]
         if not chosen:
             groups = sorted({*self._tasks, *map(_group, self._tasks)})
-            nearest = get_close_matches(stage, groups, 1)
-            hint = f"; did you mean {nearest[0]}?" if nearest else ". All stages: nb status"
-            raise UsageError(f"{where}: there is no stage {stage}{hint}")
+            hint = did_you_mean(stage, groups, "all stages: nb status")
+            raise UsageError(f"{where}: there is no stage {stage}; {hint}")
         by_config: dict[str, list[str]] = {}
         for task in chosen:
             config = self._config_of(task, name, value, where)
@@ -87,9 +85,9 @@ class SettingReader:
             for config, names in by_config.items()
         ]
 
-    def _config_of(self, task: Task, name: str, value: Any, where: str) -> str:
+    def _config_of(self, task: Task, name: str, value: object, where: str) -> str:
         """Return the file with a parameter of a stage, once the value fits the notebook."""
-        call = _papermill(task)
+        call = papermill_command(task.command, task.folder)
         if not call.notebook:
             raise UsageError(f"{where}: stage {task.name} runs no notebook")
         if call.notebook not in self._parameters:
@@ -110,8 +108,11 @@ class SettingReader:
         return config
 
     def _other_readers(self, config: str, but: list[str]) -> list[str]:
-        readers = (t.name for t in self._tasks.values() if config in _papermill(t).files)
-        return [name for name in readers if name not in but]
+        return [
+            task.name
+            for task in self._tasks.values()
+            if config in papermill_command(task.command, task.folder).files and task.name not in but
+        ]
 
 
 def read_settings(root: Path, given: Sequence[str]) -> list[Setting]:
@@ -136,7 +137,7 @@ def read_settings(root: Path, given: Sequence[str]) -> list[Setting]:
 
 def require_one_value(settings: Iterable[Setting], where: str) -> None:
     """Raise if two settings give different values to one parameter of one config file."""
-    values: dict[tuple[str, str], Any] = {}
+    values: dict[tuple[str, str], object] = {}
     for setting in settings:
         place = (setting.config, setting.name)
         if values.setdefault(place, setting.value) != setting.value:
@@ -154,10 +155,6 @@ def _read_setting(reader: SettingReader, text: str) -> list[Setting]:
 
 def _group(name: str) -> str:
     return name.partition("@")[0]
-
-
-def _papermill(task: Task) -> PapermillCommand:
-    return papermill_command(task.command, task.folder) or PapermillCommand("")
 
 
 def make_copy(root: Path, settings: Sequence[Setting]) -> Path:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
-from nb.project import module
+from nb.programs import module_command
 
 # The head of a message: the number of bytes that follow.
 LENGTH = struct.Struct("!Q")
@@ -48,7 +48,7 @@ def start_fresh_process(
         options.update(start_new_session=True, pass_fds=tuple(kept))
     content = pickle.dumps(call)
     process = subprocess.Popen(
-        [*module(__name__), title],
+        [*module_command(__name__), title],
         env=dict(environment),
         stdin=subprocess.PIPE,
         stdout=stdout,

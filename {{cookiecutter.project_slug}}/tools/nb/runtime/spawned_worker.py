@@ -20,7 +20,7 @@ from threading import Event, Thread
 from typing import cast
 
 from nb.processes.fork_server import line
-from nb.project import program_environment
+from nb.programs import program_environment
 
 from .channels import ANSWER, StreamChannel
 from .fresh_process import start_fresh_process

@@ -18,7 +18,8 @@ from typing import Any
 from nb.notebook.content import python_source, read_notebook
 from nb.notebook.modules import Sources
 from nb.processes import fork_server
-from nb.project import NbError, module, program_environment
+from nb.programs import module_command, program_environment
+from nb.project import NbError
 
 # With this variable set every kernel starts in the ordinary way, as with `nb run --cold`.
 COLD = "NB_COLD"
@@ -53,7 +54,7 @@ class Warm:
     def _start(self) -> None:
         self.socket, other = socket.socketpair()
         self.process = subprocess.Popen(
-            [*module(self.program), *map(str, (other.fileno(), *self.kept))],
+            [*module_command(self.program), *map(str, (other.fileno(), *self.kept))],
             cwd=self.root,
             env=program_environment(),
             stdin=subprocess.DEVNULL,

@@ -1,4 +1,4 @@
-"""Contracts of stages: a stage reads declared inputs, and writes declared outputs and no more.
+"""Verification of contracts: a stage reads only declared inputs, and writes declared outputs.
 
 `nb run --verify` makes this module the shell in which DVC runs the commands of stages. A command
 that breaks the contract ends with the exit code 3, so DVC records no result.
@@ -20,7 +20,8 @@ from nb.execution.failures import CONTRACT_ERROR
 from nb.exit_codes import ExitCode, as_exit_code
 from nb.notebook.fingerprints import MODULE_LINE
 from nb.pipeline import Contract
-from nb.project import FINGERPRINTS, NbError, module, parse_json
+from nb.programs import module_command
+from nb.project import FINGERPRINTS, NbError, parse_json
 
 from . import trace
 
@@ -28,7 +29,7 @@ VERIFY = Path(".nb/verify")
 SHELL = VERIFY / "shell"
 CONTRACTS = VERIFY / "contracts.json"
 REPORTS = VERIFY / "reports"
-# Of the contracts and of the reports; both live for one run.
+# Version of the contracts and of the reports, which live for a single run.
 VERIFY_SCHEMA = 1
 
 
@@ -40,7 +41,7 @@ def prepare_verification(
     Args:
         root: the project's root.
         contracts: the contract of each stage.
-        environment: where to look for the shell that DVC would use.
+        environment: the variables that name the shell that DVC would use.
     """
     folder = root / VERIFY
     (root / REPORTS).mkdir(parents=True, exist_ok=True)
@@ -50,14 +51,14 @@ def prepare_verification(
     written = {"schema": VERIFY_SCHEMA, "stages": texts}
     (root / CONTRACTS).write_text(json.dumps(written), encoding="utf-8")
     shell = folder / SHELL.name
-    run = shlex.join([*module("nb.tracing.contract"), str(root)])
+    run = shlex.join([*module_command("nb.tracing.contract"), str(root)])
     shell.write_text(f'#!/bin/sh\nexec {run} "$@"\n', encoding="utf-8")
     shell.chmod(0o755)
     return {"SHELL": str(shell), "NB_VERIFY_SHELL": environment.get("SHELL") or "/bin/sh"}
 
 
-def verified(root: Path) -> list[str]:
-    """Return the names of the stages whose commands ran since `prepare`."""
+def verified_stages(root: Path) -> list[str]:
+    """Return the names of the stages whose commands ran since `prepare_verification`."""
     reports = (root / REPORTS).glob("*.json")
     return sorted({_read(root, path.relative_to(root))["stage"] for path in reports})
 

@@ -16,7 +16,9 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from nb.declaration.reader import FILE
-from nb.project import NbError, edit_lock, program_environment
+from nb.locks import edit_lock
+from nb.programs import program_environment
+from nb.project import NbError
 
 from .copying import copy_entries, copy_file, project_entries, separate_from_git
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from nb.declaration.reader import undeclared_notebooks
 from nb.notebook.config import read_config
 from nb.notebook.yaml_file import dump
-from nb.project import EXECUTED, program, program_environment
+from nb.programs import program_environment, program_path
+from nb.project import EXECUTED
 
 from .copying import copy_entries, project_entries, separate_from_git
 
@@ -49,7 +50,7 @@ def run_pipeline(folder: Path) -> subprocess.CompletedProcess[str]:
     `nb run`, because `dvc repro` takes four times the CPU: it imports a stage's libraries anew.
     """
     return subprocess.run(
-        [program("nb"), "run"],
+        [program_path("nb"), "run"],
         cwd=folder,
         env=program_environment(),
         stdout=subprocess.PIPE,

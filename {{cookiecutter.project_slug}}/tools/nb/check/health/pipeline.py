@@ -11,6 +11,7 @@ from nb.declaration.reader import LOCK
 from nb.git.wiring import git
 from nb.notebook.content import production_notebooks
 from nb.project import PRODUCTION, NbError
+from nb.wording import enumerated
 
 from .diagnosis import Diagnosis, HealthCheck
 
@@ -85,8 +86,7 @@ def _data(root: Path) -> Diagnosis:
     except NbError:
         return Diagnosis("data", detail="not known while the pipeline cannot be read")
     if missing:
-        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        problem = f"{missing[0]}{more} is named in dvc.lock, but not here"
+        problem = f"{enumerated(missing)} is named in dvc.lock, but not here"
         return Diagnosis("data", problem, repair="nb pull", is_safe=True)
     return Diagnosis("data", detail="all that dvc.lock names is here")
 

@@ -12,6 +12,7 @@ from nb.git import filter, verify, wiring
 from nb.git.wiring import git
 from nb.project import PRODUCTION
 from nb.surroundings import find_repository
+from nb.wording import enumerated
 
 from .diagnosis import WIRE, Diagnosis, HealthCheck
 
@@ -65,8 +66,7 @@ def _edits_seen(root: Path) -> Diagnosis:
     hidden = [name for name in tagged if (root / name).exists()]
     if not hidden:
         return Diagnosis("edits", detail="Git sees those of every file")
-    more = f" and {len(hidden) - 1} more" if len(hidden) > 1 else ""
-    problem = f"Git overlooks edits of {hidden[0]}{more} (skip-worktree or assume-unchanged)"
+    problem = f"Git overlooks edits of {enumerated(hidden)} (skip-worktree or assume-unchanged)"
     names = shlex.join(hidden)
     command = f"git update-index --no-skip-worktree -- {names}"
     return Diagnosis(
@@ -206,9 +206,8 @@ def _stripped(root: Path) -> Diagnosis:
     whole = {name: digest for name, digest in ids.items() if name not in conflicts}
     problems = verify.verify_notebooks(root, whole)
     if problems:
-        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        command = "git add --renormalize ."
-        return Diagnosis("notebooks in Git", problems[0].split(": run")[0] + more, repair=command)
+        problem = enumerated(line.split(": run")[0] for line in problems)
+        return Diagnosis("notebooks in Git", problem, repair="git add --renormalize .")
     return Diagnosis("notebooks in Git", detail="none holds outputs")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from nb.skipped import additions, skipped_names
+from nb.wording import count, enumerated
 
 from .diagnosis import Diagnosis
 
@@ -16,11 +17,10 @@ def skipped_files(root: Path) -> Diagnosis:
     """Name the lines that skipped files lack; a file that nobody can complete is only listed."""
     lacking = additions(root)
     if lacking:
-        name, text = next(iter(lacking.items()))
+        text = next(iter(lacking.values()))
         lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
-        more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
-        problem = f"{name}{more} was here before the template, and lacks {len(lines)} lines: "
-        problem += ", ".join(lines[:3]) + (" …" if len(lines) > 3 else "")
+        problem = f"{enumerated(lacking)} was here before the template, and lacks "
+        problem += f"{count(len(lines), 'line')}: {enumerated(lines, 3)}"
         return Diagnosis("files kept", problem, repair=ADD_LINES, is_safe=True)
     names = skipped_names(root)
     detail = "none stood in the template's way"

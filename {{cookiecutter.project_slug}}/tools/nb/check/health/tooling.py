@@ -10,6 +10,7 @@ from pathlib import Path
 
 from nb.git.wiring import git
 from nb.project import NbError, parse_json, read_regular
+from nb.wording import enumerated
 
 from .diagnosis import SETUP, Diagnosis
 
@@ -41,7 +42,7 @@ def tooling(root: Path) -> Diagnosis:
     if not wrong:
         return Diagnosis("tooling", detail=f"{released.version}, as released")
     foreign = _versions(root, wrong) - {released.version}
-    named = ", ".join([*wrong][:3]) + (f" and {len(wrong) - 3} more" if len(wrong) > 3 else "")
+    named = enumerated(wrong, 3)
     if foreign:
         others = ", ".join(sorted(foreign))
         problem = f"mixed: {named} of version {others} among files of {released.version}"

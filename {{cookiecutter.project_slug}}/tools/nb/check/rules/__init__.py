@@ -1,4 +1,4 @@
-"""The rules. Importing this fills the list of all rules."""
+"""Rules of `nb check`, a module per digit; importing them fills the list of all rules."""
 
 from . import contract, guards, imports, inputs, parsing, reading, running
 

@@ -8,8 +8,8 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from nb.check.findings import PIPELINE, Found, Place
-from nb.check.model import rule
 from nb.check.paths import is_named, named_paths
+from nb.check.registry import rule
 from nb.declaration.templates import as_glob
 from nb.notebook.parameters import TAG, check_values
 from nb.pipeline import misplaced

@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from nb.check.findings import EVERY, Found, Place
-from nb.check.model import rule
+from nb.check.registry import rule
 from nb.secrets.names import is_secret_name
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from nb.check.findings import Found
-from nb.check.model import rule
+from nb.check.registry import rule
 from nb.check.source import CheckedCell
 
 if TYPE_CHECKING:

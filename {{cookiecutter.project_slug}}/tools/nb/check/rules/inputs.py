@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from nb.check.findings import Found, Place
-from nb.check.model import rule
 from nb.check.reads import Constants, first_argument, is_read
+from nb.check.registry import rule
 from nb.notebook.parameters import TAG
 from nb.notebook.path_literals import ADDED_SUFFIXES
+from nb.wording import shortened
 
 if TYPE_CHECKING:
     from nb.check.facts import Facts
@@ -79,8 +80,9 @@ def nothing_is_fetched(document: Document, facts: Facts) -> Found:
 
 
 def _fetched(address: str) -> str:
-    shown = address if len(address) <= 60 else f"{address[:59]}…"
-    return f"{shown} may change or be gone at the next run; keep a copy: dvc import-url"
+    return (
+        f"{shortened(address)} may change or be gone at the next run; keep a copy: dvc import-url"
+    )
 
 
 def _fetches(call: ast.Call) -> bool:

@@ -7,7 +7,7 @@ from itertools import dropwhile, takewhile
 from typing import TYPE_CHECKING
 
 from nb.check.findings import Found, Place
-from nb.check.model import rule
+from nb.check.registry import rule
 
 if TYPE_CHECKING:
     from nb.check.facts import Facts

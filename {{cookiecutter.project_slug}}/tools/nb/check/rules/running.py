@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from nb.check.findings import Found, Place
-from nb.check.model import rule
 from nb.check.names import early_calls
+from nb.check.registry import rule
 from nb.check.source import CheckedCell
 from nb.notebook.magics import Escape
+from nb.wording import shortened
 
 if TYPE_CHECKING:
     from nb.check.facts import Facts
@@ -95,10 +96,10 @@ def portable_paths(document: Document, facts: Facts) -> Found:
                 kind = _kind_of_path(node.value)
                 if kind and (node.lineno, node.value) not in told:
                     told.add((node.lineno, node.value))
-                    yield cell.at(node), f"{_short(node.value)} is {kind}; {advice}"
+                    yield cell.at(node), f"{shortened(node.value)} is {kind}; {advice}"
             elif isinstance(node, ast.Call):
                 yield from (
-                    (cell.at(n), f"{_short(n.value)} is an absolute path; {advice}")
+                    (cell.at(n), f"{shortened(str(n.value))} is an absolute path; {advice}")
                     for n in _rooted(node)
                 )
     for cell, escape in document.escapes():
@@ -106,9 +107,9 @@ def portable_paths(document: Document, facts: Facts) -> Found:
         found = found or (re.match(r"%cd\s+(\.\.\S*|/\S*)", escape.text))
         if found:
             named = re.sub(r"^(\.\./)+(?=[^.])", "", found[1])
-            shell = f"a run starts in the root: write {_short(named)}"
+            shell = f"a run starts in the root: write {shortened(named)}"
             inside = shell if named != found[1] else advice
-            yield _at(cell, escape), f"{_short(found[1])} leads out of the project; {inside}"
+            yield _at(cell, escape), f"{shortened(found[1])} leads out of the project; {inside}"
 
 
 def _not_paths(cell: CheckedCell) -> set[ast.AST]:
@@ -145,11 +146,6 @@ def _rooted(node: ast.Call) -> Iterator[ast.Constant]:
             known = first.value.startswith(("/dev/", "/proc/", "/sys/", "//"))
             if re.match(r"/\w", first.value) and not known and not ABSOLUTE.match(first.value):
                 yield first
-
-
-def _short(text: object) -> str:
-    shown = str(text)
-    return shown if len(shown) <= 60 else f"{shown[:59]}…"
 
 
 def _at(cell: CheckedCell, escape: Escape) -> Place:

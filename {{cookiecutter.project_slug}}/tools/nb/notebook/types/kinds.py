@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 
+from nb.wording import shortened
+
 PLAIN = ("int", "float", "bool", "str", "Path", "date", "datetime", "list", "dict", "tuple")
 UNDERSTOOD = f"{', '.join(PLAIN)}, list[…], dict[str, …], tuple[…], Literal[…] and … | None"
 LONGEST_SHOWN = 60
@@ -51,7 +53,7 @@ def shown_value(value: object) -> str:
     """Return a value as YAML has it, on a line and not too long."""
     bare = isinstance(value, date)
     text = str(value) if bare else json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 1]}…"
+    return shortened(text, LONGEST_SHOWN)
 
 
 def kind_of(annotation: ast.expr) -> Kind:

@@ -27,6 +27,7 @@ from nb.pipeline.undocumented import (
     UsedObjects,
 )
 from nb.project import NbError
+from nb.wording import count, enumerated
 
 from .access import open_storage
 
@@ -174,7 +175,7 @@ def _nowhere(sent: int, missing: int) -> str:
     subject = "1 file of dvc.lock is" if missing == 1 else f"{missing} files of dvc.lock are"
     repair = "nb run here, or make push where they were computed"
     what = f"{subject} neither here nor in the storage"
-    return f"sent {sent} file{'' if sent == 1 else 's'}; {what}: {repair}"
+    return f"sent {count(sent, 'file')}; {what}: {repair}"
 
 
 def _results(repo: Repo, names: Sequence[str]) -> tuple[list[tuple[str, str]], set[HashInfo]]:
@@ -290,8 +291,7 @@ def _lacking(root: Path) -> NbError | None:
     lacking = missing_data(root)
     if not lacking:
         return None
-    more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
-    what = f"{lacking[0]}{more} of dvc.lock is not in the storage"
+    what = f"{enumerated(lacking)} of dvc.lock is not in the storage"
     return NbError(f"{what}: make push where it was computed, or nb run here")
 
 

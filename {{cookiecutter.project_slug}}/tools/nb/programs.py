@@ -1,0 +1,60 @@
+"""Programs of the project's environment: their paths, their environment variables, and their runs.
+
+Standard library only.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import subprocess
+
+
+def program_environment() -> dict[str, str]:
+    """Return environment variables with which `papermill` and `nb` are found, activated or not."""
+    programs = str(Path(sys.executable).parent)
+    path = os.pathsep.join([programs, os.environ.get("PATH", "")])
+    # Containers often set this; every stage would then compile all that it imports anew.
+    kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, "PATH": path}
+
+
+def program_path(name: str) -> str:
+    """Return the path of a program of the project's environment.
+
+    `python -m` would import modules of the working directory: a `yaml.py` there would run.
+    """
+    return shutil.which(name, path=str(Path(sys.executable).parent)) or name
+
+
+def run_program(root: Path, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a program of the project's environment in a folder, to its end; the output is kept."""
+    import subprocess  # late: `nb` must start quickly
+
+    return subprocess.run(
+        [program_path(name), *arguments],
+        cwd=root,
+        env=program_environment(),
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+    )
+
+
+def module_command(name: str) -> list[str]:
+    """Return the words that run a module of the environment, as `python -P -m` of Python 3.11."""
+    code = f"import sys; sys.path[:] = filter(None, sys.path); import runpy; \
+runpy.run_module({name!r}, run_name='__main__', alter_sys=True)"
+    return [sys.executable, "-c", code]
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

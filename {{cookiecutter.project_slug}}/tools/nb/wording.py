@@ -1,0 +1,33 @@
+"""Wording of messages: long values and lists cut short, numbers of things, names alike.
+
+Standard library only, from Python 3.8 on: the set-up uses this before anything is installed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+def shortened(text: str, most: int = 60) -> str:
+    """Return a text of at most so many characters; an ellipsis stands for the rest."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def enumerated(names: Iterable[str], most: int = 1) -> str:
+    """Return the first names and the number of the others: `a, b and 3 more`."""
+    known = list(names)
+    rest = f" and {len(known) - most} more" if len(known) > most else ""
+    return ", ".join(known[:most]) + rest
+
+
+def count(number: int, thing: str) -> str:
+    """Return `1 finding`, `2 findings`."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
+def did_you_mean(name: str, known: Iterable[str], otherwise: str = "") -> str:
+    """Return the question for the known name that is most like a name, or another hint."""
+    from difflib import get_close_matches  # late: the Git filter and the help must start quickly
+
+    nearest = get_close_matches(name, list(known), n=1)
+    return f"did you mean {nearest[0]}?" if nearest else otherwise
