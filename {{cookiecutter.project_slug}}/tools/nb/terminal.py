@@ -8,9 +8,11 @@ colors; else a terminal gets them, and a file or a pipe does not.
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import secrets
+import sys
 from collections.abc import Iterable, Sequence
 from textwrap import fill
 from typing import IO
@@ -25,6 +27,18 @@ _OWN = f"\x1b{secrets.token_hex(8)}"
 _VISIBLE_OWN = printable(_OWN)
 _OUR_COLOR = re.compile(r"\x1b\[[0-9;]*m")
 _COLOR = re.compile(r"\x1b(?=\[[0-9;]*m)")
+
+
+def accept_all_text() -> None:
+    """Make standard output and error take any text, whatever the locale or the system's code page.
+
+    Programs that read from a pipe get UTF-8 everywhere. A terminal keeps its encoding, and shows
+    characters that it lacks as escapes.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            encoding = None if stream.isatty() else "utf-8"
+            stream.reconfigure(encoding=encoding, errors="backslashreplace")
 
 
 def echo(

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+from nb.locks import lock_file
 from nb.processes import fork_server
-from nb.project import NbError, lock_file
+from nb.project import NbError
 
 from .past_runs import close_dead_records
 from .view import View

@@ -6,7 +6,8 @@ import getpass
 import platform
 from pathlib import Path
 
-from nb.project import PYPROJECT, UsageError, cores, pyproject_table, read_pyproject
+from nb.programs import cores
+from nb.project import PYPROJECT, UsageError, pyproject_table, read_pyproject
 
 _TABLE = ("tool", "nb", "runs")
 _SETTING = "record-machine"

@@ -17,7 +17,6 @@ from nb import pipeline
 from nb.declaration.tasks import DONE, UNCHANGED
 from nb.declaration.validation import check_parameter_files
 from nb.exit_codes import ExitCode, after_signal, as_exit_code
-from nb.locks import lock_file
 from nb.notebook.content import production_notebooks
 from nb.pipeline import Plan, StageState, storage, uptodate
 from nb.processes.signals import signals_to
