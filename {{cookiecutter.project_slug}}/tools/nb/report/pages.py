@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from nb.declaration.reader import FILE, Stage, read_stages
 from nb.execution import deferred_imports
-from nb.execution.executed_copy import ERROR_MARK, INJECTED, first_line_of
+from nb.execution.copies.failure import ERROR_MARK, INJECTED, first_line_of
 from nb.notebook.content import load_json, parse_notebook, read_notebook_text
 from nb.project import EXECUTED, SITE, NbError, parse_json, write_whole
 from nb.secrets.mask import Mask

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from nb.execution.executed_copy import read_failure
+from nb.execution.copies.failure import read_failure
 from nb.pipeline.storage import NamedFiles, named_files
 from nb.project import (
     PYPROJECT,
