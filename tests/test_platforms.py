@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from architecture import PACKAGE
 from conftest import TEMPLATE, Bake
+from nb.project import program_environment
 from test_answers import OTHERS
 from test_run import Pipeline, meeting, notebook, pipeline, step
 
@@ -88,6 +89,17 @@ def test_a_wrong_start_method_is_named(pipeline: Pipeline) -> None:
     output = pipeline.nb("run", code=2, NB_START_METHOD="thread")
     assert "NB_START_METHOD is thread: set it to fork or spawn" in output
     assert not pipeline.has("a")
+
+
+@pytest.mark.parametrize("is_writable", [True, False])
+def test_caches_go_into_the_environment_where_the_home_cannot_be_written(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, is_writable: bool
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(os, "access", lambda path, mode: is_writable)
+    cache = program_environment().get("XDG_CACHE_HOME")
+    assert cache == (None if is_writable else str(Path(sys.prefix, "cache")))
 
 
 CODE_PAGE = {"PYTHONIOENCODING": "cp1252"}  # of a pipe, on a Windows of western Europe
