@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import re
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 from architecture import PACKAGE
 from conftest import TEMPLATE, Bake
-from nb.project import program_environment
+from nb.project import NbError, lock_file, program_environment
 from test_answers import OTHERS
 from test_run import Pipeline, meeting, notebook, pipeline, step
 
@@ -100,6 +101,17 @@ def test_caches_go_into_the_environment_where_the_home_cannot_be_written(
     monkeypatch.setattr(os, "access", lambda path, mode: is_writable)
     cache = program_environment().get("XDG_CACHE_HOME")
     assert cache == (None if is_writable else str(Path(sys.prefix, "cache")))
+
+
+def test_a_file_system_without_locks_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def refuse(file: int, kind: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with (tmp_path / "lock").open("a") as file, pytest.raises(NbError, match="a local disk"):
+        lock_file(file.fileno())
 
 
 CODE_PAGE = {"PYTHONIOENCODING": "cp1252"}  # of a pipe, on a Windows of western Europe

@@ -41,6 +41,8 @@ LOCK_PLACE, LOCKED_BYTES = 1 << 30, 1 << 10
 LOCK_PAUSE_SECONDS = 0.05
 # Errors of a full disk and of a used up quota.
 FULL = {getattr(errno, name) for name in ("ENOSPC", "EDQUOT") if hasattr(errno, name)}
+# Errors of a file system without locks, as some network homes and mounted folders are.
+NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
 
 
 class NbError(Exception):
@@ -267,6 +269,9 @@ def lock_file(file: int, *, shared: bool = False, wait: bool = True) -> bool:
 
     Returns:
         Whether the file is locked now.
+
+    Raises:
+        NbError: if the file system has no locks.
     """
     try:
         import fcntl
@@ -282,6 +287,13 @@ def lock_file(file: int, *, shared: bool = False, wait: bool = True) -> bool:
             fcntl.flock(file, kind if wait else kind | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise
+            raise NbError(
+                f"no file can be locked here ({error.strerror}): move the project to a file system "
+                "with locks, such as a local disk"
+            ) from None
     return True
 
 
