@@ -146,7 +146,9 @@ class KernelClient(AsyncKernelClient):
         Raises:
             RuntimeError: if the kernel ended, or does not answer in time.
         """
-        timeout = min(timeout or float("inf"), SILENT_SECONDS)
+        timeout = timeout or float("inf")
+        if listens(self):
+            timeout = min(timeout, SILENT_SECONDS)
         end = time.monotonic() + timeout
         while not await self._answers():
             if not await self.is_alive():
@@ -168,6 +170,12 @@ class KernelClient(AsyncKernelClient):
             return False
         self._handle_kernel_info_reply(reply)
         return True
+
+
+def listens(side: KernelClient) -> bool:
+    """Tell whether the sockets of a kernel are there; over TCP nobody knows."""
+    paths = (Path(f"{side.ip}-{port}") for port in side.ports)
+    return side.transport == "ipc" and all(path.exists() for path in paths)
 
 
 def is_idle(message: Message, request: str) -> bool:

@@ -20,6 +20,7 @@ from nb.secrets.mask import Mask
 
 from .about import read_about
 from .files import NOTES, Files
+from .interactive.sections import Section, sections_of
 from .outputs import Outputs, table_of_contents
 from .rich.markdown import Text
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from nbconvert.exporters import HTMLExporter
     from nbformat import NotebookNode
 
-NOTE_SCHEMA = 1
+NOTE_SCHEMA = 2
 HIDDEN_INPUT = {"hide-input", "hide_input"}
 REMOVED_INPUT = {"remove-input", "remove_input"}
 REMOVED_OUTPUT = {"remove-output", "remove_output"}
@@ -48,6 +49,7 @@ class Note:
         traceback: the traceback, as HTML.
         figures: links to the figures, relative to the site.
         files: the files of the page, relative to the site.
+        sections: the words of the page for the search.
         schema: the version of the format.
     """
 
@@ -59,6 +61,7 @@ class Note:
     traceback: str = ""
     figures: list[str] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
+    sections: list[Section] = field(default_factory=list)
     schema: int = NOTE_SCHEMA
 
 
@@ -187,6 +190,7 @@ def _write_page(root: Path, copy: Path, stage: Stage | None, name: str, key: str
         outputs.error,
         figures,
         files.written,
+        sections_of(rendered.body),
     )
 
 

@@ -36,6 +36,8 @@ from nb.secrets.environment import environment_secrets
 from nb.secrets.mask import Mask
 from nb.surroundings import find_repository
 
+from .machine import machine_of_run
+
 RECORD_SCHEMA = 1
 RUNS = Path("reports/runs")
 KEPT = 50
@@ -97,7 +99,10 @@ class RecordLines:
 
     def json(self, record: RunRecord) -> str:
         """Return a record as JSON with a line per stage, without secrets."""
-        head = self._values({**vars(record), "stages": None})
+        values = {**vars(record), "stages": None}
+        if record.machine is None:  # records that do not ask for it stay readable for older tooling
+            del values["machine"]
+        head = self._values(values)
         stages = ",\n".join(map(self._stage, record.stages))
         return head.replace('\n  "stages": null', f'\n  "stages": [\n{stages}\n  ]') + "\n"
 
@@ -129,6 +134,7 @@ class RunRecord:
     commit: str | None = None
     dirty: bool | None = None
     environment: str | None = None
+    machine: dict[str, str] | None = None
     pid: int = field(default_factory=os.getpid)
     engine: str = "nb"
     state: str = RUNNING
@@ -238,6 +244,7 @@ def new_record(root: Path, options: Options, jobs: int) -> RunRecord:
         commit=head or None,
         dirty=bool(changes) if head else None,
         environment=_environment_hash(root),
+        machine=machine_of_run(root),
     )
 
 
@@ -297,13 +304,19 @@ def read_record(text: str | bytes) -> RunRecord | None:
 
 def _is_whole(record: RunRecord) -> bool:
     """Return whether times and figures are such: records also come from the storage."""
+    machine = {} if record.machine is None else record.machine
     figures = [record.seconds]
     times = [record.started, record.ended]
     for stage in record.stages:
         figures += [stage.seconds, stage.cpu_seconds, stage.peak_memory]
         times += [stage.started, stage.ended]
     are_times = all(datetime.fromisoformat(time).tzinfo for time in times if time)
-    texts = [record.id, record.state, *(x for s in record.stages for x in (s.name, s.state))]
+    texts = [
+        *machine.values(),
+        record.id,
+        record.state,
+        *(x for s in record.stages for x in (s.name, s.state)),
+    ]
     numbers = [figure for figure in figures if figure is not None]
     return (
         are_times
