@@ -93,8 +93,8 @@ def _job_name(name: str, slug: str) -> str:
 
 
 def _job_below(
-    name: str, job: CommentedMap, shared: dict[str, Any], names: dict[str, str], prefix: str
-) -> CommentedMap:
+    name: str, job: Any, shared: dict[str, Any], names: dict[str, str], prefix: str
+) -> Any:
     """Change a job of the pipeline in place, and return the job."""
     for key, value in shared.items():
         if key == "variables":
@@ -123,7 +123,7 @@ def _job_below(
     return job
 
 
-def _renamed(value: object, names: dict[str, str]) -> object:
+def _renamed(value: Any, names: dict[str, str]) -> Any:
     """Return references to jobs by their new names: a name, an entry of `needs`, or a list."""
     if isinstance(value, list):
         return [_renamed(each, names) for each in value]
@@ -132,4 +132,4 @@ def _renamed(value: object, names: dict[str, str]) -> object:
             **value,
             **({"job": names.get(value["job"], value["job"])} if "job" in value else {}),
         }
-    return names.get(value, value) if isinstance(value, str) else value
+    return names.get(value, value)
