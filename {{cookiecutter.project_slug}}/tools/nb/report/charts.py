@@ -5,7 +5,7 @@ Drawn here, because a plotting library would take seconds to import and megabyte
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from html import escape
@@ -168,20 +168,20 @@ def lines(
         middle = (height - bottom + top) / 2
         parts.append(_text(f'transform="translate(12 {middle:.1f}) rotate(-90)"', y_title))
     for number, values in enumerate(series.values()):
-        placed = [at(x, y) for x, y in values]
-        color = f"c{number % COLORS}"
-        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in placed)
-        parts.append(f'<polyline class="{color}" points="{path}"/>')
-        if dots:
-            parts += [
-                f'<circle class="{color}" cx="{x:.1f}" cy="{y:.1f}" r="3.5">'
-                f"<title>{escape(said)}</title></circle>"
-                for (x, y), said in zip(placed, dots, strict=True)
-            ]
+        parts += _line([at(x, y) for x, y in values], f"c{number % COLORS}", dots)
     return (
         f'<svg class="chart" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
         f'role="img" aria-label="{escape(label)}">{"".join(parts)}</svg>'
     )
+
+
+def _line(points: Points, color: str, dots: Sequence[str]) -> Iterator[str]:
+    """Yield a line, and a mark with a tooltip for each point if there are tooltips."""
+    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    yield f'<polyline class="{color}" points="{path}"/>'
+    for (x, y), said in zip(points, dots, strict=True) if dots else ():
+        mark = f'<circle class="{color}" cx="{x:.1f}" cy="{y:.1f}" r="3.5">'
+        yield f"{mark}<title>{escape(said)}</title></circle>"
 
 
 def _text(where: str, text: str, anchor: str = "middle") -> str:
