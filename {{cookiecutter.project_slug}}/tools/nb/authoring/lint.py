@@ -45,7 +45,7 @@ def repair_code(root: Path, files: Sequence[str]) -> list[str]:
 
 def mark_findings(root: Path, files: Sequence[str]) -> list[str]:
     """Mark each finding of ruff with `# noqa`; return the findings as `repair_code` does."""
-    by_file: dict[Path, list[Mapping[str, Any]]] = defaultdict(list)
+    by_file: dict[Path, list[Mapping[str, object]]] = defaultdict(list)
     for one in ruff_findings(root, files):
         by_file[Path(one["filename"])].append(one)
     return [
@@ -118,7 +118,7 @@ def ruff_findings(root: Path, files: Sequence[str]) -> list[dict[str, Any]]:
     """Return the findings of ruff in files, as ruff describes them."""
     words = ("check", "--exit-zero", "--output-format=json")
     listed = run_ruff(root, *words, *files) if files else ""
-    found: list[dict[str, Any]] = json.loads(listed or "[]")
+    found: list[dict[str, object]] = json.loads(listed or "[]")
     return found
 
 
