@@ -69,18 +69,18 @@ cloudpickle colorama comm configobj contourpy cryptography cycler dateutil db_dt
 decorator defusedxml detect_secrets dictdiffer diskcache distlib distro dotenv dpath duckdb dulwich
 dvc dvc_azure dvc_data dvc_gs dvc_http dvc_objects dvc_render dvc_s3 dvc_ssh dvc_studio_client
 dvc_task entrypoints executing fastjsonschema filelock flatten_dict flufl flufl_lock fonttools fqdn
-frozenlist fsspec funcy gcsfs git gitdb gitpython google google_api_core google_auth
+frozenlist fsspec funcy gcsfs ghp_import git gitdb gitpython google google_api_core google_auth
 google_auth_oauthlib google_cloud_bigquery google_cloud_bigquery_storage google_cloud_core
 google_cloud_storage google_cloud_storage_control google_crc32c google_resumable_media
-googleapis_common_protos grandalf grpc grpc_google_iam_v1 grpc_status grpcio grpcio_status gto h11
-httpcore httpx hydra hydra_core ibis ibis_framework identify idna iniconfig ipykernel
-ipykernel_launcher ipython ipython_pygments_lexers ipywidgets isodate isoduration
+googleapis_common_protos grandalf griffe griffelib grpc grpc_google_iam_v1 grpc_status grpcio
+grpcio_status gto h11 httpcore httpx hydra hydra_core ibis ibis_framework identify idna iniconfig
+ipykernel ipykernel_launcher ipython ipython_pygments_lexers ipywidgets isodate isoduration
 iterative_telemetry itsdangerous jedi jinja2 jmespath joblib json5 jsonpointer jsonschema
 jsonschema_specifications jupyter jupyter_builder jupyter_client jupyter_core jupyter_events
 jupyter_lsp jupyter_server jupyter_server_terminals jupyterlab jupyterlab_pygments jupyterlab_server
-jupyterlab_widgets jupytext jwt kiwisolver knack kombu lark latex2mathml libcst markdown_it
-markdown_it_py
-markupsafe matplotlib matplotlib_inline mdit_py_plugins mdurl mistune mpl_toolkits msal
+jupyterlab_widgets jupytext jwt kiwisolver knack kombu lark latex2mathml libcst markdown markdown_it
+markdown_it_py markupsafe matplotlib matplotlib_inline mdit_py_plugins mdurl mergedeep mistune
+mkdocs mkdocs_autorefs mkdocs_get_deps mkdocstrings mkdocstrings_python mpl_toolkits msal
 msal_extensions multidict multipart narwhals nb_tools nbclient nbconvert nbformat nbstripout
 nest_asyncio2 networkx nodeenv notebook_shim numpy oauthlib omegaconf opentelemetry
 opentelemetry_api orjson overrides packaging pandas pandas_gbq pandocfilters papermill parso parsy
@@ -88,15 +88,16 @@ pathspec pexpect pil pillow pip platformdirs pluggy pre_commit pre_commit_hooks 
 prompt_toolkit propcache proto proto_plus protobuf psutil psycopg psycopg_binary ptyprocess public
 pure_eval py py4j pyarrow pyarrow_hotfix pyasn1 pyasn1_modules pyathena pycparser pydantic
 pydantic_core pydantic_settings pydata_google_auth pydeck pydevd_plugins pydot pygit2 pygments
-pygtrie pyjwt pylab pyparsing pyreadline3 pyspark pytest python_dateutil python_discovery
-python_dotenv python_json_logger python_multipart pythonjsonlogger pywin32 pywinpty pyyaml pyyaml_ft
-pyzmq referencing requests requests_oauthlib rfc3339_validator rfc3986_validator rfc3987_syntax rich
-rpds rpds_py ruamel ruamel_yaml ruamel_yaml_clib ruff s3fs s3transfer scikit_learn scipy scmrepo
-semver send2trash setuptools shortuuid shtab six sklearn smmap soupsieve sqlglot sqltrie sshfs
-stack_data starlette streamlit tabulate tenacity terminado threadpoolctl tinycss2 tlz tomlkit toolz
-tornado tqdm traitlets typing_extensions typing_inspection tzdata tzlocal uri_template urllib3
-uvicorn validate vine virtualenv voila voluptuous watchdog wcwidth webcolors webencodings websocket
-websocket_client websockets widgetsnbextension wrapt yaml yarl zc zc_lockfile zmq
+pygtrie pyjwt pylab pymdown_extensions pymdownx pyparsing pyreadline3 pyspark pytest python_dateutil
+python_discovery python_dotenv python_json_logger python_multipart pythonjsonlogger pywin32 pywinpty
+pyyaml pyyaml_env_tag pyyaml_ft pyzmq referencing requests requests_oauthlib rfc3339_validator
+rfc3986_validator rfc3987_syntax rich rpds rpds_py ruamel ruamel_yaml ruamel_yaml_clib ruff s3fs
+s3transfer scikit_learn scipy scmrepo semver send2trash setuptools shortuuid shtab six sklearn smmap
+soupsieve sqlglot sqltrie sshfs stack_data starlette streamlit tabulate tenacity terminado
+threadpoolctl tinycss2 tlz tomlkit toolz tornado tqdm traitlets typing_extensions typing_inspection
+tzdata tzlocal uri_template urllib3 uvicorn validate vine virtualenv voila voluptuous watchdog
+wcwidth webcolors webencodings websocket websocket_client websockets widgetsnbextension wrapt yaml
+yaml_env_tag yarl zc zc_lockfile zmq
 """
 # The same for the environment of a scheduler: uv locks it together with the project.
 SCHEDULERS = """
@@ -397,9 +398,11 @@ def chosen(answers: Mapping[str, Any]) -> dict[str, bool]:
         "dagster": scheduler == "Dagster",
         "dashboard": dashboard != "none",
         "decision": dashboard != "none" and example,
+        "docs": answers["cloud"] or answers["docs"] == "MkDocs",
         "example": example,
         "github": answers["ci"] == "GitHub",
         "gitlab": answers["ci"] == "GitLab",
+        "mkdocs": answers["docs"] == "MkDocs",
         "scheduler": scheduler != "none",
         "sizes": example and warehouse,
         "streamlit": dashboard == "Streamlit",

@@ -194,6 +194,14 @@ KINDS: dict[str, Kind] = {
         ],
         contains=("class Point",),
     ),
+    "undefined": Kind(
+        cells=["def later():\n    return nothing", "print(1)"],
+        refused="07-am-undefined.ipynb:1:2: F821 Undefined name `nothing`",
+    ),
+    "undefined-known": Kind(
+        cells=["def later():\n    return nothing  # noqa: F821", "print(1)"],
+        listed=("F821",),
+    ),
     "figures-only": Kind(
         cells=[
             "md:*A look* at [prices](https://example.org)",

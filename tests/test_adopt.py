@@ -170,6 +170,8 @@ def test_a_signal_at_any_moment_leaves_all_or_nothing(
         time.sleep(chance.uniform(0.3, 12))
         process.send_signal(number)
         process.wait()
+        while "is at work" in fresh.run("nb", "adopt", "--continue", code=None):
+            time.sleep(0.2)  # Git, which a kill of nb does not reach
         head = fresh.git("rev-parse", "HEAD").strip()
         if head != base:  # all of it
             assert fresh.git("status", "--porcelain") == ""

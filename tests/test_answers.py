@@ -289,6 +289,7 @@ OTHERS: list[dict[str, Any]] = [
     *({"warehouse": name} for name in template_answers.QUESTIONS["warehouse"][1:]),
     *({"scheduler": name} for name in template_answers.QUESTIONS["scheduler"][1:]),
     *({"dashboard": name} for name in template_answers.QUESTIONS["dashboard"][1:]),
+    {"docs": "MkDocs"},
 ]
 
 

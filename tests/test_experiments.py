@@ -208,6 +208,7 @@ def test_a_variant_without_other_values_is_the_project_itself(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.timeout(600 + 60 * KILLS)
 def test_killed_at_any_moment_the_same_command_completes_the_table(
     pipeline: Pipeline, tmp_path: Path
 ) -> None:

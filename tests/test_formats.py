@@ -22,7 +22,7 @@ from nb.notebook import fingerprints
 from nb.pipeline import uptodate
 from nb.project import NbError
 from nb.report import pages
-from nb.run import executed_copies, record
+from nb.run import copy_notes, past_runs, record
 from nb.tracing import contract
 from nb.update import merging, provenance
 
@@ -72,7 +72,7 @@ def test_the_page_lists_each_file_of_a_project_that_ran(ready: Project) -> None:
     [
         (tooling.MANIFEST_SCHEMA, "`tools/manifest.json`"),
         (uptodate.STAMP_SCHEMA, "`.nb/stamp.json`"),
-        (executed_copies.COPY_SCHEMA, "`.nb/executed/*.json`"),
+        (copy_notes.COPY_SCHEMA, "`.nb/executed/*.json`"),
         (pages.NOTE_SCHEMA, "`.nb/report/*.json`"),
         (overview.OVERVIEW_SCHEMA, "`.nb/adoption.json`"),
         (contract.VERIFY_SCHEMA, "`.nb/verify/contracts.json`"),
@@ -117,12 +117,12 @@ def test_a_run_record_of_another_version_counts_for_nothing(tmp_path: Path) -> N
     known = record.RunRecord("1", {}, 1, "2026-01-01T10:00:00+00:00")
     known.save(tmp_path)
     path = tmp_path / record.RUNS / "1.json"
-    assert [run.id for run in record.history(tmp_path)] == ["1"]
+    assert [run.id for run in past_runs.read_past_runs(tmp_path)] == ["1"]
     for text in versions(json.loads(path.read_text())):
         write(path, text)
-        assert record.history(tmp_path) == []
-        assert record.learnt(tmp_path) == ({}, {})
-        record.close_dead_records(tmp_path)
+        assert past_runs.read_past_runs(tmp_path) == []
+        assert past_runs.stage_costs(tmp_path) == ({}, {})
+        past_runs.close_dead_records(tmp_path)
         assert path.read_text() == text
 
 
@@ -155,9 +155,9 @@ def test_contracts_and_reports_of_another_version_are_refused(
     for text in versions({"schema": contract.VERIFY_SCHEMA, "stage": "a", "violations": []}):
         write(tmp_path / contract.REPORTS / "1.json", text)
         with pytest.raises(NbError, match=r"reports/1\.json is not of this version"):
-            contract.verified(tmp_path)
+            contract.verified_stages(tmp_path)
     contract.prepare_verification(tmp_path, {}, {})
-    assert contract.verified(tmp_path) == []
+    assert contract.verified_stages(tmp_path) == []
 
 
 def test_a_manifest_of_another_version_is_refused(tmp_path: Path) -> None:

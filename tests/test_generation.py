@@ -13,6 +13,7 @@ from typing import Any
 import nbformat
 import pytest
 from conftest import PYTHON_VERSION, TEMPLATE, Bake, Project, literal
+from nb.runtime.deferred_imports import SLOW
 from ruamel.yaml import YAML
 
 if sys.version_info >= (3, 11):
@@ -80,6 +81,7 @@ GITHUB = {
 GITLAB = {".gitlab-ci.yml", ".gitlab/merge_request_templates/Default.md", "renovate.json"}
 DEFAULT = ALWAYS | EXAMPLE | GITHUB | {"CITATION.cff", "LICENSE"}
 ORCHESTRATION = {f"orchestration/{n}.py" for n in ("environment", "server", "stages")}
+MKDOCS = {"docs/pages.py", "mkdocs.yml"}
 DAGSTER = ("dagster_definitions", "start_dagster")
 AIRFLOW = ("airflow_dag", "start_airflow")
 
@@ -122,6 +124,11 @@ OPTIONS: dict[str, tuple[dict[str, Any], set[str]]] = {
     "Airflow with pip, no example": (
         {"scheduler": "Airflow", "environment": "pip", "example": False},
         DEFAULT - EXAMPLE | ORCHESTRATION | {f"orchestration/{n}.py" for n in AIRFLOW},
+    ),
+    "MkDocs": ({"docs": "MkDocs"}, DEFAULT | MKDOCS),
+    "MkDocs, no example, cloud files, GitLab": (
+        {"docs": "MkDocs", "example": False, "cloud": True, "ci": "GitLab"},
+        DEFAULT - EXAMPLE - GITHUB | MKDOCS | CLOUD | GITLAB,
     ),
     "Python 3.13": ({"python_version": "3.13"}, DEFAULT),
     "a warehouse": ({"warehouse": "DuckDB"}, DEFAULT | WAREHOUSE | WAREHOUSE_EXAMPLE),
@@ -203,6 +210,7 @@ def test_options_go_together(
         environment=environment,
         warehouse=warehouse,
         cloud=True,
+        docs="MkDocs",
         storage="gs://bucket/path",
     )
     check(project)
@@ -227,7 +235,7 @@ def test_code_and_notebooks_are_clean_whatever_the_package_is_called(
 
 def test_exploratory_notebooks_are_not_refused_for_their_form(bake: Bake) -> None:
     project = bake()
-    code = "x = {  'a':1 }\nimport os\nx"
+    code = "x = {  'a':1 }\nfrom os.path import *\nimport os\nos.path.join( x )\nl = list([1,])"
     cells = [nbformat.v4.new_code_cell(code)]
     for folder in ("exploratory", "production"):
         path = project.path / "notebooks" / folder / "09-at-look.ipynb"
@@ -272,7 +280,7 @@ def test_without_a_dashboard_nothing_tells_of_one(bake: Bake) -> None:
 def test_every_task_that_the_readme_names_exists(
     bake: Bake, dashboard: str, scheduler: str
 ) -> None:
-    project = bake(dashboard=dashboard, scheduler=scheduler, cloud=True)
+    project = bake(dashboard=dashboard, scheduler=scheduler, cloud=True, docs="MkDocs")
     tasks = set(re.findall(r"^([\w-]+):.*##", project.read("Makefile"), re.M))
     assert set(re.findall(r"(?:`|^    )make ([\w-]+)", project.read("README.md"), re.M)) <= tasks
     assert set(re.findall(r"\| `make ([\w-]+)` \|", project.read("README.md"))) == tasks - {"help"}
@@ -308,7 +316,7 @@ def test_the_citation_keeps_to_its_schema(bake: Bake, answers: dict[str, Any]) -
 def test_the_lines_for_windows_are_those_of_the_makefile(
     bake: Bake, dashboard: str, scheduler: str
 ) -> None:
-    project = bake(dashboard=dashboard, scheduler=scheduler, cloud=True)
+    project = bake(dashboard=dashboard, scheduler=scheduler, cloud=True, docs="MkDocs")
     typed = dict(re.findall(r"^\| `make ([\w-]+)` \| `(.+?)` \|", project.read("README.md"), re.M))
     recipes = dict(re.findall(r"^([\w-]+):.*##.*\n\t(.+)", project.read("Makefile"), re.M))
     del recipes["help"]
@@ -348,6 +356,15 @@ def test_one_variable_of_the_makefile_carries_the_environment(bake: Bake, enviro
     if environment == "conda":
         names = YAML(typ="safe").load(project.read("environment.yml"))["dependencies"]
         assert names == [f"python>={PYTHON_VERSION}", "pip>=25.1"]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="reads TOML")
+@pytest.mark.parametrize("environment", ["uv", "pip", "conda"])
+def test_no_environment_gets_the_parser_that_slows_each_start(bake: Bake, environment: str) -> None:
+    settings = tomllib.loads(bake(environment=environment).read("pyproject.toml"))["tool"]["uv"]
+    (override,) = settings["override-dependencies"]
+    name, marker = override.split("; ")
+    assert name in SLOW and marker == "python_version < '3'"
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,9 @@ def take_package(project: Project, packages: Path) -> None:
     pin = f"nb-tools=={version(TOOLS / 'pyproject.toml')}"
     project.edit("pyproject.toml", '"nb-tools",', f'"{pin}",')
     source = '[tool.uv.sources]\nnb-tools = { path = "tools", editable = true }\n'
-    project.edit("pyproject.toml", source, f'[tool.uv]\nfind-links = ["{packages.as_posix()}"]\n')
+    project.edit("pyproject.toml", source, "")
+    links = f'[tool.uv]\nfind-links = ["{packages.as_posix()}"]\n'
+    project.edit("pyproject.toml", "[tool.uv]\n", links)
     for line in re.findall(r"^ +(git (?:rm|checkout) .+)$", page, re.M):
         project.run("bash", "-c", line)
     assert not project.has("tools/nb/cli.py") and project.has("tools/nb/git/filter.py")

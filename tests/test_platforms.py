@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -84,6 +85,43 @@ def test_a_wrong_start_method_is_named(pipeline: Pipeline) -> None:
     output = pipeline.nb("run", code=2, NB_START_METHOD="thread")
     assert "NB_START_METHOD is thread: set it to fork or spawn" in output
     assert not pipeline.has("a")
+
+
+CODE_PAGE = {"PYTHONIOENCODING": "cp1252"}  # of a pipe, on a Windows of western Europe
+
+
+def test_a_pipe_gets_utf8_whatever_the_code_page() -> None:
+    command = [sys.executable, "-c", "from nb.cli import main; main()", "Δ"]
+    environment = {**os.environ, **CODE_PAGE, "PYTHONPATH": str(PACKAGE.parent)}
+    done = subprocess.run(command, env=environment, capture_output=True, encoding="utf-8")
+    assert "there is no command Δ" in done.stderr
+
+
+def test_stages_print_what_the_code_page_lacks(pipeline: Pipeline) -> None:
+    pipeline.declare(a=step("python -c \"print('δ')\" && echo Δ > a && cat a", out="a"))
+    output = pipeline.nb("run", **CODE_PAGE)
+    assert "| δ\n" in output and "| Δ\n" in output
+
+
+@pytest.mark.parametrize("transport", ["tcp", "ipc"])
+def test_a_kernel_that_does_not_listen_yet_has_the_whole_timeout(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, transport: str
+) -> None:
+    kernels = pytest.importorskip("nb.execution.kernels")
+    answers = iter([False, True])
+
+    async def answer(_: object) -> bool:
+        return next(answers)
+
+    async def is_alive(_: object) -> bool:
+        return True
+
+    monkeypatch.setattr(kernels, "SILENT_SECONDS", 0)
+    monkeypatch.setattr(kernels.KernelClient, "_answers", answer)
+    monkeypatch.setattr(kernels.KernelClient, "is_alive", is_alive)
+    client = kernels.KernelClient(transport=transport, ip=str(tmp_path / "k"))
+    asyncio.run(client.wait_for_ready(timeout=60))
+    assert next(answers, None) is None
 
 
 def test_make_finds_an_environment_of_windows(bake: Bake) -> None:

@@ -250,6 +250,13 @@ def test_a_dry_run_shows_the_diff_and_changes_nothing(project: Project) -> None:
 
 
 @pytest.mark.slow
+def test_stages_that_a_changed_module_makes_stale_are_named(project: Project) -> None:
+    output = promote(project, "01-am-prices", "--dry-run", "--to", "data")
+    assert "biopsies.data changes, so these stages are stale: ingest, features; " in output
+    assert "are stale" not in promote(project, "01-am-prices", "--dry-run")
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("cell", "message"),
     [

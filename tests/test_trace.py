@@ -268,7 +268,7 @@ def test_verify_catches_each_way_of_reading_and_writing(
 
 def test_trace_lists_what_a_notebook_reads_and_writes(ready: Project) -> None:
     output = ready.run("nb", "trace", "20-features")
-    assert "reads    data/interim/biopsies.parquet" in output
-    assert "writes   data/processed/test.parquet" in output
+    assert "reads   data/interim/biopsies.parquet" in output
+    assert "writes  data/processed/test.parquet" in output
     assert "src/" not in output
     assert ready.git("status", "--porcelain") == ""

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -39,6 +44,7 @@ EDITS = {
     "notebooks/exploratory/README.md": ("", "\nOurs begin with the initials of the team.\n"),
     "tools/nb/project.py": ("", "\n# An edit of the tooling.\n"),
 }
+FOLDER = "services/first one"
 # The team's package stands beside a line that has changed since.
 CONFLICTS = {"0.1.0": ["pyproject.toml"]}
 
@@ -61,19 +67,27 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Template:
     return clone_template(folder, str(folder), "", folder.with_name("clone"))
 
 
-def start_project(template: Template, name: str, folder: Path) -> Project:
-    """Generate a project from a commit of the template, and edit it in ten ways."""
+def start_project(template: Template, name: str, folder: Path, place: str = "") -> Project:
+    """Generate a project from a commit of the template, and edit it in ten ways.
+
+    Args:
+        template: the template.
+        name: the version or commit.
+        folder: the folder for the project or its repository.
+        place: the folder of the project in a larger repository.
+    """
     source = folder / "template-then"
     subprocess.run(["git", "clone", "--quiet", template.address, source], check=True)
     commit = template.find(name).commit
     if commit == template.find(NEWEST).commit:
         pytest.skip(f"{name} is the newest commit")
     subprocess.run(["git", "-C", source, "checkout", "--quiet", commit], check=True)
-    command = [sys.executable, "-m", "cookiecutter", "--no-input", "--output-dir", folder, source]
+    target = folder / "repository" / place if place else folder
+    command = [sys.executable, "-m", "cookiecutter", "--no-input", "--output-dir", target, source]
     answers = ["project_name=Team", "package_name=biopsies", f"python_version={PYTHON_VERSION}"]
     subprocess.run([*command, *answers], check=True, stdout=subprocess.DEVNULL)
-    project = Project(folder / "team")
-    project.git("init", "--quiet")
+    project = Project(target / "team")
+    project.git("init", "--quiet", str(folder / "repository" if place else project.path))
     project.git("add", "--all")
     project.git("commit", "--quiet", "--message", "generated")
     for name, (before, text) in EDITS.items():
@@ -88,13 +102,21 @@ def start_project(template: Template, name: str, folder: Path) -> Project:
     return project
 
 
-def update(project: Project, template: Template, start: str, *options: str) -> str:
-    """Run the newest `nb update`, as its page says for a project that has none."""
-    tools = f"{template.address}/{{{{cookiecutter.project_slug}}}}/tools"
+def tools(template: Template) -> str:
+    """Return the PYTHONPATH of the newest tooling."""
+    return f"{template.address}/{{{{cookiecutter.project_slug}}}}/tools"
+
+
+def update_command(template: Template, start: str, *options: str) -> tuple[str, ...]:
+    """Return the newest `nb update`, as its page says for a project that has none."""
     where = ("--template", template.address) if start else ()
     adopting = ("--from", start) if start in UNRECORDED else ()
-    command = (sys.executable, "-P", "-m", "nb.cli", "update")
-    return project.run(*command, *where, *adopting, *options, code=None, PYTHONPATH=tools)
+    return (sys.executable, "-P", "-m", "nb.cli", "update", *where, *adopting, *options)
+
+
+def update(project: Project, template: Template, start: str, *options: str) -> str:
+    command = update_command(template, start, *options)
+    return project.run(*command, code=None, PYTHONPATH=tools(template))
 
 
 @pytest.mark.slow
@@ -122,9 +144,13 @@ def test_an_edited_project_is_updated_with_the_expected_conflicts(
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("start", STARTS)
-def test_an_updated_project_works(template: Template, start: str, tmp_path: Path) -> None:
-    project = start_project(template, start, tmp_path)
+@pytest.mark.parametrize(
+    ("start", "place"), [*((start, "") for start in STARTS), ("0.2.0", FOLDER)]
+)
+def test_an_updated_project_works(
+    template: Template, start: str, place: str, tmp_path: Path
+) -> None:
+    project = start_project(template, start, tmp_path, place)
     said = update(project, template, start)
     if start in CONFLICTS:
         project.git("checkout", "--theirs", *CONFLICTS[start])
@@ -138,3 +164,57 @@ def test_an_updated_project_works(template: Template, start: str, tmp_path: Path
     project.make("check")
     project.make("test")
     assert project.has("data/processed/lines.txt")
+    project.git("add", "--all")
+    project.git("commit", "--quiet", "--message", "after the update")
+    assert project.git("status", "--porcelain") == ""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_a_kill_at_any_moment_of_a_real_update_leaves_a_whole_project(
+    template: Template, tmp_path: Path
+) -> None:
+    project = start_project(template, "0.2.0", tmp_path)
+    project.make("setup")
+    project.git("add", "--all")
+    project.git("commit", "--quiet", "--message", "set up")
+    before = project.git("rev-parse", "HEAD").strip()
+    began = time.monotonic()
+    assert "Updated: " in update(project, template, "0.2.0")
+    whole = time.monotonic() - began
+    chance = random.Random(0)
+    ends = set()
+    for moment in sorted(chance.uniform(0, whole) for _ in range(12)):
+        project.git("reset", "--quiet", "--hard", before)
+        kill_update(project, template, moment)
+        ends.add(is_before := project.git("rev-parse", "HEAD").strip() == before)
+        # The locked versions are committed after the set-up, which the kill may have ended.
+        assert project.git("status", "--porcelain") in ("", " M uv.lock\n"), moment
+        old, new = template.find("0.2.0").commit, template.find(NEWEST).commit
+        assert json.loads(project.read(".cruft.json"))["commit"] == (old if is_before else new)
+        for name in EDITS.keys() - {"tools/nb/project.py"}:
+            assert set(EDITS[name][1].splitlines()) <= set(project.read(name).splitlines())
+    assert ends == {True, False}
+    project.git("reset", "--quiet", "--hard", before)
+    assert "Updated: " in update(project, template, "0.2.0")
+    project.make("check")
+
+
+def kill_update(project: Project, template: Template, after: float) -> None:
+    """Start an update, kill it some seconds later, and wait for the Git that it started."""
+    process = subprocess.Popen(
+        update_command(template, "0.2.0"),
+        cwd=project.path,
+        env={**os.environ, "PYTHONPATH": tools(template)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    time.sleep(after)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    held = project.path / ".git" / "nb-update.busy"
+    if held.exists():
+        subprocess.run(["flock", held, "true"], check=True)

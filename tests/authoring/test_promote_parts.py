@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
-from nb.authoring.lint import repair_code, with_rules_off
+from nb.authoring.lint import mark_findings, repair_code, undefined_names, with_rules_off
 from nb.authoring.original import helper_modules
 from nb.authoring.production import plain_text
+from nb.authoring.promotion import Workspace
 from nb.authoring.recorded_calls import NotPlain, code_of
-from nb.authoring.stage_tests import SAMPLE_ROWS, SMALL_BYTES, write_sample
+from nb.authoring.stage_tests import SAMPLE_ROWS, SMALL_BYTES, sample_inputs, write_sample
 from nb.notebook.file import read_cells
 from nb.programs import program_path
 from nb.project import NbError
@@ -127,3 +129,42 @@ def test_modules_beside_the_notebook_get_a_home_in_the_package(tmp_path: Path) -
     (tmp_path / "src" / "pkg" / "lib" / "a.py").write_text("x = 2\n")
     with pytest.raises(NbError, match=f"{name}, which is not src/pkg/lib/a.py"):
         helper_modules(tmp_path, [name])
+
+
+@pytest.mark.parametrize("held_by", ["data/raw/a.csv.dvc", "data/raw.dvc", "data.dvc", ""])
+def test_data_that_dvc_keeps_is_known_to_be_kept(tmp_path: Path, held_by: str) -> None:
+    """`dvc add` takes a file or a folder above, and writes before anything is added to Git."""
+    for root in (tmp_path / "root", tmp_path / "copy"):
+        (root / "data" / "raw").mkdir(parents=True)
+        (root / "data" / "raw" / "a.csv").write_text("v\n1\n")
+        (root / "dvc.yaml").write_text("stages: {}\n")
+    root = tmp_path / "root"
+    subprocess.run(["git", "init", "--quiet", root], check=True)
+    subprocess.run(["git", "add", "dvc.yaml"], cwd=root, check=True)
+    if held_by:
+        (root / held_by).write_text("outs: []\n")
+    space = Workspace(root=root, copy=tmp_path / "copy", source=Path("a.ipynb"))
+    notes = sample_inputs(space, {"data/raw/a.csv": "data/raw/a.csv"}).notes
+    advice = "data/raw/a.csv is only on this machine: dvc add data/raw/a.csv"
+    assert notes == ([] if held_by else [advice])
+
+
+def test_a_name_that_nothing_defines_is_refused_and_never_hidden(tmp_path: Path) -> None:
+    cells = ["def later():\n    return nothing", "def never():\n    return known  # noqa: F821"]
+    path = tmp_path / "a.ipynb"
+    path.write_text(notebook(*cells))
+    with pytest.raises(NbError, match=r"a\.ipynb:1:2: F821 Undefined name `nothing`"):
+        repair_code(tmp_path, ["a.ipynb"])
+    assert "F821" not in read_cells(path).cells[0].source
+    (known,) = set(undefined_names(tmp_path, ["a.ipynb"], "--ignore-noqa")) - set(
+        undefined_names(tmp_path, ["a.ipynb"])
+    )
+    assert known.endswith("F821 Undefined name `known`")
+
+
+def test_a_mark_names_the_rules_that_it_switches_off(tmp_path: Path) -> None:
+    path = tmp_path / "a.py"
+    path.write_text("import os, sys\nl = 1; l == None\n")
+    assert mark_findings(tmp_path, ["a.py"])
+    marks = [line.partition("# noqa")[2] for line in path.read_text().splitlines()]
+    assert marks and all(re.fullmatch(r": [A-Z]+\d+(, [A-Z]+\d+)*", mark) for mark in marks)

@@ -761,3 +761,19 @@ seed: 7"""
     cell = '# %% tags=["parameters"]\nseed: int = 1'
     for code in ("NB103", "NB104", "NB105", "NB106"):
         assert find(tmp_path, code, cell + pipeline) == []
+
+
+@pytest.mark.parametrize(
+    ("kernel", "findings"), [({}, 1), ({"name": "x", "language": "python"}, 3)]
+)
+def test_a_notebook_of_an_unnamed_language_has_a_single_finding(
+    tmp_path: Path, kernel: dict[str, str], findings: int
+) -> None:
+    write_project(tmp_path, "# %%\nlet a = 1\n# %%\nlet b = 2\n# %%\nprint(1)\n# %%\nlet c = 3\n")
+    path = tmp_path / NAME
+    content = json.loads(path.read_text())
+    content["metadata"] = {"kernelspec": kernel} if kernel else {}
+    path.write_text(json.dumps(content))
+    found = check_paths(tmp_path, (path,), ("NB002",), ()).findings
+    assert len(found) == findings
+    assert ("3 of 4 cells are no Python" in found[0].message) == (findings == 1)

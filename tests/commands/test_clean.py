@@ -12,7 +12,7 @@ from nb.experiments import store
 from nb.experiments.removal import remove_variants
 from nb.experiments.store import VariantRecord
 from nb.project import NbError
-from nb.run.pipeline_run import while_idle
+from nb.run.lock import while_idle
 
 
 @pytest.fixture

@@ -66,3 +66,11 @@ def test_commands_print_nowhere_else(path: Path) -> None:
     calls = [ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)]
     others = {"print", "click.echo", "click.secho", "click.style", "sys.stdout.write"}
     assert not others & set(calls)
+
+
+@given(st.lists(st.from_regex(r"[a-z/.-]{1,90}", fullmatch=True), min_size=1))
+def test_a_long_line_is_wrapped_between_words(names: list[str]) -> None:
+    lines = terminal.wrapped(f"  files: {', '.join(names)}").split("\n")
+    assert " ".join(line.strip() for line in lines) == f"files: {', '.join(names)}"
+    assert all(len(line) <= 80 or " " not in line.strip() for line in lines)
+    assert all(line.startswith("    ") for line in lines[1:])

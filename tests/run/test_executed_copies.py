@@ -15,15 +15,8 @@ from hypothesis import strategies as st
 from nb.exit_codes import ExitCode
 from nb.project import NbError
 from nb.run import executed_copies
-from nb.run.executed_copies import (
-    CopyNote,
-    largest_copy,
-    note_copies,
-    pull_copies,
-    push_copies,
-    read_note_text,
-    result_key,
-)
+from nb.run.copy_notes import CopyNote, note_copies, parse_note, result_key
+from nb.run.executed_copies import copy_size_limit, pull_copies, push_copies
 from nb.run.record import RUNS, RunRecord, StageRecord, read_record
 
 COPY = "reports/notebooks/a.ipynb"
@@ -200,7 +193,7 @@ def test_the_setting_bounds_the_size_and_0_switches_it_off(
 )
 def test_a_wrong_setting_is_named(clone: Callable[..., Path], settings: str) -> None:
     with pytest.raises(NbError, match=r"^pyproject\.toml: .*largest-executed-copy") as error:
-        largest_copy(clone("a", settings=f"[tool.nb.storage]\n{settings}\n"))
+        copy_size_limit(clone("a", settings=f"[tool.nb.storage]\n{settings}\n"))
     assert error.value.exit_code == ExitCode.USAGE
 
 
@@ -227,8 +220,8 @@ def test_what_is_damaged_in_the_storage_is_left_out(
 )  # fmt: skip
 def test_a_note_of_another_version_or_hand_is_none(change: dict[str, Any]) -> None:
     note = CopyNote(key="0" * 64, content="1" * 64, size=1, run=RUN, ended=ENDED)
-    assert read_note_text(note.text()) == note
-    assert read_note_text(json.dumps({**json.loads(note.text()), **change})) is None
+    assert parse_note(note.text()) == note
+    assert parse_note(json.dumps({**json.loads(note.text()), **change})) is None
 
 
 values = st.recursive(

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from conftest import TEMPLATE
+from nb.check.health.template import template
 
 TOOLS = TEMPLATE / "{{cookiecutter.project_slug}}" / "tools"
 FILES = {
@@ -462,6 +463,46 @@ def test_an_update_whose_git_was_killed_is_put_back(source: Source, project: Pro
     assert project.state()[1] == ""
     assert project.read("docs/new.md") == "small\n"
     assert "two --better" in project.read("Makefile")
+
+
+@pytest.fixture
+def adoption(project: Project, tmp_path: Path) -> dict[str, str]:
+    """The state of an adoption that was killed, with the clone that it was prepared in."""
+    base = project.state()[0]
+    clone = Repository(tmp_path / "clone")
+    project.git("clone", "--quiet", str(project.path), str(clone.path))
+    clone.write(**{"look.ipynb": "stripped", "more.ipynb": "more", "README.md": "theirs"})
+    commit = clone.commit()
+    clone.write(**{"look.ipynb": "outputs"})
+    project.git("fetch", "--quiet", str(clone.path), "HEAD")
+    state = {"schema": 1, "work": "adoption", "head": base, "commit": commit}
+    state |= {"clone": str(clone.path)}
+    project.write(**{".git/nb-update.json": json.dumps(state)})
+    return {"base": base, "commit": commit}
+
+
+def test_an_adoption_that_was_killed_before_its_commit_is_put_back(
+    project: Project, adoption: dict[str, str]
+) -> None:
+    project.write(**{".git/index.lock": "", "look.ipynb": "stri", "README.md": "half"})
+    assert template(project.path).repair == "nb adopt --continue"  # as nb doctor says
+    assert "was put back" in project.nb("adopt", "--continue")
+    assert project.state() == (adoption["base"], "")
+    assert not (project.path / "look.ipynb").exists()
+    assert "no adoption was broken off" in project.nb("adopt", "--continue", code=1)
+
+
+def test_an_adoption_that_was_killed_after_its_commit_gets_its_outputs(
+    project: Project, adoption: dict[str, str]
+) -> None:
+    project.git("merge", "--quiet", "--ff-only", adoption["commit"])
+    project.write(**{"more.ipynb": "edited since"})
+    assert "nb adopt --continue" in project.nb("update", code=1)
+    assert "nb adopt --continue" in project.nb("update", "--abort", code=1)
+    assert "is complete now" in project.nb("adopt", "--continue")
+    assert project.read("look.ipynb") == "outputs"
+    assert project.read("more.ipynb") == "edited since"
+    assert project.state()[0] == adoption["commit"]
 
 
 def test_a_state_of_another_version_is_left_alone(source: Source, project: Project) -> None:

@@ -7,6 +7,7 @@ import importlib
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -14,14 +15,14 @@ from nb import surroundings
 from nb.exit_codes import ExitCode
 from nb.git import wiring
 from nb.project import FULL, NbError, UsageError, documentation, find_root, from_root, unwritable
-from nb.terminal import echo, secho
+from nb.terminal import accept_all_text, echo, secho
 from nb.wording import did_you_mean
 
 # The groups of `nb --help`: commands by module of `commands`, which is imported for a call.
 GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
     "Every day": {
         "running": ("run", "status"),
-        "notebooks": ("new", "check", "show", "edit"),
+        "notebooks": ("new", "lab", "check", "show", "edit"),
         "guide": ("help",),
     },
     "From exploratory to production": {
@@ -64,6 +65,10 @@ LONGEST_HELP = 200
 
 class Commands(click.Group):
     """Commands whose expected errors end as one line on standard error."""
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        accept_all_text()
+        return super().main(*args, **options)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(WHERE)

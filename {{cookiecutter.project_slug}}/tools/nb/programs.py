@@ -21,7 +21,8 @@ def program_environment() -> dict[str, str]:
     path = os.pathsep.join([programs, os.environ.get("PATH", "")])
     # Containers often set this; every stage would then compile all that it imports anew.
     kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-    return {**kept, "PATH": path}
+    # Windows has another encoding for pipes, in which a notebook may print what cannot be written.
+    return {**kept, "PATH": path, "PYTHONIOENCODING": "utf-8"}
 
 
 def program_path(name: str) -> str:

@@ -8,21 +8,37 @@ colors; else a terminal gets them, and a file or a pipe does not.
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import secrets
+import sys
 from collections.abc import Iterable, Sequence
+from textwrap import fill
 from typing import IO
 
 import click
 
 from nb.printable import printable
 
+USUAL_WIDTH = 80
 # Stands for the escape character in sequences of our own: nobody else can know it.
 _OWN = f"\x1b{secrets.token_hex(8)}"
 _VISIBLE_OWN = printable(_OWN)
 _OUR_COLOR = re.compile(r"\x1b\[[0-9;]*m")
 _COLOR = re.compile(r"\x1b(?=\[[0-9;]*m)")
+
+
+def accept_all_text() -> None:
+    """Make standard output and error take any text, whatever the locale or the system's code page.
+
+    Programs that read from a pipe get UTF-8 everywhere. A terminal keeps its encoding, and shows
+    characters that it lacks as escapes.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            encoding = None if stream.isatty() else "utf-8"
+            stream.reconfigure(encoding=encoding, errors="backslashreplace")
 
 
 def echo(
@@ -73,6 +89,13 @@ def in_columns(rows: Iterable[Sequence[str]]) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     padded = ((f"{c:{w}}" for c, w in zip(row, widths, strict=True)) for row in table)
     return ["  ".join(row).rstrip() for row in padded]
+
+
+def wrapped(line: str) -> str:
+    """Return a line as lines of the usual width, those after the first indented; no word breaks."""
+    return fill(
+        line, USUAL_WIDTH, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
+    )
 
 
 def sequence(codes: str) -> str:

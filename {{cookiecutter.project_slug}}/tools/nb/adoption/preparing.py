@@ -1,7 +1,7 @@
 """Adoption carried out in a clone of the project, and brought back as a single commit.
 
-The project is touched once, at the end, by a fast-forward of Git. Until then a kill leaves no more
-than a temporary folder.
+The project is touched once, at the end, by a fast-forward of Git, which ends as a whole or is put
+back by the next command. Until then a kill leaves no more than a temporary folder.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +22,10 @@ from nb.check.runner import check_paths
 from nb.git import verify, wiring
 from nb.git.credentials import find_credentials
 from nb.git.wiring import commit_hash, git
+from nb.processes.signals import signals_to
 from nb.programs import run_program
 from nb.project import NbError, UsageError, write_whole
+from nb.update import merging
 from nb.workcopy.copying import copy_file
 
 from .merged_texts import with_dependencies, with_excluded_files, with_ignores, with_readme
@@ -242,21 +244,56 @@ def bring_back(root: Path, plan: AdoptionPlan, prepared: Prepared) -> None:
     Raises:
         NbError: if somebody committed or changed anything meanwhile; nothing is changed then.
     """
-    with _uninterrupted():
+    with (
+        signals_to(signal.SIG_IGN, [signal.SIGINT, signal.SIGTERM]),
+        merging.update_lock(root) as lock,
+    ):
         if require_clean(root) != prepared.base:
             raise NbError("somebody committed meanwhile; nothing was changed. Run it again.")
         git(root, "fetch", "--quiet", "--no-tags", str(prepared.clone), "HEAD")
         carried = _carry_data(root, plan, prepared.clone)
+        _make_folders(root, plan)
+        state = merging.PendingWork(
+            *(prepared.base, prepared.commit),
+            work=merging.ADOPTION,
+            clone=str(prepared.clone),
+        )
         try:
-            git(root, "merge", "--quiet", "--ff-only", prepared.commit)
+            merging.fast_forward(root, state, lock)
         except NbError:
             for path in carried:
                 path.unlink(missing_ok=True)
             raise
-        for new in plan.names.values():
-            copy_file(prepared.clone / new, root / new)
-        git(root, "add", "--", *plan.names.values())
-        _make_folders(root, plan)
+        _bring_outputs(root, prepared.clone, plan.names.values())
+        merging.state_path(root).unlink()
+
+
+def finish_broken_off(root: Path) -> str:
+    """Finish an adoption that was killed after its commit, or put the project back.
+
+    Returns:
+        a sentence about it; empty if nothing was broken off.
+    """
+    with merging.update_lock(root):
+        state = merging.read_state(root)
+        is_adoption = state is not None and state.work == merging.ADOPTION
+        if state is None or not is_adoption or merging.head_commit(root) == state.head:
+            return merging.put_back_unfinished(root)
+        changed = ("diff", "--name-only", "-z", "--relative", "--diff-filter=AMR")
+        listed = git(root, *changed, state.head, state.commit, "--", "*.ipynb").split("\0")
+        edited = git(root, "diff", "--name-only", "-z", "--relative", state.commit).split("\0")
+        _bring_outputs(root, Path(state.clone), {*filter(None, listed)} - {*edited})
+        merging.state_path(root).unlink()
+    return "An adoption was broken off after its commit; it is complete now."
+
+
+def _bring_outputs(root: Path, clone: Path, notebooks: Iterable[str]) -> None:
+    """Bring notebooks with their outputs, which are not in the commit, into the work tree."""
+    there = [name for name in notebooks if (clone / name).is_file()]
+    for name in there:
+        copy_file(clone / name, root / name)
+    if there:
+        git(root, "add", "--", *there)
 
 
 def _carry_data(root: Path, plan: AdoptionPlan, clone: Path) -> list[Path]:
@@ -266,17 +303,6 @@ def _carry_data(root: Path, plan: AdoptionPlan, clone: Path) -> list[Path]:
     for new in carried:
         copy_file(clone / new, root / new)
     return [root / new for new in carried]
-
-
-@contextmanager
-def _uninterrupted() -> Iterator[None]:
-    signals = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, signal.SIG_IGN) for number in signals]
-    try:
-        yield
-    finally:
-        for number, handler in zip(signals, before, strict=True):
-            signal.signal(number, handler)
 
 
 def set_up(root: Path, base: str) -> bool:

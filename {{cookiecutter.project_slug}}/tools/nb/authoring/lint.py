@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from nb.check.findings import Finding
 from nb.notebook.content import load_json
 from nb.notebook.file import read_cells
 from nb.programs import run_program
-from nb.project import write_whole
+from nb.project import NbError, write_whole
 from nb.refactoring.imports_first import with_imports_first
 
 # Repairs that ruff leaves to a person. Here the notebook runs afterwards, as the proof.
@@ -22,6 +22,8 @@ _PROVEN_REPAIRS = ["B007", "B905", "C4", "E731", "F841", "SIM"]
 _Codes = defaultdict[int, defaultdict[int, set[str]]]
 # Rules of nb check for lines that the proof has seen to work.
 _OF_SHELL_LINES = {"NB304"}
+# Names that nothing defines: mistakes that no run came across. A promotion never hides them.
+_UNDEFINED = ("F821", "F822", "F823")
 _NOQA = re.compile(r"# noqa: ?([A-Z]+\d+(?:, ?[A-Z]+\d+)*)")
 
 
@@ -30,6 +32,9 @@ def repair_code(root: Path, files: Sequence[str]) -> list[str]:
 
     Returns:
         the findings that are left, a line each: file, cell, line, rule, message.
+
+    Raises:
+        NbError: if a name is nowhere defined.
     """
     proven = f"lint.extend-safe-fixes={json.dumps(_PROVEN_REPAIRS)}"
     paths = ["--preview", "--select=PTH", "--unsafe-fixes"]  # `open` and `os.path` by pathlib
@@ -40,7 +45,27 @@ def repair_code(root: Path, files: Sequence[str]) -> list[str]:
             write_whole(root / name, with_imports_first(read_cells(root / name)).text)
     run_ruff(root, "check", "--fix", "--exit-zero", "--quiet", "--config", proven, *files)
     run_ruff(root, "format", "--quiet", *files)
+    require_defined_names(root, files)
     return mark_findings(root, files)
+
+
+def require_defined_names(root: Path, files: Sequence[str]) -> None:
+    """Refuse code with a name that nothing defines, unless a `# noqa` is there already.
+
+    Raises:
+        NbError: with the place of the first.
+    """
+    for line in undefined_names(root, files):
+        raise NbError(
+            f"{line}, which the run did not come across: define the name, or delete the line; if a "
+            "magic defines the name, end the line with # noqa: F821. Nothing was changed."
+        )
+
+
+def undefined_names(root: Path, files: Sequence[str], *options: str) -> list[str]:
+    """Return the uses of names that nothing defines, a line each: file, cell, line, rule, name."""
+    found = ruff_findings(root, files, f"--select={','.join(_UNDEFINED)}", *options)
+    return [f"{_file_of(one, root)}:{_place(one)}" for one in found if one["code"] in _UNDEFINED]
 
 
 def mark_findings(root: Path, files: Sequence[str]) -> list[str]:
@@ -48,20 +73,25 @@ def mark_findings(root: Path, files: Sequence[str]) -> list[str]:
     by_file: dict[Path, list[Mapping[str, object]]] = defaultdict(list)
     for one in ruff_findings(root, files):
         by_file[Path(one["filename"])].append(one)
-    return [
-        f"{path.relative_to(root.resolve()).as_posix()}:{line}"
-        for path, findings in by_file.items()
-        for line in _marked(path, findings)
-    ]
+    for path, findings in by_file.items():
+        _mark(path, findings)
+    return [f"{_file_of(one, root)}:{_place(one)}" for found in by_file.values() for one in found]
 
 
-def _marked(path: Path, findings: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """Mark findings in a file, and yield each with its place."""
+def _file_of(finding: Mapping[str, Any], root: Path) -> str:
+    return Path(finding["filename"]).relative_to(root.resolve()).as_posix()
+
+
+def _place(finding: Mapping[str, Any]) -> str:
+    """Return the place of a finding in the file, with the rule and the message."""
+    row = finding["location"]["row"]
+    place = f"{finding['cell']}:{row}" if finding["cell"] else f"{row}"
+    return f"{place}: {finding['code']} {finding['message']}"
+
+
+def _mark(path: Path, findings: Iterable[Mapping[str, Any]]) -> None:
     codes: _Codes = defaultdict(lambda: defaultdict(set))
     for one in findings:
-        row = one["location"]["row"]
-        place = f"{one['cell']}:{row}" if one["cell"] else f"{row}"
-        yield f"{place}: {one['code']} {one['message']}"
         if re.fullmatch(r"[A-Z]+\d+", one["code"] or "") and one["noqa_row"]:
             codes[one["cell"] or 0][one["noqa_row"]].add(one["code"])
     if path.suffix == ".ipynb":
@@ -114,9 +144,9 @@ def with_rules_off(source: str, codes: Mapping[int, Iterable[str]]) -> str:
     return "\n".join(lines)
 
 
-def ruff_findings(root: Path, files: Sequence[str]) -> list[dict[str, Any]]:
+def ruff_findings(root: Path, files: Sequence[str], *options: str) -> list[dict[str, Any]]:
     """Return the findings of ruff in files, as ruff describes them."""
-    words = ("check", "--exit-zero", "--output-format=json")
+    words = ("check", "--exit-zero", "--output-format=json", *options)
     listed = run_ruff(root, *words, *files) if files else ""
     found: list[dict[str, object]] = json.loads(listed or "[]")
     return found

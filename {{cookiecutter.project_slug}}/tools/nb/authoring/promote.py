@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from nb import pipeline
@@ -16,12 +17,15 @@ from nb.declaration.editor import add_stage
 from nb.declaration.reader import FILE, read_entries
 from nb.git.text_view import readable_text
 from nb.notebook import fingerprints
+from nb.notebook.content import Notebook, production_notebooks, read_notebook
+from nb.notebook.magics import without_timing
+from nb.notebook.modules import Sources
 from nb.notebook.path_literals import FIGURES
 from nb.programs import run_program
-from nb.project import NbError
+from nb.project import PRODUCTION, NbError, write_whole
 from nb.workcopy import clean_copy
 
-from .lint import mark_shell_lines
+from .lint import mark_shell_lines, require_defined_names, undefined_names
 from .original import Original, run_original
 from .production import Production, write_production
 from .promotion import Choices, Promotion, Workspace
@@ -58,10 +62,11 @@ def promote_notebook(
         space = Workspace(root=root, copy=copy.root, source=relative)
         tell(f"running {relative.as_posix()} from top to bottom, in a copy of the project")
         original = run_original(space, choices)
+        hidden = _undefined_names(space, original)
         production = write_production(space, original, choices)
         _declare(copy.root, original, production)
         tell(f"running {choices.notebook} as the stage {choices.stage}")
-        found = _proved(space, original, production)
+        found = replace(_proved(space, original, production), hidden=hidden)
         if (keep or not found.differs) and agree(found):
             outputs = [new for new in found.writes.values() if (copy.root / new).exists()]
             added = [new for old, new in original.reads.items() if old != new]
@@ -103,11 +108,50 @@ def _proved(space: Workspace, original: Original, production: Production) -> Pro
         untested=tests.untested,
         rows=rows,
         files=files,
+        stale=_made_stale(space, files),
         notes=[*gaps, *helpers, *samples.notes, *findings],
         unseeded=[f"{call.name} in code cell {call.cell}" for call in calls],
         seedable=bool(calls) and all(call.generator for call in calls),
         diff=_diff(space, files),
     )
+
+
+def _undefined_names(space: Workspace, original: Original) -> list[str]:
+    """Refuse undefined names in the exploratory notebook; return those beside a `# noqa`.
+
+    Timing magics are taken out first: names that are assigned in their lines are none to ruff.
+    """
+    plain = {cell.number: without_timing(cell.source) for cell in original.file.cells}
+    write_whole(space.copy / space.source, original.file.edited(plain))
+    source = space.source.as_posix()
+    require_defined_names(space.copy, [source])
+    return undefined_names(space.copy, [source], "--ignore-noqa")
+
+
+def _made_stale(space: Workspace, files: Sequence[str]) -> list[str]:
+    """Return the stages whose notebooks import, or that declare, a module that changes."""
+    changed = {n for n in files if n.startswith("src/") and (space.root / n).exists()}
+    if not changed:
+        return []
+    sources = Sources(space.root / "src")
+    importing = [
+        notebook.path.relative_to(space.root).as_posix()
+        for path in production_notebooks(space.root / PRODUCTION)
+        if changed & _modules_of(notebook := read_notebook(path), sources)
+    ]
+    return [
+        entry.name
+        for entry in read_entries(space.root)
+        if changed.intersection(entry.inputs) or any(map(entry.runs, importing))
+    ]
+
+
+def _modules_of(notebook: Notebook, sources: Sources) -> set[str]:
+    """Return the paths, from the root, of the modules that a notebook imports."""
+    root = sources.folder.parent
+    return {
+        sources.modules[name].relative_to(root).as_posix() for name in sources.used_by(notebook)
+    }
 
 
 def _declare(root: Path, original: Original, production: Production) -> None:

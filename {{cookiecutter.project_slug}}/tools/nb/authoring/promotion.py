@@ -94,6 +94,8 @@ class Promotion:
         untested: by name of a function without a test, the reason.
         rows: the proof.
         files: the files that are new or changed, outputs left out.
+        hidden: undefined names that a `# noqa` hides, a line each.
+        stale: the stages that become stale, since a module that they use changes.
         notes: open tasks, a line each.
         unseeded: calls of the notebook whose results differ in each run, each with the cell.
         seedable: whether a seed would make all of them repeatable.
@@ -109,6 +111,8 @@ class Promotion:
     untested: Mapping[str, str] = field(default_factory=dict)
     rows: Sequence[ProofRow] = ()
     files: Sequence[str] = ()
+    hidden: Sequence[str] = ()
+    stale: Sequence[str] = ()
     notes: Sequence[str] = ()
     unseeded: Sequence[str] = ()
     seedable: bool = False

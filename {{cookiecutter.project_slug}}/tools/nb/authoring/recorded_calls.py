@@ -1,7 +1,8 @@
 """Unit tests generated from calls recorded while a notebook ran (`nb.tracing.call_recorder`).
 
-`python -m nb.authoring.recorded_calls` calls the functions again, without the notebook, and writes
-asserts about results that are readable and reproducible.
+`python -m nb.authoring.recorded_calls` calls the functions again, without the notebook, writes
+asserts about results that are readable and reproducible, and runs them: a single start of Python,
+and a single import of the libraries, for both.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import os
 import pickle
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import redirect_stdout
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -158,10 +159,12 @@ class WrittenTests:
 
     Attributes:
         text: the test file; empty if no function gave an example.
+        passes: whether pytest was content with the text.
         untested: by name of a function without a test, the reason.
     """
 
     text: str = ""
+    passes: bool = False
     untested: dict[str, str] = field(default_factory=dict)
 
 
@@ -275,32 +278,48 @@ def _file(module: str, origin: str, bodies: dict[str, list[str]]) -> str:
     return f"{head}{''.join(imports)}{gap}from {module} import {names}\n{tests}"
 
 
-def _forbid_files(root: str) -> None:
-    """Install an audit hook that refuses writes and data files: a unit test must not need them."""
+@contextmanager
+def _files_forbidden(root: str) -> Iterator[None]:
+    """Refuse writes and data files: a unit test must not need them."""
+    is_over = False
 
     def hook(event: str, arguments: tuple[object, ...]) -> None:
-        if event == "open" and isinstance(arguments[0], str):
+        if event == "open" and not is_over and isinstance(arguments[0], str):
             path = os.path.abspath(arguments[0])  # noqa: PTH100 - an audit hook opens nothing
             flags = arguments[2] if isinstance(arguments[2], int) else 0
             writes = flags & (os.O_WRONLY | os.O_RDWR)
             if writes or (path.startswith(root + os.sep) and not path.endswith((".py", ".pyc"))):
                 raise PermissionError(f"{path}: an example uses no files")
 
-    sys.addaudithook(hook)
+    sys.addaudithook(hook)  # no hook can be removed
+    yield
+    is_over = True
+
+
+def _passes(test: Path) -> bool:
+    """Tell whether pytest is content with a test file."""
+    import pytest
+
+    with redirect_stdout(io.StringIO()):
+        return pytest.main(["-q", "-p", "no:cacheprovider", str(test)]) == 0
 
 
 def main(arguments: Iterable[str]) -> int:
-    """Print the generated tests as JSON.
+    """Write the generated tests, run them, and print the outcome as JSON.
 
     Args:
-        arguments: the module, the folder of the recorded calls, and the notebook that made them.
+        arguments: the module, the folder of the recorded calls, the notebook that made them, and
+            the test file.
     """
-    module, folder, origin = arguments
+    module, folder, origin, test = arguments
     importlib.import_module(module)
-    calls = Path(folder)
     sys.dont_write_bytecode = True
-    _forbid_files(str(Path.cwd()))
-    print(json.dumps(vars(write_tests(module, calls, origin))))
+    with _files_forbidden(str(Path.cwd())):
+        written = write_tests(module, Path(folder), origin)
+    if written.text:
+        Path(test).write_text(written.text, encoding="utf-8")
+        written.passes = _passes(Path(test))
+    print(json.dumps(vars(written)))
     return 0
 
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import shlex
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from nb.check.reads import SharedFiles
 from nb.declaration.reader import read_entries
-from nb.git.wiring import git
-from nb.programs import module_command, program_path
+from nb.programs import module_command
 from nb.workcopy import clean_copy
 from nb.workcopy.copying import copy_file
 from nb.workcopy.smoke import COPIED, SMALL
@@ -35,6 +34,7 @@ class Samples:
 def sample_inputs(space: Workspace, reads: Mapping[str, str]) -> Samples:
     """Write samples of the inputs that no stage makes into the copy."""
     made = {out for stage in read_entries(space.root) for out in stage.outputs}
+    shared = SharedFiles(space.root, made)
     files: list[str] = []
     notes: list[str] = []
     for old, name in reads.items():
@@ -51,9 +51,8 @@ def sample_inputs(space: Workspace, reads: Mapping[str, str]) -> Samples:
                 )
         if old != name:
             notes.append(f"{old} is copied to {name}, where DVC keeps it; {old} may go")
-        elif not git(space.root, "ls-files", "--", name, f"{name}.dvc", check=False).strip():
-            advice = f"dvc add {shlex.quote(name)}"
-            notes.append(f"{name} is in no version control, so no other clone has it: {advice}")
+        elif problem := shared.problem(name, space.root):
+            notes.append(problem)
     return Samples(files=files, notes=notes)
 
 
@@ -88,9 +87,10 @@ class ExampleTests:
 def write_example_tests(space: Workspace, moved: Sequence[str], choices: Choices) -> ExampleTests:
     """Write unit tests with expected values from the recorded calls into the copy, and run them."""
     variables = {**clean_copy.copy_environment(space.copy), "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [*module_command("nb.authoring.recorded_calls"), choices.module, str(space.calls)]
+    path = _test_path(space.root, choices)
+    words = [choices.module, str(space.calls), space.source.as_posix(), path]
     done = subprocess.run(
-        [*command, space.source.as_posix()],
+        [*module_command("nb.authoring.recorded_calls"), *words],
         cwd=space.copy,
         env=variables,
         capture_output=True,
@@ -102,13 +102,9 @@ def write_example_tests(space: Workspace, moved: Sequence[str], choices: Choices
     untested = {name: why for name, why in written["untested"].items() if name in moved}
     if not written["text"]:
         return ExampleTests(untested=untested)
-    path = _test_path(space.root, choices)
-    (space.copy / path).write_text(written["text"], encoding="utf-8")
-    lint.repair_code(space.copy, [path])
-    check = [program_path("pytest"), "-q", "-p", "no:cacheprovider", path]
-    passed = subprocess.run(check, cwd=space.copy, env=variables, capture_output=True)
-    if passed.returncode:
+    if not written["passes"]:
         return ExampleTests(untested=dict.fromkeys(moved, "the test written did not pass"))
+    lint.repair_code(space.copy, [path])
     return ExampleTests(path=path, untested=untested)
 
 

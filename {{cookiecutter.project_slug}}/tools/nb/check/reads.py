@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import shlex
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -145,7 +146,8 @@ class SharedFiles:
             return ""
         if self.root.joinpath(path).exists():
             # Nothing is in the index of a project that was just made.
-            return f"{path} is only on this machine: dvc add {path}" if self._tracked else ""
+            advice = f"{path} is only on this machine: dvc add {shlex.quote(path)}"
+            return advice if self._tracked else ""
         if folder.joinpath(path).exists():
             return f"{path} is beside the notebook, but a run starts in the root; move it to data/"
         return f"{path} does not exist, and no stage declares it"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nb.exit_codes import ExitCode
-from nb.project import UsageError, warn
+from nb.project import NbError, UsageError, warn
 from nb.terminal import echo, secho
 from nb.wording import count, enumerated
 
@@ -34,6 +34,7 @@ HEADINGS = ("Notebook", "State", "Seconds", "Reads", "Writes", "Readiness")
 @click.option("--history", is_flag=True, help="Merge the history of the other repository.")
 @click.option("--report", "as_report", is_flag=True, help="The table of the last adoption again.")
 @click.option("--promote", "promoting", is_flag=True, help="Promote what is ready, in order.")
+@click.option("--continue", "goes_on", is_flag=True, help="Finish or put back after a kill.")
 @click.option("--json", "as_json", is_flag=True, help="Print the table as JSON.")
 @click.option("-y", "--yes", is_flag=True, help="Ask nothing; take large data files, too.")
 @click.option("--no-run", is_flag=True, help="Bring the notebooks in without running them.")
@@ -46,6 +47,7 @@ def adopt_command(
     history: bool,
     as_report: bool,
     promoting: bool,
+    goes_on: bool,
     as_json: bool,
     yes: bool,
     no_run: bool,
@@ -68,6 +70,10 @@ def adopt_command(
     """
     from nb.adoption.overview import read_overview
 
+    if goes_on:
+        if not _finish(root):
+            raise NbError("no adoption was broken off")
+        return
     if as_report or promoting:
         if source:
             raise UsageError("--report and --promote are about the last adoption: no SOURCE")
@@ -97,6 +103,8 @@ def _adopt(
     def ask(question: str) -> bool:
         return yes or (sys.stdin.isatty() and not dry_run and click.confirm(question))
 
+    if not dry_run:
+        _finish(root)
     require_clean(root)
     # As after a Ctrl-C, the temporary clone and the trials go.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(ExitCode.TERMINATED))
@@ -122,6 +130,16 @@ def _adopt(
     overview.base = prepared.base
     _save(root, overview)
     _show(root, overview, as_json)
+
+
+def _finish(root: Path) -> bool:
+    """Finish or put back work that was killed, and say so; tell whether there was any."""
+    from nb.adoption.preparing import finish_broken_off
+
+    said = finish_broken_off(root)
+    if said:
+        echo(said, err=True)
+    return bool(said)
 
 
 def _tried(root: Path, plan: AdoptionPlan, limit: float | None) -> Overview:

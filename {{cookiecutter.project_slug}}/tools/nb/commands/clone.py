@@ -291,7 +291,7 @@ def clean_command(root: Path, yes: bool) -> None:
 
     Variants of experiments are results: a question comes first, and without a terminal they stay.
     """
-    from nb.run.pipeline_run import while_idle
+    from nb.run.lock import while_idle
 
     removed = 0
     with while_idle(root):

@@ -30,13 +30,13 @@ def stages_command(root: Path, as_json: bool) -> None:
       nb stages
       nb stages --json
     """
-    from nb.run.scheduler_view import listed
+    from nb.run.scheduler_view import described_stages, stages_for_schedulers
 
-    found = listed(root)
     if as_json:
-        print_json(found)
+        print_json(stages_for_schedulers(root))
         return
-    print_table((stage["name"], stage["desc"]) for stage in found)
+    found = described_stages(root)
+    print_table(found)
     if not found:
         echo(NO_NOTEBOOK, nl=False)
 

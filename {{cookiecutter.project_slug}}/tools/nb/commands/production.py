@@ -12,7 +12,7 @@ import click
 
 from nb.exit_codes import ExitCode
 from nb.project import NbError, UsageError
-from nb.terminal import echo, secho, style
+from nb.terminal import echo, secho, style, wrapped
 from nb.wording import count
 
 from . import note, print_json, print_table
@@ -83,10 +83,8 @@ def promote_command(
         _print_promotion(found)
         raise NbError(f"an output differs, so nothing was changed; {_reason_of_difference(found)}")
     if agreed:
-        echo(
-            "\nNothing is committed yet. Look at it with git status and git diff, then: "
-            "git add --all && git commit"
-        )
+        echo("\nNothing is committed yet. Look at it with git status and git diff, then:")
+        echo("  git add --all && git commit")
 
 
 def _ask_for_names(
@@ -124,7 +122,7 @@ def _print_promotion(found: Promotion) -> None:
     }
     for label, names in facts.items():
         if names:
-            echo(f"  {label}: {', '.join(names)}")
+            echo(wrapped(f"  {label}: {', '.join(names)}"))
     for name, reason in found.kept.items():
         echo(f"  {name} stays in the notebook: {reason}")
     for name, reason in found.untested.items():
@@ -135,7 +133,11 @@ def _print_promotion(found: Promotion) -> None:
         said = f"differs: {row.difference}" if row.difference else "same"
         color = "red" if row.difference else "green"
         echo(f"  {row.output:{width}}  {style(said, fg=color)}  (by {row.by})")
-    for remark in found.notes:
+    if found.stale:
+        advice = "nb run runs them again, or name a new module with --to"
+        echo(f"\nnb: {choices.module} changes, so these stages are stale: ", nl=False)
+        echo(f"{', '.join(found.stale)}; {advice}")
+    for remark in (*found.notes, *found.hidden):
         echo(f"\nnb: {remark}")
 
 

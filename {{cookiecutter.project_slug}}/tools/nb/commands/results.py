@@ -209,10 +209,13 @@ def trace_command(root: Path, notebook: str, as_json: bool) -> None:
       nb trace --json notebooks/exploratory/02-first-look.ipynb
     """
     from nb.notebook.content import find_notebook
-    from nb.tracing.footprint import table, trace_notebook
+    from nb.tracing.footprint import trace_lines, trace_notebook
 
     found = trace_notebook(root, find_notebook(root, notebook))
-    echo(found.trace.as_json() if as_json else table(found.trace))
+    if as_json:
+        print_json(asdict(found.trace))
+    else:
+        echo("\n".join(trace_lines(found.trace)))
     if found.problem:
         raise NbError(found.problem)
 

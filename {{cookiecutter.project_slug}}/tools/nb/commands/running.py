@@ -80,7 +80,7 @@ def run_command(
     if dry_run:
         _print_plan(root, options, known is not None, as_json=as_json)
     elif known:
-        done = record.unchanged(root, vars(options), known)
+        done = record.record_unchanged(root, options, known)
         if not (root / INDEX).exists():
             from nb import report
 
@@ -116,7 +116,7 @@ def _run(
     done = execute(root, options, view, run_programs())
     if done is None and as_json:
         nothing: dict[str, object] = {"stages": [], "metrics": {}}
-        _print_end(record.unchanged(root, vars(options), nothing), None, as_json=True)
+        _print_end(record.record_unchanged(root, options, nothing), None, as_json=True)
         return
     if done is None:
         echo(_nothing_yet(root), nl=False)

@@ -12,19 +12,17 @@ from tempfile import TemporaryDirectory
 import click
 
 from nb.git.sync import outputs_kept
-from nb.git.verify import unmerged
 from nb.project import NbError, UsageError
 from nb.surroundings import project_prefix
 from nb.terminal import echo, secho
 from nb.update import merging, trees
-from nb.update.merging import State
+from nb.update.merging import PendingWork
 from nb.update.preparing import Request, UpdatePlan, keep_edits, prepare
 from nb.wording import enumerated
 
 # Lines of the changelog that are shown.
 NEWS = 12
 VERSION_LOCKS = ("uv.lock", "requirements.lock")
-RESOLVE = "edit and git add them, then: nb update --continue (or --abort puts everything back)"
 
 
 @click.command("update")
@@ -75,11 +73,12 @@ def update_command(
         if abort:
             _abort(root, waiting)
             return
-        state: State | None
+        state: PendingWork | None
         if goes_on:
             state = _continue(root, waiting, lock)
         else:
-            _settle(root, waiting)
+            if said := merging.put_back_unfinished(root):
+                echo(said, err=True)
             request = Request(to, since, template, _typed((*answers, *more)))
             state = _update(root, request, lock, dry_run)
         if state:
@@ -93,9 +92,16 @@ def _typed(answers: tuple[str, ...]) -> dict[str, str]:
     return dict(answer.split("=", 1) for answer in answers)
 
 
-def _abort(root: Path, waiting: State | None) -> None:
+def _required_update(waiting: PendingWork | None) -> PendingWork:
     if waiting is None:
         raise NbError("no update is under way")
+    if waiting.work != merging.UPDATE:
+        raise NbError("an adoption is under way: nb adopt --continue")
+    return waiting
+
+
+def _abort(root: Path, waiting: PendingWork | None) -> None:
+    waiting = _required_update(waiting)
     if merging.head_commit(root) != waiting.head:
         raise NbError(
             f"the update is committed already; git reset --hard {waiting.head[:12]} takes it back, "
@@ -106,28 +112,14 @@ def _abort(root: Path, waiting: State | None) -> None:
     echo("The project is as it was before the update.")
 
 
-def _continue(root: Path, waiting: State | None, lock: int) -> State:
-    if waiting is None:
-        raise NbError("no update is under way")
+def _continue(root: Path, waiting: PendingWork | None, lock: int) -> PendingWork:
+    waiting = _required_update(waiting)
     with outputs_kept(root, edits_return=False):
         merging.finish(root, waiting, lock)
     return waiting
 
 
-def _settle(root: Path, waiting: State | None) -> None:
-    """Put back an update that was killed; refuse to begin another over conflicts."""
-    if waiting is None:
-        return
-    if merging.is_waiting(root, waiting):
-        conflicts = ", ".join(sorted(unmerged(root))) or "none is left"
-        raise NbError(f"an update waits; files in conflict: {conflicts}; {RESOLVE}")
-    if merging.head_commit(root) == waiting.head:
-        merging.reset_to_start(root, waiting)
-        echo("An update was broken off; the project was put back as it had been.", err=True)
-    merging.state_path(root).unlink(missing_ok=True)
-
-
-def _update(root: Path, request: Request, lock: int, dry_run: bool) -> State | None:
+def _update(root: Path, request: Request, lock: int, dry_run: bool) -> PendingWork | None:
     before = merging.head_commit(root)
     if not dry_run:
         merging.require_quiet(root)
@@ -150,15 +142,15 @@ def _update(root: Path, request: Request, lock: int, dry_run: bool) -> State | N
     return _merge(root, plan, before, lock)
 
 
-def _merge(root: Path, plan: UpdatePlan, before: str, lock: int) -> State:
+def _merge(root: Path, plan: UpdatePlan, before: str, lock: int) -> PendingWork:
     environment = str(plan.answers.get("environment", "uv"))
-    state = State(
+    state = PendingWork(
         *(before, plan.difference.commit, str(plan.old), str(plan.new), environment, plan.news)
     )
     with outputs_kept(root, edits_return=False):
         conflicts = merging.merge_rendering(root, state, lock)
     if conflicts:
-        raise NbError(f"in conflict: {', '.join(conflicts)}; {RESOLVE}")
+        raise NbError(f"in conflict: {', '.join(conflicts)}; {merging.RESOLVE}")
     return state
 
 
@@ -196,7 +188,7 @@ def _show(root: Path, plan: UpdatePlan) -> None:
         echo(f"conflicts: {', '.join(conflicts) or 'none'}")
 
 
-def _afterwards(root: Path, state: State, no_checks: bool) -> None:
+def _afterwards(root: Path, state: PendingWork, no_checks: bool) -> None:
     """Set up and check the project with the tooling that it has now; print the news."""
     secho(f"Updated: {state.old} → {state.new}", fg="green")
     for line in state.news[:NEWS]:

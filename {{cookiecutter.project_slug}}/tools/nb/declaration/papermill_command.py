@@ -89,14 +89,17 @@ class PapermillCommand:
     given: Mapping[str, object] = field(default_factory=dict)
 
 
-def papermill_command(command: str, folder: str = "") -> PapermillCommand | None:
+def papermill_command(command: str, folder: str = "") -> PapermillCommand:
     """Return the first call of papermill in the command of a stage that executes a notebook.
+
+    A command without such a call gives a call without notebook.
 
     Args:
         command: the shell command.
         folder: the working directory of the command, relative to the project's root.
     """
-    return next((call for call in papermill_commands(command, folder) if call.notebook), None)
+    calls = papermill_commands(command, folder)
+    return next((call for call in calls if call.notebook), PapermillCommand(""))
 
 
 def papermill_commands(command: str, folder: str = "") -> list[PapermillCommand]:

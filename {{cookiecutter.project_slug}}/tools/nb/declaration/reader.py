@@ -161,7 +161,7 @@ class Stage:
     @cached_property
     def papermill(self) -> PapermillCommand:
         """The call of papermill in the command; without a notebook if there is no call."""
-        return papermill_command(self.command, self.folder) or PapermillCommand("")
+        return papermill_command(self.command, self.folder)
 
 
 def one_command(cmd: object) -> str:

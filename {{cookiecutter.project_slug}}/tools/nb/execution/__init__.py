@@ -1,4 +1,4 @@
-"""papermill's engine `nb`, which the stages of `dvc.yaml` name: kernels, limits, executed copies.
+"""Execution of notebooks by papermill's engine `nb`, which the stages of `dvc.yaml` name.
 
 Differences to papermill's default engine: the kernel talks over private socket files instead of TCP
 ports, which can collide; parameters are validated before a kernel starts; the executed copy is

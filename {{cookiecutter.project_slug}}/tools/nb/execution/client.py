@@ -22,9 +22,9 @@ from papermill.engines import NotebookExecutionManager
 from nb.secrets.masked_file import MaskedFile
 
 from . import strict
+from .copies.outputs import CellOutputs
 from .kernels import SILENT_SECONDS, Message, is_idle
 from .limits import Limits
-from .outputs import CellOutputs
 from .problems import WrongParameters
 from .streams import LiveStream
 
@@ -70,7 +70,12 @@ class Client(PapermillNotebookClient):
         settings: the settings of the execution.
         cell_seconds: the timeout of a cell; None for no timeout.
         logs: the logs of standard output and standard error.
-        options: nbclient's.
+        options: options of nbclient.
+
+    Attributes:
+        has_exited: a cell called `exit()`; the cells after that cell are not executed.
+        is_kernel_exiting: the kernel ends by itself, after `quit()`.
+        is_reply_lost: the kernel is idle, but did not reply: an interrupt hit the request.
     """
 
     def __init__(
@@ -84,18 +89,18 @@ class Client(PapermillNotebookClient):
     ) -> None:
         if not limits.is_active:
             options["timeout"] = cell_seconds
-        hooks = {"on_notebook_start": self._begin, "on_cell_executed": self._note_exit}
+        hooks = {"on_notebook_start": self._prepare_kernel, "on_cell_executed": self._note_exit}
         super().__init__(nb_man, **hooks, **options)
         self.limits = limits
         self.cell_seconds = cell_seconds or math.inf
         self.strict = settings.strict and language_of(nb_man.nb) == "python"
         self.logs = dict(zip(("stdout", "stderr"), logs, strict=True))
         self.outputs = CellOutputs()
-        self.has_left = False
-        self.is_kernel_leaving = False
+        self.has_exited = False
+        self.is_kernel_exiting = False
         self.is_reply_lost = False
 
-    async def _begin(self, notebook: NotebookNode) -> None:
+    async def _prepare_kernel(self, notebook: NotebookNode) -> None:
         """Prepare the kernel.
 
         Raises:
@@ -128,8 +133,8 @@ class Client(PapermillNotebookClient):
     def _note_exit(self, execute_reply: Message, **_: object) -> None:
         """Record a call of `quit()` in a cell: the kernel ends a moment after the reply."""
         payload = execute_reply["content"].get("payload") or ()
-        self.is_kernel_leaving |= any(each.get("source") == "ask_exit" for each in payload)
-        self.has_left |= self.is_kernel_leaving
+        self.is_kernel_exiting |= any(each.get("source") == "ask_exit" for each in payload)
+        self.has_exited |= self.is_kernel_exiting
 
     def _ask(self, code: str) -> str:
         """Request a silent execution, which changes no execution count."""
@@ -180,7 +185,7 @@ class Client(PapermillNotebookClient):
         """Execute the cells, then report background failures since the last cell."""
         super().papermill_execute_cells()
         code_cells = [cell for cell in self.nb.cells if cell.cell_type == "code"]
-        is_over = self.is_kernel_leaving or self.nb.metadata.papermill.get("exception")
+        is_over = self.is_kernel_exiting or self.nb.metadata.papermill.get("exception")
         if self.strict and code_cells and not is_over:
             code = f"__import__('sys').modules[{strict.STRICT_NAME!r}].finish()"
             reply = self.wait_for_reply(self._ask(code))["content"]
@@ -194,7 +199,7 @@ class Client(PapermillNotebookClient):
             CellExecutionError: if the cell failed, timed out, or was ended by a signal.
             DeadKernelError: if the kernel died.
         """
-        if self.has_left or cell.cell_type != "code":
+        if self.has_exited or cell.cell_type != "code":
             return cell
         for stream in self._streams():
             if isinstance(stream.file, LiveStream):
@@ -202,13 +207,13 @@ class Client(PapermillNotebookClient):
         self.outputs.begin()
         try:
             self._stop_if_ended(cell)
-            self.limits.begin(self.cell_seconds)
+            self.limits.start_timer(self.cell_seconds)
             done = super().execute_cell(cell, cell_index, **options)
             self._stop_if_ended(cell)
             return done
         except CellExecutionError as error:
             if error.ename == "SystemExit" and error.evalue in ("", "0", "None"):
-                self.has_left = True  # exit() is a success, as in papermill
+                self.has_exited = True  # exit() is a success, as in papermill
                 return cell
             raise
         except CellTimeoutError as error:
@@ -228,12 +233,12 @@ class Client(PapermillNotebookClient):
             self._fail(cell, "DeadKernelError", "the kernel died")
             raise
         finally:
-            self.limits.begin()
+            self.limits.start_timer()
             for stream in self._streams():
                 stream.finish()
             self.outputs.settle()
             if self.limits.signals:
-                self._fail(cell, *self.limits.reason())
+                self._fail(cell, *self.limits.error())
 
     def _streams(self) -> list[MaskedFile]:
         files = (self.stdout_file, self.stderr_file, *self.logs.values())
@@ -251,7 +256,7 @@ class Client(PapermillNotebookClient):
 
     def _stop_if_ended(self, cell: NotebookNode) -> None:
         if self.limits.signals:
-            raise CellExecutionError("", *self.limits.reason())
+            raise CellExecutionError("", *self.limits.error())
 
     def _fail(
         self, cell: NotebookNode, name: str, message: str, traceback: Sequence[str] = ()

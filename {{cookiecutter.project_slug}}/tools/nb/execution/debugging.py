@@ -1,4 +1,4 @@
-"""A notebook as one script, with the values of a run, for a debugger.
+"""Script of a notebook for a debugger, with the values of the config file.
 
 A debugger steps through files. The cells of a notebook, which a kernel runs as text, are therefore
 written to `.nb/debug/<name>.py`, and the script stops before the first of them.
@@ -74,12 +74,12 @@ def run_script(root: Path, script: Path) -> None:
         NbError: if the script raises; its traceback is printed before.
     """
     os.chdir(root)
-    # A window per figure would hold the script up; a figure is seen by plt.savefig.
+    # A window per figure would hold the script up; plt.savefig shows a figure.
     os.environ.setdefault("MPLBACKEND", "agg")
     try:
         runpy.run_path(str(script), init_globals=_kernel_names(script), run_name="__main__")
     except bdb.BdbQuit:
-        pass  # the person has seen enough
+        pass  # the user quit the debugger
     except Exception as error:
         rest = error.__traceback__
         while rest and rest.tb_frame.f_code.co_filename != str(script):

@@ -1,4 +1,4 @@
-"""papermill engine `nb`: validates parameters, executes the cells, writes the executed copy."""
+"""papermill's engine `nb`: checks parameters, executes the cells, returns the executed copy."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from nb.secrets.environment import environment_secrets
 from nb.secrets.mask import Mask
 from nb.secrets.masked_file import MaskedFile, Writable
 
-from . import executed_copy
 from .atomic_file import write_atomically
 from .client import LOOK_SECONDS, OUTPUT_SECONDS, Client, ClientSettings, language_of
-from .executed_copy import Failure
+from .copies.failure import ERROR_MARK, Failure, error_marks, find_failure, first_line_of
+from .copies.normalisation import normalise, read_ids
 from .given_parameters import apply_parameters, check_given_files
 from .kernels import KernelManager
-from .limits import Limits, kernel_ends_with_signals
+from .limits import Limits, kernel_limits
 from .problems import LostKernel, NotebookFailed, WrongParameters
 from .streams import LiveStream, LogStream
 
@@ -77,23 +77,16 @@ class Engine(NBClientEngine):
         write_atomically(target)
         secrets = Mask(environment_secrets(os.environ) | values)
         options.setdefault("kernel_manager_class", KernelManager)
-        if os.environ.get("NB_STREAM"):  # set by `nb run`, which shows the output of stages
-            stdout_file = stdout_file or LiveStream(sys.stdout)
-            stderr_file = stderr_file or LiveStream(sys.stderr)
-        options |= {
-            "stdout_file": stdout_file and MaskedFile(stdout_file, secrets),
-            "stderr_file": stderr_file and MaskedFile(stderr_file, secrets),
-            "logs": [MaskedFile(LogStream(log), secrets) for log in (logger.info, logger.warning)],
-        }
+        options |= _masked_streams(stdout_file, stderr_file, secrets)
         logger.addFilter(secrets.record)
         try:
-            with kernel_ends_with_signals(settings.seconds) as limits:
+            with kernel_limits(settings.seconds) as limits:
                 options |= {"limits": limits, "settings": settings}
                 code = _execute(super().execute_notebook, nb, kernel_name, limits, options)
         finally:
             logger.removeFilter(secrets.record)
         executed = _settled(nb, source, secrets, target)
-        failure = executed_copy.find_failure(executed)
+        failure = find_failure(executed)
         if failure:
             raise _failed(executed, failure, source, target, code)
         return executed
@@ -169,7 +162,7 @@ def _execute(
         raise WrongParameters(f"there is no kernel {error.name}; give another with -k") from None
     except RuntimeError as error:
         if not nb.metadata.papermill.get("exception"):
-            why = executed_copy.first_line_of(str(error))
+            why = first_line_of(str(error))
             raise LostKernel(f"the kernel was lost outside of the cells: {why}") from None
         code = ExitCode.DEAD_KERNEL
     if limits.is_late:
@@ -177,11 +170,24 @@ def _execute(
     return after_signal(limits.signals[0]) if limits.signals else code
 
 
+def _masked_streams(
+    stdout: Writable | None, stderr: Writable | None, secrets: Mask
+) -> dict[str, object]:
+    """Return the options that name where the printed text of cells goes."""
+    if os.environ.get("NB_STREAM"):  # set by `nb run`, which shows the output of stages
+        stdout, stderr = stdout or LiveStream(sys.stdout), stderr or LiveStream(sys.stderr)
+    return {
+        "stdout_file": stdout and MaskedFile(stdout, secrets),
+        "stderr_file": stderr and MaskedFile(stderr, secrets),
+        "logs": [MaskedFile(LogStream(log), secrets) for log in (logger.info, logger.warning)],
+    }
+
+
 def _settled(nb: NotebookNode, source: object, secrets: Mask, target: str | None) -> NotebookNode:
     """Return the executed copy without secrets, credentials and differences between equal runs."""
     _mark_error(nb)
-    ids = executed_copy.read_ids(Path(source)) if isinstance(source, str) else None
-    executed_copy.normalise(nb, ids)
+    ids = read_ids(Path(source)) if isinstance(source, str) else None
+    normalise(nb, ids)
     executed, removed = _masked(nb, secrets)
     if removed:
         where = target or "the executed copy"
@@ -228,8 +234,8 @@ def _failed(
     message = " · ".join(filter(None, parts))
     if target:
         message += f"; see {target}"
-    for index, text in zip((0, failure.index + 1), executed_copy.error_marks(failure), strict=True):
-        metadata = {"tags": [executed_copy.ERROR_MARK]}
+    for index, text in zip((0, failure.index + 1), error_marks(failure), strict=True):
+        metadata = {"tags": [ERROR_MARK]}
         mark = new_markdown_cell(text, id=f"error-mark-{index > 0:d}", metadata=metadata)
         nb.cells.insert(index, mark)
     write_ipynb(nb, target)

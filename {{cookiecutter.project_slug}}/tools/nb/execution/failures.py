@@ -1,4 +1,4 @@
-"""Causes of failed stages in one line, from the executed copy or else the printed lines."""
+"""Cause of a failed stage in a line, from the executed copy or else from the printed lines."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from pathlib import Path
 
 from nb.declaration.tasks import BROKEN_CONTRACT, FAILED, KILLED, OUT_OF_MEMORY, TIMED_OUT, Outcome
 from nb.exit_codes import FIRST_SIGNAL, LAST_SIGNAL, ExitCode
-from nb.project import FINGERPRINTS, PRODUCTION, parse_json
+from nb.project import FINGERPRINTS, PRODUCTION
 
-from . import executed_copy
-from .executed_copy import first_line_of, without_colors
+from .copies.failure import first_line_of, read_failure, without_colors
 
 MEMORY_WORDS = ("MemoryError", "Cannot allocate memory")
 # The prefix of lines that describe a broken contract.
@@ -49,7 +48,7 @@ def find_cause(
     Args:
         outcome: the outcome as DVC reports.
         executed: the executed copy of the command, if the command runs a notebook.
-        since: the start of the stage; an older copy belongs to an earlier run.
+        since: the start of the stage; an older copy is that of an earlier run.
         oom_before: the value of `oom_kills` at the start.
         lines: the last printed lines.
     """
@@ -99,10 +98,7 @@ def failed_cell(copy: Path, since: float) -> tuple[str, int] | None:
     """Return the error and the code cell in an executed copy; None without error or if older."""
     if not _is_since(copy, since):
         return None
-    try:
-        failure = executed_copy.find_failure(parse_json(copy.read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None
+    failure = read_failure(copy)
     return (failure.error, failure.cell) if failure else None
 
 

@@ -1,4 +1,4 @@
-"""Signals and timeouts that end the kernel of a notebook."""
+"""Limits of an execution: signals and timeouts that end the kernel of a notebook."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from nb.processes.signals import signals_to
 from nb.processes.tree import KILL_SIGNAL, adopt_orphans, children, end_tree, send_signal
 
 from .kernels import forks
@@ -39,16 +40,16 @@ class Limits:
         self.is_late = False
         self.problem = ""
 
-    def begin(self, seconds: float = math.inf) -> None:
+    def start_timer(self, seconds: float = math.inf) -> None:
         """Start the timeout of a cell, limited by the rest of the notebook's timeout."""
         if sys.platform != "win32" and self.is_active and not self.signals:
             rest = max(self.end - time.monotonic(), 0.001)
-            of_whom = ("cell", seconds) if seconds < rest else ("notebook", self.seconds)
-            self.problem = "the {} took longer than {:g} s".format(*of_whom)
+            limited = ("cell", seconds) if seconds < rest else ("notebook", self.seconds)
+            self.problem = "the {} took longer than {:g} s".format(*limited)
             left = min(seconds, rest)
             signal.setitimer(signal.ITIMER_REAL, 0 if math.isinf(left) else left)
 
-    def heed(self, number: int, _frame: object) -> None:
+    def handle(self, number: int, _frame: object) -> None:
         """Interrupt the cell after one signal, kill the kernel after two."""
         if sys.platform == "win32":
             raise NotImplementedError
@@ -60,15 +61,15 @@ class Limits:
         else:
             _signal_kernels(KILL_SIGNAL)
 
-    def reason(self) -> tuple[str, str]:
-        """Return name and message of the error that reports the end of the kernel."""
+    def error(self) -> tuple[str, str]:
+        """Return the name and message of the error that reports the end of the kernel."""
         if self.is_late:
             return "TimeoutError", self.problem
         return "KeyboardInterrupt", signal.Signals(self.signals[0]).name
 
 
 @contextmanager
-def kernel_ends_with_signals(seconds: float = math.inf) -> Iterator[Limits]:
+def kernel_limits(seconds: float = math.inf) -> Iterator[Limits]:
     """End the kernel with all descendants at the end of the block, on a signal and on a timeout.
 
     After SIGINT or SIGTERM the running cell fails with KeyboardInterrupt, so the executed copy
@@ -82,18 +83,16 @@ def kernel_ends_with_signals(seconds: float = math.inf) -> Iterator[Limits]:
         yield Limits(seconds, is_active=False)
         return
     limits = Limits(seconds, is_active=True)
-    heeded = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
-    before = {number: signal.signal(number, limits.heed) for number in heeded}
-    adopt_orphans()
-    try:
-        limits.begin()
-        yield limits
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        _signal_kernels(KILL_SIGNAL)
-        adopt_orphans(False)
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    handled = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
+    with signals_to(limits.handle, handled):
+        adopt_orphans()
+        try:
+            limits.start_timer()
+            yield limits
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            _signal_kernels(KILL_SIGNAL)
+            adopt_orphans(False)
 
 
 def _signal_kernels(number: int) -> None:

@@ -1,4 +1,4 @@
-"""Errors of papermill's command line in one line each, with their exit codes."""
+"""Errors of the engine that papermill's command line prints in a line, with exit codes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from papermill.exceptions import PapermillExecutionError
 
 from nb.exit_codes import ExitCode
 
-from .executed_copy import Failure
+from .copies.failure import Failure
 
 
 class Problem(ClickException):

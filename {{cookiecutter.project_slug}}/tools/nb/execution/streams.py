@@ -1,4 +1,4 @@
-"""Targets for the printed text of running cells: a bounded stream, and a log."""
+"""Streams for the printed text of running cells: bounded on the terminal, or to a log."""
 
 from __future__ import annotations
 

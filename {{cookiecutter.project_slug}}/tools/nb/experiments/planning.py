@@ -8,7 +8,7 @@ from pathlib import Path
 
 from nb.declaration.tasks import Task
 from nb.project import NbError, UsageError
-from nb.run.record import begin
+from nb.run.record import Options, new_record
 from nb.run.runner import stage_record
 from nb.run.what_if import Setting, SettingReader, require_one_value
 
@@ -66,7 +66,7 @@ def check_variations(root: Path, variations: Sequence[Variation]) -> list[list[S
 def variant_records(root: Path, definition: Experiment, snapshot: Snapshot) -> list[VariantRecord]:
     """Return the record of each variation: the known record, or a new record."""
     known = {record.identity: record for record in store.read_variants(root)}
-    head = begin(root, {}, 1)
+    head = new_record(root, Options(), jobs=1)
     number = store.next_number(root)
     records: list[VariantRecord] = []
     for variation in definition.variations:

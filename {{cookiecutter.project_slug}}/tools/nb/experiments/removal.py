@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from nb.project import UsageError
-from nb.run.pipeline_run import while_idle
+from nb.run.lock import while_idle
 
 from . import store
 from .snapshot import remove_unused

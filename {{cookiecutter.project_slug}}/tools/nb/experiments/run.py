@@ -13,8 +13,9 @@ from nb.declaration.tasks import RAN, Outcome
 from nb.exit_codes import ExitCode
 from nb.pipeline import storage
 from nb.project import NbError
+from nb.run.lock import exclusive_lock
 from nb.run.page_process import RunPrograms
-from nb.run.pipeline_run import only_run, warmth
+from nb.run.pipeline_run import running_warm_process
 from nb.run.record import Options
 from nb.run.runner import Runner
 from nb.run.stage import StageReproducer
@@ -77,7 +78,10 @@ def run_experiment(
     place = root / store.EXPERIMENTS
     place.mkdir(parents=True, exist_ok=True)
     try:
-        with only_run(place, view) as lock, warmth(root, options, programs, lock) as warm:
+        with (
+            exclusive_lock(place, view) as lock,
+            running_warm_process(root, options, programs, lock) as warm,
+        ):
             if options.pull:
                 storage.fetch_runs(root, view.note)
             return _run(root, definition, settings, options, view, programs, warm, lock)

@@ -15,8 +15,9 @@ from pathlib import Path
 
 from nb.declaration.tasks import BROKEN, DONE, NOT_RUN, RUNNING, WAITING
 from nb.project import UsageError, parse_json, warn, write_whole
-from nb.run.pipeline_run import is_locked
-from nb.run.record import DIED, StageRecord
+from nb.run.lock import is_locked
+from nb.run.past_runs import DIED
+from nb.run.record import StageRecord
 
 from .space import Settings, canonical
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
 
 from nb.git.wiring import git
@@ -28,17 +29,20 @@ FOREIGN = (".dvc", ".git")
 ADVICE = "nothing was run or removed; name a path for results, such as data/processed/table.csv"
 
 
-def misplaced(root: Path, path: str) -> str:
+def misplaced(
+    root: Path, path: str, real_path: Callable[[str | Path], str] = os.path.realpath
+) -> str:
     """Return the reason that forbids an output at a path; empty if an output may be there.
 
     Args:
         root: the project's root.
         path: absolute, or relative to the root.
+        real_path: `os.path.realpath`, or the same from memory.
     """
-    project = os.path.realpath(root)
+    project = real_path(root)
     folder, name = os.path.split(os.path.normpath(os.path.join(project, path)))
     # A link, such as that to an object of DVC's cache, is removed without its target.
-    place = Path(os.path.realpath(folder), name)
+    place = Path(real_path(folder), name)
     if place in (Path(project), *Path(project).parents):
         return "which holds the project"
     if not place.is_relative_to(project):
@@ -61,9 +65,11 @@ def require_places(root: Path, stages: Iterable[DvcStage]) -> None:
     Raises:
         NbError: if there is such an output (exit code 2).
     """
+    real_path = cache(os.path.realpath)
     for stage in stages:
         for out in stage.outs:
-            why = misplaced(root, out.fs_path) if out.protocol == "local" else _unstored(out)
+            is_here = out.protocol == "local"
+            why = misplaced(root, out.fs_path, real_path) if is_here else _unstored(out)
             if why:
                 what = f"stage {stage.addressing} declares the output {out.def_path}, {why}"
                 raise UsageError(f"{stage.relpath}: {what}; {ADVICE}")

@@ -21,7 +21,6 @@ from .lockfiles import texts_since
 from .places import require_places, require_untracked
 from .repository import (
     FINGERPRINT_STAGE,
-    all_read,
     folder_of,
     import_modules,
     locked_repository,
@@ -29,6 +28,7 @@ from .repository import (
     stage_parameters,
     with_fingerprints,
 )
+from .shortcuts import no_collection, whole_pipeline
 from .states import StageState, find_states
 from .undocumented import DvcStage, Repo
 from .uptodate import Watched
@@ -78,7 +78,7 @@ def plan(
     """
     began = uptodate.clock(root)
     try:
-        with locked_repository(root, tell) as repo:
+        with no_collection(), locked_repository(root, tell) as repo:
             return _plan(repo, root, targets, force, downstream, began)
     except NbError as error:
         raise UsageError(str(error)) from None
@@ -95,9 +95,14 @@ def preview(
     fingerprints.refresh(root)
     began = uptodate.clock(root)
     try:
-        with locked_repository(root, lambda line: None) as repo:
+        with (
+            no_collection(),
+            locked_repository(root, lambda line: None) as repo,
+            whole_pipeline(repo, repo.index.stages),
+        ):
             tasks = _plan(repo, root, targets, force, downstream, began).tasks
-            return tasks, find_states(repo, root)
+            unchanged = {task.name for task in tasks if not task.changed}
+            return tasks, find_states(repo, root, unchanged)
     except NbError as error:
         raise UsageError(str(error)) from None
 
@@ -124,7 +129,7 @@ def _plan(
         fingerprints.refresh(root)
     made = {str(out.fs_path) for stage in stages for out in stage.outs}
     parameters = {stage: stage_parameters(stage, made) for stage in stages}  # first: may raise
-    with all_read(repo, stages):
+    with whole_pipeline(repo, stages):
         changed = {stage for stage in stages if force or _changed(stage)}
     tasks = [
         Task(
@@ -141,7 +146,7 @@ def _plan(
         for stage, name in names.items()
     ]
     if not repo.config["core"].get("no_scm"):
-        require_untracked(root, sorted(changed, key=stages.index))
+        require_untracked(root, [stage for stage in stages if stage in changed])
     shown = [stage.addressing for stage in shown_stages(repo.index.graph)]
     if any(task.changed for task in tasks):
         import_modules()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Set
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -17,7 +17,8 @@ from nb.project import NbError, UsageError, one_line, parse_json
 
 from .loaded import LoadedPipeline, known_ignores
 from .run_cache import guard_runs
-from .undocumented import DvcStage, FileSystem, Graph, Item, Repo
+from .shortcuts import compile_schemas
+from .undocumented import DvcStage, Graph, Item, Repo
 from .uptodate import clock
 
 # The stage that writes the fingerprints: part of the machinery, not of anybody's pipeline.
@@ -70,6 +71,7 @@ def open_project(root: Path) -> Iterator[Repo]:
 
     for file in (root / "dvc.yaml", *root.glob("*/dvc.yaml")):
         _require_bounds(root, file.relative_to(root).as_posix())
+    compile_schemas()
     before = Path.cwd()
     os.chdir(root)  # DVC names stages relative to the working directory
     try:
@@ -162,64 +164,12 @@ def rehearse(root: Path) -> LoadedPipeline | None:
     logger.setLevel(logging.CRITICAL)
     loaded = None
     began = clock(root)
+    compile_schemas()
     with suppress(Exception), Repo(str(root)) as repo:
         guard_runs(repo)
         loaded = LoadedPipeline(repo, began, known_ignores(repo))
     logger.setLevel(level)
     return loaded
-
-
-@contextmanager
-def nested_path_locks() -> Iterator[None]:
-    """In the block, lock a path once that this process has locked already.
-
-    DVC notes in `.dvc/tmp/rwlock` which process reads or writes which path. Each part of
-    reproducing a stage takes the same locks again, and edits that file twice: 22 edits for a stage
-    of one `echo`, a sixth of the CPU that the stage costs.
-    """
-    import dvc.rwlock
-
-    lock = dvc.rwlock.rwlock
-    reading: set[str] = set()
-    writing: set[str] = set()
-
-    @contextmanager
-    def rwlock(
-        tmp_dir: str, fs: FileSystem, cmd: str, read: list[str], write: list[str], hardlink: bool
-    ) -> Iterator[None]:
-        reads, writes = {*read} - reading - writing, {*write} - writing
-        if not reads and not writes:
-            yield
-            return
-        with lock(tmp_dir, fs, cmd, read, write, hardlink):
-            reading.update(reads)
-            writing.update(writes)
-            try:
-                yield
-            finally:
-                reading.difference_update(reads)
-                writing.difference_update(writes)
-
-    dvc.rwlock.rwlock = rwlock
-    try:
-        yield
-    finally:
-        dvc.rwlock.rwlock = lock
-
-
-@contextmanager
-def all_read(repo: Repo, stages: Sequence[DvcStage]) -> Iterator[None]:
-    """Lock the paths of all stages for reading; where one is written to, each stage by itself."""
-    import dvc.lock
-    import dvc.rwlock
-
-    paths = {str(i.fs_path) for stage in stages for i in (*stage.deps, *stage.outs)}
-    hardlink = repo.config["core"].get("hardlink_lock", False)
-    with nested_path_locks(), ExitStack() as held:
-        with suppress(dvc.lock.LockError):
-            lock = dvc.rwlock.rwlock(repo.tmp_dir, repo.fs, "nb", sorted(paths), [], hardlink)
-            held.enter_context(lock)
-        yield
 
 
 def _repair_path_locks(path: Path) -> None:

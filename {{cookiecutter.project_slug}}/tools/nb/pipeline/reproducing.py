@@ -8,7 +8,7 @@ import re
 import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,8 +18,9 @@ from nb.project import NbError, one_line
 
 from .loaded import LoadedPipeline
 from .lockfiles import one_stage_at_a_time
-from .repository import BUSY_SECONDS, LOCK_SECONDS, locked_repository, nested_path_locks
+from .repository import BUSY_SECONDS, LOCK_SECONDS, locked_repository
 from .run_cache import guard_runs
+from .shortcuts import compile_schemas, known_hashes, nested_path_locks
 from .undocumented import RESTORED_MESSAGES, RUNNING_MESSAGE, STATUS_MESSAGE, Config, DvcStage, Repo
 
 # A file with its inode, time of change and size.
@@ -89,7 +90,8 @@ def _reproduce(
     dvc.lock.DEFAULT_TIMEOUT = LOCK_SECONDS
     try:
         repo, run = _repository(root, name, loaded)
-        with repo, nested_path_locks():
+        # The worker keeps a loaded pipeline for its next stage.
+        with nullcontext() if loaded else repo, nested_path_locks(), known_hashes():
             repo.stage_cache.pull = lambda *_: []  # the run fetches once: see `storage`
             before = _mark_times(repo, persisted)
             done = run(force=force, pull=pull, no_commit=bool(persisted))
@@ -121,6 +123,7 @@ def _repository(
     from dvc.repo.scm_context import scm_context
 
     if loaded is None:
+        compile_schemas()
         opened: Repo = dvc.repo.Repo(str(root), _wait_for_lock=True)
         guard_runs(opened)
         return opened, partial(opened.reproduce, name, single_item=True)

@@ -12,13 +12,13 @@ from nb.project import FINGERPRINTS, NbError, UsageError
 
 from .places import require_places
 from .repository import (
-    all_read,
     locked_repository,
     path_of,
     shown_stages,
     stage_parameters,
     with_fingerprints,
 )
+from .shortcuts import no_collection, whole_pipeline
 from .undocumented import DvcStage, Repo
 
 NB_RUN, UNFREEZE = "nb run", "dvc unfreeze"
@@ -53,17 +53,24 @@ def stage_states(root: Path) -> list[StageState]:
     """
     try:
         # DVC loads the pipeline once more whenever it takes its lock.
-        with locked_repository(root, lambda line: None) as repo:
+        with no_collection(), locked_repository(root, lambda line: None) as repo:
+            require_places(root, repo.index.stages)
             return find_states(repo, root)
     except NbError as error:
         raise UsageError(str(error)) from None
 
 
-def find_states(repo: Repo, root: Path) -> list[StageState]:
+def find_states(repo: Repo, root: Path, unchanged: Set[str] = frozenset()) -> list[StageState]:
+    """Return the state of each stage, in topological order.
+
+    Args:
+        repo: the open project.
+        root: the project's root.
+        unchanged: stages that are known to be what `dvc.lock` says.
+    """
     from dvc.repo.reproduce import get_active_graph, plan_repro
     from networkx import descendants
 
-    require_places(root, repo.index.stages)
     graph = get_active_graph(repo.index.graph)
     own = [stage for stage in repo.index.stages if stage.relpath == "dvc.yaml"]
     planned = {stage.addressing for stage in plan_repro(graph, with_fingerprints(repo, own))}
@@ -71,21 +78,26 @@ def find_states(repo: Repo, root: Path) -> list[StageState]:
     made = {str(out.fs_path) for stage in graph for out in stage.outs}
     for stage in stages.values():
         stage_parameters(stage, made)  # first: errors in parameter files are named there
-    with all_read(repo, list(stages.values())):
-        changes = repo.status()
-    makers = {path_of(out, root): s.addressing for s in graph for out in s.outs}
+    with whole_pipeline(repo, list(stages.values())):
+        changes = {
+            name: stage.status(check_updates=True).get(name, ())
+            for name, stage in stages.items()
+            if name not in unchanged
+        }
+    names = {stage: stage.addressing for stage in graph}
+    makers = {path_of(out, root): name for s, name in names.items() for out in s.outs}
     states: list[StageState] = []
     stale: set[str] = set()
     for name, stage in stages.items():
         # Topological order: the states upstream are known. A changed input from a stale stage is
         # no reason by itself, because that stage runs first and may restore the input.
-        upstream = {other.addressing for other in descendants(graph, stage)} & stale
+        upstream = {names[other] for other in descendants(graph, stage)} & stale if stale else set()
         after = [state.name for state in states if state.name in upstream] if upstream else []
         reasons: list[str] = []
-        if name in changes:
-            kept = {path: maker for path, maker in makers.items() if maker not in upstream}
-            awaited = makers.keys() - kept.keys()
-            reasons = _reasons(root, changes[name], _locked_hashes(root, stage), kept, awaited)
+        if changes.get(name):
+            awaited = {path for path, m in makers.items() if m in upstream} if upstream else set()
+            locked = _locked_hashes(root, stage)
+            reasons = _reasons(root, changes[name], locked, makers, awaited)
         stale |= {name} if reasons else set()
         states.append(StageState(name, reasons, after, _command(stage, planned)))
     return states

@@ -28,6 +28,7 @@ DVC = (
     "dvc.dependency:Dependency",
     "dvc.dependency:ParamsDependency",
     "dvc.dvcfile:Lockfile.dump_stages",
+    "dvc.dvcfile:ProjectFile.SCHEMA",
     "dvc.exceptions:CollectCacheError",
     "dvc.exceptions:ConfirmRemoveError",
     "dvc.exceptions:DvcException",
@@ -36,6 +37,7 @@ DVC = (
     "dvc.ignore:DvcIgnoreFilter.is_ignored_dir",
     "dvc.lock:DEFAULT_TIMEOUT",
     "dvc.lock:LockError",
+    "dvc.output:Output.get_hash",
     "dvc.output:OutputDoesNotExistError",
     "dvc.repo.index:Index.graph",
     "dvc.lock:make_lock",
@@ -57,6 +59,14 @@ DVC = (
     "dvc.scm:NoSCM",
     "dvc.rwlock:rwlock",
     "dvc.schema:COMPILED_LOCK_FILE_STAGE_SCHEMA",
+    "dvc.schema:COMPILED_MULTI_STAGE_SCHEMA",
+    "dvc.schema:DO_KWD",
+    "dvc.schema:FOREACH_IN",
+    "dvc.schema:FOREACH_KWD",
+    "dvc.schema:MULTI_STAGE_SCHEMA",
+    "dvc.schema:STAGES",
+    "dvc.schema:STAGE_DEFINITION",
+    "dvc.schema:either_or",
     "dvc.stage.cache:StageCache._create_stage",
     "dvc.stage.cache:StageCache._get_cache_dir",
     "dvc.stage.cache:StageCache._get_cache_path",
@@ -74,6 +84,7 @@ DVC = (
     "dvc.stage:Stage.addressing",
     "dvc.stage:Stage.changed",
     "dvc.stage:Stage.params",
+    "dvc.stage:Stage.status",
     "dvc.utils.serialize:dump_yaml",
     "dvc.utils.serialize:dumps_yaml",
     "dvc.utils.serialize:load_yaml",
@@ -239,7 +250,9 @@ class Item(Protocol):
     fs: FileSystem | None
     fs_path: str
     hash_info: HashInfo
+    hash_name: str
     protocol: str
+    repo: Repo | None
 
     def save(self) -> None: ...
 
@@ -289,6 +302,9 @@ class DvcStage(Hashable, Protocol):
     def remove_outs(self) -> None: ...
     def save(self, *, run_cache: bool) -> None: ...
     def save_deps(self) -> None: ...
+    def status(
+        self, *, check_updates: bool
+    ) -> Mapping[str, Sequence[str | Mapping[str, Mapping[str, str | Mapping[str, str]]]]]: ...
 
 
 class Graph(Protocol):
@@ -377,6 +393,12 @@ class SourceControlContext(Protocol):
     def track_file(self, path: str) -> None: ...
 
 
+class State(Protocol):
+    """DVC's database of the hashes of files, by path and status."""
+
+    def get(self, path: str, fs: FileSystem | None) -> tuple[object, HashInfo | None]: ...
+
+
 class Comparer(Protocol):
     """Metrics or parameters of a project."""
 
@@ -398,6 +420,7 @@ class Repo(Protocol):
     metrics: Comparer
     params: Comparer
     root_dir: str
+    state: State
     scm: SourceControl
     scm_context: SourceControlContext
     _lock_depth: int

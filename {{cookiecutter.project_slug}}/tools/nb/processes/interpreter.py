@@ -2,8 +2,8 @@
 
 The warm process imports programs (DVC, papermill, …) that a kernel never imports. Their loggers,
 warning filters and the like would reach every notebook: DVC, for one, sets asyncio's logger to
-CRITICAL, and tasks would fail without a word. A `State` is taken before such imports and put back
-where they are to be as if they had never happened.
+CRITICAL, and tasks would fail without a word. An `InterpreterState` is taken before such imports
+and put back where they are to be as if they had never happened.
 """
 
 from __future__ import annotations

@@ -106,7 +106,7 @@ def in_order(places: Iterable[CodePlace]) -> tuple[CodePlace, ...]:
     return tuple(sorted(places, key=lambda p: (not p.module, p.path, p.cell, p.line)))
 
 
-def _is_shared(places: Sequence[CodePlace]) -> bool:
+def _is_shared(places: Sequence[CodePlace | StatementRun]) -> bool:
     return any(place.cell for place in places) and len({place.path for place in places}) > 1
 
 
@@ -161,7 +161,7 @@ class _Blocks:
     def _grown(self, group: Sequence[Part]) -> Iterator[list[Part]]:
         """Yield groups of equal parts, extended statement by statement while shapes stay equal."""
         parts = _apart(group)
-        if not _is_shared([_place(part) for part in parts]):
+        if not _is_shared([run for run, _, _ in parts]):
             return
         longer: dict[str, list[Part]] = {}
         for run, start, end in parts:

@@ -117,6 +117,15 @@ def fill_in(template: str, **values: object) -> str:
     return _environment().get_template(template).render(values)
 
 
+def inline_script(name: str) -> dict[str, str]:
+    """Return a script of the report for a page, and the hash by which the page allows it."""
+    from markupsafe import Markup
+
+    script = (Path(__file__).parent / name).read_text(encoding="utf-8")
+    digest = b64encode(sha256(script.encode()).digest()).decode()
+    return {"script": Markup(script), "script_hash": digest}
+
+
 @cache
 def _environment() -> Environment:
     """Return the Jinja environment of the templates, with every value escaped."""
@@ -133,12 +142,8 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    script = (folder / "site.js").read_text(encoding="utf-8")
-    made.globals.update(
-        style=Markup((folder / "style.css").read_text(encoding="utf-8")),
-        script=Markup(script),
-        script_hash=b64encode(sha256(script.encode()).digest()).decode(),
-    )
+    style = (folder / "style.css").read_text(encoding="utf-8")
+    made.globals.update(style=Markup(style), **inline_script("site.js"))
     made.filters.update(
         size=format.size,
         seconds=format.seconds,

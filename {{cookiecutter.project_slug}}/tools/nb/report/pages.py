@@ -11,15 +11,16 @@ from functools import cache, lru_cache
 from pathlib import Path
 
 from nb.declaration.reader import FILE, Stage, read_stages
-from nb.execution.executed_copy import first_line_of
+from nb.execution.copies.failure import first_line_of
 from nb.project import EXECUTED, SITE, NbError, parse_json, write_whole
 
 from .about import read_about
 from .files import NOTES, Files
+from .interactive.sections import Section, sections_of
 from .rendering import Rendered, read_executed, render
 from .rich.outputs import Outputs
 
-NOTE_SCHEMA = 1
+NOTE_SCHEMA = 2
 
 
 @dataclass
@@ -35,6 +36,7 @@ class Note:
         traceback: the traceback, as HTML.
         figures: links to the figures, relative to the site.
         files: the files of the page, relative to the site.
+        sections: the words of the page for the search.
         schema: the version of the format.
     """
 
@@ -46,6 +48,7 @@ class Note:
     traceback: str = ""
     figures: list[str] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
+    sections: list[Section] = field(default_factory=list)
     schema: int = NOTE_SCHEMA
 
 
@@ -161,6 +164,7 @@ def _write_page(root: Path, copy: Path, stage: Stage | None, name: str, key: str
         outputs.error,
         figures,
         files.written,
+        sections_of(rendered.body),
     )
 
 

@@ -8,10 +8,10 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nb.execution.executed_copy import ERROR_MARK, INJECTED, first_line_of
+from nb.execution import deferred_imports
+from nb.execution.copies.failure import ERROR_MARK, INJECTED, first_line_of
 from nb.notebook.content import load_json, parse_notebook, read_notebook_text
 from nb.project import NbError
-from nb.runtime import deferred_imports
 from nb.secrets.mask import Mask
 
 from .rich.markdown import Text

@@ -157,6 +157,16 @@ const reveal = () => {
 };
 addEventListener("hashchange", reveal);
 reveal();
+// A slash leads to the search, as on most sites.
+const search = document.querySelector("a[rel=search]");
+if (search) {
+  addEventListener("keydown", (event) => {
+    const isTyped = event.ctrlKey || event.altKey || event.metaKey || event.target.closest("input, select, textarea");
+    if (event.key !== "/" || isTyped) return;
+    event.preventDefault();
+    search.click();
+  });
+}
 // Slides: the keys and presenters' remotes go one slide on or back.
 const slides = [...document.querySelectorAll(".slide")];
 if (slides.length) {

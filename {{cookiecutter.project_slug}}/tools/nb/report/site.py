@@ -12,9 +12,9 @@ from tempfile import TemporaryDirectory
 from nb.declaration.metrics import read_metrics
 from nb.declaration.reader import FILE, Plot, Stage, read_stages
 from nb.declaration.tasks import NOT_RUN, UNCHANGED
-from nb.execution.executed_copy import INJECTED
+from nb.execution.copies.failure import INJECTED
 from nb.project import EXECUTED, INDEX, SITE, write_whole
-from nb.run import record
+from nb.run.past_runs import read_past_runs
 from nb.run.record import RunRecord
 
 from . import pages, tables
@@ -23,7 +23,9 @@ from .charts import Node, graph, lines
 from .experiments import ExperimentSummary, site_files, write_experiments
 from .files import NOTES, Files, is_published, published_path, slug
 from .format import seconds
-from .history import read_history
+from .history import Moment, read_history
+from .interactive.moments_page import pairs, write_moments
+from .interactive.search_page import SearchedPage, overview_sections, write_search
 from .pages import Note
 from .stages import Row, read_rows
 from .tables import Comparison, Series
@@ -77,7 +79,7 @@ def build(root: Path) -> Path:
         The index.
     """
     copies = sorted((root / EXECUTED).rglob("*.ipynb"))
-    runs = record.history(root)
+    runs = read_past_runs(root)
     stages = read_stages(root, _files(stage.name for run in runs for stage in run.stages))
     by_copy = {stage.papermill.executed: stage for stage in stages}
     notes = {}
@@ -90,11 +92,42 @@ def build(root: Path) -> Path:
     told = [run for run in runs if not _is_idle(run)]
     experiments = write_experiments(root)
     kept |= site_files(experiments, root / SITE)
-    kept |= _write_index(root, rows, told, notes, experiments)
+    metrics = read_metrics(root, stages)
+    history = read_history(root, told, [path for stage in stages for path in stage.metrics])
+    kept |= _write_index(root, rows, history, metrics, notes, experiments)
     kept |= {_write_run(root, run) for run in told}
+    kept.add(write_search(root, _searched(root, rows, metrics, notes, experiments)))
+    kept.add(write_moments(root, history))
     _prune(root / SITE, kept)
     _prune(root / NOTES, {f"{note.name}.json" for note in notes.values()})
     return root / INDEX
+
+
+def _searched(
+    root: Path,
+    rows: list[Row],
+    metrics: dict[str, dict[str, float]],
+    notes: dict[str, Note],
+    experiments: list[ExperimentSummary],
+) -> list[SearchedPage]:
+    overview = SearchedPage(
+        title=read_about(root).name,
+        path="index.html",
+        sections=overview_sections(rows, metrics),
+    )
+    return [
+        overview,
+        *(
+            SearchedPage(
+                title=note.title,
+                path=f"notebooks/{note.name}.html",
+                name=note.name,
+                sections=note.sections,
+            )
+            for note in notes.values()
+        ),
+        *(SearchedPage(title=each.name, path=each.page, name="experiment") for each in experiments),
+    ]
 
 
 def _files(names: Iterable[str]) -> list[str]:
@@ -127,20 +160,23 @@ def _publish(root: Path, stages: Iterable[Stage]) -> set[str]:
 def _write_index(
     root: Path,
     rows: list[Row],
-    runs: list[RunRecord],
+    history: list[Moment],
+    metrics: dict[str, dict[str, float]],
     notes: dict[str, Note],
     experiments: list[ExperimentSummary],
 ) -> set[str]:
     stages = [row.stage for row in rows]
-    metrics = read_metrics(root, stages)
-    history = read_history(root, runs, [path for stage in stages for path in stage.metrics])
+    runs = [at.run for at in history if at.run]
     series = tables.metrics_over_time(history)
     shown = {row.note.name for row in rows if row.note}
     files = Files(root, "index.html")
     files.write_page(
         "index.html.j2",
         run=runs[-1] if runs else None,
-        history=[(at, tables.state_counts(at.run) if at.run else []) for at in reversed(history)],
+        history=[
+            (at, tables.state_counts(at.run) if at.run else [], pair)
+            for at, pair in zip(history[::-1], pairs(history)[::-1], strict=True)
+        ],
         rows=rows,
         broken=[row for row in rows if row.is_broken],
         waiting=[row for row in rows if row.state == NOT_RUN],

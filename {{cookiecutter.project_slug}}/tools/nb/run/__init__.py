@@ -1,1 +1,1 @@
-"""Runs of the pipeline, of single tasks, and with other parameters; their records and views."""
+"""Runs of the pipeline, of single stages, and with other parameters; records and views of runs."""

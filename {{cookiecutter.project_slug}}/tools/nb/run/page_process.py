@@ -1,4 +1,4 @@
-"""The process that makes pages of executed copies beside the stages."""
+"""Page maker: the process that makes pages of executed copies while stages run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from threading import Thread
-from typing import Any, NoReturn, Protocol
+from typing import NoReturn, Protocol
 
 from nb.processes.start_method import SPAWN, start_method
 from nb.programs import program_environment
@@ -57,7 +57,7 @@ class PageMaker:
     def __init__(
         self,
         root: Path,
-        fork: Callable[[Mapping[str, Any], list[int]], int | None],
+        fork: Callable[[Mapping[str, object], list[int]], int | None],
         leave: Callable[[], None],
         work: MakePages,
     ) -> None:

@@ -1,4 +1,4 @@
-"""A run of the pipeline: DVC names stale stages and keeps results; stages run side by side."""
+"""Run of the pipeline: DVC names stale stages and keeps results; stages run side by side."""
 
 from __future__ import annotations
 
@@ -9,19 +9,17 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TextIO
 
 from nb import pipeline
 from nb.declaration.tasks import DONE, UNCHANGED
 from nb.declaration.validation import check_parameter_files
 from nb.exit_codes import ExitCode, after_signal, as_exit_code
-from nb.locks import lock_file
 from nb.notebook.content import production_notebooks
 from nb.pipeline import Plan, StageState, storage, uptodate
-from nb.processes import fork_server
+from nb.processes.signals import signals_to
 from nb.processes.start_method import SPAWN, start_method
 from nb.processes.tree import adopt_orphans, end_descendants
 from nb.programs import program_environment, program_path
@@ -30,17 +28,16 @@ from nb.runtime.warm_client import COLD, Warm
 from nb.tracing import contract, trace
 
 from . import executed_copies, record
+from .lock import exclusive_lock, remove_leftovers
 from .page_process import RunPrograms
 from .record import Options, RunRecord
 from .runner import ENDING, Runner, stage_record
 from .stage import StageReproducer
 from .view import View
 
-RUN_LOCK = Path(".nb/run.lock")
-
 
 @dataclass(frozen=True)
-class Done:
+class EndedRun:
     """A run that has ended.
 
     Attributes:
@@ -53,7 +50,7 @@ class Done:
     remember: Callable[[list[str]], None] = lambda made: None
 
 
-def execute(root: Path, options: Options, view: View, programs: RunPrograms) -> Done | None:
+def execute(root: Path, options: Options, view: View, programs: RunPrograms) -> EndedRun | None:
     """Bring stages up to date and return the run; None if the pipeline has no stage.
 
     Raises:
@@ -61,8 +58,11 @@ def execute(root: Path, options: Options, view: View, programs: RunPrograms) -> 
     """
     try:
         if options.verify:
-            options = _verifying(options, view)
-        with only_run(root, view) as lock, warmth(root, options, programs, lock) as warm:
+            options = _options_for_verification(options, view)
+        with (
+            exclusive_lock(root, view) as lock,
+            running_warm_process(root, options, programs, lock) as warm,
+        ):
             missing = pipeline.missing_names()
             if missing:
                 lacks = f"this environment has no {', no '.join(missing)}"
@@ -79,12 +79,14 @@ def _run_side_by_side(
     programs: RunPrograms,
     warm: Warm | None,
     lock: int,
-) -> Done | None:
+) -> EndedRun | None:
     remove_leftovers(root)
     if options.pull:
         storage.fetch_runs(root, view.note)
     began = uptodate.clock(root)
-    plan = _plan(root, options, view.note)
+    plan = pipeline.plan(
+        root, options.stages, force=options.force, downstream=options.downstream, tell=view.note
+    )
     planned = uptodate.clock(root)
     if all(task.hidden for task in plan.tasks):
         return None
@@ -92,7 +94,7 @@ def _run_side_by_side(
     if any(task.changed for task in plan.tasks):
         uptodate.forget(root)
     reproduce = StageReproducer(plan.loaded)
-    shell, pages = _shell(root, options), programs.make_pages
+    shell, pages = _shell_variables(root, options), programs.make_pages
     runner = Runner(root, options, plan.tasks, view, shell, pages, reproduce, warm, lock=lock)
     done = runner.run()
     if options.verify:
@@ -102,17 +104,17 @@ def _run_side_by_side(
             pipeline.sort_locks(root, plan.order, view.note)
         except KeyboardInterrupt:
             view.note("interrupted; dvc.lock is complete, but not in order")
-    executed_copies.keep_track(root, done, view.note, pull=options.pull)
+    executed_copies.note_and_pull_copies(root, done, view.note, pull=options.pull)
     if plan.watched and runner.all_done():
         # A plan is made with fingerprints that were brought up to date meanwhile.
         ended = {pipeline.FINGERPRINT_STAGE: planned, **runner.ended}
-        seen = (root, plan.watched, began, ended, _content(plan, done))
+        seen = (root, plan.watched, began, ended, _stamp_content(plan, done))
         ours = partial(pipeline.hold_only, plan.watched.locks, runner.written)
-        return Done(done, partial(uptodate.record, *seen, locks_are_ours=ours))
-    return Done(done)
+        return EndedRun(done, partial(uptodate.record, *seen, locks_are_ours=ours))
+    return EndedRun(done)
 
 
-def _content(plan: Plan, done: RunRecord) -> dict[str, Any]:
+def _stamp_content(plan: Plan, done: RunRecord) -> dict[str, object]:
     """Return the facts that a stamp keeps for a run that finds nothing touched."""
     tasks = [task for task in plan.tasks if not task.hidden]
     whole = {task.name for task in tasks} >= set(plan.shown)
@@ -140,14 +142,10 @@ def preview_run(root: Path, options: Options) -> list[StageState]:
     return shown
 
 
-def _plan(root: Path, options: Options, tell: Callable[[str], None]) -> Plan:
-    return pipeline.plan(
-        root, options.stages, force=options.force, downstream=options.downstream, tell=tell
-    )
-
-
 @contextmanager
-def warmth(root: Path, options: Options, programs: RunPrograms, lock: int) -> Iterator[Warm | None]:
+def running_warm_process(
+    root: Path, options: Options, programs: RunPrograms, lock: int
+) -> Iterator[Warm | None]:
     """Start the warm process, if there may be notebooks to run; end it after the block."""
     is_cold = options.cold or os.environ.get(COLD, "0") not in ("", "0")
     if is_cold or start_method() == SPAWN or not production_notebooks(root / PRODUCTION):
@@ -160,7 +158,7 @@ def warmth(root: Path, options: Options, programs: RunPrograms, lock: int) -> It
         warm.close()
 
 
-def _verifying(options: Options, view: View) -> Options:
+def _options_for_verification(options: Options, view: View) -> Options:
     """Return options with which each stage can be held to its contract.
 
     Raises:
@@ -176,7 +174,7 @@ def _verifying(options: Options, view: View) -> Options:
     return replace(options, cold=True)
 
 
-def _shell(root: Path, options: Options) -> dict[str, str]:
+def _shell_variables(root: Path, options: Options) -> dict[str, str]:
     """Return variables with which DVC runs commands in a shell that traces them (`--verify`)."""
     if not options.verify:
         return {}
@@ -184,7 +182,7 @@ def _shell(root: Path, options: Options) -> dict[str, str]:
 
 
 def _tell_verified(root: Path, done: RunRecord, view: View) -> None:
-    names = set(contract.verified(root))
+    names = set(contract.verified_stages(root))
     rest = [stage.name for stage in done.stages if stage.state in DONE and stage.name not in names]
     count = "one stage" if len(names) == 1 else f"{len(names) or 'no'} stages"
     note = f"verified the contract of {count}, by {trace.VIEWS[trace.best_view()]}"
@@ -192,7 +190,7 @@ def _tell_verified(root: Path, done: RunRecord, view: View) -> None:
     view.note(f"{note}{hint}")
 
 
-def _run_plainly(root: Path, options: Options, view: View, why: str) -> Done:
+def _run_plainly(root: Path, options: Options, view: View, why: str) -> EndedRun:
     """Run `dvc repro`: a stage at a time, without stages in the record."""
     pipeline.check_places(root)
     uptodate.forget(root)
@@ -205,11 +203,11 @@ def _run_plainly(root: Path, options: Options, view: View, why: str) -> Done:
     }
     chosen = [flag for flag, given in flags.items() if given]
     command = [program_path("dvc"), "repro", *chosen, *options.stages]
-    report = record.begin(root, asdict(options), 1)
+    report = record.new_record(root, options, jobs=1)
     report.engine = "dvc repro"
     report.save(root)
     began = time.monotonic()
-    environment = {**program_environment(), **_shell(root, options)}
+    environment = {**program_environment(), **_shell_variables(root, options)}
     with _ends_descendants() as signals:
         # With --json only that is for standard output.
         process = subprocess.Popen(command, cwd=root, env=environment, stdout=view.stream.fileno())
@@ -217,8 +215,8 @@ def _run_plainly(root: Path, options: Options, view: View, why: str) -> Done:
     code = min(code, ExitCode.FAILED) if code >= 0 else as_exit_code(code)
     code = after_signal(signals[0]) if signals else code
     report.finish(root, code, time.monotonic() - began)
-    executed_copies.keep_track(root, report, view.note, pull=options.pull)
-    return Done(report)
+    executed_copies.note_and_pull_copies(root, report, view.note, pull=options.pull)
+    return EndedRun(report)
 
 
 @contextmanager
@@ -229,83 +227,11 @@ def _ends_descendants() -> Iterator[list[int]]:
     """
     signals: list[int] = []
 
-    def heed(number: int, _frame: object) -> None:
+    def handle(number: int, _frame: object) -> None:
         signals.append(number)
         if signals != [signal.SIGINT]:
             end_descendants()
 
     adopt_orphans()
-    handlers = {number: signal.signal(number, heed) for number in ENDING}
-    try:
+    with signals_to(handle, ENDING):
         yield signals
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-
-
-@contextmanager
-def only_run(root: Path, view: View) -> Iterator[int]:
-    """Wait until nobody else runs stages in this project; give the file that is locked.
-
-    Workers inherit the lock: after `kill -9` of a runner the last worker to end frees the lock.
-    """
-    with _lock(root) as file:
-        _wait_for(file, view, exclusive=True)
-        yield file.fileno()
-
-
-@contextmanager
-def while_idle(root: Path) -> Iterator[None]:
-    """Keep runs from starting while the block removes files that runs need.
-
-    Raises:
-        NbError: if a run is at work.
-    """
-    with _lock(root) as file:
-        if not lock_file(file.fileno(), wait=False):
-            raise NbError("a run is at work and needs these files; try again when it has ended")
-        yield
-
-
-def is_locked(root: Path) -> bool:
-    """Return whether a run is at work in this project."""
-    try:
-        with (root / RUN_LOCK).open("r+b") as file:
-            return not lock_file(file.fileno(), shared=True, wait=False)
-    except OSError:  # none has run yet, or the file is somebody else's
-        return False
-
-
-@contextmanager
-def beside_tasks(root: Path, view: View) -> Iterator[int]:
-    """Wait until no `nb run` is at work in this project; others may run single stages meanwhile.
-
-    The first task removes leftovers of killed runs.
-    """
-    with _lock(root) as file:
-        if lock_file(file.fileno(), wait=False):
-            remove_leftovers(root)
-        _wait_for(file, view, exclusive=False)
-        yield file.fileno()
-
-
-def remove_leftovers(root: Path) -> None:
-    """Remove records and sockets of killed runs; to be called when nobody is at work."""
-    record.close_dead_records(root)
-    fork_server.remove_dead_sockets(root)
-
-
-def _lock(root: Path) -> TextIO:
-    path = root / RUN_LOCK
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path.open("a+", encoding="utf-8", errors="replace")
-
-
-def _wait_for(file: TextIO, view: View, *, exclusive: bool) -> None:
-    if not lock_file(file.fileno(), shared=not exclusive, wait=False):
-        file.seek(0)
-        view.note(f"waiting for another nb run, process {file.read().strip()}")
-        lock_file(file.fileno(), shared=not exclusive)
-    file.truncate(0)
-    file.write(f"{os.getpid()}\n")
-    file.flush()

@@ -1,6 +1,6 @@
-"""The record of a run, `reports/runs/<id>.json`: true at every moment, even after `kill -9`.
+"""Record of a run, the file `reports/runs/<id>.json`: true at every moment, even after `kill -9`.
 
-The schema is documented by `nb help run`; a change of meaning raises `SCHEMA`.
+The schema is documented by `nb help run`; a change of meaning raises `RECORD_SCHEMA`.
 """
 
 from __future__ import annotations
@@ -9,10 +9,9 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator, Set
-from contextlib import suppress
+from collections.abc import Mapping, Set
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from functools import cache
 from pathlib import Path
@@ -25,27 +24,24 @@ from nb.declaration.tasks import (
     BROKEN_CONTRACT,
     FAILED,
     KILLED,
-    NOT_RUN,
     OUT_OF_MEMORY,
-    RAN,
     RUNNING,
     TIMED_OUT,
     WAITING,
 )
-from nb.exit_codes import ENDED_FROM_OUTSIDE, ExitCode
+from nb.exit_codes import ENDED_FROM_OUTSIDE
 from nb.git.wiring import git
 from nb.project import EXECUTED, parse_json, write_whole
 from nb.secrets.environment import environment_secrets
 from nb.secrets.mask import Mask
 from nb.surroundings import find_repository
 
+from .machine import machine_of_run
+
 RECORD_SCHEMA = 1
 RUNS = Path("reports/runs")
 KEPT = 50
 LOCK_FILES = ("uv.lock", "requirements.lock")
-# As many records of runs with work are searched for the seconds of stages.
-RECENT = 10
-DIED = "the run was killed"
 _PROBLEMS = {
     BROKEN_CONTRACT: "broke its contract",
     FAILED: "failed",
@@ -88,7 +84,7 @@ class StageRecord:
     seconds: float | None = None
     cpu_seconds: float | None = None
     peak_memory: int | None = None
-    parameters: dict[str, Any] = field(default_factory=dict)
+    parameters: dict[str, object] = field(default_factory=dict)
 
 
 class RecordLines:
@@ -98,17 +94,26 @@ class RecordLines:
     """
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[dict[str, Any], str]] = {}
-        self._head: tuple[dict[str, Any], str] = {}, ""
+        self._known: dict[str, tuple[dict[str, object], str]] = {}
+        self._head: tuple[dict[str, object], str] = {}, ""
 
-    def head(self, values: dict[str, Any]) -> str:
+    def json(self, record: RunRecord) -> str:
+        """Return a record as JSON with a line per stage, without secrets."""
+        values = {**vars(record), "stages": None}
+        if record.machine is None:  # records that do not ask for it stay readable for older tooling
+            del values["machine"]
+        head = self._values(values)
+        stages = ",\n".join(map(self._stage, record.stages))
+        return head.replace('\n  "stages": null', f'\n  "stages": [\n{stages}\n  ]') + "\n"
+
+    def _values(self, values: dict[str, object]) -> str:
         """Return the lines of the other values of a record, without secrets."""
         if self._head[0] != values:
             text = json.dumps(_mask().tree(values), indent=2, default=str)
             self._head = deepcopy(values), text
         return self._head[1]
 
-    def of(self, stage: StageRecord) -> str:
+    def _stage(self, stage: StageRecord) -> str:
         """Return the line of a stage, without secrets."""
         known = self._known.get(stage.name)
         if known and known[0] == vars(stage):
@@ -123,12 +128,13 @@ class RunRecord:
     """The record of a run: options, state of the project, and outcome."""
 
     id: str
-    arguments: dict[str, Any]
+    arguments: dict[str, object]
     jobs: int
     started: str
     commit: str | None = None
     dirty: bool | None = None
     environment: str | None = None
+    machine: dict[str, str] | None = None
     pid: int = field(default_factory=os.getpid)
     engine: str = "nb"
     state: str = RUNNING
@@ -141,13 +147,7 @@ class RunRecord:
 
     def save(self, root: Path, lines: RecordLines | None = None) -> None:
         """Write the record; a reader sees the old or the new record, never a part."""
-        write_whole(root / RUNS / f"{self.id}.json", self._json(lines or RecordLines()))
-
-    def _json(self, lines: RecordLines) -> str:
-        """Return JSON with a line per stage."""
-        head = lines.head({**vars(self), "stages": None})
-        stages = ",\n".join(map(lines.of, self.stages))
-        return head.replace('\n  "stages": null', f'\n  "stages": [\n{stages}\n  ]') + "\n"
+        write_whole(root / RUNS / f"{self.id}.json", (lines or RecordLines()).json(self))
 
     def finish(self, root: Path, exit_code: int, seconds: float) -> None:
         """Write the record of a run that has ended, with the metrics as they are then."""
@@ -231,36 +231,37 @@ def now() -> str:
     return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
 
 
-def begin(root: Path, arguments: dict[str, Any], jobs: int) -> RunRecord:
+def new_record(root: Path, options: Options, jobs: int) -> RunRecord:
     """Return the record of a run that begins, not written yet."""
     moment = datetime.now(timezone.utc)
     head = _git(root, "rev-parse", "--quiet", "--verify", "HEAD")
     changes = _git(root, "status", "--porcelain", "--untracked-files=no", "--", ".")
     return RunRecord(
         id=moment.strftime("%Y%m%dT%H%M%S.%fZ"),
-        arguments=arguments,
+        arguments=asdict(options),
         jobs=jobs,
         started=moment.isoformat(timespec="milliseconds"),
         commit=head or None,
         dirty=bool(changes) if head else None,
         environment=_environment_hash(root),
+        machine=machine_of_run(root),
     )
 
 
-def unchanged(root: Path, arguments: dict[str, Any], known: dict[str, Any]) -> RunRecord:
+def record_unchanged(root: Path, options: Options, known: Mapping[str, Any]) -> RunRecord:
     """Write and return the record of a run that had nothing to do.
 
     Args:
         root: the project's root.
-        arguments: the options of `nb run`.
+        options: the options of the run.
         known: stages and metrics, as the run before left them.
     """
     began = time.monotonic()
-    report = begin(root, arguments, arguments["jobs"])
+    report = new_record(root, options, options.jobs)
     report.stages = [StageRecord(**stage) for stage in known["stages"]]
     report.metrics = known["metrics"]
     report._end(root, 0, time.monotonic() - began)
-    _keep_newest(root)
+    keep_newest(root)
     return report
 
 
@@ -275,57 +276,12 @@ def _environment_hash(root: Path) -> str | None:
     return None
 
 
-def close_dead_records(root: Path) -> None:
-    """Close the records of runs that died, and remove all but the newest.
-
-    To be called when no other run is at work: any record that says "running" is of a dead run.
-    """
-    for draft in (root / RUNS).glob("*.draft"):
-        draft.unlink()
-    for record in _read(_keep_newest(root, KEPT - 1)):
-        if record.state == RUNNING:
-            _close(record)
-            record.save(root)
-
-
-def _keep_newest(root: Path, count: int = KEPT) -> list[Path]:
+def keep_newest(root: Path, count: int = KEPT) -> list[Path]:
     """Remove older records and return the paths of those that stay."""
     paths = sorted((root / RUNS).glob("*.json"))
     for path in paths[:-count]:
         path.unlink(missing_ok=True)
     return paths[-count:]
-
-
-def _close(record: RunRecord) -> None:
-    record.state = KILLED
-    record.exit_code = ExitCode.KILLED
-    for stage in record.stages:
-        if stage.state in (RUNNING, WAITING):
-            stage.state = KILLED if stage.state == RUNNING else NOT_RUN
-            stage.cause = DIED
-
-
-def learnt(root: Path) -> tuple[dict[str, float], dict[str, int]]:
-    """Return seconds and peak memory of each stage when it last ran, as far as records tell."""
-    seconds: dict[str, float] = {}
-    memory: dict[str, int] = {}
-    useful = 0
-    for path in sorted((root / RUNS).glob("*.json"), reverse=True):
-        ran = [s for record in _read([path]) for s in record.stages if s.state == RAN]
-        for stage in ran:
-            if stage.seconds is not None:
-                seconds.setdefault(stage.name, stage.seconds)
-            if stage.peak_memory is not None:
-                memory.setdefault(stage.name, stage.peak_memory)
-        useful += bool(ran)
-        if useful == RECENT:
-            break
-    return seconds, memory
-
-
-def history(root: Path) -> list[RunRecord]:
-    """Return the records that are there, the oldest first."""
-    return list(_read(sorted((root / RUNS).glob("*.json"))))
 
 
 def seconds_of(moment: str) -> float:
@@ -348,13 +304,19 @@ def read_record(text: str | bytes) -> RunRecord | None:
 
 def _is_whole(record: RunRecord) -> bool:
     """Return whether times and figures are such: records also come from the storage."""
+    machine = {} if record.machine is None else record.machine
     figures = [record.seconds]
     times = [record.started, record.ended]
     for stage in record.stages:
         figures += [stage.seconds, stage.cpu_seconds, stage.peak_memory]
         times += [stage.started, stage.ended]
     are_times = all(datetime.fromisoformat(time).tzinfo for time in times if time)
-    texts = [record.id, record.state, *(x for s in record.stages for x in (s.name, s.state))]
+    texts = [
+        *machine.values(),
+        record.id,
+        record.state,
+        *(x for s in record.stages for x in (s.name, s.state)),
+    ]
     numbers = [figure for figure in figures if figure is not None]
     return (
         are_times
@@ -363,12 +325,3 @@ def _is_whole(record: RunRecord) -> bool:
         and all(isinstance(stage.parameters, dict) for stage in record.stages)
         and all(isinstance(numbers, dict) for numbers in record.metrics.values())
     )
-
-
-def _read(paths: list[Path]) -> Iterator[RunRecord]:
-    """Yield the records that this version understands."""
-    for path in paths:
-        with suppress(OSError, ValueError):
-            record = read_record(path.read_text(encoding="utf-8"))
-            if record:
-                yield record

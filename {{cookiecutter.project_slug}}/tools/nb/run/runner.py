@@ -12,13 +12,11 @@ import signal
 import time
 from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from nb import pipeline
-from nb.declaration.papermill_command import PapermillCommand, papermill_command
+from nb.declaration.papermill_command import papermill_command
 from nb.declaration.tasks import (
     BROKEN,
     BROKEN_CONTRACT,
@@ -48,6 +46,7 @@ from nb.runtime.worker_pool import FinishedStage, WorkerPool
 
 from . import record
 from .page_process import PAGES, MakePages, PageMaker
+from .past_runs import stage_costs
 from .record import Journal, Options, RunJournal, RunRecord, StageRecord
 from .view import View, outcome_of
 
@@ -55,6 +54,8 @@ from .view import View, outcome_of
 GRACE_SECONDS = 10.0
 # Limits of time and the view are looked at this often.
 LONGEST_WAIT_SECONDS = 0.2
+# The part of the time of a run that goes into writing the record, at most.
+WRITING_SHARE = 0.05
 # A second Ctrl-C comes later than this: make and a terminal may both pass the first on.
 SAME_SIGNAL_SECONDS = 0.5
 ENDING = [getattr(signal, name) for name in worker.ENDING_SIGNALS if hasattr(signal, name)]
@@ -103,7 +104,7 @@ class Runner:
         self.root = root
         self.options = options
         self.view = view
-        seconds, peaks = record.learnt(root)
+        seconds, peaks = stage_costs(root)
         self.schedule = Schedule(
             tasks,
             options.jobs,
@@ -112,7 +113,7 @@ class Runner:
             memory={task.name: peaks[task.address] for task in tasks if task.address in peaks},
         )
         self.journal = journal or RunJournal(root)
-        self.record = record.begin(root, asdict(options), options.jobs)
+        self.record = record.new_record(root, options, options.jobs)
         self.stages = {task.name: stage_record(task) for task in tasks}
         self.record.stages = [self.stages[task.name] for task in tasks if not task.hidden]
         self.environment = {**_environment(min(options.jobs, width(tasks))), **environment}
@@ -126,6 +127,7 @@ class Runner:
         self.usage = False
         self.unsaved = set(self.stages)
         self.is_behind = False
+        self.next_write = 0.0
         self.written: pipeline.Written = {}
         self.ended: dict[str, int] = {}  # by the clock of the file system
         self.events = EventLoop()
@@ -215,7 +217,7 @@ class Runner:
         if not task.hidden:
             self.view.running(task.name, started.began)
 
-    def _fork_warm(self, job: str, order: Mapping[str, Any], files: list[int]) -> int | None:
+    def _fork_warm(self, job: str, order: Mapping[str, object], files: list[int]) -> int | None:
         """Fork from the warm process; return None if there is none, or not yet."""
         if not self.warm or not self.warm.is_alive or self.is_warming:
             return None
@@ -347,12 +349,16 @@ class Runner:
     def _save(self) -> None:
         """Write the record if the state of a stage changed.
 
-        Where that is not possible any more, the run goes on; the end of the run tries again.
+        The record of a thousand stages takes long to write; changes that come meanwhile wait.
+        Where writing is not possible any more, the run goes on; the end of the run tries again.
         """
-        if not self._note_states():
+        self._note_states()
+        began = time.monotonic()
+        if not self.unsaved or began < self.next_write:
             return
         try:
             self._write()
+            self.next_write = began + (time.monotonic() - began) / WRITING_SHARE
         except OSError as error:
             if not self.is_behind:
                 self.view.note(f"the record of the run is behind: {unwritable(error)}")
@@ -362,7 +368,7 @@ class Runner:
         self.journal.save(self.record, self.unsaved)
         self.unsaved.clear()
 
-    def _note_states(self) -> bool:
+    def _note_states(self) -> None:
         changed = self.schedule.take_changes()
         for name in changed:
             stage = self.stages[name]
@@ -371,7 +377,6 @@ class Runner:
                 stage.cause = self.schedule.causes[name]
         self.view.waiting = self.schedule.waiting
         self.unsaved.update(changed)
-        return bool(changed)
 
     def _exit_code(self) -> int:
         """Return the exit code of the first failure."""
@@ -413,7 +418,7 @@ class Runner:
 
 def stage_record(task: Task) -> StageRecord:
     """Return the record of a stage that was not looked at yet."""
-    call = papermill_command(task.command, task.folder) or PapermillCommand("")
+    call = papermill_command(task.command, task.folder)
     return StageRecord(
         task.name,
         notebook=call.notebook,

@@ -1,4 +1,4 @@
-"""The pipeline for external schedulers: `nb stages --json`.
+"""Stages of the pipeline as JSON for external schedulers: `nb stages --json`.
 
 The interface for programs that cannot import DVC or this package (`nb help schedulers`).
 """
@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from nb import pipeline
-from nb.declaration.papermill_command import PapermillCommand, papermill_command
+from nb.declaration.papermill_command import papermill_command
+from nb.declaration.reader import FILE, read_stages
 from nb.notebook.config import read_config
 from nb.notebook.content import read_notebook
 from nb.notebook.parameters import describe, read_parameters
+from nb.pipeline import uptodate
 
 
-def listed(root: Path) -> list[dict[str, Any]]:
+def stages_for_schedulers(root: Path) -> list[dict[str, Any]]:
     """Return the stages that run a command, in topological order.
 
     Besides the definition in `dvc.yaml` a stage has a `group` (the name without the value of a
@@ -27,12 +29,27 @@ def listed(root: Path) -> list[dict[str, Any]]:
         NbError: with exit code 2, if the pipeline, a notebook's parameters or a config file cannot
             be read.
     """
-    return [_listed(root, definition) for definition in pipeline.definitions(root)]
+    return [_facts_of(root, definition) for definition in pipeline.definitions(root)]
 
 
-def _listed(root: Path, definition: pipeline.StageDefinition) -> dict[str, Any]:
-    command, folder = definition.command, definition.folder
-    call = papermill_command(command, folder) or PapermillCommand("")
+def described_stages(root: Path) -> list[tuple[str, str]]:
+    """Return name and description of each stage that runs a command, in topological order.
+
+    While the stamp of the last run is valid, `dvc.yaml` alone has all there is to know.
+
+    Raises:
+        NbError: with exit code 2, if the pipeline cannot be read.
+    """
+    names = (uptodate.read_stamp(root) or {}).get("shown") or []
+    files = {FILE, *(name.rpartition(":")[0] or FILE for name in names)}
+    known = {s.name: s.desc for s in read_stages(root, files, with_lock=False)} if names else {}
+    if names and not any("${" in known.get(name, "${") for name in names):
+        return [(name, known[name]) for name in names]
+    return [(definition.name, definition.desc) for definition in pipeline.definitions(root)]
+
+
+def _facts_of(root: Path, definition: pipeline.StageDefinition) -> dict[str, Any]:
+    call = papermill_command(definition.command, definition.folder)
     config: dict[str, Any] = {}
     for file in call.files:
         config |= read_config(root / file)

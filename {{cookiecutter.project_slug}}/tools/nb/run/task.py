@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from nb import pipeline
 from nb.declaration.tasks import RESTORED, Task
@@ -20,8 +19,9 @@ from nb.project import NbError, UsageError
 from nb.runtime.warm_client import Warm
 
 from . import executed_copies
+from .lock import shared_lock
 from .page_process import RunPrograms
-from .pipeline_run import beside_tasks, warmth
+from .pipeline_run import running_warm_process
 from .record import RUNS, Options, RunRecord
 from .runner import Runner
 from .stage import StageReproducer
@@ -48,7 +48,10 @@ def execute_task(
             of reach.
     """
     try:
-        with beside_tasks(root, view) as lock, warmth(root, options, programs, lock) as warm:
+        with (
+            shared_lock(root, view) as lock,
+            running_warm_process(root, options, programs, lock) as warm,
+        ):
             return _execute(root, options, view, programs, warm, lock, push)
     except KeyboardInterrupt:
         raise NbError("interrupted", ExitCode.INTERRUPTED) from None
@@ -83,7 +86,7 @@ def _execute(
     done = runner.run()
     if runner.ended:
         pipeline.sort_locks(root, plan.order, view.note)
-    executed_copies.keep_track(root, done, view.note, pull=options.pull)
+    executed_copies.note_and_pull_copies(root, done, view.note, pull=options.pull)
     if push and not done.exit_code:
         try:
             count = storage.push_results(root, view.note, [task.name])
@@ -103,7 +106,7 @@ def restore_pipeline(root: Path, view: View, *, pull: bool) -> dict[str, str]:
     Raises:
         NbError: if a stage was not computed; those before it are up to date.
     """
-    with beside_tasks(root, view):
+    with shared_lock(root, view):
         if pull:
             storage.fetch_runs(root, view.note)
         plan = _plan(root, (), view)
@@ -111,11 +114,11 @@ def restore_pipeline(root: Path, view: View, *, pull: bool) -> dict[str, str]:
         states = pipeline.restore(root, names, pull=pull, tell=view.note)
         pipeline.sort_locks(root, plan.order, view.note)
         if pull:
-            executed_copies.bring_copies(root, view.note)
+            executed_copies.try_to_pull_copies(root, view.note)
     return states
 
 
-def outcome(root: Path, done: RunRecord) -> dict[str, Any]:
+def outcome(root: Path, done: RunRecord) -> dict[str, object]:
     """Return the outcome of a task, for machines."""
     from nb.declaration.reader import read_stages
 

@@ -1,4 +1,4 @@
-"""The view of a run: prefixed lines, on a terminal with a live line per running stage below."""
+"""View of a run: the printed lines of stages, live lines of running stages, and the summary."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from .record import RunRecord, StageRecord
 
 HEARTBEAT_SECONDS = 30.0
 REFRESH_SECONDS = 0.2
-# Lines of papermill that say what the line of the stage's start says.
+# Lines of papermill that repeat the line of the stage's start.
 BOILERPLATE = re.compile(r"(Input Notebook|Output Notebook|Executing notebook with kernel): ")
 STATE_COLORS = ("cyan", "magenta", "yellow", "blue", "bright_cyan", "bright_magenta")
 
 
 class View:
-    """The lines of a run, and the stages that are running.
+    """View of a run: prefixed lines, on a terminal with a live line per running stage below.
 
     Args:
-        stream: where to.
+        stream: the stream of the lines.
         names: the names of the stages, for the width of the prefix.
         verbose: show papermill's own lines and notes about the machinery, too.
     """
@@ -157,8 +157,8 @@ def shown_line(text: str) -> str | None:
     """
     if BOILERPLATE.match(text):
         return None
-    call = papermill_command(text[2:]) if text.startswith("> ") else None
-    return f"runs {call.notebook}" if call else text
+    notebook = papermill_command(text[2:]).notebook if text.startswith("> ") else ""
+    return f"runs {notebook}" if notebook else text
 
 
 def outcome_of(stage: StageRecord) -> str:

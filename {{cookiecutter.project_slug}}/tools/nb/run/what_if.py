@@ -1,4 +1,4 @@
-"""Run the pipeline with other parameters in a copy of the project: `nb run --set train.seed=7`.
+"""Copies of the project with other parameters, for a run: `nb run --set train.seed=7`.
 
 The copy shares DVC's cache, so stages that the change does not reach are not run again.
 """
@@ -11,10 +11,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
 
 from nb import pipeline
-from nb.declaration.papermill_command import PapermillCommand, papermill_command
+from nb.declaration.papermill_command import papermill_command
 from nb.declaration.tasks import Task
 from nb.notebook.config import set_value
 from nb.notebook.content import read_notebook
@@ -42,7 +41,7 @@ class Setting:
 
     stages: list[str]
     name: str
-    value: Any
+    value: object
     config: str
     others: list[str]
 
@@ -59,7 +58,7 @@ class SettingReader:
         self._tasks = {task.name: task for task in pipeline.declared(root)}
         self._parameters: dict[str, list[Parameter]] = {}
 
-    def resolve(self, parameter: str, value: Any, where: str) -> list[Setting]:
+    def resolve(self, parameter: str, value: object, where: str) -> list[Setting]:
         """Return the settings that give a value to a parameter, one for each config file.
 
         Args:
@@ -86,9 +85,9 @@ class SettingReader:
             for config, names in by_config.items()
         ]
 
-    def _config_of(self, task: Task, name: str, value: Any, where: str) -> str:
+    def _config_of(self, task: Task, name: str, value: object, where: str) -> str:
         """Return the file with a parameter of a stage, once the value fits the notebook."""
-        call = _papermill(task)
+        call = papermill_command(task.command, task.folder)
         if not call.notebook:
             raise UsageError(f"{where}: stage {task.name} runs no notebook")
         if call.notebook not in self._parameters:
@@ -109,8 +108,11 @@ class SettingReader:
         return config
 
     def _other_readers(self, config: str, but: list[str]) -> list[str]:
-        readers = (t.name for t in self._tasks.values() if config in _papermill(t).files)
-        return [name for name in readers if name not in but]
+        return [
+            task.name
+            for task in self._tasks.values()
+            if config in papermill_command(task.command, task.folder).files and task.name not in but
+        ]
 
 
 def read_settings(root: Path, given: Sequence[str]) -> list[Setting]:
@@ -135,7 +137,7 @@ def read_settings(root: Path, given: Sequence[str]) -> list[Setting]:
 
 def require_one_value(settings: Iterable[Setting], where: str) -> None:
     """Raise if two settings give different values to one parameter of one config file."""
-    values: dict[tuple[str, str], Any] = {}
+    values: dict[tuple[str, str], object] = {}
     for setting in settings:
         place = (setting.config, setting.name)
         if values.setdefault(place, setting.value) != setting.value:
@@ -153,10 +155,6 @@ def _read_setting(reader: SettingReader, text: str) -> list[Setting]:
 
 def _group(name: str) -> str:
     return name.partition("@")[0]
-
-
-def _papermill(task: Task) -> PapermillCommand:
-    return papermill_command(task.command, task.folder) or PapermillCommand("")
 
 
 def make_copy(root: Path, settings: Sequence[Setting]) -> Path:

@@ -26,6 +26,7 @@ from typing import Any, NoReturn
 
 import IPython
 
+from nb.execution import deferred_imports
 from nb.processes import fork_server
 from nb.processes.events import EventLoop
 from nb.processes.interpreter import (
@@ -36,8 +37,6 @@ from nb.processes.interpreter import (
     number_threads,
     put_filters_first,
 )
-
-from . import deferred_imports
 
 # Modules that every kernel imports, with the debugger.
 KERNEL_MODULES = (

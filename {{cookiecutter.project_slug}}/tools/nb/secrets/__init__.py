@@ -1,1 +1,1 @@
-"""Secrets in text: names, shapes, values, and masks for them."""
+"""Search for secrets in text, and masks for the secrets that are found or known."""

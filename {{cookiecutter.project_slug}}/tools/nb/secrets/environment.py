@@ -15,9 +15,9 @@ _SHORTEST = 6
 
 
 def environment_secrets(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the values in the environment that look secret, by the name of their variable.
+    """Return the secret values in an environment by the name of the variable.
 
-    Either the name promises a secret, or the value holds one, such as an address with a password.
+    Either the name promises a secret, or the value holds a secret: an address with a password.
     """
     found: dict[str, str] = {}
     for name, value in environment.items():

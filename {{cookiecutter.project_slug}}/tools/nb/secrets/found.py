@@ -1,4 +1,4 @@
-"""Places of secrets in a text: their type, the search for a literal, and the union of overlaps."""
+"""Places of secrets in a text; overlapping places are united."""
 
 from __future__ import annotations
 

@@ -13,15 +13,15 @@ from .search import COLOR, find_secrets
 from .values import is_named_secret
 
 _T = TypeVar("_T")
-# The name of all secrets without a known name.
+# The name in the remark for a secret that is no known value.
 _UNNAMED = "credential"
 
 
 class Mask:
-    """Replaces secrets by remarks: known values by the names of their variables, however written.
+    """Mask that replaces secrets by remarks, such as `[DB_PASSWORD removed]`.
 
-    Found are the forms that a value takes in Python, JSON, HTML, addresses and Base64, and
-    credentials of any known kind.
+    Replaced are known values, in the forms that a value takes in Python, JSON, HTML, addresses and
+    Base64, and credentials of any known kind.
 
     Args:
         secrets: the values by name; none may be empty.
@@ -59,7 +59,7 @@ class Mask:
         return cast("_T", self._tree(node)) if self._find(written) else node
 
     def record(self, record: logging.LogRecord) -> bool:
-        """Remove secrets from a log record: a filter for a logger, which keeps them all."""
+        """Remove secrets from a log record: a filter for a logger, which passes every record."""
         record.msg, record.args = self.text(record.getMessage()), ()
         return True
 

@@ -24,10 +24,10 @@ class Writable(Protocol):
 
 
 class MaskedFile:
-    """A text file that gets no secrets, though these come in pieces.
+    """Text file whose text is masked, also where a secret comes in pieces.
 
     The beginning of a line is kept back until the line has ended, and of a private key until the
-    key has. `finish` writes the rest. The last lines are remembered: a secret may
+    key has ended. `finish` writes the rest. The last lines are remembered: a secret may
     continue on the next line.
 
     Args:

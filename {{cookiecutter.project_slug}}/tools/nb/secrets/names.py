@@ -1,10 +1,10 @@
-"""Names that promise a secret: of variables, keys, columns, parameters."""
+"""Names of variables, keys, columns and parameters that promise a secret as value."""
 
 from __future__ import annotations
 
 import re
 
-# A name ends so. `max_tokens`, `password_strength` and `key` are names of something else.
+# The end of such a name. `max_tokens`, `password_strength` and `key` are names of something else.
 _SECRET = re.compile(
     r"(?:password|passwd|passphrase|passcode|(?:^|[_.-])pass|pwd|secret|token|credentials?"
     r"|(?:api|access|account|private|secret|auth|encryption|signing|subscription|kaggle)[_. -]?key)"

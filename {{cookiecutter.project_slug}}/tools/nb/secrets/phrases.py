@@ -1,4 +1,4 @@
-"""Secrets in phrases: passwords in addresses and commands, headers of requests, cookies.
+"""Secrets in known phrases: passwords in addresses and commands, headers of requests, cookies.
 
 A phrase begins with a literal, its hint, and has the secret at a fixed place.
 """
@@ -151,7 +151,7 @@ _PHRASES = (
 
 
 def secrets_in_phrases(text: str) -> Iterator[FoundSecret]:
-    """Yield secrets in the phrases that a text holds."""
+    """Yield the secrets that known phrases of a text hold."""
     for kind, hints, pattern, is_secret in _PHRASES:
         for hint in hints:
             end = 0

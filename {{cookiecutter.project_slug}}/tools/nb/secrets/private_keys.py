@@ -1,4 +1,4 @@
-"""Private keys in a text, in PEM and PGP armor, with all their lines."""
+"""Private keys in a text, in the armor of PEM or PGP, with all lines."""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
-"""Search for credentials in a text, with or without a terminal's colors: for masks and commits.
+"""Search for credentials in a text, also between the colors of a terminal.
 
-Found are shapes that issuers document, private keys, passwords in addresses and on command lines,
-headers of requests, and values given to a name such as `password`; in plain text and as JSON, HTML,
-Python's repr and a terminal's colors write them. The time is linear in the length of the text: a
-fixed text is looked for first, and a pattern is tried only there, on a bounded stretch.
+The same search serves masks and commits. Found are shapes that issuers document, private keys,
+passwords in addresses and on command lines, headers of requests, and values given to a name such as
+`password`; in plain text and as JSON, HTML, Python's repr and a terminal's colors write them. The
+time is linear in the length of the text: a literal is looked for first, and a pattern is tried only
+there, on a bounded stretch.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Credentials that are known by their shape: a fixed prefix, then so many characters.
+"""Credentials of known shape in a text: a fixed prefix, then a number of certain characters.
 
 The prefixes are facts that the issuers document, as public rule sets collect them: gitleaks
 (config/gitleaks.toml), detect-secrets (plugins), GitHub's secret scanning patterns.
@@ -164,7 +164,7 @@ _KEY_BESIDE_ID = re.compile(r"(?<![\w/+-])[A-Za-z0-9/+]{40}(?![\w/+=-])")
 
 
 def secrets_by_shape(text: str) -> Iterator[FoundSecret]:
-    """Yield credentials whose shape tells the issuer."""
+    """Yield the credentials whose shape names the issuer."""
     for shape in SHAPES:
         for at in occurrences(text, shape.hint):
             start = at

@@ -1,4 +1,4 @@
-"""Tests of a value: whether a text is a secret, or words, a placeholder, a path, or code."""
+"""Tests whether a value is a secret rather than words, a placeholder, a path, or code."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Files that a command opens, held against the contract of its stage."""
+"""Traces of the files that a command opens, checked against the contract of the stage."""

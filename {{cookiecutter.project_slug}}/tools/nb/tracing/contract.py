@@ -1,4 +1,4 @@
-"""Contracts of stages: a stage reads declared inputs, and writes declared outputs and no more.
+"""Verification of contracts: a stage reads only declared inputs, and writes declared outputs.
 
 `nb run --verify` makes this module the shell in which DVC runs the commands of stages. A command
 that breaks the contract ends with the exit code 3, so DVC records no result.
@@ -29,7 +29,7 @@ VERIFY = Path(".nb/verify")
 SHELL = VERIFY / "shell"
 CONTRACTS = VERIFY / "contracts.json"
 REPORTS = VERIFY / "reports"
-# Of the contracts and of the reports; both live for one run.
+# Version of the contracts and of the reports, which live for a single run.
 VERIFY_SCHEMA = 1
 
 
@@ -41,7 +41,7 @@ def prepare_verification(
     Args:
         root: the project's root.
         contracts: the contract of each stage.
-        environment: where to look for the shell that DVC would use.
+        environment: the variables that name the shell that DVC would use.
     """
     folder = root / VERIFY
     (root / REPORTS).mkdir(parents=True, exist_ok=True)
@@ -57,8 +57,8 @@ def prepare_verification(
     return {"SHELL": str(shell), "NB_VERIFY_SHELL": environment.get("SHELL") or "/bin/sh"}
 
 
-def verified(root: Path) -> list[str]:
-    """Return the names of the stages whose commands ran since `prepare`."""
+def verified_stages(root: Path) -> list[str]:
+    """Return the names of the stages whose commands ran since `prepare_verification`."""
     reports = (root / REPORTS).glob("*.json")
     return sorted({_read(root, path.relative_to(root))["stage"] for path in reports})
 

@@ -1,4 +1,4 @@
-"""Footprints: the files that a notebook, run by itself, reads and writes."""
+"""Footprint of a notebook: the files that a run of the notebook alone reads and writes."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from nb.execution.failures import failed_cell
-from nb.programs import program_environment, program_path
+from nb.programs import module_command, program_environment
 from nb.project import CONFIG, PRODUCTION
+from nb.terminal import in_columns
 
 from . import trace
 
@@ -35,8 +36,8 @@ def trace_notebook(root: Path, notebook: Path) -> Footprint:
 
     Args:
         root: the project's root.
-        notebook: a production notebook runs in the root, with its config file; any other in its
-            own folder, as in Jupyter.
+        notebook: a production notebook runs in the root, with the config file of the same name;
+            other notebooks run in their folder, as in Jupyter.
     """
     notebook = notebook.resolve()
     options: list[str] = []
@@ -64,14 +65,15 @@ def run_traced(
     Args:
         root: the project's root.
         notebook: the notebook.
-        executed: where the executed copy goes.
+        executed: the path of the executed copy.
         cwd: the working directory of the kernel.
-        options: more of papermill's.
+        options: further options of papermill.
         environment: the variables; by default those in which programs of the project are found.
         forbidden: a folder in which nothing may be written.
     """
     words = [str(notebook), str(executed), "--engine", "nb", "-k", "python3"]
-    command = [program_path("papermill"), *words, "--cwd", str(cwd), "--no-progress-bar", *options]
+    words += ["--cwd", str(cwd), "--no-progress-bar", *options]
+    command = [*module_command("nb.execution.papermill_program"), *words]
     variables = {**(environment or program_environment()), "NB_STREAM": ""}
     found = trace.run_under_trace(
         command, root, environment=variables, forbidden=forbidden, quiet=True
@@ -93,17 +95,13 @@ def _is_code(path: str, notebook: str) -> bool:
     return path == notebook or (path.startswith("src/") and path.endswith(".py"))
 
 
-def table(traced: trace.Trace) -> str:
-    """Show a trace: a line per file, and the limits of the view."""
-    return "\n".join(_lines(traced))
-
-
-def _lines(traced: trace.Trace) -> Iterator[str]:
+def trace_lines(traced: trace.Trace) -> Iterator[str]:
+    """Yield a trace for people: a line per file, and the limits of the view."""
     words = {(True, False): "reads", (False, True): "writes", (True, True): "changes"}
-    width = max((len(access.path) for access in traced.accesses), default=0)
-    for access in traced.accesses:
-        seen = ", ".join(access.seen)
-        yield f"{words[access.reads, access.writes]:7}  {access.path:{width}}  {seen}"
+    yield from in_columns(
+        (words[access.reads, access.writes], access.path, ", ".join(access.seen))
+        for access in traced.accesses
+    )
     if not traced.accesses:
         yield "It uses no file of the project."
     yield f"\nSeen by an audit hook in Python and by {trace.VIEWS[traced.view]}."

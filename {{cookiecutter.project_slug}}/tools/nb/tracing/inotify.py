@@ -1,6 +1,6 @@
-"""File events of Linux (inotify): which files below a folder any process opens. Needs no rights.
+"""File events of Linux (inotify): the files below a folder that any process opens.
 
-Events tell that a file was opened and whether for writing, not by whom.
+Events tell that a file was opened and whether for writing, not by whom. They need no rights.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from threading import Thread
 
 IN_CLOSE_WRITE, IN_CLOSE_NOWRITE, IN_CREATE, IN_MOVED_TO = 0x8, 0x10, 0x100, 0x80
-IN_Q_OVERFLOW, IN_IGNORED, IN_ISDIR = 0x4000, 0x8000, 0x40000000
+IN_Q_OVERFLOW, IN_ISDIR = 0x4000, 0x40000000
 IN_ONLYDIR = 0x01000000
 MASK = IN_CLOSE_WRITE | IN_CLOSE_NOWRITE | IN_CREATE | IN_MOVED_TO | IN_ONLYDIR
 HEADER = struct.Struct("iIII")
@@ -27,15 +27,15 @@ def inotify_is_available() -> bool:
 
 
 class Watch:
-    """Collects the files that are opened below a folder while the block runs.
+    """Watch of a folder: collects the files that are opened while the block runs.
 
     Args:
         folder: the folder.
-        entered: whether a folder, given relative to it, is to be watched.
+        entered: whether a folder, relative to `folder`, is to be watched.
 
     Attributes:
         opened: the files in the order in which they were closed, and whether they could be written.
-        lost: why some may be missing; empty if none is.
+        lost: the reason why files may be missing; empty if none is.
     """
 
     def __init__(self, folder: Path, entered: Callable[[Path], bool]) -> None:

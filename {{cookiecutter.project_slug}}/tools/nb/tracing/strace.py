@@ -1,4 +1,4 @@
-"""System calls on files, by strace: which files a command and all it starts open. Linux only."""
+"""System calls by strace (Linux): the files that a command and all its descendants open."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def strace_is_available() -> bool:
     return done.returncode == 0
 
 
-def traced(command: Sequence[str], prefix: Path) -> list[str]:
+def strace_command(command: Sequence[str], prefix: Path) -> list[str]:
     """Return a command that traces the given command, with logs of that prefix.
 
-    A filter in the kernel stops processes at the calls of interest only: what a run of pandas and
-    matplotlib takes does not change by more than a tenth.
+    A filter in the kernel stops processes at the calls of interest only: a run of pandas and
+    matplotlib takes at most a tenth more time.
     """
     options = ["-qq", "-ff", "-y", "-z", "-ttt", "--seccomp-bpf", "-e", f"trace={CALLS}"]
     return ["strace", *options, "-e", "signal=none", "-o", str(prefix), "--", *command]

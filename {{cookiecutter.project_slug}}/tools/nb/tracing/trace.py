@@ -1,29 +1,27 @@
 """Traces: the files of the project that a command and all descendants read and write.
 
-Four ways of looking are combined, because none sees everything everywhere:
+Several views are combined, because none shows everything everywhere:
 
 - an audit hook in every Python process (`hook/sitecustomize.py`);
-- system calls by strace, where that is installed and allowed: they see everything;
-- else file events (Linux), which also see native code and other programs, but not whose they are;
+- system calls by strace, where strace is installed and allowed: they show everything;
+- else file events (Linux), which show native code and other programs, too, but not the process;
 - else the path arguments of the usual native readers and of started programs;
 - a comparison of the tree before and after, which settles the writes.
-
-Standard library only.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import asdict, dataclass, field
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from tempfile import TemporaryDirectory
 
+from nb.processes.signals import signals_to
 from nb.project import EXECUTED, SITE, UsageError, parse_json
 
 from . import inotify, strace
@@ -41,19 +39,19 @@ HOOKED, COMPARED = "hook", "comparison"
 MACHINERY = ("tools", EXECUTED.as_posix(), "reports/runs", SITE.as_posix())
 CACHES = ("__pycache__", "node_modules")
 PIPELINE_FILES = ("dvc.yaml", "dvc.lock")
-NATIVE_UNSEEN = "what native code reads through other functions than those of pyarrow, DuckDB, \
-Polars and h5py"
+NATIVE_UNSEEN = "files that native code reads through functions other than those of pyarrow, \
+DuckDB, Polars and h5py"
 
 
 @dataclass(frozen=True)
 class Access:
-    """A file of the project that was used.
+    """Use of a file of the project.
 
     Attributes:
         path: relative to the root, with slashes.
         reads: the earlier content was read.
         writes: the file was made, changed or removed.
-        seen: by which ways of looking.
+        seen: the views that show the access.
     """
 
     path: str
@@ -87,10 +85,6 @@ class Trace:
     def writes(self) -> list[str]:
         """The files that were made, changed or removed."""
         return [access.path for access in self.accesses if access.writes]
-
-    def as_json(self) -> str:
-        """Return the trace as JSON."""
-        return json.dumps(asdict(self), indent=2)
 
 
 def best_view() -> str:
@@ -147,9 +141,10 @@ def run_under_trace(
         folder = Path(name)
         variables = _environment(environment or os.environ, root, folder, view, forbidden)
         if view == STRACE:
-            command = strace.traced(command, folder / "calls")
+            command = strace.strace_command(command, folder / "calls")
         watching = inotify.Watch(root, is_traced) if view == EVENTS else nullcontext()
-        with watching as events, _interrupts_passed_on():
+        # Ctrl-C is left to the command, which gets the signal, too, and is waited for.
+        with watching as events, signals_to(lambda *_: None, [signal.SIGINT]):
             output = subprocess.DEVNULL if quiet else None
             code = subprocess.call(command, cwd=cwd, env=variables, stdout=output, stderr=output)
         found = list(_hook_log(folder / "hook"))
@@ -181,16 +176,6 @@ def _environment(
         "NB_TRACE_ARGUMENTS": "1" if view == ARGUMENTS else "",
         "NB_TRACE_FORBIDDEN": str(forbidden or ""),
     }
-
-
-@contextmanager
-def _interrupts_passed_on() -> Iterator[None]:
-    """Leave Ctrl-C to the command, which gets the signal, too, and is waited for."""
-    before = signal.signal(signal.SIGINT, lambda *_: None)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def snapshot(root: Path) -> dict[str, tuple[int, int]]:
@@ -236,19 +221,15 @@ def _accesses(
     if view != STRACE:  # strace sees every write, and other stages may write at the same time
         for name in changed:
             kinds.setdefault(name, {})[COMPARED] = ["write"]
-    return [
-        access
-        for name, ways in sorted(kinds.items())
-        if name in before or name in after  # a file that came and went is nobody's input or output
-        # Of system calls it is known whose they are: another program made the file meanwhile.
-        for foreign in [view == STRACE and _is_only_read(ways)]
-        for access in [_access(name, ways, name in before or foreign, name in changed)]
-        if access.reads or access.writes
-    ]
-
-
-def _is_only_read(ways: Mapping[str, list[str]]) -> bool:
-    return {kind for found in ways.values() for kind in found} == {"read"}
+    accesses: list[Access] = []
+    for name, ways in sorted(kinds.items()):
+        if name not in before and name not in after:
+            continue  # a file that came and went is nobody's input or output
+        # Of system calls the caller is known: a file that is only read was made by another program.
+        only_read = {kind for found in ways.values() for kind in found} == {"read"}
+        existed = name in before or (view == STRACE and only_read)
+        accesses.append(_access(name, ways, existed, name in changed))
+    return [access for access in accesses if access.reads or access.writes]
 
 
 def _access(name: str, ways: Mapping[str, list[str]], existed: bool, changed: bool) -> Access:

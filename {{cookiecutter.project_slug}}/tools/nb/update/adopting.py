@@ -14,6 +14,7 @@ from .rendering import Answers
 MADE_BY = {
     "ci": {".github/workflows/ci.yml": "GitHub", ".gitlab-ci.yml": "GitLab"},
     "dashboard": {"app/dashboard.py": "Streamlit", "voila.json": "Voila"},
+    "docs": {"docs/pages.py": "MkDocs"},
     "scheduler": {
         "orchestration/dagster_definitions.py": "Dagster",
         "orchestration/airflow_dag.py": "Airflow",

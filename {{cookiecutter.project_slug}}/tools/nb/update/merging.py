@@ -1,8 +1,8 @@
-"""Merge of an update into the project: a single Git process, which nothing interrupts.
+"""Merge of an update or an adoption into the project: a single Git process, never interrupted.
 
 Git runs in a session of its own and holds the lock of the update, so neither Ctrl-C nor a kill of
-`nb` ends the merge half-way. `.git/nb-update.json` describes the update until the end: after a
-power failure, or a kill of Git itself, the project is put back from there.
+`nb` ends the merge half-way. `.git/nb-update.json` describes the work until the end: after a power
+failure, or a kill of Git itself, the project is put back from there.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from nb.wording import enumerated
 STATE_SCHEMA = 1
 # Seconds after which a lock of the index counts as left behind: Git holds the lock for moments.
 LOCK_PATIENCE = 2.0
+RESOLVE = "edit and git add them, then: nb update --continue (or --abort puts everything back)"
+UPDATE, ADOPTION = "update", "adoption"
 # Hooks check what people commit; the update is checked afterwards, with the new environment.
 QUIETLY = ("-c", f"core.hooksPath={os.devnull}", "-c", "merge.directoryRenames=false")
 OTHER_WORK = {
@@ -38,24 +40,28 @@ OTHER_WORK = {
 
 
 @dataclass(frozen=True)
-class State:
-    """An update that is under way.
+class PendingWork:
+    """An update or an adoption that is under way.
 
     Attributes:
-        head: the commit of the project before the update.
-        commit: the new rendering that is merged.
+        head: the commit of the project before.
+        commit: the new rendering that is merged, or the commit that the project gets.
         old: the version before.
         new: the version after.
         environment: the manager of the environment.
         news: lines of the changelog.
+        work: `update` or `adoption`.
+        clone: the folder with the outputs of adopted notebooks.
     """
 
     head: str
     commit: str
-    old: str
-    new: str
-    environment: str
+    old: str = ""
+    new: str = ""
+    environment: str = ""
     news: list[str] = field(default_factory=list)
+    work: str = UPDATE
+    clone: str = ""
     schema: int = STATE_SCHEMA
 
 
@@ -64,7 +70,7 @@ def state_path(root: Path) -> Path:
     return git_file(root, "nb-update.json")
 
 
-def read_state(root: Path) -> State | None:
+def read_state(root: Path) -> PendingWork | None:
     """Read the update that is under way; None if none is.
 
     Raises:
@@ -75,7 +81,7 @@ def read_state(root: Path) -> State | None:
         content = parse_json(path.read_bytes())
         if content["schema"] != STATE_SCHEMA:
             raise ValueError
-        return State(**content)
+        return PendingWork(**content)
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError):
@@ -87,15 +93,17 @@ def read_state(root: Path) -> State | None:
 
 @contextmanager
 def update_lock(root: Path) -> Iterator[int]:
-    """Hold the lock of updates, and yield the open file, which the Git of an update inherits.
+    """Hold the lock of updates, and yield the open file, which the Git of the work inherits.
 
     Raises:
-        NbError: if another update holds the lock.
+        NbError: if another update or adoption holds the lock.
     """
     path = git_file(root, "nb-update.busy")
     with path.open("a") as file:
         if not lock_file(file.fileno(), wait=False):
-            raise NbError("another nb update is at work in this clone; wait until it ends")
+            raise NbError(
+                "another nb update or nb adopt is at work in this clone; wait until it ends"
+            )
         yield file.fileno()
 
 
@@ -128,7 +136,7 @@ def require_quiet(root: Path) -> None:
         raise NbError("Git does not know you: git config user.name and user.email, then again")
 
 
-def merge_rendering(root: Path, state: State, lock: int) -> list[str]:
+def merge_rendering(root: Path, state: PendingWork, lock: int) -> list[str]:
     """Merge the new rendering into the project and commit; return the files in conflict.
 
     Raises:
@@ -143,6 +151,40 @@ def merge_rendering(root: Path, state: State, lock: int) -> list[str]:
         raise NbError(f"Git refused the update, and nothing is changed: {output}")
     state_path(root).unlink()
     return []
+
+
+def fast_forward(root: Path, state: PendingWork, lock: int) -> None:
+    """Bring the project to a commit that follows its own; the caller removes the state at the end.
+
+    Raises:
+        NbError: if Git refuses, and nothing is changed.
+    """
+    write_whole(state_path(root), json.dumps(asdict(state), indent=2))
+    output = _undisturbed(root, ["git", *QUIETLY, "merge", "--ff-only", state.commit], lock)
+    if head_commit(root) != state.commit:
+        reset_to_start(root, state)
+        raise NbError(f"Git refused the {state.work}, and nothing is changed: {output}")
+
+
+def put_back_unfinished(root: Path) -> str:
+    """Put back work that was killed before its commit; return a sentence about it, if there was.
+
+    Raises:
+        NbError: if an update waits for its conflicts to be resolved, or an adoption for outputs.
+    """
+    state = read_state(root)
+    if state is None:
+        return ""
+    if is_waiting(root, state):
+        conflicts = ", ".join(sorted(unmerged(root))) or "none is left"
+        raise NbError(f"an update waits; files in conflict: {conflicts}; {RESOLVE}")
+    if head_commit(root) == state.head:
+        reset_to_start(root, state)
+        return f"An {state.work} was broken off; the project was put back as it had been."
+    if state.work == ADOPTION:
+        raise NbError("an adoption is not finished: nb adopt --continue")
+    state_path(root).unlink(missing_ok=True)
+    return ""
 
 
 def _undisturbed(root: Path, command: list[str], lock: int) -> str:
@@ -164,13 +206,13 @@ def _undisturbed(root: Path, command: list[str], lock: int) -> str:
             return " ".join(said.split())
 
 
-def is_waiting(root: Path, state: State) -> bool:
+def is_waiting(root: Path, state: PendingWork) -> bool:
     """Tell whether an update waits for conflicts to be resolved."""
     picked = git_file(root, "CHERRY_PICK_HEAD")
     return picked.is_file() and picked.read_text(encoding="utf-8").strip() == state.commit
 
 
-def finish(root: Path, state: State, lock: int) -> None:
+def finish(root: Path, state: PendingWork, lock: int) -> None:
     """Commit an update whose conflicts are resolved.
 
     Raises:
@@ -194,7 +236,7 @@ def finish(root: Path, state: State, lock: int) -> None:
     state_path(root).unlink()
 
 
-def reset_to_start(root: Path, state: State) -> None:
+def reset_to_start(root: Path, state: PendingWork) -> None:
     """Put the project back as it was before an update that is not committed."""
     _free_index(root)
     for name, content in _added(root, state):
@@ -223,7 +265,7 @@ def _free_index(root: Path) -> None:
         time.sleep(0.05)
 
 
-def _added(root: Path, state: State) -> Iterator[tuple[str, bytes]]:
+def _added(root: Path, state: PendingWork) -> Iterator[tuple[str, bytes]]:
     """Yield the files that the update adds to the project, with their content."""
     options = ("--name-only", "--diff-filter=A", "--no-renames", "-r", "-z")
     names = git(root, "diff-tree", *options, state.head, state.commit).split("\0")

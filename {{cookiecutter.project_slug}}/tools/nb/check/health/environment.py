@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import sys
-from importlib import metadata
+import sysconfig
+from importlib.util import find_spec
 from pathlib import Path
 
 from nb.check.facts import Facts, normalized
 
 from .diagnosis import SETUP, Diagnosis, HealthCheck
+
+KERNEL_FILE = "kernel.json"
 
 
 def _python(root: Path) -> Diagnosis:
@@ -32,7 +36,7 @@ def _environment(root: Path) -> Diagnosis:
     if not locked:
         problem = "there is no uv.lock or requirements.lock, so versions may differ between people"
         return Diagnosis("environment", problem, repair=SETUP, is_safe=True)
-    installed = {normalized(d.name): d.version for d in metadata.distributions()}
+    installed = _installed()
     wrong = [
         f"{name} {version} instead of {' or '.join(sorted(locked[name]))}"
         for name, version in sorted(installed.items())
@@ -43,6 +47,16 @@ def _environment(root: Path) -> Diagnosis:
         problem = f"not what the lock file says: {', '.join([*missing, *wrong][:3])}"
         return Diagnosis("environment", problem, repair=SETUP, is_safe=True)
     return Diagnosis("environment", detail=f"{len(installed)} packages as locked")
+
+
+def _installed() -> dict[str, str]:
+    """Return the installed versions by package, from the names of the folders of metadata.
+
+    To read the metadata of two hundred packages takes as long as all other checks together.
+    """
+    folders = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
+    names = [path.stem for folder in folders for path in Path(folder).glob("*.dist-info")]
+    return {normalized(name): version for name, _, version in (n.partition("-") for n in names)}
 
 
 def _locked_versions(root: Path) -> dict[str, set[str]]:
@@ -60,21 +74,29 @@ def _locked_versions(root: Path) -> dict[str, set[str]]:
 
 
 def _kernel(root: Path) -> Diagnosis:
-    from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
-
-    try:
-        spec = KernelSpecManager().get_kernel_spec("python3")
-    except NoSuchKernel:
+    folder = _kernel_folder("python3")
+    if folder is None:  # Jupyter starts ipykernel then
+        if find_spec("ipykernel"):
+            return Diagnosis("kernel", detail="python3 is the project's own")
         return Diagnosis("kernel", "there is no kernel python3", repair=SETUP, is_safe=True)
-    program = shutil.which(spec.argv[0]) or spec.argv[0]
-    is_ours = (
-        spec.argv[0] in ("python", "python3") or Path(program).parent == Path(sys.executable).parent
-    )
-    if not is_ours:
-        problem = f"the kernel python3 is {spec.argv[0]}, which is not the project's Python"
-        repair_line = f"jupyter kernelspec remove python3  # it is in {spec.resource_dir}"
-        return Diagnosis("kernel", problem, repair=repair_line)
+    removal = f"jupyter kernelspec remove python3  # it is in {folder}"
+    try:
+        first = str(json.loads((folder / KERNEL_FILE).read_bytes())["argv"][0])
+    except (OSError, ValueError, KeyError, IndexError, TypeError):
+        return Diagnosis("kernel", f"{folder / KERNEL_FILE} cannot be read", repair=removal)
+    program = shutil.which(first) or first
+    if first not in ("python", "python3") and Path(program).parent != Path(sys.executable).parent:
+        problem = f"the kernel python3 is {first}, which is not the project's Python"
+        return Diagnosis("kernel", problem, repair=removal)
     return Diagnosis("kernel", detail="python3 is the project's own")
+
+
+def _kernel_folder(name: str) -> Path | None:
+    """Return the folder of a kernel, as Jupyter's client finds the kernel, but in milliseconds."""
+    from jupyter_core.paths import jupyter_path
+
+    found = [p for path in jupyter_path("kernels") for p in Path(path).glob(f"*/{KERNEL_FILE}")]
+    return next((path.parent for path in found if path.parent.name.lower() == name), None)
 
 
 ENVIRONMENT_CHECKS: tuple[HealthCheck, ...] = (_python, _environment, _kernel)

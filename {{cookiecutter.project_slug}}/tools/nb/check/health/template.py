@@ -12,9 +12,11 @@ from .diagnosis import Diagnosis
 
 def template(root: Path) -> Diagnosis:
     """Name the version of the template, and an update that waits for its conflicts."""
-    if merging.read_state(root):
-        problem = "an update of the template is not finished"
-        return Diagnosis("template", problem, repair="nb update --continue")
+    state = merging.read_state(root)
+    if state:
+        command = "nb update" if state.work == merging.UPDATE else "nb adopt"
+        problem = f"an {state.work} is not finished"
+        return Diagnosis("template", problem, repair=f"{command} --continue")
     known = read_provenance(root)
     newer = newer_version(root, known) if known else ""
     detail = version_line(root) + (f"; newer: {newer}, nb update" if newer else "")

@@ -36,7 +36,12 @@ def unreadable_notebooks(document: Document, facts: Facts) -> Iterator[tuple[Pla
     bad="# %%\nprint(1",
 )
 def unparsed_cells(document: Document, facts: Facts) -> Iterator[tuple[Place, str]]:
-    for cell in document.code:
-        if cell.tree is None:
-            line, reason = syntax_error(cell.source)
-            yield Place(cell.number, line), f"this cell cannot be parsed: {reason}"
+    cells = [cell for cell in document.code if cell.source.strip()]
+    broken = [cell for cell in cells if cell.tree is None]
+    if not document.language and len(broken) > max(1, len(cells) / 2):
+        message = f"{len(broken)} of {len(cells)} cells are no Python, and no kernel is named"
+        yield Place(broken[0].number, 1), f"{message}: choose the kernel in Jupyter and save"
+        return
+    for cell in broken:
+        line, reason = syntax_error(cell.source)
+        yield Place(cell.number, line), f"this cell cannot be parsed: {reason}"

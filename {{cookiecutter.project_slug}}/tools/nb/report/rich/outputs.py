@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from html import escape, unescape
 from typing import TYPE_CHECKING
 
-from nb.execution.outputs import without_overwritten
+from nb.execution.copies.outputs import without_overwritten
 from nb.report.files import Files
 from nb.report.format import size
 from nb.wording import enumerated

@@ -1,8 +1,8 @@
-"""The audit hook of a trace: notes files of the project that a Python process opens.
+"""Audit hook of a trace: notes the files of the project that a Python process opens.
 
 `nb.tracing.trace` puts this folder on `PYTHONPATH`, so that kernels, subprocesses and the workers
-of pools load it. The hook leaves no name in a notebook. Standard library only, as little as
-possible.
+of pools load the hook. The hook leaves no name in a notebook. Standard library only, as little
+as possible.
 """
 
 # Paths are texts here: pathlib would be slower, and loaded into every process.

@@ -1,65 +1,22 @@
-"""Executed copies: normalisation to deterministic bytes, and the failure that a copy shows.
-
-Standard library only: `nb run` also reads executed copies.
-"""
+"""Normalisation of executed copies: equal runs of a notebook give equal bytes."""
 
 from __future__ import annotations
 
-import html
 import os
 import re
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from nb.project import parse_json
 
-# Tags of papermill: for the cell injected after the parameters cell; for the cells that mark an
-# error, which papermill removes when the copy is run again.
-INJECTED = "injected-parameters"
-ERROR_MARK = "papermill-error-cell-tag"
-LONGEST_ERROR = 200
-_ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+from .failure import INJECTED
+
 _WIDGETS = "application/vnd.jupyter.widget-state+json"
-
-
-@dataclass(frozen=True)
-class Failure:
-    """The failure of a notebook.
-
-    Attributes:
-        index: the index of the cell, from 0, as papermill counts.
-        cell: the number of the code cell in the source notebook, from 1.
-        output: the error output of the cell: `ename`, `evalue`, `traceback`.
-    """
-
-    index: int
-    cell: int
-    output: dict[str, Any]
-
-    @property
-    def error(self) -> str:
-        """The error in one line, `NameError: …`."""
-        return first_line_of(f"{self.output.get('ename')}: {self.output.get('evalue')}")
-
-
-def find_failure(notebook: dict[str, Any]) -> Failure | None:
-    """Return the failure in an executed copy: the error of the marked cell; None if none is marked.
-
-    Errors in other cells were expected.
-    """
-    number = 0
-    for index, cell in enumerate(notebook["cells"]):
-        if cell.get("cell_type") != "code":
-            continue
-        metadata = cell.get("metadata", {})
-        number += INJECTED not in metadata.get("tags", ())
-        if metadata.get("papermill", {}).get("exception"):
-            errors = [o for o in cell.get("outputs", ()) if o.get("output_type") == "error"]
-            return Failure(index, max(number, 1), errors[-1]) if errors else None
-    return None
+_FOLDERS = {tempfile.gettempdir(), os.path.realpath(tempfile.gettempdir())}
+_CELL_PATH = re.compile(rf"(?:{'|'.join(map(re.escape, _FOLDERS))})[/\\]ipykernel_\d+[/\\]\d+\.py")
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]{8,16}\b")
 
 
 def normalise(notebook: dict[str, Any], source_ids: set[str] | None) -> None:
@@ -102,27 +59,6 @@ def read_ids(path: Path) -> set[str] | None:
         return None
 
 
-def error_marks(failure: Failure) -> tuple[str, str]:
-    """Return the marks for the top of a failed copy and for the place before the failing cell."""
-    style = 'style="color:#c62828; font-size:1.2em"'
-    cell = f'<a href="#papermill-error-cell">cell {failure.cell}</a>'
-    return (
-        f"<div {style}>The run failed in {cell}: {html.escape(failure.error)}</div>",
-        f'<div id="papermill-error-cell" {style}>The run failed in this cell:</div>',
-    )
-
-
-def first_line_of(text: str) -> str:
-    """Return the first line of a text, without colors, shortened to `LONGEST_ERROR`."""
-    line = next(iter(without_colors(text[: 10 * LONGEST_ERROR]).strip().splitlines()), "").strip()
-    return line if len(line) <= LONGEST_ERROR else f"{line[: LONGEST_ERROR - 1]}…"
-
-
-def without_colors(text: str) -> str:
-    """Return a text without the codes by which a terminal colors it."""
-    return _ANSI.sub("", text)
-
-
 def _without_process(text: str) -> str:
     """Replace process ids and memory addresses in a text.
 
@@ -130,11 +66,6 @@ def _without_process(text: str) -> str:
     """
     text = _CELL_PATH.sub("<cell>", text) if "ipykernel_" in text else text
     return _ADDRESS.sub(" at 0x…", text) if " at 0x" in text else text
-
-
-_FOLDERS = {tempfile.gettempdir(), os.path.realpath(tempfile.gettempdir())}
-_CELL_PATH = re.compile(rf"(?:{'|'.join(map(re.escape, _FOLDERS))})[/\\]ipykernel_\d+[/\\]\d+\.py")
-_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]{8,16}\b")
 
 
 def _edit_text(notebook: dict[str, Any], edit: Callable[[str], str]) -> None:

@@ -1,0 +1,47 @@
+"""Health of the environment: packages and the kernel are found as their own programs find them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from nb.check.health import environment
+
+
+def test_installed_versions_are_those_of_the_metadata() -> None:
+    expected = {environment.normalized(d.name): d.version for d in metadata.distributions()}
+    assert environment._installed() == expected
+
+
+@pytest.fixture
+def spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file of a kernel that Jupyter finds before any other."""
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+    path = tmp_path / "kernels" / "Python3" / environment.KERNEL_FILE
+    path.parent.mkdir(parents=True)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("argv", "problem"),
+    [
+        ([sys.executable, "-m", "ipykernel_launcher"], ""),
+        (["python", "-m", "ipykernel_launcher"], ""),
+        (["/opt/other/python"], "/opt/other/python, which is not the project's Python"),
+    ],
+)
+def test_a_kernel_of_another_python_is_named(spec: Path, argv: list[str], problem: str) -> None:
+    spec.write_text(json.dumps({"argv": argv}), encoding="utf-8")
+    assert environment._kernel(spec).problem.endswith(problem)
+    assert bool(environment._kernel(spec).problem) == bool(problem)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"argv": []}', '{"argv": null}'])
+def test_a_kernel_that_cannot_be_read_is_named(spec: Path, text: str) -> None:
+    spec.write_text(text, encoding="utf-8")
+    found = environment._kernel(spec)
+    assert found.problem.endswith("cannot be read") and str(spec) in found.problem
+    assert "jupyter kernelspec remove python3" in found.repair

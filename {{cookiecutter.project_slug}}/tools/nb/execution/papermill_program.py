@@ -1,0 +1,16 @@
+"""The papermill program, which imports slow and seldom used modules as late as it needs them."""
+
+from __future__ import annotations
+
+from .deferred_imports import put_off
+
+
+def main() -> None:
+    """Run papermill's command line."""
+    with put_off():
+        from papermill.__main__ import papermill
+    papermill()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""Who runs where: noted in the record of a run, if the project's settings ask for that."""
+
+from __future__ import annotations
+
+import getpass
+import platform
+from pathlib import Path
+
+from nb.programs import cores
+from nb.project import PYPROJECT, UsageError, pyproject_table, read_pyproject
+
+_TABLE = ("tool", "nb", "runs")
+_SETTING = "record-machine"
+
+
+def machine_of_run(root: Path) -> dict[str, str] | None:
+    """Return user, host, system and cores; None unless `record-machine = true`.
+
+    Records go to the storage with executed copies, and to the site: names of people and machines
+    are for each project to decide about.
+
+    Raises:
+        NbError: if the setting in `pyproject.toml` is wrong (exit code 2).
+    """
+    if not (root / PYPROJECT).is_file():
+        return None
+    table = pyproject_table(read_pyproject(root), *_TABLE)
+    others, value = sorted(table.keys() - {_SETTING}), table.get(_SETTING, False)
+    name = ".".join(_TABLE)
+    if others:
+        raise UsageError(f"{PYPROJECT}: {name} has no setting {others[0]}; known is {_SETTING}.")
+    if not isinstance(value, bool):
+        raise UsageError(f"{PYPROJECT}: {_SETTING} of {name} must be true or false.")
+    if not value:
+        return None
+    return {
+        "user": _user(),
+        "host": platform.node(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "cores": str(cores()),
+    }
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):  # a container may run as a number without a name
+        return ""
