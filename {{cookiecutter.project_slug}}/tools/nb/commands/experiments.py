@@ -1,4 +1,4 @@
-"""Commands for experiments: run many parameter values, and look at the results in one table."""
+"""Commands for experiments: run many parameter values, and look at the results in a table."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def experiments_command(
     as_json: bool,
     as_csv: bool,
 ) -> None:
-    """Show the variants of experiments in one table.
+    """Show the variants of experiments in a table.
 
     A column may be named by the end of its name: `folds` for `train.folds`. Metrics that do not fit
     the terminal are left out; --metric chooses. In parentheses: the difference to the project.
