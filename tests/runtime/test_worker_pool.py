@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from nb.declaration.tasks import RAN, Outcome, Task
+from nb.exit_codes import ExitCode
 from nb.processes.events import EventLoop
 from nb.processes.start_method import FORK, SPAWN, START_METHOD
 from nb.processes.tree import KILL_SIGNAL
@@ -29,6 +30,8 @@ def run_shell(order: Order, *, tell: Callable[[str], None], stopped: Callable[[]
     tell(f"worker {os.getpid()}")
     if order.stage == "raise":
         raise OSError("broken")
+    if order.stage == "linger":
+        time.sleep(60)
     code = subprocess.run(order.stage, shell=True).returncode
     return Outcome("" if code or stopped() else RAN, status=code)
 
@@ -154,6 +157,26 @@ def test_a_worker_that_is_killed_is_replaced(stages: Stages) -> None:
     assert killed.answer is None
     assert killed.code == -KILL_SIGNAL
     assert stages.run("true")[2].answer
+
+
+def test_a_killed_stage_whose_bookkeeping_goes_on_ends_all_the_same(stages: Stages) -> None:
+    stage = stages.begin("linger")
+    stage.end(worker.KILL)
+    began = time.monotonic()
+    finished = stages.end()
+    assert finished.answer is None
+    assert finished.code == ExitCode.KILLED
+    assert time.monotonic() - began < 30  # of the 60 seconds
+
+
+def test_a_worker_ends_its_stage_when_the_runner_is_gone(stages: Stages) -> None:
+    stage = stages.begin("sleep 60")
+    stage.worker.close()
+    end = time.monotonic() + 30
+    while (ended := stage.worker.ended()) is None and time.monotonic() < end:
+        time.sleep(0.02)
+    assert ended
+    del stages.pool.at_work["sleep 60"]
 
 
 def test_idle_workers_end_with_the_pool(stages: Stages) -> None:
