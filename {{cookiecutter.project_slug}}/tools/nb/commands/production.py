@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from nb.refactoring.rerun import Compared
 
 
+EXAMPLE = "nb promote notebooks/exploratory/01-me-idea.ipynb"
+
+
 @click.command("promote")
 @click.argument("notebook")
 @click.option("--as", "name", default="", help="What to call it; default: its name, numbered.")
@@ -62,8 +65,7 @@ def promote_command(
 
     path = Path(notebook)
     if not path.is_file():
-        example = "nb promote notebooks/exploratory/01-me-idea.ipynb"
-        raise UsageError(f"there is no notebook {notebook or '(no name)'}; for example: {example}")
+        raise UsageError(f"there is no notebook {notebook or '(no name)'}; for example: {EXAMPLE}")
     propose = partial(proposal, root, path, leave_functions=leave_functions, seed=seed)
     choices = propose(name, module)
     if not (yes or dry_run):

@@ -158,15 +158,15 @@ def lines(
 
     parts = [_axis(at(x_low, y), at(x_high, y), f"{y:.4g}") for y in (y_low, y_high)]
     if ticks_x:
-        for x, anchor in ((x_low, "start"), (x_high, "end")):
-            where = f'x="{at(x, y_low)[0]:.1f}" y="{height - bottom + 15}"'
-            parts.append(_text(where, f"{x:.4g}", anchor))
-    if x_title:
-        middle = (left + width - right) / 2
-        parts.append(_text(f'x="{middle:.1f}" y="{height - 4}"', x_title))
-    if y_title:
-        middle = (height - bottom + top) / 2
-        parts.append(_text(f'transform="translate(12 {middle:.1f}) rotate(-90)"', y_title))
+        places = {"start": x_low, "end": x_high}
+        y = f'y="{height - bottom + 15}"'
+        parts += [_text(f'x="{at(x, 0)[0]:.1f}" {y}', f"{x:.4g}", a) for a, x in places.items()]
+    across, down = (left + width - right) / 2, (height - bottom + top) / 2
+    titles = {
+        f'x="{across:.1f}" y="{height - 4}"': x_title,
+        f'transform="translate(12 {down:.1f}) rotate(-90)"': y_title,
+    }
+    parts += [_text(where, title) for where, title in titles.items() if title]
     for number, values in enumerate(series.values()):
         parts += _line([at(x, y) for x, y in values], f"c{number % COLORS}", dots)
     return (
