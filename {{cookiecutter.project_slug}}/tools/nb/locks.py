@@ -29,10 +29,10 @@ NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
 def edit_lock(root: Path) -> Iterator[None]:
     """Wait until no other command edits a file that people edit, too, such as `dvc.yaml`.
 
-    Whoever holds the lock reads the file, changes the text and writes it back. The system frees the
-    lock of a process that ends, however it does.
+    Whoever holds the lock reads the file, changes the text and writes the file. The system frees
+    the lock of a process that ends, killed or not.
     """
-    if root in _edited:  # a command that has it already
+    if root in _edited:  # by a command that holds the lock already
         yield
         return
     path = root / ".nb" / "edit.lock"
