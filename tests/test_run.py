@@ -786,6 +786,16 @@ def test_the_exit_code_is_that_of_the_first_failure(
     assert "ran" not in states.values()
 
 
+def test_a_stage_of_the_machinery_shows_up_when_it_fails(pipeline: Pipeline) -> None:
+    pipeline.declare(a=notebook(pipeline, "x"))
+    broken = {"cmd": "echo why it broke && exit 3", "always_changed": True}
+    pipeline.write("notebooks/dvc.yaml", json.dumps({"stages": {"fingerprints": broken}}))
+    output = pipeline.nb("run", code=1)
+    assert "why it broke" in output
+    assert "notebooks/dvc.yaml:fingerprints · its command exited with 3" in output
+    assert pipeline.stage("notebooks/dvc.yaml:fingerprints")["state"] == "failed"
+
+
 def test_an_error_is_told_in_one_line(pipeline: Pipeline) -> None:
     broken_diamond(pipeline, "python -c 'print(nothing)'")
     output = pipeline.nb("run", code=1)

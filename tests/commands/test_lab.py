@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from nb.commands.lab import notebook_at_work
+from nb.commands.notebooks import notebook_at_work
 
 OLD, NEW = "notebooks/production/10-a.ipynb", "notebooks/exploratory/01-al-bö.ipynb"
 

@@ -182,7 +182,9 @@ def pip_install(python: Path) -> None:
     make_lock("dev", lock, python)
     run(*pip, "install", "--quiet", "--upgrade", "pip>=25.1", hint=hint)
     locked = ("--require-hashes", "--no-deps", "--requirement", lock)
-    run(*pip, "install", "--quiet", *locked, hint=hint)
+    # It takes minutes, in which a person wants to see that something happens.
+    quiet = () if sys.stdout.isatty() else ("--quiet",)
+    run(*pip, "install", *quiet, *locked, hint=hint)
     ours = ("-e", "tools", "-e", ".") if TOOLING.exists() else ("-e", ".")
     run(*pip, "install", "--quiet", "--no-deps", *ours, hint=hint)
 

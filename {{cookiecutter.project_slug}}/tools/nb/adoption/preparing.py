@@ -253,7 +253,7 @@ def bring_back(root: Path, plan: AdoptionPlan, prepared: Prepared) -> None:
         git(root, "fetch", "--quiet", "--no-tags", str(prepared.clone), "HEAD")
         carried = _carry_data(root, plan, prepared.clone)
         _make_folders(root, plan)
-        state = merging.State(
+        state = merging.PendingWork(
             *(prepared.base, prepared.commit),
             work=merging.ADOPTION,
             clone=str(prepared.clone),
@@ -278,7 +278,7 @@ def finish_broken_off(root: Path) -> str:
         state = merging.read_state(root)
         is_adoption = state is not None and state.work == merging.ADOPTION
         if state is None or not is_adoption or merging.head_commit(root) == state.head:
-            return merging.settle(root)
+            return merging.put_back_unfinished(root)
         changed = ("diff", "--name-only", "-z", "--relative", "--diff-filter=AMR")
         listed = git(root, *changed, state.head, state.commit, "--", "*.ipynb").split("\0")
         edited = git(root, "diff", "--name-only", "-z", "--relative", state.commit).split("\0")

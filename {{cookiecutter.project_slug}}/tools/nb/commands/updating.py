@@ -16,7 +16,7 @@ from nb.project import NbError, UsageError
 from nb.surroundings import project_prefix
 from nb.terminal import echo, secho
 from nb.update import merging, trees
-from nb.update.merging import State
+from nb.update.merging import PendingWork
 from nb.update.preparing import Request, UpdatePlan, keep_edits, prepare
 from nb.wording import enumerated
 
@@ -73,11 +73,11 @@ def update_command(
         if abort:
             _abort(root, waiting)
             return
-        state: State | None
+        state: PendingWork | None
         if goes_on:
             state = _continue(root, waiting, lock)
         else:
-            if said := merging.settle(root):
+            if said := merging.put_back_unfinished(root):
                 echo(said, err=True)
             request = Request(to, since, template, _typed((*answers, *more)))
             state = _update(root, request, lock, dry_run)
@@ -92,7 +92,7 @@ def _typed(answers: tuple[str, ...]) -> dict[str, str]:
     return dict(answer.split("=", 1) for answer in answers)
 
 
-def _required_update(waiting: State | None) -> State:
+def _required_update(waiting: PendingWork | None) -> PendingWork:
     if waiting is None:
         raise NbError("no update is under way")
     if waiting.work != merging.UPDATE:
@@ -100,7 +100,7 @@ def _required_update(waiting: State | None) -> State:
     return waiting
 
 
-def _abort(root: Path, waiting: State | None) -> None:
+def _abort(root: Path, waiting: PendingWork | None) -> None:
     waiting = _required_update(waiting)
     if merging.head_commit(root) != waiting.head:
         raise NbError(
@@ -112,14 +112,14 @@ def _abort(root: Path, waiting: State | None) -> None:
     echo("The project is as it was before the update.")
 
 
-def _continue(root: Path, waiting: State | None, lock: int) -> State:
+def _continue(root: Path, waiting: PendingWork | None, lock: int) -> PendingWork:
     waiting = _required_update(waiting)
     with outputs_kept(root, edits_return=False):
         merging.finish(root, waiting, lock)
     return waiting
 
 
-def _update(root: Path, request: Request, lock: int, dry_run: bool) -> State | None:
+def _update(root: Path, request: Request, lock: int, dry_run: bool) -> PendingWork | None:
     before = merging.head_commit(root)
     if not dry_run:
         merging.require_quiet(root)
@@ -142,9 +142,9 @@ def _update(root: Path, request: Request, lock: int, dry_run: bool) -> State | N
     return _merge(root, plan, before, lock)
 
 
-def _merge(root: Path, plan: UpdatePlan, before: str, lock: int) -> State:
+def _merge(root: Path, plan: UpdatePlan, before: str, lock: int) -> PendingWork:
     environment = str(plan.answers.get("environment", "uv"))
-    state = State(
+    state = PendingWork(
         *(before, plan.difference.commit, str(plan.old), str(plan.new), environment, plan.news)
     )
     with outputs_kept(root, edits_return=False):
@@ -188,7 +188,7 @@ def _show(root: Path, plan: UpdatePlan) -> None:
         echo(f"conflicts: {', '.join(conflicts) or 'none'}")
 
 
-def _afterwards(root: Path, state: State, no_checks: bool) -> None:
+def _afterwards(root: Path, state: PendingWork, no_checks: bool) -> None:
     """Set up and check the project with the tooling that it has now; print the news."""
     secho(f"Updated: {state.old} → {state.new}", fg="green")
     for line in state.news[:NEWS]:

@@ -22,9 +22,9 @@ from papermill.engines import NotebookExecutionManager
 from nb.secrets.masked_file import MaskedFile
 
 from . import strict
+from .copies.outputs import CellOutputs
 from .kernels import SILENT_SECONDS, Message, is_idle
 from .limits import Limits
-from .outputs import CellOutputs
 from .problems import WrongParameters
 from .streams import LiveStream
 

@@ -20,14 +20,13 @@ from nb.secrets.environment import environment_secrets
 from nb.secrets.mask import Mask
 from nb.secrets.masked_file import MaskedFile, Writable
 
-from . import executed_copy
 from .atomic_file import write_atomically
 from .client import LOOK_SECONDS, OUTPUT_SECONDS, Client, ClientSettings, language_of
-from .executed_copy import Failure
+from .copies.failure import ERROR_MARK, Failure, error_marks, find_failure, first_line_of
+from .copies.normalisation import normalise, read_ids
 from .given_parameters import apply_parameters, check_given_files
 from .kernels import KernelManager
 from .limits import Limits, kernel_limits
-from .normalisation import normalise, read_ids
 from .problems import LostKernel, NotebookFailed, WrongParameters
 from .streams import LiveStream, LogStream
 
@@ -87,7 +86,7 @@ class Engine(NBClientEngine):
         finally:
             logger.removeFilter(secrets.record)
         executed = _settled(nb, source, secrets, target)
-        failure = executed_copy.find_failure(executed)
+        failure = find_failure(executed)
         if failure:
             raise _failed(executed, failure, source, target, code)
         return executed
@@ -163,7 +162,7 @@ def _execute(
         raise WrongParameters(f"there is no kernel {error.name}; give another with -k") from None
     except RuntimeError as error:
         if not nb.metadata.papermill.get("exception"):
-            why = executed_copy.first_line_of(str(error))
+            why = first_line_of(str(error))
             raise LostKernel(f"the kernel was lost outside of the cells: {why}") from None
         code = ExitCode.DEAD_KERNEL
     if limits.is_late:
@@ -235,8 +234,8 @@ def _failed(
     message = " · ".join(filter(None, parts))
     if target:
         message += f"; see {target}"
-    for index, text in zip((0, failure.index + 1), executed_copy.error_marks(failure), strict=True):
-        metadata = {"tags": [executed_copy.ERROR_MARK]}
+    for index, text in zip((0, failure.index + 1), error_marks(failure), strict=True):
+        metadata = {"tags": [ERROR_MARK]}
         mark = new_markdown_cell(text, id=f"error-mark-{index > 0:d}", metadata=metadata)
         nb.cells.insert(index, mark)
     write_ipynb(nb, target)

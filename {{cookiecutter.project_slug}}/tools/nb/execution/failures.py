@@ -11,7 +11,7 @@ from nb.declaration.tasks import BROKEN_CONTRACT, FAILED, KILLED, OUT_OF_MEMORY,
 from nb.exit_codes import FIRST_SIGNAL, LAST_SIGNAL, ExitCode
 from nb.project import FINGERPRINTS, PRODUCTION
 
-from .executed_copy import first_line_of, read_failure, without_colors
+from .copies.failure import first_line_of, read_failure, without_colors
 
 MEMORY_WORDS = ("MemoryError", "Cannot allocate memory")
 # The prefix of lines that describe a broken contract.

@@ -14,7 +14,7 @@ from nb.notebook.content import Notebook, parse_notebook
 from nb.notebook.parameters import assignments, check_values, read_parameters, secret_values
 from nb.project import NbError
 
-from .executed_copy import INJECTED
+from .copies.failure import INJECTED
 from .problems import WrongParameters
 
 

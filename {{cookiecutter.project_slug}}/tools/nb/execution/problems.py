@@ -9,7 +9,7 @@ from papermill.exceptions import PapermillExecutionError
 
 from nb.exit_codes import ExitCode
 
-from .executed_copy import Failure
+from .copies.failure import Failure
 
 
 class Problem(ClickException):

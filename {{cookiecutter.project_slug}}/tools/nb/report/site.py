@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from nb.declaration.metrics import read_metrics
 from nb.declaration.reader import FILE, Plot, Stage, read_stages
 from nb.declaration.tasks import NOT_RUN, UNCHANGED
-from nb.execution.executed_copy import INJECTED
+from nb.execution.copies.failure import INJECTED
 from nb.project import EXECUTED, INDEX, SITE, write_whole
 from nb.run.past_runs import read_past_runs
 from nb.run.record import RunRecord

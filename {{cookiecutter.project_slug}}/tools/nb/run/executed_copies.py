@@ -13,16 +13,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from nb.execution.executed_copy import read_failure
+from nb.execution.copies.failure import read_failure
 from nb.pipeline.storage import NamedFiles, named_files
-from nb.project import (
-    PYPROJECT,
-    NbError,
-    UsageError,
-    pyproject_table,
-    read_pyproject,
-    write_whole,
-)
+from nb.project import PYPROJECT, NbError, UsageError, pyproject_table, read_pyproject, write_whole
 
 from .copy_notes import CopyNote, locked_copies, note_copies, note_file, parse_note, valid_note
 from .record import RUNS, RunRecord, read_record, seconds_of

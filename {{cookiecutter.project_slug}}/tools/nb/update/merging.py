@@ -40,7 +40,7 @@ OTHER_WORK = {
 
 
 @dataclass(frozen=True)
-class State:
+class PendingWork:
     """An update or an adoption that is under way.
 
     Attributes:
@@ -70,7 +70,7 @@ def state_path(root: Path) -> Path:
     return git_file(root, "nb-update.json")
 
 
-def read_state(root: Path) -> State | None:
+def read_state(root: Path) -> PendingWork | None:
     """Read the update that is under way; None if none is.
 
     Raises:
@@ -81,7 +81,7 @@ def read_state(root: Path) -> State | None:
         content = parse_json(path.read_bytes())
         if content["schema"] != STATE_SCHEMA:
             raise ValueError
-        return State(**content)
+        return PendingWork(**content)
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError):
@@ -136,7 +136,7 @@ def require_quiet(root: Path) -> None:
         raise NbError("Git does not know you: git config user.name and user.email, then again")
 
 
-def merge_rendering(root: Path, state: State, lock: int) -> list[str]:
+def merge_rendering(root: Path, state: PendingWork, lock: int) -> list[str]:
     """Merge the new rendering into the project and commit; return the files in conflict.
 
     Raises:
@@ -153,7 +153,7 @@ def merge_rendering(root: Path, state: State, lock: int) -> list[str]:
     return []
 
 
-def fast_forward(root: Path, state: State, lock: int) -> None:
+def fast_forward(root: Path, state: PendingWork, lock: int) -> None:
     """Bring the project to a commit that follows its own; the caller removes the state at the end.
 
     Raises:
@@ -166,7 +166,7 @@ def fast_forward(root: Path, state: State, lock: int) -> None:
         raise NbError(f"Git refused the {state.work}, and nothing is changed: {output}")
 
 
-def settle(root: Path) -> str:
+def put_back_unfinished(root: Path) -> str:
     """Put back work that was killed before its commit; return a sentence about it, if there was.
 
     Raises:
@@ -206,13 +206,13 @@ def _undisturbed(root: Path, command: list[str], lock: int) -> str:
             return " ".join(said.split())
 
 
-def is_waiting(root: Path, state: State) -> bool:
+def is_waiting(root: Path, state: PendingWork) -> bool:
     """Tell whether an update waits for conflicts to be resolved."""
     picked = git_file(root, "CHERRY_PICK_HEAD")
     return picked.is_file() and picked.read_text(encoding="utf-8").strip() == state.commit
 
 
-def finish(root: Path, state: State, lock: int) -> None:
+def finish(root: Path, state: PendingWork, lock: int) -> None:
     """Commit an update whose conflicts are resolved.
 
     Raises:
@@ -236,7 +236,7 @@ def finish(root: Path, state: State, lock: int) -> None:
     state_path(root).unlink()
 
 
-def reset_to_start(root: Path, state: State) -> None:
+def reset_to_start(root: Path, state: PendingWork) -> None:
     """Put the project back as it was before an update that is not committed."""
     _free_index(root)
     for name, content in _added(root, state):
@@ -265,7 +265,7 @@ def _free_index(root: Path) -> None:
         time.sleep(0.05)
 
 
-def _added(root: Path, state: State) -> Iterator[tuple[str, bytes]]:
+def _added(root: Path, state: PendingWork) -> Iterator[tuple[str, bytes]]:
     """Yield the files that the update adds to the project, with their content."""
     options = ("--name-only", "--diff-filter=A", "--no-renames", "-r", "-z")
     names = git(root, "diff-tree", *options, state.head, state.commit).split("\0")

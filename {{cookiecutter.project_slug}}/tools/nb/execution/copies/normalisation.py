@@ -11,7 +11,7 @@ from typing import Any
 
 from nb.project import parse_json
 
-from .executed_copy import INJECTED
+from .failure import INJECTED
 
 _WIDGETS = "application/vnd.jupyter.widget-state+json"
 _FOLDERS = {tempfile.gettempdir(), os.path.realpath(tempfile.gettempdir())}

@@ -7,10 +7,10 @@ import tempfile
 from typing import Any
 
 import pytest
-from nb.execution import outputs
-from nb.execution.executed_copy import INJECTED, error_marks, find_failure
-from nb.execution.normalisation import normalise
-from nb.execution.outputs import BoundedText, CellOutputs, without_overwritten
+from nb.execution.copies import outputs
+from nb.execution.copies.failure import INJECTED, error_marks, find_failure
+from nb.execution.copies.normalisation import normalise
+from nb.execution.copies.outputs import BoundedText, CellOutputs, without_overwritten
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 

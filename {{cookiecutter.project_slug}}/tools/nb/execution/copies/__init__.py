@@ -1,0 +1,1 @@
+"""Executed copies: bounded outputs, equal bytes for equal runs, and the failure in a copy."""
