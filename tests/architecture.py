@@ -38,6 +38,7 @@ FLOORS = (
     "notebook",
     "processes",
     "secrets",
+    "uptodate",
     "terminal",
     "surroundings",
     "skipped",

@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 from conftest import TEMPLATE, Project
+from nb import uptodate
 from nb.adoption import overview
 from nb.check.health import tooling
 from nb.git import sync
 from nb.notebook import fingerprints
-from nb.pipeline import uptodate
 from nb.project import NbError
 from nb.report import pages
 from nb.run import copy_notes, past_runs, record

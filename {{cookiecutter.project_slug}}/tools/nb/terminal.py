@@ -65,16 +65,9 @@ def is_colored(stream: IO[str]) -> bool:
     return stream.isatty() if wanted is None else wanted
 
 
-def secho(
-    text: object = "",
-    *,
-    nl: bool = True,
-    err: bool = False,
-    fg: str | None = None,
-    bold: bool | None = None,
-) -> None:
+def secho(text: str, *, err: bool = False, fg: str | None = None, bold: bool | None = None) -> None:
     """Print a text in color."""
-    echo(style(str(text), fg=fg, bold=bold), nl=nl, err=err)
+    echo(style(text, fg=fg, bold=bold), err=err)
 
 
 def style(text: str, *, fg: str | None = None, bold: bool | None = None) -> str:

@@ -67,7 +67,7 @@ def run_command(
       nb run --set train.seed=7 --set features.correlation_limit=0.9
       nb run --verify -f      all stages, held to their declarations in dvc.yaml
     """
-    from nb.pipeline import uptodate
+    from nb import uptodate
     from nb.programs import cores
     from nb.run import record
 
@@ -183,8 +183,9 @@ def _print_end(done: RunRecord, index: Path | None, *, as_json: bool, where: Pat
 @click.pass_obj
 def status_command(root: Path, as_json: bool) -> None:
     """Say which stages are stale, and why."""
+    from nb import uptodate
     from nb.notebook import fingerprints
-    from nb.pipeline import StageState, stage_states, uptodate
+    from nb.pipeline import StageState, stage_states
 
     known = (uptodate.read_stamp(root) or {}).get("shown")
     if known:

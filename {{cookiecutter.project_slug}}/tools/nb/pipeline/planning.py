@@ -9,13 +9,14 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
+from nb import uptodate
 from nb.declaration.reader import one_command, value_files
 from nb.declaration.tasks import Task
 from nb.notebook import fingerprints
 from nb.project import NbError, UsageError
+from nb.uptodate import Watched
 from nb.wording import did_you_mean
 
-from . import uptodate
 from .loaded import LoadedPipeline, known_ignores
 from .lockfiles import texts_since
 from .places import require_places, require_untracked
@@ -31,7 +32,6 @@ from .repository import (
 from .shortcuts import no_collection, whole_pipeline
 from .states import StageState, find_states
 from .undocumented import DvcStage, Repo
-from .uptodate import Watched
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,12 +14,12 @@ from nb.declaration.templates import MOST_STAGES, stage_count
 from nb.notebook.config import read_config
 from nb.notebook.yaml_file import TooLargeError
 from nb.project import NbError, UsageError, one_line, parse_json
+from nb.uptodate import clock
 
 from .loaded import LoadedPipeline, known_ignores
 from .run_cache import guard_runs
 from .shortcuts import compile_schemas
 from .undocumented import DvcStage, Graph, Item, Repo
-from .uptodate import clock
 
 # The stage that writes the fingerprints: part of the machinery, not of anybody's pipeline.
 FINGERPRINT_STAGE = "notebooks/dvc.yaml:fingerprints"

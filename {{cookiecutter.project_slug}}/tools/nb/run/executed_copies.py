@@ -16,14 +16,7 @@ from tempfile import TemporaryDirectory
 from nb.execution.copies.failure import read_failure
 from nb.notebook import fingerprints
 from nb.pipeline.storage import NamedFiles, named_files, pull_results
-from nb.project import (
-    PYPROJECT,
-    NbError,
-    UsageError,
-    pyproject_table,
-    read_pyproject,
-    write_whole,
-)
+from nb.project import PYPROJECT, NbError, UsageError, pyproject_table, read_pyproject, write_whole
 
 from .copy_notes import CopyNote, locked_copies, note_copies, note_file, parse_note, valid_note
 from .record import RUNS, RunRecord, read_record, seconds_of

@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from nb import pipeline
+from nb import pipeline, uptodate
 from nb.declaration.tasks import DONE, UNCHANGED
 from nb.declaration.validation import check_parameter_files
 from nb.exit_codes import ExitCode, after_signal, as_exit_code
 from nb.notebook.content import production_notebooks
-from nb.pipeline import Plan, StageState, storage, uptodate
+from nb.pipeline import Plan, StageState, storage
 from nb.processes.signals import signals_to
 from nb.processes.start_method import SPAWN, start_method
 from nb.processes.tree import adopt_orphans, end_descendants

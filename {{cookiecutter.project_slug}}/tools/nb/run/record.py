@@ -15,10 +15,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from functools import cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from nb.declaration.metrics import read_metrics
-from nb.declaration.reader import read_stages
 from nb.declaration.tasks import (
     BROKEN,
     BROKEN_CONTRACT,
@@ -32,9 +30,10 @@ from nb.declaration.tasks import (
 from nb.exit_codes import ENDED_FROM_OUTSIDE
 from nb.git.wiring import git
 from nb.project import EXECUTED, parse_json, write_whole
-from nb.secrets.environment import environment_secrets
-from nb.secrets.mask import Mask
 from nb.surroundings import find_repository
+
+if TYPE_CHECKING:
+    from nb.secrets.mask import Mask
 
 from .machine import machine_of_run
 
@@ -151,6 +150,9 @@ class RunRecord:
 
     def finish(self, root: Path, exit_code: int, seconds: float) -> None:
         """Write the record of a run that has ended, with the metrics as they are then."""
+        from nb.declaration.metrics import read_metrics  # late: a run may find nothing to do
+        from nb.declaration.reader import read_stages
+
         self.metrics = read_metrics(root, read_stages(root))
         self._end(root, exit_code, seconds)
 
@@ -214,6 +216,9 @@ class RunJournal:
 
 @cache
 def _mask() -> Mask:
+    from nb.secrets.environment import environment_secrets
+    from nb.secrets.mask import Mask
+
     return Mask(environment_secrets(os.environ))
 
 

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from nb import pipeline
+from nb import pipeline, uptodate
 from nb.declaration.papermill_command import papermill_command
 from nb.declaration.tasks import (
     BROKEN,
@@ -31,7 +31,6 @@ from nb.declaration.tasks import (
 )
 from nb.execution import failures
 from nb.exit_codes import ExitCode, after_signal
-from nb.pipeline import uptodate
 from nb.processes import memory
 from nb.processes.events import EventLoop
 from nb.processes.tree import adopt_orphans, end_descendants

@@ -8,13 +8,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from nb import pipeline
+from nb import pipeline, uptodate
 from nb.declaration.papermill_command import papermill_command
 from nb.declaration.reader import FILE, read_stages
 from nb.notebook.config import read_config
 from nb.notebook.content import read_notebook
 from nb.notebook.parameters import describe, read_parameters
-from nb.pipeline import uptodate
 
 
 def stages_for_schedulers(root: Path) -> list[dict[str, Any]]:

@@ -41,6 +41,8 @@ INTERRUPT, KILL = "interrupt", "kill"
 LAST_WORDS_SECONDS = 3.0
 # A worker that has reproduced so many stages ends: whatever DVC keeps in memory has a limit.
 MOST_STAGES_OF_A_WORKER = 100
+# A stage that takes no more than this beyond the memory of the worker is small, in bytes.
+SMALL_EXCESS = 32_000_000
 # Signals that end a run; each system has some.
 ENDING_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 
@@ -152,7 +154,7 @@ def _answer(
         cpu_seconds=_cpu_seconds(job),
         # The system tells the peak over the worker's life: after a large stage the next would seem
         # large as well. No command counts less than the worker, which starts it as a fork.
-        is_last=watch.stopping or (peak is not None and peak > _own_peak_memory()),
+        is_last=watch.stopping or (peak or 0) > _own_peak_memory() + SMALL_EXCESS,
     )
 
 

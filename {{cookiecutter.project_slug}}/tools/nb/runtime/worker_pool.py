@@ -196,7 +196,6 @@ class WorkerPool:
         while self._idle:
             self._dismiss(self._idle.pop())
         end = time.monotonic() + LEAVING_SECONDS
-        own = [worker for worker in self._leaving if not worker.is_warm]
-        while own and time.monotonic() < end:
-            own = [worker for worker in own if not self._end_of(worker)]
-            time.sleep(0.002)
+        while self._leaving and time.monotonic() < end:
+            self.events.wait(0.01)  # the warm process tells the ends of its forks
+            self._leaving = [worker for worker in self._leaving if not self._end_of(worker)]

@@ -11,8 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from nb.pipeline import uptodate
-from nb.pipeline.uptodate import Watched
+from nb import uptodate
+from nb.uptodate import Watched
 
 OBJECT = "00112233445566778899aabbccddeeff"
 IN_FOLDER = "11112233445566778899aabbccddeeff"
