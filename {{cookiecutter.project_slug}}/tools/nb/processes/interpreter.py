@@ -29,7 +29,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from functools import partial
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 # Objects and their attributes.
 ATTRIBUTES: tuple[tuple[object, str], ...] = (
@@ -259,9 +259,10 @@ def _loggers() -> dict[str, logging.Logger]:
 
 def _fields(
     logger: logging.Logger,
-) -> tuple[int, bool, bool, list[logging.Handler], list[logging._FilterType]]:
-    own = list(logger.handlers), list(logger.filters)
-    return (logger.level, logger.disabled, logger.propagate, *own)
+) -> tuple[int, bool, bool, list[logging.Handler], list[logging.Filter]]:
+    # A filter may be a function as well, which makes no difference here.
+    filters = cast("list[logging.Filter]", list(logger.filters))
+    return logger.level, logger.disabled, logger.propagate, list(logger.handlers), filters
 
 
 def _forget_finders(known: set[int]) -> None:
