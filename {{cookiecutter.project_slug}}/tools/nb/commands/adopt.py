@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 # Seconds for the trial run of a notebook.
 LIMIT = 300.0
 # Files left behind for the same reason that are named; --json names all.
-SHOWN = 6
+NAMED_FILES = 6
 HEADINGS = ("Notebook", "State", "Seconds", "Reads", "Writes", "Readiness")
 
 
@@ -195,8 +195,8 @@ def _print_plan(plan: AdoptionPlan) -> None:
         for name, reason in plan.left.items():
             by_reason.setdefault(reason, []).append(name)
         for reason, names in by_reason.items():
-            more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-            echo(f"  {', '.join(names[:SHOWN])}{more}: {reason}")
+            more = f" and {len(names) - NAMED_FILES} more" if len(names) > NAMED_FILES else ""
+            echo(f"  {', '.join(names[:NAMED_FILES])}{more}: {reason}")
 
 
 def _save(root: Path, overview: Overview) -> None:
