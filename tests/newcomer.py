@@ -89,7 +89,7 @@ class Terminal:
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         shell = {"TERM": "xterm-256color", "PS1": PROMPT, "PAGER": "cat", "GIT_PAGER": "cat"}
-        shell |= {"VIRTUAL_ENV_DISABLE_PROMPT": "1"}
+        shell |= {"VIRTUAL_ENV_DISABLE_PROMPT": "1", "BROWSER": "true"}
         self.shell: Any = pexpect.spawn(
             "bash",
             ["--noprofile", "--norc", "--noediting"],
