@@ -215,7 +215,7 @@ def test_a_page_can_be_made_as_its_stage_ends(ready: Project) -> None:
     page = ready.path / SITE / "notebooks" / "10-ingest.html"
     before = page.read_bytes()
     page.unlink()
-    make = "import sys, nb.report as r; from pathlib import Path as P; r.make_page(*map(P, sys.argv[1:]))"
+    make = "import sys, nb.report as r, pathlib as p; r.make_page(*map(p.Path, sys.argv[1:]))"
     copy = ready.path / "reports" / "notebooks" / "10-ingest.ipynb"
     ready.run("python", "-c", make, str(ready.path), str(copy))
     assert page.read_bytes() == before
