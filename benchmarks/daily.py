@@ -244,9 +244,11 @@ def _measure(
     for daily in commands:
         taken: dict[str, list[float]] = {version: [] for version in projects}
         folders = {version: _place(daily, project) for version, project in projects.items()}
-        for _ in range(1 if daily.long else rounds):
+        for number in range(1 if daily.long else rounds + 1):
             for version, folder in folders.items():
-                taken[version].append(_cpu(daily, folder))
+                seconds = _cpu(daily, folder)
+                if daily.long or number:  # the first time Python compiles what a command imports
+                    taken[version].append(seconds)
         before, now = (statistics.median(taken[version]) for version in ("baseline", "now"))
         yield daily.name, before, now
 
