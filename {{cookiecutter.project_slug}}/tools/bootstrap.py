@@ -206,7 +206,7 @@ def make_lock(group: str, lock: Path, python: Path) -> None:
     if is_locked():
         fail(f"{lock.name} does not fit pyproject.toml. {LOCK_HINT}")
     pip = [str(python), "-I", "-m", "pip", "config", "get", "global.index-url"]
-    index = subprocess.run(pip, capture_output=True, text=True).stdout.strip()
+    index = os.environ.get("PIP_INDEX_URL") or said(*pip).strip()
     if index:
         os.environ.setdefault("UV_DEFAULT_INDEX", index)
     asked = ("pyproject.toml", "--group", group) if group == "dev" else ("--group", group)
