@@ -8,17 +8,18 @@ import sys
 from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import click
 
-from nb.git.sync import outputs_kept
 from nb.project import NbError, UsageError
 from nb.surroundings import project_prefix
 from nb.terminal import echo, secho
-from nb.update import merging, trees
-from nb.update.merging import PendingWork
-from nb.update.preparing import Request, UpdatePlan, keep_edits, prepare
 from nb.wording import enumerated
+
+if TYPE_CHECKING:
+    from nb.update.merging import PendingWork
+    from nb.update.preparing import Request, UpdatePlan
 
 # Lines of the changelog that are shown.
 NEWS = 12
@@ -66,6 +67,9 @@ def update_command(
       nb update --to 0.2.0
       nb update --answers storage=s3://bucket/data scheduler=Dagster
     """
+    from nb.update import merging
+    from nb.update.preparing import Request
+
     if goes_on + abort + dry_run > 1 or ((goes_on or abort) and (to or answers or more or since)):
         raise UsageError("--continue, --abort and --dry-run stand alone: nb update --help")
     with merging.update_lock(root) as lock:
@@ -93,6 +97,8 @@ def _typed(answers: tuple[str, ...]) -> dict[str, str]:
 
 
 def _required_update(waiting: PendingWork | None) -> PendingWork:
+    from nb.update import merging
+
     if waiting is None:
         raise NbError("no update is under way")
     if waiting.work != merging.UPDATE:
@@ -101,6 +107,9 @@ def _required_update(waiting: PendingWork | None) -> PendingWork:
 
 
 def _abort(root: Path, waiting: PendingWork | None) -> None:
+    from nb.git.sync import outputs_kept
+    from nb.update import merging
+
     waiting = _required_update(waiting)
     if merging.head_commit(root) != waiting.head:
         raise NbError(
@@ -113,6 +122,9 @@ def _abort(root: Path, waiting: PendingWork | None) -> None:
 
 
 def _continue(root: Path, waiting: PendingWork | None, lock: int) -> PendingWork:
+    from nb.git.sync import outputs_kept
+    from nb.update import merging
+
     waiting = _required_update(waiting)
     with outputs_kept(root, edits_return=False):
         merging.finish(root, waiting, lock)
@@ -120,6 +132,9 @@ def _continue(root: Path, waiting: PendingWork | None, lock: int) -> PendingWork
 
 
 def _update(root: Path, request: Request, lock: int, dry_run: bool) -> PendingWork | None:
+    from nb.update import merging
+    from nb.update.preparing import keep_edits, prepare
+
     before = merging.head_commit(root)
     if not dry_run:
         merging.require_quiet(root)
@@ -143,8 +158,11 @@ def _update(root: Path, request: Request, lock: int, dry_run: bool) -> PendingWo
 
 
 def _merge(root: Path, plan: UpdatePlan, before: str, lock: int) -> PendingWork:
+    from nb.git.sync import outputs_kept
+    from nb.update import merging
+
     environment = str(plan.answers.get("environment", "uv"))
-    state = PendingWork(
+    state = merging.PendingWork(
         *(before, plan.difference.commit, str(plan.old), str(plan.new), environment, plan.news)
     )
     with outputs_kept(root, edits_return=False):
@@ -164,6 +182,8 @@ def _ask(text: str, default: str | bool, choices: list[str]) -> str | bool:
 
 def _show(root: Path, plan: UpdatePlan) -> None:
     """Print what an update brings: versions, files, conflicts, new questions."""
+    from nb.update import trees
+
     echo(f"template: {plan.old} → {plan.new}")
     changes = trees.status_of_files(root, plan.difference)
     top = project_prefix(root)
@@ -190,6 +210,8 @@ def _show(root: Path, plan: UpdatePlan) -> None:
 
 def _afterwards(root: Path, state: PendingWork, no_checks: bool) -> None:
     """Set up and check the project with the tooling that it has now; print the news."""
+    from nb.update import merging
+
     secho(f"Updated: {state.old} → {state.new}", fg="green")
     for line in state.news[:NEWS]:
         echo(f"  {line}")
