@@ -28,7 +28,7 @@ $(READY): pyproject.toml
 	touch $(READY)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all test-windows bench bench-daily bench-quick bench-filter bench-engine bench-growth bench-site bench-experiments package pictures docs docs-serve lint format clean
+.PHONY: help setup demo test test-parts test-all test-windows bench bench-daily bench-quick bench-filter bench-engine bench-growth bench-site bench-experiments package pictures docs docs-serve lint format clean
 
 help: ## List the tasks
 	@$(PYTHON) -c "import re; print(*(f'  make {t:12} {s}' for t, s in re.findall(r'^([\w-]+):.*?## (.+)$$', open('Makefile', encoding='utf-8').read(), re.M)), sep='\n')"
@@ -40,6 +40,11 @@ demo: $(READY) ## Generate a project into build/demo and run its notebooks
 
 test: $(READY) ## The quick ring of tests
 	pytest -m "not slow" --numprocesses 2 --dist loadfile
+
+# Without a generated project: a minute, for another Python, or while the tooling is edited.
+PARTS := $(addprefix tests/,declaration execution notebook processes runtime secrets setup)
+test-parts: $(READY) ## The tests of some rooms, a minute: make test-parts PYTHON=python3.13
+	pytest -m "not slow" --numprocesses 2 $(PARTS)
 
 test-all: $(READY) ## All tests: servers, faults, every pair of options
 	uv pip install --quiet --group bench --group gallery

@@ -250,7 +250,8 @@ def manifest(_: str) -> str:
     text = (FOLDER / "pyproject.toml").read_text(encoding="utf-8")
     version = re.search(r'^version = "(.+)"', text, re.M)
     tools = FOLDER / "{{cookiecutter.project_slug}}" / "tools"
-    paths = {path.relative_to(tools.parent).as_posix(): path for path in sorted(tools.rglob("*"))}
+    found = sorted(tools.rglob("*"), key=lambda path: path.parts)  # Windows ignores case in paths
+    paths = {path.relative_to(tools.parent).as_posix(): path for path in found}
     contents = {
         name: f"{guide('')}\n".encode() if name == GUIDE else path.read_bytes()
         for name, path in paths.items()

@@ -6,18 +6,20 @@
 
 Both versions are generated, set up and run in build/bench/daily; then the commands are measured in
 turn, so that other load meets both alike. Exits with 1 if a command became slower by over a tenth.
+Ctrl-C keeps what was measured.
 """
 
 from __future__ import annotations
 
 import argparse
 import io
+import json
 import shutil
 import statistics
 import subprocess
 import sys
 import tarfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,6 +47,24 @@ MARKS = (
 )
 NOTEBOOK = "notebooks/production/30-train.ipynb"
 FIRST_LOOK = "notebooks/exploratory/01-dm-first-look.ipynb"
+TRIVIAL = "notebooks/exploratory/02-trivial.ipynb"
+TRIVIAL_TEXT = json.dumps(
+    {
+        "cells": [
+            {
+                "cell_type": "code",
+                "execution_count": None,
+                "id": "write",
+                "metadata": {},
+                "outputs": [],
+                "source": 'from pathlib import Path\nPath("one.json").write_text("1")',
+            }
+        ],
+        "metadata": {},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+)
 # A differing comment in the last cell: the notebook is stale for Git, and runs as before.
 EDIT = f"""python - <<'END'
 import json, pathlib, time
@@ -125,12 +145,19 @@ COMMANDS = (
         wanted=2.5,
     ),
     Daily(
+        "`nb promote --dry-run` of a trivial notebook",
+        f"nb promote --dry-run {TRIVIAL}",
+        f"printf %s '{TRIVIAL_TEXT}' > {TRIVIAL}",
+        long=True,
+        wanted=5,
+    ),
+    Daily("`make setup`, warm cache", "make setup", "rm -rf .venv", long=True),
+    Daily(
         "`nb promote --dry-run` of the example's first look",
         f"nb promote --dry-run {FIRST_LOOK}",
         long=True,
         wanted=10,
     ),
-    Daily("`make setup`, warm cache", "make setup", "rm -rf .venv", long=True),
     Daily("`make test`", "make test", long=True, wanted=20),
 )
 
@@ -148,7 +175,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "now": _project(TEMPLATE, "now"),
     }
     chosen = [daily for daily in COMMANDS if options.all or not daily.long]
-    taken = _measure(projects, chosen, options.rounds)
+    taken: dict[str, tuple[float, float]] = {}
+    try:
+        for name, before, now in _measure(projects, chosen, options.rounds):
+            say(f"daily: {name}: {before:.3f} -> {now:.3f}")
+            taken[name] = (before, now)
+    except KeyboardInterrupt:
+        say("daily: interrupted; what was measured is kept")
     ratios = {name: now / before for name, (before, now) in taken.items() if before and now}
     shown = table(taken, baseline)
     print(shown)
@@ -192,7 +225,8 @@ def _project(template: Path, name: str) -> Path:
     bake = [*cookiecutter, str(project.parent), str(template), *answers]
     say(f"daily: making the project of {name}")
     environment = variables(project)
-    subprocess.run(bake, env=environment, check=True)
+    # Elsewhere: in this folder the extensions of this version would be imported for the baseline.
+    subprocess.run(bake, cwd=BASE, env=environment, check=True)
     for command in ("make run-notebooks", "git add --all", "git commit --quiet --message all"):
         subprocess.run(
             command.split(), cwd=project, env=environment, check=True, stdout=subprocess.DEVNULL
@@ -202,22 +236,21 @@ def _project(template: Path, name: str) -> Path:
 
 def _measure(
     projects: Mapping[str, Path], commands: Iterable[Daily], rounds: int
-) -> dict[str, tuple[float, float]]:
-    """Return the median CPU seconds of each command, those of the baseline first.
+) -> Iterator[tuple[str, float, float]]:
+    """Yield each command with the median CPU seconds of the baseline and of now.
 
     A command that fails, as one that a version does not have, counts as 0.
     """
-    figures: dict[str, tuple[float, float]] = {}
     for daily in commands:
         taken: dict[str, list[float]] = {version: [] for version in projects}
         folders = {version: _place(daily, project) for version, project in projects.items()}
-        for _ in range(1 if daily.long else rounds):
+        for number in range(1 if daily.long else rounds + 1):
             for version, folder in folders.items():
-                taken[version].append(_cpu(daily, folder))
+                seconds = _cpu(daily, folder)
+                if daily.long or number:  # the first time Python compiles what a command imports
+                    taken[version].append(seconds)
         before, now = (statistics.median(taken[version]) for version in ("baseline", "now"))
-        figures[daily.name] = (before, now)
-        say(f"daily: {daily.name}: {before:.3f} -> {now:.3f}")
-    return figures
+        yield daily.name, before, now
 
 
 def _place(daily: Daily, project: Path) -> Path:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import textwrap
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from nb.check import runner
+from nb.check.findings import EVERY, PIPELINE, PRODUCTION
 from nb.check.registry import RULES
 from nb.check.settings import CheckSettings
 from nb.exit_codes import ExitCode
@@ -54,6 +56,17 @@ def rules_page() -> str:
             text = example.strip("\n").replace("  # pragma: allowlist secret", "")
             lines.append(f"{word}:\n\n```python\n{text}\n```\n")
     return "\n".join(lines)
+
+
+def rules_table() -> str:
+    """Return the table of the rules of `nb check`, with their reasons below: a part of check.md."""
+    scopes = {PRODUCTION: "production", EVERY: "all notebooks", PIPELINE: "`dvc.yaml`"}
+    rules = [rule for _, rule in sorted(RULES.items())]
+    rows = [f"| {rule.code} | {scopes[rule.scope]} | {rule.summary} |" for rule in rules]
+    table = ["| rule | looks at | what holds |", "|---|---|---|", *rows]
+    texts = (f"**{rule.code}: {rule.summary}.** {rule.why}" for rule in rules)
+    parts = [textwrap.fill(text, 118, break_on_hyphens=False) for text in texts]
+    return "\n\n".join(["\n".join(table), *parts]) + "\n"
 
 
 def exit_codes_page() -> str:

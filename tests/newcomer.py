@@ -2,9 +2,9 @@
 
     python tests/newcomer.py build/newcomer [environment=pip …]
 
-cookiecutter asks its questions; Enter answers those that the command line does not. Of each
-command the table has the seconds, the longest time in which nothing appeared, the lines, and the
-columns of the longest. A second member clones what the newcomer has pushed.
+cookiecutter asks its questions; Enter answers them, but for those given in the command line. Of
+each command the table has the seconds, the longest time in which nothing appeared, the lines, and
+the columns of the longest. A second member clones what the newcomer has pushed.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class Terminal:
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         shell = {"TERM": "xterm-256color", "PS1": PROMPT, "PAGER": "cat", "GIT_PAGER": "cat"}
-        shell |= {"VIRTUAL_ENV_DISABLE_PROMPT": "1"}
+        shell |= {"VIRTUAL_ENV_DISABLE_PROMPT": "1", "BROWSER": "true"}
         self.shell: Any = pexpect.spawn(
             "bash",
             ["--noprofile", "--norc", "--noediting"],

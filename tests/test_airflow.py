@@ -165,6 +165,15 @@ def test_the_ui_shows_the_stages(server: tuple[str, str], browser: Any) -> None:
     photograph(browser, *server)
 
 
+def test_the_screen_has_the_address_and_the_password(
+    done: Scheduled, server: tuple[str, str]
+) -> None:
+    url, password = server
+    shown = (done.path / ".nb/server.log").read_text()
+    assert f"airflow: {url}, as admin with the password {password}; Ctrl-C ends it\n" in shown
+    assert "warning" not in shown.lower()
+
+
 def test_cancelling_a_run_in_the_ui_leaves_no_process(
     put_back: Scheduled, server: tuple[str, str]
 ) -> None:

@@ -196,6 +196,9 @@ def test_the_ui_shows_the_graph_and_a_new_stage_by_itself(
         assert edges["features"] == {"ingest"}
         assert "summary" in edges
         photograph(browser, url)
+    shown = (put_back.path / ".nb/server.log").read_text()
+    assert f"dagster: {url}; Ctrl-C ends it\ndagster: ended\n" in shown
+    assert "warning" not in shown.lower()
     until(lambda: not [c for c in put_back.processes().values() if "dagster" in c], 60)
 
 

@@ -217,10 +217,14 @@ def test_killed_at_any_moment_the_same_command_completes_the_table(
     log = values_log(tmp_path / "log")
     before = files(pipeline.path)
     chance = random.Random(os.environ.get("FAULT_SEED", "1"))
-    command = ("nb", "experiment", "third.value=1:6:1", "first.value=1,2", "-j2")
-    expected = {f"first={a} second=1 third={b}" for a in (1, 2) for b in range(1, 7)}
+    expected: set[str] = set()
     for number in range(KILLS):
         done = finished(pipeline)
+        if done == expected:  # go on with others: DVC's cache has the results of these
+            values = range(10 * number, 10 * number + 6)
+            command = ("nb", "experiment", f"third.value={values[0]}:{values[-1]}:1", "-j2")
+            command = (*command, "first.value=1,2")
+            expected |= {f"first={a} second=1 third={b}" for a in (1, 2) for b in values}
         counted = executions(log)
         process = pipeline.begin(*command)
         time.sleep(chance.uniform(0.2, SECONDS))
@@ -233,14 +237,11 @@ def test_killed_at_any_moment_the_same_command_completes_the_table(
         assert not done & (executions(log) - counted).keys(), f"{number}: run again after its end"
         after = files(pipeline.path)
         assert {name: after.get(name) for name in before} == before, number
-        if len(finished(pipeline)) == len(expected):
-            pipeline.run("nb", "experiments", "remove", "--all")
     done, counted = finished(pipeline), executions(log)
     pipeline.run(*command)
     again = executions(log) - counted
-    assert {name: count for name, count in again.items() if name in expected} == (
-        dict.fromkeys(expected - done, 1)
-    )
+    assert not again.keys() & done
+    assert all(count == 1 for count in again.values())
     assert finished(pipeline) == expected
     after = files(pipeline.path)
     assert {name: after.get(name) for name in before} == before

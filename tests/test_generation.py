@@ -6,9 +6,12 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from configparser import ConfigParser
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
+from urllib.parse import parse_qs, urlsplit
 
 import nbformat
 import pytest
@@ -537,6 +540,69 @@ def test_the_comment_is_made_once_and_updated(
     subprocess.run(script, cwd=tmp_path, env=environment, check=True)
     assert (tmp_path / "calls").read_text() == f"api --silent {call} -F body=@comment.md\n"
     assert (tmp_path / "comment.md").read_text() == "<!-- nb compare -->\nthe changes\n"
+
+
+class Notes(BaseHTTPRequestHandler):
+    """Stands for GitLab's comments on a merge request: two pages of them, and what is written."""
+
+    known: ClassVar[list[dict[str, object]]]
+    calls: ClassVar[list[tuple[str, str, str]]]
+
+    def do_GET(self) -> None:
+        number = int(parse_qs(urlsplit(self.path).query)["page"][0])
+        self.answer(self.known[number - 1 : number])
+
+    def do_POST(self) -> None:
+        text = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["body"]
+        token = self.headers["PRIVATE-TOKEN"]
+        self.calls.append((f"{self.command} {self.path}", text, token))
+        self.answer({})
+
+    do_PUT = do_POST
+
+    def answer(self, content: object) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps(content).encode())
+
+    def log_message(self, *_: object) -> None:
+        """Be quiet."""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the job runs on Linux")
+@pytest.mark.parametrize(
+    ("known", "call"),
+    [
+        ([], "POST /projects/5/merge_requests/7/notes"),
+        (
+            [{"id": 1, "body": "Fine."}, {"id": 3, "body": "<!-- nb compare -->\nold"}],
+            "PUT /projects/5/merge_requests/7/notes/3",
+        ),
+    ],
+)
+def test_the_comment_on_a_merge_request_is_made_once_and_updated(
+    bake: Bake, tmp_path: Path, known: list[dict[str, object]], call: str
+) -> None:
+    jobs = YAML(typ="safe").load(bake(ci="GitLab").read(CI_FILES["GitLab"]))
+    assert "reports/changes.md" in jobs["check"]["after_script"][0]
+    (rule,) = jobs["comment"]["rules"]
+    assert rule["if"] == '$COMMENT_CHANGES == "true" && $CI_OPEN_MERGE_REQUESTS'
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "reports/changes.md").write_text("the changes, é\n", encoding="utf-8")
+    Notes.known, Notes.calls = known, []
+    with ThreadingHTTPServer(("127.0.0.1", 0), Notes) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        environment = {
+            "PATH": os.environ["PATH"],
+            "CI_API_V4_URL": f"http://127.0.0.1:{server.server_port}",
+            "CI_PROJECT_ID": "5",
+            "CI_OPEN_MERGE_REQUESTS": "team/lab!7",
+            "COMMENT_TOKEN": "t0",
+        }
+        script = ["bash", "-e", "-c", jobs["comment"]["script"][0]]
+        subprocess.run(script, cwd=tmp_path, env=environment, check=True)
+        server.shutdown()
+    assert Notes.calls == [(call, "<!-- nb compare -->\nthe changes, é\n", "t0")]
 
 
 def test_github_keeps_the_site_and_publishes_it_when_switched_on(bake: Bake) -> None:

@@ -29,6 +29,8 @@ def test_one_command_fetches_the_results_and_names_the_next_things(member: Proje
     assert "fetched " in shown
     assert "is named in dvc.lock, but not here" not in shown
     assert member.has("models/forest.joblib")
+    assert member.has("reports/notebooks/30-train-forest.ipynb")
+    assert "see that nothing is stale" in shown
     assert shown.index("Next:") > shown.index("4/4")
     assert "everything is here already" in member.run("nb", "onboard", "--no-open", code=None)
 

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from architecture import PACKAGE
 from conftest import TEMPLATE, Bake
+from nb.locks import lock_file
+from nb.programs import program_environment
+from nb.project import NbError
+from test_answers import OTHERS
 from test_run import Pipeline, meeting, notebook, pipeline, step
 
 __all__ = ["pipeline"]  # a fixture
@@ -87,6 +94,28 @@ def test_a_wrong_start_method_is_named(pipeline: Pipeline) -> None:
     assert not pipeline.has("a")
 
 
+@pytest.mark.parametrize("is_writable", [True, False])
+def test_caches_go_into_the_environment_where_the_home_cannot_be_written(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, is_writable: bool
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(os, "access", lambda path, mode: is_writable)
+    cache = program_environment().get("XDG_CACHE_HOME")
+    assert cache == (None if is_writable else str(Path(sys.prefix, "cache")))
+
+
+def test_a_file_system_without_locks_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def refuse(file: int, kind: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with (tmp_path / "lock").open("a") as file, pytest.raises(NbError, match="a local disk"):
+        lock_file(file.fileno())
+
+
 CODE_PAGE = {"PYTHONIOENCODING": "cp1252"}  # of a pipe, on a Windows of western Europe
 
 
@@ -146,3 +175,73 @@ def test_no_two_paths_differ_only_in_case() -> None:
     listed = subprocess.run(["git", "ls-files"], cwd=TEMPLATE, capture_output=True, text=True)
     names = listed.stdout.splitlines()
     assert len({name.casefold() for name in names}) == len(names) > 100
+
+
+# macOS has GNU Make 3.81 and the tools of BSD.
+NEWER_THAN_MAKE_3_81 = (
+    *(r"\$\((file|let|intcmp|guile) ", r"(::?:|!)=", r"&:", r"^\s*(undefine|load|private) "),
+    *(r"^\.(ONESHELL|RECIPEPREFIX|SHELLFLAGS|EXTRA_PREREQS|NOTINTERMEDIATE|WAIT)\b",),
+)
+GNU_ONLY = (
+    *(
+        r"\bsed -\w*i(?! '')",
+        r"\bgrep -\w*[PZ]",
+        r"\breadlink -\w*[fe]",
+        r"\bdate -d",
+        r"\bxargs -\w*r",
+    ),
+    *(
+        r"\bstat -c",
+        r"\bmktemp --",
+        r"\bfind .* -(printf|quit)\b",
+        r"\bsort -\w*[VR]",
+        r"\btouch -d",
+    ),
+    *(
+        r"\b(cp|mv|rm|mkdir|ln|ls|tail|head|tr|wc|touch) (\S+ )*--\w",
+        r"\b(timeout|nproc|tac|flock) ",
+    ),
+    *(r"\bcp -\w*[lt]\b", r"\bln -\w*[rT]", r"\bhead -n -", r"\brealpath\b"),
+)
+RECIPES = ("Makefile", "tools/in-env", "tools/git-notebook")
+
+
+def of_macos(text: str) -> list[str]:
+    """Return the lines of a script or Makefile that need newer or other tools than macOS has."""
+    signs = re.compile("|".join((*NEWER_THAN_MAKE_3_81, *GNU_ONLY)))
+    lines = (line for line in text.splitlines() if not line.lstrip().startswith("#"))
+    return [line for line in lines if signs.search(line)]
+
+
+@pytest.mark.parametrize("options", [{}, {"cloud": True, "scheduler": "Dagster"}], ids=str)
+def test_recipes_need_only_the_tools_of_macos(bake: Bake, options: dict[str, Any]) -> None:
+    project = bake(**options)
+    texts = [*map(project.read, RECIPES), (TEMPLATE / "Makefile").read_text(encoding="utf-8")]
+    assert [line for text in texts for line in of_macos(text)] == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("A != date", "A ::= b", "$(file >a,b)", ".ONESHELL:", "a b &: c"),
+        *("\tsed -i s/a/b/ c", "\tcp --parents a b", "\trm -f --one-file-system a"),
+        *("\treadlink -f a", "\tls | xargs -r rm", "\ttimeout 3 nb run"),
+    ],
+)
+def test_tools_that_macos_lacks_are_seen(line: str) -> None:
+    assert of_macos(line) == [line]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("answers", [{}, *OTHERS], ids=str)
+def test_every_set_of_packages_can_be_had_for_the_newest_python(
+    bake: Bake, answers: dict[str, Any]
+) -> None:
+    """As wheels, but for Spark, which is published as source only."""
+    project = bake(**answers)
+    groups = {"dev", str(answers.get("scheduler", "dev")).lower()}
+    options = ["--python-version=3.14", "--only-binary=:all:", "--no-binary=pyspark"]
+    for group in groups:
+        asked = ["pyproject.toml"] if group == "dev" else []
+        asked += ["--group", group, "--no-emit-package=nb-tools"]
+        project.run("uv", "pip", "compile", "--quiet", *asked, *options)

@@ -58,7 +58,7 @@ def start(project: Path, program: str, port: int | str) -> subprocess.Popen[str]
     return subprocess.Popen(
         [sys.executable, "-c", SERVE.format(program=program)],
         cwd=project,
-        env={"PORT": str(port), "PATH": "/usr/bin:/bin"},
+        env={"PORT": str(port), "PATH": "/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

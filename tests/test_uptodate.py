@@ -183,6 +183,15 @@ def test_what_changed_between_the_question_and_the_first_look_leaves_no_stamp(ro
     assert not record(root, watched(root), began, {})
 
 
+def test_bytecode_that_a_run_makes_in_a_source_folder_does_not_count(root: Path) -> None:
+    began = uptodate.clock(root)
+    planned = watched(root)
+    (root / "src/pkg/deep/__pycache__").mkdir()
+    (root / "src/pkg/deep/__pycache__/b.pyc").touch()
+    uptodate.record(root, planned, began, {}, {"stages": 1}, [], lambda: True)
+    assert uptodate.read_stamp(root)
+
+
 def test_a_folder_made_during_a_run_must_declare_nothing(root: Path) -> None:
     began = later(root)
     seen = watched(root)

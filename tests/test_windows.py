@@ -17,8 +17,11 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import nbformat
 import pytest
 from architecture import PACKAGE
+from conftest import PYTHON_VERSION, TEMPLATE, Bake
+from nb.git.filter import clean
 from test_platforms import tooling
 
 pytestmark = [
@@ -28,7 +31,7 @@ pytestmark = [
 ]
 UV = str(Path(sys.prefix) / "bin" / "uv")
 # rpds, which newer ones import, calls a function that Wine 8 lacks.
-MORE = ("jsonschema<4.18", "ipykernel", "pip")
+MORE = ("jsonschema<4.18", "cookiecutter", "ipykernel", "pip")
 # Wine 8 lacks CopyFile2, which Python calls if the name is there.
 REPAIR = "import _winapi\nvars(_winapi).pop('CopyFile2', None)\n"
 PATHS = ("python313.zip", ".", "fixes", "site", r"site\win32", r"site\win32\lib", "import site")
@@ -48,6 +51,23 @@ STAGES = {
         "outs": ["c.txt"],
     },
 }
+NOTEBOOK_STAGE = (
+    "python -m papermill --engine nb --start-timeout 900 -p name Grüße note.ipynb executed.ipynb"
+)
+PARAMETERS = "name = 'nobody'"
+WRITE = """
+from pathlib import Path
+print(name, "Δ")  # which the code page of a pipe lacks
+_ = Path("note.txt").write_text(name, encoding="utf-8")
+"""
+# A notebook of a Windows editor, with the path of a person's folder in what a cell printed.
+PERSONAL = r"C:\Users\Jörg\Daten"
+CLEAN = r"""
+from pathlib import Path
+from nb.git.filter import clean
+data = clean(Path("crlf.ipynb").read_bytes(), r"C:\Users\Jörg\crlf.ipynb")
+Path("cleaned.ipynb").write_bytes(data)
+"""
 
 
 @dataclass(frozen=True)
@@ -67,7 +87,7 @@ class Windows:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,  # Python under Wine cannot write to a file here
             stderr=subprocess.STDOUT,
-            text=True,
+            encoding="utf-8",
             errors="replace",
         )
         assert done.returncode == code, done.stdout
@@ -119,6 +139,7 @@ def test_every_module_is_imported(windows: Windows) -> None:
 
 
 def test_the_command_answers(windows: Windows) -> None:
+    assert "Usage:" in windows.nb("--help")
     assert windows.nb("--version").startswith("nb, version ")
     assert "3 of 3 stages" in windows.nb("status")
 
@@ -131,3 +152,58 @@ def test_stages_run_side_by_side(windows: Windows) -> None:
     assert [stage["state"] for stage in record["stages"]] == ["ran"] * 3  # type: ignore[attr-defined]
     assert (windows.project / "c.txt").read_bytes().startswith(b"a\r\nb\r\n")
     windows.nb("run", "-f", "no-such-stage", code=2)
+
+
+def notebook(*cells: nbformat.NotebookNode) -> str:
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    made = nbformat.v4.new_notebook(cells=list(cells), metadata={"kernelspec": kernel})
+    return str(nbformat.writes(made))
+
+
+def test_the_git_filter_stores_the_same_bytes_as_on_linux(windows: Windows) -> None:
+    output = nbformat.v4.new_output("stream", text=f"{PERSONAL}\n")
+    cell = nbformat.v4.new_code_cell(f"print(r'{PERSONAL}')", outputs=[output], execution_count=3)
+    text = notebook(cell).replace("\n", "\r\n")
+    (windows.project / "crlf.ipynb").write_bytes(text.encode())
+    windows.run("-c", CLEAN)
+    cleaned = (windows.project / "cleaned.ipynb").read_bytes()
+    assert cleaned == clean(text.encode(), "crlf.ipynb")
+    assert "Jörg" in cleaned.decode() and b'"outputs": []' in cleaned
+
+
+def test_a_notebook_runs(windows: Windows) -> None:
+    parameters = nbformat.v4.new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]})
+    text = notebook(parameters, nbformat.v4.new_code_cell(WRITE))
+    (windows.project / "note.ipynb").write_text(text, encoding="utf-8")
+    stage = {"cmd": NOTEBOOK_STAGE, "deps": ["note.ipynb"], "outs": ["note.txt"]}
+    declared = json.dumps({"stages": {**STAGES, "note": stage}}, ensure_ascii=False)
+    (windows.project / "dvc.yaml").write_text(declared, encoding="utf-8")
+    assert "note | Grüße Δ\n" in windows.nb("run", "note")
+    assert (windows.project / "note.txt").read_text(encoding="utf-8") == "Grüße"
+    executed = nbformat.read(windows.project / "executed.ipynb", as_version=4)
+    assert executed.cells[-1].outputs[0].text == "Grüße Δ\n"
+
+
+def test_the_same_project_is_generated_as_on_linux(windows: Windows, bake: Bake) -> None:
+    expected = bake(project_name="Größe").path
+    options = ["--no-input", "--output-dir", "made", windows_path(TEMPLATE)]
+    answers = ["project_name=Größe", f"python_version={PYTHON_VERSION}"]
+    windows.run("-m", "cookiecutter", *options, *answers)
+    made = windows.project / "made" / expected.name
+    assert contents(made) == contents(expected)
+
+
+def test_the_set_up_without_git_ends_in_a_sentence(windows: Windows) -> None:
+    bootstrap = windows_path(PACKAGE.parent / "bootstrap.py")
+    said = windows.run("-I", bootstrap, "uv", code=1)
+    assert said == "setup: git was not found; install it, then run this again.\n"
+
+
+def windows_path(path: Path) -> str:
+    return "Z:" + str(path).replace("/", "\\")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Return the files of a project but the record, which names the commit of the template."""
+    paths = (path for path in folder.rglob("*") if path.is_file() and path.name != ".cruft.json")
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}

@@ -6,7 +6,12 @@ from pathlib import Path
 
 import pytest
 from nb.adoption import dependencies
-from nb.adoption.dependencies import declared_requirements, installed_by_cells, resolve
+from nb.adoption.dependencies import (
+    declared_requirements,
+    imports_in,
+    installed_by_cells,
+    resolve,
+)
 
 KNOWN = {
     "cv2": "opencv-python",
@@ -88,3 +93,16 @@ def test_packages_of_install_lines_count() -> None:
         "x = 1\n!python -m pip install c",
     ]
     assert list(installed_by_cells(cells)) == ["lightgbm", "a>=1", "b", "c"]
+
+
+def test_a_relative_import_is_of_the_folder_itself() -> None:
+    sources = [
+        "from . import a\nfrom .b import c\nfrom ..d.e import (\n    f,\n    g,\n)\nimport numpy",
+        "try:\n    from ._fast import x, \\\n        y\nexcept ImportError:\n    import pandas.io",
+    ]
+    assert imports_in(sources) == {"numpy", "pandas.io"}
+
+
+def test_a_package_of_conda_that_is_installed_has_its_name() -> None:
+    found = resolve(["conda:Pandas", "conda:unheard"], {}, {}, {"pandas": ["pandas"]})
+    assert found.requirements == {"pandas": "Pandas"} and list(found.left_out) == ["unheard"]

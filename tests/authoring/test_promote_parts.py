@@ -12,6 +12,7 @@ from nb.authoring.lint import mark_findings, repair_code, undefined_names, with_
 from nb.authoring.original import helper_modules
 from nb.authoring.production import plain_text
 from nb.authoring.promotion import Workspace
+from nb.authoring.proof import stable_text
 from nb.authoring.recorded_calls import NotPlain, code_of
 from nb.authoring.stage_tests import SAMPLE_ROWS, SMALL_BYTES, sample_inputs, write_sample
 from nb.notebook.file import read_cells
@@ -168,3 +169,14 @@ def test_a_mark_names_the_rules_that_it_switches_off(tmp_path: Path) -> None:
     assert mark_findings(tmp_path, ["a.py"])
     marks = [line.partition("# noqa")[2] for line in path.read_text().splitlines()]
     assert marks and all(re.fullmatch(r": [A-Z]+\d+(, [A-Z]+\d+)*", mark) for mark in marks)
+
+
+def test_the_time_at_which_a_summary_was_printed_is_no_difference() -> None:
+    lines = (
+        "Date:                Fri, 27 Nov 2026   Prob (F-statistic):                0.1",
+        "Time:                        10:43:52   Log-Likelihood:                -21.307",
+    )
+    later = "\n".join(lines).replace("27 Nov", "28 Nov").replace("10:43:52", "00:01:02")
+    assert stable_text("\n".join(lines)) == stable_text(later)
+    assert stable_text(lines[1]) != stable_text(lines[1].replace("-21.307", "-21.308"))
+    assert stable_text("start: 10:43:52") == "start: 10:43:52"

@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 from nb.check.findings import PIPELINE, Finding
-from nb.check.formats import findings_text, rules_as_markdown
+from nb.check.formats import findings_text
 from nb.check.registry import RULES
 from nb.check.runner import check_paths
 from nb.project import NbError
+
+from documentation.facts import rules_table
 
 DOCS = Path(__file__).parent.parent.parent / "docs/reference"
 GENERATED = DOCS.parent.parent / "{{cookiecutter.project_slug}}/pyproject.toml"
@@ -104,7 +106,7 @@ def test_exploratory_notebooks_get_only_the_rules_that_protect_others(
 
 
 def test_the_guide_lists_the_rules_as_they_are() -> None:
-    assert rules_as_markdown() in (DOCS / "check.md").read_text(encoding="utf-8")
+    assert rules_table() in (DOCS / "check.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+from click.shell_completion import ShellComplete
 from click.testing import CliRunner
 from nb import terminal
 from nb.cli import GROUPS, WHERE, main
@@ -19,6 +20,17 @@ def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
     (tmp_path / "pyproject.toml").write_text("[project]\nname = 'x'\n")
     monkeypatch.chdir(tmp_path)
     return CliRunner()
+
+
+@pytest.mark.parametrize(
+    ("typed", "begun", "completed"),
+    [([], "ru", {"run"}), (["run"], "--verb", {"--verbose"}), ([], "no-such", set())],
+)
+def test_a_shell_completes_commands_and_options(
+    typed: list[str], begun: str, completed: set[str]
+) -> None:
+    complete = ShellComplete(main, {}, "nb", "_NB_COMPLETE")
+    assert {item.value for item in complete.get_completions(typed, begun)} == completed
 
 
 def test_every_command_is_in_a_group_with_a_whole_sentence_on_one_line(runner: CliRunner) -> None:

@@ -14,7 +14,7 @@ NOTE = "\n[… more in the executed copy …]\n"
 
 @given(pieces=st.lists(st.text("ab\n", max_size=9)), limit=st.integers(1, 20))
 def test_the_shown_text_does_not_depend_on_the_pieces(pieces: list[str], limit: int) -> None:
-    shown, before, streams.SHOWN = StringIO(), streams.SHOWN, limit
+    shown, before, streams.LIVE_TEXT_LIMIT = StringIO(), streams.LIVE_TEXT_LIMIT, limit
     try:
         stream = LiveStream(shown)
         for piece in pieces:
@@ -25,7 +25,7 @@ def test_the_shown_text_does_not_depend_on_the_pieces(pieces: list[str], limit: 
         stream.write("c")
         assert shown.getvalue().removesuffix(NOTE).endswith("c")
     finally:
-        streams.SHOWN = before
+        streams.LIVE_TEXT_LIMIT = before
 
 
 def test_a_log_gets_a_record_per_chunk() -> None:

@@ -11,10 +11,10 @@ import browsing
 from hypothesis import given
 from hypothesis import strategies as st
 from nb.report.history import Moment
-from nb.report.interactive.moments_page import pairs, value_changes, write_moments
+from nb.report.interactive.moments_page import MOST_COMPARED, pairs, value_changes, write_moments
 from nb.run.record import RunRecord, StageRecord
 
-VALUES = st.dictionaries(st.sampled_from("abc"), st.integers(0, 2) | st.text(max_size=2))
+VALUES = st.dictionaries(st.integers(0, 3), st.integers(0, 2) | st.text(max_size=2))
 SCORE = "reports/metrics/a b.json"
 
 
@@ -26,9 +26,9 @@ def run(name: str, score: float, **parameters: object) -> Moment:
 
 
 @given(st.lists(VALUES))
-def test_the_values_of_each_moment_come_back(history: list[dict[str, object]]) -> None:
-    before: dict[str, object] = {}
-    known: dict[str, object] = {}
+def test_the_values_of_each_moment_come_back(history: list[dict[int, object]]) -> None:
+    before: dict[int, object] = {}
+    known: dict[int, object] = {}
     for now in history:
         known |= value_changes(before, now)
         assert {name: value for name, value in known.items() if value is not None} == now
@@ -42,10 +42,23 @@ def test_each_moment_is_compared_with_the_one_before() -> None:
     assert pairs([run("10", 1), commit, run("12", 2)]) == ["", "10..abc", "abc..12"]
 
 
+def test_what_is_too_old_for_the_page_is_not_offered(tmp_path: Path) -> None:
+    commits = [
+        Moment("2026-11-27T11:00:00+00:00", {SCORE: {"x": float(n)}}, str(n))
+        for n in range(MOST_COMPARED + 5)
+    ]
+    assert pairs(commits)[:6] == [""] * 6
+    assert pairs(commits)[6:8] == ["5..6", "6..7"]
+    assert len(pairs(commits)) == len(commits)
+    text = (tmp_path / "reports/site" / write_moments(tmp_path, commits)).read_text("utf-8")
+    found = json.loads(text.partition('id="history">')[2].partition("</script>")[0])
+    assert [moment["id"] for moment in found["moments"]] == [str(n) for n in range(5, 105)]
+
+
 def test_values_that_json_lacks_are_texts(tmp_path: Path) -> None:
     path = tmp_path / "reports/site" / write_moments(tmp_path, [run("10", nan)])
     text = path.read_text(encoding="utf-8")
-    json.loads(text.partition('id="moments">')[2].partition("</script>")[0])
+    json.loads(text.partition('id="history">')[2].partition("</script>")[0])
     assert "no second run" in text
 
 
@@ -66,7 +79,7 @@ def test_a_person_chooses_two(tmp_path: Path, browser: Any) -> None:
     assert "Equal in both: 1." in shown
     assert [page.inner_text(f"#comparison td >> nth={n}") for n in range(3)] == ["0.25", "nan", ""]
     page.select_option("#now", "a" * 40)
-    numbers = [page.inner_text(f"#comparison td >> nth={n}") for n in range(3, 6)]
+    numbers = [page.inner_text(f"#comparison td >> nth={n}") for n in range(3)]
     assert numbers == ["0.25", "0.5", "+0.25"]
     page.reload()
     assert page.input_value("#before") == "10", "the address tells which"

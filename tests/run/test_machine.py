@@ -19,7 +19,7 @@ ON = "[tool.nb.runs]\nrecord-machine = true\n"
 def run(root: Path, settings: str) -> str:
     """Write the record of a run, and return the text of the record."""
     (root / "pyproject.toml").write_text(settings, encoding="utf-8")
-    made = record.begin(root, {}, 1)
+    made = record.new_record(root, record.Options(), 1)
     made.stages = [record.StageRecord("a", state="ran")]
     made.finish(root, 0, 1.0)
     return (root / record.RUNS / f"{made.id}.json").read_text(encoding="utf-8")

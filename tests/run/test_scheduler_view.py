@@ -45,7 +45,7 @@ def test_with_a_stamp_dvc_yaml_is_enough(
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "dvc.yaml").write_text("stages: {other: {desc: Elsewhere, cmd: echo}}\n")
     stamped(monkeypatch, "ingest", "sub/dvc.yaml:other", "train@linear", "train@forest")
-    assert scheduler_view.described(tmp_path) == [
+    assert scheduler_view.described_stages(tmp_path) == [
         ("ingest", "The raw table"),
         ("sub/dvc.yaml:other", "Elsewhere"),
         ("train@linear", "A linear"),
@@ -61,5 +61,5 @@ def test_dvc_is_asked_for_what_the_file_does_not_tell(
     more = "  open: {desc: 'Version ${version}', cmd: echo}\n"
     (tmp_path / "dvc.yaml").write_text(PIPELINE + more)
     stamped(monkeypatch, *names)
-    assert scheduler_view.described(tmp_path) == [("as DVC has it", "")]
+    assert scheduler_view.described_stages(tmp_path) == [("as DVC has it", "")]
     assert asked == [tmp_path]

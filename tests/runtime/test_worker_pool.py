@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -30,6 +31,9 @@ def run_shell(order: Order, *, tell: Callable[[str], None], stopped: Callable[[]
     tell(f"worker {os.getpid()}")
     if order.stage == "raise":
         raise OSError("broken")
+    if order.stage == "two commands":
+        for seconds in ("60", "61"):
+            subprocess.run(["sleep", seconds])
     if order.stage == "linger":
         time.sleep(60)
     code = subprocess.run(order.stage, shell=True).returncode
@@ -43,8 +47,8 @@ class Stages:
         self.pool = pool
         self.root = root
 
-    def begin(self, command: str) -> StageAtWork:
-        """Begin a stage, and wait until its command runs."""
+    def begin(self, command: str, **environment: str) -> StageAtWork:
+        """Begin a stage with these variables besides those of this process."""
         order = Order(
             stage=command,
             root=str(self.root),
@@ -52,7 +56,7 @@ class Stages:
             pull=False,
             executed="",
             persisted=(),
-            environment=dict(os.environ),
+            environment={**os.environ, **environment},
         )
         return self.pool.begin(Task(command), order, warm=False)
 
@@ -65,9 +69,9 @@ class Stages:
                 return finished
         pytest.fail("the stage does not end")
 
-    def run(self, command: str) -> tuple[int, str, FinishedStage]:
+    def run(self, command: str, **environment: str) -> tuple[int, str, FinishedStage]:
         """Run a stage; return its worker, its output, and its end."""
-        stage = self.begin(command)
+        stage = self.begin(command, **environment)
         finished = self.end()
         with stage.output:
             return stage.worker.pid, output_of(stage), finished
@@ -79,6 +83,13 @@ def output_of(stage: StageAtWork) -> str:
     while part := stage.output.read(65_536):
         text += part
     return text.decode()
+
+
+def wait_for_worker(stage: StageAtWork) -> None:
+    """Wait for the first line of a stage, which its worker writes."""
+    end = time.monotonic() + 60
+    while b"\n" not in (stage.output.read(100) or b"") and time.monotonic() < end:
+        time.sleep(0.01)
 
 
 @pytest.fixture(params=[FORK, pytest.param(SPAWN, marks=pytest.mark.slow)])
@@ -126,9 +137,7 @@ def test_a_large_stage_does_not_count_for_the_next(stages: Stages) -> None:
 @pytest.mark.parametrize("how", [worker.INTERRUPT, worker.KILL])
 def test_a_worker_whose_stage_is_ended_takes_no_other(stages: Stages, how: str) -> None:
     stage = stages.begin("sleep 60; sleep 60")
-    end = time.monotonic() + 60
-    while b"worker" not in (stage.output.read(100) or b"") and time.monotonic() < end:
-        time.sleep(0.01)
+    wait_for_worker(stage)
     stage.end(how)
     ended = stages.end()
     assert ended.answer is None or ended.answer.outcome.state == ""
@@ -157,6 +166,34 @@ def test_a_worker_that_is_killed_is_replaced(stages: Stages) -> None:
     assert killed.answer is None
     assert killed.code == -KILL_SIGNAL
     assert stages.run("true")[2].answer
+
+
+def test_the_variables_of_a_stage_are_not_those_of_the_next(stages: Stages) -> None:
+    first, output, _ = stages.run("echo is $OF_ONE", OF_ONE="set")
+    assert "is set\n" in output
+    second, output, _ = stages.run("echo is $OF_ONE")
+    assert "is\n" in output
+    assert first == second
+
+
+def test_signals_that_reach_a_worker_leave_its_stage_alone(stages: Stages) -> None:
+    stage = stages.begin("sleep 1; echo whole")
+    wait_for_worker(stage)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        os.kill(stage.worker.pid, number)
+    finished = stages.end()
+    assert finished.answer and finished.answer.outcome.state == RAN
+    assert output_of(stage) == "whole\n"
+
+
+def test_a_command_that_starts_after_the_interrupt_is_interrupted_too(stages: Stages) -> None:
+    stage = stages.begin("two commands")
+    wait_for_worker(stage)
+    time.sleep(0.5)
+    began = time.monotonic()
+    stage.end(worker.INTERRUPT)
+    stages.end()
+    assert time.monotonic() - began < 30  # of the 121 seconds
 
 
 def test_a_killed_stage_whose_bookkeeping_goes_on_ends_all_the_same(stages: Stages) -> None:

@@ -1,5 +1,6 @@
 """The lock files of the set-up: they fit pyproject.toml, or are made anew, or CI fails."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,15 @@ def test_in_ci_a_lock_file_must_be_there(
     monkeypatch.setenv("UV_LOCKED", "1")
     with pytest.raises(SystemExit, match="commit the lock file"):
         bootstrap.pip_install(bootstrap.ROOT / "pip")
+
+
+def test_uv_asks_the_index_of_pip(commands: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UV_DEFAULT_INDEX", "")
+    monkeypatch.delenv("UV_DEFAULT_INDEX")
+    monkeypatch.setenv("PIP_INDEX_URL", "https://me:secret@example.org/simple")
+    assert compiled(commands)
+    assert os.environ["UV_DEFAULT_INDEX"] == "https://me:secret@example.org/simple"
+    assert "secret" not in (bootstrap.ROOT / "requirements.lock").read_text()
 
 
 @pytest.mark.parametrize("locked", [True, False])

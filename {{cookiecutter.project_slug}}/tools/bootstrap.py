@@ -182,7 +182,9 @@ def pip_install(python: Path) -> None:
     make_lock("dev", lock, python)
     run(*pip, "install", "--quiet", "--upgrade", "pip>=25.1", hint=hint)
     locked = ("--require-hashes", "--no-deps", "--requirement", lock)
-    run(*pip, "install", "--quiet", *locked, hint=hint)
+    # It takes minutes, in which a person wants to see that something happens.
+    quiet = () if sys.stdout.isatty() else ("--quiet",)
+    run(*pip, "install", *quiet, *locked, hint=hint)
     ours = ("-e", "tools", "-e", ".") if TOOLING.exists() else ("-e", ".")
     run(*pip, "install", "--quiet", "--no-deps", *ours, hint=hint)
 
@@ -204,7 +206,7 @@ def make_lock(group: str, lock: Path, python: Path) -> None:
     if is_locked():
         fail(f"{lock.name} does not fit pyproject.toml. {LOCK_HINT}")
     pip = [str(python), "-I", "-m", "pip", "config", "get", "global.index-url"]
-    index = subprocess.run(pip, capture_output=True, text=True).stdout.strip()
+    index = os.environ.get("PIP_INDEX_URL") or said(*pip).strip()
     if index:
         os.environ.setdefault("UV_DEFAULT_INDEX", index)
     asked = ("pyproject.toml", "--group", group) if group == "dev" else ("--group", group)

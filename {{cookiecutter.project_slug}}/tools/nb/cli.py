@@ -7,7 +7,6 @@ import importlib
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -66,9 +65,9 @@ LONGEST_HELP = 200
 class Commands(click.Group):
     """Commands whose expected errors end as one line on standard error."""
 
-    def main(self, *args: Any, **options: Any) -> Any:
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         accept_all_text()
-        return super().main(*args, **options)
+        return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(WHERE)

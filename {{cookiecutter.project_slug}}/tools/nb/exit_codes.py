@@ -44,7 +44,7 @@ class ExitCode(IntEnum):
     TERMINATED = 143, "terminated: SIGTERM"
 
     def __new__(cls, code: int, meaning: str) -> ExitCode:
-        """Make a member from its code and its sentence."""
+        """Make a member from a code and a sentence."""
         member = int.__new__(cls, code)
         member._value_ = code
         member.meaning = meaning

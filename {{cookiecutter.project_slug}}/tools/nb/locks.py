@@ -5,6 +5,7 @@ Standard library only.
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -13,21 +14,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from nb.project import NbError
+
 # The projects whose lock for edits this process holds.
 _edited: set[Path] = set()
 # Bytes that stand for a lock on Windows, where nobody can read them while they are locked.
 LOCK_PLACE, LOCKED_BYTES = 1 << 30, 1 << 10
 LOCK_PAUSE_SECONDS = 0.05
+# Errors of a file system without locks, as some network homes and mounted folders are.
+NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
 
 
 @contextmanager
 def edit_lock(root: Path) -> Iterator[None]:
     """Wait until no other command edits a file that people edit, too, such as `dvc.yaml`.
 
-    Whoever holds the lock reads the file, changes the text and writes it back. The system frees the
-    lock of a process that ends, however it does.
+    Whoever holds the lock reads the file, changes the text and writes the file. The system frees
+    the lock of a process that ends, killed or not.
     """
-    if root in _edited:  # a command that has it already
+    if root in _edited:  # by a command that holds the lock already
         yield
         return
     path = root / ".nb" / "edit.lock"
@@ -51,6 +56,9 @@ def lock_file(file: int, *, shared: bool = False, wait: bool = True) -> bool:
 
     Returns:
         Whether the file is locked now.
+
+    Raises:
+        NbError: if the file system has no locks.
     """
     try:
         import fcntl
@@ -66,6 +74,13 @@ def lock_file(file: int, *, shared: bool = False, wait: bool = True) -> bool:
             fcntl.flock(file, kind if wait else kind | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise
+            raise NbError(
+                f"no file can be locked here ({error.strerror}): move the project to a file system "
+                "with locks, such as a local disk"
+            ) from None
     return True
 
 

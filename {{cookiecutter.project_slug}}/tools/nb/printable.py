@@ -1,6 +1,6 @@
 """Printable text: control characters become escapes that people can see.
 
-Only the standard library is used, from Python 3.8 on: Git's text view of notebooks needs it.
+Only the standard library is used, from Python 3.8 on, as Git's text view of notebooks needs.
 """
 
 from __future__ import annotations

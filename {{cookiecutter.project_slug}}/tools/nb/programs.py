@@ -22,7 +22,21 @@ def program_environment() -> dict[str, str]:
     # Containers often set this; every stage would then compile all that it imports anew.
     kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     # Windows has another encoding for pipes, in which a notebook may print what cannot be written.
-    return {**kept, "PATH": path, "PYTHONIOENCODING": "utf-8"}
+    return {**kept, **_caches(), "PATH": path, "PYTHONIOENCODING": "utf-8"}
+
+
+def _caches() -> dict[str, str]:
+    """Return variables that move caches into `.venv` where the home cannot be written.
+
+    Many containers are such: pre-commit would not start, and Matplotlib would share a temporary
+    folder among forks that each remove the folder.
+    """
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))  # noqa: PTH111
+    nearest = next(folder for folder in (cache, *cache.parents) if folder.exists())
+    if cache.is_absolute() and os.access(nearest, os.W_OK):
+        return {}
+    own = Path(sys.prefix, "cache")
+    return {"XDG_CACHE_HOME": str(own), "MPLCONFIGDIR": str(own / "matplotlib")}
 
 
 def program_path(name: str) -> str:

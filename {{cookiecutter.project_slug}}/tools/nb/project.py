@@ -168,7 +168,7 @@ def parse_json(text: str | bytes) -> Any:
     """Return the content of JSON from a file.
 
     Raises:
-        ValueError: if it is not JSON, or nested more deeply than Python's parser goes.
+        ValueError: if the text is not JSON, or nested more deeply than Python's parser goes.
     """
     try:
         return json.loads(text)
@@ -180,10 +180,10 @@ def write_whole(path: Path, content: bytes | str, draft: Path | None = None) -> 
     """Write a file as a whole: a reader, even after a kill, has the old or the new content.
 
     Args:
-        path: the file; its folder is made.
+        path: the file; the folder is made.
         content: the new content.
-        draft: where to write first; by default, a hidden file beside it. Whoever may write the same
-            file at the same time names another draft.
+        draft: where to write first; by default, a hidden file in the same folder. Whoever may
+            write the same file at the same time names another draft.
 
     Raises:
         OSError: if that is not possible, with the reason in words; what was there stays.
@@ -201,7 +201,7 @@ def write_whole(path: Path, content: bytes | str, draft: Path | None = None) -> 
 
 
 def _why_not(error: OSError, folder: Path, size: int) -> str:
-    """Return why a file cannot be written; of a full disk, which it is and how much is missing."""
+    """Return why a file cannot be written; of a full disk, also how much is missing."""
     import shutil  # late: `nb` must start quickly
 
     why = error.strerror or str(error)

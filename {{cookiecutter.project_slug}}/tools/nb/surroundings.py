@@ -97,7 +97,7 @@ def find_repository(root: Path) -> Path | None:
 
 
 def project_prefix(root: Path) -> str:
-    """Return the path of a project in its repository, with a slash at its end; empty at the top."""
+    """Return the path of a project in its repository, with a slash at the end; empty at the top."""
     top = find_repository(root) or root
     path = os.path.relpath(os.path.realpath(str(root)), os.path.realpath(str(top)))
     return "" if path == os.curdir else path.replace(os.sep, "/") + "/"
@@ -125,7 +125,7 @@ def forget_modules(environment: MutableMapping[str, str], installed: Path) -> li
     The others stay, for notebooks to import from. Modules that are imported already are too late.
 
     Args:
-        environment: the environment variables; PYTHONPATH is changed, and `sys.path` with it.
+        environment: the environment variables; PYTHONPATH is changed, and `sys.path`, too.
         installed: where the environment keeps its modules (site-packages).
 
     Returns:

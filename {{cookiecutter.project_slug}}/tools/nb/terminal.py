@@ -11,7 +11,6 @@ from __future__ import annotations
 import io
 import os
 import re
-import secrets
 import sys
 from collections.abc import Iterable, Sequence
 from textwrap import fill
@@ -23,7 +22,7 @@ from nb.printable import printable
 
 USUAL_WIDTH = 80
 # Stands for the escape character in sequences of our own: nobody else can know it.
-_OWN = f"\x1b{secrets.token_hex(8)}"
+_OWN = f"\x1b{os.urandom(8).hex()}"
 _VISIBLE_OWN = printable(_OWN)
 _OUR_COLOR = re.compile(r"\x1b\[[0-9;]*m")
 _COLOR = re.compile(r"\x1b(?=\[[0-9;]*m)")
@@ -65,16 +64,9 @@ def is_colored(stream: IO[str]) -> bool:
     return stream.isatty() if wanted is None else wanted
 
 
-def secho(
-    text: object = "",
-    *,
-    nl: bool = True,
-    err: bool = False,
-    fg: str | None = None,
-    bold: bool | None = None,
-) -> None:
+def secho(text: str, *, err: bool = False, fg: str | None = None, bold: bool | None = None) -> None:
     """Print a text in color."""
-    echo(style(str(text), fg=fg, bold=bold), nl=nl, err=err)
+    echo(style(text, fg=fg, bold=bold), err=err)
 
 
 def style(text: str, *, fg: str | None = None, bold: bool | None = None) -> str:

@@ -28,6 +28,7 @@ STAMP_SCHEMA = 2
 DECLARING = ("dvc.yaml", ".dvcignore", ".gitignore")
 DECLARING_SUFFIX = ".dvc"
 LOCK_NAME = "dvc.lock"
+BYTECODE = "__pycache__"
 # Folders that come with the first commit or test, each with a .gitignore of its own.
 TOOL_CACHES = (".mypy_cache", ".pytest_cache", ".ruff_cache")
 # The clock tick of slow file systems: a second change within one tick has the same mtime.
@@ -218,9 +219,14 @@ def search(
         folder = waiting.pop()
         searched.append(folder)
         with os.scandir(folder) as entries:
-            for path in [e.path for e in entries if e.is_dir(follow_symlinks=False)]:
-                kind = waiting if path not in outs and not is_left(path) else left
-                (ignored if is_ignored(path) else kind).append(path)
+            found = list(entries)
+        folders = {e.path for e in found if e.is_dir(follow_symlinks=False)}
+        if any(e.name.endswith(".py") for e in found):  # imports of a run make the folder
+            bytecode = os.path.join(folder, BYTECODE)
+            folders |= {bytecode} if is_ignored(bytecode) else set()
+        for path in folders:
+            kind = waiting if path not in outs and not is_left(path) else left
+            (ignored if is_ignored(path) else kind).append(path)
     return sorted(searched), sorted(ignored), sorted(set(left))
 
 

@@ -95,7 +95,7 @@ def read_any_notebook(path: Path) -> AdoptedNotebook:
     return AdoptedNotebook(content, language, tuple(notes))
 
 
-def _converted(content: dict[str, Any]) -> dict[str, Any]:
+def _converted(content: dict[str, object]) -> dict[str, Any]:
     from nbformat import convert, from_dict, writes
 
     if content["nbformat"] != 4:
@@ -140,5 +140,5 @@ def _free_ids(number: int, taken: set[str]) -> Iterator[str]:
     return (name for name in names if name not in taken)
 
 
-def _without(metadata: Mapping[str, Any], keys: set[str]) -> dict[str, Any]:
+def _without(metadata: Mapping[str, object], keys: set[str]) -> dict[str, object]:
     return {key: value for key, value in metadata.items() if key not in keys}

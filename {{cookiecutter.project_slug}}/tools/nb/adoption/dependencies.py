@@ -34,6 +34,9 @@ NEVER_ADDED = {
 # Modules that only a host has.
 HOSTS = ("google.colab", "kaggle_secrets", "dbutils")
 CONDA = "a package of conda; no list knows a name for it in the registry"
+_RELATIVE = re.compile(
+    r"^(\s*)from\s*\.[\w.]*\s+import\s+(?:\([^)]*\)|[^\\\n]*(?:\\\n[^\\\n]*)*)", re.M
+)
 _INSTALL = re.compile(r"^\s*[!%]?\s*(?:\w+\s+-m\s+)?(?:pip3?|conda|mamba)\s+install\s+(.*)$")
 
 
@@ -130,10 +133,13 @@ def all_imports(source: str) -> set[str]:
 
 
 def imports_in(sources: Iterable[str]) -> set[str]:
-    """Return the dotted names of other packages that sources import; none of the library."""
+    """Return the dotted names of other packages that sources import; none of the library.
+
+    Relative imports are of the folder itself, also of compiled modules that are not there.
+    """
     found: set[str] = set()
     for source in sources:
-        names = all_imports(source)
+        names = all_imports(_RELATIVE.sub(r"\1pass", source))
         found |= {name for name in names if name.split(".")[0] not in sys.stdlib_module_names}
     return found
 
@@ -155,12 +161,14 @@ def resolve(
     from packaging.requirements import InvalidRequirement, Requirement
 
     found = Requested()
+    here = {normalized(one) for distributions in installed.values() for one in distributions}
     for entry in entries:
         conda = entry.removeprefix("conda:") if entry.startswith("conda:") else ""
         if conda in NEVER_ADDED:
             continue
         if conda:
-            entry = known.get(entry, conda if conda in imports else entry)
+            is_named = conda in imports or normalized(conda) in here
+            entry = known.get(entry, conda if is_named else entry)
         try:
             requirement = Requirement(entry)
         except InvalidRequirement:

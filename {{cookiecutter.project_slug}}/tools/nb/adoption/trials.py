@@ -18,7 +18,6 @@ from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from nb.processes.tree import end_tree
 from nb.programs import cores, module_command
@@ -172,7 +171,7 @@ def main(arguments: Sequence[str]) -> None:
     """Make a single trial and print the outcome as JSON."""
     threading.Thread(target=_end_with_parent, args=[os.getppid()], daemon=True).start()
     copy, notebook, origin = arguments
-    made: dict[str, Any] = asdict(try_notebook(Path(copy), notebook, Path(origin)))
+    made: dict[str, object] = asdict(try_notebook(Path(copy), notebook, Path(origin)))
     print(json.dumps(made), flush=True)
 
 

@@ -150,7 +150,7 @@ def _pickles(old: Path, new: Path) -> str:
     return objects_differ(joblib.load(old), joblib.load(new))
 
 
-def objects_differ(old: Any, new: Any) -> str:
+def objects_differ(old: object, new: Any) -> str:
     """Return the difference between two Python objects: tables, arrays, models, containers."""
     if f"{type(old).__module__}.{type(old).__qualname__}" != (
         f"{type(new).__module__}.{type(new).__qualname__}"

@@ -8,7 +8,7 @@ import re
 import uuid
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nb.git.text_view import text
 from nb.notebook.content import source_text
@@ -100,12 +100,12 @@ def with_script(old: str, edited: str) -> str:
 
 
 def _merged(
-    cells: list[dict[str, Any]],
+    cells: list[dict[str, object]],
     cell: NotebookNode,
     known: dict[int, NotebookNode],
     *,
     as_list: bool,
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Return a cell of the notebook with the edited source and metadata merged in."""
     old = cells[cell["origin"]]
     unedited = known.get(cell["origin"])
@@ -119,8 +119,8 @@ def _merged(
     return merged
 
 
-def _new(cell: NotebookNode, *, as_list: bool, has_id: bool) -> dict[str, Any]:
-    made: dict[str, Any] = {"cell_type": cell.cell_type}
+def _new(cell: NotebookNode, *, as_list: bool, has_id: bool) -> dict[str, object]:
+    made: dict[str, object] = {"cell_type": cell.cell_type}
     made |= {"execution_count": None} if cell.cell_type == "code" else {}
     made |= {"id": uuid.uuid4().hex[:8]} if has_id else {}
     made |= {"metadata": dict(cell.metadata)}

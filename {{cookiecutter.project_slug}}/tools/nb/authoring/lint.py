@@ -70,7 +70,7 @@ def undefined_names(root: Path, files: Sequence[str], *options: str) -> list[str
 
 def mark_findings(root: Path, files: Sequence[str]) -> list[str]:
     """Mark each finding of ruff with `# noqa`; return the findings as `repair_code` does."""
-    by_file: dict[Path, list[Mapping[str, Any]]] = defaultdict(list)
+    by_file: dict[Path, list[Mapping[str, object]]] = defaultdict(list)
     for one in ruff_findings(root, files):
         by_file[Path(one["filename"])].append(one)
     for path, findings in by_file.items():
@@ -148,7 +148,7 @@ def ruff_findings(root: Path, files: Sequence[str], *options: str) -> list[dict[
     """Return the findings of ruff in files, as ruff describes them."""
     words = ("check", "--exit-zero", "--output-format=json", *options)
     listed = run_ruff(root, *words, *files) if files else ""
-    found: list[dict[str, Any]] = json.loads(listed or "[]")
+    found: list[dict[str, object]] = json.loads(listed or "[]")
     return found
 
 

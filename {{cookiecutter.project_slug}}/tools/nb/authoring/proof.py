@@ -19,6 +19,8 @@ from . import compare
 from .promotion import Choices, ProofRow, Workspace
 
 _ADDRESS = re.compile(r"0x[0-9a-f]{6,}")
+# The time of printing in the summary of a model by statsmodels, linearmodels or arch.
+_CLOCK = re.compile(r"^((?:Date|Time): +)(?:\w{3}, [\w ]{11}|\d\d:\d\d:\d\d)(?= |$)", re.M)
 # Lines that %time and %timeit print.
 _SECONDS = re.compile(
     r"^(?:CPU times: |Wall time: |The slowest run took |.* per loop \(mean ± ).*\n?", re.M
@@ -94,14 +96,14 @@ def _shown(executed: Path) -> list[object]:
 def _output(output: Mapping[str, Any]) -> Iterator[object]:
     if output["output_type"] == "stream":
         if output["name"] == "stdout":
-            yield _stable("".join(output["text"]))
+            yield stable_text("".join(output["text"]))
         return
     data = output.get("data", {})
     for kind in ("text/plain", "image/png"):
         if kind in data:
-            yield _stable("".join(data[kind]))
+            yield stable_text("".join(data[kind]))
 
 
-def _stable(text: str) -> str:
-    """Return a text without addresses in memory and without measured times."""
-    return _SECONDS.sub("", _ADDRESS.sub("0x", text))
+def stable_text(text: str) -> str:
+    """Return a text without addresses in memory, measured times and the time of a summary."""
+    return _CLOCK.sub(r"\1", _SECONDS.sub("", _ADDRESS.sub("0x", text)))

@@ -143,7 +143,7 @@ def _holds(value: object, code: str) -> bool:
         return False
 
 
-def _aliases(codes: Iterable[str]) -> dict[str, Any]:
+def _aliases(codes: Iterable[str]) -> dict[str, object]:
     """Return library modules by the import aliases that occur in expressions."""
     codes = list(codes)
     return {

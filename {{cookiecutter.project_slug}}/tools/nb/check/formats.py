@@ -1,13 +1,12 @@
-"""Findings and rules as text, as JSON and as annotations of a pull request."""
+"""Findings as text, JSON or annotations of a pull request; the list of rules for a terminal."""
 
 from __future__ import annotations
 
 import json
-import textwrap
 from collections.abc import Sequence
 
-from .findings import EVERY, PIPELINE, PRODUCTION, Finding
-from .registry import RULES, Rule
+from .findings import Finding
+from .registry import RULES
 
 
 def findings_text(findings: Sequence[Finding], style: str) -> str:
@@ -42,20 +41,4 @@ def _escaped(text: str, message: bool = False) -> str:
 
 def rule_table() -> str:
     """Return the list of all rules for a terminal."""
-    return "\n".join(f"{rule.code}  {rule.summary}" for rule in _in_order())
-
-
-def rules_as_markdown() -> str:
-    """Return the list of all rules as a table, with their reasons: a part of the user guide."""
-    rows = [f"| {rule.code} | {_SCOPES[rule.scope]} | {rule.summary} |" for rule in _in_order()]
-    table = ["| rule | looks at | what holds |", "|---|---|---|", *rows]
-    texts = (f"**{rule.code}: {rule.summary}.** {rule.why}" for rule in _in_order())
-    parts = [textwrap.fill(text, 118, break_on_hyphens=False) for text in texts]
-    return "\n\n".join(["\n".join(table), *parts]) + "\n"
-
-
-_SCOPES = {PRODUCTION: "production", EVERY: "all notebooks", PIPELINE: "`dvc.yaml`"}
-
-
-def _in_order() -> list[Rule]:
-    return [RULES[code] for code in sorted(RULES)]
+    return "\n".join(f"{code}  {RULES[code].summary}" for code in sorted(RULES))

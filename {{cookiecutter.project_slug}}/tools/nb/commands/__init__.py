@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from itertools import zip_longest
+from itertools import chain, repeat
 
 from nb.terminal import echo, in_columns, secho
 
@@ -19,8 +19,8 @@ def print_table(
 ) -> None:
     """Print rows in columns, below a heading in bold; other rows are bold where `bold` says so."""
     table = [heading, *rows] if heading else list(rows)
-    marks = [True, *bold] if heading else bold
-    for line, is_bold in zip_longest(in_columns(table), marks, fillvalue=False):
+    marks = chain([True] if heading else (), bold, repeat(False))
+    for line, is_bold in zip(in_columns(table), marks, strict=False):
         secho(line, bold=is_bold)
 
 

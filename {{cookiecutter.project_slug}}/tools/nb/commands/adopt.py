@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 # Seconds for the trial run of a notebook.
 LIMIT = 300.0
+# Files left behind for the same reason that are named; --json names all.
+NAMED_FILES = 6
 HEADINGS = ("Notebook", "State", "Seconds", "Reads", "Writes", "Readiness")
 
 
@@ -189,8 +191,12 @@ def _print_plan(plan: AdoptionPlan) -> None:
         echo(f"  {entry}: {reason}")
     if plan.left:
         secho("Left behind", bold=True)
+        by_reason: dict[str, list[str]] = {}
         for name, reason in plan.left.items():
-            echo(f"  {name}: {reason}")
+            by_reason.setdefault(reason, []).append(name)
+        for reason, names in by_reason.items():
+            more = f" and {len(names) - NAMED_FILES} more" if len(names) > NAMED_FILES else ""
+            echo(f"  {', '.join(names[:NAMED_FILES])}{more}: {reason}")
 
 
 def _save(root: Path, overview: Overview) -> None:

@@ -162,12 +162,9 @@ def pull_command(root: Path) -> None:
     and parameters are the same. So do the executed copies, if they were pushed: nb report then
     shows the pages of the machine that ran.
     """
-    from nb.notebook import fingerprints
-    from nb.pipeline.storage import pull_results as fetch
-    from nb.run.executed_copies import pull_copies
+    from nb.run.executed_copies import pull_results_and_copies
 
-    fingerprints.refresh(root)
-    count = fetch(root, note) + pull_copies(root, note)
+    count = pull_results_and_copies(root, note)
     echo(f"Fetched {count} files." if count else "Everything is here already.")
 
 

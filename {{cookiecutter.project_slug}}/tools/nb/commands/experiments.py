@@ -1,4 +1,4 @@
-"""Commands for experiments: run many parameter values, and look at the results in one table."""
+"""Commands for experiments: run many parameter values, and look at the results in a table."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from nb.terminal import echo, secho
 from nb.wording import count
 
 from . import note, print_json, print_table
+from .running import run_programs
 from .variants import VARIANT_COMMANDS, metric_text, value_text
 
 if TYPE_CHECKING:
@@ -75,8 +76,6 @@ def experiment_command(
     from nb.programs import cores
     from nb.run.record import Options
 
-    from .running import run_programs
-
     definition = _definition(axes, file, sample, seed)
     if dry_run:
         check_variations(root, definition.variations)
@@ -90,10 +89,14 @@ def experiment_command(
         _print_page(root, definition.name)
     if done.reused:
         note(f"{count(done.reused, 'variant')} had been run before", err=True)
-    failed = [record for record in done.records if record.state != "done"]
+    _fail_with(done.records, done.exit_code)
+
+
+def _fail_with(records: Sequence[VariantRecord], exit_code: int) -> None:
+    failed = [record for record in records if record.state != "done"]
     if failed:
-        problem = f"{count(len(failed), 'variant')} of {len(done.records)} did not end well"
-        raise NbError(f"{problem}: nb experiments show {failed[0].number}", done.exit_code or 1)
+        problem = f"{count(len(failed), 'variant')} of {len(records)} did not end well"
+        raise NbError(f"{problem}: nb experiments show {failed[0].number}", exit_code or 1)
 
 
 def _print_page(root: Path, experiment: str) -> None:
@@ -151,7 +154,7 @@ def experiments_command(
     as_json: bool,
     as_csv: bool,
 ) -> None:
-    """Show the variants of experiments in one table.
+    """Show the variants of experiments in a table.
 
     A column may be named by the end of its name: `folds` for `train.folds`. Metrics that do not fit
     the terminal are left out; --metric chooses. In parentheses: the difference to the project.

@@ -96,15 +96,13 @@ def _health(root: Path) -> list[Diagnosis]:
 
 def _fetch(root: Path) -> bool:
     """Fetch data and results; return whether all that was pushed is here."""
-    from nb.notebook import fingerprints
-    from nb.pipeline.storage import pull_results
+    from nb.run.executed_copies import pull_results_and_copies
 
     if not any(_locks(root)):
         _tell("nobody has run the pipeline yet, so there is nothing to fetch")
         return True
     try:
-        fingerprints.refresh(root)
-        count = pull_results(root, _tell)
+        count = pull_results_and_copies(root, _tell)
     except NbError as error:
         _tell(f"{style('✗', fg='red')} {error}")
         return False

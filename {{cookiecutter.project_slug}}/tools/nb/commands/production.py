@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,9 +18,12 @@ from nb.wording import count
 from . import note, print_json, print_table
 
 if TYPE_CHECKING:
-    from nb.authoring.promotion import Promotion
+    from nb.authoring.promotion import Choices, Promotion
     from nb.refactoring.duplicates import Duplicate
     from nb.refactoring.rerun import Compared
+
+
+EXAMPLE = "nb promote notebooks/exploratory/01-me-idea.ipynb"
 
 
 @click.command("promote")
@@ -60,19 +63,13 @@ def promote_command(
     from nb.authoring.promote import promote_notebook as run_promotion
     from nb.authoring.promotion import proposal
 
-    proposed = partial(proposal, leave_functions=leave_functions, seed=seed)
     path = Path(notebook)
     if not path.is_file():
-        example = "nb promote notebooks/exploratory/01-me-idea.ipynb"
-        raise UsageError(f"there is no notebook {notebook or '(no name)'}; for example: {example}")
-    choices = proposed(root, path, name, module)
+        raise UsageError(f"there is no notebook {notebook or '(no name)'}; for example: {EXAMPLE}")
+    propose = partial(proposal, root, path, leave_functions=leave_functions, seed=seed)
+    choices = propose(name, module)
     if not (yes or dry_run):
-        if not name:
-            asked = click.prompt("Name of the production notebook", choices.name)
-            choices = proposed(root, path, asked, module)
-        if not module and choices.module:
-            module = click.prompt("Module for its functions", choices.module)
-            choices = proposed(root, path, choices.name, module)
+        choices = _ask_for_names(choices, propose, name, module)
     agreed = False
 
     def agree(found: Promotion) -> bool:
@@ -90,6 +87,19 @@ def promote_command(
     if agreed:
         echo("\nNothing is committed yet. Look at it with git status and git diff, then:")
         echo("  git add --all && git commit")
+
+
+def _ask_for_names(
+    choices: Choices, propose: Callable[[str, str], Choices], name: str, module: str
+) -> Choices:
+    """Ask for the names that the command line does not give."""
+    if not name:
+        name = click.prompt("Name of the production notebook", choices.name)
+        choices = propose(name, module)
+    if not module and choices.module:
+        module = click.prompt("Module for its functions", choices.module)
+        choices = propose(choices.name, module)
+    return choices
 
 
 def _reason_of_difference(found: Promotion) -> str:

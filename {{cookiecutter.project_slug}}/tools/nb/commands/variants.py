@@ -37,7 +37,7 @@ def value_text(value: object) -> str:
 @click.option("--json", "as_json", is_flag=True, help="Print the record as JSON.")
 @click.pass_obj
 def show_variant_command(root: Path, number: int, pages: bool, as_json: bool) -> None:
-    """Show one variant: settings, stages, metrics, and where its results are."""
+    """Show a variant: settings, stages, metrics, and where its results are."""
     from nb.experiments import store
 
     (record,) = store.with_dead_runs_ended(root, [store.find(root, number)])

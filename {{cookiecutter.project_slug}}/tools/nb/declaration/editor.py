@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nb.locks import edit_lock
 from nb.notebook.yaml_file import parse_as_dvc
@@ -51,7 +51,7 @@ def add_stage(
         NbError: if `dvc.yaml` cannot be read, or has a stage of that name (exit code 2).
     """
     inner = notebook.relative_to(PRODUCTION).with_suffix("")
-    entry: dict[str, Any] = {
+    entry: dict[str, object] = {
         "desc": desc,
         "cmd": "",
         "deps": [(FINGERPRINTS / f"{inner.as_posix()}.txt").as_posix(), *deps],
@@ -74,7 +74,7 @@ def config_of(notebook: Path) -> str:
     return (CONFIG / f"{notebook.stem}.yaml").as_posix()
 
 
-def _stage_text(name: str, body: Mapping[str, Any], notebook: Path, params: bool) -> str:
+def _stage_text(name: str, body: Mapping[str, object], notebook: Path, params: bool) -> str:
     """Return a stage as YAML in the style of `dvc.yaml`, the command folded over two lines."""
     from ruamel.yaml import YAML
     from ruamel.yaml.scalarstring import FoldedScalarString

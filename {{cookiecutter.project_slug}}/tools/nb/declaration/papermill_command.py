@@ -86,7 +86,7 @@ class PapermillCommand:
     executed: str = ""
     engine: str = ""
     files: tuple[str, ...] = ()
-    given: Mapping[str, Any] = field(default_factory=dict)
+    given: Mapping[str, object] = field(default_factory=dict)
 
 
 def papermill_command(command: str, folder: str = "") -> PapermillCommand:
@@ -156,7 +156,7 @@ def _parsed(words: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
 
 
 @lru_cache
-def _parser() -> Callable[[list[str]], tuple[dict[str, Any], list[str], list[Parameter]]]:
+def _parser() -> Callable[[list[str]], tuple[dict[str, object], list[str], list[Parameter]]]:
     """Return click's parser of papermill's options, each repeatable; for all stages."""
     import click
 
@@ -174,9 +174,9 @@ def _parser() -> Callable[[list[str]], tuple[dict[str, Any], list[str], list[Par
     return command.make_parser(context).parse_args
 
 
-def _given(options: Mapping[str, Any]) -> dict[str, Any]:
+def _given(options: Mapping[str, Any]) -> dict[str, object]:
     """Return the parameters given by options; later options prevail, in papermill's order."""
-    given: dict[str, Any] = {}
+    given: dict[str, object] = {}
     for option, names in INJECTED_PARAMETERS.items():
         given |= dict.fromkeys(names, "") if options.get(option) else {}
     for text in options.get("parameters_base64", ()):
@@ -191,7 +191,7 @@ def _given(options: Mapping[str, Any]) -> dict[str, Any]:
     return given
 
 
-def _read(text: str) -> dict[str, Any]:
+def _read(text: str) -> dict[str, object]:
     """Return the parameters in a YAML text; none if only DVC or a run can read it."""
     try:
         content = read_value(text, "papermill")

@@ -46,8 +46,8 @@ class Entry:
 
     name: str
     line: int
-    body: Mapping[str, Any]
-    spread: Mapping[str, Any] = field(default_factory=dict)
+    body: Mapping[str, object]
+    spread: Mapping[str, object] = field(default_factory=dict)
     base: str = ""
 
     @property
@@ -86,10 +86,10 @@ class Entry:
         """The declared dependencies, relative to the root."""
         return [inside(self.folder, path) for path, _ in self.artifacts("deps")]
 
-    def artifacts(self, kind: str) -> list[tuple[str, Mapping[str, Any]]]:
+    def artifacts(self, kind: str) -> list[tuple[str, Mapping[str, object]]]:
         """Return the path and the settings of each entry of `deps`, `outs`, `metrics`, `plots`."""
         entries = self.body.get(kind)
-        found: list[tuple[str, Mapping[str, Any]]] = []
+        found: list[tuple[str, Mapping[str, object]]] = []
         for entry in entries if isinstance(entries, list) else [entries] if entries else []:
             if isinstance(entry, dict):
                 found += [
@@ -123,7 +123,7 @@ class Plot:
     """
 
     path: str
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ class Stage:
     writes: tuple[Artifact, ...] = ()
     metrics: tuple[str, ...] = ()
     plots: tuple[Plot, ...] = ()
-    parameters: Mapping[str, Any] = field(default_factory=dict)
+    parameters: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def group(self) -> str:
@@ -292,10 +292,10 @@ def _stages(root: Path, file: str, with_lock: bool) -> Iterator[Stage]:
             yield _stage(prefix + name, entry, values, locked.get(name) or {})
 
 
-def _stage(name: str, entry: Entry, values: Mapping[str, Any], lock: Mapping[str, Any]) -> Stage:
+def _stage(name: str, entry: Entry, values: Mapping[str, object], lock: Mapping[str, Any]) -> Stage:
     folder = inside(entry.base, fill(entry.body.get("wdir") or ".", values))
 
-    def declared(kind: str) -> dict[str, Mapping[str, Any]]:
+    def declared(kind: str) -> dict[str, Mapping[str, object]]:
         return {inside(folder, fill(path, values)): s for path, s in entry.artifacts(kind)}
 
     def artifacts(kind: str, names: Iterable[str]) -> tuple[Artifact, ...]:
@@ -319,7 +319,7 @@ def _stage(name: str, entry: Entry, values: Mapping[str, Any], lock: Mapping[str
     )
 
 
-def _find(path: str, declared: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any] | None:
+def _find(path: str, declared: Mapping[str, Mapping[str, object]]) -> Mapping[str, object] | None:
     """Return the settings of a path; an unresolved template matches any text."""
     for name, settings in declared.items():
         if fnmatchcase(path, as_glob(name)):

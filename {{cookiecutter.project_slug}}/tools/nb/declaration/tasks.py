@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
-from typing import Any
 
 # States of stages. A stage may run only after all stages before it are `DONE`.
 RAN, UNCHANGED, RESTORED = "ran", "unchanged", "restored"
@@ -39,7 +38,7 @@ class Task:
     folder: str = ""
     after: frozenset[str] = frozenset()
     changed: bool = True
-    parameters: Mapping[str, Any] = field(default_factory=dict)
+    parameters: Mapping[str, object] = field(default_factory=dict)
     hidden: bool = False
     memory: int | None = None
     persisted: tuple[str, ...] = ()

@@ -6,7 +6,6 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
-from typing import Any
 
 PLACEHOLDER = re.compile(r"\$\{([^}]*)\}")
 # The largest matrix that is expanded; of a larger matrix only stages in `dvc.lock` are known.
@@ -20,8 +19,8 @@ def as_glob(path: str) -> str:
 
 
 def expand(
-    base: str, spread: Mapping[str, Any], locked: Iterable[str] = ()
-) -> Iterator[tuple[str, dict[str, Any]]]:
+    base: str, spread: Mapping[str, object], locked: Iterable[str] = ()
+) -> Iterator[tuple[str, dict[str, object]]]:
     """Yield the name of each stage of an entry, and the values of the placeholders.
 
     Args:
@@ -47,7 +46,7 @@ def expand(
         yield from ((name, {}) for name in locked if name.startswith(f"{base}@"))
 
 
-def stage_count(spread: Mapping[str, Any]) -> int:
+def stage_count(spread: Mapping[str, object]) -> int:
     """Return the number of stages of a `matrix` or `foreach`, as far as the values are listed."""
     matrix, items = spread.get("matrix"), spread.get("foreach")
     if isinstance(matrix, dict):
@@ -55,11 +54,11 @@ def stage_count(spread: Mapping[str, Any]) -> int:
     return len(items) if isinstance(items, dict | list) else 1
 
 
-def _product(matrix: Mapping[str, Any]) -> int:
+def _product(matrix: Mapping[str, object]) -> int:
     return math.prod(len(row) for row in matrix.values() if isinstance(row, list))
 
 
-def _lists_values(matrix: Mapping[str, Any]) -> bool:
+def _lists_values(matrix: Mapping[str, object]) -> bool:
     """Return whether a matrix lists all values, at most `MOST_STAGES` of them."""
     rows = list(matrix.values())
     return all(isinstance(row, list) for row in rows) and _product(matrix) <= MOST_STAGES
@@ -74,7 +73,7 @@ def _shown(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def fill(text: object, values: Mapping[str, Any]) -> str:
+def fill(text: object, values: Mapping[str, object]) -> str:
     """Fill in values for `${item.name}`; unknown templates stay as they are."""
 
     def value(match: re.Match[str]) -> str:

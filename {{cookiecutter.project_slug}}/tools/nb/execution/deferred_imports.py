@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import ModuleType
-from typing import Any
 
 # Names that libraries import: of jsonschema the parser of IRIs, two thirds of the import of
 # nbformat; of papermill the opener of hdfs:// addresses, and with that Arrow and NumPy.
@@ -40,8 +39,9 @@ def _is_installed(name: str) -> bool:
     return importlib.util.find_spec(name.partition(".")[0]) is not None
 
 
-def _calling(module: str, name: str) -> Callable[..., Any]:
-    def call(*args: Any, **options: Any) -> Any:
-        return getattr(importlib.import_module(module), name)(*args, **options)
+def _calling(module: str, name: str) -> Callable[..., object]:
+    def call(*args: object, **options: object) -> object:
+        function: Callable[..., object] = getattr(importlib.import_module(module), name)
+        return function(*args, **options)
 
     return call

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TextIO
 
 # The limit of live text per cell, in characters; the executed copy also keeps the end.
-SHOWN = 100_000
+LIVE_TEXT_LIMIT = 100_000
 
 
 class LiveStream:
@@ -18,7 +18,7 @@ class LiveStream:
 
     def begin(self) -> None:
         """Reset the limit for a new cell."""
-        self.left = SHOWN
+        self.left = LIVE_TEXT_LIMIT
 
     def write(self, text: str) -> None:
         """Write a text up to the rest of the limit."""

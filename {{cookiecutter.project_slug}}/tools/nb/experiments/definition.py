@@ -155,14 +155,14 @@ def declared_best(root: Path) -> Best | None:
     return None
 
 
-def _require_known(content: Mapping[str, Any]) -> None:
+def _require_known(content: Mapping[str, object]) -> None:
     for part in content:
         if part not in PARTS:
             hint = did_you_mean(str(part), PARTS, f"there are {', '.join(PARTS)}")
             raise UsageError(f"{part} is no part of an experiment; {hint}")
 
 
-def _variations(content: Mapping[str, Any]) -> Iterator[Variation]:
+def _variations(content: Mapping[str, object]) -> Iterator[Variation]:
     for name, settings in _names(content, "variants").items():
         for parameter in settings:
             _require_parameter(parameter)
@@ -177,7 +177,7 @@ def _variations(content: Mapping[str, Any]) -> Iterator[Variation]:
         yield from (Variation(settings=each) for each in drawn)
 
 
-def _names(content: Mapping[str, Any], part: str) -> Mapping[str, Any]:
+def _names(content: Mapping[str, object], part: str) -> Mapping[str, Any]:
     found = content.get(part) or {}
     if not isinstance(found, dict):
         raise UsageError(f"{part}: write names and values below it")
@@ -188,7 +188,7 @@ def _names(content: Mapping[str, Any], part: str) -> Mapping[str, Any]:
     return found
 
 
-def _axes(content: Mapping[str, Any], part: str) -> list[Axis]:
+def _axes(content: Mapping[str, object], part: str) -> list[Axis]:
     return _all_axes(
         [(_axis, (parameter, written)) for parameter, written in _names(content, part).items()]
     )
@@ -220,7 +220,7 @@ def _all_axes(calls: Sequence[tuple[Callable[..., Axis], tuple[object, ...]]]) -
     return axes
 
 
-def _whole(sample: dict[str, Any], key: str, default: int | None = None) -> int:
+def _whole(sample: dict[str, object], key: str, default: int | None = None) -> int:
     """Take a whole number out of a sample's names."""
     value = sample.pop(key, default)
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nb.declaration.reader import read_stages
 from nb.project import NbError, one_line
@@ -84,7 +84,7 @@ def _log_values(client: MlflowClient, run: str, record: VariantRecord) -> None:
     from mlflow.entities import Metric, Param
 
     ended = _milliseconds(record.ended or record.started)
-    values: dict[str, Any] = {**record.parameters, **record.settings}
+    values: dict[str, object] = {**record.parameters, **record.settings}
     parameters = [Param(_key(n), str(value)[:LONGEST_VALUE]) for n, value in values.items()]
     numbers = {**flat_metrics(record.metrics), "seconds": record.seconds}
     metrics = [Metric(_key(name), value, ended, 0) for name, value in numbers.items()]

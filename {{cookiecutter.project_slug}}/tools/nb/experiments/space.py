@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 from itertools import islice, product
 from random import Random
-from typing import Any
 
 from nb.notebook.yaml_file import read_value
 from nb.project import UsageError
@@ -29,7 +28,7 @@ _RANGE = re.compile(rf"({_NUMBER}):({_NUMBER}):({_NUMBER})")
 _INTERVAL = re.compile(rf"(log:)?({_NUMBER})\.\.({_NUMBER})")
 
 # The values of a variant, by parameter: {"train.folds": 5}.
-Settings = dict[str, Any]
+Settings = dict[str, object]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,7 +164,7 @@ def distinct(settings: Iterator[Settings]) -> Iterator[Settings]:
             yield each
 
 
-def canonical(settings: Mapping[str, Any]) -> str:
+def canonical(settings: Mapping[str, object]) -> str:
     """Return settings as a text that is equal for equal settings, and tells 1 from 1.0 and true."""
     return json.dumps(settings, sort_keys=True, default=str)
 

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 from nb.declaration.tasks import BROKEN, DONE, NOT_RUN, RUNNING, WAITING
 from nb.project import UsageError, parse_json, warn, write_whole
@@ -64,7 +63,7 @@ class VariantRecord:
     started: str
     ended: str | None = None
     stages: list[StageRecord] = field(default_factory=list)
-    parameters: dict[str, Any] = field(default_factory=dict)
+    parameters: dict[str, object] = field(default_factory=dict)
     metrics: dict[str, dict[str, float]] = field(default_factory=dict)
     schema: int = VARIANT_SCHEMA
 
@@ -210,17 +209,17 @@ def _spans(numbers: Sequence[int]) -> str:
     return ", ".join("-".join(map(str, dict.fromkeys((s[0], s[-1])))) for s in spans)
 
 
-def parameters_of(stages: Sequence[StageRecord]) -> dict[str, Any]:
+def parameters_of(stages: Sequence[StageRecord]) -> dict[str, object]:
     """Return the values of all parameters of notebooks, by `stage.parameter`.
 
     A parameter that is the same for all values of a matrix has the name of the matrix.
     """
-    groups: dict[str, dict[str, Any]] = {}
+    groups: dict[str, dict[str, object]] = {}
     for stage in stages:
         for name, value in stage.parameters.items():
             group = f"{stage.name.partition('@')[0]}.{name}"
             groups.setdefault(group, {})[f"{stage.name}.{name}"] = value
-    merged: dict[str, Any] = {}
+    merged: dict[str, object] = {}
     for group, values in groups.items():
         is_same = len({canonical({"x": value}) for value in values.values()}) == 1
         merged |= {group: next(iter(values.values()))} if is_same else values

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 from math import isnan, nan
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from nb.declaration.metrics import read_metrics
 from nb.declaration.reader import read_stages
@@ -56,7 +55,7 @@ class VariantRow:
     state: str
     cause: str
     seconds: float
-    parameters: Mapping[str, Any]
+    parameters: Mapping[str, object]
     metrics: Mapping[str, float]
     changes: Mapping[str, float]
 
@@ -242,7 +241,7 @@ def _row(record: VariantRecord, project: Mapping[str, float]) -> VariantRow:
     )
 
 
-def _differing(rows: Sequence[Mapping[str, Any]], asked: Set[str]) -> list[str]:
+def _differing(rows: Sequence[Mapping[str, object]], asked: Set[str]) -> list[str]:
     """Return the names whose values are not the same in all rows, in the order they appear.
 
     A variant has no value of a stage that it took over; that is a difference only for names asked.

@@ -1,7 +1,7 @@
 """Credentials in files as Git is about to store them, notebooks and their kept outputs included.
 
-`secret_text` decides; in configuration files, where passwords stand without quotes and may be
-words, detect-secrets does, too, because it reads the kind of a file from its name.
+`find_secrets` decides; in configuration files, where passwords stand without quotes and may be
+words, detect-secrets decides, too, which knows the kind of a file from the name of the file.
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ def _job_name(name: str, slug: str) -> str:
 
 def _job_below(
     name: str, job: Any, shared: dict[str, Any], names: dict[str, str], prefix: str
-) -> Any:
+) -> object:
     """Change a job of the pipeline in place, and return the job."""
     for key, value in shared.items():
         if key == "variables":
@@ -123,7 +123,7 @@ def _job_below(
     return job
 
 
-def _renamed(value: Any, names: dict[str, str]) -> Any:
+def _renamed(value: Any, names: dict[str, str]) -> object:
     """Return references to jobs by their new names: a name, an entry of `needs`, or a list."""
     if isinstance(value, list):
         return [_renamed(each, names) for each in value]

@@ -88,12 +88,12 @@ def _read(data: bytes, name: str) -> dict[str, Any]:
     notebook = load(data)
     if type(notebook) is not dict or notebook.get("nbformat") != 4:
         raise RefusedError("it is not a notebook in nbformat 4")
-    stripped: dict[str, Any] = load(clean(data, name))
+    stripped: dict[str, object] = load(clean(data, name))
     stripped.setdefault("nbformat_minor", 0)
     return stripped
 
 
-def _without(tree: dict[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
+def _without(tree: dict[str, object], keys: tuple[str, ...]) -> dict[str, object]:
     return {key: value for key, value in tree.items() if key not in keys}
 
 
@@ -127,9 +127,9 @@ def _merge_values(
 def _merge_objects(
     key: Key,
     clashes: list[Clash],
-    base: dict[str, Any],
-    ours: dict[str, Any],
-    theirs: dict[str, Any],
+    base: dict[str, object],
+    ours: dict[str, object],
+    theirs: dict[str, object],
 ) -> dict[str, Any]:
     found = {
         name: _merge_values(
@@ -228,7 +228,7 @@ def _marked(ours: str, theirs: str) -> str:
 
 def _clash_cell(where: str, name: str, clashes: list[Clash]) -> Cell:
     """Markdown cell that shows which keys have which two values."""
-    attachments: dict[str, Any] = {}
+    attachments: dict[str, object] = {}
     parts = [
         f"**Conflict in {where}**, which has our values where there are both. "
         "Take theirs over where you want them, then delete this cell."
@@ -244,7 +244,7 @@ def _clash_cell(where: str, name: str, clashes: list[Clash]) -> Cell:
     return {**cell, "source": "\n\n".join(parts)}
 
 
-def _shown(key: Key, value: object, name: str, attachments: dict[str, Any]) -> str:
+def _shown(key: Key, value: object, name: str, attachments: dict[str, object]) -> str:
     """Markdown for a value: JSON, indented so that no line looks like a mark; pictures as such."""
     if value is _ABSENT:
         return "\n(none)\n"

@@ -49,7 +49,7 @@ def _yaml() -> YAML:
 
 
 def _read(text: str) -> dict[str, Any]:
-    content: dict[str, Any] | None = _yaml().load(text)
+    content: dict[str, object] | None = _yaml().load(text)
     return content or {}
 
 

@@ -47,7 +47,7 @@ def pre_commit_config(root: Path, prefix: str) -> Path:
     return MOVED_CONFIG
 
 
-def config_below(config: dict[str, Any], prefix: str) -> dict[str, Any]:
+def config_below(config: dict[str, Any], prefix: str) -> dict[str, object]:
     """Return a configuration of pre-commit whose hooks see only the files below a prefix."""
     moved = {**config, "files": pattern_below(config.get("files", ""), prefix)}
     if "exclude" in config:
@@ -59,7 +59,7 @@ def config_below(config: dict[str, Any], prefix: str) -> dict[str, Any]:
     return moved
 
 
-def _hook_below(hook: dict[str, Any], repo: str, prefix: str) -> dict[str, Any]:
+def _hook_below(hook: dict[str, Any], repo: str, prefix: str) -> dict[str, object]:
     moved = dict(hook)
     for key in ("files", "exclude"):
         if hook.get(key):

@@ -164,7 +164,7 @@ def _is_foreign(copy: Path, target: Path) -> bool:
         return False
 
 
-def _gone(target: Path, copy: Path) -> list[dict[str, Any]]:
+def _gone(target: Path, copy: Path) -> list[dict[str, object]]:
     """Return the cells of a copy that have outputs and are not in the notebook."""
     try:
         new, old = (_code_cells(parse_json(path.read_bytes())) for path in (target, copy))
@@ -174,7 +174,7 @@ def _gone(target: Path, copy: Path) -> list[dict[str, Any]]:
         return []
 
 
-def _keep_for_later(path: Path, cells: list[dict[str, Any]]) -> None:
+def _keep_for_later(path: Path, cells: list[dict[str, object]]) -> None:
     """Add cells to those whose outputs wait for their edits; a newer output takes the place.
 
     The file is a notebook, so Jupyter opens it. Any other file there is moved aside, not replaced.
@@ -243,7 +243,7 @@ def _with_moved_outputs(target: Path, copy: Path) -> bytes | None:
     return notebook_text(new).encode() if moved else None
 
 
-def _code_cells(notebook: dict[str, Any]) -> list[dict[str, Any]]:
+def _code_cells(notebook: dict[str, Any]) -> list[dict[str, object]]:
     """Return the code cells of a notebook's JSON.
 
     Raises:
@@ -255,7 +255,7 @@ def _code_cells(notebook: dict[str, Any]) -> list[dict[str, Any]]:
     return [cell for cell in cells if cell["cell_type"] == "code"]
 
 
-def _move_outputs(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> bool:
+def _move_outputs(old: list[dict[str, object]], new: list[dict[str, object]]) -> bool:
     sources = [[source_text(cell) for cell in cells] for cells in (old, new)]
     matches = SequenceMatcher(a=sources[0], b=sources[1], autojunk=False).get_matching_blocks()
     pairs = [(old[m.a + i], new[m.b + i]) for m in matches for i in range(m.size)]

@@ -75,7 +75,7 @@ def _head(notebook: dict[str, Any]) -> list[str]:
     ]
 
 
-def _metadata(metadata: dict[str, Any], *, but: str) -> list[str]:
+def _metadata(metadata: dict[str, object], *, but: str) -> list[str]:
     """A line for each key that is not shown otherwise."""
     return [
         f"# metadata: {key}: {json.dumps(value, ensure_ascii=False, sort_keys=True)}"

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 from nb.project import NbError, UsageError, one_line, read_regular, write_whole
 
 from .yaml_file import dump, read_yaml
 
 
-def read_config(path: Path) -> dict[str, Any]:
+def read_config(path: Path) -> dict[str, object]:
     """Return the parameters that a file of `config/` gives; none if there is no such file.
 
     Raises:

@@ -127,7 +127,7 @@ def parse_notebook(path: Path, content: dict[str, Any]) -> Notebook:
         raise NbError(f"{path} is not a notebook: its JSON is not what nbformat 4 holds.") from None
 
 
-def _require_tags(path: Path, number: int, metadata: Mapping[str, Any]) -> None:
+def _require_tags(path: Path, number: int, metadata: Mapping[str, object]) -> None:
     tags = metadata.get("tags", [])
     if not (isinstance(tags, list) and all(isinstance(tag, str) for tag in tags)):
         raise NbError(f"{path}: the tags of cell {number} are no list of texts.")

@@ -14,7 +14,7 @@ KERNELSPEC = {"display_name": "python3", "language": "python", "name": "python3"
 
 def new_cell(
     source: str, *, kind: str = "code", name: str = "", tags: Sequence[str] = ()
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Return a cell without outputs.
 
     Args:
@@ -23,7 +23,7 @@ def new_cell(
         name: the id; empty for a notebook before nbformat 4.5, which has none.
         tags: the tags.
     """
-    cell: dict[str, Any] = {"cell_type": kind, "metadata": {"tags": list(tags)} if tags else {}}
+    cell: dict[str, object] = {"cell_type": kind, "metadata": {"tags": list(tags)} if tags else {}}
     cell |= {"id": name} if name else {}
     cell["source"] = source_lines(source)
     return {**cell, "execution_count": None, "outputs": []} if kind == "code" else cell
@@ -49,12 +49,12 @@ def unused_id(content: Mapping[str, Any], source: str) -> str:
     return f"{words}-{number}"
 
 
-def notebook_text(content: Mapping[str, Any]) -> str:
+def notebook_text(content: Mapping[str, object]) -> str:
     """Return the text of a notebook file."""
     return json.dumps(content, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
 
 
-def new_notebook_text(cells: Iterable[Mapping[str, Any]]) -> str:
+def new_notebook_text(cells: Iterable[Mapping[str, object]]) -> str:
     """Return the text of the file of a new notebook."""
     metadata = {"kernelspec": KERNELSPEC, "language_info": {"name": "python"}}
     content = {"cells": list(cells), "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}

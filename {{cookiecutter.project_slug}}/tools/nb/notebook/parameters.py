@@ -22,7 +22,6 @@ import tokenize
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from nb.project import UsageError
 from nb.wording import did_you_mean
@@ -221,11 +220,11 @@ def _comments(source: str) -> Iterator[tuple[int, str]]:
 
 def check_values(
     parameters: Sequence[Parameter],
-    given: Mapping[str, Any],
+    given: Mapping[str, object],
     where: Path | str,
     *,
     complete: bool = True,
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Return the given values as the notebook's types have them.
 
     Args:
@@ -239,7 +238,7 @@ def check_values(
     """
     known = {parameter.name: parameter for parameter in parameters}
     problems = [_unknown(str(name), list(known)) for name in given if name not in known]
-    values: dict[str, Any] = {}
+    values: dict[str, object] = {}
     for name, parameter in known.items():
         if parameter.secret:
             problems += _secret_problems(parameter, name in given, complete)
@@ -277,14 +276,16 @@ def secret_values(parameters: Sequence[Parameter]) -> dict[str, str]:
     return {name: os.environ[name] for name in names if os.environ.get(name)}
 
 
-def assignments(parameters: Sequence[Parameter], values: Mapping[str, Any]) -> str:
+def assignments(parameters: Sequence[Parameter], values: Mapping[str, object]) -> str:
     """Write values that were checked as Python: an assignment per line."""
     kinds = {parameter.name: parameter.kind for parameter in parameters}
     lines = (f"{name} = {python_code(kinds[name], value)}" for name, value in values.items())
     return "\n".join(lines)
 
 
-def describe(parameters: Sequence[Parameter], given: Mapping[str, Any]) -> list[dict[str, Any]]:
+def describe(
+    parameters: Sequence[Parameter], given: Mapping[str, object]
+) -> list[dict[str, object]]:
     """Return a description of each parameter for a person.
 
     Args:

@@ -151,7 +151,7 @@ def strip(
         raise RefusedError("it is nested too deeply") from error
 
 
-def _complete_ids(cells: list[dict[str, Any]]) -> None:
+def _complete_ids(cells: list[dict[str, object]]) -> None:
     taken = {cell["id"] for cell in cells if type(cell.get("id")) is str}
     seen: set[str] = set()
     for number, cell in enumerate(cells):
@@ -242,7 +242,7 @@ def _strip_cell(content: object, keys: list[str], keep_by_default: bool) -> None
             _pop(metadata, key)
 
 
-def _strip_ids(cells: list[dict[str, Any]], required: bool, keep: bool) -> None:
+def _strip_ids(cells: list[dict[str, object]], required: bool, keep: bool) -> None:
     ids = [cell["id"] for cell in cells if "id" in cell]
     _require(all(type(name) is str for name in ids), "a cell's id is no string")
     if keep:
@@ -276,7 +276,7 @@ def keeps_output(metadata: dict[str, Any], default: bool) -> bool:
     return default or "keep_output" in tags
 
 
-def _strip_outputs(cell: dict[str, Any], keep: bool) -> None:
+def _strip_outputs(cell: dict[str, object], keep: bool) -> None:
     for output in _list(cell.get("outputs"), "it has no list of outputs"):
         _normalise_output(output, keep)
     if not keep:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Hashable, Iterator
 from datetime import date, datetime
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nb.project import DEEPEST, UsageError, one_line
 from nb.wording import shortened
@@ -149,7 +149,7 @@ def dump(content: object, *, flow: bool = False) -> str:
     """
     import yaml
 
-    options: dict[str, Any] = {"sort_keys": False, "allow_unicode": True}
+    options: dict[str, object] = {"sort_keys": False, "allow_unicode": True}
     if flow:
         options |= {"default_flow_style": True, "width": 10_000}
         written: str = yaml.dump([content], Dumper=_writer(), **options)

@@ -25,13 +25,14 @@ import sys
 import threading
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from functools import partial
-from typing import Any
+from types import ModuleType
+from typing import Any, cast
 
 # Objects and their attributes.
-ATTRIBUTES: tuple[tuple[Any, str], ...] = (
+ATTRIBUTES: tuple[tuple[object, str], ...] = (
     (asyncio.events, "_event_loop_policy"),
     (logging, "_logRecordFactory"),
     (logging, "_loggerClass"),
@@ -135,7 +136,7 @@ class Imports:
 
     def __init__(self) -> None:
         self.of: dict[str, set[str]] = defaultdict(set)
-        self.at_exit: list[partial[Any]] | None = []
+        self.at_exit: list[partial[object]] | None = []
 
     def __enter__(self) -> Imports:
         self._import, self._register = builtins.__import__, atexit.register
@@ -150,16 +151,18 @@ class Imports:
     def _note_import(
         self,
         name: str,
-        globals: Any = None,
-        locals: Any = None,
-        fromlist: Any = (),
+        globals: Mapping[str, object] | None = None,
+        locals: Mapping[str, object] | None = None,
+        fromlist: Sequence[str] | None = (),
         level: int = 0,
-    ) -> Any:
+    ) -> ModuleType:
         if not level and globals:
-            self.of[_package(globals.get("__name__") or "")].add(_package(name))
+            self.of[_package(str(globals.get("__name__") or ""))].add(_package(name))
         return self._import(name, globals, locals, fromlist, level)
 
-    def _note_exit(self, function: Any, *arguments: Any, **options: Any) -> Any:
+    def _note_exit(
+        self, function: Callable[..., object], *arguments: object, **options: object
+    ) -> Callable[..., object]:
         if self.at_exit is None:
             return self._register(function, *arguments, **options)
         self.at_exit.append(partial(function, *arguments, **options))
@@ -228,7 +231,7 @@ class ProgramImports:
                 del named[name]
 
 
-def put_filters_first(filters: list[Any]) -> None:
+def put_filters_first(filters: Sequence[object]) -> None:
     """Let some filters of warnings come before all others, as if they had been added last."""
     rest = [each for each in warnings.filters if each not in filters]
     warnings.filters[:] = [*filters, *rest]  # type: ignore[index]
@@ -254,9 +257,12 @@ def _loggers() -> dict[str, logging.Logger]:
     return {"root": logging.getLogger(), **found}
 
 
-def _fields(logger: logging.Logger) -> tuple[int, bool, bool, list[Any], list[Any]]:
-    own = list(logger.handlers), list(logger.filters)
-    return (logger.level, logger.disabled, logger.propagate, *own)
+def _fields(
+    logger: logging.Logger,
+) -> tuple[int, bool, bool, list[logging.Handler], list[logging.Filter]]:
+    # A filter may be a function as well, which makes no difference here.
+    filters = cast("list[logging.Filter]", list(logger.filters))
+    return logger.level, logger.disabled, logger.propagate, list(logger.handlers), filters
 
 
 def _forget_finders(known: set[int]) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from .scanning import scan_project
 from .sources import CodePlace, PlacedDefinition, Source, StatementRun
@@ -47,7 +46,7 @@ class Duplicate:
         """The module that has the code already; empty if none has."""
         return self.places[0].module
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Return the duplicate as a JSON object."""
         shown = ("path", "cell", "line", "end", "lines", "name", "module")
         places = [{key: getattr(place, key) for key in shown} for place in self.places]

@@ -5,7 +5,7 @@ Drawn here, because a plotting library would take seconds to import and megabyte
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from html import escape
@@ -158,30 +158,30 @@ def lines(
 
     parts = [_axis(at(x_low, y), at(x_high, y), f"{y:.4g}") for y in (y_low, y_high)]
     if ticks_x:
-        for x, anchor in ((x_low, "start"), (x_high, "end")):
-            where = f'x="{at(x, y_low)[0]:.1f}" y="{height - bottom + 15}"'
-            parts.append(_text(where, f"{x:.4g}", anchor))
-    if x_title:
-        middle = (left + width - right) / 2
-        parts.append(_text(f'x="{middle:.1f}" y="{height - 4}"', x_title))
-    if y_title:
-        middle = (height - bottom + top) / 2
-        parts.append(_text(f'transform="translate(12 {middle:.1f}) rotate(-90)"', y_title))
+        places = {"start": x_low, "end": x_high}
+        y = f'y="{height - bottom + 15}"'
+        parts += [_text(f'x="{at(x, 0)[0]:.1f}" {y}', f"{x:.4g}", a) for a, x in places.items()]
+    across, down = (left + width - right) / 2, (height - bottom + top) / 2
+    titles = {
+        f'x="{across:.1f}" y="{height - 4}"': x_title,
+        f'transform="translate(12 {down:.1f}) rotate(-90)"': y_title,
+    }
+    parts += [_text(where, title) for where, title in titles.items() if title]
     for number, values in enumerate(series.values()):
-        placed = [at(x, y) for x, y in values]
-        color = f"c{number % COLORS}"
-        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in placed)
-        parts.append(f'<polyline class="{color}" points="{path}"/>')
-        if dots:
-            parts += [
-                f'<circle class="{color}" cx="{x:.1f}" cy="{y:.1f}" r="3.5">'
-                f"<title>{escape(said)}</title></circle>"
-                for (x, y), said in zip(placed, dots, strict=True)
-            ]
+        parts += _line([at(x, y) for x, y in values], f"c{number % COLORS}", dots)
     return (
         f'<svg class="chart" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
         f'role="img" aria-label="{escape(label)}">{"".join(parts)}</svg>'
     )
+
+
+def _line(points: Points, color: str, dots: Sequence[str]) -> Iterator[str]:
+    """Yield a line, and a mark with a tooltip for each point if there are tooltips."""
+    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    yield f'<polyline class="{color}" points="{path}"/>'
+    for (x, y), said in zip(points, dots, strict=True) if dots else ():
+        mark = f'<circle class="{color}" cx="{x:.1f}" cy="{y:.1f}" r="3.5">'
+        yield f"{mark}<title>{escape(said)}</title></circle>"
 
 
 def _text(where: str, text: str, anchor: str = "middle") -> str:

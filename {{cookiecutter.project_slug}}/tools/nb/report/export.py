@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 from nb.notebook.content import find_notebook
 from nb.project import EXECUTED, SITE, NbError, UsageError, write_whole
 
-from . import pages
+from . import rendering
 from .files import Files, fill_in
-from .outputs import Outputs
+from .rich.outputs import Outputs
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -86,8 +86,8 @@ def export_document(path: Path, kind: str, target: Path, *, no_input: bool) -> b
     """
     if kind == "script" and no_input:
         raise UsageError("a script without its input is empty; leave out --no-input.")
-    code = pages.LEFT_OUT if no_input else pages.SHOWN
-    notebook = pages.read_executed(path)
+    code = rendering.LEFT_OUT if no_input else rendering.SHOWN
+    notebook = rendering.read_executed(path)
     is_complete = kind == "script" or _has_outputs(notebook)
     if not is_complete:
         _tell_of_missing_outputs(notebook, path)
@@ -118,17 +118,17 @@ def _tell_of_missing_outputs(notebook: NotebookNode, path: Path) -> None:
 
 
 def _document(notebook: NotebookNode, path: Path, code: str, outputs: Outputs) -> str:
-    page = pages.render(notebook, path, outputs, code=code)
+    page = rendering.render(notebook, path, outputs, code=code)
     return fill_in("document.html.j2", page=page, project=path.stem)
 
 
 def _slides(notebook: NotebookNode, path: Path, code: str) -> str:
     outputs = Outputs("")
     bodies = []
-    pages.annotate_cells(notebook, code)
+    rendering.annotate_cells(notebook, code)
     for cells in _divide(notebook.cells):
         notebook.cells = cells
-        bodies.append(pages.render_cells(notebook, path, outputs))
+        bodies.append(rendering.render_cells(notebook, path, outputs))
     title = outputs.headings[0][1] if outputs.headings else path.stem
     return fill_in("slides.html.j2", slides=list(filter(str.strip, bodies)), title=title)
 
@@ -157,10 +157,10 @@ def _convert(notebook: NotebookNode, kind: str, target: Path, *, no_input: bool)
 
     config = Config()
     config.TagRemovePreprocessor.enabled = True
-    config.TagRemovePreprocessor.remove_cell_tags = pages.REMOVED_CELL
-    config.TagRemovePreprocessor.remove_all_outputs_tags = pages.REMOVED_OUTPUT
+    config.TagRemovePreprocessor.remove_cell_tags = rendering.REMOVED_CELL
+    config.TagRemovePreprocessor.remove_all_outputs_tags = rendering.REMOVED_OUTPUT
     if kind == "markdown":
-        hidden = pages.REMOVED_INPUT | pages.HIDDEN_INPUT
+        hidden = rendering.REMOVED_INPUT | rendering.HIDDEN_INPUT
         config.TagRemovePreprocessor.remove_input_tags = hidden
     config.TemplateExporter.exclude_input = no_input
     maker = nbconvert.MarkdownExporter if kind == "markdown" else nbconvert.PythonExporter

@@ -158,10 +158,10 @@ def _environment() -> Environment:
 
 
 def _breakable(text: object) -> Markup:
-    """Return a name as HTML, with optional line breaks after dots and underscores."""
+    """Return a name as HTML, with optional line breaks after dots, underscores and slashes."""
     from markupsafe import Markup, escape
 
-    return Markup(re.sub(r"([._])", r"\1<wbr>", str(escape(text))))
+    return Markup(re.sub(r"([._/])", r"\1<wbr>", str(escape(text))))
 
 
 def slug(text: object) -> str:

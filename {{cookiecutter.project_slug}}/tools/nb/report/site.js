@@ -34,6 +34,39 @@ for (const table of document.querySelectorAll("table.sortable")) {
     });
   });
 }
+// Each table can be saved as CSV, with all digits; a cell over several rows or columns fills them all.
+const cellsOf = (table) => {
+  const grid = [...table.rows].map(() => []);
+  [...table.rows].forEach((row, y) => {
+    for (const cell of row.cells) {
+      const text = cell.dataset.value ?? cell.innerText.trim();
+      let x = 0;
+      while (grid[y][x] !== undefined) x += 1;
+      for (let down = 0; down < cell.rowSpan && grid[y + down]; down += 1) {
+        for (let on = 0; on < cell.colSpan; on += 1) grid[y + down][x + on] = text;
+      }
+    }
+  });
+  return grid;
+};
+const quoted = (text = "") => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+document.querySelectorAll(".scroll > table").forEach((table, number) => {
+  if (!table.tHead || table.rows.length < 3 || table.closest(".slide")) return;
+  const button = document.createElement("button");
+  const label = table.parentElement.getAttribute("aria-label");
+  const name = !label || label === "Table" ? `table ${number + 1}` : label;
+  [button.type, button.className, button.textContent] = ["button", "save", "Save as CSV"];
+  button.setAttribute("aria-label", `Save as CSV: ${name}`);
+  button.addEventListener("click", () => {
+    const lines = cellsOf(table).map((row) => [...row].map(quoted).join(","));
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([lines.join("\r\n"), "\r\n"], { type: "text/csv" }));
+    link.download = `${document.title.split(" · ")[0].replace(/[^\p{L}\p{N}]+/gu, "-").slice(0, 60)}-${number + 1}.csv`;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  });
+  table.parentElement.after(button);
+});
 // A chart of two columns of a table, which the reader chooses; a point leads to its row.
 const SVG = "http://www.w3.org/2000/svg";
 const drawn = (name, attributes, text) => {
@@ -58,7 +91,7 @@ const axis = (values) => {
 for (const figure of document.querySelectorAll("figure.scatter")) {
   const table = document.getElementById(figure.dataset.table);
   const heads = [...table.tHead.rows[0].cells].filter((head) => head.dataset.kind);
-  const [wide, high, left, bottom, edge] = [720, 360, 70, 30, 14];
+  const [left, bottom, edge] = [70, 30, 14];
   const choose = (label, first) => {
     const select = document.createElement("select");
     heads.forEach((head) => select.add(new Option(head.title || head.textContent.trim(), head.cellIndex)));
@@ -72,6 +105,8 @@ for (const figure of document.querySelectorAll("figure.scatter")) {
   const [x, xLabel] = choose("Across:", heads.find((head) => head.dataset.kind === "parameter") || heads.at(-1));
   const picture = document.createElement("div");
   const draw = () => {
+    const wide = Math.max(280, Math.min(720, figure.clientWidth)); // drawn for the width, so that text keeps its size
+    const high = Math.max(240, wide / 2);
     const cell = (row, select) => row.cells[select.value].dataset.value;
     const rows = [...table.tBodies[0].rows].filter((row) => cell(row, x) !== "" && cell(row, y) !== "");
     const [across, up] = [axis(rows.map((row) => cell(row, x))), axis(rows.map((row) => cell(row, y)))];
@@ -84,7 +119,7 @@ for (const figure of document.querySelectorAll("figure.scatter")) {
       svg.append(drawn("path", { class: "axis", d: `M${left} ${py(share)}H${wide - edge}` }));
       svg.append(drawn("text", { x: left - 6, y: py(share) + 4, "text-anchor": "end" }, text));
     }
-    for (const [share, text] of across.ticks.slice(0, 20)) {
+    for (const [share, text] of across.ticks.slice(0, Math.floor(wide / 36))) {
       svg.append(drawn("text", { x: px(share), y: high - 8, "text-anchor": "middle" }, text));
     }
     rows.sort((one, other) => one.classList.contains("best") - other.classList.contains("best")); // the best on top
@@ -102,6 +137,7 @@ for (const figure of document.querySelectorAll("figure.scatter")) {
   const caption = document.createElement("figcaption");
   caption.append(yLabel, xLabel);
   figure.append(caption, picture);
+  addEventListener("resize", draw);
   draw();
 }
 // A frame is as high as what it holds, up to a screen.
@@ -123,20 +159,23 @@ addEventListener("message", (event) => {
     if (height > 0) frame.style.height = Math.min(height + 4, innerHeight) + "px";
   }
 });
-// On paper nothing scrolls: a wide table or formula is made smaller, or the page turned for it.
-const PORTRAIT = 670, LANDSCAPE = 1000, READABLE = 0.6; // pixels between the margins of A4
+// On paper nothing scrolls: a wide table or formula is made smaller, or the page turned for it. Browsers
+// would shrink all pages instead.
+const PORTRAIT = 640, LANDSCAPE = 1000, READABLE = 0.6; // pixels between the margins of A4, and of Letter
+const wideRegions = () => document.querySelectorAll(".scroll:not(pre), .formula");
 addEventListener("beforeprint", () => {
-  for (const region of document.querySelectorAll("article .scroll, .formula")) {
-    const width = Math.max(region.scrollWidth > region.clientWidth ? region.scrollWidth : 0,
-      region.firstElementChild ? region.firstElementChild.getBoundingClientRect().width : 0);
+  for (const region of wideRegions()) {
+    Object.assign(region.style, { width: `${PORTRAIT}px`, maxWidth: "none" }); // measured as on paper
+    const width = region.scrollWidth;
+    Object.assign(region.style, { width: "", maxWidth: "" });
     if (width <= PORTRAIT) continue;
-    const turned = PORTRAIT / width < READABLE && region.matches(".scroll");
+    const turned = PORTRAIT / width < READABLE && region.matches("article .scroll");
     region.classList.toggle("turned", turned);
     region.style.zoom = Math.min(1, (turned ? LANDSCAPE : PORTRAIT) / width);
   }
 });
 addEventListener("afterprint", () => {
-  for (const region of document.querySelectorAll(".scroll, .formula")) {
+  for (const region of wideRegions()) {
     region.classList.remove("turned");
     region.style.zoom = "";
   }
@@ -183,17 +222,3 @@ if (slides.length) {
     next.focus({ preventScroll: true });
   });
 }
-// On paper a table that is wider than the page is scaled alone: browsers would shrink all pages.
-const PAPER = 640; // pixels between the margins of a page of A4, and of Letter
-const wideTables = () => [...document.querySelectorAll(".scroll > table")];
-addEventListener("beforeprint", () => {
-  for (const table of wideTables()) {
-    const width = table.parentElement.style.width;
-    table.parentElement.style.width = PAPER + "px";
-    if (table.scrollWidth > PAPER) table.style.zoom = PAPER / table.scrollWidth;
-    table.parentElement.style.width = width;
-  }
-});
-addEventListener("afterprint", () => {
-  for (const table of wideTables()) table.style.zoom = "";
-});

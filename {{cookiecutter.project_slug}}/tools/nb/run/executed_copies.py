@@ -14,15 +14,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from nb.execution.copies.failure import read_failure
-from nb.pipeline.storage import NamedFiles, named_files
-from nb.project import (
-    PYPROJECT,
-    NbError,
-    UsageError,
-    pyproject_table,
-    read_pyproject,
-    write_whole,
-)
+from nb.notebook import fingerprints
+from nb.pipeline.storage import NamedFiles, named_files, pull_results
+from nb.project import PYPROJECT, NbError, UsageError, pyproject_table, read_pyproject, write_whole
 
 from .copy_notes import CopyNote, locked_copies, note_copies, note_file, parse_note, valid_note
 from .record import RUNS, RunRecord, read_record, seconds_of
@@ -75,6 +69,16 @@ def _send(root: Path, stored: NamedFiles, ours: Mapping[str, CopyNote], folder: 
     old = _fetch_texts(stored, [name for name in notes if name in there], folder)
     stored.send({n: p for n, p in notes.items() if old.get(n) != p.read_bytes()})
     return len(copies.keys() & files.keys())
+
+
+def pull_results_and_copies(root: Path, tell: Callable[[str], None]) -> int:
+    """Fetch the results in `dvc.lock` with the executed copies; return the number of files.
+
+    Raises:
+        NbError: if the storage cannot be used or lacks results, or a local file would be lost.
+    """
+    fingerprints.refresh(root)
+    return pull_results(root, tell) + pull_copies(root, tell)
 
 
 def pull_copies(root: Path, tell: Callable[[str], None]) -> int:

@@ -58,11 +58,11 @@ class View:
         self.width = max(map(len, names), default=0)
 
     def note(self, text: str) -> None:
-        """Show a line of nb's own."""
+        """Show a line that begins with `nb:`."""
         self._write(f"nb: {text}")
 
     def detail(self, text: str) -> None:
-        """Show a line about the machinery, to those who asked for all lines."""
+        """Show a line about the machinery if all lines are wanted (`verbose`)."""
         if self.verbose:
             self.note(text)
 

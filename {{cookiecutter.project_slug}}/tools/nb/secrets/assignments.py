@@ -32,7 +32,7 @@ _SEPARATOR = re.compile(
     r"|:(?:\s{1,2}[ \t]{1,40})?)"
     rf"|(?P<weak>,|\(|(?=</?[A-Za-z])|[ \t]))\s?[ \t]{{0,40}}{_TAGS}"
 )
-# What stands before the name of an XML element: `<db:password>…</db:password>`.
+# The text before the name of an XML element: `<db:password>…</db:password>`.
 _ELEMENT = re.compile(r"(?:<|&lt;)(?:[\w.-]{1,40}:)?\Z")
 _VALUE = re.compile(
     r"(?:[\w.]{0,40}(?:Secret(?:Str|Bytes)?|str|bytes|quote(?:_plus)?)\()?(?:(?:[bBrRuUfF]{1,2}|[@$])(?=[\"'`\\&]))?"

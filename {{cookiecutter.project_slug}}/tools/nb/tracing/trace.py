@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import signal
+import stat
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -181,19 +182,17 @@ def _environment(
 def snapshot(root: Path) -> dict[str, tuple[int, int]]:
     """Return time of change and size of each file that can be part of a contract."""
     found: dict[str, tuple[int, int]] = {}
-    waiting = [root]
-    while waiting:
-        with os.scandir(waiting.pop()) as entries:
-            for entry in entries:
-                path = Path(entry.path).relative_to(root)
-                if not is_traced(path) or Path(entry.path) == Path(sys.prefix):
-                    continue
-                if entry.is_dir(follow_symlinks=False):
-                    waiting.append(Path(entry.path))
-                with suppress(OSError):  # a link to itself
-                    if entry.is_file():
-                        status = entry.stat()
-                        found[path.as_posix()] = (status.st_mtime_ns, status.st_size)
+    prefix = Path(sys.prefix)
+    for place, folders, names in os.walk(root):
+        folder = Path(place).relative_to(root)
+        folders[:] = [
+            name for name in folders if is_traced(folder / name) and Path(place, name) != prefix
+        ]
+        for path in (folder / name for name in names if is_traced(folder / name)):
+            with suppress(OSError):  # a link to nothing
+                status = (root / path).stat()
+                if stat.S_ISREG(status.st_mode):
+                    found[path.as_posix()] = (status.st_mtime_ns, status.st_size)
     return found
 
 

@@ -132,7 +132,7 @@ def _target(template: Template, old: Release, name: str) -> Release:
     return old if not name and template.contains(old, new) else new
 
 
-def _wished(questions: Mapping[str, Any], answers: Mapping[str, str]) -> dict[str, str | bool]:
+def _wished(questions: Mapping[str, object], answers: Mapping[str, str]) -> dict[str, str | bool]:
     """Return typed answers in the kinds that the questions ask for.
 
     Raises:

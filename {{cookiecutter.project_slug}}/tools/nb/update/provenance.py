@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +118,8 @@ def newer_version(root: Path, known: Provenance) -> str:
 
 def tooling_version() -> str:
     """Return the version of the tooling, which is that of the template."""
+    from importlib import metadata  # imports the parser of mail
+
     try:
         return metadata.version("nb-tools")
     except metadata.PackageNotFoundError:

@@ -9,7 +9,6 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from nb.git.wiring import commit_hash, git
 from nb.project import NbError, parse_json
@@ -127,7 +126,7 @@ class Template:
                 "cookiecutter.json"
             )
 
-    def questions(self, release: Release) -> Mapping[str, Any]:
+    def questions(self, release: Release) -> Mapping[str, object]:
         """Return the questions of a commit with their defaults, and their prompts."""
         try:
             found = parse_json(self._show(release.commit, "cookiecutter.json"))

@@ -78,7 +78,7 @@ class Differences:
     figures: list[tuple[str, bytes, bytes]] = field(default_factory=list)
     stale: dict[str, list[str]] = field(default_factory=dict)
 
-    def as_data(self) -> dict[str, Any]:
+    def as_data(self) -> dict[str, object]:
         """Return the differences for JSON; of figures the paths."""
         return {**asdict(self), "figures": [path for path, *_ in self.figures]}
 
@@ -113,7 +113,7 @@ def compare_versions(
 
 
 def _changes(
-    kind: str, old: Mapping[str, Mapping[str, Any]], new: Mapping[str, Mapping[str, Any]]
+    kind: str, old: Mapping[str, Mapping[str, object]], new: Mapping[str, Mapping[str, object]]
 ) -> list[Change]:
     return [
         Change(

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from nb.declaration.metrics import read_metrics
 from nb.declaration.reader import read_lock, read_stages
@@ -42,8 +41,8 @@ class Version:
     folder: Path | None = None
     is_complete: bool = False
     metrics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    lock: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    parameters: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    lock: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 "use strict";
 // Two moments of the history, which the reader chooses. Each moment has only the values that differ
-// from those of the moment before; null is a value that is gone.
-const moments = JSON.parse(document.getElementById("moments").textContent);
+// from those of the moment before, by the number of the name; null is a value that is gone.
+const { names, moments } = JSON.parse(document.getElementById("history").textContent);
 for (const kind of ["metrics", "parameters"]) {
   let known = {};
   for (const moment of moments) {
@@ -26,7 +26,7 @@ const table = (where, keys, one, other) => {
   const head = ["Name", "Before", "Now", "Change"].map((text, at) =>
     make("th", { scope: "col", class: at ? "n" : "" }, text));
   const rows = keys.map((key) => {
-    const name = key.split("\n")[1].split(/(?<=[._])/).flatMap((part) => [part, make("wbr", {})]);
+    const name = names[key].split("\n")[1].split(/(?<=[._])/).flatMap((part) => [part, make("wbr", {})]);
     const numbers = [written(one[key]), written(other[key]), difference(one[key], other[key])];
     return make("tr", {}, make("th", { scope: "row" }, ...name), ...numbers.map((text) => make("td", { class: "n" }, text)));
   });
@@ -38,7 +38,7 @@ const table = (where, keys, one, other) => {
 const section = (title, one, other) => {
   const keys = Object.keys({ ...one, ...other });
   const groups = {};
-  for (const key of keys.filter((each) => one[each] !== other[each])) (groups[key.split("\n")[0]] ??= []).push(key);
+  for (const key of keys.filter((each) => one[each] !== other[each])) (groups[names[key].split("\n")[0]] ??= []).push(key);
   const equal = keys.filter((each) => one[each] === other[each]).length;
   const rest = !keys.length ? "Neither has any." : equal === keys.length ? "All are equal." : equal ? `Equal in both: ${equal}.` : "";
   const tables = Object.entries(groups).flatMap(([where, own]) => table(where, own, one, other));

@@ -14,8 +14,11 @@ from nb.report.history import Moment
 
 MOMENTS = "compare.html"
 
-# A value by the file or stage, and the name.
-_Values = dict[str, object]
+# The page has to load on a phone: as many moments, the newest, can be compared.
+MOST_COMPARED = 100
+
+# Values by the number of their name.
+_Values = dict[int, object]
 
 
 def moment_id(moment: Moment) -> str:
@@ -24,9 +27,13 @@ def moment_id(moment: Moment) -> str:
 
 
 def pairs(history: Sequence[Moment]) -> list[str]:
-    """Return the addresses of comparisons with the moment before; empty for the first moment."""
-    names = [moment_id(moment) for moment in history]
-    return ["", *(f"{before}..{now}" for before, now in pairwise(names))][: len(names)]
+    """Return the addresses of comparisons with the moment before; empty for the first moment.
+
+    They are empty for moments that are too old for the page, too.
+    """
+    names = [moment_id(moment) for moment in history[-MOST_COMPARED:]]
+    compared = [f"{before}..{now}" for before, now in pairwise(names)]
+    return [""] * (len(history) - len(compared)) + compared
 
 
 def write_moments(root: Path, history: Sequence[Moment]) -> str:
@@ -37,24 +44,33 @@ def write_moments(root: Path, history: Sequence[Moment]) -> str:
         history: runs and commits in chronological order.
     """
     files = Files(root, MOMENTS)
+    names: dict[str, int] = {}
+    moments = _moments(history[-MOST_COMPARED:], names, files)
     files.write_page(
         "interactive/moments.html.j2",
-        moments=_moments(history, files),
+        history={"names": list(names), "moments": moments},
         **inline_script("interactive/moments.js"),
     )
     return MOMENTS
 
 
-def _moments(history: Sequence[Moment], files: Files) -> list[dict[str, object]]:
+def _moments(
+    history: Sequence[Moment], names: dict[str, int], files: Files
+) -> list[dict[str, object]]:
     """Return the moments, each with the values that differ from the moment before.
 
     Most values stay as they are from run to run; all values of all runs would be megabytes.
+
+    Args:
+        history: runs and commits in chronological order.
+        names: gets a number for the name of each value.
+        files: the page.
     """
     shown: list[dict[str, object]] = []
     metrics: _Values = {}
     parameters: _Values = {}
     for moment in history:
-        now = _flat(moment.metrics)
+        now = _numbered(moment.metrics, names)
         made: dict[str, object] = {
             "id": moment_id(moment),
             "label": _label(moment),
@@ -65,7 +81,7 @@ def _moments(history: Sequence[Moment], files: Files) -> list[dict[str, object]]
         metrics = now
         if moment.run:
             stages = {stage.name: stage.parameters for stage in moment.run.stages}
-            values: _Values = {key: as_text(value) for key, value in _flat(stages).items()}
+            values: _Values = {n: as_text(v) for n, v in _numbered(stages, names).items()}
             made["parameters"] = value_changes(parameters, values)
             parameters = values
         shown.append(made)
@@ -79,10 +95,12 @@ def _label(moment: Moment) -> str:
     return f"{as_moment(moment.when)}, commit {moment.commit[:7]}: {moment.subject[:60]}"
 
 
-def _flat(groups: Mapping[str, Mapping[str, object]]) -> _Values:
-    """Return the values by group and name in a text; numbers that JSON lacks as texts."""
+def _numbered(groups: Mapping[str, Mapping[str, object]], names: dict[str, int]) -> _Values:
+    """Return the values by the number of group and name; numbers that JSON lacks as texts."""
     return {
-        f"{group}\n{name}": str(v) if isinstance(v, float) and not isfinite(v) else v
+        names.setdefault(f"{group}\n{name}", len(names)): str(v)
+        if isinstance(v, float) and not isfinite(v)
+        else v
         for group, values in groups.items()
         for name, v in values.items()
     }

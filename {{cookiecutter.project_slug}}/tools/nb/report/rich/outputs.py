@@ -17,18 +17,18 @@ from html import escape, unescape
 from typing import TYPE_CHECKING
 
 from nb.execution.copies.outputs import without_overwritten
+from nb.report.files import Files
+from nb.report.format import size
 from nb.wording import enumerated
 
-from .files import Files
-from .format import size
-from .rich import libraries
-from .rich.frames import frame_of, interactive_page, static_frame
-from .rich.libraries import Figure
-from .rich.markdown import Text
-from .rich.mathematics import latex
-from .rich.media import Media, media_of
-from .rich.sanitised import ansi, harmless, is_plain, region, scrolling, without_scripts
-from .rich.widgets import VIEW, Widgets
+from . import libraries
+from .frames import frame_of, interactive_page, static_frame
+from .libraries import Figure
+from .markdown import Text
+from .mathematics import latex
+from .media import Media, media_of
+from .sanitised import ansi, harmless, is_plain, region, scrolling, without_scripts
+from .widgets import VIEW, Widgets
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
