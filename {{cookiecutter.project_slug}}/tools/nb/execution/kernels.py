@@ -23,7 +23,7 @@ from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning import LocalProvisioner
 from traitlets import Type, default
 
-from nb.processes.fork_server import Fork, fork_kernel
+from nb.processes.kernel_forks import Fork, fork_kernel
 
 # A message of Jupyter's protocol.
 Message = dict[str, Any]

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any, Protocol, cast
 
-from nb.processes.fork_server import MOST_BYTES, line
+from nb.processes.messages import MOST_BYTES, line
 
 # Stands before an answer on standard error, where Python may have something to say as well.
 ANSWER = b"\0"

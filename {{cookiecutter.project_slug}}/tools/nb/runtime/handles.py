@@ -16,7 +16,7 @@ from typing import cast
 
 from nb.declaration.tasks import Task
 from nb.execution.failures import oom_kills
-from nb.processes.fork_server import line
+from nb.processes.messages import line
 
 from .lines import Lines
 from .worker import Answer, Order

@@ -19,7 +19,7 @@ from io import RawIOBase
 from threading import Event, Thread
 from typing import cast
 
-from nb.processes.fork_server import line
+from nb.processes.messages import line
 from nb.programs import program_environment
 
 from .channels import ANSWER, StreamChannel

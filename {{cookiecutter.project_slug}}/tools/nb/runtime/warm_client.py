@@ -17,7 +17,7 @@ from typing import Any
 
 from nb.notebook.content import python_source, read_notebook
 from nb.notebook.modules import Sources
-from nb.processes import fork_server
+from nb.processes.messages import line
 from nb.programs import module_command, program_environment
 from nb.project import NbError
 
@@ -145,7 +145,7 @@ class Warm:
         if sys.platform == "win32":
             raise NotImplementedError
         with suppress(OSError):
-            socket.send_fds(self.socket, [fork_server.line(content)], list(files))
+            socket.send_fds(self.socket, [line(content)], list(files))
 
     def _receive(self) -> dict[str, Any]:
         """Wait for an answer; return an empty answer if there will be none."""

@@ -27,7 +27,7 @@ from typing import Any, NoReturn
 import IPython
 
 from nb.execution import deferred_imports
-from nb.processes import fork_server
+from nb.processes import forked_programs
 from nb.processes.events import EventLoop
 from nb.processes.interpreter import (
     Imports,
@@ -37,6 +37,8 @@ from nb.processes.interpreter import (
     number_threads,
     put_filters_first,
 )
+from nb.processes.kernel_forks import KERNEL
+from nb.processes.messages import line, receive
 
 # Modules that every kernel imports, with the debugger.
 KERNEL_MODULES = (
@@ -94,28 +96,30 @@ def serve_forks(connection: socket.socket, kept: Iterable[int], work: Work) -> N
     before = dict(os.environ)
     with deferred_imports.put_off():
         _import(KERNEL_MODULES)
-        fork_server.set_by_imports.update(os.environ.items() - before.items())
+        forked_programs.set_by_imports.update(os.environ.items() - before.items())
         ordinary, imports = InterpreterState(), Imports()
         with imports:
             _import_progress_bars()
             _import(work.modules)
             work.rehearse()
     programs = ProgramImports(ordinary, imports)
-    request, _ = fork_server.receive(connection)
+    request, _ = receive(connection)
     if not request:
         return
     threads = count_threads()
     with imports:
         problem = _preload(request["environment"], request["modules"])
     threads = count_threads() - threads
-    connection.sendall(fork_server.line(problem or {"ready": True}))
+    connection.sendall(line(problem or {"ready": True}))
     if not problem:
         filters = programs.keep_for(request["modules"])
-        fork_server.preparations[fork_server.PAPERMILL] = programs.call_at_exit
-        fork_server.preparations[fork_server.KERNEL] = partial(
+        forked_programs.preparations[forked_programs.PAPERMILL] = programs.call_at_exit
+        forked_programs.preparations[KERNEL] = partial(
             _prepare_kernel, InterpreterState(), programs
         )
-        fork_server.preparations[fork_server.STARTED] = partial(_follow_libraries, filters, threads)
+        forked_programs.preparations[forked_programs.STARTED] = partial(
+            _follow_libraries, filters, threads
+        )
         gc.freeze()  # no pass of the collector touches, and so copies, pages that forks share
         gc.enable()
         _Server(connection, kept, programs, work).serve()
@@ -166,7 +170,7 @@ def _preload(environment: dict[str, str], modules: Iterable[str]) -> dict[str, s
                 return {"unsafe": name, "why": why}
             if why := shell.why or _what_forks_would_break():
                 return {"unsafe": name, "why": why}
-    fork_server.set_by_imports.update(os.environ.items() - before.items())
+    forked_programs.set_by_imports.update(os.environ.items() - before.items())
     return {}
 
 
@@ -285,7 +289,7 @@ class _Server:
     def _obey(self) -> None:
         if sys.platform == "win32":
             raise NotImplementedError
-        order, files = fork_server.receive(self.connection)
+        order, files = receive(self.connection)
         if not order:
             self.is_wanted = False
             return
@@ -298,7 +302,7 @@ class _Server:
         for file in files:
             os.close(file)
         self.workers.add(pid)
-        self.connection.sendall(fork_server.line({"pid": pid}))
+        self.connection.sendall(line({"pid": pid}))
 
     def _reap(self) -> None:
         if sys.platform == "win32":
@@ -309,4 +313,4 @@ class _Server:
                 self.workers.remove(pid)
                 cpu = usage.ru_utime + usage.ru_stime
                 ended = {"ended": pid, "status": status, "cpu": cpu}
-                self.connection.sendall(fork_server.line(ended))
+                self.connection.sendall(line(ended))
