@@ -30,6 +30,8 @@ def build(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """Run the recipe of `make docs`, into a folder."""
     makefile = (TEMPLATE / "Makefile").read_text(encoding="utf-8")
     (recipe,) = re.findall(r"^docs:.*\n\t(.+?)  #.*\n", makefile, re.M)
+    (tools,) = re.findall(r"^TOOLS := (.+)\n", makefile, re.M)
+    recipe = recipe.replace("$(TOOLS)", tools)
     programs = f"{Path(sys.prefix) / 'bin'}{os.pathsep}{os.environ['PATH']}"
     return subprocess.run(
         ["bash", "-c", f"{recipe} {shlex.join(['--site-dir', str(folder), *options])}"],

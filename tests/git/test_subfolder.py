@@ -107,15 +107,15 @@ def test_a_pipeline_of_gitlab_runs_in_the_folder_for_changes_there(
     text = project.read(".gitlab-ci.yml")
     moved = pipeline_below(text, prefix)
     content = YAML(typ="safe").load(moved)
-    check, pages, update = content.values()
+    check, comment, pages, update = content.values()
     (name,) = pages["needs"]
     assert content[name] is check
     assert check["image"].startswith("python:") and "image" not in content
     assert check["artifacts"]["paths"] == [f"{prefix}reports/"]
-    for job in (check, pages, update):
+    for job in (check, comment, pages, update):
         assert [rule["changes"] for rule in job["rules"]] == [[f"{prefix}**/*"]]
     assert sorted(re.findall("#.*", moved)) == sorted(re.findall("#.*", text))
-    for lines in (check["script"], check["after_script"], update["script"]):
+    for lines in (check["script"], check["after_script"], comment["script"], update["script"]):
         assert lines[0].startswith("cd ")
     # The site is where GitLab looks: `public` at the top.
     folder = tmp_path / prefix / "reports" / "site"

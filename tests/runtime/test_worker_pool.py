@@ -22,7 +22,7 @@ from nb.runtime.worker import Order
 from nb.runtime.worker_pool import FinishedStage, WorkerPool
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="kills processes")
-LARGE = f"{sys.executable} -c 'b = bytearray(300_000_000); b[::4096] = b[::4096]'"
+LARGE = f"{sys.executable} -c 'b = bytearray(900_000_000); b[::4096] = b[::4096]'"
 
 
 def run_shell(order: Order, *, tell: Callable[[str], None], stopped: Callable[[], bool]) -> Outcome:
@@ -129,8 +129,8 @@ def test_a_large_stage_does_not_count_for_the_next(stages: Stages) -> None:
     first, _, large = stages.run(LARGE)
     second, _, small = stages.run("true")
     assert large.answer and small.answer
-    assert large.answer.peak_memory and large.answer.peak_memory > 300_000_000
-    assert small.answer.peak_memory and small.answer.peak_memory < 300_000_000
+    assert large.answer.peak_memory and large.answer.peak_memory > 900_000_000
+    assert small.answer.peak_memory and small.answer.peak_memory < 900_000_000
     assert first != second
 
 

@@ -169,7 +169,7 @@ def _print_end(done: RunRecord, index: Path | None, *, as_json: bool, where: Pat
     from nb.run.view import summary
 
     if as_json:
-        print_json(vars(done) | {"stages": [vars(s) for s in done.stages]})
+        print_json(done.values())
     else:
         echo("\n".join(summary(done, where)))
     if index and not as_json:

@@ -98,10 +98,7 @@ class RecordLines:
 
     def json(self, record: RunRecord) -> str:
         """Return a record as JSON with a line per stage, without secrets."""
-        values = {**vars(record), "stages": None}
-        if record.machine is None:  # records that do not ask for it stay readable for older tooling
-            del values["machine"]
-        head = self._values(values)
+        head = self._values(record.values() | {"stages": None})
         stages = ",\n".join(map(self._stage, record.stages))
         return head.replace('\n  "stages": null', f'\n  "stages": [\n{stages}\n  ]') + "\n"
 
@@ -143,6 +140,14 @@ class RunRecord:
     stages: list[StageRecord] = field(default_factory=list)
     metrics: dict[str, dict[str, float]] = field(default_factory=dict)
     schema: int = RECORD_SCHEMA
+
+    def values(self) -> dict[str, object]:
+        """Return the fields; those of the machine only if they were asked for.
+
+        A record without them stays readable for older tooling.
+        """
+        values = vars(self) | {"stages": [vars(stage) for stage in self.stages]}
+        return {k: v for k, v in values.items() if k != "machine" or v is not None}
 
     def save(self, root: Path, lines: RecordLines | None = None) -> None:
         """Write the record; a reader sees the old or the new record, never a part."""
