@@ -55,10 +55,11 @@ def generated(folder: Path, answers: Mapping[str, Any]) -> dict[str, str]:
         output_dir=tempfile.mkdtemp(dir=folder),
     )
     root = Path(made)
+    names = {path: path.relative_to(root).as_posix() for path in sorted(root.rglob("*"))}
     return {
         name: path.read_text(encoding="utf-8")
-        for path in sorted(root.rglob("*"))
-        if path.is_file() and not (name := path.relative_to(root).as_posix()).startswith("tools/nb")
+        for path, name in names.items()
+        if path.is_file() and not name.startswith("tools/nb") and path.suffix != ".pyc"
     }
 
 

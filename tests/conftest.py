@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -27,6 +28,14 @@ settings.load_profile("any")
 
 # Readers that a generated project does not have; the tests lay them beside its environment.
 EXTRA = ("duckdb", "h5py", "polars", "polars-runtime-32")
+
+
+def recipe(target: str) -> str:
+    """Return the commands of a target of the template's Makefile."""
+    makefile = (TEMPLATE / "Makefile").read_text(encoding="utf-8")
+    (commands,) = re.findall(rf"^{target}:.*\n((?:\t.+\n)+)", makefile, re.M)
+    values = dict(re.findall(r"^(\w+) := (.+)$", makefile, re.M))
+    return re.sub(r"\$\((\w+)\)", lambda name: values[name[1]], commands)
 
 
 @dataclass
@@ -125,7 +134,9 @@ def _isolated() -> Iterator[None]:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with pytest.MonkeyPatch.context() as patch:
         # Without bytecode every program would compile its imports anew.
-        for name in ("VIRTUAL_ENV", "COOKIECUTTER_CONFIG", "PYTHONDONTWRITEBYTECODE"):
+        # Those of `make test` would make each make of a project tell its folder.
+        makes = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")
+        for name in ("VIRTUAL_ENV", "COOKIECUTTER_CONFIG", "PYTHONDONTWRITEBYTECODE", *makes):
             patch.delenv(name, raising=False)
         patch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
         patch.setenv("GIT_CONFIG_SYSTEM", os.devnull)

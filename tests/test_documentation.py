@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import TEMPLATE
+from conftest import TEMPLATE, recipe
 from nb.check.registry import RULES
 from nb.cli import WHERE
 
@@ -28,13 +28,10 @@ QUESTIONS = json.loads((TEMPLATE / "cookiecutter.json").read_text(encoding="utf-
 
 def build(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """Run the recipe of `make docs`, into a folder."""
-    makefile = (TEMPLATE / "Makefile").read_text(encoding="utf-8")
-    (recipe,) = re.findall(r"^docs:.*\n\t(.+?)  #.*\n", makefile, re.M)
-    (tools,) = re.findall(r"^TOOLS := (.+)\n", makefile, re.M)
-    recipe = recipe.replace("$(TOOLS)", tools)
+    command = recipe("docs").partition("  #")[0].strip()
     programs = f"{Path(sys.prefix) / 'bin'}{os.pathsep}{os.environ['PATH']}"
     return subprocess.run(
-        ["bash", "-c", f"{recipe} {shlex.join(['--site-dir', str(folder), *options])}"],
+        ["bash", "-c", f"{command} {shlex.join(['--site-dir', str(folder), *options])}"],
         cwd=TEMPLATE,
         env={**os.environ, "PATH": programs, "NO_MKDOCS_2_WARNING": "1"},
         stdout=subprocess.PIPE,

@@ -10,7 +10,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from conftest import TEMPLATE, Bake, Project
+from conftest import TEMPLATE, Bake, Project, recipe
 
 TOOLS = TEMPLATE / "{{cookiecutter.project_slug}}" / "tools"
 PAGE = TEMPLATE / "docs/how-to/tooling-as-a-package.md"
@@ -23,9 +23,7 @@ def version(path: Path) -> str:
 
 def build(folder: Path) -> dict[str, bytes]:
     """Run the recipe of `make package` into a folder."""
-    makefile = (TEMPLATE / "Makefile").read_text(encoding="utf-8")
-    (recipe,) = re.findall(r"^package:.*\n((?:\t.+\n)+)", makefile, re.M)
-    command = recipe.replace("build/package", str(folder))
+    command = recipe("package").replace("build/package", str(folder))
     subprocess.run(["bash", "-ec", command], cwd=TEMPLATE, check=True)
     return {p.name: p.read_bytes() for p in folder.iterdir() if p.name != ".gitignore"}
 
