@@ -85,7 +85,8 @@ def start_project(template: Template, name: str, folder: Path, place: str = "") 
     target = folder / "repository" / place if place else folder
     command = [sys.executable, "-m", "cookiecutter", "--no-input", "--output-dir", target, source]
     answers = ["project_name=Team", "package_name=biopsies", f"python_version={PYTHON_VERSION}"]
-    subprocess.run([*command, *answers], check=True, stdout=subprocess.DEVNULL)
+    # Elsewhere: from here, cookiecutter would import the extension of the newest version.
+    subprocess.run([*command, *answers], cwd=folder, check=True, stdout=subprocess.DEVNULL)
     project = Project(target / "team")
     project.git("init", "--quiet", str(folder / "repository" if place else project.path))
     project.git("add", "--all")
