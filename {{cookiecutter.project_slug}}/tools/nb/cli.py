@@ -14,7 +14,7 @@ from nb import surroundings
 from nb.exit_codes import ExitCode
 from nb.git import wiring
 from nb.project import FULL, NbError, UsageError, documentation, find_root, from_root, unwritable
-from nb.terminal import accept_all_text, echo, secho
+from nb.terminal import accept_all_text, echo, forget_color_reset, secho
 from nb.wording import did_you_mean
 
 # The groups of `nb --help`: commands by module of `commands`, which is imported for a call.
@@ -142,6 +142,7 @@ def main(ctx: click.Context) -> None:
       nb new "outliers in sales"    begin an exploratory notebook
       nb run --help                 options, exit codes and examples of a command
     """
+    ctx.call_on_close(forget_color_reset)
     ctx.obj = find_root()
     surroundings.forget_repository(os.environ, ctx.obj)
     if ctx.invoked_subcommand not in WITHOUT_REPAIR:

@@ -8,6 +8,7 @@ colors; else a terminal gets them, and a file or a pipe does not.
 
 from __future__ import annotations
 
+import atexit
 import io
 import os
 import re
@@ -56,6 +57,16 @@ def colors() -> bool | None:
     if os.environ.get("NO_COLOR"):
         return False
     return True if os.environ.get("FORCE_COLOR", "0") not in ("", "0") else None
+
+
+def forget_color_reset() -> None:
+    """Have no library reset a terminal's colors at the end, where no colors are wanted.
+
+    colorama, which tqdm imports, would print the sequence for that as the process ends.
+    """
+    colorama = sys.modules.get("colorama.initialise")
+    if colorama and colors() is False:
+        atexit.unregister(colorama.reset_all)
 
 
 def is_colored(stream: IO[str]) -> bool:

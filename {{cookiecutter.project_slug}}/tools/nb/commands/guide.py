@@ -114,7 +114,9 @@ def _show(text: str, pages: dict[str, tuple[str, str]]) -> None:
 
     # Without backgrounds, which would be bars of black on a light terminal.
     theme = Theme({"markdown.code": "cyan", "markdown.code_block": "cyan"})
-    console = Console(force_terminal=True, no_color=not is_colored(sys.stdout), theme=theme)
+    console = Console(
+        force_terminal=True, color_system="auto" if is_colored(sys.stdout) else None, theme=theme
+    )
     console.width = min(console.width, WIDEST)
     with console.capture() as captured:
         console.print(Markdown(text, code_theme="ansi_dark", hyperlinks=False))
