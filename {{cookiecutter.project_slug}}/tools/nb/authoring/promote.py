@@ -1,4 +1,4 @@
-"""Promotion of an exploratory notebook to a production notebook with provably equal outputs.
+"""Promotion of an exploratory notebook to a stage with module and tests; outputs are compared.
 
 All work is done in a private copy of the project. The changed files are brought back at the end,
 as ordinary changes, or not at all.

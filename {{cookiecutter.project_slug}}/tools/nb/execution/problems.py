@@ -1,4 +1,4 @@
-"""Errors of the engine that papermill's command line prints in a line, with exit codes."""
+"""Errors of the engine with exit codes; papermill shows them without a traceback of its own."""
 
 from __future__ import annotations
 

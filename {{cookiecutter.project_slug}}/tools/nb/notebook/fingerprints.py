@@ -1,4 +1,4 @@
-"""Fingerprints of production notebooks, in `.nb/fingerprints`, and explanations of a change.
+"""Fingerprints of notebooks (code, kernel, imported modules) for DVC, and explanations of changes.
 
 Standard library only. The *fingerprint* of a notebook is a small text: the source and tags of the
 code cells, the kernel, and a hash of every module of `src/` that the notebook imports, directly or

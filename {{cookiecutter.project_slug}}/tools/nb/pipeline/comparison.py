@@ -1,4 +1,4 @@
-"""Comparison of metrics and parameters between the work tree and a commit."""
+"""Comparison of metrics and parameters with a commit; files of the cache of DVC by their hashes."""
 
 from __future__ import annotations
 

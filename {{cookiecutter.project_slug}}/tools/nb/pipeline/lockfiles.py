@@ -1,4 +1,4 @@
-"""Editing of `dvc.lock` by the lines of stages: single writes, repair after a kill, sorting."""
+"""Editing of `dvc.lock` as text: writing a stage's lines alone, repair after a kill, sorting."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def name_in(line: str) -> str:
 
 
 @contextmanager
-def one_stage_at_a_time() -> Iterator[Written]:
+def write_changed_lines_only() -> Iterator[Written]:
     """Make DVC write only the lines of the reproduced stage into `dvc.lock`; yield these lines.
 
     DVC parses and writes all stages for each stage, in pure Python: 0.2 s for a hundred stages.

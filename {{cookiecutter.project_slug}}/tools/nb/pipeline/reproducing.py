@@ -17,7 +17,7 @@ from nb.declaration.tasks import BROKEN_CONTRACT, RAN, RESTORED, UNCHANGED, Outc
 from nb.project import NbError, one_line
 
 from .loaded import LoadedPipeline
-from .lockfiles import one_stage_at_a_time
+from .lockfiles import write_changed_lines_only
 from .repository import BUSY_SECONDS, LOCK_SECONDS, locked_repository
 from .run_cache import guard_runs
 from .shortcuts import compile_schemas, known_hashes, nested_path_locks
@@ -55,7 +55,7 @@ def reproduce(
 
     messages = _Messages(tell)
     told = ""
-    with one_stage_at_a_time() as written:
+    with write_changed_lines_only() as written:
         while True:
             try:
                 outcome = _reproduce(root, name, force, pull, messages, persisted, loaded)
@@ -213,7 +213,7 @@ class NotComputedError(NbError):
     """No cached result of a stage fits the present inputs."""
 
 
-@one_stage_at_a_time()
+@write_changed_lines_only()
 def restore(
     root: Path, names: Sequence[str], *, pull: bool, tell: Callable[[str], None]
 ) -> dict[str, str]:

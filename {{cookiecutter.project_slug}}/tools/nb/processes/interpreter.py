@@ -1,4 +1,4 @@
-"""The interpreter's state beside its modules: settings that an import changes for everybody.
+"""Interpreter state (loggers, filters, hooks), put back to hide programs' imports from kernels.
 
 The warm process imports programs (DVC, papermill, …) that a kernel never imports. Their loggers,
 warning filters and the like would reach every notebook: DVC, for one, sets asyncio's logger to

@@ -1,4 +1,4 @@
-"""NB2: a person can review the notebook."""
+"""NB2: review by a person: a title, short cells, no copied functions or classes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Failure of a notebook, as the executed copy shows the failure.
+"""Failure of a notebook: read from its executed copy, and the marks that show it there.
 
 Standard library only: `nb run` also reads executed copies.
 """

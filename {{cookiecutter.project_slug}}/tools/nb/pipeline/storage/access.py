@@ -1,4 +1,4 @@
-"""Access to the DVC storage: within seconds, with a sentence of trouble instead of retries."""
+"""Access to the DVC storage: a short look first, one retry at most, trouble in one sentence."""
 
 from __future__ import annotations
 
