@@ -216,6 +216,17 @@ def test_a_notebook_may_leave_before_its_last_cell(pipeline: Pipeline, leave: st
     assert executed(pipeline).cells[-2].outputs[0].text == "before\n"
 
 
+def test_an_error_that_jupyter_expects_fails_the_notebook_in_the_end(pipeline: Pipeline) -> None:
+    command = notebook(pipeline, "1 / 0", "print('after')")["cmd"]
+    path = pipeline.path / "notebooks/production/10-a.ipynb"
+    content = nbformat.read(path, as_version=4)
+    content.cells[2].metadata["tags"] = ["raises-exception"]
+    nbformat.write(content, path)
+    output = type_in(pipeline, f"{command} --no-progress-bar", code=1)
+    assert "cell 2 · ZeroDivisionError: division by zero" in output
+    assert executed(pipeline).cells[-1].outputs[0].text == "after\n"
+
+
 def test_a_dead_kernel_leaves_a_copy_that_says_where(pipeline: Pipeline) -> None:
     output = papermill(pipeline, "print(1)", "import os\nos.kill(os.getpid(), 9)", code=138)
     assert "cell 3 · DeadKernelError: the kernel died" in output
