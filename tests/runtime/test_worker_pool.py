@@ -134,6 +134,15 @@ def test_a_large_stage_does_not_count_for_the_next(stages: Stages) -> None:
     assert first != second
 
 
+def test_the_cpu_seconds_of_a_stage_are_those_of_no_other(stages: Stages) -> None:
+    busy = "import time\nwhile time.process_time() < 1.5: pass"
+    first, _, costly = stages.run(f"{sys.executable} -c '{busy}'")
+    second, _, cheap = stages.run("true")
+    assert costly.cpu_seconds and costly.cpu_seconds >= 1.5
+    assert cheap.cpu_seconds is not None and cheap.cpu_seconds < 1
+    assert first == second
+
+
 @pytest.mark.parametrize("how", [worker.INTERRUPT, worker.KILL])
 def test_a_worker_whose_stage_is_ended_takes_no_other(stages: Stages, how: str) -> None:
     stage = stages.begin("sleep 60; sleep 60")
