@@ -227,6 +227,17 @@ def test_an_error_that_jupyter_expects_fails_the_notebook_in_the_end(pipeline: P
     assert executed(pipeline).cells[-1].outputs[0].text == "after\n"
 
 
+@pytest.mark.parametrize(
+    ("leave", "says"), [("sys.exit(3)", "3"), ("sys.exit('no data')", "no data")]
+)
+def test_a_notebook_that_leaves_with_an_error_fails(
+    pipeline: Pipeline, leave: str, says: str
+) -> None:
+    output = papermill(pipeline, f"import sys\n{leave}", "print('after')", code=1)
+    assert f"cell 2 · SystemExit: {says}" in output
+    assert executed(pipeline).cells[-1].outputs == []
+
+
 def test_a_dead_kernel_leaves_a_copy_that_says_where(pipeline: Pipeline) -> None:
     output = papermill(pipeline, "print(1)", "import os\nos.kill(os.getpid(), 9)", code=138)
     assert "cell 3 · DeadKernelError: the kernel died" in output

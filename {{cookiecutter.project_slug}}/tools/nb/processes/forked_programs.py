@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import importlib.util
 import os
-import random
 import signal
 import socket
 import sys
@@ -76,8 +75,7 @@ def _make_fresh() -> None:
     os.environ.update({k: v for k, v in set_by_imports.items() if k not in os.environ})
     for name in ("tqdm.auto", "tqdm.autonotebook"):  # they found no notebook as they were imported
         sys.modules.pop(name, None)
-    random.seed()
-    if "numpy.random" in sys.modules:
+    if "numpy.random" in sys.modules:  # `random` seeds itself anew in a fork
         sys.modules["numpy.random"].seed()
 
 
