@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import browsing
@@ -36,6 +41,38 @@ def recipe(target: str) -> str:
     (commands,) = re.findall(rf"^{target}:.*\n((?:\t.+\n)+)", makefile, re.M)
     values = dict(re.findall(r"^(\w+) := (.+)$", makefile, re.M))
     return re.sub(r"\$\((\w+)\)", lambda name: values[name[1]], commands)
+
+
+def load_from_template(pattern: str, target: Path) -> ModuleType:
+    """Copy a module of generated projects to a path, as it is, and import the copy."""
+    (source,) = (TEMPLATE / "{{cookiecutter.project_slug}}").glob(pattern)
+    target.parent.mkdir()
+    shutil.copy(source, target)
+    spec = importlib.util.spec_from_file_location(f"{target.stem}_of_project", target)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def signal_after(
+    seconds: float, number: int, command: Sequence[str], *, cwd: Path, **environment: str
+) -> None:
+    """Start a command, signal its process group some seconds later, and wait for its end."""
+    process = subprocess.Popen(
+        command,
+        cwd=cwd,
+        env={**os.environ, **environment},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    time.sleep(seconds)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, number)
+    process.wait()
 
 
 @dataclass

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import shutil
 import sys
 import time
 from pathlib import Path
@@ -11,7 +9,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from conftest import TEMPLATE
+from conftest import load_from_template
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the stand-in is a shell script")
 STAGE = {
@@ -33,17 +31,7 @@ STAGE = {
 @pytest.fixture
 def stages(tmp_path: Path) -> ModuleType:
     """The module of a generated project that schedulers run stages with; it is copied as it is."""
-    path = tmp_path / "orchestration/stages.py"
-    path.parent.mkdir()
-    template = TEMPLATE / "{{cookiecutter.project_slug}}"
-    (source,) = template.glob("*orchestration/*stages.py*")
-    shutil.copy(source, path)
-    spec = importlib.util.spec_from_file_location("stages_of_project", path)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return load_from_template("*orchestration/*stages.py*", tmp_path / "orchestration/stages.py")
 
 
 def stand_in(stages: ModuleType, script: str) -> None:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import shutil
-import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
-from conftest import TEMPLATE, Bake, Project
+from conftest import Bake, Project, load_from_template
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
@@ -42,16 +39,7 @@ STAGE: dict[str, Any] = {
 @pytest.fixture
 def pages(tmp_path: Path) -> ModuleType:
     """The module that makes the pages; it is copied as it is."""
-    path = tmp_path / "docs/pages.py"
-    path.parent.mkdir()
-    (source,) = (TEMPLATE / "{{cookiecutter.project_slug}}").glob("*docs/*pages.py*")
-    shutil.copy(source, path)
-    spec = importlib.util.spec_from_file_location("pages_of_project", path)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return load_from_template("*docs/*pages.py*", tmp_path / "docs/pages.py")
 
 
 def test_a_stage_has_its_parameters_and_metrics_and_no_secret(pages: ModuleType) -> None:

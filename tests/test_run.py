@@ -1386,6 +1386,90 @@ def test_protocols_describe_the_installed_dvc(pipeline: Pipeline) -> None:
     assert check_in_environment(pipeline, MEMBERS_THAT_DVC_LACKS) == ""
 
 
+JUDGE_DEFINITIONS = """
+import random
+from dvc.dvcfile import ProjectFile
+from nb.pipeline.shortcuts import compile_schemas
+
+VALUES = {
+    "cmd": ["echo", ["a", "b"], {}, 3, None],
+    "deps": [["x"], "x", [{"x": 1}], []],
+    "outs": [["y"], [{"y": {"cache": False}}], [{"y": {"bogus": 1}}], [1]],
+    "metrics": [["m"], [{"m": {"cache": False}}], [{"m": 1}]],
+    "params": [["a"], [{"p.yaml": None}], [{"p.yaml": ["a"]}], 1],
+    "wdir": ["w", 1],
+    "frozen": [True, "yes"],
+    "always_changed": [False, 2],
+    "desc": ["d", 1],
+    "meta": [{"a": 1}, "any"],
+    "foreach": [["a"], {"k": 1}, "${xs}", 1],
+    "do": [{"cmd": "echo"}, {"cmd": 1}, {}],
+    "matrix": [{"m": ["a"]}, {"m": 1}, []],
+    "bogus": [1],
+}
+DRAW = random.Random(1)
+
+
+def judged(definition):
+    try:
+        return ProjectFile.SCHEMA(definition)
+    except Exception as error:
+        return type(error).__name__
+
+
+def stage():
+    names = DRAW.sample(sorted(VALUES), DRAW.randint(1, 4))
+    return {name: DRAW.choice(VALUES[name]) for name in {*names, DRAW.choice(["cmd", "foreach"])}}
+
+
+cases = [{"stages": {"a": stage(), "b": {"cmd": "echo"}}} for _ in range(2_000)]
+cases += [{"stages": 1}, {"bogus": {}}, {"stages": {}, "vars": [{"a": 1}]}, {}]
+before = [judged(case) for case in cases]
+compile_schemas()
+for case, expected in zip(cases, before):
+    if judged(case) != expected:
+        print(case, expected, judged(case))
+kinds = {type(each) for each in before}
+print("" if kinds == {str, dict} else kinds, end="")
+"""
+
+
+def test_schemas_that_are_compiled_once_judge_as_those_of_dvc(pipeline: Pipeline) -> None:
+    assert check_in_environment(pipeline, JUDGE_DEFINITIONS) == ""
+
+
+HASH_OUTPUTS = """
+from dvc.repo import Repo
+from nb.pipeline.shortcuts import known_hashes
+
+repo = Repo(".")
+for out in repo.index.outs:
+    if out.exists:
+        with known_hashes():
+            known = out.get_hash()
+        own = out.get_hash()
+        print(out.def_path, (known.name, known.value) == (own.name, own.value))
+"""
+
+
+def test_hashes_from_the_database_are_those_of_the_files(pipeline: Pipeline) -> None:
+    outs = ["same", "changed", "of equal size", "folder", "replaced", "gone"]
+    make = "echo 1 > same; echo 1 > changed; echo 1 > 'of equal size'; echo 1 > replaced"
+    make = f"{make}; echo 1 > gone; mkdir -p folder; echo 1 > folder/a"
+    pipeline.declare(a={"cmd": make, "outs": outs})
+    pipeline.nb("run")
+    pipeline.run("dvc", "unprotect", *outs)
+    pipeline.write("changed", "another text\n")
+    pipeline.write("of equal size", "2\n")
+    pipeline.write("folder/b", "new\n")
+    (pipeline.path / "replaced").unlink()
+    (pipeline.path / "replaced").mkdir()
+    pipeline.write("replaced/a", "a folder\n")
+    (pipeline.path / "gone").unlink()
+    checked = check_in_environment(pipeline, HASH_OUTPUTS).splitlines()
+    assert sorted(checked) == sorted(f"{name} True" for name in outs if name != "gone")
+
+
 RUN_WITH_ANOTHER_DVC = """
 import sys, dvc.repo.reproduce, nb.cli
 del dvc.repo.reproduce.plan_repro

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import re
 import shutil
@@ -11,11 +10,10 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from conftest import PYTHON_VERSION, TEMPLATE, Project
+from conftest import PYTHON_VERSION, TEMPLATE, Project, signal_after
 from nb.update.template import NEWEST, Template, clone_template
 
 VERSIONS = re.findall(r"^## (\d\S*)", (TEMPLATE / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
@@ -203,19 +201,8 @@ def test_a_kill_at_any_moment_of_a_real_update_leaves_a_whole_project(
 
 def kill_update(project: Project, template: Template, after: float) -> None:
     """Start an update, kill it some seconds later, and wait for the Git that it started."""
-    process = subprocess.Popen(
-        update_command(template, "0.2.0"),
-        cwd=project.path,
-        env={**os.environ, "PYTHONPATH": tools(template)},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    time.sleep(after)
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    command = update_command(template, "0.2.0")
+    signal_after(after, signal.SIGKILL, command, cwd=project.path, PYTHONPATH=tools(template))
     held = project.path / ".git" / "nb-update.busy"
     if held.exists():
         subprocess.run(["flock", held, "true"], check=True)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from functools import partial
 from io import RawIOBase
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 
@@ -92,3 +93,29 @@ def test_what_is_late_is_interrupted_and_killed_if_it_goes_on(
     assert stage.timed_out == (orders == [INTERRUPT])
     output.close()
     os.close(other)
+
+
+def test_a_record_that_takes_long_to_write_waits_and_is_written_in_the_end(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, written = [100.0], []
+    monkeypatch.setattr("nb.run.runner.time.monotonic", lambda: now[0])
+
+    def save(_: object, changed: set[str]) -> None:
+        written.append((now[0], sorted(changed)))
+        now[0] += 1  # second
+
+    states = {f"s{number}": "ran" for number in range(60)}
+    changes = [{name} for name in states]
+    runner.schedule = SimpleNamespace(
+        states=states, waiting=0, take_changes=lambda: changes.pop(0) if changes else set()
+    )
+    runner.stages = {name: SimpleNamespace(state="") for name in states}
+    runner.journal, runner.record = SimpleNamespace(save=save), None
+    runner.unsaved, runner.next_write, runner.is_behind = set(), 0.0, False
+    for _ in range(200):
+        runner._save()
+        now[0] += 0.5
+    times = [time for time, _ in written]
+    assert all(after - before >= 1 / 0.05 for before, after in pairwise(times))
+    assert sorted(name for _, names in written for name in names) == sorted(states)

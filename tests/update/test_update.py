@@ -9,12 +9,11 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from conftest import TEMPLATE
+from conftest import TEMPLATE, signal_after
 from nb.check.health.template import template
 
 TOOLS = TEMPLATE / "{{cookiecutter.project_slug}}" / "tools"
@@ -402,20 +401,9 @@ def test_a_project_in_a_folder_of_a_repository(source: Source, tmp_path: Path) -
 
 def kill(project: Project, after: float, who: str) -> None:
     """Start an update, and kill it some seconds later."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "nb.cli", "update"],
-        cwd=project.path,
-        env={**os.environ, "PYTHONPATH": str(TOOLS)},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    time.sleep(after)
     number = signal.SIGKILL if who == "kill" else signal.SIGINT
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, number)
-    process.wait()
+    command = [sys.executable, "-m", "nb.cli", "update"]
+    signal_after(after, number, command, cwd=project.path, PYTHONPATH=str(TOOLS))
 
 
 @pytest.mark.slow
