@@ -77,7 +77,7 @@ class Answer:
     Attributes:
         outcome: the outcome of the stage.
         peak_memory: the memory of the largest process of the stage, in bytes; None if unknown.
-        cpu_seconds: the CPU seconds of the worker and all its descendants so far.
+        cpu_seconds: the CPU seconds of the worker and all its descendants so far; None if unknown.
         is_last: the worker takes no other order.
     """
 
@@ -255,11 +255,17 @@ class _Watch(Thread):
         os._exit(ExitCode.KILLED)
 
 
-def _cpu_seconds(job: JobObject | None) -> float:
+def _cpu_seconds(job: JobObject | None) -> float | None:
     if job:
         return job.cpu_seconds()
-    times = os.times()
-    return times.user + times.system + times.children_user + times.children_system
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    usages = [
+        resource.getrusage(whose) for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    ]
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
 def _peak_memory(job: JobObject | None) -> int | None:
@@ -280,9 +286,7 @@ def _own_peak_memory() -> int:
 def _peak_usage(whose: str) -> int | None:
     if sys.platform == "win32":
         return None
-    try:
-        import resource
-    except ImportError:
-        return None
+    import resource
+
     peak = int(resource.getrusage(getattr(resource, whose)).ru_maxrss)
     return peak if sys.platform == "darwin" else peak * 1024
