@@ -212,6 +212,11 @@ def contestants() -> list[Contestant]:
     """Return all contestants, in the order of the table."""
     return [
         _in_project(OURS, "`nb run`", lambda pipeline, jobs: f"nb run -j {jobs}"),
+        _in_project(
+            "nb-spawn",
+            "`nb run`, fresh processes as on Windows",
+            lambda pipeline, jobs: f"NB_START_METHOD=spawn nb run -j {jobs}",
+        ),
         _in_project(REFERENCE, "`dvc repro`", lambda pipeline, jobs: "dvc repro"),
         _in_project(
             "dvc-papermill",
