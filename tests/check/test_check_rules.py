@@ -260,6 +260,9 @@ def test_an_output_that_can_be_seen_is_not_reported(tmp_path: Path, output: str,
         ("NB304", "!make\nassert _exit_code == 0"),
         ("NB304", "%%bash\nset -euo pipefail\na\nb"),
         ("NB304", "%%bash\n# one command\na"),
+        ("NB304", "%%bash\na --long \\\n  --command"),
+        ("NB202", "%%writefile a.py\n" + "a = 1\n" * 70),
+        ("NB002", "  # pasted\n  a = 1\n  if a:\n      a = 2"),
         ("NB304", "!ls -la data\n!head -n 3 a.csv | grep -i b | sort | uniq -c\n!pwd && ls"),
         ("NB304", "!nvidia-smi\n!python --version\n!git status\n!pip list 2>/dev/null"),
         ("NB304", "%%bash\nls\nwc -l a.csv"),
@@ -314,6 +317,7 @@ def test_what_is_fine_is_not_reported(tmp_path: Path, code: str, cell: str) -> N
             "subprocess.run([sys.executable, '-m', 'pip', 'install', 'x'])",
             "a notebook installs nothing",
         ),
+        ("NB304", "%%bash --bg\na", "nobody sees if a program in the background fails"),
         ("NB304", "files = !make", "nobody sees if this command fails"),
         ("NB304", "files = !ls", "nobody sees if this command fails"),
         ("NB304", "!cat a b > c", "nobody sees if this command fails"),
@@ -567,7 +571,7 @@ def test_a_heading_in_the_first_markdown_cells_is_a_title(
 def test_a_file_beside_the_notebook_is_no_package(tmp_path: Path) -> None:
     example = "# %%\nimport helpers\n=== notebooks/production/helpers.py\nx = 1"
     (message,) = find(tmp_path, "NB402", example)
-    assert message.startswith("1:1 helpers is notebooks/production/helpers, which other")
+    assert message.startswith("1:1 helpers is notebooks/production/helpers.py, which other")
 
 
 CLEAN = """\

@@ -8,6 +8,7 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from IPython.core.inputtransformer2 import TransformerManager
 from nb.check.source import cells_of
 from nb.notebook.content import CellContent, python_source
 from nb.notebook.magics import mask, without_timing
@@ -60,6 +61,23 @@ def test_exactly_the_lines_of_ipython_are_hidden(pieces: list[str]) -> None:
     assert cell.tree is not None
     assert ast.dump(cell.tree) == ast.dump(ast.parse(python_source(source.rstrip())))
     assert len(cell.escapes) == sum(piece in IPYTHON for piece in pieces)
+
+
+@given(
+    st.lists(st.sampled_from([*PYTHON[3:], *IPYTHON]), min_size=1, max_size=5),
+    st.sampled_from(["", " ", "    ", "\t"]),
+    st.sampled_from([(">>> ", "... "), ("In [3]: ", "   ...: "), ("", "")]),
+)
+def test_pasted_code_is_read_as_ipython_reads_it(
+    pieces: list[str], indent: str, prompts: tuple[str, str]
+) -> None:
+    first, *others = "\n".join(pieces).split("\n")
+    lines = [prompts[0] + first, *(prompts[1] + line for line in others)]
+    pasted = "\n".join(indent + line for line in lines)
+    masked = mask(pasted)
+    assert masked is not None
+    read = TransformerManager().transform_cell
+    assert read(masked.unmask(masked.text)) == read(pasted)
 
 
 @pytest.mark.parametrize("source", ["%%bash\nls ?", "\n%%html\n<p>", "%%writefile x.py\nx = ("])

@@ -17,7 +17,7 @@ from nb.notebook.content import (
     read_notebook_text,
     source_text,
 )
-from nb.notebook.magics import Escape, foreign_cell, mask
+from nb.notebook.magics import Escape, foreign_cell, mask, plain_source
 from nb.notebook.strip import RefusedError, strip
 from nb.project import NbError
 
@@ -165,6 +165,7 @@ def _parse(source: str) -> tuple[ast.Module | None, tuple[Escape, ...]]:
 
 def syntax_error(source: str) -> tuple[int, str]:
     """Return the line and the reason why a cell cannot be parsed."""
+    source = plain_source(source)
     try:
         ast.parse(source)
     except SyntaxError as error:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from .content import Cell, load_json, parse_notebook, read_notebook_text, source_text
+from .magics import plain_source
 
 BLANKS = " \t\r\n"
 _DECODER = json.JSONDecoder()
@@ -21,7 +22,10 @@ _DECODER = json.JSONDecoder()
 
 @dataclass(frozen=True)
 class FileCell(Cell):
-    """Code cell with its place in the file; the source keeps its line ends and trailing blanks.
+    """Code cell with its place in the file.
+
+    The source keeps its line ends and trailing blanks; pasted prompts and the indentation of all
+    lines are left out (`plain_source`).
 
     Attributes:
         span: begin and end of the source in the text of the file.
@@ -130,7 +134,8 @@ def _code_cells(text: str) -> Iterator[FileCell]:
             # JSON parsers take the last value of a repeated key.
             span = {key: (begin, end) for key, begin, end in _members(text, start)}["source"]
             tags = tuple(map(str, content["metadata"].get("tags", ())))
-            yield FileCell(number, source_text(content), tags, span, (start, end))
+            source = plain_source(source_text(content))
+            yield FileCell(number, source, tags, span, (start, end))
 
 
 def _skip(text: str, position: int) -> int:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
+from textwrap import dedent
 
 # Cell magics whose body is Python; the body of any other is another language.
 PYTHON_CELL_MAGICS = {"capture", "prun", "time", "timeit"}
@@ -21,6 +22,11 @@ _CELL_MAGIC = re.compile(r"\s*%%(\S*)")
 _COMMAND = re.compile(r"%|!|\?|(?:pip|conda|mamba) +install ")
 _TIME = re.compile(r"^(\s*)%time\s+(?=\S)")
 _TARGET = re.compile(r"[\w.,()*\[\]][\w.,()*\[\] ]*")
+# The prompts of Python and of IPython: that of a first line, and those of all lines.
+_PROMPTS = (
+    (re.compile(r">>>(?: |$)"), re.compile(r"(?:>>>|\.\.\.)(?: |$)")),
+    (re.compile(r"In \[\d+\]:(?: |$)"), re.compile(r"(?:In \[\d+\]:|\s*\.{3,}:)(?: |$)")),
+)
 _MASKED = re.compile(r"^[^\n]*# nb-masked-line (\d+)$", re.M)
 
 
@@ -56,7 +62,7 @@ class Escape:
 
 @dataclass(frozen=True)
 class Masked:
-    """Source in which lines of IPython are replaced by Python; `unmask` puts them back."""
+    """Plain source in which lines of IPython are replaced by Python; `unmask` puts them back."""
 
     text: str
     hidden: tuple[str, ...] = ()
@@ -85,6 +91,22 @@ class Masked:
             yield Escape(first, text, assigned=bool(target), nested=bool(indent))
 
 
+def plain_source(source: str) -> str:
+    """Return the source of a cell without the prompts and the indentation that IPython ignores.
+
+    Pasted code may have them in each line. Source: `leading_indent`, `classic_prompt` and
+    `ipython_prompt` of `IPython.core.inputtransformer2`.
+    """
+    first = next((line for line in source.split("\n") if line.strip()), "")
+    if first[:1] in (" ", "\t"):
+        source = dedent(source)
+        first = first.lstrip()
+    for initial, prompt in _PROMPTS:
+        if initial.match(first):
+            return "\n".join(prompt.sub("", line, count=1) for line in source.split("\n"))
+    return source
+
+
 @lru_cache(maxsize=10_000)
 def mask(source: str) -> Masked | None:
     """Hide IPython's magics, shell escapes and questions, line by line.
@@ -97,7 +119,7 @@ def mask(source: str) -> Masked | None:
     """
     if foreign_cell(source):
         return None
-    lines = source.split("\n")
+    lines = plain_source(source).split("\n")
     hidden: list[str] = []
     parsed = 0
     while parsed <= MOST_PARSED:

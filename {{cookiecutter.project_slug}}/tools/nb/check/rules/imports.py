@@ -57,8 +57,10 @@ def _undeclared(module: str, document: Document, facts: Facts) -> str:
     """Return the message for an import; a distribution is named only if it is surely the one."""
     name = module.split(".")[0]
     for folder in (document.notebook.path.parent, facts.root):
-        if (folder / f"{name}.py").is_file() or any((folder / name).glob("*.py")):
-            where = (folder / name).relative_to(facts.root).as_posix()
+        file = folder / f"{name}.py"
+        if file.is_file() or any((folder / name).glob("*.py")):
+            place = file if file.is_file() else folder / name
+            where = place.relative_to(facts.root).as_posix()
             return f"{name} is {where}, which other notebooks and tests lack; move it to src/"
     known = facts.distribution_of(module)
     wanted = f'"{known}"' if known else f"the package that provides {name}"

@@ -17,6 +17,8 @@ HEADING = re.compile(
     r"^ {0,3}(?:#{1,6}[ \t]+\S|<h[1-6]\b)|^ {0,3}[^\s#>|-].*\n {0,3}(?:=+|-{3,})[ \t]*$",
     re.M | re.I,
 )
+# Cell magics that write the cell to a file, which has its own length.
+WRITES_FILE = {"file", "writefile"}
 FENCED = re.compile(r"^ {0,3}(```|~~~).*?(?:^ {0,3}\1|\Z)", re.M | re.S)
 
 
@@ -40,13 +42,15 @@ def title(document: Document, facts: Facts) -> Found:
     "no cell is too long to review",
     why="""A long cell does several things that can only be run, read and reviewed together. Split
     it, or move functions to the package under `src/`, where they are tested. The limit is
-    `max-cell-lines`; blank lines and comments do not count.""",
+    `max-cell-lines`; blank lines, comments and files that a cell writes do not count.""",
     good="# %%\ntable = load(raw_csv)\n\n# %%\nplot(table)",
     bad="# %%\ntotal = 0\n" + "total += 1\n" * 4 + "# … and 60 lines more",
 )
 def cell_length(document: Document, facts: Facts) -> Found:
     limit = facts.settings.max_cell_lines
     for cell in document.code:
+        if any(escape.magic in WRITES_FILE for escape in cell.escapes):
+            continue
         stripped = (line.strip() for line in cell.source.split("\n"))
         count = sum(bool(line) and not line.startswith("#") for line in stripped)
         if count > limit:

@@ -229,7 +229,9 @@ def _hidden_failure(escape: Escape) -> str:
             return ""
         return "nobody sees if this command fails; use subprocess.run(…, check=True)"
     if escape.text.startswith("%%") and escape.magic in SHELLS:
-        lines = [line.strip() for line in escape.body.split("\n")]
+        if re.search(r"\s--bg\b", escape.text):
+            return "nobody sees if a program in the background fails; wait for its result in Python"
+        lines = [line.strip() for line in re.sub(r"\\\n", " ", escape.body).split("\n")]
         commands = [line for line in lines if line and not line.startswith("#")]
         strict = any(re.match(r"set\s+(-\w*e|-o\s+errexit)", line) for line in commands)
         if "--no-raise-error" in escape.text:
