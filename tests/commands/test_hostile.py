@@ -60,7 +60,7 @@ def test_each_reader_says_which_file_is_no_notebook(tmp_path: Path, text: str) -
 def test_a_strange_notebook_is_read(tmp_path: Path, text: str) -> None:
     path = saved(tmp_path, text)
     read = content.read_notebook(path)
-    sources = modules.Sources(tmp_path / "src")
+    sources = modules.SourcePackages(tmp_path / "src")
     assert fingerprints.fingerprint_text(read, sources)
     assert readable(path, color=False)
     for cell in read.cells:

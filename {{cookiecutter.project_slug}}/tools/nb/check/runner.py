@@ -15,10 +15,10 @@ from nb.notebook.content import Notebook
 from nb.project import PRODUCTION, PYPROJECT, read_regular
 
 from . import cache, rules
+from .duplicate_definitions import outlines_of
 from .facts import Facts
 from .findings import EVERY, PIPELINE, UNREADABLE, Finding, Place, is_silenced
 from .registry import RULES, Rule, rules_of
-from .repeated import outlines_of
 from .selection import select_notebooks
 from .settings import CheckSettings
 from .source import Document, UnreadableError, read_document

@@ -90,7 +90,7 @@ class VariantJournal:
             self.tell(f"{done}: variant {record.number} {record.state}, {duration(record.seconds)}")
 
     def _note_results(self, record: VariantRecord) -> None:
-        copy = store.copy_of(self.root, record.number)
+        copy = store.variant_copy(self.root, record.number)
         pipeline.sort_private_locks(copy, self.snapshot.order)
         record.ended = now()
         record.metrics = read_metrics(copy, self.snapshot.stages)

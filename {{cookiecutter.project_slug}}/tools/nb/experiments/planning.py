@@ -158,7 +158,7 @@ def variant_tasks(root: Path, snapshot: Snapshot, planned: Sequence[Planned]) ->
     for each in planned:
         if each.record.state == FINISHED:
             continue
-        copy = store.copy_of(root, each.record.number)
+        copy = store.variant_copy(root, each.record.number)
         copying = _copying_task(snapshot, planned, each)
         yield copying
         for name in each.share.computes:

@@ -83,7 +83,7 @@ def run_experiment(
             running_warm_process(root, options, programs, lock) as warm,
         ):
             if options.pull:
-                storage.fetch_runs(root, view.note)
+                storage.fetch_run_cache(root, view.note)
             return _run(root, definition, settings, options, view, programs, warm, lock)
     except KeyboardInterrupt:
         raise NbError("interrupted before anything was started", ExitCode.INTERRUPTED) from None
@@ -111,7 +111,7 @@ def _run(
     warm: Warm | None,
     lock: int,
 ) -> Finished:
-    store.remove_remains(root)
+    store.remove_partial_folders(root)
     remove_unused(root, store.read_variants(root))
     snapshot = take_snapshot(root)
     records = variant_records(root, definition, snapshot)
@@ -172,14 +172,14 @@ class _VariantWork:
         return Outcome(RAN)
 
     def _copy(self, variant: Planned, tell: Callable[[str], None]) -> None:
-        copy = store.copy_of(self.root, variant.record.number)
+        copy = store.variant_copy(self.root, variant.record.number)
         whole = copy.with_name(store.WHOLE)
         if not whole.exists():
             shutil.rmtree(copy, ignore_errors=True)
             copy_snapshot(self.snapshot, copy, variant.settings)
             whole.touch()
         for owner, names in _by_owner(variant.share.takes).items():
-            theirs = store.copy_of(self.root, self.planned[owner].record.number)
+            theirs = store.variant_copy(self.root, self.planned[owner].record.number)
             pipeline.take_results(theirs, copy, names, tell)
             for stage in variant.record.stages:
                 executed = theirs / stage.executed

@@ -13,7 +13,7 @@ from nb.git.text_view import readable_text
 from nb.locks import edit_lock
 from nb.notebook.code import Definition, names_of_module, names_of_notebook
 from nb.notebook.file import parse_cells, read_cells
-from nb.notebook.modules import Sources
+from nb.notebook.modules import SourcePackages
 from nb.project import NbError, UsageError, write_whole
 from nb.wording import did_you_mean
 
@@ -219,7 +219,9 @@ def _with_definition(root: Path, first: _Copy, module: str, target: Path, found:
     file = read_cells(root / first.place.path)
     where = first.place.path
     move = relocate.plan_relocation(names_of_notebook(file), [first.definition.name], where)
-    needed = Sources(root / "src").closure(f"{one.module}.{one.name}" for one in move.imports)
+    needed = SourcePackages(root / "src").closure(
+        f"{one.module}.{one.name}" for one in move.imports
+    )
     if module in needed:
         reason = f"{first.definition.name} needs a module that imports {module}"
         raise NbError(f"{where}: {reason}; choose another one with --to")

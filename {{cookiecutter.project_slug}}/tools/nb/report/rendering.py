@@ -47,7 +47,7 @@ def read_executed(path: Path) -> NotebookNode:
     Raises:
         NbError: if the notebook cannot be read.
     """
-    with deferred_imports.put_off():
+    with deferred_imports.defer_slow_imports():
         import nbformat
 
     try:

@@ -94,7 +94,7 @@ def serve_forks(connection: socket.socket, kept: Iterable[int], work: Work) -> N
     os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # the kernels' debugger warns otherwise
     gc.disable()  # imports are done sooner
     before = dict(os.environ)
-    with deferred_imports.put_off():
+    with deferred_imports.defer_slow_imports():
         _import(KERNEL_MODULES)
         forked_programs.set_by_imports.update(os.environ.items() - before.items())
         ordinary, imports = InterpreterState(), Imports()
