@@ -143,7 +143,7 @@ def _check_changed(
             key,
             kept
             | {
-                name: cache.Checked(digests[name], tuple(found), outlines[name], answers)
+                name: cache.CachedCheck(digests[name], tuple(found), outlines[name], answers)
                 for name, found in checked.items()
                 if name in outlines and not {f.code for f in found} & UNCACHED
                 for answers in [facts.answers.get(name, {})]

@@ -147,10 +147,10 @@ def push_command(root: Path) -> None:
     second push sends the rest. Exits with 1 if files that dvc.lock names are neither here nor in
     the storage; the others are sent.
     """
-    from nb.pipeline.storage import push_results as send
+    from nb.pipeline.storage import push_results
     from nb.run.executed_copies import push_copies
 
-    count = send(root, note) + push_copies(root, note)
+    count = push_results(root, note) + push_copies(root, note)
     echo(f"Sent {count} files." if count else "Everything is in the storage already.")
 
 
@@ -176,9 +176,9 @@ def unpushed_command(root: Path) -> None:
 
     The push hook calls this.
     """
-    from nb.pipeline.storage import unpushed_results as artifacts
+    from nb.pipeline.storage import unpushed_results
 
-    names = artifacts(root)
+    names = unpushed_results(root)
     if names:
         hint = "make push sends them (git push --no-verify goes without)"
         raise NbError(f"not in the DVC storage yet: {enumerated(names, 5)}; {hint}")
