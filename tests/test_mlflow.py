@@ -99,7 +99,7 @@ def write_variants(root: Path) -> None:
             metrics={METRICS: {"auc": 0.9 + number / 100}},
         )
         record.save(root)
-        figure = store.copy_of(root, number) / "reports" / "figures" / "roc.png"
+        figure = store.variant_copy(root, number) / "reports" / "figures" / "roc.png"
         figure.parent.mkdir(parents=True)
         figure.write_bytes(b"figure")
 

@@ -12,7 +12,7 @@ from cells import SOURCES, notebook
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nb.authoring.editing import readable, script, with_script
+from nb.authoring.editing import merge_script, notebook_as_script, notebook_as_text
 from nb.commands import notebooks
 from nb.project import NbError
 
@@ -40,9 +40,9 @@ def path(tmp_path: Path) -> Path:
 
 def edit(path: Path, old: str, new: str) -> list[dict[str, Any]]:
     """Replace text in a notebook's script; return the cells of the notebook written back."""
-    text = script(path)
+    text = notebook_as_script(path)
     assert old in text
-    content = json.loads(with_script(path.read_text(encoding="utf-8"), text.replace(old, new)))
+    content = json.loads(merge_script(path.read_text(encoding="utf-8"), text.replace(old, new)))
     return list(content["cells"])
 
 
@@ -54,8 +54,8 @@ def test_what_is_not_edited_keeps_every_byte(
     path = tmp_path_factory.mktemp("edit") / "a.ipynb"
     text = with_outputs(*sources, indent=indent, ensure_ascii=ascii_only)
     path.write_text(text, encoding="utf-8", newline="")
-    if script(path).count("# %%") == len(sources) + 1:
-        assert with_script(text, script(path)) == text
+    if notebook_as_script(path).count("# %%") == len(sources) + 1:
+        assert merge_script(text, notebook_as_script(path)) == text
 
 
 def test_an_edited_cell_keeps_its_id_and_tags_and_loses_its_outputs(path: Path) -> None:
@@ -108,10 +108,10 @@ def test_without_jupytext_the_message_says_how_to_get_it(
 ) -> None:
     monkeypatch.setitem(sys.modules, "jupytext", None)
     with pytest.raises(NbError, match=r"needs jupytext; add \{ include-group = \"editor\" \}"):
-        script(path)
+        notebook_as_script(path)
 
 
 def test_a_notebook_is_shown_as_text(path: Path) -> None:
-    plain = readable(path, color=False)
+    plain = notebook_as_text(path, color=False)
     assert "# %% [markdown]\n# Title\n\n# %% tags: keep, cell0\nx = 1\n" in plain
-    assert "\x1b[" in readable(path, color=True)
+    assert "\x1b[" in notebook_as_text(path, color=True)

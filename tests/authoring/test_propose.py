@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from nb.authoring import propose
-from nb.authoring.path_rewriting import Paths, with_output_paths, with_paths
+from nb.authoring.path_rewriting import PathsFromRoot, rewrite_from_root, write_through_outputs
 from nb.notebook.code import names_of_notebook
 from nb.notebook.file import CellFile, read_cells
 
@@ -83,14 +83,14 @@ def test_paths_are_written_from_the_root(root: Path, before: str, after: str) ->
     (other / "data" / "raw").mkdir(parents=True)
     before = before.replace("{root}", str(root)).replace("{other}", str(other))
     file = notebook(folder / "a.ipynb", before)
-    changed = with_paths(file, Paths(root, folder, used=USED))
+    changed = rewrite_from_root(file, PathsFromRoot(root, folder, used=USED))
     assert changed.get(1, before) == after.replace("{other}", str(other))
 
 
 def test_for_a_copy_only_absolute_paths_change(root: Path) -> None:
     folder = root / "notebooks" / "exploratory"
     file = notebook(folder / "a.ipynb", f"a = '{root}/data/raw/a.csv'\nb = '../../data/raw/a.csv'")
-    changed = with_paths(file, Paths(root, folder, target="/copy"))
+    changed = rewrite_from_root(file, PathsFromRoot(root, folder, target="/copy"))
     assert changed == {1: "a = '/copy/data/raw/a.csv'\nb = '../../data/raw/a.csv'"}
 
 
@@ -121,14 +121,14 @@ def test_an_output_is_written_by_the_projects_function(
     tmp_path: Path, before: str, after: str
 ) -> None:
     file = notebook(tmp_path / "a.ipynb", before)
-    assert with_output_paths(file, ["data/out.csv"]).get(1, before) == after
+    assert write_through_outputs(file, ["data/out.csv"]).get(1, before) == after
 
 
 def test_a_parameters_cell_keeps_its_literals(tmp_path: Path) -> None:
     file = notebook(tmp_path / "a.ipynb", "OUT = Path('data/out.csv')")
     tagged = replace(file, cells=tuple(replace(cell, tags=("parameters",)) for cell in file.cells))
-    assert with_output_paths(file, ["data/out.csv"])
-    assert with_output_paths(tagged, ["data/out.csv"]) == {}
+    assert write_through_outputs(file, ["data/out.csv"])
+    assert write_through_outputs(tagged, ["data/out.csv"]) == {}
 
 
 def names(tmp_path: Path, *sources: str) -> list[str]:

@@ -120,7 +120,7 @@ def test_a_disk_that_refuses_the_cache_fails_nothing(root: Path) -> None:
 
 def test_a_finding_is_the_same_after_the_cache(tmp_path: Path) -> None:
     findings = (Finding(NAME, None, 1, "NB101", 'ü "x"'), Finding(NAME, 2, 3, "NB302", "y"))
-    checked = {NAME: cache.Checked("d", findings, ("o",), {"a.csv": ""})}
+    checked = {NAME: cache.CachedCheck("d", findings, ("o",), {"a.csv": ""})}
     cache.write_cache(tmp_path, "key", checked)
     assert cache.read_cache(tmp_path, "key") == checked
     assert cache.read_cache(tmp_path, "other") == {}

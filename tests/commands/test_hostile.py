@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
-from nb.authoring.editing import readable
+from nb.authoring.editing import notebook_as_text
 from nb.check.runner import check_paths
 from nb.check.source import UnreadableError, read_document
 from nb.cli import main
@@ -47,7 +47,11 @@ def saved(folder: Path, text: str) -> Path:
 @pytest.mark.parametrize("text", hostile.UNREADABLE.values(), ids=hostile.UNREADABLE)
 def test_each_reader_says_which_file_is_no_notebook(tmp_path: Path, text: str) -> None:
     path = saved(tmp_path, text)
-    for read in (content.read_notebook, read_cells, lambda path: readable(path, color=False)):
+    for read in (
+        content.read_notebook,
+        read_cells,
+        lambda path: notebook_as_text(path, color=False),
+    ):
         with pytest.raises(NbError) as caught:
             read(path)
         assert str(caught.value).startswith(str(path))
@@ -60,9 +64,9 @@ def test_each_reader_says_which_file_is_no_notebook(tmp_path: Path, text: str) -
 def test_a_strange_notebook_is_read(tmp_path: Path, text: str) -> None:
     path = saved(tmp_path, text)
     read = content.read_notebook(path)
-    sources = modules.Sources(tmp_path / "src")
+    sources = modules.SourcePackages(tmp_path / "src")
     assert fingerprints.fingerprint_text(read, sources)
-    assert readable(path, color=False)
+    assert notebook_as_text(path, color=False)
     for cell in read.cells:
         masked = mask(cell.source)
         assert masked is None or len(list(masked.escapes())) <= len(masked.hidden)

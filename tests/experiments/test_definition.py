@@ -7,7 +7,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nb.experiments.definition import Best, declared_best, from_arguments, from_file
+from nb.experiments.definition import (
+    BestMetric,
+    declared_best,
+    experiment_from_arguments,
+    experiment_from_file,
+)
 from nb.project import NbError
 
 FILE = """\
@@ -33,9 +38,9 @@ def write(folder: Path, text: str) -> Path:
 
 
 def test_a_file_holds_named_variants_grids_lists_side_by_side_and_samples(tmp_path: Path) -> None:
-    found = from_file(write(tmp_path, FILE))
+    found = experiment_from_file(write(tmp_path, FILE))
     assert found.name == "threshold"
-    assert found.best == Best(metric="evaluate.test.roc_auc", is_max=True)
+    assert found.best == BestMetric(metric="evaluate.test.roc_auc", is_max=True)
     settings = [each.settings for each in found.variations]
     assert settings[0] == {"evaluate.min_recall": 0.99}
     assert found.variations[0].name == "strict"
@@ -51,7 +56,7 @@ def test_a_file_holds_named_variants_grids_lists_side_by_side_and_samples(tmp_pa
 
 def test_a_variant_that_is_asked_for_twice_runs_once_under_its_name(tmp_path: Path) -> None:
     text = "variants:\n  five: {train.folds: 5}\ngrid:\n  train.folds: [3, 5]\n"
-    found = from_file(write(tmp_path, text))
+    found = experiment_from_file(write(tmp_path, text))
     assert [(v.name, v.settings["train.folds"]) for v in found.variations] == [("five", 5), ("", 3)]
 
 
@@ -76,7 +81,7 @@ def test_a_variant_that_is_asked_for_twice_runs_once_under_its_name(tmp_path: Pa
 )
 def test_a_file_that_is_not_right_is_refused_by_name(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(NbError) as caught:
-        from_file(write(tmp_path, text))
+        experiment_from_file(write(tmp_path, text))
     assert caught.value.exit_code == 2
     assert said in str(caught.value)
     assert all("threshold.yaml" in line for line in str(caught.value).splitlines())
@@ -84,22 +89,22 @@ def test_a_file_that_is_not_right_is_refused_by_name(tmp_path: Path, text: str, 
 
 def test_a_file_that_is_not_there_or_no_text_is_refused(tmp_path: Path) -> None:
     with pytest.raises(NbError, match=r"missing\.yaml cannot be read"):
-        from_file(tmp_path / "missing.yaml")
+        experiment_from_file(tmp_path / "missing.yaml")
     (tmp_path / "bytes.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(NbError, match=r"bytes\.yaml cannot be read"):
-        from_file(tmp_path / "bytes.yaml")
+        experiment_from_file(tmp_path / "bytes.yaml")
 
 
 def test_all_mistakes_of_a_command_line_are_named_at_once() -> None:
     with pytest.raises(NbError) as caught:
-        from_arguments(["folds=3", "train.x=2:1:1", "a.b=1", "a.b=2"], None, 1)
+        experiment_from_arguments(["folds=3", "train.x=2:1:1", "a.b=1", "a.b=2"], None, 1)
     lines = str(caught.value).splitlines()
     assert [line.split()[0].rstrip(":") for line in lines] == ["folds=3", "train.x", "a.b"]
 
 
 def test_the_name_of_a_command_line_is_its_parameters() -> None:
-    assert from_arguments(["a.b=1,2", "c.d=3"], None, 1).name == "a.b, c.d"
-    assert len(from_arguments(["a.b=1..9"], 5, 1).variations) == 5
+    assert experiment_from_arguments(["a.b=1,2", "c.d=3"], None, 1).name == "a.b, c.d"
+    assert len(experiment_from_arguments(["a.b=1..9"], 5, 1).variations) == 5
 
 
 @given(
@@ -123,7 +128,7 @@ def test_any_content_is_an_experiment_or_one_sentence_a_line(content: object) ->
 
     with tempfile.TemporaryDirectory() as folder:
         try:
-            from_file(write(Path(folder), dump(content)))
+            experiment_from_file(write(Path(folder), dump(content)))
         except NbError as error:
             assert error.exit_code == 2
 

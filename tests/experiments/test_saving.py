@@ -44,7 +44,7 @@ def test_a_variant_becomes_a_commit_of_its_copy(
     )
     record.stages = [StageRecord("train", state="ran")]
     record.save(root)
-    copy = store.copy_of(root, 1)
+    copy = store.variant_copy(root, 1)
     (copy / "config").mkdir(parents=True)
     (copy / "config/train.yaml").write_text("folds: 5\n")
     (copy / "run.sh").write_text("echo 5\n")

@@ -25,14 +25,14 @@ def made(root: Path, number: int, **more: object) -> VariantRecord:
 def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
     record = made(tmp_path, 3)
     assert store.read_variants(tmp_path) == [record]
-    assert store.find(tmp_path, 3) == record
+    assert store.find_variant(tmp_path, 3) == record
     assert (record.state, record.seconds) == ("done", 1.5)
 
 
 def test_a_number_is_never_given_twice_while_its_folder_is_there(tmp_path: Path) -> None:
     assert store.next_number(tmp_path) == 1
     made(tmp_path, 7)
-    (store.folder(tmp_path, 9) / "project").mkdir(parents=True)
+    (store.variant_folder(tmp_path, 9) / "project").mkdir(parents=True)
     assert store.next_number(tmp_path) == 10
 
 
@@ -42,7 +42,7 @@ def test_a_record_of_another_version_is_left_out_and_named(
 ) -> None:
     made(tmp_path, 1)
     made(tmp_path, 2)
-    (store.folder(tmp_path, 2) / store.RECORD).write_text(text, encoding="utf-8")
+    (store.variant_folder(tmp_path, 2) / store.RECORD).write_text(text, encoding="utf-8")
     assert [record.number for record in store.read_variants(tmp_path)] == [1]
     assert len(capsys.readouterr().err.splitlines()) <= 1
     assert store.next_number(tmp_path) == 3
@@ -50,11 +50,11 @@ def test_a_record_of_another_version_is_left_out_and_named(
 
 def test_a_variant_that_is_not_there_is_refused_with_those_that_are(tmp_path: Path) -> None:
     with pytest.raises(NbError, match="none yet"):
-        store.find(tmp_path, 1)
+        store.find_variant(tmp_path, 1)
     for number in (1, 2, 3, 7):
         made(tmp_path, number)
     with pytest.raises(NbError, match="there are 1-3, 7"):
-        store.find(tmp_path, 4)
+        store.find_variant(tmp_path, 4)
 
 
 def test_removal_leaves_the_cache_and_ends_what_was_broken_off(tmp_path: Path) -> None:
@@ -64,16 +64,16 @@ def test_removal_leaves_the_cache_and_ends_what_was_broken_off(tmp_path: Path) -
     made(tmp_path, 1)
     made(tmp_path, 2)
     for number, link in ((1, os.link), (2, os.symlink)):
-        copy = store.copy_of(tmp_path, number)
+        copy = store.variant_copy(tmp_path, number)
         copy.mkdir()
         link(cached, copy / "model")
         (copy / "own.txt").write_text("12345", encoding="utf-8")
     record = len(json.dumps({}))
     assert store.variant_size(tmp_path, 1) >= 5 + record
     before = cached.read_text(encoding="utf-8")
-    store.remove(tmp_path, 1)
-    (store.folder(tmp_path, 2) / store.RECORD).unlink()
-    store.remove_remains(tmp_path)
+    store.remove_variant_folder(tmp_path, 1)
+    (store.variant_folder(tmp_path, 2) / store.RECORD).unlink()
+    store.remove_partial_folders(tmp_path)
     assert cached.read_text(encoding="utf-8") == before
     assert not list((tmp_path / store.EXPERIMENTS).iterdir())
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nb.experiments.definition import Best
+from nb.experiments.definition import BestMetric
 from nb.experiments.store import VariantRecord, parameters_of
 from nb.experiments.table import (
     VariantTable,
@@ -41,7 +41,7 @@ def variant(number: int, folds: int, score: float | None, **more: Any) -> Varian
 
 def table(best: str = "") -> VariantTable:
     records = [variant(1, 3, 0.9), variant(2, 5, 0.95), variant(3, 10, None)]
-    chosen = Best(metric=best, is_max=True) if best else None
+    chosen = BestMetric(metric=best, is_max=True) if best else None
     return make_table(records, {FILE: {"test.auc": 0.93}}, chosen)
 
 
@@ -69,8 +69,8 @@ def test_a_parameter_of_a_stage_that_did_not_run_is_no_difference() -> None:
 
 def test_what_is_no_number_is_not_the_best() -> None:
     records = [variant(1, 3, float("nan")), variant(2, 5, 0.5), variant(3, 10, None)]
-    assert make_table(records, {}, Best(metric="auc", is_max=True)).best == 2
-    assert make_table(records[:1], {}, Best(metric="auc", is_max=True)).best is None
+    assert make_table(records, {}, BestMetric(metric="auc", is_max=True)).best == 2
+    assert make_table(records[:1], {}, BestMetric(metric="auc", is_max=True)).best is None
 
 
 def test_a_metric_that_nobody_has_is_refused_with_those_there_are() -> None:

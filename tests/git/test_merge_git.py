@@ -14,7 +14,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from nb.git import filter, verify, wiring
+from nb.git import filter, index, verify, wiring
 from test_merge import (
     ALL,
     SHAPES,
@@ -81,14 +81,14 @@ class Clone:
 
     def problems(self) -> list[str]:
         """What the commit hook and CI say of the notebooks in the index."""
-        return verify.verify_notebooks(self.path, verify.index_ids(self.path))
+        return verify.verify_notebooks(self.path, index.index_ids(self.path))
 
     def objects(self) -> list[bytes]:
         """Every blob that Git has, reachable or not."""
         check = "--batch-check=%(objecttype) %(objectname)"
         listed = self.git("cat-file", "--batch-all-objects", check).splitlines()
         names = {line[5:]: line[5:] for line in listed if line.startswith("blob ")}
-        return [content for _, content in verify.blobs(self.path, names)]
+        return [content for _, content in index.blobs(self.path, names)]
 
 
 Versions = dict[str, "Notebook | bytes | None"]
@@ -153,7 +153,7 @@ def test_git_has_both_sides_of_every_shape(integrated: Clone, shape: str) -> Non
     text = integrated.read(f"{shape}.ipynb")
     assert holds(text, words)
     assert is_marked(text) == is_conflict
-    assert (f"{shape}.ipynb" in verify.unmerged(integrated.path)) == is_conflict
+    assert (f"{shape}.ipynb" in index.unmerged(integrated.path)) == is_conflict
 
 
 def test_git_stores_no_output_that_is_not_kept(integrated: Clone) -> None:
@@ -298,7 +298,7 @@ def test_a_clone_without_the_files_merges_lines_and_does_not_take_that_for_done(
     shutil.rmtree(clone.path / ".git/nb")
     clone.git("merge", "theirs", code=1)
     assert holds(clone.read(), "alice bob")
-    assert verify.unmerged(clone.path) == {NAME}
+    assert index.unmerged(clone.path) == {NAME}
 
 
 @pytest.mark.parametrize(
@@ -392,7 +392,7 @@ def test_three_people_who_edit_one_notebook_lose_nothing(tmp_path: Path, rounds:
         for clone in clones:
             how = "--rebase" if turn % 2 and clone is clones[0] else "--no-rebase"
             clone.git("pull", "--no-edit", how, code=None)
-            while verify.unmerged(clone.path):
+            while index.unmerged(clone.path):
                 take_both(clone)
                 if how == "--rebase":
                     clone.git("-c", "core.editor=true", "rebase", "--continue", code=None)

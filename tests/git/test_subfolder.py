@@ -11,9 +11,9 @@ import pytest
 from conftest import TEMPLATE, Bake
 from hypothesis import given
 from hypothesis import strategies as st
-from nb.git.gitlab import pipeline_below
-from nb.git.subfolder import config_below, pattern_below
-from nb.git.workflows import workflow_below, write_workflows
+from nb.git.subfolder.ci import workflow_below, write_workflows
+from nb.git.subfolder.gitlab import pipeline_below
+from nb.git.subfolder.pre_commit import config_below, pattern_below
 from ruamel.yaml import YAML
 
 CONFIG = TEMPLATE / "{{cookiecutter.project_slug}}" / ".pre-commit-config.yaml"

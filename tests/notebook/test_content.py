@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from nb.notebook.content import Notebook, production_notebooks, python_source, read_notebook
 from nb.notebook.fingerprints import fingerprint_text
-from nb.notebook.modules import Sources, imported_names
+from nb.notebook.modules import SourcePackages, imported_names
 from nb.project import NbError
 
 MODULES = {
@@ -26,12 +26,12 @@ MODULES = {
 
 
 @pytest.fixture
-def sources(tmp_path: Path) -> Sources:
+def sources(tmp_path: Path) -> SourcePackages:
     for name, text in MODULES.items():
         path = tmp_path / "src" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    return Sources(tmp_path / "src")
+    return SourcePackages(tmp_path / "src")
 
 
 def code(*cells: str, **cell: Any) -> dict[str, Any]:
@@ -82,7 +82,7 @@ def read(tmp_path: Path, content: dict[str, Any]) -> Notebook:
     ],
 )
 def test_the_modules_that_a_notebook_uses(
-    sources: Sources, tmp_path: Path, cell: str, used: set[str] | str
+    sources: SourcePackages, tmp_path: Path, cell: str, used: set[str] | str
 ) -> None:
     expected = set(sources.modules) if used == "all" else used
     assert sources.used_by(read(tmp_path, code(cell))) == expected
@@ -128,7 +128,7 @@ def variants() -> dict[str, dict[str, Any]]:
 
 @pytest.mark.parametrize("content", variants().values(), ids=variants())
 def test_what_does_not_compute_does_not_count(
-    sources: Sources, tmp_path: Path, content: dict[str, Any]
+    sources: SourcePackages, tmp_path: Path, content: dict[str, Any]
 ) -> None:
     plain = fingerprint_text(read(tmp_path, code("x = 1")), sources)
     assert fingerprint_text(read(tmp_path, content), sources) == plain
@@ -144,25 +144,31 @@ def test_what_does_not_compute_does_not_count(
     ],
     ids=["source", "tags", "a cell", "kernel"],
 )
-def test_what_computes_counts(sources: Sources, tmp_path: Path, content: dict[str, Any]) -> None:
+def test_what_computes_counts(
+    sources: SourcePackages, tmp_path: Path, content: dict[str, Any]
+) -> None:
     plain = fingerprint_text(read(tmp_path, code("x = 1")), sources)
     assert fingerprint_text(read(tmp_path, content), sources) != plain
 
 
 @pytest.mark.parametrize("name", ["pkg/b.py", "pkg/__init__.py", "pkg/table.csv"])
-def test_a_change_of_what_is_imported_counts(sources: Sources, tmp_path: Path, name: str) -> None:
+def test_a_change_of_what_is_imported_counts(
+    sources: SourcePackages, tmp_path: Path, name: str
+) -> None:
     notebook = read(tmp_path, code("import pkg.a"))
     before = fingerprint_text(notebook, sources)
     (tmp_path / "src" / name).write_text("changed = True\n")
-    assert fingerprint_text(notebook, Sources(tmp_path / "src")) != before
+    assert fingerprint_text(notebook, SourcePackages(tmp_path / "src")) != before
 
 
-def test_a_change_of_what_is_not_imported_does_not_count(sources: Sources, tmp_path: Path) -> None:
+def test_a_change_of_what_is_not_imported_does_not_count(
+    sources: SourcePackages, tmp_path: Path
+) -> None:
     notebook = read(tmp_path, code("import pkg.a"))
     before = fingerprint_text(notebook, sources)
     (tmp_path / "src" / "pkg" / "c.py").write_text("changed = True\n")
     (tmp_path / "src" / "pkg" / "a.py").write_bytes(b"from . import b\r\n")
-    assert fingerprint_text(notebook, Sources(tmp_path / "src")) == before
+    assert fingerprint_text(notebook, SourcePackages(tmp_path / "src")) == before
 
 
 @pytest.mark.parametrize(

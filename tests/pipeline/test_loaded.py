@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nb.pipeline.loaded import KnownIgnores, LoadedPipeline, _lines_of
+from nb.pipeline.loaded import LoadedPipeline, OutputsInGit, _lines_of
 from nb.pipeline.lockfiles import Blocks
 
 LOCK = "schema: '2.0'\nstages:\n  a:\n    cmd: x\n  ab:\n    cmd: y\n    deps:\n    - path: d\n"
@@ -138,7 +138,7 @@ def test_git_is_asked_once_and_says_of_each_output_what_git_says(
             (root / name).mkdir()
             (root / name / "file").write_text("")
             run(["git", "add", "--force", "--", name])
-        known = KnownIgnores(Git(root), [str(root / name) for name in names])
+        known = OutputsInGit(Git(root), [str(root / name) for name in names])
         asked = ["git", "check-ignore", "--no-index", "--quiet", "--"]
         ignored = {n for n in names if not subprocess.run([*asked, n], cwd=root).returncode}
         for name in names:
@@ -160,10 +160,10 @@ def test_git_is_asked_again_for_an_output_that_became_a_folder(
             return None
 
     output = tmp_path / "a"
-    known = KnownIgnores(AskedGit(tmp_path), [str(output)])
+    known = OutputsInGit(AskedGit(tmp_path), [str(output)])
     output.mkdir()
     known.ignore(str(output))
     assert asked == [str(output)]
-    again = KnownIgnores(AskedGit(tmp_path), [str(output)])
+    again = OutputsInGit(AskedGit(tmp_path), [str(output)])
     assert (again.ignore(str(output)) is None) == is_known
     assert len(asked) == 1

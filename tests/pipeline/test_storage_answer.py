@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 
 import pytest
-from nb.pipeline.storage import ANSWER_SECONDS, TIMEOUT, answer_seconds, ask
+from nb.pipeline.storage import ANSWER_SECONDS, TIMEOUT, answer_seconds, probe
 from nb.project import NbError
 
 URL = "s3://bucket/path"
@@ -38,13 +38,13 @@ def never() -> Iterator[threading.Event]:
 
 def test_a_storage_that_answers_is_asked_once() -> None:
     look, looks = in_turn(None)
-    assert ask(look, URL, 30) is None
+    assert probe(look, URL, 30) is None
     assert looks == [1]
 
 
 def test_who_does_not_answer_in_time_is_asked_again(never: threading.Event) -> None:
     look, looks = in_turn(never, None)
-    assert ask(look, URL, 0.05) is None
+    assert probe(look, URL, 0.05) is None
     assert looks == [1, 1]
 
 
@@ -64,12 +64,12 @@ def test_a_late_first_answer_counts(never: threading.Event) -> None:
         first.append(threading.current_thread())
         look()
 
-    assert ask(look_and_note, URL, 1) is None
+    assert probe(look_and_note, URL, 1) is None
 
 
 def test_a_lost_connection_is_tried_again() -> None:
     look, looks = in_turn(ConnectionResetError("reset"), None)
-    assert ask(look, URL, 30) is None
+    assert probe(look, URL, 30) is None
     assert looks == [1, 1]
 
 
@@ -79,13 +79,13 @@ def test_a_lost_connection_is_tried_again() -> None:
 )
 def test_what_does_not_pass_is_said_at_once(error: Exception) -> None:
     look, looks = in_turn(error, None)
-    assert ask(look, URL, 30)
+    assert probe(look, URL, 30)
     assert looks == [1]
 
 
 def test_who_never_answers_is_told_with_the_setting(never: threading.Event) -> None:
     look, looks = in_turn(never, never, None)
-    trouble = ask(look, URL, 0.05)
+    trouble = probe(look, URL, 0.05)
     assert f"{URL} cannot be reached: no answer within 0.05 seconds ({TIMEOUT})" in str(trouble)
     assert looks == [1, 1]
 

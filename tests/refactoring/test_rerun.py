@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from nb.project import NbError
 from nb.refactoring.extract import Extraction
-from nb.refactoring.rerun import all_or_nothing
+from nb.refactoring.rerun import rolled_back_on_error
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def root(tmp_path: Path) -> Path:
 
 def test_only_what_was_written_is_put_back(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     written = {root / name: b"ours" for name in ("a.py", "b.py", "new.py", "newer.py")}
-    with pytest.raises(KeyboardInterrupt), all_or_nothing(root, written, []):
+    with pytest.raises(KeyboardInterrupt), rolled_back_on_error(root, written, []):
         for path, content in written.items():
             path.write_bytes(content)
         (root / "b.py").write_text("theirs")

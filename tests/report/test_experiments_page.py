@@ -39,7 +39,7 @@ def made(root: Path, number: int, experiment: str = "folds", **more: Any) -> Var
     for name, value in more.items():
         setattr(record, name, value)
     record.save(root)
-    figure = store.copy_of(root, number) / "reports" / "figures" / "roc.png"
+    figure = store.variant_copy(root, number) / "reports" / "figures" / "roc.png"
     figure.parent.mkdir(parents=True)
     figure.write_bytes(b"figure %d" % number)
     return record
@@ -73,7 +73,7 @@ def test_figures_of_one_name_stand_side_by_side_unless_all_are_the_same(tmp_path
         b"figure 2",
     }
     for number in (1, 2):
-        (store.copy_of(tmp_path, number) / "reports/figures/roc.png").write_bytes(b"same")
+        (store.variant_copy(tmp_path, number) / "reports/figures/roc.png").write_bytes(b"same")
     assert "<img" not in page(tmp_path)
 
 

@@ -182,9 +182,9 @@ def test_only_numbers_that_change_are_drawn() -> None:
     (series,) = tables.metrics_over_time(moments(1.0, NAN, None, 2.0, float("inf")))
     assert series.points == [(0.0, 1.0), (3.0, 2.0)]
     assert series.titles[1].startswith("2, commit of 1 Jan 2026, 10:00 UTC, 0000003")
-    drawn = charts.lines({"score": series.points}, label="score", dots=series.titles)
+    drawn = charts.line_chart({"score": series.points}, label="score", dots=series.titles)
     assert "nan" not in drawn and "inf" not in drawn
-    assert charts.lines({}, label="none") == ""
+    assert charts.line_chart({}, label="none") == ""
 
 
 def test_a_curve_leaves_out_what_is_no_number() -> None:
@@ -210,7 +210,7 @@ def test_a_curve_leaves_out_what_is_no_number() -> None:
 
 
 def test_a_line_of_one_value_has_room_above_and_below() -> None:
-    drawn = charts.lines({"a": [(0.0, 5.0), (1.0, 5.0)]}, label="a", size=(320, 160))
+    drawn = charts.line_chart({"a": [(0.0, 5.0), (1.0, 5.0)]}, label="a", size=(320, 160))
     (points,) = re.findall(r'points="([^"]+)"', drawn)
     heights = {float(point.partition(",")[2]) for point in points.split()}
     assert len(heights) == 1
@@ -266,10 +266,10 @@ def test_a_pipeline_without_stages_is_an_empty_picture() -> None:
 def test_charts_hold_any_number_of_lines_any_text_and_zeros() -> None:
     flat = [(0.0, 0.0), (1.0, 0.0)]
     series = {str(n): flat for n in range(charts.COLORS + 1)}
-    drawn = charts.lines(series, label='<"&>', x_title="<x>")
+    drawn = charts.line_chart(series, label='<"&>', x_title="<x>")
     assert ">-1<" in drawn and ">1<" in drawn
     assert drawn.count('class="c0"') == 2
     assert f'class="c{charts.COLORS}"' not in drawn
-    picture = charts.graph([charts.Node("<a&b>", "<s>", "", '"#')], {})
+    picture = charts.stage_graph([charts.Node("<a&b>", "<s>", "", '"#')], {})
     for text in (drawn, picture):
         assert ElementTree.fromstring(text).tag == "svg"

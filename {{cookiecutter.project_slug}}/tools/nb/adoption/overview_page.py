@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from nb.project import write_whole
-from nb.report.charts import Node, graph
+from nb.report.charts import Node, stage_graph
 from nb.report.files import fill_in, slug
 
 from .overview import RUNS, Overview
@@ -33,7 +33,7 @@ def write_overview_page(root: Path, overview: Overview) -> Path:
         "adoption.html.j2",
         project=root.name,
         overview=overview,
-        graph=graph(nodes, edges),
+        graph=stage_graph(nodes, edges),
         proposed=overview.proposed(),
     )
     write_whole(root / OVERVIEW_PAGE, text)

@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 
 from nb.check.health.repository import NEVER_IGNORED
 from nb.check.runner import check_paths
-from nb.git import verify, wiring
+from nb.git import index, verify, wiring
 from nb.git.credentials import find_credentials
 from nb.git.wiring import commit_hash, git
 from nb.processes.signals import signals_to
@@ -182,7 +182,7 @@ def _merge_ignores(clone: Path, plan: AdoptionPlan, theirs: str) -> None:
 def _leave_out(clone: Path, plan: AdoptionPlan) -> None:
     """Leave out the files that the commit hooks would refuse."""
     git(clone, "add", "--all")
-    ids = verify.index_ids(clone)
+    ids = index.index_ids(clone)
     added = {name: ids[name] for name in plan.moves.values() if name in ids}
     reasons = find_credentials(clone, added)
     notebooks = {name: ids[name] for name in plan.names.values()}

@@ -22,7 +22,7 @@ FORMAT = "py:percent"
 _HEADER = re.compile(r"^(?=# %%)", re.M)
 
 
-def readable(path: Path, *, color: bool) -> str:
+def notebook_as_text(path: Path, *, color: bool) -> str:
     """Return a notebook's cells as text, without outputs.
 
     Args:
@@ -54,7 +54,7 @@ def _highlighted(shown: str) -> str:
     return "".join(parts)
 
 
-def script(path: Path) -> str:
+def notebook_as_script(path: Path) -> str:
     """Return a notebook as a script, as jupytext writes it.
 
     Raises:
@@ -64,7 +64,7 @@ def script(path: Path) -> str:
     return str(jupytext.writes(_parsed(jupytext, read_cells(path).text), fmt=FORMAT))
 
 
-def with_script(old: str, edited: str) -> str:
+def merge_script(old: str, edited: str) -> str:
     """Return a notebook file's JSON text with the cells of an edited script merged in.
 
     Cells are matched as `jupytext --update` does. Unchanged cells keep id and outputs; changed

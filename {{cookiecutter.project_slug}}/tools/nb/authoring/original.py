@@ -16,7 +16,7 @@ from nb.tracing import footprint
 from nb.workcopy import clean_copy
 from nb.workcopy.copying import copy_file
 
-from .path_rewriting import Paths, with_paths
+from .path_rewriting import PathsFromRoot, rewrite_from_root
 from .promotion import Choices, Workspace
 from .randomness import with_seed
 
@@ -57,8 +57,8 @@ def run_original(space: Workspace, choices: Choices) -> Original:
         raise UsageError(f"{source.as_posix()} has no code cell to promote")
     if choices.seed is not None:
         file = with_seed(file, choices.seed)
-    paths = Paths(root, (root / source).parent, target=str(copy))
-    private = file.edited(with_paths(file, paths))
+    paths = PathsFromRoot(root, (root / source).parent, target=str(copy))
+    private = file.edited(rewrite_from_root(file, paths))
     (copy / source).write_text(private, encoding="utf-8", newline="")
     done = footprint.run_traced(
         copy,

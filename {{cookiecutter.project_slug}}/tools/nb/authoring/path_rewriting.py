@@ -1,4 +1,4 @@
-"""Path literals of a notebook, rewritten for another working directory."""
+"""Path literals of a notebook, rewritten from the project's root or as calls of `paths.output`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from nb.notebook.path_literals import LONGEST_PATH, PathRule, called_name, rewri
 from nb.notebook.source_edits import Edit, byte_offsets, byte_span, with_edits
 
 # Functions that take the path of a file, as text or as a Path.
-PATH_TAKERS = {
+_PATH_TAKERS = {
     *("Path", "open", "dump", "imsave", "save", "savefig", "savetxt", "savez", "savez_compressed"),
     *("to_csv", "to_excel", "to_feather", "to_html", "to_json", "to_parquet", "to_pickle"),
     *("write_csv", "write_parquet", "write_table"),
@@ -24,7 +24,7 @@ PATH_TAKERS = {
 
 
 @dataclass(frozen=True)
-class Paths:
+class PathsFromRoot:
     """The rule by which path literals are rewritten for another working directory.
 
     Attributes:
@@ -115,7 +115,7 @@ class Paths:
         return None
 
 
-def with_paths(file: CellFile, paths: Paths) -> dict[int, str]:
+def rewrite_from_root(file: CellFile, paths: PathsFromRoot) -> dict[int, str]:
     """Return the new source of each cell in which path literals change."""
     rule = PathRule(
         new_path=paths.written, new_folder=paths.written, longer_name=paths.of_longer_name
@@ -125,7 +125,7 @@ def with_paths(file: CellFile, paths: Paths) -> dict[int, str]:
     return {number: text for number, text in changed.items() if text != sources[number]}
 
 
-def with_output_paths(file: CellFile, outputs: Collection[str]) -> dict[int, str]:
+def write_through_outputs(file: CellFile, outputs: Collection[str]) -> dict[int, str]:
     """Return the new source of each cell that writes any of some outputs, by `paths.output`.
 
     Only literals in calls that are known to take a path are changed: in another place, the text
@@ -146,7 +146,7 @@ def _through_output(source: str, outputs: Collection[str]) -> str:
     text, lines = masked.text, byte_offsets(masked.text)
     edits: list[Edit] = []
     for call in (node for node in ast.walk(masked.tree) if isinstance(node, ast.Call)):
-        if called_name(call) not in PATH_TAKERS:
+        if called_name(call) not in _PATH_TAKERS:
             continue
         for value in (*call.args, *(keyword.value for keyword in call.keywords)):
             if isinstance(value, ast.Constant) and _is_output(value.value, outputs):

@@ -27,7 +27,7 @@ from nb.workcopy.copying import copy_file
 
 from . import lint, propose
 from .original import Original
-from .path_rewriting import Paths, with_output_paths, with_paths
+from .path_rewriting import PathsFromRoot, rewrite_from_root, write_through_outputs
 from .promotion import Choices, Workspace
 
 
@@ -82,8 +82,8 @@ def write_production(space: Workspace, original: Original, choices: Choices) -> 
     for old, new in original.reads.items():
         if old != new:
             copy_file(space.copy / old, space.copy / new)
-    paths = Paths(space.root, (space.root / space.source).parent, used=used)
-    rewritten = original.file.edited(with_paths(original.file, paths))
+    paths = PathsFromRoot(space.root, (space.root / space.source).parent, used=used)
+    rewritten = original.file.edited(rewrite_from_root(original.file, paths))
     file = parse_cells(target, strip(rewritten.encode()).decode())
     files = _bring_modules(space, original.modules)
     renamed = _import_names(original.modules.values())
@@ -234,7 +234,7 @@ def _with_folders(root: Path, file: CellFile, outputs: Iterable[str]) -> CellFil
     names = names_of_notebook(file)
     bound = {*names.imports, *names.definitions, *names.variables}
     if package and "paths" not in bound:
-        sources = with_output_paths(file, needing)
+        sources = write_through_outputs(file, needing)
         texts = "\n".join(sources.values())
         served = [name for name in needing if _is_served(name, texts)]
         missing = _missing_folders(root, [name for name in needing if name not in served])

@@ -19,7 +19,7 @@ from nb.git.text_view import readable_text
 from nb.notebook import fingerprints
 from nb.notebook.content import Notebook, production_notebooks, read_notebook
 from nb.notebook.magics import without_timing
-from nb.notebook.modules import Sources
+from nb.notebook.modules import SourcePackages
 from nb.notebook.path_literals import FIGURES
 from nb.programs import run_program
 from nb.project import PRODUCTION, NbError, write_whole
@@ -133,7 +133,7 @@ def _made_stale(space: Workspace, files: Sequence[str]) -> list[str]:
     changed = {n for n in files if n.startswith("src/") and (space.root / n).exists()}
     if not changed:
         return []
-    sources = Sources(space.root / "src")
+    sources = SourcePackages(space.root / "src")
     importing = [
         notebook.path.relative_to(space.root).as_posix()
         for path in production_notebooks(space.root / PRODUCTION)
@@ -146,7 +146,7 @@ def _made_stale(space: Workspace, files: Sequence[str]) -> list[str]:
     ]
 
 
-def _modules_of(notebook: Notebook, sources: Sources) -> set[str]:
+def _modules_of(notebook: Notebook, sources: SourcePackages) -> set[str]:
     """Return the paths, from the root, of the modules that a notebook imports."""
     root = sources.folder.parent
     return {

@@ -6,7 +6,7 @@ selection   the notebooks to check
 findings    places that break a rule, unless `# noqa` silences them
 settings    `tool.nb.check` in `pyproject.toml`
 facts       project facts: stages, config files, modules, dependencies
-repeated    which definitions stand in several of the notebooks, or in `src/`, too
+duplicate_definitions   functions and classes in several notebooks, or in `src/`, too
 source      a notebook as its cells, parsed
 reads       constant paths that are read, and files that everybody has
 names       global names: bound, and used by calls that come too early

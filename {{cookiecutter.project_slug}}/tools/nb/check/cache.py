@@ -31,7 +31,7 @@ ROOMS = ("check", "declaration", "notebook", "refactoring", "secrets", "git", "p
 
 
 @dataclass(frozen=True)
-class Checked:
+class CachedCheck:
     """A notebook that was checked.
 
     Attributes:
@@ -71,14 +71,14 @@ def context_key(root: Path, codes: Iterable[str]) -> str:
     return whole.hexdigest()[:32]
 
 
-def read_cache(root: Path, key: str) -> dict[str, Checked]:
+def read_cache(root: Path, key: str) -> dict[str, CachedCheck]:
     """Return the notebooks that were checked under the same key; none if there is no such cache."""
     try:
         content = parse_json((root / CACHE).read_bytes())
         if content["schema"] != CACHE_SCHEMA or content["key"] != key:
             return {}
         return {
-            name: Checked(
+            name: CachedCheck(
                 entry["digest"],
                 tuple(map(partial(_finding, name), entry["findings"])),
                 tuple(entry["outlines"]),
@@ -104,7 +104,7 @@ def _is_row(row: object) -> TypeGuard[tuple[int | None, int, str, str]]:
     return False
 
 
-def write_cache(root: Path, key: str, checked: Mapping[str, Checked]) -> None:
+def write_cache(root: Path, key: str, checked: Mapping[str, CachedCheck]) -> None:
     """Write the cache as a whole; a disk that cannot be written to is no reason to fail."""
     notebooks = {
         name: asdict(each)
@@ -121,11 +121,11 @@ def write_cache(root: Path, key: str, checked: Mapping[str, Checked]) -> None:
 
 
 def still_valid(
-    known: Mapping[str, Checked],
+    known: Mapping[str, CachedCheck],
     digests: Mapping[str, str],
     folders: Mapping[str, Path],
     shared: SharedFiles,
-) -> dict[str, Checked]:
+) -> dict[str, CachedCheck]:
     """Return the checked notebooks whose findings are those of a new check.
 
     Args:
@@ -135,7 +135,7 @@ def still_valid(
         shared: the files that everybody has.
     """
 
-    def holds(name: str, each: Checked) -> bool:
+    def holds(name: str, each: CachedCheck) -> bool:
         return digests.get(name) == each.digest and all(
             shared.problem(path, folders[name]) == answer for path, answer in each.answers.items()
         )
@@ -146,7 +146,7 @@ def still_valid(
     return unaffected(same, touched)
 
 
-def unaffected(same: dict[str, Checked], touched: set[str]) -> dict[str, Checked]:
+def unaffected(same: dict[str, CachedCheck], touched: set[str]) -> dict[str, CachedCheck]:
     """Return the notebooks that share no touched definition, directly or through others."""
     while touched:
         hit = {name for name, each in same.items() if touched.intersection(each.outlines)}

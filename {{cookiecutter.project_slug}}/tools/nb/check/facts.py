@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from nb.declaration.reader import Entry, read_entries
 from nb.declaration.templates import PLACEHOLDER, as_glob
 from nb.notebook.config import read_config
-from nb.notebook.modules import Sources
+from nb.notebook.modules import SourcePackages
 from nb.notebook.parameters import TAG, CellError, Parameter, read_parameters
 from nb.project import CONFIG, pyproject_table, read_pyproject
 
@@ -143,9 +143,9 @@ class Facts:
         return path.as_posix(), self._configs[path]
 
     @cached_property
-    def sources(self) -> Sources:
+    def sources(self) -> SourcePackages:
         """The modules under `src/`."""
-        return Sources(self.root / "src")
+        return SourcePackages(self.root / "src")
 
     @cached_property
     def packages(self) -> set[str]:
@@ -188,7 +188,9 @@ class Facts:
     @cached_property
     def duplicates(self) -> dict[str, list[Duplicate]]:
         """The definitions that stand elsewhere, too, by the names of the notebooks with them."""
-        from .repeated import duplicates_of  # late: nb doctor asks for dependencies alone
+        from .duplicate_definitions import (
+            duplicates_of,  # late: nb doctor asks for dependencies alone
+        )
 
         return duplicates_of(self.documents, self.root, self.sources)
 

@@ -15,10 +15,10 @@ from nb.notebook.content import Notebook
 from nb.project import PRODUCTION, PYPROJECT, read_regular
 
 from . import cache, rules
+from .duplicate_definitions import outlines_of
 from .facts import Facts
 from .findings import EVERY, PIPELINE, UNREADABLE, Finding, Place, is_silenced
 from .registry import RULES, Rule, rules_of
-from .repeated import outlines_of
 from .selection import select_notebooks
 from .settings import CheckSettings
 from .source import Document, UnreadableError, read_document
@@ -143,7 +143,7 @@ def _check_changed(
             key,
             kept
             | {
-                name: cache.Checked(digests[name], tuple(found), outlines[name], answers)
+                name: cache.CachedCheck(digests[name], tuple(found), outlines[name], answers)
                 for name, found in checked.items()
                 if name in outlines and not {f.code for f in found} & UNCACHED
                 for answers in [facts.answers.get(name, {})]

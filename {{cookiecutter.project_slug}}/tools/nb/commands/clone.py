@@ -108,9 +108,10 @@ def verify_command(root: Path, files: tuple[str, ...]) -> None:
     FILES are looked at as they are staged; without any, every tracked notebook is. The commit hook
     and CI call this.
     """
-    from nb.git.verify import index_ids_of, verify_notebooks
+    from nb.git.index import named_index_ids
+    from nb.git.verify import verify_notebooks
 
-    _fail_with(verify_notebooks(root, index_ids_of(root, files)))
+    _fail_with(verify_notebooks(root, named_index_ids(root, files)))
 
 
 @click.command("credentials")
@@ -123,9 +124,9 @@ def credentials_command(root: Path, files: tuple[str, ...]) -> None:
     line that ends with the comment `pragma: allowlist secret` is passed over.
     """
     from nb.git.credentials import find_credentials
-    from nb.git.verify import index_ids_of
+    from nb.git.index import named_index_ids
 
-    _fail_with(find_credentials(root, index_ids_of(root, files)))
+    _fail_with(find_credentials(root, named_index_ids(root, files)))
 
 
 def _fail_with(problems: list[str]) -> None:
@@ -146,10 +147,10 @@ def push_command(root: Path) -> None:
     second push sends the rest. Exits with 1 if files that dvc.lock names are neither here nor in
     the storage; the others are sent.
     """
-    from nb.pipeline.storage import push_results as send
+    from nb.pipeline.storage import push_results
     from nb.run.executed_copies import push_copies
 
-    count = send(root, note) + push_copies(root, note)
+    count = push_results(root, note) + push_copies(root, note)
     echo(f"Sent {count} files." if count else "Everything is in the storage already.")
 
 
@@ -175,9 +176,9 @@ def unpushed_command(root: Path) -> None:
 
     The push hook calls this.
     """
-    from nb.pipeline.storage import unpushed_results as artifacts
+    from nb.pipeline.storage import unpushed_results
 
-    names = artifacts(root)
+    names = unpushed_results(root)
     if names:
         hint = "make push sends them (git push --no-verify goes without)"
         raise NbError(f"not in the DVC storage yet: {enumerated(names, 5)}; {hint}")
@@ -220,8 +221,8 @@ def hook_command(root: Path, kind: str, arguments: tuple[str, ...]) -> None:
 
     Outputs are set aside meanwhile: pre-commit resets unstaged changes.
     """
-    from nb.git.subfolder import pre_commit_config
-    from nb.git.sync import everywhere_kept
+    from nb.git.subfolder.pre_commit import pre_commit_config
+    from nb.git.sync import keep_outputs_everywhere
 
     if "PRE_COMMIT_RUNNING_LEGACY" in os.environ:
         # `pre-commit install` set this hook aside for its own, which runs the checks after it.
@@ -231,7 +232,7 @@ def hook_command(root: Path, kind: str, arguments: tuple[str, ...]) -> None:
     config = pre_commit_config(root, project_prefix(root))
     options = [f"--config={config}", f"--hook-type={kind}", f"--hook-dir={folder}"]
     command = [program_path("pre-commit"), "hook-impl", *options, "--", *arguments]
-    with everywhere_kept(root):
+    with keep_outputs_everywhere(root):
         code = subprocess.call(command, cwd=root, env=program_environment())
     raise click.exceptions.Exit(code)
 
@@ -274,7 +275,7 @@ def workflows_command(root: Path) -> None:
     Example:
       nb workflows
     """
-    from nb.git.workflows import write_workflows
+    from nb.git.subfolder.ci import write_workflows
 
     for name in write_workflows(root) or ["nothing to do: each has its file there"]:
         note(name)

@@ -16,9 +16,10 @@ from nb.terminal import echo, secho
 
 
 def _unstripped(root: Path, files: Sequence[str]) -> list[str]:
-    from nb.git.verify import index_ids_of, verify_notebooks
+    from nb.git.index import named_index_ids
+    from nb.git.verify import verify_notebooks
 
-    return verify_notebooks(root, index_ids_of(root, files))
+    return verify_notebooks(root, named_index_ids(root, files))
 
 
 def _broken_rules(root: Path, files: Sequence[str]) -> list[str]:
@@ -31,9 +32,9 @@ def _broken_rules(root: Path, files: Sequence[str]) -> list[str]:
 
 def _credentials(root: Path, files: Sequence[str]) -> list[str]:
     from nb.git.credentials import find_credentials
-    from nb.git.verify import index_ids_of
+    from nb.git.index import named_index_ids
 
-    return find_credentials(root, index_ids_of(root, files))
+    return find_credentials(root, named_index_ids(root, files))
 
 
 class CommitCheck(NamedTuple):

@@ -22,7 +22,7 @@ from .running import run_programs
 from .variants import VARIANT_COMMANDS, metric_text, value_text
 
 if TYPE_CHECKING:
-    from nb.experiments.definition import Best, Experiment
+    from nb.experiments.definition import BestMetric, Experiment
     from nb.experiments.store import VariantRecord
     from nb.experiments.table import VariantRow, VariantTable
 
@@ -112,13 +112,13 @@ def _print_page(root: Path, experiment: str) -> None:
 def _definition(
     axes: Sequence[str], file: Path | None, sample: int | None, seed: int
 ) -> Experiment:
-    from nb.experiments.definition import from_arguments, from_file
+    from nb.experiments.definition import experiment_from_arguments, experiment_from_file
 
     if bool(axes) == bool(file):
         problem = "give values, or a file with --file" if not axes else "values and --file exclude"
         hint = "; see nb experiment --help" if not axes else " each other"
         raise UsageError(f"{problem}{hint}")
-    return from_file(file) if file else from_arguments(axes, sample, seed)
+    return experiment_from_file(file) if file else experiment_from_arguments(axes, sample, seed)
 
 
 def _print_variations(definition: Experiment, *, as_json: bool) -> None:
@@ -189,7 +189,7 @@ for variant_command in VARIANT_COMMANDS:
 def _show(
     root: Path,
     records: Sequence[VariantRecord],
-    best: Best | None,
+    best: BestMetric | None,
     column: str | None = None,
     conditions: Sequence[str] = (),
     metrics: Sequence[str] = (),

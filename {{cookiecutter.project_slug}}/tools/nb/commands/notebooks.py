@@ -117,11 +117,11 @@ def show_command(root: Path, notebook: str) -> None:
       nb show 20-features
       nb show notebooks/exploratory/01-dm-first-look.ipynb | less
     """
-    from nb.authoring.editing import readable
+    from nb.authoring.editing import notebook_as_text
     from nb.notebook.content import find_notebook
 
     path = find_notebook(root, notebook)
-    echo(colored(readable(path, color=is_colored(sys.stdout))), nl=False)
+    echo(colored(notebook_as_text(path, color=is_colored(sys.stdout))), nl=False)
 
 
 @click.command("edit")
@@ -139,12 +139,12 @@ def edit_command(root: Path, notebook: str) -> None:
       nb edit 20-features
       EDITOR="code --wait" nb edit 20-features
     """
-    from nb.authoring.editing import script, with_script
+    from nb.authoring.editing import merge_script, notebook_as_script
     from nb.notebook.content import find_notebook
 
     path = find_notebook(root, notebook)
     before = path.read_bytes()
-    edited = click.edit(script(path), extension=".py")
+    edited = click.edit(notebook_as_script(path), extension=".py")
     if edited is None:
         echo("Nothing was changed.")
         return
@@ -153,7 +153,7 @@ def edit_command(root: Path, notebook: str) -> None:
         write_whole(aside, edited)
         where = aside.relative_to(root).as_posix()
         raise NbError(f"{path} was saved by another program; your text is in {where}")
-    content = with_script(before.decode("utf-8"), edited).encode("utf-8", "surrogatepass")
+    content = merge_script(before.decode("utf-8"), edited).encode("utf-8", "surrogatepass")
     write_whole(path, content)
     echo(f"Wrote {path}.")
 

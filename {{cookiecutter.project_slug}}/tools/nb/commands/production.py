@@ -20,7 +20,7 @@ from . import note, print_json, print_table
 if TYPE_CHECKING:
     from nb.authoring.promotion import Choices, Promotion
     from nb.refactoring.duplicates import Duplicate
-    from nb.refactoring.rerun import Compared
+    from nb.refactoring.rerun import OutputComparison
 
 
 EXAMPLE = "nb promote notebooks/exploratory/01-me-idea.ipynb"
@@ -224,6 +224,6 @@ def extract_command(
     echo(f"{name} is in {found.module} now. Give it a test, then commit.")
 
 
-def _print_compared(rows: Sequence[Compared]) -> None:
+def _print_compared(rows: Sequence[OutputComparison]) -> None:
     colors = {"same": "green"}
     print_table((row.path, style(row.verdict, fg=colors.get(row.verdict, "red"))) for row in rows)

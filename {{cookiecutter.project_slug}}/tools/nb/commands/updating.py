@@ -107,7 +107,7 @@ def _required_update(waiting: PendingWork | None) -> PendingWork:
 
 
 def _abort(root: Path, waiting: PendingWork | None) -> None:
-    from nb.git.sync import outputs_kept
+    from nb.git.sync import keep_outputs
     from nb.update import merging
 
     waiting = _required_update(waiting)
@@ -116,17 +116,17 @@ def _abort(root: Path, waiting: PendingWork | None) -> None:
             f"the update is committed already; git reset --hard {waiting.head[:12]} takes it back, "
             "with all that was committed since"
         )
-    with outputs_kept(root, edits_return=False):
+    with keep_outputs(root, edits_return=False):
         merging.reset_to_start(root, waiting)
     echo("The project is as it was before the update.")
 
 
 def _continue(root: Path, waiting: PendingWork | None, lock: int) -> PendingWork:
-    from nb.git.sync import outputs_kept
+    from nb.git.sync import keep_outputs
     from nb.update import merging
 
     waiting = _required_update(waiting)
-    with outputs_kept(root, edits_return=False):
+    with keep_outputs(root, edits_return=False):
         merging.finish(root, waiting, lock)
     return waiting
 
@@ -158,14 +158,14 @@ def _update(root: Path, request: Request, lock: int, dry_run: bool) -> PendingWo
 
 
 def _merge(root: Path, plan: UpdatePlan, before: str, lock: int) -> PendingWork:
-    from nb.git.sync import outputs_kept
+    from nb.git.sync import keep_outputs
     from nb.update import merging
 
     environment = str(plan.answers.get("environment", "uv"))
     state = merging.PendingWork(
         *(before, plan.difference.commit, str(plan.old), str(plan.new), environment, plan.news)
     )
-    with outputs_kept(root, edits_return=False):
+    with keep_outputs(root, edits_return=False):
         conflicts = merging.merge_rendering(root, state, lock)
     if conflicts:
         raise NbError(f"in conflict: {', '.join(conflicts)}; {merging.RESOLVE}")

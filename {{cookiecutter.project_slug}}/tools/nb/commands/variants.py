@@ -40,7 +40,7 @@ def show_variant_command(root: Path, number: int, pages: bool, as_json: bool) ->
     """Show a variant: settings, stages, metrics, and where its results are."""
     from nb.experiments import store
 
-    (record,) = store.with_dead_runs_ended(root, [store.find(root, number)])
+    (record,) = store.with_dead_runs_ended(root, [store.find_variant(root, number)])
     if as_json:
         print_json(asdict(record) | {"state": record.state})
         return
@@ -54,7 +54,7 @@ def show_variant_command(root: Path, number: int, pages: bool, as_json: bool) ->
         for name, value in numbers.items()
     ]
     print_table(rows)
-    copy = store.copy_of(root, number)
+    copy = store.variant_copy(root, number)
     size = f"{store.variant_size(root, number) / 1e6:.1f} MB besides DVC's cache"
     echo(f"results: {copy.relative_to(root).as_posix()}, {size}")
     if not pages:
@@ -76,7 +76,7 @@ def compare_variants_command(root: Path, first: int, second: int) -> None:
     from nb.experiments import store
     from nb.experiments.table import make_table
 
-    records = [store.find(root, number) for number in (first, second)]
+    records = [store.find_variant(root, number) for number in (first, second)]
     table = make_table(records, {})
     one, other = table.rows
     rows = [(n, value_text(one.value(n)), value_text(other.value(n)), "") for n in table.parameters]

@@ -13,7 +13,7 @@ from nb.project import write_whole
 from .problems import NotWritten
 
 
-def write_atomically(target: str | None) -> None:
+def register_atomic_handler(target: str | None) -> None:
     """Make papermill write a local file atomically; make the folder.
 
     papermill chooses the last registered handler whose prefix matches the path.
@@ -33,10 +33,10 @@ def write_atomically(target: str | None) -> None:
                 raise PermissionError(errno.EACCES, f"{parent} is read-only")
         except OSError as error:
             raise _not_written(target, error) from None
-        papermill_io.register(target, AtomicFile(folder))
+        papermill_io.register(target, AtomicHandler(folder))
 
 
-class AtomicFile(LocalHandler):
+class AtomicHandler(LocalHandler):
     """Atomic writer for papermill: the old file stays until the new content is complete.
 
     Args:

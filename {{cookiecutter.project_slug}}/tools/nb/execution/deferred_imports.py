@@ -18,7 +18,7 @@ SLOW = {
 
 
 @contextmanager
-def put_off() -> Iterator[None]:
+def defer_slow_imports() -> Iterator[None]:
     """Have libraries that are imported in the block import the `SLOW` modules as they call them.
 
     After the block an import gives the real module.

@@ -20,7 +20,7 @@ from nb.secrets.environment import environment_secrets
 from nb.secrets.mask import Mask
 from nb.secrets.masked_file import MaskedFile, Writable
 
-from .atomic_file import write_atomically
+from .atomic_file import register_atomic_handler
 from .client import LOOK_SECONDS, OUTPUT_SECONDS, Client, ClientSettings, language_of
 from .copies.failure import ERROR_MARK, Failure, error_marks, find_failure, first_line_of
 from .copies.normalisation import normalise, read_ids
@@ -74,7 +74,7 @@ class Engine(NBClientEngine):
         check_given_files()
         values = apply_parameters(nb, source)
         settings = ClientSettings(nb)
-        write_atomically(target)
+        register_atomic_handler(target)
         secrets = Mask(environment_secrets(os.environ) | values)
         options.setdefault("kernel_manager_class", KernelManager)
         options |= _masked_streams(stdout_file, stderr_file, secrets)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from .deferred_imports import put_off
+from .deferred_imports import defer_slow_imports
 
 
 def main() -> None:
     """Run papermill's command line."""
-    with put_off():
+    with defer_slow_imports():
         from papermill.__main__ import papermill
     papermill()
 

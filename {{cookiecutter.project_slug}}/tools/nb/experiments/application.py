@@ -28,7 +28,7 @@ def apply_variant(root: Path, number: int, tell: Callable[[str], None]) -> Itera
     Raises:
         NbError: if the variant did not end well, or a file to change differs from the last commit.
     """
-    record = store.find(root, number)
+    record = store.find_variant(root, number)
     if record.state != store.FINISHED:
         raise NbError(f"variant {number} is {record.state}, and has no results to apply")
     reader = SettingReader(root)
@@ -37,7 +37,7 @@ def apply_variant(root: Path, number: int, tell: Callable[[str], None]) -> Itera
         for parameter, value in record.settings.items()
         for setting in reader.resolve(parameter, value, parameter)
     ]
-    copy = store.copy_of(root, number)
+    copy = store.variant_copy(root, number)
     names = [stage.name for stage in record.stages]
     configs = dict.fromkeys(setting.config for setting in settings)
     _require_committed(root, [*configs, *pipeline.plain_outputs(copy, names), "dvc.lock"])

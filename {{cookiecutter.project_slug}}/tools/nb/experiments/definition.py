@@ -48,7 +48,7 @@ class Variation:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Best:
+class BestMetric:
     """The metric that tells good variants from bad.
 
     Attributes:
@@ -75,10 +75,10 @@ class Experiment:
 
     name: str
     variations: list[Variation]
-    best: Best | None = None
+    best: BestMetric | None = None
 
 
-def from_arguments(axes: Sequence[str], count: int | None, seed: int) -> Experiment:
+def experiment_from_arguments(axes: Sequence[str], count: int | None, seed: int) -> Experiment:
     """Return the experiment that `nb experiment` was asked for without a file.
 
     Args:
@@ -95,7 +95,7 @@ def from_arguments(axes: Sequence[str], count: int | None, seed: int) -> Experim
     return Experiment(name=name, variations=[Variation(settings=each) for each in chosen])
 
 
-def from_file(path: Path) -> Experiment:
+def experiment_from_file(path: Path) -> Experiment:
     """Return the experiment that a file defines.
 
     Raises:
@@ -122,7 +122,7 @@ def from_file(path: Path) -> Experiment:
     return Experiment(name=path.stem, variations=variations, best=best)
 
 
-def read_best(text: object) -> Best:
+def read_best(text: object) -> BestMetric:
     """Return the metric that is written as `max:evaluate.test.roc_auc`.
 
     Raises:
@@ -131,10 +131,10 @@ def read_best(text: object) -> Best:
     direction, colon, metric = str(text).partition(":")
     if direction not in ("max", "min") or not (colon and metric.strip()):
         raise UsageError(f"best: write max:METRIC or min:METRIC, not {text}")
-    return Best(metric=metric.strip(), is_max=direction == "max")
+    return BestMetric(metric=metric.strip(), is_max=direction == "max")
 
 
-def declared_best(root: Path) -> Best | None:
+def declared_best(root: Path) -> BestMetric | None:
     """Return the metric that a stage in `dvc.yaml` names; None if none does.
 
     A stage names one of its metrics below `meta`, which DVC leaves alone:

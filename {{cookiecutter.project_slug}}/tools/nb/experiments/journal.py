@@ -13,7 +13,7 @@ from nb.run.record import RunRecord, StageRecord, now
 from nb.run.view import duration
 
 from . import store
-from .planning import COPYING, Planned, task_name
+from .planning import COPYING, PlannedVariant, task_name
 from .snapshot import Snapshot
 from .store import VariantRecord
 
@@ -32,7 +32,7 @@ class VariantJournal:
         self,
         root: Path,
         snapshot: Snapshot,
-        planned: Sequence[Planned],
+        planned: Sequence[PlannedVariant],
         tell: Callable[[str], None],
     ) -> None:
         self.root = root
@@ -64,7 +64,7 @@ class VariantJournal:
             if number in self._open:
                 self._write(self._open[number])
 
-    def _write(self, variant: Planned) -> None:
+    def _write(self, variant: PlannedVariant) -> None:
         record = variant.record
         own = [self._stages[name] for name in _task_names(variant)]
         computed = dict(zip(variant.share.computes, own, strict=False))
@@ -90,14 +90,14 @@ class VariantJournal:
             self.tell(f"{done}: variant {record.number} {record.state}, {duration(record.seconds)}")
 
     def _note_results(self, record: VariantRecord) -> None:
-        copy = store.copy_of(self.root, record.number)
+        copy = store.variant_copy(self.root, record.number)
         pipeline.sort_private_locks(copy, self.snapshot.order)
         record.ended = now()
         record.metrics = read_metrics(copy, self.snapshot.stages)
         record.parameters = store.parameters_of(record.stages)
 
 
-def _task_names(variant: Planned) -> list[str]:
+def _task_names(variant: PlannedVariant) -> list[str]:
     """Return the tasks that tell how far a variant is: its own stages, or else its copy."""
     names = variant.share.computes or [COPYING.strip()]
     return [task_name(name, variant.record) for name in names]

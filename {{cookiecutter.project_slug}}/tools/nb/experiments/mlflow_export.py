@@ -72,7 +72,7 @@ def _log(client: MlflowClient, root: Path, record: VariantRecord, figures: Seque
         tags |= {"mlflow.source.git.commit": record.commit, "nb.dirty": str(record.dirty)}
     run = client.create_run(experiment, start_time=_milliseconds(record.started), tags=tags)
     _log_values(client, run.info.run_id, record)
-    copy = store.copy_of(root, record.number)
+    copy = store.variant_copy(root, record.number)
     for path in figures:
         if (copy / path).is_file():
             client.log_artifact(run.info.run_id, str(copy / path), str(Path(path).parent))

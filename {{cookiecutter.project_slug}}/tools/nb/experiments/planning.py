@@ -23,7 +23,7 @@ COPYING = "copy "
 
 
 @dataclass(frozen=True, kw_only=True)
-class Planned:
+class PlannedVariant:
     """A variant that is to run.
 
     Attributes:
@@ -88,7 +88,7 @@ def variant_records(root: Path, definition: Experiment, snapshot: Snapshot) -> l
 
 def plan_variants(
     snapshot: Snapshot, records: list[VariantRecord], settings: list[list[Setting]]
-) -> list[Planned]:
+) -> list[PlannedVariant]:
     """Return the variants with their stages; finished variants first, for others to use."""
     order = sorted(
         range(len(records)), key=lambda i: (records[i].state != FINISHED, records[i].number)
@@ -96,7 +96,7 @@ def plan_variants(
     readers = _readers(snapshot, settings)
     shares = share_out(snapshot.tasks, [records[i].settings for i in order], readers)
     stale = _stale(snapshot)
-    planned: list[Planned] = []
+    planned: list[PlannedVariant] = []
     for index, share in zip(order, shares, strict=True):
         record = records[index]
         reached = stale | _reached(snapshot, record, readers)
@@ -104,7 +104,7 @@ def plan_variants(
             computes=[name for name in share.computes if name in reached],
             takes={name: owner for name, owner in share.takes.items() if name in reached},
         )
-        planned.append(Planned(record=record, settings=settings[index], share=share))
+        planned.append(PlannedVariant(record=record, settings=settings[index], share=share))
         if record.state != FINISHED:
             record.stages = [stage_record(t) for t in snapshot.tasks if t.name in reached]
     return planned
@@ -152,13 +152,15 @@ def task_name(stage: str, record: VariantRecord) -> str:
     return f"{stage} #{record.number}"
 
 
-def variant_tasks(root: Path, snapshot: Snapshot, planned: Sequence[Planned]) -> Iterator[Task]:
+def variant_tasks(
+    root: Path, snapshot: Snapshot, planned: Sequence[PlannedVariant]
+) -> Iterator[Task]:
     """Yield the tasks of all variants that are to run, each after those it needs."""
     by_name = {task.name: task for task in snapshot.tasks}
     for each in planned:
         if each.record.state == FINISHED:
             continue
-        copy = store.copy_of(root, each.record.number)
+        copy = store.variant_copy(root, each.record.number)
         copying = _copying_task(snapshot, planned, each)
         yield copying
         for name in each.share.computes:
@@ -177,7 +179,9 @@ def variant_tasks(root: Path, snapshot: Snapshot, planned: Sequence[Planned]) ->
             )
 
 
-def _copying_task(snapshot: Snapshot, planned: Sequence[Planned], variant: Planned) -> Task:
+def _copying_task(
+    snapshot: Snapshot, planned: Sequence[PlannedVariant], variant: PlannedVariant
+) -> Task:
     """Return the task that makes the copy for a variant; it is shown if no stage follows."""
     owners = {name: planned[owner].record for name, owner in variant.share.takes.items()}
     return Task(

@@ -36,7 +36,7 @@ def variants_to_remove(
     known = store.variant_numbers(root)
     for number in numbers:
         if number not in known:
-            store.find(root, number)
+            store.find_variant(root, number)
     chosen = {*numbers, *(known if everything else ())}
     if older_than:
         limit = datetime.now(timezone.utc) - _age(older_than)
@@ -57,7 +57,7 @@ def remove_variants(root: Path, numbers: Sequence[int]) -> int:
     with while_idle(root / store.EXPERIMENTS):
         freed = sum(store.variant_size(root, number) for number in numbers)
         for number in numbers:
-            store.remove(root, number)
+            store.remove_variant_folder(root, number)
         remove_unused(root, store.read_variants(root))
     return freed
 

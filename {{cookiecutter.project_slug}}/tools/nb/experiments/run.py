@@ -30,7 +30,7 @@ from .definition import Experiment
 from .journal import VariantJournal
 from .planning import (
     COPYING,
-    Planned,
+    PlannedVariant,
     check_variations,
     plan_variants,
     variant_records,
@@ -42,7 +42,7 @@ from .store import VariantRecord, identity_of
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finished:
+class FinishedExperiment:
     """An experiment that has run.
 
     Attributes:
@@ -58,7 +58,7 @@ class Finished:
 
 def run_experiment(
     root: Path, definition: Experiment, options: Options, view: View, programs: RunPrograms
-) -> Finished:
+) -> FinishedExperiment:
     """Run the variants of an experiment that are missing.
 
     Args:
@@ -73,7 +73,7 @@ def run_experiment(
     """
     ready = _finished_before(root, definition)
     if ready:
-        return Finished(records=ready, exit_code=ExitCode.DONE, reused=len(ready))
+        return FinishedExperiment(records=ready, exit_code=ExitCode.DONE, reused=len(ready))
     settings = check_variations(root, definition.variations)
     place = root / store.EXPERIMENTS
     place.mkdir(parents=True, exist_ok=True)
@@ -83,7 +83,7 @@ def run_experiment(
             running_warm_process(root, options, programs, lock) as warm,
         ):
             if options.pull:
-                storage.fetch_runs(root, view.note)
+                storage.fetch_run_cache(root, view.note)
             return _run(root, definition, settings, options, view, programs, warm, lock)
     except KeyboardInterrupt:
         raise NbError("interrupted before anything was started", ExitCode.INTERRUPTED) from None
@@ -110,8 +110,8 @@ def _run(
     programs: RunPrograms,
     warm: Warm | None,
     lock: int,
-) -> Finished:
-    store.remove_remains(root)
+) -> FinishedExperiment:
+    store.remove_partial_folders(root)
     remove_unused(root, store.read_variants(root))
     snapshot = take_snapshot(root)
     records = variant_records(root, definition, snapshot)
@@ -135,7 +135,7 @@ def _run(
         lock=lock,
     )
     done = runner.run()
-    return Finished(records=records, exit_code=done.exit_code or 0, reused=reused)
+    return FinishedExperiment(records=records, exit_code=done.exit_code or 0, reused=reused)
 
 
 @dataclass(frozen=True)
@@ -151,11 +151,11 @@ class _VariantWork:
 
     root: Path
     snapshot: Snapshot
-    planned: Sequence[Planned]
+    planned: Sequence[PlannedVariant]
     reproducer: StageReproducer = field(default_factory=StageReproducer)
 
     @cached_property
-    def _by_number(self) -> dict[int, Planned]:
+    def _by_number(self) -> dict[int, PlannedVariant]:
         return {each.record.number: each for each in self.planned}
 
     def reproduce(
@@ -171,15 +171,15 @@ class _VariantWork:
             return Outcome(error=str(error))
         return Outcome(RAN)
 
-    def _copy(self, variant: Planned, tell: Callable[[str], None]) -> None:
-        copy = store.copy_of(self.root, variant.record.number)
+    def _copy(self, variant: PlannedVariant, tell: Callable[[str], None]) -> None:
+        copy = store.variant_copy(self.root, variant.record.number)
         whole = copy.with_name(store.WHOLE)
         if not whole.exists():
             shutil.rmtree(copy, ignore_errors=True)
             copy_snapshot(self.snapshot, copy, variant.settings)
             whole.touch()
         for owner, names in _by_owner(variant.share.takes).items():
-            theirs = store.copy_of(self.root, self.planned[owner].record.number)
+            theirs = store.variant_copy(self.root, self.planned[owner].record.number)
             pipeline.take_results(theirs, copy, names, tell)
             for stage in variant.record.stages:
                 executed = theirs / stage.executed

@@ -34,7 +34,7 @@ def save_variant(root: Path, number: int, name: str = "") -> str:
     Raises:
         NbError: if the variant did not end well, is of no commit, or the name is taken.
     """
-    record = store.find(root, number)
+    record = store.find_variant(root, number)
     if record.state != store.FINISHED:
         raise NbError(f"variant {number} is {record.state}, and has no results to save")
     if not record.commit:
@@ -57,7 +57,7 @@ def save_variant(root: Path, number: int, name: str = "") -> str:
 
 def _changed_files(root: Path, record: VariantRecord) -> Entries:
     """Return the files of a variant's copy that belong to Git, written to the object store."""
-    copy = store.copy_of(root, record.number)
+    copy = store.variant_copy(root, record.number)
     stages = [stage.name for stage in record.stages]
     names = {path.as_posix() for path in git_files(root)} | {"dvc.lock"}
     names |= {path for path in pipeline.plain_outputs(copy, stages) if _is_free(root, path)}

@@ -95,7 +95,9 @@ class VariantRecord:
 
     def save(self, root: Path) -> None:
         """Write the record; a reader sees the old or the new record, never a part."""
-        write_whole(folder(root, self.number) / RECORD, json.dumps(asdict(self), default=str))
+        write_whole(
+            variant_folder(root, self.number) / RECORD, json.dumps(asdict(self), default=str)
+        )
 
 
 def identity_of(settings: Settings, source: str) -> str:
@@ -103,14 +105,14 @@ def identity_of(settings: Settings, source: str) -> str:
     return canonical({"settings": settings, "source": source})
 
 
-def folder(root: Path, number: int) -> Path:
+def variant_folder(root: Path, number: int) -> Path:
     """Return the folder of a variant."""
     return root / EXPERIMENTS / str(number)
 
 
-def copy_of(root: Path, number: int) -> Path:
+def variant_copy(root: Path, number: int) -> Path:
     """Return the copy of the project that a variant runs in."""
-    return folder(root, number) / COPY
+    return variant_folder(root, number) / COPY
 
 
 def read_variants(root: Path) -> list[VariantRecord]:
@@ -142,7 +144,7 @@ def variant_numbers(root: Path) -> list[int]:
     return sorted(int(name) for name in names if name.isascii() and name.isdecimal())
 
 
-def find(root: Path, number: int) -> VariantRecord:
+def find_variant(root: Path, number: int) -> VariantRecord:
     """Return a variant by number.
 
     Raises:
@@ -160,33 +162,33 @@ def next_number(root: Path) -> int:
     return max(variant_numbers(root), default=0) + 1
 
 
-def remove(root: Path, number: int) -> None:
+def remove_variant_folder(root: Path, number: int) -> None:
     """Remove a variant; files shared with the project or with others stay.
 
     The record goes first: half a folder is no variant, and the next removal ends the work.
     """
-    (folder(root, number) / RECORD).unlink(missing_ok=True)
-    shutil.rmtree(folder(root, number), ignore_errors=True)
+    (variant_folder(root, number) / RECORD).unlink(missing_ok=True)
+    shutil.rmtree(variant_folder(root, number), ignore_errors=True)
 
 
-def remove_remains(root: Path) -> None:
+def remove_partial_folders(root: Path) -> None:
     """Remove folders without a record, which a removal that was broken off left behind."""
     for number in variant_numbers(root):
-        if not (folder(root, number) / RECORD).exists():
-            remove(root, number)
+        if not (variant_folder(root, number) / RECORD).exists():
+            remove_variant_folder(root, number)
 
 
 def variant_size(root: Path, number: int) -> int:
     """Return the bytes that a variant takes; links into DVC's cache take none of their own."""
     return sum(
         stat.st_size
-        for path in folder(root, number).rglob("*")
+        for path in variant_folder(root, number).rglob("*")
         if path.is_file() and not path.is_symlink() and (stat := path.stat()).st_nlink == 1
     )
 
 
 def _read(root: Path, number: int) -> VariantRecord | None:
-    path = folder(root, number) / RECORD
+    path = variant_folder(root, number) / RECORD
     try:
         content = parse_json(path.read_text(encoding="utf-8"))
         if content["schema"] != VARIANT_SCHEMA:

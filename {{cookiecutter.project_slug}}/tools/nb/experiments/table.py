@@ -15,7 +15,7 @@ from nb.declaration.reader import read_stages
 from nb.notebook.yaml_file import read_value
 from nb.project import NbError, UsageError, warn
 
-from .definition import Best, declared_best
+from .definition import BestMetric, declared_best
 from .space import canonical
 from .store import VariantRecord
 
@@ -42,7 +42,7 @@ class VariantTable:
     metrics: list[str]
     rows: list[VariantRow]
     best: int | None = None
-    judge: Best | None = None
+    judge: BestMetric | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +70,7 @@ class VariantRow:
 def make_table(
     records: Sequence[VariantRecord],
     project: Mapping[str, Mapping[str, float]],
-    best: Best | None = None,
+    best: BestMetric | None = None,
 ) -> VariantTable:
     """Return the table of variants.
 
@@ -143,7 +143,7 @@ def fitting(widths: Sequence[int], needed: int, space: int | None) -> int:
 
 
 def project_table(
-    root: Path, records: Sequence[VariantRecord], best: Best | None = None
+    root: Path, records: Sequence[VariantRecord], best: BestMetric | None = None
 ) -> VariantTable:
     """Return the table of variants of a project, held against the metrics that it has now.
 

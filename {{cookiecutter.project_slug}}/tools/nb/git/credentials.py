@@ -18,7 +18,7 @@ from nb.secrets.mask import is_picture
 from nb.secrets.search import find_secrets
 from nb.secrets.values import is_named_secret, is_placeholder
 
-from .verify import blobs
+from .index import blobs
 
 ALLOWED = re.compile(r"pragma: ?(?:allowlist|whitelist)[ -]secret")
 # detect-secrets reads these in its own way. Its detectors that go by chance are left to others:

@@ -25,7 +25,8 @@ from nb.project import NbError, parse_json, write_whole
 from nb.surroundings import find_repository
 
 from .filter import clean
-from .verify import filtered, index_ids, unmerged
+from .index import index_ids, unmerged
+from .verify import filtered
 from .wiring import git, hook_projects
 
 ASIDE = Path(".nb/outputs")
@@ -38,7 +39,7 @@ REPLACING = ("pull", "merge", "rebase", "cherry-pick")
 
 
 @dataclass
-class Kept:
+class KeptOutputs:
     """Result of putting back the outputs that were set aside.
 
     Attributes:
@@ -54,7 +55,7 @@ class Kept:
     dropped: list[str] = field(default_factory=list)
 
 
-def run_git(root: Path, command: Sequence[str]) -> Kept:
+def run_git(root: Path, command: Sequence[str]) -> KeptOutputs:
     """Run a Git command that changes the work tree, and keep outputs.
 
     Args:
@@ -64,7 +65,7 @@ def run_git(root: Path, command: Sequence[str]) -> Kept:
     Raises:
         NbError: if Git fails. Outputs are put back as far as possible before.
     """
-    with everywhere_kept(root, edits_return=command[0] not in REPLACING) as kept:
+    with keep_outputs_everywhere(root, edits_return=command[0] not in REPLACING) as kept:
         # Git takes these for changed by hand, and would refuse to replace them.
         for project in _projects(root):
             unchanged = _only_outputs_differ(project)
@@ -78,14 +79,14 @@ def run_git(root: Path, command: Sequence[str]) -> Kept:
 
 
 @contextmanager
-def everywhere_kept(root: Path, *, edits_return: bool = True) -> Iterator[Kept]:
-    """Keep the outputs of notebooks in all projects of the repository, as `outputs_kept` does.
+def keep_outputs_everywhere(root: Path, *, edits_return: bool = True) -> Iterator[KeptOutputs]:
+    """Keep the outputs of notebooks in all projects of the repository, as `keep_outputs` does.
 
     Git commands change the whole work tree, so the other projects of a repository lose theirs, too.
     """
     with ExitStack() as stack:
         for project in _projects(root):
-            kept = stack.enter_context(outputs_kept(project, edits_return=edits_return))
+            kept = stack.enter_context(keep_outputs(project, edits_return=edits_return))
         yield kept
 
 
@@ -98,7 +99,7 @@ def _projects(root: Path) -> list[Path]:
 
 
 @contextmanager
-def outputs_kept(root: Path, *, edits_return: bool = True) -> Iterator[Kept]:
+def keep_outputs(root: Path, *, edits_return: bool = True) -> Iterator[KeptOutputs]:
     """Copy the outputs of all notebooks aside, and put them back when the block ends.
 
     Args:
@@ -109,7 +110,7 @@ def outputs_kept(root: Path, *, edits_return: bool = True) -> Iterator[Kept]:
         copy = root / ASIDE / name
         copy.parent.mkdir(parents=True, exist_ok=True)
         write_whole(copy, (root / name).read_bytes())
-    kept = Kept()
+    kept = KeptOutputs()
     try:
         yield kept
     finally:
@@ -136,7 +137,7 @@ def _only_outputs_differ(root: Path) -> list[str]:
     return [name for name in _differing(root) if name not in changed]
 
 
-def _put_all_back(root: Path, kept: Kept, *, edits_return: bool) -> None:
+def _put_all_back(root: Path, kept: KeptOutputs, *, edits_return: bool) -> None:
     conflicts = unmerged(root)
     for copy in sorted((root / ASIDE).rglob("*.ipynb")):
         name = copy.relative_to(root / ASIDE).as_posix()
@@ -189,7 +190,7 @@ def _keep_for_later(path: Path, cells: list[dict[str, object]]) -> None:
     write_whole(path, json.dumps(content))
 
 
-def _put_later_back(root: Path, kept: Kept) -> None:
+def _put_later_back(root: Path, kept: KeptOutputs) -> None:
     """Give edited cells that are there again the outputs that were kept for them."""
     conflicts = unmerged(root)
     for path in sorted((root / LATER).rglob("*.ipynb")):

@@ -1,66 +1,22 @@
-"""Verification of notebooks in the index, before a commit and in CI: the second and third ring.
-
-The filter strips notebooks; this module verifies the result, and changes nothing.
-"""
+"""Verification of notebooks in Git's index: no outputs, no conflicts, none too large to review."""
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from nb.notebook.content import source_text
 from nb.notebook.strip import RefusedError, load
-from nb.project import UsageError
 
 from .filter import clean
+from .index import blobs, unmerged
 from .wiring import git
 
 FILTER = "nbstripout"  # as .gitattributes names it
 # Bytes of a notebook that a person may still review.
 LARGEST = 1_000_000
 CONFLICT = re.compile(r"^(<{7}|>{7})( |$)", re.M)
-
-
-def index_ids(root: Path) -> dict[str, str]:
-    """Return the id of each file in the index, by name; links and submodules are left out."""
-    entries = git(root, "ls-files", "--stage", "-z").split("\0")
-    pairs = (entry.split("\t", 1) for entry in entries if entry.startswith("100"))
-    return {name: fields.split()[1] for fields, name in pairs}
-
-
-def index_ids_of(root: Path, files: Sequence[str]) -> dict[str, str]:
-    """Return the ids of the named files, or of all in the index if none is named.
-
-    Args:
-        root: the project's root.
-        files: paths as they are typed in the working directory.
-
-    Raises:
-        NbError: if a file is not in the index: a check must not pass because it saw nothing.
-    """
-    ids = index_ids(root)
-    names = [os.path.relpath(Path.cwd() / file, root).replace(os.sep, "/") for file in files]
-    unknown = [name for name in names if name not in ids]
-    if unknown:
-        raise UsageError(f"{unknown[0]} is not a file that Git tracks; git add it first.")
-    return {name: ids[name] for name in names} if files else ids
-
-
-def blobs(root: Path, ids: Mapping[str, str]) -> Iterator[tuple[str, bytes]]:
-    """Yield each file with its content as the index holds it, all through a single Git process."""
-    request = "".join(f"{digest}\n" for digest in ids.values()).encode()
-    done = subprocess.run(
-        ["git", "cat-file", "--batch"], cwd=root, input=request, capture_output=True
-    )
-    position = 0
-    for name in ids:
-        end = done.stdout.index(b"\n", position)
-        size = int(done.stdout[position:end].split()[2])
-        yield name, done.stdout[end + 1 : end + 1 + size]
-        position = end + 2 + size
 
 
 def filtered(root: Path, names: Iterable[str]) -> list[str]:
@@ -71,12 +27,6 @@ def filtered(root: Path, names: Iterable[str]) -> list[str]:
     listed = "".join(f"{name}\0" for name in notebooks)
     fields = git(root, "check-attr", "-z", "--stdin", "filter", stdin=listed).split("\0")
     return [name for name, value in zip(fields[::3], fields[2::3], strict=False) if value == FILTER]
-
-
-def unmerged(root: Path) -> set[str]:
-    """Return the files that a merge, rebase, cherry-pick or stash left in conflict in the index."""
-    entries = git(root, "ls-files", "--unmerged", "-z").split("\0")
-    return {entry.split("\t", 1)[1] for entry in entries if entry}
 
 
 def verify_notebooks(root: Path, ids: Mapping[str, str]) -> list[str]:

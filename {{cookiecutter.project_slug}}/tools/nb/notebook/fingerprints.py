@@ -22,7 +22,7 @@ from nb.printable import printable
 from nb.project import FINGERPRINTS, PRODUCTION, NbError, from_root, one_line, warn, write_whole
 
 from .content import Cell, Notebook, production_notebooks, read_notebook
-from .modules import Sources
+from .modules import SourcePackages
 
 # The first line of a fingerprint, up to the kernel's name. From format 2 on, the number is between.
 # DVC hashes the file: another first line makes every notebook of every project stale.
@@ -35,7 +35,7 @@ UNREADABLE_LINE = "# unreadable: "
 CHANGED = "its code, or a module that it imports, changed"
 
 
-def fingerprint_text(notebook: Notebook, sources: Sources) -> str:
+def fingerprint_text(notebook: Notebook, sources: SourcePackages) -> str:
     """Return the fingerprint of a notebook: equal texts promise equal computations."""
     used, top = sources.used_by(notebook), sources.folder.parent
     files = [sources.modules[name] for name in sorted(used)] + (sources.data_files if used else [])
@@ -64,7 +64,7 @@ def refresh(root: Path) -> list[Path]:
     A file with equal content is not touched, so DVC does not hash the file again. For a notebook
     that cannot be read the reason is the fingerprint, so the stage is stale, and a warning.
     """
-    sources = Sources(root / "src")
+    sources = SourcePackages(root / "src")
     texts = {
         FINGERPRINTS / path.relative_to(root / PRODUCTION).with_suffix(".txt"): _text(
             root, path, sources
@@ -80,7 +80,7 @@ def refresh(root: Path) -> list[Path]:
     return changed
 
 
-def _text(root: Path, path: Path, sources: Sources) -> str:
+def _text(root: Path, path: Path, sources: SourcePackages) -> str:
     try:
         return fingerprint_text(read_notebook(path), sources)
     except NbError as error:

@@ -48,7 +48,7 @@ def _origin(node: ast.ImportFrom, package: str, is_package: bool) -> str:
     return ".".join([*kept, node.module] if node.module else kept)
 
 
-class Sources:
+class SourcePackages:
     """Packages under `src/`: modules with their imports, and data files.
 
     Args:

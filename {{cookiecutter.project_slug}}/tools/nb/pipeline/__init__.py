@@ -17,7 +17,7 @@ from .definitions import (
     missing_data,
     plain_outputs,
 )
-from .isolated import take_results, work_apart
+from .isolated import isolate_copy, take_results
 from .lockfiles import (
     Written,
     hold_only,
@@ -54,6 +54,7 @@ __all__ = [
     "hold_lock",
     "hold_only",
     "inputs_hash",
+    "isolate_copy",
     "lines_put_back_on_error",
     "mend_locks",
     "misplaced",
@@ -71,5 +72,4 @@ __all__ = [
     "sort_private_locks",
     "stage_states",
     "take_results",
-    "work_apart",
 ]

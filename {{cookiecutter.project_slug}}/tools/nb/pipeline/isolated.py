@@ -14,7 +14,7 @@ from .places import require_places
 from .repository import locked_repository, open_project
 
 
-def work_apart(root: Path, copy: Path) -> None:
+def isolate_copy(root: Path, copy: Path) -> None:
     """Make a copy of the project an independent DVC repository that shares the cache.
 
     Raises:

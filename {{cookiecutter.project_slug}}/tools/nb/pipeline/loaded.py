@@ -1,4 +1,4 @@
-"""Loaded pipelines: read once for a run, and used by each worker that is forked afterwards.
+"""Pipelines as DVC and Git know them, loaded once for a run and used by all forked workers.
 
 DVC reads, parses and validates the whole `dvc.yaml` for every stage that is reproduced by name, so
 the work of n stages would grow with the square of n. A fork has the stages of its parent in memory
@@ -23,7 +23,7 @@ _PLAIN = re.compile(r"[A-Za-z_][\w.@-]*")
 Signature = tuple[int, int, int, int]
 
 
-class KnownIgnores:
+class OutputsInGit:
     """Git as a stage needs it after its command: whether outputs are tracked or ignored.
 
     DVC reads Git's index, its settings and all `.gitignore` files anew for each output. Here Git is
@@ -73,7 +73,7 @@ class KnownIgnores:
         return getattr(self._scm, name)
 
 
-def known_ignores(repo: Repo) -> KnownIgnores | None:
+def outputs_in_git(repo: Repo) -> OutputsInGit | None:
     """Ask Git about all outputs; None without Git, or if DVC itself is to add files to Git."""
     from dvc.scm import NoSCM
 
@@ -81,7 +81,7 @@ def known_ignores(repo: Repo) -> KnownIgnores | None:
         return None
     stages = repo.index.stages
     outputs = [str(out.fs_path) for stage in stages for out in stage.outs if out.use_cache]
-    return KnownIgnores(repo.scm, outputs, {stage.path for stage in stages})
+    return OutputsInGit(repo.scm, outputs, {stage.path for stage in stages})
 
 
 class LoadedPipeline:
@@ -96,7 +96,7 @@ class LoadedPipeline:
         scm: Git as it was asked for all outputs; None if each stage has to ask.
     """
 
-    def __init__(self, repo: Repo, began: int, scm: KnownIgnores | None = None) -> None:
+    def __init__(self, repo: Repo, began: int, scm: OutputsInGit | None = None) -> None:
         self.repo = repo
         self.config = repo.config
         self.scm = scm
@@ -109,10 +109,12 @@ class LoadedPipeline:
                 self._stages = {}
             files.update(values or ())
         self._signatures = {path: _signature(path) for path in declared | files}
-        if any(is_younger(path, began) for path in declared | files):
+        if any(changed_since(path, began) for path in declared | files):
             self._stages = {}
         locks = {path: path.with_name("dvc.lock") for path in declared if path.suffix == ".yaml"}
-        self._texts = {lock: _text(lock) for lock in locks.values() if not is_younger(lock, began)}
+        self._texts = {
+            lock: _text(lock) for lock in locks.values() if not changed_since(lock, began)
+        }
 
     def is_of(self, root: Path) -> bool:
         """Return whether this is the pipeline of a project."""
@@ -139,7 +141,7 @@ def _signature(path: Path) -> Signature | None:
     return stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
 
 
-def is_younger(path: Path, moment: int) -> bool:
+def changed_since(path: Path, moment: int) -> bool:
     """Return whether a file was written, replaced or renamed at a moment or later."""
     try:
         stat = path.stat()

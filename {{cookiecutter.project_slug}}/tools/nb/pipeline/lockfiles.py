@@ -13,7 +13,7 @@ from pathlib import Path
 from nb.declaration.plain_yaml import plain_yaml
 from nb.project import write_whole
 
-from .loaded import is_younger
+from .loaded import changed_since
 from .repository import locked_repository
 from .undocumented import DvcStage, Lockfile
 
@@ -169,7 +169,7 @@ def texts_since(began: int, paths: Iterable[Path]) -> dict[str, str] | None:
         paths: the lock files.
     """
     texts = {str(path): lock_text(path) for path in paths}
-    return None if any(is_younger(Path(path), began) for path in texts) else texts
+    return None if any(changed_since(Path(path), began) for path in texts) else texts
 
 
 def read_locks(root: Path, names: Iterable[str]) -> dict[Path, bytes]:

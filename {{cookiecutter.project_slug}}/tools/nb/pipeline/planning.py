@@ -17,7 +17,7 @@ from nb.project import NbError, UsageError
 from nb.uptodate import Watched
 from nb.wording import did_you_mean
 
-from .loaded import LoadedPipeline, known_ignores
+from .loaded import LoadedPipeline, outputs_in_git
 from .lockfiles import texts_since
 from .places import require_places, require_untracked
 from .repository import (
@@ -156,7 +156,7 @@ def _plan(
         order=[stage.addressing for stage in order],
         made=made,
         watched=watched,
-        loaded=LoadedPipeline(repo, began, known_ignores(repo)),
+        loaded=LoadedPipeline(repo, began, outputs_in_git(repo)),
     )
 
 

@@ -16,7 +16,7 @@ from nb.notebook.yaml_file import TooLargeError
 from nb.project import NbError, UsageError, one_line, parse_json
 from nb.uptodate import clock
 
-from .loaded import LoadedPipeline, known_ignores
+from .loaded import LoadedPipeline, outputs_in_git
 from .run_cache import guard_runs
 from .shortcuts import compile_schemas
 from .undocumented import DvcStage, Graph, Item, Repo
@@ -167,7 +167,7 @@ def rehearse(root: Path) -> LoadedPipeline | None:
     compile_schemas()
     with suppress(Exception), Repo(str(root)) as repo:
         guard_runs(repo)
-        loaded = LoadedPipeline(repo, began, known_ignores(repo))
+        loaded = LoadedPipeline(repo, began, outputs_in_git(repo))
     logger.setLevel(level)
     return loaded
 

@@ -34,7 +34,7 @@ SOCKETS = Path(".nb/forks")
 
 
 @dataclass
-class Server:
+class ServerHandle:
     """The worker's handle on its fork server."""
 
     pid: int
@@ -60,7 +60,7 @@ def remove_dead_sockets(root: Path) -> None:
         path.unlink()
 
 
-def start_server(root: Path, private: Iterable[int]) -> Server | None:
+def start_server(root: Path, private: Iterable[int]) -> ServerHandle | None:
     """Fork a server from this process; None if the socket cannot be made here.
 
     Args:
@@ -92,7 +92,7 @@ def start_server(root: Path, private: Iterable[int]) -> Server | None:
             os._exit(1)
     other.close()
     listener.close()
-    return Server(pid, lifeline, path)
+    return ServerHandle(pid, lifeline, path)
 
 
 class _Server:

@@ -126,7 +126,7 @@ class InterpreterState:
         logging.Logger.manager._clear_cache()  # type: ignore[attr-defined]
 
 
-class Imports:
+class ImportRecord:
     """Notes, inside the block, which package imports which.
 
     Attributes:
@@ -138,7 +138,7 @@ class Imports:
         self.of: dict[str, set[str]] = defaultdict(set)
         self.at_exit: list[partial[object]] | None = []
 
-    def __enter__(self) -> Imports:
+    def __enter__(self) -> ImportRecord:
         self._import, self._register = builtins.__import__, atexit.register
         vars(builtins)["__import__"] = self._note_import
         vars(atexit)["register"] = self._note_exit
@@ -188,7 +188,7 @@ class ProgramImports:
         imports: the record of imports, which goes on.
     """
 
-    def __init__(self, before: InterpreterState, imports: Imports) -> None:
+    def __init__(self, before: InterpreterState, imports: ImportRecord) -> None:
         self._state = InterpreterState()
         self._before = before
         self._imports = imports
@@ -237,12 +237,12 @@ def put_filters_first(filters: Sequence[object]) -> None:
     warnings.filters[:] = [*filters, *rest]  # type: ignore[index]
 
 
-def count_threads() -> int:
+def named_thread_count() -> int:
     """Return how many threads were given a name so far, `Thread-1` and so on."""
     return int(next(copy(vars(threading)["_counter"].__self__))) - 1
 
 
-def number_threads(after: int = 0) -> None:
+def continue_thread_names(after: int = 0) -> None:
     """Give new threads the names that follow after so many others."""
     vars(threading)["_counter"] = itertools.count(after + 1).__next__
 

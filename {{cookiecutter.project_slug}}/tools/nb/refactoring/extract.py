@@ -13,7 +13,7 @@ from nb.git.text_view import readable_text
 from nb.locks import edit_lock
 from nb.notebook.code import Definition, names_of_module, names_of_notebook
 from nb.notebook.file import parse_cells, read_cells
-from nb.notebook.modules import Sources
+from nb.notebook.modules import SourcePackages
 from nb.project import NbError, UsageError, write_whole
 from nb.wording import did_you_mean
 
@@ -72,7 +72,7 @@ class Extraction:
         """
         with edit_lock(root):
             for path in self.changes:
-                if rerun.content_of(path) != self.before[path]:
+                if rerun.content_or_none(path) != self.before[path]:
                     name = path.relative_to(root).as_posix()
                     raise NbError(f"{name} was changed meanwhile and stays as it is; run it again")
             if self.exporting:
@@ -128,7 +128,7 @@ def prepare_extraction(root: Path, name: str, to: str = "", origin: str = "") ->
             found.left.append(str(error))
     if not any(path.suffix == ".ipynb" for path in found.changes) and not found.left:
         raise NbError(f"{name} is in {module} already, and no notebook has a copy of it")
-    found.before = {path: rerun.content_of(path) for path in found.changes}
+    found.before = {path: rerun.content_or_none(path) for path in found.changes}
     return found
 
 
@@ -138,7 +138,7 @@ def carry_out(
     *,
     run: bool,
     keep: bool,
-    show: Callable[[Sequence[rerun.Compared]], None],
+    show: Callable[[Sequence[rerun.OutputComparison]], None],
 ) -> None:
     """Write the changes, run the stages of the notebooks that changed, and compare their outputs.
 
@@ -154,12 +154,12 @@ def carry_out(
             files are restored then.
     """
     notebooks = [path.relative_to(root) for path in extraction.changes if path.suffix == ".ipynb"]
-    stages = rerun.stages_of(root, notebooks) if run else []
+    stages = rerun.stages_of_notebooks(root, notebooks) if run else []
     if stages:
         rerun.require_fresh(root, stages)
     before = rerun.output_hashes(root, stages)
     written = {**dict.fromkeys(extraction.generated(root)), **extraction.contents()}
-    with nullcontext() if keep else rerun.all_or_nothing(root, written, stages):
+    with nullcontext() if keep else rerun.rolled_back_on_error(root, written, stages):
         extraction.write(root)
         if not stages:
             return
@@ -219,7 +219,9 @@ def _with_definition(root: Path, first: _Copy, module: str, target: Path, found:
     file = read_cells(root / first.place.path)
     where = first.place.path
     move = relocate.plan_relocation(names_of_notebook(file), [first.definition.name], where)
-    needed = Sources(root / "src").closure(f"{one.module}.{one.name}" for one in move.imports)
+    needed = SourcePackages(root / "src").closure(
+        f"{one.module}.{one.name}" for one in move.imports
+    )
     if module in needed:
         reason = f"{first.definition.name} needs a module that imports {module}"
         raise NbError(f"{where}: {reason}; choose another one with --to")

@@ -24,7 +24,7 @@ SAME, DIFFERS = "same", "differs"
 
 
 @dataclass(frozen=True)
-class Compared:
+class OutputComparison:
     """An output of a stage, before and after.
 
     Attributes:
@@ -38,7 +38,7 @@ class Compared:
     verdict: str
 
 
-def stages_of(root: Path, notebooks: Iterable[Path]) -> list[str]:
+def stages_of_notebooks(root: Path, notebooks: Iterable[Path]) -> list[str]:
     """Return the stages that ran the given production notebooks, according to `dvc.lock`.
 
     Args:
@@ -69,7 +69,7 @@ def require_fresh(root: Path, stages: Iterable[str]) -> None:
         raise NbError(f"{reason}; run `nb run` first, or go without: --no-run")
 
 
-def compare_outputs(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Compared]:
+def compare_outputs(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[OutputComparison]:
     """Compare the output hashes of stages, before and after.
 
     Args:
@@ -77,7 +77,7 @@ def compare_outputs(before: Mapping[str, Any], after: Mapping[str, Any]) -> list
         after: likewise.
     """
     return [
-        Compared(stage, path, SAME if after.get(stage, {}).get(path) == digest else DIFFERS)
+        OutputComparison(stage, path, SAME if after.get(stage, {}).get(path) == digest else DIFFERS)
         for stage, hashes in before.items()
         for path, digest in hashes.items()
     ]
@@ -105,7 +105,7 @@ def run_stages(root: Path, stages: Iterable[str]) -> None:
 
 
 @contextmanager
-def all_or_nothing(
+def rolled_back_on_error(
     root: Path, written: Mapping[Path, bytes | None], stages: Sequence[str]
 ) -> Iterator[None]:
     """Roll back files, stages' entries in lock files and stages' outputs if the block raises.
@@ -121,14 +121,14 @@ def all_or_nothing(
     """
     names = _with_upstream(read_lock(root), stages)
     small = [root / path for path in _uncached_outputs(root, names)]
-    before = {path: content_of(path) for path in (*written, *small)}
-    lock, ran = content_of(root / DVC_LOCK), False
+    before = {path: content_or_none(path) for path in (*written, *small)}
+    lock, ran = content_or_none(root / DVC_LOCK), False
     try:
         with lines_put_back_on_error(root, [*names, FINGERPRINT_STAGE]):
             try:
                 yield
             except BaseException:
-                ran = content_of(root / DVC_LOCK) != lock
+                ran = content_or_none(root / DVC_LOCK) != lock
                 raise
     except BaseException:
         for path, content in before.items():
@@ -154,13 +154,13 @@ def _with_upstream(lock: Mapping[str, Any], stages: Iterable[str]) -> list[str]:
     return list(found)
 
 
-def content_of(path: Path) -> bytes | None:
+def content_or_none(path: Path) -> bytes | None:
     """Return the content of a file; None if there is none."""
     return path.read_bytes() if path.is_file() else None
 
 
 def _put_back(root: Path, path: Path, content: bytes | None, written: bytes | None) -> None:
-    now = content_of(path)
+    now = content_or_none(path)
     if now == content:
         return
     if written is not None and now != written:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from nb.exit_codes import ExitCode
 from nb.notebook.code import project_package
 from nb.notebook.content import production_notebooks
-from nb.notebook.modules import Sources
+from nb.notebook.modules import SourcePackages
 from nb.programs import cores
 from nb.project import NbError
 
@@ -29,7 +29,7 @@ from .sources import (
     StatementRun,
     read_modules,
     read_source,
-    warn_of,
+    warn_left_out,
 )
 
 # Fewer notebooks are scanned before other processes would have started.
@@ -50,11 +50,11 @@ def scan_project(root: Path) -> list[Scan]:
 
     A file that cannot be read or compared is left out with a line on standard error.
     """
-    found = [_scan(source) for source in read_modules(root, Sources(root / "src"))]
+    found = [_scan(source) for source in read_modules(root, SourcePackages(root / "src"))]
     found += _scan_notebooks(root, production_notebooks(root / NOTEBOOKS))
     for each in found:
         if isinstance(each, NbError):
-            warn_of(each, root)
+            warn_left_out(each, root)
     return [each for each in found if isinstance(each, Scan)]
 
 

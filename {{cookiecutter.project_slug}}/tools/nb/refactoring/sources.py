@@ -16,7 +16,7 @@ from typing import NamedTuple
 from nb.notebook.code import Definition, Function, first_line, names_of, project_package
 from nb.notebook.content import Cell, production_notebooks, read_notebook
 from nb.notebook.magics import mask
-from nb.notebook.modules import Sources
+from nb.notebook.modules import SourcePackages
 from nb.project import NbError, from_root, warn
 
 from .ast_hash import Shapes, Skeleton, is_docstring, parameters, shape
@@ -237,13 +237,13 @@ def read_sources(root: Path) -> list[Source]:
     Modules that nbdev wrote are left out: their notebooks are the originals. An unreadable notebook
     is skipped with a line on standard error.
     """
-    sources = list(read_modules(root, Sources(root / "src")))
+    sources = list(read_modules(root, SourcePackages(root / "src")))
     package = project_package(root)
     for path in production_notebooks(root / NOTEBOOKS):
         try:
             sources.append(read_source(path, root, package))
         except NbError as error:
-            warn_of(error, root)
+            warn_left_out(error, root)
     return sources
 
 
@@ -261,12 +261,12 @@ def read_source(path: Path, root: Path, package: str) -> Source:
     return notebook_source(_relative(path, root), read_notebook(path).cells, package)
 
 
-def warn_of(error: NbError, root: Path) -> None:
+def warn_left_out(error: NbError, root: Path) -> None:
     """Say on standard error that a notebook is left out, and why."""
     warn(f"{from_root(str(error), root)} It is left out.")
 
 
-def read_modules(root: Path, files: Sources) -> Iterator[Source]:
+def read_modules(root: Path, files: SourcePackages) -> Iterator[Source]:
     """Yield the parsed modules below `src/`, except those that nbdev wrote."""
     for name, path in files.modules.items():
         text = path.read_text(encoding="utf-8", errors="replace")

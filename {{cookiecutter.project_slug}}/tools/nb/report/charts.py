@@ -63,7 +63,7 @@ def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values) if values else 0.0
 
 
-def graph(nodes: Sequence[Node], edges: Mapping[str, set[str]]) -> str:
+def stage_graph(nodes: Sequence[Node], edges: Mapping[str, set[str]]) -> str:
     """Return the picture of a graph, from left to right.
 
     Args:
@@ -79,7 +79,7 @@ def graph(nodes: Sequence[Node], edges: Mapping[str, set[str]]) -> str:
         for y, name in enumerate(column):
             places[name] = (2 + x * (WIDTH + GAP_X), top + y * (HEIGHT + GAP_Y))
     width = len(columns) * (WIDTH + GAP_X) - GAP_X + 4
-    lines = [
+    edge_paths = [
         _edge(places[other], places[name])
         for name, others in edges.items()
         for other in sorted(others)
@@ -89,7 +89,7 @@ def graph(nodes: Sequence[Node], edges: Mapping[str, set[str]]) -> str:
     return (
         f'<svg class="graph" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
         f'role="group" aria-label="The stages and what each needs">'
-        f'<g class="edges" aria-hidden="true">{"".join(lines)}</g>{"".join(boxes)}</svg>'
+        f'<g class="edges" aria-hidden="true">{"".join(edge_paths)}</g>{"".join(boxes)}</svg>'
     )
 
 
@@ -120,7 +120,7 @@ def _box(node: Node, x: float, y: float) -> str:
 Points = Sequence[tuple[float, float]]
 
 
-def lines(
+def line_chart(
     series: Mapping[str, Points],
     *,
     label: str,

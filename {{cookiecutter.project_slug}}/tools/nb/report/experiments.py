@@ -114,7 +114,7 @@ def _columns(table: VariantTable) -> list[TableColumn]:
 
 def _site(root: Path, number: int, files: Files) -> str:
     """Return the link to a variant's own site; empty until somebody makes it."""
-    index = store.copy_of(root, number).relative_to(root) / INDEX
+    index = store.variant_copy(root, number).relative_to(root) / INDEX
     return files.link(index.as_posix()) if (root / index).is_file() else ""
 
 
@@ -145,7 +145,7 @@ def _galleries(
 
 def _figure(root: Path, number: int, path: str) -> bytes | None:
     try:
-        content = (store.copy_of(root, number) / path).read_bytes()
+        content = (store.variant_copy(root, number) / path).read_bytes()
     except OSError:
         return None
     return content if 0 < len(content) <= PUBLISHED_BYTES else None

@@ -17,7 +17,7 @@ from nb.project import EXECUTED, SITE, NbError, parse_json, write_whole
 from .about import read_about
 from .files import NOTES, Files
 from .interactive.sections import Section, sections_of
-from .rendering import Rendered, read_executed, render
+from .rendering import RenderedNotebook, read_executed, render
 from .rich.outputs import Outputs
 
 NOTE_SCHEMA = 2
@@ -170,7 +170,7 @@ def _write_page(root: Path, copy: Path, stage: Stage | None, name: str, key: str
 
 def _rendered(
     copy: Path, outputs: Outputs, source: Path | None
-) -> tuple[Rendered, dict[str, object]]:
+) -> tuple[RenderedNotebook, dict[str, object]]:
     """Return an executed copy as HTML, and papermill's metadata of the run.
 
     The page of a copy that cannot be rendered says so, whatever the cause: other pages and the
@@ -184,7 +184,7 @@ def _rendered(
         problem = str(error)
     except Exception as error:
         problem = first_line_of(f"{type(error).__name__}: {error}")
-    return Rendered("", copy.stem, [], False, problem), {}
+    return RenderedNotebook("", copy.stem, [], False, problem), {}
 
 
 def _dict(value: object) -> dict[str, object]:

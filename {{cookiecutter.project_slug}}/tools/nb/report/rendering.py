@@ -29,7 +29,7 @@ REMOVED_CELL = {"remove-cell", "remove_cell"}
 
 
 @dataclass
-class Rendered:
+class RenderedNotebook:
     """A notebook as HTML: cells, title, headings and error."""
 
     body: str
@@ -47,7 +47,7 @@ def read_executed(path: Path) -> NotebookNode:
     Raises:
         NbError: if the notebook cannot be read.
     """
-    with deferred_imports.put_off():
+    with deferred_imports.defer_slow_imports():
         import nbformat
 
     try:
@@ -68,7 +68,7 @@ def render(
     *,
     source: Path | None = None,
     code: str = HIDDEN,
-) -> Rendered:
+) -> RenderedNotebook:
     """Render a notebook.
 
     Args:
@@ -81,7 +81,7 @@ def render(
     error, cell, anchor = annotate_cells(notebook, code)
     body = render_cells(notebook, source or path, outputs)
     titles = [text for level, text, _ in outputs.headings if level == 1]
-    return Rendered(
+    return RenderedNotebook(
         body,
         titles[0] if titles else path.stem,
         table_of_contents(outputs.headings),

@@ -19,7 +19,7 @@ from nb.run.record import RunRecord
 
 from . import pages, tables
 from .about import read_about
-from .charts import Node, graph, lines
+from .charts import Node, line_chart, stage_graph
 from .experiments import ExperimentSummary, site_files, write_experiments
 from .files import NOTES, Files, is_published, published_path, slug
 from .format import seconds
@@ -227,7 +227,7 @@ def _graph(rows: list[Row]) -> str:
     members: dict[str, list[Row]] = {}
     for row in rows:
         members.setdefault(node_of[row.name], []).append(row)
-    return graph([_node(name, found) for name, found in members.items()], edges)
+    return stage_graph([_node(name, found) for name, found in members.items()], edges)
 
 
 def _maker(path: str, makers: dict[str, str]) -> str | None:
@@ -261,7 +261,7 @@ def _chart(series: Series) -> dict[str, object]:
     points = {series.name: series.points}
     first, last = series.points[0][1], series.points[-1][1]
     label = f"{series.name}, {len(series.points)} times, from {first:.6g} to {last:.6g}"
-    picture = lines(points, label=label, size=(300, 120), dots=series.titles, ticks_x=False)
+    picture = line_chart(points, label=label, size=(300, 120), dots=series.titles, ticks_x=False)
     return {"name": series.name, "path": series.path, "svg": picture}
 
 
@@ -288,5 +288,5 @@ def _plot(root: Path, plot: Plot, files: Files) -> dict[str, object] | None:
         return shown
     x, y = (str(plot.settings.get(f"{a}_label") or plot.settings.get(a) or "") for a in "xy")
     label = f"{shown['title']}: {y} over {x or 'rows'}, {', '.join(series)}"
-    picture = lines(series, label=label, size=(460, 340), x_title=x, y_title=y)
+    picture = line_chart(series, label=label, size=(460, 340), x_title=x, y_title=y)
     return shown | {"kind": "lines", "svg": picture, "legend": list(series)}

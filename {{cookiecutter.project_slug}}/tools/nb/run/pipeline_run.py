@@ -82,7 +82,7 @@ def _run_side_by_side(
 ) -> EndedRun | None:
     remove_leftovers(root)
     if options.pull:
-        storage.fetch_runs(root, view.note)
+        storage.fetch_run_cache(root, view.note)
     began = uptodate.clock(root)
     plan = pipeline.plan(
         root, options.stages, force=options.force, downstream=options.downstream, tell=view.note

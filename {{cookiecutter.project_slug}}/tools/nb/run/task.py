@@ -67,9 +67,9 @@ def _execute(
     push: bool,
 ) -> RunRecord:
     if options.pull:
-        storage.fetch_runs(root, view.note)
+        storage.fetch_run_cache(root, view.note)
     elif push:  # better known before hours of work than after
-        storage.require(root)
+        storage.require_storage(root)
     plan = _plan(root, options.stages, view)
     *before, task = _one_stage(plan, *options.stages)
     check_parameter_files(root, [task], plan.made)
@@ -108,7 +108,7 @@ def restore_pipeline(root: Path, view: View, *, pull: bool) -> dict[str, str]:
     """
     with shared_lock(root, view):
         if pull:
-            storage.fetch_runs(root, view.note)
+            storage.fetch_run_cache(root, view.note)
         plan = _plan(root, (), view)
         names = [task.name for task in plan.tasks if not task.hidden]
         states = pipeline.restore(root, names, pull=pull, tell=view.note)

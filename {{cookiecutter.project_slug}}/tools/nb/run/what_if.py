@@ -182,7 +182,7 @@ def copy_with_settings(
         copy_entries(root, copy, (root / path for path in files))
         for setting in settings:
             set_value(copy / setting.config, setting.name, setting.value)
-        pipeline.work_apart(root, copy)
+        pipeline.isolate_copy(root, copy)
     except NbError:
         shutil.rmtree(copy, ignore_errors=True)
         raise

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from nb.notebook.content import python_source, read_notebook
-from nb.notebook.modules import Sources
+from nb.notebook.modules import SourcePackages
 from nb.processes.messages import line
 from nb.programs import module_command, program_environment
 from nb.project import NbError
@@ -165,7 +165,7 @@ def sets_environment_first(root: Path, notebook: Path) -> bool:
         root: the project's root.
         notebook: the path of the notebook.
     """
-    sources = Sources(root / "src")
+    sources = SourcePackages(root / "src")
     try:
         content = read_notebook(notebook)
     except NbError:  # the run reports the error
@@ -226,7 +226,7 @@ def third_party_modules(root: Path, notebooks: Iterable[Path]) -> list[str]:
         root: the project's root.
         notebooks: their paths.
     """
-    sources = Sources(root / "src")
+    sources = SourcePackages(root / "src")
     own = {name.partition(".")[0] for name in sources.modules} | sys.stdlib_module_names
     names: set[str] = set()
     for path in notebooks:

@@ -30,11 +30,11 @@ from nb.execution import deferred_imports
 from nb.processes import forked_programs
 from nb.processes.events import EventLoop
 from nb.processes.interpreter import (
-    Imports,
+    ImportRecord,
     InterpreterState,
     ProgramImports,
-    count_threads,
-    number_threads,
+    continue_thread_names,
+    named_thread_count,
     put_filters_first,
 )
 from nb.processes.kernel_forks import KERNEL
@@ -94,10 +94,10 @@ def serve_forks(connection: socket.socket, kept: Iterable[int], work: Work) -> N
     os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # the kernels' debugger warns otherwise
     gc.disable()  # imports are done sooner
     before = dict(os.environ)
-    with deferred_imports.put_off():
+    with deferred_imports.defer_slow_imports():
         _import(KERNEL_MODULES)
         forked_programs.set_by_imports.update(os.environ.items() - before.items())
-        ordinary, imports = InterpreterState(), Imports()
+        ordinary, imports = InterpreterState(), ImportRecord()
         with imports:
             _import_progress_bars()
             _import(work.modules)
@@ -106,10 +106,10 @@ def serve_forks(connection: socket.socket, kept: Iterable[int], work: Work) -> N
     request, _ = receive(connection)
     if not request:
         return
-    threads = count_threads()
+    threads = named_thread_count()
     with imports:
         problem = _preload(request["environment"], request["modules"])
-    threads = count_threads() - threads
+    threads = named_thread_count() - threads
     connection.sendall(line(problem or {"ready": True}))
     if not problem:
         filters = programs.keep_for(request["modules"])
@@ -143,13 +143,13 @@ def _prepare_kernel(state: InterpreterState, programs: ProgramImports) -> None:
     """Have a fork begin as if only kernels and the libraries of notebooks had been imported."""
     state.put_back()
     programs.hide()
-    number_threads()
+    continue_thread_names()
 
 
 def _follow_libraries(filters: list[Any], threads: int) -> None:
     """Have a kernel that has started go on as after the imports of a notebook's libraries."""
     put_filters_first(filters)
-    number_threads(after=count_threads() + threads)
+    continue_thread_names(after=named_thread_count() + threads)
 
 
 def _preload(environment: dict[str, str], modules: Iterable[str]) -> dict[str, str]:

@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
-from .found import FoundSecret, occurrences
 from .names import is_password_name, is_secret_name
+from .occurrences import FoundSecret, occurrences
 from .values import is_code, is_secret_value
 
 # Longest name before the word that promises a secret.

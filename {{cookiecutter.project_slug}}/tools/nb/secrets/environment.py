@@ -1,4 +1,4 @@
-"""Secret values among the variables of an environment."""
+"""Secret values among the variables of an environment, by the name or inside the value."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import quote
 
-from .found import FoundSecret, occurrences
+from .occurrences import FoundSecret, occurrences
 
 _SHORTEST_BASE64 = 8
 _BASE64 = re.compile(r"[A-Za-z0-9+/_=-]*")

@@ -7,8 +7,8 @@ import logging
 from collections.abc import Mapping
 from typing import TypeVar, cast
 
-from .found import FoundSecret, without_overlaps
 from .known_value import KnownValue
+from .occurrences import FoundSecret, without_overlaps
 from .search import COLOR, find_secrets
 from .values import is_named_secret
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from .found import FoundSecret, occurrences
+from .occurrences import FoundSecret, occurrences
 from .values import is_placeholder, is_random
 
 # A longer phrase is not searched for others: a line of hints alone would be read once for each.

@@ -13,7 +13,7 @@ import re
 from bisect import bisect_right
 
 from .assignments import assigned_secrets
-from .found import FoundSecret, without_overlaps
+from .occurrences import FoundSecret, without_overlaps
 from .phrases import secrets_in_phrases
 from .private_keys import private_keys
 from .shapes import secrets_by_shape

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from .found import FoundSecret, occurrences
+from .occurrences import FoundSecret, occurrences
 from .values import is_placeholder, is_random
 
 

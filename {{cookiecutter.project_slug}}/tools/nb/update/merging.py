@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from nb.git.verify import unmerged
+from nb.git.index import unmerged
 from nb.git.wiring import commit_hash, git, git_file
 from nb.locks import lock_file
 from nb.project import NbError, parse_json, write_whole

@@ -58,8 +58,8 @@ def open_version(root: Path, name: str) -> Iterator[Version]:
     """
     if name == WORK_TREE:
         yield _of_folder(name, "the work tree", root, is_complete=True)
-    elif name.isdecimal() and store.folder(root, int(name)).is_dir():
-        copy = store.copy_of(root, store.find(root, int(name)).number)
+    elif name.isdecimal() and store.variant_folder(root, int(name)).is_dir():
+        copy = store.variant_copy(root, store.find_variant(root, int(name)).number)
         yield _of_folder(name, f"variant {name}", copy, is_complete=True)
     elif record := _record(root, name):
         parameters = {stage.name: stage.parameters for stage in record.stages}

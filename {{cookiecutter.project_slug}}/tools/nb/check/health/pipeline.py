@@ -69,10 +69,10 @@ def _pipeline_repair(root: Path, problem: str) -> str:
 
 
 def _storage(root: Path) -> Diagnosis:
-    from nb.pipeline.storage import exposed, problem
+    from nb.pipeline.storage import diagnose_storage, secret_in_config
 
-    url, trouble = problem(root)
-    trouble = exposed(root) or trouble
+    url, trouble = diagnose_storage(root)
+    trouble = secret_in_config(root) or trouble
     if trouble:
         return Diagnosis("DVC storage", trouble.what, repair=trouble.repair)
     return Diagnosis("DVC storage", detail=url)

@@ -8,7 +8,7 @@ import shlex
 from pathlib import Path
 
 from nb.declaration.reader import FILE, LOCK
-from nb.git import filter, verify, wiring
+from nb.git import filter, index, verify, wiring
 from nb.git.wiring import git
 from nb.project import PRODUCTION
 from nb.surroundings import find_repository
@@ -193,7 +193,7 @@ def _hooks(root: Path) -> Diagnosis:
 
 
 def _conflicts(root: Path) -> Diagnosis:
-    conflicts = verify.find_conflicts(root, verify.index_ids(root))
+    conflicts = verify.find_conflicts(root, index.index_ids(root))
     for name, problem in conflicts.items():
         command = f"edit {name}: keep a side of each conflict, then git add {shlex.quote(name)}"
         return Diagnosis("notebook merges", problem, repair=command)
@@ -201,7 +201,7 @@ def _conflicts(root: Path) -> Diagnosis:
 
 
 def _stripped(root: Path) -> Diagnosis:
-    ids = verify.index_ids(root)
+    ids = index.index_ids(root)
     conflicts = verify.find_conflicts(root, ids)
     whole = {name: digest for name, digest in ids.items() if name not in conflicts}
     problems = verify.verify_notebooks(root, whole)

@@ -1,4 +1,4 @@
-"""NB4: imports of a notebook resolve, here and on another machine."""
+"""NB4: imports of a notebook: no star, declared dependencies only, names that `src/` has."""
 
 from __future__ import annotations
 

@@ -1,8 +1,16 @@
 """The DVC storage: results, the run cache and files by name, and diagnosis of what is wrong."""
 
-from .access import ANSWER_SECONDS, TIMEOUT, answer_seconds, ask, exposed, problem, require
+from .access import (
+    ANSWER_SECONDS,
+    TIMEOUT,
+    answer_seconds,
+    diagnose_storage,
+    probe,
+    require_storage,
+    secret_in_config,
+)
 from .named_files import NamedFiles, named_files
-from .results import fetch_runs, pull_results, push_results, unpushed_results
+from .results import fetch_run_cache, pull_results, push_results, unpushed_results
 from .trouble import Trouble, explain_failure
 
 __all__ = [
@@ -11,14 +19,14 @@ __all__ = [
     "NamedFiles",
     "Trouble",
     "answer_seconds",
-    "ask",
+    "diagnose_storage",
     "explain_failure",
-    "exposed",
-    "fetch_runs",
+    "fetch_run_cache",
     "named_files",
-    "problem",
+    "probe",
     "pull_results",
     "push_results",
-    "require",
+    "require_storage",
+    "secret_in_config",
     "unpushed_results",
 ]

@@ -1,4 +1,4 @@
-"""Access to the DVC storage: a short look first, one retry at most, trouble in one sentence."""
+"""Access to the DVC storage: checked within seconds, and each failure told in one sentence."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LOGGERS = ("dvc", "dvc_data", "dvc_objects", "gcsfs", "azure", "asyncssh", "asyn
 
 
 @dataclass
-class Heard(logging.Handler):
+class TransferErrors(logging.Handler):
     """Log handler that collects the errors of libraries during transfers of many files.
 
     Attributes:
@@ -54,14 +54,14 @@ class Heard(logging.Handler):
             self.missing.update(re.findall(r"^name: .*, (\w+: \S+)$", record.getMessage(), re.M))
 
 
-def problem(root: Path) -> tuple[str, Trouble | None]:
+def diagnose_storage(root: Path) -> tuple[str, Trouble | None]:
     """Return the address of the storage and the trouble with access; None if there is none."""
     with open_project(root) as repo, _listening():
         url, trouble = _address(repo)
         return url, trouble or _look(repo, url)
 
 
-def exposed(root: Path) -> Trouble | None:
+def secret_in_config(root: Path) -> Trouble | None:
     """Return the trouble of a secret in `.dvc/config`, which Git keeps; None if there is none."""
     found = storage_secrets((root / ".dvc" / "config").read_text(encoding="utf-8"))
     if not found:
@@ -71,7 +71,7 @@ def exposed(root: Path) -> Trouble | None:
     return Trouble(f".dvc/config, which Git keeps, holds {name}", f"{repair} {name} VALUE")
 
 
-def require(root: Path) -> None:
+def require_storage(root: Path) -> None:
     """Check that the storage can be used.
 
     Raises:
@@ -82,7 +82,7 @@ def require(root: Path) -> None:
 
 
 @contextmanager
-def open_storage(root: Path) -> Iterator[tuple[Repo, Heard]]:
+def open_storage(root: Path) -> Iterator[tuple[Repo, TransferErrors]]:
     """Open the project and its storage; errors of the storage become one sentence."""
     with open_project(root) as repo, _listening() as heard:
         url, trouble = _address(repo)
@@ -98,9 +98,9 @@ def open_storage(root: Path) -> Iterator[tuple[Repo, Heard]]:
 
 
 @contextmanager
-def _listening() -> Iterator[Heard]:
+def _listening() -> Iterator[TransferErrors]:
     """Divert the logs of libraries to a collector that shows nothing."""
-    heard = Heard()
+    heard = TransferErrors()
     with ExitStack() as undo:
         for logger in map(logging.getLogger, LOGGERS):
             undo.callback(logger.__dict__.update, vars(logger).copy())
@@ -120,10 +120,10 @@ def _look(repo: Repo, url: str) -> Trouble | None:
     seconds = answer_seconds()
     _import_library(repo, url)
     with _one_attempt_of_aws():
-        return ask(lambda: _list(repo, seconds), url, seconds)
+        return probe(lambda: _list(repo, seconds), url, seconds)
 
 
-def ask(look: Callable[[], object], url: str, seconds: float) -> Trouble | None:
+def probe(look: Callable[[], object], url: str, seconds: float) -> Trouble | None:
     """Return the trouble with a storage; None if there is none. Passing trouble gets a retry.
 
     Args:

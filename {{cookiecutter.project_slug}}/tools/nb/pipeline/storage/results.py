@@ -36,7 +36,7 @@ RUN_CACHE = "runs"
 UNFINISHED = Path(".nb/push.unfinished")
 
 
-def fetch_runs(root: Path, tell: Callable[[str], None]) -> int:
+def fetch_run_cache(root: Path, tell: Callable[[str], None]) -> int:
     """Fetch missing entries of the run cache from the storage; return their number.
 
     Args:

@@ -1,4 +1,4 @@
-"""CI of a project in a folder of a repository: code hosts read the files at the top only."""
+"""CI written to the top of a repository for a project in a folder: GitHub workflows, GitLab."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nb.project import NbError, write_whole
 from nb.surroundings import find_repository, project_prefix
 
 from .gitlab import write_pipeline
-from .subfolder import folder_slug
+from .pre_commit import folder_slug
 
 WORKFLOWS = Path(".github/workflows")
 

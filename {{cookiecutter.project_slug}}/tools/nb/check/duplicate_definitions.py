@@ -15,7 +15,7 @@ from pathlib import Path
 from nb.notebook.code import Function, first_line, project_package
 from nb.notebook.content import Cell
 from nb.notebook.magics import mask
-from nb.notebook.modules import Sources
+from nb.notebook.modules import SourcePackages
 from nb.refactoring.ast_hash import Outline, outline
 from nb.refactoring.duplicates import DEFINITION_LINES, Duplicate, find_definitions
 from nb.refactoring.sources import Source, notebook_source, read_modules
@@ -27,7 +27,7 @@ WORD = re.compile(r"\w+")
 
 
 def duplicates_of(
-    documents: Iterable[Document], root: Path, files: Sources
+    documents: Iterable[Document], root: Path, files: SourcePackages
 ) -> dict[str, list[Duplicate]]:
     """Return the definitions that stand in several notebooks, or in a notebook and in `src/`.
 

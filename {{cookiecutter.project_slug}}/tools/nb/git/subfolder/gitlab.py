@@ -1,4 +1,4 @@
-"""GitLab pipeline of a project in a folder of a repository: GitLab reads only that at the top."""
+"""GitLab pipeline of a project in a folder, for the top of the repository that GitLab reads."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ruamel.yaml.error import YAMLError
 
 from nb.project import NbError, write_whole
 
-from .subfolder import folder_slug
+from .pre_commit import folder_slug
 
 PIPELINE = Path(".gitlab-ci.yml")
 # The folder at the top of the repository for the pipelines of its projects.
