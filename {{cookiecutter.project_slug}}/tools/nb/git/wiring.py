@@ -144,6 +144,9 @@ def git_file(root: Path, name: str) -> Path:
 
 def git_dir(root: Path) -> Path:
     """Return the common Git directory: that of the main worktree, from a linked worktree, too."""
+    own = root / ".git"
+    if (own / "HEAD").is_file() and "GIT_DIR" not in os.environ:  # no linked worktree
+        return own
     return root / git(root, "rev-parse", "--git-common-dir").strip()
 
 
@@ -208,7 +211,11 @@ def own_hooks_folder(root: Path) -> Path:
 
 def hooks_are_elsewhere(root: Path) -> bool:
     """Tell whether core.hooksPath leads Git to hooks that belong to somebody else."""
-    return hooks_folder(root).resolve() != own_hooks_folder(root)
+    return _is_elsewhere(root, hooks_folder(root))
+
+
+def _is_elsewhere(root: Path, hooks: Path) -> bool:
+    return hooks.resolve() != own_hooks_folder(root)
 
 
 def hook_projects(root: Path) -> list[str]:
@@ -216,25 +223,29 @@ def hook_projects(root: Path) -> list[str]:
 
     The project itself is among them.
     """
+    return _projects(root, hooks_folder(root))
+
+
+def _projects(root: Path, hooks: Path) -> list[str]:
     own = project_prefix(root).rstrip("/") or "."
-    text = text_of(hooks_folder(root) / HOOKS[0]) if not hooks_are_elsewhere(root) else ""
+    text = "" if _is_elsewhere(root, hooks) else text_of(hooks / HOOKS[0])
     known = ["."] if text == HOOK.format(hook=HOOKS[0]) else []
     if OUR_HOOK in text and (listed := re.search(r"^for project in (.*); do$", text, re.M)):
         known = shlex.split(listed[1])
     return sorted({*known, own})
 
 
-def _hook_text(root: Path, hook: str) -> str:
-    projects = hook_projects(root)
-    if projects == ["."]:
-        return HOOK.format(hook=hook)
-    return SHARED_HOOK.format(hook=hook, projects=shlex.join(projects))
-
-
 def missing_hooks(root: Path) -> list[str]:
     """Return the hooks that are not installed as `nb setup` writes them, alone and executable."""
-    folder = hooks_folder(root)
-    return [name for name in HOOKS if not _is_installed(folder / name, _hook_text(root, name))]
+    return list(_missing_texts(root, hooks_folder(root)))
+
+
+def _missing_texts(root: Path, hooks: Path) -> dict[str, str]:
+    """Return the texts of the hooks that are missing, by name."""
+    projects = _projects(root, hooks)
+    template = HOOK if projects == ["."] else SHARED_HOOK
+    texts = {name: template.format(hook=name, projects=shlex.join(projects)) for name in HOOKS}
+    return {name: text for name, text in texts.items() if not _is_installed(hooks / name, text)}
 
 
 def _is_installed(hook: Path, text: str) -> bool:
@@ -248,14 +259,13 @@ def _set_aside(hook: Path) -> Path:
 
 
 def _install_hooks(root: Path) -> list[str]:
-    missing = missing_hooks(root)
+    folder = hooks_folder(root)
+    missing = _missing_texts(root, folder)
     if not missing or not (root / ".pre-commit-config.yaml").exists():
         return []
-    if hooks_are_elsewhere(root):
+    if _is_elsewhere(root, folder):
         return ["left the hooks alone: core.hooksPath is set, so they belong to somebody else"]
-    folder = hooks_folder(root)
-    texts = {hook: _hook_text(root, hook) for hook in missing}  # read before the first is replaced
-    for hook, text in texts.items():
+    for hook, text in missing.items():
         _keep_foreign(folder / hook)
         write_whole(folder / hook, text)
         (folder / hook).chmod(0o755)

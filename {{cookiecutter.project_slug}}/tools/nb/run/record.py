@@ -244,15 +244,14 @@ def now() -> str:
 def new_record(root: Path, options: Options, jobs: int) -> RunRecord:
     """Return the record of a run that begins, not written yet."""
     moment = datetime.now(timezone.utc)
-    head = _git(root, "rev-parse", "--quiet", "--verify", "HEAD")
-    changes = _git(root, "status", "--porcelain", "--untracked-files=no", "--", ".")
+    commit, is_dirty = _state_of_git(root)
     return RunRecord(
         id=moment.strftime("%Y%m%dT%H%M%S.%fZ"),
         arguments=asdict(options),
         jobs=jobs,
         started=moment.isoformat(timespec="milliseconds"),
-        commit=head or None,
-        dirty=bool(changes) if head else None,
+        commit=commit,
+        dirty=is_dirty,
         environment=_environment_hash(root),
         machine=machine_of_run(root),
     )
@@ -275,8 +274,17 @@ def record_unchanged(root: Path, options: Options, known: Mapping[str, Any]) -> 
     return report
 
 
-def _git(root: Path, *arguments: str) -> str:
-    return git(root, *arguments, check=False).strip() if find_repository(root) else ""
+def _state_of_git(root: Path) -> tuple[str | None, bool | None]:
+    """Return the commit, and whether files of the project differ; None without a commit."""
+    if not find_repository(root):
+        return None, None
+    options = ("--porcelain=v2", "--branch", "--no-ahead-behind", "--untracked-files=no")
+    lines = git(root, "status", *options, "--", ".", check=False).splitlines()
+    facts = [line.split() for line in lines if line.startswith("# branch.oid")]
+    commit = facts[0][-1] if facts else "(initial)"
+    if commit == "(initial)":
+        return None, None
+    return commit, any(not line.startswith("#") for line in lines)
 
 
 def _environment_hash(root: Path) -> str | None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Mapping
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from .known_value import KnownValue
 from .occurrences import FoundSecret, without_overlaps
 from .search import COLOR, find_secrets
 from .values import is_named_secret
+
+if TYPE_CHECKING:
+    import logging
 
 _T = TypeVar("_T")
 # The name in the remark for a secret that is no known value.

@@ -9,7 +9,8 @@ import base64
 import binascii
 import re
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
 
 from .occurrences import FoundSecret, occurrences
 from .values import is_placeholder, is_random
@@ -18,13 +19,21 @@ from .values import is_placeholder, is_random
 _LONGEST_PHRASE = 512
 
 
-class _Phrase(NamedTuple):
-    """Words around a secret, which is the group of the pattern."""
+@dataclass(frozen=True)
+class _Phrase:
+    """Words around a secret, which is the group of the expression.
+
+    The expression is compiled when a hint is found first.
+    """
 
     kind: str
     hints: tuple[str, ...]
-    pattern: re.Pattern[str]
+    expression: str
     is_secret: Callable[[str], bool] = is_random
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        return re.compile(self.expression)
 
 
 def _is_password(value: str) -> bool:
@@ -49,17 +58,17 @@ _PHRASES = (
     _Phrase(
         "Password in an Address",
         ("://",),
-        re.compile(
+        (
             r"(?<!github)://[^\s/?#\"'<>@:\[\]\\]{0,128}:"
             r"(?:([^\s\"'<>`/]{1,256})@|([^\s\"'<>@`]{1,256})@)(?!sha\d)"
         ),
         _is_url_password,
     ),
-    _Phrase("Token in an Address", ("://",), re.compile(r"://([\w-]{20,256})@")),
+    _Phrase("Token in an Address", ("://",), r"://([\w-]{20,256})@"),
     _Phrase(
         "Authorization Header",
         ("uthorization", "UTHORIZATION"),
-        re.compile(
+        (
             r"(?i)uthorization(?:[\s\"':=,>*]|\\[\"'nrt]|&quot;|&\#39;|</?\w+>){1,20}"
             r"(?:(?:Bearer|Basic|Token|ApiKey|Api-Key|Digest|Negotiate|GenieKey|SSWS)\s+)?"
             r"([^\s\"'<>\\,;&]{8,4096})"
@@ -68,24 +77,24 @@ _PHRASES = (
     _Phrase(
         "Bearer Token",
         ("earer ", "EARER "),
-        re.compile(r"(?i)earer\s{1,9}([A-Za-z0-9._~+/-]{16,4096}=*)"),
+        r"(?i)earer\s{1,9}([A-Za-z0-9._~+/-]{16,4096}=*)",
     ),
     _Phrase(
         "Basic Authorization",
         ("asic ", "ASIC "),
-        re.compile(r"(?i)asic\s{1,9}([A-Za-z0-9+/]{8,1024}={0,2})"),
+        r"(?i)asic\s{1,9}([A-Za-z0-9+/]{8,1024}={0,2})",
         _is_login,
     ),
     _Phrase(
         "Basic Authorization",
         ("auth",),
-        re.compile(rf"auth{_QUOTES}\s*:\s*{_QUOTES}([A-Za-z0-9+/]{{8,1024}}={{0,2}})"),
+        rf"auth{_QUOTES}\s*:\s*{_QUOTES}([A-Za-z0-9+/]{{8,1024}}={{0,2}})",
         _is_login,
     ),
     _Phrase(
         "Cookie",
         ("ookie", "OOKIE"),
-        re.compile(
+        (
             rf"(?i)ookies?{_QUOTES}\s?[:=]\s?{_QUOTES}"
             r"[\w.%-]{1,64}=([^\s\"'<>\\,;&]{8,4096}(?:; ?[\w.%-]{1,64}=[^\s\"'<>\\,;]+)*)"
         ),
@@ -93,12 +102,12 @@ _PHRASES = (
     _Phrase(
         "Session Cookie",
         ("session=", "sessionid=", "SESSIONID=", "SESSID=", "connect.sid=", "SessionId="),
-        re.compile(r"(?:[\w.]+)=([A-Za-z0-9%._:+/-]{16,4096})"),
+        r"(?:[\w.]+)=([A-Za-z0-9%._:+/-]{16,4096})",
     ),
     _Phrase(
         "Password of a Command",
         ("curl ", "wget ", "http "),
-        re.compile(
+        (
             r"(?:curl|wget|http)(?=\s)[^\n]{0,400}?(?:\s-u|\s--user|\s-a|\s--auth|\s-U|\s--proxy-user)"
             rf"[ =]?{_QUOTES}[^\s:\"']{{1,64}}:([^\s\"'<>\\]{{3,256}})"
         ),
@@ -107,7 +116,7 @@ _PHRASES = (
     _Phrase(
         "Password of a Command",
         ("mysql", "sshpass", "redis-cli", "docker login", "mongo"),
-        re.compile(
+        (
             r"(?:mysql\w*|sshpass|redis-cli|docker login|mongo\w*)\b[^\n]{0,200}?"
             rf"\s-[pa] ?{_QUOTES}([^\s\"'<>\\-][^\s\"'<>\\]{{3,256}})"
         ),
@@ -115,19 +124,19 @@ _PHRASES = (
     _Phrase(
         "Login",
         ("login ",),
-        re.compile(r"login\s{1,9}\S{1,128}\s{1,9}password\s{1,9}([^\s\"'<>\\]{3,256})"),
+        r"login\s{1,9}\S{1,128}\s{1,9}password\s{1,9}([^\s\"'<>\\]{3,256})",
         _is_password,
     ),
     _Phrase(
         "Line of .pgpass",
         (":5432:", ":5433:", ":5439:", ":6432:", ":*:"),
-        re.compile(r":(?:\d+|\*):[^:\s]{1,64}:[^:\s]{1,64}:([^\s\"'<>\\]{4,256})"),
+        r":(?:\d+|\*):[^:\s]{1,64}:[^:\s]{1,64}:([^\s\"'<>\\]{4,256})",
         _is_password,
     ),
     _Phrase(
         "Kaggle Key",
         ("username",),
-        re.compile(
+        (
             rf"username{_QUOTES}\s*:\s*{_QUOTES}[\w.@-]{{1,64}}{_QUOTES}\s*,\s*"
             rf"{_QUOTES}key{_QUOTES}\s*:\s*{_QUOTES}([0-9a-f]{{32}})"
         ),
@@ -135,14 +144,14 @@ _PHRASES = (
     _Phrase(
         "Weights & Biases Key",
         ("wandb",),
-        re.compile(
+        (
             r"wandb[^\n]{0,60}?(?:key|login|token)[^\n]{0,20}?(?<![0-9a-f])([0-9a-f]{40}|wandb_v1_\w+)"
         ),
     ),
     _Phrase(
         "Password in SQL",
         ("dentified", "DENTIFIED"),
-        re.compile(
+        (
             r"(?i)dentified\s+by\s+(?:password\s+)?(?:\\*[\"']|&quot;|&\#x?\d\d;)([^\s\"'<>\\]{3,256})"
         ),
         _is_password,
@@ -152,15 +161,15 @@ _PHRASES = (
 
 def secrets_in_phrases(text: str) -> Iterator[FoundSecret]:
     """Yield the secrets that known phrases of a text hold."""
-    for kind, hints, pattern, is_secret in _PHRASES:
-        for hint in hints:
+    for phrase in _PHRASES:
+        for hint in phrase.hints:
             end = 0
             for at in occurrences(text, hint):
-                found = pattern.match(text, at) if at >= end else None
+                found = phrase.pattern.match(text, at) if at >= end else None
                 if not found:
                     continue
                 group = found.lastindex or 0
-                if is_secret(found[group]):
-                    yield FoundSecret(found.start(group), found.end(group), kind)
+                if phrase.is_secret(found[group]):
+                    yield FoundSecret(found.start(group), found.end(group), phrase.kind)
                 if found.end() - at > _LONGEST_PHRASE:
                     end = found.end()
