@@ -23,25 +23,6 @@ NAN = float("nan")
 # Values ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (None, ""),
-        (0.0, "0.0 s"),
-        (9.94, "9.9 s"),
-        (10, "10 s"),
-        (59.4, "59 s"),
-        (60, "1 min"),
-        (185, "3 min 5 s"),
-        (3599, "59 min 59 s"),
-        (3600, "1 h 0 min"),
-        (7800, "2 h 10 min"),
-    ],
-)
-def test_durations(seconds: float | None, text: str) -> None:
-    assert format.seconds(seconds) == text
-
-
 def test_values_are_written_as_people_write_them() -> None:
     assert format.moment("2026-11-22T12:34:56.789+01:00") == "22 Nov 2026, 11:34"
     assert format.moment("2026-11-22T11:34:56Z") == "22 Nov 2026, 11:34"

@@ -1,4 +1,4 @@
-"""Wording of messages: long values and lists cut short, numbers of things, names alike.
+"""Wording of messages: long values and lists cut short, numbers, durations, names alike.
 
 Standard library only, from Python 3.8 on: the set-up uses this before anything is installed.
 """
@@ -23,6 +23,22 @@ def enumerated(names: Iterable[str], most: int = 1) -> str:
 def count(number: int, thing: str) -> str:
     """Return `1 finding`, `2 findings`."""
     return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
+def duration(seconds: float | None) -> str:
+    """Return `0.4 s`, `12 s`, `3 min 5 s` or `2 h 10 min`; nothing for an unknown duration."""
+    if seconds is None:
+        return ""
+    if round(seconds, 1) < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min"
 
 
 def did_you_mean(name: str, known: Iterable[str], otherwise: str = "") -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from nb.project import SITE, write_whole
+from nb.wording import duration
 
 from .about import read_about
 from .rich.frames import library_file
@@ -146,7 +147,7 @@ def _environment() -> Environment:
     made.globals.update(style=Markup(style), **inline_script("site.js"))
     made.filters.update(
         size=format.size,
-        seconds=format.seconds,
+        duration=duration,
         moment=format.moment,
         number=format.number,
         value=format.value,

@@ -1,25 +1,10 @@
-"""Formatting of durations, times, numbers and sizes for pages."""
+"""Formatting of times, numbers and sizes for pages."""
 
 from __future__ import annotations
 
 from datetime import datetime, timezone
 
 from nb.wording import shortened
-
-
-def seconds(value: float | None) -> str:
-    """Return a duration such as 0.4 s, 12 s, 3 min 5 s or 2 h 10 min."""
-    if value is None:
-        return ""
-    if value < 10:
-        return f"{value:.1f} s"
-    if value < 60:
-        return f"{value:.0f} s"
-    minutes, rest = divmod(round(value), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min"
 
 
 def moment(text: object) -> str:
