@@ -1,9 +1,13 @@
-"""Output of stages: each kind of secret is removed from lines, whatever lines come with it."""
+"""Lines of output and of records: each kind of secret is removed, whatever lines come with it."""
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 from nb.run import record
+from nb.secrets.mask import Mask
 
 from tests.secret_kinds import KINDS
 
@@ -35,3 +39,41 @@ def test_lines_that_come_together_are_searched_together(monkeypatch: pytest.Monk
     monkeypatch.setattr(record, "_mask", Mask)
     record.without_secrets([ORDINARY] * 3)
     assert searched == ["\n".join([ORDINARY] * 3)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_record_loses_each_kind_of_secret_of_a_stage_among_others(
+    kind: str, tmp_path: Path
+) -> None:
+    text, secret = KINDS[kind]
+    made = record.new_record(tmp_path, record.Options(), 1)
+    stages = [record.StageRecord(name, parameters={"x": ORDINARY}) for name in "abc"]
+    made.stages = stages
+    stages[1].cause = text
+    content = record.RecordLines().json(made)
+    assert secret not in content
+    assert json.loads(content)["stages"][0] == vars(stages[0])
+    assert json.loads(content)["stages"][2] == vars(stages[2])
+
+
+def test_stages_of_a_record_are_searched_together_and_only_those_that_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searched: list[str] = []
+    find = Mask._find
+
+    def noted(mask: Mask, text: str) -> object:
+        searched.append(text)
+        return find(mask, text)
+
+    made = record.new_record(tmp_path, record.Options(), 1)
+    made.stages = [record.StageRecord(f"stage-{number}") for number in range(100)]
+    monkeypatch.setattr(Mask, "_find", noted)
+    journal = record.RunJournal(tmp_path)
+    journal.save(made, set())
+    assert len(searched) == 2  # the head, and all stages
+    searched.clear()
+    made.stages[7].state = "ran"
+    journal.finish(made, 0, 1.0)
+    assert "stage-7" in "".join(searched)
+    assert "stage-8" not in "".join(searched)

@@ -86,15 +86,14 @@ def said(*command: str | Path) -> str:
     return done.stdout if done.returncode == 0 else ""
 
 
-def version_of(python: str | Path) -> tuple[int, ...]:
-    """Return an interpreter's version; an empty tuple for an interpreter that does not run."""
-    numbers = said(python, "-I", "-c", "import sys; print(*sys.version_info[:2])").split()
+def version_of(python: str | Path, module: str = "sys") -> tuple[int, ...]:
+    """Return an interpreter's version; an empty tuple if it does not run, or lacks a module.
+
+    An interrupted set-up leaves an interpreter without pip.
+    """
+    code = f"import sys, {module}; print(*sys.version_info[:2])"
+    numbers = said(python, "-I", "-c", code).split()
     return tuple(map(int, numbers)) if all(map(str.isdigit, numbers)) else ()
-
-
-def has(python: Path, module: str) -> bool:
-    """Tell whether an interpreter finds a module: an interrupted set-up leaves none of pip."""
-    return bool(said(python, "-I", "-c", f"import {module}; print('yes')"))
 
 
 def is_ours(path: str | Path) -> bool:
@@ -232,7 +231,7 @@ def _asked_for() -> str:
 def with_pip() -> None:
     """Install into a virtual environment with nothing but Python's own tools."""
     python = VENV / SCRIPTS / "python"
-    if not version_of(python) >= required_python() or not has(python, "pip"):
+    if not version_of(python, "pip") >= required_python():
         base = find_python()
         if base is None:
             wanted = ".".join(map(str, required_python()))
@@ -312,7 +311,7 @@ def main(arguments: list[str]) -> None:
     refuse_foreign_python()
     managers[arguments[0]]()
     python = VENV / ("python.exe" if (VENV / "python.exe").exists() else f"{SCRIPTS}/python")
-    if not version_of(python) >= required_python() or not has(python, "nb"):
+    if not version_of(python, "nb") >= required_python():
         wanted = ".".join(map(str, required_python()))
         fail(f"{arguments[0]} ended well, but .venv holds no Python {wanted} with the command nb.")
     if compiles_nothing():

@@ -72,9 +72,12 @@ def doctor_command(root: Path, fix: bool, as_json: bool) -> None:
     Exits with 1 if anything is wrong. Each line names a check; after a failed check, the next
     line is the command that repairs the clone.
     """
-    from nb.check.doctor import examine, repair
+    from nb.processes.garbage import no_collection
 
-    findings = list(examine(root))
+    with no_collection():  # most of the time goes into the imports of DVC
+        from nb.check.doctor import examine, repair
+
+        findings = list(examine(root))
     if fix:
         for command in repair(root, findings):
             echo(f"doctor: {command}", err=True)

@@ -12,7 +12,7 @@ import math
 import re
 from collections.abc import Callable, Hashable, Iterator
 from datetime import date, datetime
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -81,8 +81,12 @@ def read_as_dvc(text: str, where: str) -> object:
     return parse_as_dvc(text, where)[1]
 
 
+@lru_cache(maxsize=2)
 def parse_as_dvc(text: str, where: str) -> tuple[Node | None, object]:
     """Return a YAML text as its node, which knows its lines, and as values; None if it is empty.
+
+    A run reads `dvc.yaml` and `dvc.lock` at its end for metrics, notes and report: the same texts
+    are parsed once. Callers leave the values as they are.
 
     Args:
         text: the text.

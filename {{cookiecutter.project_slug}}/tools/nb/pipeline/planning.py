@@ -13,6 +13,7 @@ from nb import uptodate
 from nb.declaration.reader import one_command, value_files
 from nb.declaration.tasks import Task
 from nb.notebook import fingerprints
+from nb.processes.garbage import no_collection
 from nb.project import NbError, UsageError
 from nb.uptodate import Watched
 from nb.wording import did_you_mean
@@ -29,7 +30,7 @@ from .repository import (
     stage_parameters,
     with_fingerprints,
 )
-from .shortcuts import no_collection, whole_pipeline
+from .shortcuts import whole_pipeline
 from .states import StageState, find_states
 from .undocumented import DvcStage, Repo
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nb.notebook import fingerprints
+from nb.processes.garbage import no_collection
 from nb.project import FINGERPRINTS, NbError, UsageError
 
 from .places import require_places
@@ -18,7 +19,7 @@ from .repository import (
     stage_parameters,
     with_fingerprints,
 )
-from .shortcuts import no_collection, whole_pipeline
+from .shortcuts import whole_pipeline
 from .undocumented import DvcStage, Repo
 
 NB_RUN, UNFREEZE = "nb run", "dvc unfreeze"

@@ -54,7 +54,7 @@ def write_experiments(root: Path) -> list[ExperimentSummary]:
     groups: dict[str, list[VariantRecord]] = {}
     for record in store.with_dead_runs_ended(root, store.read_variants(root)):
         groups.setdefault(record.experiment, []).append(record)
-    stages = read_stages(root)
+    stages = read_stages(root) if groups else []
     taken: set[str] = set()
     return [_write(root, name, records, stages, taken) for name, records in groups.items()]
 

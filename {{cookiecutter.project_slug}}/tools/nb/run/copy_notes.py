@@ -64,9 +64,9 @@ def result_key(entry: Mapping[str, Any]) -> str:
 
 def note_copies(root: Path, done: RunRecord) -> None:
     """Note, after a run, which results the new executed copies show."""
-    ran = {stage.name: stage for stage in done.stages if stage.state == RAN}
+    ran = {stage.name: stage for stage in done.stages if stage.state == RAN and stage.executed}
     is_plain = not done.stages and done.exit_code == 0  # `dvc repro` tells of no stage
-    if not ran and not is_plain:
+    if not ran and not is_plain:  # nor an executed copy
         return
     began = seconds_of(done.started)
     for name, path, key in locked_copies(root):

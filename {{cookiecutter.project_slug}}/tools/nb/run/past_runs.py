@@ -30,7 +30,7 @@ def stage_costs(root: Path) -> tuple[dict[str, float], dict[str, int]]:
     memory: dict[str, int] = {}
     useful = 0
     for path in sorted((root / RUNS).glob("*.json"), reverse=True):
-        ran = [s for record in _read([path]) for s in record.stages if s.state == RAN]
+        ran = [s for record in _read([path], RAN) for s in record.stages if s.state == RAN]
         for stage in ran:
             if stage.seconds is not None:
                 seconds.setdefault(stage.name, stage.seconds)
@@ -49,7 +49,7 @@ def close_dead_records(root: Path) -> None:
     """
     for draft in (root / RUNS).glob("*.draft"):
         draft.unlink()
-    for record in _read(keep_newest(root, KEPT - 1)):
+    for record in _read(keep_newest(root, KEPT - 1), RUNNING):
         if record.state == RUNNING:
             _close(record)
             record.save(root)
@@ -64,10 +64,16 @@ def _close(record: RunRecord) -> None:
             stage.cause = DIED
 
 
-def _read(paths: list[Path]) -> Iterator[RunRecord]:
-    """Yield the records that this version understands."""
+def _read(paths: list[Path], state: str = "") -> Iterator[RunRecord]:
+    """Yield the records that this version understands.
+
+    Args:
+        paths: the files.
+        state: only records whose text names this state: most runs have nothing to do.
+    """
     for path in paths:
         with suppress(OSError, ValueError):
-            record = read_record(path.read_text(encoding="utf-8"))
+            text = path.read_text(encoding="utf-8")
+            record = read_record(text) if state in text else None
             if record:
                 yield record

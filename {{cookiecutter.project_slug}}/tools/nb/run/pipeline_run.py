@@ -19,6 +19,7 @@ from nb.declaration.validation import check_parameter_files
 from nb.exit_codes import ExitCode, after_signal, as_exit_code
 from nb.notebook.content import production_notebooks
 from nb.pipeline import Plan, StageState, storage
+from nb.processes.garbage import no_collection
 from nb.processes.signals import signals_to
 from nb.processes.start_method import SPAWN, start_method
 from nb.processes.tree import adopt_orphans, end_descendants
@@ -63,7 +64,8 @@ def execute(root: Path, options: Options, view: View, programs: RunPrograms) -> 
             exclusive_lock(root, view) as lock,
             running_warm_process(root, options, programs, lock) as warm,
         ):
-            missing = pipeline.missing_names()
+            with no_collection():  # it imports DVC
+                missing = pipeline.missing_names()
             if missing:
                 lacks = f"this environment has no {', no '.join(missing)}"
                 return _run_plainly(root, options, view, lacks)

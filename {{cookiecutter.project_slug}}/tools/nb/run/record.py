@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
@@ -99,7 +99,8 @@ class RecordLines:
     def json(self, record: RunRecord) -> str:
         """Return a record as JSON with a line per stage, without secrets."""
         head = self._values(record.values() | {"stages": None})
-        stages = ",\n".join(map(self._stage, record.stages))
+        self._renew([s for s in record.stages if self._known.get(s.name, ({},))[0] != vars(s)])
+        stages = ",\n".join(self._known[stage.name][1] for stage in record.stages)
         return head.replace('\n  "stages": null', f'\n  "stages": [\n{stages}\n  ]') + "\n"
 
     def _values(self, values: dict[str, object]) -> str:
@@ -109,14 +110,13 @@ class RecordLines:
             self._head = deepcopy(values), text
         return self._head[1]
 
-    def _stage(self, stage: StageRecord) -> str:
-        """Return the line of a stage, without secrets."""
-        known = self._known.get(stage.name)
-        if known and known[0] == vars(stage):
-            return known[1]
-        line = f"    {_encode(_mask().tree(json.loads(_encode(vars(stage)))))}"
-        self._known[stage.name] = (dict(vars(stage)), line)
-        return line
+    def _renew(self, stages: Sequence[StageRecord]) -> None:
+        """Make the lines of stages anew, without secrets."""
+        lines = [_encode(vars(stage)) for stage in stages]
+        if not _mask().is_clean(map(vars, stages)):
+            lines = [_encode(_mask().tree(json.loads(line))) for line in lines]
+        for stage, line in zip(stages, lines, strict=True):
+            self._known[stage.name] = dict(vars(stage)), f"    {line}"
 
 
 @dataclass
@@ -153,22 +153,26 @@ class RunRecord:
         """Write the record; a reader sees the old or the new record, never a part."""
         write_whole(root / RUNS / f"{self.id}.json", (lines or RecordLines()).json(self))
 
-    def finish(self, root: Path, exit_code: int, seconds: float) -> None:
+    def finish(
+        self, root: Path, exit_code: int, seconds: float, lines: RecordLines | None = None
+    ) -> None:
         """Write the record of a run that has ended, with the metrics as they are then."""
         from nb.declaration.metrics import read_metrics  # late: a run may find nothing to do
         from nb.declaration.reader import read_stages
 
         self.metrics = read_metrics(root, read_stages(root))
-        self._end(root, exit_code, seconds)
+        self._end(root, exit_code, seconds, lines)
 
-    def _end(self, root: Path, exit_code: int, seconds: float) -> None:
+    def _end(
+        self, root: Path, exit_code: int, seconds: float, lines: RecordLines | None = None
+    ) -> None:
         self.state = FAILED if exit_code else "done"
         if exit_code in ENDED_FROM_OUTSIDE:
             self.state = "interrupted"
         self.exit_code = exit_code
         self.ended = now()
         self.seconds = round(seconds, 3)
-        self.save(root)
+        self.save(root, lines)
 
     def problem(self, where: Path = Path()) -> str:
         """Return the failure in one sentence, and where to look.
@@ -216,7 +220,7 @@ class RunJournal:
 
     def finish(self, record: RunRecord, exit_code: int, seconds: float) -> None:
         """Write the record of a run that has ended."""
-        record.finish(self.root, exit_code, seconds)
+        record.finish(self.root, exit_code, seconds, self._lines)
 
 
 @cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from .known_value import KnownValue
@@ -57,8 +57,14 @@ class Mask:
         """
         if isinstance(node, str):
             return cast("_T", self.text(node))
-        written = json.dumps(_without_pictures(node), ensure_ascii=False, default=str)
-        return cast("_T", self._tree(node)) if self._find(written) else node
+        return node if self.is_clean([node]) else cast("_T", self._tree(node))
+
+    def is_clean(self, nodes: Iterable[object]) -> bool:
+        """Return whether JSON data hold no secret; all are searched at once, which is faster."""
+        plain = map(_without_pictures, nodes)
+        return not self._find(
+            "\n".join(json.dumps(n, ensure_ascii=False, default=str) for n in plain)
+        )
 
     def record(self, record: logging.LogRecord) -> bool:
         """Remove secrets from a log record: a filter for a logger, which passes every record."""
