@@ -437,7 +437,7 @@ def refuse_obstacles(environment: Environment, answers: Mapping[str, Any]) -> No
 
 
 def obstacle(path: Path, is_folder: bool) -> str:
-    """Tell why a file or folder of the project cannot be written; empty if nothing is in the way."""
+    """Tell why a path of the project cannot be written; empty if nothing is in the way."""
     if path.is_symlink() and is_folder:
         return "is a link, and Git does not look beyond links; the project needs a folder there"
     if path.is_symlink() and not path.exists():
