@@ -53,6 +53,8 @@ QUESTIONS = {
     ).items()
     if not question.startswith("_")
 }
+# Folders that were searched for files in the way of the project's.
+EXAMINED: set[Path] = set()
 FREE_TEXT = ("project_name", "description", "author", "email")
 STORAGE_SCHEMES = ("s3", "gs", "azure", "ssh")
 PORTS = {f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10)}
@@ -414,6 +416,38 @@ def chosen(answers: Mapping[str, Any]) -> dict[str, bool]:
     }
 
 
+def refuse_obstacles(environment: Environment, answers: Mapping[str, Any]) -> None:
+    """Refuse a folder in which somebody's file or link is in the way, before anything is written.
+
+    cookiecutter would stop half-way, or write through a link to wherever the link leads.
+    """
+    project = Path(answers.get("_output_dir", ""), answers["project_slug"])
+    if "_output_dir" not in answers or project in EXAMINED:
+        return
+    EXAMINED.add(project)
+    top = FOLDER / "{{cookiecutter.project_slug}}"
+    for path in sorted(top.rglob("*")) if project.is_dir() else ():
+        names = [
+            environment.from_string(part).render(cookiecutter=answers) if "{" in part else part
+            for part in path.relative_to(top).parts
+        ]
+        reason = obstacle(project.joinpath(*names), path.is_dir())
+        if reason and all(names) and not any(name.startswith(".not-chosen-") for name in names):
+            _reject(f"{'/'.join(names)} {reason}. Rename yours first; nothing was changed.")
+
+
+def obstacle(path: Path, is_folder: bool) -> str:
+    """Tell why a path of the project cannot be written; empty if nothing is in the way."""
+    if path.is_symlink() and is_folder:
+        return "is a link, and Git does not look beyond links; the project needs a folder there"
+    if path.is_symlink() and not path.exists():
+        return "is a link that leads nowhere; the project needs a file there"
+    if path.exists() and is_folder != path.is_dir():
+        found, needed = ("file", "folder") if is_folder else ("folder", "file")
+        return f"is a {found}; the project needs a {needed} there"
+    return ""
+
+
 class CheckedContext(Context):
     """The variables of a template; the answers among them are checked before anything is rendered.
 
@@ -433,6 +467,7 @@ class CheckedContext(Context):
         parent = {**parent, "cookiecutter": answers}
         if QUESTIONS.keys() <= answers.keys():
             parent["chosen"] = chosen(answers)
+            refuse_obstacles(environment, answers)
         super().__init__(environment, parent, *rest, **options)
 
 

@@ -294,6 +294,34 @@ def test_a_project_of_its_own_skips_nothing(teams: Project) -> None:
     assert fresh.has("Makefile") and not fresh.has(".nb")
 
 
+OBSTACLES = {
+    "a file": ("notebooks", "is a file; the project needs a folder"),
+    "a folder": ("Makefile/own.mk", "is a folder; the project needs a file"),
+    "a link to a folder": ("tools", "is a link, and Git does not look beyond links"),
+    "a dead link": ("dvc.yaml", "is a link that leads nowhere"),
+}
+
+
+@pytest.mark.parametrize(("name", "reason"), OBSTACLES.values(), ids=OBSTACLES)
+@pytest.mark.parametrize("options", [["-f", "-s"], ["-f"]], ids=["skip", "overwrite"])
+def test_a_file_in_the_way_is_refused_before_anything_is_written(
+    tmp_path: Path, name: str, reason: str, options: list[str]
+) -> None:
+    folder, elsewhere = tmp_path / NAME, tmp_path / "elsewhere"
+    folder.mkdir()
+    if "link" in reason:
+        (folder / name).symlink_to(elsewhere)
+        if "nowhere" not in reason:
+            elsewhere.mkdir()
+    else:
+        lay(folder, name)
+    before = set(tmp_path.rglob("*"))
+    command = [sys.executable, "-m", "cookiecutter", "--no-input", *options, str(TEMPLATE)]
+    said = Project(tmp_path).run(*command, code=1, cwd=tmp_path)
+    assert said.startswith(f"{name.split('/')[0]} {reason}") and said.count("\n") == 1, said
+    assert set(tmp_path.rglob("*")) == before
+
+
 @pytest.mark.slow
 def test_the_project_works_after_the_lines_were_added(teams: Project) -> None:
     adopt(teams)

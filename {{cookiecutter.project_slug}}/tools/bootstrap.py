@@ -69,7 +69,7 @@ def run(*command: str | Path, hint: str, hide: str = "\0") -> None:
 
 def required_python() -> tuple[int, int]:
     """Read the oldest Python that the project supports from `requires-python`."""
-    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8", errors="replace")
     found = re.search(r'^requires-python\s*=\s*["\'].*?>=\s*(\d+)\.(\d+)', text, re.M)
     if found is None:
         fail("pyproject.toml: requires-python must name the oldest version, like '>=3.11'.")
@@ -222,7 +222,7 @@ def make_lock(group: str, lock: Path, python: Path) -> None:
 
 def _asked_for() -> str:
     """Return a hash of the requirements that decide the versions in a lock file."""
-    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8", errors="replace")
     parts = re.findall(ASKED_FOR, text, re.M | re.S)
     text = "".join(parts) + (TOOLING.read_text(encoding="utf-8") if TOOLING.exists() else "")
     return hashlib.sha256(text.encode()).hexdigest()
@@ -301,6 +301,8 @@ def main(arguments: list[str]) -> None:
     if arguments == ["--add-lines"]:
         for name in skipped.add_missing(ROOT):
             print(f"setup: added lines to {name}")
+        for name in skipped.incomplete(ROOT):
+            print(f"setup: {name} needs lines of .nb/skipped/{name}, which only you can place")
         return
     managers = {"uv": with_uv, "pip": with_pip, "conda": with_conda}
     if len(arguments) != 1 or arguments[0] not in managers:

@@ -6,15 +6,21 @@ template's version of each skipped file is in `.nb/skipped`; lines are only adde
 
 from __future__ import annotations
 
+import codecs
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 SKIPPED_FILES = Path(".nb/skipped")
 LINE_FILES = (".gitignore", ".gitattributes", ".dvcignore")
 PYPROJECT, HOOKS = "pyproject.toml", ".pre-commit-config.yaml"
 ADDED_MARK = "# Added for the notebooks and the pipeline (nb doctor)."
-TABLE_HEADER = re.compile(r"^\[([^\[\]]+)\][^\n]*\n", re.M)
+TABLE_HEADER = re.compile(r"^[ \t]*\[([\w.\- \"']+)\][ \t]*(?:#[^\n]*)?(?:\n|\Z)", re.M)
+TABLE_KEY = re.compile(r"^[ \t]*([\w.\-\"']+(?:[ \t]*\.[ \t]*[\w\-\"']+)*)[ \t]*=", re.M)
 GROUPS, SOURCES, BUILD = "dependency-groups", "tool.uv.sources", "build-system"
+PYTHON = "requires-python"
+# Text without which the project does not work; a form of YAML or TOML may leave no place for it.
+INDISPENSABLE = {PYPROJECT: "nb-tools =", HOOKS: "tools/in-env"}
 
 
 def skipped_names(root: Path) -> list[str]:
@@ -36,16 +42,29 @@ def additions(root: Path) -> dict[str, str]:
     return found
 
 
+def incomplete(root: Path) -> list[str]:
+    """Return the skipped files that only a person can complete."""
+    return [
+        name
+        for name in skipped_names(root)
+        if name in INDISPENSABLE
+        and INDISPENSABLE[name] in _read(root / SKIPPED_FILES / name)
+        and INDISPENSABLE[name]
+        not in completed(name, _read(root / name), _read(root / SKIPPED_FILES / name))
+    ]
+
+
 def add_missing(root: Path) -> list[str]:
     """Add the lines that skipped files lack; return the names of the files that were changed."""
     changed = []
     for name in additions(root):
         path = root / name
         theirs = path.read_bytes()
-        newline = "\r\n" if b"\r\n" in theirs else "\n"
+        newline = "\r\n" if _has_windows_lines(theirs) else "\n"
         whole = completed(name, _read(path), _read(root / SKIPPED_FILES / name))
+        mark = codecs.BOM_UTF8 if theirs.startswith(codecs.BOM_UTF8) else b""
         draft = path.with_name(path.name + ".draft")
-        draft.write_bytes(whole.replace("\n", newline).encode("utf-8", "surrogateescape"))
+        draft.write_bytes(mark + whole.replace("\n", newline).encode("utf-8", "surrogateescape"))
         draft.chmod(path.stat().st_mode)
         draft.replace(path)
         changed.append(name)
@@ -53,8 +72,15 @@ def add_missing(root: Path) -> list[str]:
 
 
 def _read(path: Path) -> str:
-    text = path.read_bytes().decode("utf-8", "surrogateescape")
-    return text.replace("\r\n", "\n")
+    content = path.read_bytes()
+    content = content[len(codecs.BOM_UTF8) :] if content.startswith(codecs.BOM_UTF8) else content
+    text = content.decode("utf-8", "surrogateescape")
+    return text.replace("\r\n", "\n") if _has_windows_lines(content) else text
+
+
+def _has_windows_lines(content: bytes) -> bool:
+    """Tell whether every line ends as on Windows; the ends of a mixture stay as they are."""
+    return 0 < content.count(b"\n") == content.count(b"\r\n")
 
 
 def completed(name: str, theirs: str, ours: str) -> str:
@@ -83,25 +109,43 @@ def _with_lines(theirs: str, ours: str) -> str:
 
 def _tables(text: str) -> dict[str, str]:
     """Return the tables of a TOML file with their headers, by name."""
-    starts = [(match.start(), match[1].strip()) for match in TABLE_HEADER.finditer(text)]
+    starts = [(match.start(), _plain_name(match[1])) for match in TABLE_HEADER.finditer(text)]
     ends = [start for start, _ in starts[1:]] + [len(text)]
     return {name: text[start:end] for (start, name), end in zip(starts, ends)}
 
 
+def _plain_name(name: str) -> str:
+    return ".".join(part.strip(" \t\"'") for part in name.split("."))
+
+
+def _keys(text: str) -> set[str]:
+    """Return the full names of all keys of a TOML file."""
+    first = TABLE_HEADER.search(text)
+    tables = {"": text[: first.start()] if first else text, **_tables(text)}
+    return {
+        f"{name}.{_plain_name(key)}".lstrip(".")
+        for name, table in tables.items()
+        for key in TABLE_KEY.findall(table)
+    }
+
+
 def _with_tables(theirs: str, ours: str) -> str:
     """Add groups and sources, and each table whose tool is not configured by them at all."""
-    known, wanted = _tables(theirs), _tables(ours)
-    tools = {_tool(name) for name in known}
+    known, wanted, keys = _tables(theirs), _tables(ours), _keys(theirs)
     added = []
     for name, text in wanted.items():
-        if name in (GROUPS, SOURCES):
-            if name == GROUPS and "project" in known:
-                text = _with_dependencies(text, known["project"], wanted["project"])
-            if name not in known:
-                added.append(text.strip())
-            else:
-                theirs = _with_keys(theirs, known[name], text)
-        elif _tool(name) not in tools and not (_tool(name) == "tool.hatch" and BUILD in known):
+        if name == GROUPS and "project" in known:
+            text = _with_dependencies(text, known["project"], wanted["project"])
+        if name in (GROUPS, SOURCES) and name in known:
+            completed_table = _with_keys(known[name], text)
+            completed_table = _with_members(completed_table, text)
+            theirs = theirs.replace(known[name], completed_table)
+        elif name == "project" and name in known:
+            python = f"{PYTHON} = {_entries(text)[PYTHON]}" if PYTHON in _entries(text) else ""
+            theirs = theirs.replace(known[name], _with_keys(known[name], python))
+        elif not _is_configured(name if name == SOURCES else _tool(name), known, keys) and not (
+            _tool(name) == "tool.hatch" and BUILD in known
+        ):
             added.append(text.strip())
     return _appended(theirs, "\n\n".join(added)) if added else theirs
 
@@ -110,36 +154,89 @@ def _tool(table: str) -> str:
     return ".".join(table.split(".")[:2])
 
 
+def _is_configured(table: str, headers: Iterable[str], keys: Iterable[str]) -> bool:
+    """Tell whether a file has a table, or a part of the table, or holds the table in a key."""
+    parts = any(f"{name}.".startswith(f"{table}.") for name in (*headers, *keys))
+    return parts or any(table.startswith(f"{key}.") for key in keys)
+
+
 def _entries(table: str) -> dict[str, str]:
     """Return the keys of a table with their text, lists over several lines included."""
     found = re.findall(r"^([\w-]+)\s*=\s*((?:\[\n.*?^\]|[^\n]*)[^\n]*\n)", table, re.M | re.S)
-    return {key: f"{key} = {value}" for key, value in found}
+    return dict(found)
 
 
-def _with_keys(theirs: str, known: str, wanted: str) -> str:
-    """Add the keys that a table of theirs lacks, below its header."""
+def _with_keys(known: str, wanted: str) -> str:
+    """Return a table of theirs with the keys that it lacks, below its header."""
     there = _entries(known)
-    missing = [text for key, text in _entries(wanted).items() if key not in there]
-    header = known.split("\n", 1)[0] + "\n"
-    completed_table = f"{header}{''.join(missing)}{known[len(header) :]}"
-    return theirs.replace(known, completed_table) if missing else theirs
+    missing = [f"{key} = {text}" for key, text in _entries(wanted).items() if key not in there]
+    header, rest = (*known.split("\n", 1), "")[:2]
+    return f"{header}\n{''.join(missing)}{rest}" if missing else known
+
+
+def _with_members(known: str, wanted: str) -> str:
+    """Return a table of theirs with the members that its lists lack, at their beginnings."""
+    for key, ours in _entries(wanted).items():
+        list_of_theirs = re.search(rf"^{key}\s*=\s*\[(.*?)(?=^[\w-]+\s*=|\Z)", known, re.M | re.S)
+        if list_of_theirs is None:
+            continue
+        lines = [line for line in ours.splitlines() if line.startswith("    ")]
+        missing = [line for line in lines if not _has_member(list_of_theirs[1], line)]
+        rest = (
+            list_of_theirs[1]
+            if list_of_theirs[1].startswith("\n")
+            else f"\n    {list_of_theirs[1].lstrip(' ')}"
+        )
+        if missing:
+            start = list_of_theirs.start(1)
+            added = "".join(f"\n{line}" for line in missing)
+            known = known[:start] + added + rest + known[list_of_theirs.end(1) :]
+    return known
+
+
+def _has_member(members: str, line: str) -> bool:
+    """Tell whether a list holds the package or group of a line."""
+    found = re.match(r'\s*(?:"([\w.-]+)|\{ include-group = "([\w-]+)")', line)
+    if found is None:
+        return True  # a comment
+    group = rf"include-group\s*=\s*[\"']{found[2]}[\"']"
+    return bool(re.search(group, members) if found[2] else _names(found[1], members))
+
+
+def _names(package: str, text: str) -> bool:
+    """Tell whether a text has a requirement of a package."""
+    return bool(re.search(rf"[\"']{re.escape(package)}(?![\w.-])", text, re.IGNORECASE))
 
 
 def _with_dependencies(groups: str, project: str, ours: str) -> str:
     """Return our groups with the packages that notebooks import and their project does not name."""
     wanted = re.findall(r'^    "([\w.-]+)([^"]*)"', _entries(ours).get("dependencies", ""), re.M)
-    names = [f"{name}{rest}" for name, rest in wanted if not re.search(rf'["\']{name}\b', project)]
+    names = [f"{name}{rest}" for name, rest in wanted if not _names(name, project)]
     lines = "".join(f'    "{name}",\n' for name in names)
     return groups.replace("pipeline = [\n", f"pipeline = [\n{lines}", 1)
 
 
 def _with_hooks(theirs: str, ours: str) -> str:
-    """Append our hooks to the list of repositories, if the list is the end of the file."""
-    start = re.search(r"^repos:[^\S\n]*\n(?:\s*#[^\n]*\n|\n)*([ ]*)- repo:", theirs, re.M)
+    """Add our hooks at the end of the list of repositories; a list in brackets stays as it is."""
     block = ours[ours.index("  - repo: local") :] if "  - repo: local" in ours else ""
-    if not start or not block or "tools/in-env" in theirs:
+    start = re.search(r"^repos:[ \t]*(\[[ \t]*\])?[ \t]*(?:#[^\n]*)?(?:\n|\Z)", theirs, re.M)
+    if not block or "tools/in-env" in theirs or (start is None and "repos" in theirs):
         return theirs
-    if re.search(r"^[\w-]+:", theirs[start.end() :], re.M):
-        return theirs
-    indented = re.sub(r"^  ", start[1], block.rstrip(), flags=re.M)
-    return f"{theirs.rstrip()}\n{start[1]}{ADDED_MARK}\n{indented}\n"
+    before = theirs[: start.end()] if start else f"{theirs.rstrip()}\nrepos:\n".lstrip()
+    if start and start[1]:
+        before = theirs[: start.start(1)].rstrip() + theirs[start.end(1) : start.end()]
+    rest = theirs[start.end() :] if start else ""
+    next_key = re.search(r"^[\w-]+:", rest, re.M)
+    hooks = rest[: next_key.start()] if next_key else rest
+    hooks = "\n".join(_without_comments_below(hooks.splitlines()))
+    first = re.search(r"^([ ]*)- ", hooks, re.M)
+    indent = first[1] if first else "  "
+    indented = re.sub(r"^  ", indent, block.rstrip(), flags=re.M)
+    above = f"{before.rstrip()}\n{hooks}".rstrip()
+    return f"{above}\n{indent}{ADDED_MARK}\n{indented}\n{rest[len(hooks) :].lstrip(chr(10))}"
+
+
+def _without_comments_below(lines: list[str]) -> list[str]:
+    while lines and (not lines[-1].strip() or lines[-1].lstrip().startswith("#")):
+        lines = lines[:-1]
+    return lines

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from nb.git import wiring
 from nb.programs import program_path
-from nb.project import NbError
+from nb.project import NbError, text_of
 from nb.skipped import add_missing
 
 from .health.diagnosis import SETUP, WIRE, Diagnosis
@@ -67,6 +67,6 @@ def portable_command(root: Path, command: str) -> list[str]:
     if command != SETUP:
         name, *arguments = command.split()
         return [program_path(name), *arguments]
-    found = re.search(r"^ENVIRONMENT := (\w+)", (root / "Makefile").read_text("utf-8"), re.M)
+    found = re.search(r"^ENVIRONMENT := (\w+)", text_of(root / "Makefile"), re.M)
     base = getattr(sys, "_base_executable", sys.executable)
     return [base, "-I", "tools/bootstrap.py", found[1] if found else "uv"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nb.skipped import additions, skipped_names
+from nb.skipped import SKIPPED_FILES, additions, incomplete, skipped_names
 from nb.wording import count, enumerated
 
 from .diagnosis import Diagnosis
@@ -22,6 +22,12 @@ def skipped_files(root: Path) -> Diagnosis:
         problem = f"{enumerated(lacking)} was here before the template, and lacks "
         problem += f"{count(len(lines), 'line')}: {enumerated(lines, 3)}"
         return Diagnosis("files kept", problem, repair=ADD_LINES, is_safe=True)
+    by_hand = incomplete(root)
+    if by_hand:
+        problem = f"{enumerated(by_hand)} was here before the template, and lacks lines for which "
+        problem += "the form of the file leaves no place"
+        compare = f"git diff --no-index {by_hand[0]} {(SKIPPED_FILES / by_hand[0]).as_posix()}"
+        return Diagnosis("files kept", problem, repair=compare)
     names = skipped_names(root)
     detail = "none stood in the template's way"
     if names:
