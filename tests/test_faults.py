@@ -166,6 +166,23 @@ def test_a_command_that_is_killed_is_told_from_a_failed_one(notebooks: Pipeline,
     notebooks.is_gone()
 
 
+def test_the_next_run_removes_the_temporary_files_of_a_killed_one(
+    notebooks: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary = tmp_path / "t"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    process = notebooks.begin("nb", "run", "-j1")
+    victim = find(notebooks, process, "grandchild") and find(notebooks, process, "papermill")
+    assert victim
+    os.kill(victim, signal.SIGKILL)
+    process.communicate(timeout=60)
+    notebooks.is_gone()
+    assert list(temporary.iterdir())
+    notebooks.nb("run")
+    assert not list(temporary.iterdir())
+
+
 def test_ctrl_c_while_a_command_starts_is_no_traceback(notebooks: Pipeline) -> None:
     run = "papermill notebooks/production/a.ipynb a.ipynb --engine nb"
     # The stage's process group gets the signal while a shell, Python and papermill begin.

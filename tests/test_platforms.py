@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import json
 import os
 import re
@@ -15,13 +14,12 @@ from typing import Any
 import pytest
 from architecture import PACKAGE
 from conftest import TEMPLATE, Bake
-from nb.locks import lock_file
 from nb.programs import program_environment
-from nb.project import NbError
 from test_answers import OTHERS
 from test_run import Pipeline, meeting, notebook, pipeline, step
 
 __all__ = ["pipeline"]  # a fixture
+WITHOUT_LOCKS = Path(__file__).parent / "without_locks"
 WITHOUT_POSIX = Path(__file__).parent / "without_posix"
 # Programs of their own, which take the place of others on PYTHONPATH or PATH.
 PROGRAMS = ("hook", "shim")
@@ -105,15 +103,13 @@ def test_caches_go_into_the_environment_where_the_home_cannot_be_written(
     assert cache == (None if is_writable else str(Path(sys.prefix, "cache")))
 
 
-def test_a_file_system_without_locks_is_named(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    def refuse(file: int, kind: int) -> None:
-        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
-
-    monkeypatch.setattr("fcntl.flock", refuse)
-    with (tmp_path / "lock").open("a") as file, pytest.raises(NbError, match="a local disk"):
-        lock_file(file.fileno())
+def test_every_command_names_a_file_system_without_locks(pipeline: Pipeline) -> None:
+    pipeline.declare(a=step("echo a > a", out="a"))
+    for words in ("status", "stages", "run", "run --dry-run", "task a", "pull"):
+        output = pipeline.nb(*words.split(), code=2, PYTHONPATH=str(WITHOUT_LOCKS))
+        (line,) = output.splitlines()
+        assert line.startswith("nb: no file can be locked here")
+        assert line.endswith("move the project to a file system with locks, such as a local disk")
 
 
 CODE_PAGE = {"PYTHONIOENCODING": "cp1252"}  # of a pipe, on a Windows of western Europe

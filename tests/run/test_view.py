@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import io
 import re
+import sys
 import time
+from pathlib import Path
 
 import pytest
 from nb.declaration.tasks import BROKEN, DONE, NOT_RUN, RAN, WAITING
 from nb.run import view as module
 from nb.run.record import RunRecord, StageRecord
-from nb.run.view import View, outcome_of, shown_line, summary
+from nb.run.view import View, live_line, outcome_of, shown_line, summary
 from nb.runtime.lines import LONGEST_LINE, Lines
 from nb.terminal import echo
+from nb.tracing.trace import ARGUMENTS, run_under_trace
 from nb.wording import duration
 
 BAR = "\rExecuting:  58%|█████▊    | 7/12 [00:13<00:08,  1.64s/cell]"
@@ -183,6 +186,29 @@ def test_on_github_each_stage_is_a_group_that_no_other_stage_writes_into(
         *("::group::a", "a | 1", "a | 2", "::endgroup::"),
         *("::group::b", "b | late", "::endgroup::"),
     ]
+
+
+def test_a_notebook_outside_of_a_run_has_a_live_line_on_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    monkeypatch.setattr(module, "REFRESH_SECONDS", 0)
+    command = [sys.executable, "-c", f"print({BAR!r})"]
+    with live_line("02-idea") as heard:
+        run_under_trace(command, tmp_path, view=ARGUMENTS, quiet=True, heard=heard)
+    assert re.search(r"  02-idea \d\.\d s, cell 7/12\n", terminal.getvalue())
+    assert terminal.getvalue().endswith("\x1b[J")
+
+
+def test_a_notebook_outside_of_a_run_has_no_live_line_in_a_log(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    log = io.StringIO()
+    monkeypatch.setattr("sys.stderr", log)
+    with live_line("02-idea") as heard:
+        assert heard is None
+    assert not log.getvalue()
 
 
 @pytest.mark.parametrize(

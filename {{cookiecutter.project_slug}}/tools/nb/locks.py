@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from nb.project import NbError
+from nb.project import UsageError
 
 # The projects whose lock for edits this process holds.
 _edited: set[Path] = set()
@@ -58,7 +58,7 @@ def lock_file(file: int, *, shared: bool = False, wait: bool = True) -> bool:
         Whether the file is locked now.
 
     Raises:
-        NbError: if the file system has no locks.
+        UsageError: if the file system has no locks.
     """
     try:
         import fcntl
@@ -77,11 +77,21 @@ def lock_file(file: int, *, shared: bool = False, wait: bool = True) -> bool:
         except OSError as error:
             if error.errno not in NO_LOCKS:
                 raise
-            raise NbError(
+            raise UsageError(
                 f"no file can be locked here ({error.strerror}): move the project to a file system "
                 "with locks, such as a local disk"
             ) from None
     return True
+
+
+def require_locks(file: Path) -> None:
+    """Refuse a file that cannot be locked, before SQLite waits for minutes for such a lock.
+
+    Raises:
+        UsageError: if the file system has no locks.
+    """
+    with file.open("rb") as opened:
+        lock_file(opened.fileno(), shared=True, wait=False)
 
 
 def _lock_bytes(file: int, shared: bool) -> bool:

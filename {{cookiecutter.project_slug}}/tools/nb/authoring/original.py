@@ -12,6 +12,7 @@ from nb.notebook.code import names_of_notebook, project_package
 from nb.notebook.file import CellFile, read_cells
 from nb.notebook.path_literals import FIGURES
 from nb.project import NbError, UsageError
+from nb.run.view import live_line
 from nb.tracing import footprint
 from nb.workcopy import clean_copy
 from nb.workcopy.copying import copy_file
@@ -60,14 +61,16 @@ def run_original(space: Workspace, choices: Choices) -> Original:
     paths = PathsFromRoot(root, (root / source).parent, target=str(copy))
     private = file.edited(rewrite_from_root(file, paths))
     (copy / source).write_text(private, encoding="utf-8", newline="")
-    done = footprint.run_traced(
-        copy,
-        copy / source,
-        space.executed_original,
-        (copy / source).parent,
-        environment=clean_copy.copy_environment(copy),
-        forbidden=root,
-    )
+    with live_line(source.stem) as heard:
+        done = footprint.run_traced(
+            copy,
+            copy / source,
+            space.executed_original,
+            (copy / source).parent,
+            environment=clean_copy.copy_environment(copy),
+            forbidden=root,
+            heard=heard,
+        )
     if done.problem:
         raise NbError(_explained(done, file))
     writes = done.trace.writes

@@ -12,6 +12,7 @@ from nb.declaration.reader import read_entries
 from nb.notebook import fingerprints
 from nb.pipeline import Contract
 from nb.project import NbError
+from nb.run.view import live_line
 from nb.tracing import call_recorder, contract, footprint
 from nb.workcopy import clean_copy
 
@@ -69,15 +70,17 @@ def _run_stage(space: Workspace, choices: Choices) -> None:
         }
     (stage,) = [entry for entry in read_entries(space.copy) if entry.name == choices.stage]
     (call,) = stage.papermill
-    done = footprint.run_traced(
-        space.copy,
-        space.copy / call.notebook,
-        space.executed(choices),
-        space.copy,
-        [word for file in call.files for word in ("-f", file)],
-        environment=variables,
-        forbidden=space.root,
-    )
+    with live_line(choices.stage) as heard:
+        done = footprint.run_traced(
+            space.copy,
+            space.copy / call.notebook,
+            space.executed(choices),
+            space.copy,
+            [word for file in call.files for word in ("-f", file)],
+            environment=variables,
+            forbidden=space.root,
+            heard=heard,
+        )
     if done.problem:
         raise NbError(f"the production notebook does not run: {done.problem}")
     declared = Contract(inputs=(*stage.inputs, *call.files), outputs=tuple(stage.outputs))

@@ -209,9 +209,14 @@ def trace_command(root: Path, notebook: str, as_json: bool) -> None:
       nb trace --json notebooks/exploratory/02-first-look.ipynb
     """
     from nb.notebook.content import find_notebook
+    from nb.run.view import live_line
     from nb.tracing.footprint import trace_lines, trace_notebook
 
-    found = trace_notebook(root, find_notebook(root, notebook))
+    path = find_notebook(root, notebook)
+    if not as_json:
+        note(f"running {path.name} from top to bottom", err=True)
+    with live_line(path.stem) as heard:
+        found = trace_notebook(root, path, heard)
     if as_json:
         print_json(asdict(found.trace))
     else:

@@ -11,10 +11,10 @@ import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from queue import Empty
 from subprocess import DEVNULL
-from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 from jupyter_client.asynchronous.client import AsyncKernelClient
@@ -24,6 +24,8 @@ from jupyter_client.provisioning import LocalProvisioner
 from traitlets import Type, default
 
 from nb.processes.kernel_forks import Fork, fork_kernel
+
+from .kernel_folder import KernelFolder
 
 # A message of Jupyter's protocol.
 Message = dict[str, Any]
@@ -188,7 +190,7 @@ def is_idle(message: Message, request: str) -> bool:
 
 
 class KernelManager(AsyncKernelManager):
-    """Kernel manager with socket files in a private folder; on Windows, with TCP ports.
+    """Kernel manager with files in a private folder: sockets, or TCP ports on Windows.
 
     The kernel has no terminal: ipykernel would copy the output of child processes there, unmasked.
     """
@@ -205,9 +207,15 @@ class KernelManager(AsyncKernelManager):
     def _default_ip(self) -> str:
         if self.transport == "tcp":
             return "127.0.0.1"
-        # Short: the path of a socket is limited to about a hundred characters.
-        self._sockets = TemporaryDirectory(prefix="nb-")
-        return f"{self._sockets.name}/k"
+        return str(self._folder.path / "k")
+
+    @default("connection_file")
+    def _default_connection_file(self) -> str:
+        return str(self._folder.path / "kernel.json")
+
+    @cached_property
+    def _folder(self) -> KernelFolder:
+        return KernelFolder()
 
     async def start_kernel(self, extra_arguments: Sequence[str] = (), **options: object) -> None:
         """Start the kernel.

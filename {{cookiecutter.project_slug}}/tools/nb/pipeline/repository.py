@@ -11,9 +11,10 @@ from pathlib import Path
 
 from nb.declaration.reader import read_entries
 from nb.declaration.templates import MOST_STAGES, stage_count
+from nb.locks import require_locks
 from nb.notebook.config import read_config
 from nb.notebook.yaml_file import TooLargeError
-from nb.project import NbError, UsageError, one_line, parse_json
+from nb.project import PYPROJECT, NbError, UsageError, one_line, parse_json
 from nb.uptodate import clock
 
 from .loaded import LoadedPipeline, outputs_in_git
@@ -75,6 +76,7 @@ def open_project(root: Path) -> Iterator[Repo]:
     before = Path.cwd()
     os.chdir(root)  # DVC names stages relative to the working directory
     try:
+        require_locks(root / PYPROJECT)
         with Repo(str(root)) as repo:
             guard_runs(repo)
             yield repo

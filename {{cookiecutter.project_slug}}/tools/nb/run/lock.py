@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+from nb.execution.kernel_folder import remove_dead_folders
 from nb.locks import lock_file
 from nb.processes import fork_server
 from nb.project import NbError
@@ -65,8 +66,9 @@ def shared_lock(root: Path, view: View) -> Iterator[int]:
 
 
 def remove_leftovers(root: Path) -> None:
-    """Remove records and sockets of killed runs; to be called when nobody is at work."""
+    """Remove records, sockets and kernels' files of killed runs; only when nobody is at work."""
     close_dead_records(root)
+    remove_dead_folders()
     fork_server.remove_dead_sockets(root)
 
 

@@ -8,7 +8,8 @@ import re
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import cycle
 from pathlib import Path
 from shutil import get_terminal_size
@@ -16,6 +17,7 @@ from typing import TextIO
 
 from nb.declaration.papermill_command import papermill_command
 from nb.declaration.tasks import BROKEN, NOT_RUN, RAN, RESTORED, UNCHANGED
+from nb.runtime.lines import Lines
 from nb.terminal import colored, echo, sequence, style
 from nb.wording import duration
 
@@ -149,6 +151,31 @@ def _go_quiet(stream: TextIO, *, is_terminal: bool) -> None:
     for file in (stream, sys.stderr) if is_terminal else (stream,):
         os.dup2(null, file.fileno())
     os.close(null)
+
+
+@contextmanager
+def live_line(name: str) -> Iterator[Callable[[bytes], None] | None]:
+    """Show, on a terminal, the live line of a notebook that runs outside of a run.
+
+    Args:
+        name: the name in the line.
+
+    Yields:
+        the function that takes the output of papermill, a few times a second; None without a
+        terminal.
+    """
+    view = View(sys.stderr, [name])
+    lines, began = Lines(), time.monotonic()
+
+    def hear(output: bytes) -> None:
+        lines.feed(output)
+        view.running(name, began, lines.progress)
+        view.tick()
+
+    try:
+        yield hear if view.live else None
+    finally:
+        view.close()
 
 
 def shown_line(text: str) -> str | None:

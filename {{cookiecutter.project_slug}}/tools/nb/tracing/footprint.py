@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -31,13 +31,16 @@ class Footprint:
     cell: int | None = None
 
 
-def trace_notebook(root: Path, notebook: Path) -> Footprint:
+def trace_notebook(
+    root: Path, notebook: Path, heard: Callable[[bytes], None] | None = None
+) -> Footprint:
     """Run a notebook and return the footprint, also after a failure.
 
     Args:
         root: the project's root.
         notebook: a production notebook runs in the root, with the config file of the same name;
             other notebooks run in their folder, as in Jupyter.
+        heard: takes the printed output of papermill, a few times a second.
     """
     notebook = notebook.resolve()
     options: list[str] = []
@@ -47,7 +50,8 @@ def trace_notebook(root: Path, notebook: Path) -> Footprint:
         config = root / CONFIG / f"{notebook.stem}.yaml"
         options = ["-f", str(config)] if config.exists() else []
     with TemporaryDirectory(prefix="nb-run-") as folder:
-        return run_traced(root, notebook, Path(folder) / notebook.name, cwd, options)
+        executed = Path(folder) / notebook.name
+        return run_traced(root, notebook, executed, cwd, options, heard=heard)
 
 
 def run_traced(
@@ -59,6 +63,7 @@ def run_traced(
     *,
     environment: Mapping[str, str] | None = None,
     forbidden: Path | None = None,
+    heard: Callable[[bytes], None] | None = None,
 ) -> Footprint:
     """Run a notebook with papermill and return the footprint.
 
@@ -70,13 +75,14 @@ def run_traced(
         options: further options of papermill.
         environment: the variables; by default those in which programs of the project are found.
         forbidden: a folder in which nothing may be written.
+        heard: takes the printed output of papermill, a few times a second.
     """
     words = [str(notebook), str(executed), "--engine", "nb", "-k", "python3"]
-    words += ["--cwd", str(cwd), "--no-progress-bar", *options]
+    words += ["--cwd", str(cwd), "--progress-bar" if heard else "--no-progress-bar", *options]
     command = [*module_command("nb.execution.papermill_program"), *words]
     variables = {**(environment or program_environment()), "NB_STREAM": ""}
     found = trace.run_under_trace(
-        command, root, environment=variables, forbidden=forbidden, quiet=True
+        command, root, environment=variables, forbidden=forbidden, quiet=True, heard=heard
     )
     own = Path(os.path.relpath(notebook, root)).as_posix()
     accesses = [

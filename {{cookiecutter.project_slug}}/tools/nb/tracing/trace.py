@@ -16,7 +16,7 @@ import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
@@ -36,6 +36,8 @@ VIEWS = {
     ARGUMENTS: "the path arguments of functions and programs",
 }
 HOOKED, COMPARED = "hook", "comparison"
+# Interval in which the output of a command is handed on.
+HEARD_SECONDS = 0.2
 # Never part of a contract: the machinery, and caches of programs.
 MACHINERY = ("tools", EXECUTED.as_posix(), "reports/runs", SITE.as_posix())
 CACHES = ("__pycache__", "node_modules")
@@ -123,6 +125,7 @@ def run_under_trace(
     view: str | None = None,
     forbidden: Path | None = None,
     quiet: bool = False,
+    heard: Callable[[bytes], None] | None = None,
 ) -> Trace:
     """Run a command to the end and return the trace.
 
@@ -134,6 +137,7 @@ def run_under_trace(
         view: a key of `VIEWS`; by default the best.
         forbidden: a folder in which Python processes are refused to write.
         quiet: drop the output.
+        heard: takes the output, which is not printed then, a few times a second.
     """
     view = view or best_view()
     cwd = cwd or root
@@ -146,8 +150,13 @@ def run_under_trace(
         watching = inotify.Watch(root, is_traced) if view == EVENTS else nullcontext()
         # Ctrl-C is left to the command, which gets the signal, too, and is waited for.
         with watching as events, signals_to(lambda *_: None, [signal.SIGINT]):
-            output = subprocess.DEVNULL if quiet else None
-            code = subprocess.call(command, cwd=cwd, env=variables, stdout=output, stderr=output)
+            if heard:
+                code = _overheard(command, cwd, variables, folder / "output", heard)
+            else:
+                output = subprocess.DEVNULL if quiet else None
+                code = subprocess.call(
+                    command, cwd=cwd, env=variables, stdout=output, stderr=output
+                )
         found = list(_hook_log(folder / "hook"))
         if view == STRACE:
             found += [
@@ -161,6 +170,24 @@ def run_under_trace(
     files = [entry for entry in found if entry[1] != "program"]
     unseen = _unseen(view, programs, events.lost if events else "")
     return Trace(code, view, _accesses(root, files, before, after, view), unseen)
+
+
+def _overheard(
+    command: Sequence[str],
+    cwd: Path,
+    variables: Mapping[str, str],
+    output: Path,
+    heard: Callable[[bytes], None],
+) -> int:
+    """Run a command that prints into a file, hand the output on meanwhile, return the exit code."""
+    with output.open("wb") as target, output.open("rb") as source:
+        process = subprocess.Popen(command, cwd=cwd, env=variables, stdout=target, stderr=target)
+        code = None
+        while code is None:
+            with suppress(subprocess.TimeoutExpired):
+                code = process.wait(HEARD_SECONDS)
+            heard(source.read())
+    return code
 
 
 def _environment(
