@@ -7,6 +7,7 @@ import logging
 from collections.abc import Mapping
 from typing import TypeVar, cast
 
+from .columns import names_columns
 from .found import FoundSecret, without_overlaps
 from .known_value import KnownValue
 from .search import COLOR, find_secrets
@@ -56,7 +57,9 @@ class Mask:
         if isinstance(node, str):
             return cast("_T", self.text(node))
         written = json.dumps(_without_pictures(node), ensure_ascii=False, default=str)
-        return cast("_T", self._tree(node)) if self._find(written) else node
+        # Columns of tables are not found among the escaped line ends of JSON.
+        is_masked = self._find(written) or names_columns(written)
+        return cast("_T", self._tree(node)) if is_masked else node
 
     def record(self, record: logging.LogRecord) -> bool:
         """Remove secrets from a log record: a filter for a logger, which passes every record."""
@@ -97,7 +100,8 @@ class Mask:
             for span in spans:
                 start, stop = max(span.start, begin), min(span.end, end)
                 if start < stop:
-                    remark = _remark(span.kind) if span.start >= begin else ""
+                    begins = span.start >= begin - len(glue)
+                    remark = _remark(span.kind) if begins else ""
                     parts += [line[at : start - begin], remark]
                     at = stop - begin
             masked.append("".join([*parts, line[at:]]))
