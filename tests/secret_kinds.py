@@ -80,6 +80,9 @@ def _add_tokens() -> None:
         ("npm", "n+pm_", 36, LETTERS),
         ("databricks", "da+pi", 32, HEX),
         ("atlassian", "ATA+TT3xFfGF0", 170, LETTERS),
+        ("langsmith", "ls+v2_pt_" + some("ls", 32, HEX) + "_", 10, HEX),
+        ("telegram address", "https://api.telegram.org/bot+1234567890:A+A", 33, LETTERS),
+        ("signed by cloudfront", "https://d.cloudfront.net/x?Expires=1&Sig+nature=", 120, LETTERS),
         ("linear", "lin+_api_", 40, LETTERS),
         ("notion", "nt+n_", 46, LETTERS),
         ("notion old", "sec+ret_", 43, LETTERS),
@@ -129,6 +132,10 @@ def _add_structured() -> None:
         f"DefaultEndpointsProtocol=https;AccountName=x;AccountKey={account_key};EndpointSuffix=x"
     )
     _add("azure storage", azure, account_key)
+    colors = "\x1b[38:2::255:0:0mgh\x1b[mp_" + some("colors", 36)
+    _add("within colors", colors, some("colors", 36))
+    putty = some("putty", 64, BASE64)
+    _add("putty", f"Private-Lines: 1\n{putty}\nPrivate-MAC: 1a2b", putty)
     bus_key = some("bus", 43, BASE64) + "="
     bus = f"Endpoint=sb://x.net/;SharedAccessKeyName=Root;SharedAccessKey={bus_key}"
     _add("azure service bus", bus, bus_key)
@@ -188,6 +195,25 @@ NAMED = (
     ("go", 'password := "<14>"'),
     ("ruby", ':password => "<14>"'),
     ("shell", "$ export TOKEN=<32>"),
+    ("padded base64 under a name", "data:\n  db-password: <22>=\n"),
+    ("quoted in an address", "payload=%7B%22client_secret%22%3A%22<24>%22%7D"),
+    ("function key", "https://f.example.net/api/run?code=<54>=="),
+    ("address in an address", "to=sftp%3A%2F%2Fme%3A<14>%40files.example.org"),
+    ("pair of a request", "requests.get(url, auth=('anna', '<14>'))"),
+    ("basic auth object", "HTTPBasicAuth('anna', '<14>')"),
+    ("client by position", "Client('<40>')"),
+    ("session of a dict", "{'session': '<40>', 'theme': 'dark'}"),
+    ("json web key", '{"kty":"oct","k":"<43>"}'),
+    ("password field", '<input type="password" name="x" value="<14>">'),
+    ("hidden field", '<input type="hidden" name="access_token" value="<40>">'),
+    ("attribute of a setting", '<add key="ApiKey" value="<32>"/>'),
+    ("row of markdown", "| api_key | <40> |"),
+    ("zip", "zip -P <16> a.zip b.csv"),
+    ("azure login", "az login --service-principal -u x -p <34> --tenant y"),
+    ("rails", "secret_key_base: <64>"),
+    ("german", "Passwort: <14>"),
+    ("passphrase in words", "pass_phrase=<14>"),
+    ("short name", 'pw = "<14>"'),
 )
 # And of so many hexadecimal digits for {}.
 NAMED_HEX = (

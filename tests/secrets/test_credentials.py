@@ -66,6 +66,38 @@ def test_no_kind_of_credential_is_readable_in_any_place(place: str) -> None:
         assert json.dumps(mask.tree(json.loads(masked))) == masked, kind
 
 
+@pytest.mark.parametrize(
+    "table",
+    [
+        "user,password\nanna,{0}\n",
+        "user;api_token\nanna;{0}\nben;{0}\n",
+        "| user | token |\n|---|---|\n| anna | {0} |\n",
+        "   user         password\n0  anna {0}\n1   ben {0}\n",
+        "<tr><th></th><th>secret</th></tr>\n<tr>\n<th>0</th>\n<td>{0}</td></tr>"
+        "<tr><th>1</th><td>{0}</td></tr>",
+    ],
+)
+@pytest.mark.parametrize("lines", [False, True])
+def test_a_column_of_secrets_is_masked(table: str, lines: bool) -> None:
+    secret = some("column", 16)
+    text = table.format(secret)
+    masked = Mask({}).tree({"data": {"x": text.splitlines(keepends=True) if lines else text}})
+    assert not readable(secret, json.dumps(masked))
+
+
+def test_the_text_of_a_widget_is_masked_by_the_description() -> None:
+    secret = some("widget", 14)
+    state = {"model_name": "PasswordModel", "state": {"description": "Password:", "value": secret}}
+    assert not readable(secret, json.dumps(Mask({}).tree({"state": {"a": state}})))
+
+
+@pytest.mark.parametrize(
+    "line", ["password_strength: strong", "secret_name: prod/db", "token_type = ab3rer"]
+)
+def test_a_setting_about_a_secret_is_no_secret(line: str) -> None:
+    assert credentials.find_in_file("a.yaml", f"{line}\n".encode()) == []
+
+
 def test_a_value_under_a_name_is_masked_in_structured_data() -> None:
     value = some("structured", 14)
     for node in (
@@ -118,6 +150,12 @@ def test_words_are_passwords_in_a_configuration_file(name: str, line: str) -> No
 ORDINARY = """\
 password_strength = "very strong"
 token_count = 128; max_tokens=256; pad_token="<pad>"; eos_token: '</s>'
+fwd_pass = 'layer_12'; band_pass='0.1-40Hz'; pw = 'spearman'; pw=PowerTransformer()
+session: 3f2504e0-4f89-11d3-9a0c-0305e82c3301; sessions_per_user=12.345678; session length=1234567
+HTTPBasicAuth('user', 'password'); auth=(user, password); Client('tcp://scheduler:8786', n=4)
+Client(project='my-long-project-name-for-data-science-2024'); x?code=US-2024&auth=none&sig=0.05
+<b>api_key</b>=&lt;YOUR_API_KEY&gt;; | token | bert-base-uncased2 |; Signature=(a, b); zip(-p1, q2)
+Passwort: mindestens 8 Zeichen; password_reset_at=2024-01-01T10:00:00Z; secret_id = 'projects/1/x'
 tokenizer.add_special_tokens({"pad_token": "[PAD]", "sep_token": "[SEP]"})
 password = getpass("Password for analyst: ")
 api_key = os.environ["OPENAI_API_KEY"]; token = os.getenv("HF_TOKEN", "")
@@ -152,13 +190,21 @@ def ordinary() -> dict[str, str]:
         for i in range(2_000)
     )
     table = "<tr><th>token</th><th>password_ok</th></tr><tr><td>Hello</td><td>True</td></tr>"
+    words = "token,count\nUniversity2024,3\nbert-base-uncased,4\n\n"
+    words += "   token  password\n0  Paris      True\n"
     plotly = json.dumps(
         {
             "data": [{"x": ["a1", "b2"], "y": {"bdata": picture[:5_000], "dtype": "f8"}}],
             "layout": {"template": "plotly"},
         }
     )
-    return {"lines": ORDINARY, "picture": picture, "lock": hashes, "table": table, "plotly": plotly}
+    return {
+        "lines": ORDINARY,
+        "picture": picture,
+        "lock": hashes,
+        "table": table + words,
+        "plotly": plotly,
+    }
 
 
 @pytest.mark.parametrize("name", ordinary())
@@ -262,7 +308,19 @@ def test_lines_are_written_as_soon_as_they_are_whole() -> None:
 @pytest.mark.parametrize(
     "unit",
     [
-        *("x", "eyJ", "://a:", "password=", "token ", "pwd", "cookie=", "curl "),
+        *(
+            "x",
+            "eyJ",
+            "://a:",
+            "password=",
+            "token ",
+            'kty":"a",',
+            "auth=('a', ",
+            "<tr><th>token</th>",
+            "pwd",
+            "cookie=",
+            "curl ",
+        ),
         *("-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----"),
     ],
 )

@@ -27,6 +27,11 @@ CONFIGURATION = (".cfg", ".cnf", ".conf", ".env", ".ini", ".properties", ".toml"
 DETECTOR = {"plugins_used": [{"name": "KeywordDetector"}]}
 # A line without any of these is none that the detector would flag.
 KEYWORDS = re.compile(r"key|pass|pwd|secret|token|contrase", re.I)
+# Names of settings that tell something about a secret.
+ABOUT = re.compile(
+    r"[\W_]*[\w.-]*[_-](?:algorithm|at|count|file|length|name|path|policy|required|strength|type|url)"
+    r"[\"']?\s*[:=]"
+)
 LONGEST_SETTING = 1_000
 # Options of a DVC storage that belong into .dvc/config.local, which Git ignores.
 STORAGE_CONFIG = ".dvc/config"
@@ -96,7 +101,9 @@ def _in_configuration(name: str, text: str) -> list[int]:
     lines = {
         number: line
         for number, line in enumerate(text.split("\n"), 1)
-        if len(line) <= LONGEST_SETTING and KEYWORDS.search(line) and not ALLOWED.search(line)
+        if len(line) <= LONGEST_SETTING
+        and KEYWORDS.search(line)
+        and not (ALLOWED.search(line) or ABOUT.match(line))
     }
     if not lines:
         return []

@@ -15,22 +15,26 @@ from .values import is_code, is_secret_value
 
 # Longest name before the word that promises a secret.
 _BEFORE = 64
-_WORDS = ("pass", "pwd", "secret", "token", "credential", "key")
+_WORDS = ("pass", "pw", "secret", "token", "credential", "key", "contrase", "wort", "senha")
 _NAME_END = re.compile(
-    r"(?:pass(?:word|wd|phrase|code)?|pwd|secret|token|credentials?|key)[_-]?\d{0,3}"
+    r"(?:pass(?:word|wd|[_-]?phrase|code)?|pwd?|secret(?:_?id)?|token|credentials?"
+    r"|key(?:_base)?|contrase[\xf1n]a|wort|senha)[_-]?\d{0,3}"
     r"(?!(?:[^\WA-Za-z0-9]|-){0,64}[A-Za-z0-9])",
     re.I,
 )
 # Reads backwards: a pattern that ends at a place would be tried from each character before.
 _NAME_BEGIN = re.compile(r"(?:[A-Za-z0-9_.-]| (?:ipa|ssecca|etavirp|terces)\b)*", re.I)
+# Quotes as Python, JSON, HTML and addresses write them.
+_QUOTE = r"(?:\\*[\"'`]|&quot;|&\#(?:39|34|x27);|%2[27])"
 _TAGS = r"(?:</?[A-Za-z][^<>]{0,200}>\s{0,40}){0,8}"
 _SEPARATOR = re.compile(
-    rf"(?:\\*[\"'`]|&quot;|&\#(?:39|34|x27);|\*\*)?\]?\)?[ \t]{{0,40}}{_TAGS}"
-    r"(?:(?P<strong>=&gt;|:[ \t]*[A-Za-z_][\w\[\]., |]{0,40}?[ \t]*=|:=|=>|={1,3}|!==?|%3[Dd]"
-    r"|(?:\\*[\"']\s*)?,?(?:[\s\"',]|\\+n){0,40}(?<![A-Za-z])value\\*[\"']?\s*:"
+    rf"(?:{_QUOTE}|\*\*)?\]?\)?[ \t]{{0,40}}{_TAGS}"
+    r"(?:(?P<strong>=&gt;|:[ \t]*[A-Za-z_][\w\[\]., |]{0,40}?(?:[ \t]+=|=(?=[\"'\w]))|:=|=>|={1,3}"
+    r"|!==?|%3[ADad]"
+    r"|:?(?:\\*[\"']\s*)?,?(?:[\s\"',]|\\+n){0,40}(?<![A-Za-z])(?:value|content)\\*[\"']?\s*[:=]"
     r"|(?P<element>(?:>|&gt;)(?=[^\s<>&]{3,512}(?:</|&lt;/)))"
     r"|:(?:\s{1,2}[ \t]{1,40})?)"
-    rf"|(?P<weak>,|\(|(?=</?[A-Za-z])|[ \t]))\s?[ \t]{{0,40}}{_TAGS}"
+    rf"|(?P<weak>,|\(|\||(?=</?[A-Za-z])|[ \t]))\s?[ \t]{{0,40}}{_TAGS}"
 )
 # The text before the name of an XML element: `<db:password>…</db:password>`.
 _ELEMENT = re.compile(r"(?:<|&lt;)(?:[\w.-]{1,40}:)?\Z")
@@ -39,7 +43,7 @@ _VALUE = re.compile(
     r"(?:(?P<q1>\"{3}|'{3}|[\"'`])(?P<v1>(?:\\.|(?!(?P=q1))[^\\\n]){1,4096}?)(?P=q1)"
     r"|(?P<q2>\\+[\"'])(?P<v2>(?:(?!(?P=q2))[^\n]){1,4096}?)(?P=q2)"
     r"|(?P<q3>&quot;|&\#39;|&\#34;|&\#x27;)(?P<v3>(?:(?!(?P=q3))[^\n]){1,4096}?)(?P=q3)"
-    r"|[\"'`]?(?P<v4>(?:[^\s\"'`<>,;&(){}\[\]\\|=:]|[=:](?![A-Za-z ])){3,512}))"
+    r"|(?:[\"'`]|%2[27])?(?P<v4>(?:[^\s\"'`<>,;&(){}\[\]\\|=:]|[=:](?![A-Za-z ])){3,512}))"
 )
 _REST = re.compile(r"(?:[^\s\"'`<>,;&)}\]\\]|&amp;)*")
 

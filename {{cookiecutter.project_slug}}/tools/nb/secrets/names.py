@@ -6,8 +6,10 @@ import re
 
 # The end of such a name. `max_tokens`, `password_strength` and `key` are names of something else.
 _SECRET = re.compile(
-    r"(?:password|passwd|passphrase|passcode|(?:^|[_.-])pass|pwd|secret|token|credentials?"
-    r"|(?:api|access|account|private|secret|auth|encryption|signing|subscription|kaggle)[_. -]?key)"
+    r"(?:password|passwd|pass[_-]?phrase|passcode|(?:^|[_.-])(?:pass|pw)|pwd|secret|token"
+    r"|credentials?|secret_?id|(?:pass|kenn)wort|contrase[\xf1n]a|senha|secret_key_base"
+    r"|(?:api|access|account|private|secret|auth|encryption|fernet|signing|subscription|kaggle)"
+    r"[_. -]?key)"
     r"[_-]?\d*\Z",
     re.I,
 )
@@ -17,13 +19,23 @@ _MARK = re.compile(
     r"|sub|oov|image|audio|video|num|max|min|per|continuation|page|sync|this|that)[_-]?token\Z",
     re.I,
 )
-_PASSWORD = re.compile(r"(?:[_.-]pass|passw(?:or)?d|passphrase|passcode|pwd)[_-]?\d*\Z", re.I)
+_PASSWORD = re.compile(
+    r"(?:[_.-]pass|passw(?:or)?d|pass[_-]?phrase|passcode|pwd|wort|contrase[\xf1n]a|senha)"
+    r"[_-]?\d*\Z",
+    re.I,
+)
+# Layers of networks, filters of signals.
+_PASS = re.compile(
+    r"(?:fwd|bwd|forward|backward|first|second|single|multi|low|high|band|all)[_-]pass\Z", re.I
+)
 _FOLDERS = ("PWD", "OLDPWD")
 
 
 def is_secret_name(name: str) -> bool:
     """Return whether a name promises a secret as its value."""
-    return bool(_SECRET.search(name)) and not _MARK.search(name) and name not in _FOLDERS
+    return bool(_SECRET.search(name)) and not (
+        _MARK.search(name) or _PASS.search(name) or name in _FOLDERS
+    )
 
 
 def is_password_name(name: str) -> bool:

@@ -53,6 +53,7 @@ def _is_login(value: str) -> bool:
         return False
 
 
+_NEEDED_QUOTE = r"(?:\\*[\"']|&quot;|&\#(?:39|34|x27);)"
 _QUOTES = r"(?:\\*[\"'`]|&quot;|&\#(?:39|34|x27);)?"
 _PHRASES = (
     _Phrase(
@@ -64,7 +65,57 @@ _PHRASES = (
         ),
         _is_url_password,
     ),
-    _Phrase("Token in an Address", ("://",), r"://([\w-]{20,256})@"),
+    _Phrase(
+        "Password in an Address",
+        ("%3A%2F%2F", "%3a%2f%2f"),
+        (r"(?i)%3A%2F%2F[\w.-]{0,128}%3A((?:[\w.~-]|%(?!2F|40)[0-9a-f]{2}){1,256})%40"),
+        _is_url_password,
+    ),
+    _Phrase("Token in an Address", ("://",), (r"://([\w-]{20,256})@")),
+    _Phrase(
+        "Key in an Address",
+        ("?code=", "&code=", "&amp;code=", "?auth=", "&auth=", "&amp;auth="),
+        (r"(?:\?|&|&amp;)(?:code|auth)=([\w%+/-]{32,512}=*)"),
+    ),
+    _Phrase(
+        "Password of a Request",
+        ("auth", "BasicAuth", "DigestAuth"),
+        (
+            rf"(?:(?:Basic|Digest)Auth|auth)\s?=?\s?\(\s?{_NEEDED_QUOTE}[^\s\"'&\\]{{1,128}}{_NEEDED_QUOTE}"
+            rf",\s{{0,40}}{_NEEDED_QUOTE}([^\s\"'&\\]{{4,256}}){_NEEDED_QUOTE}"
+        ),
+        _is_password,
+    ),
+    _Phrase(
+        "Key of a Client",
+        ("Client(",),
+        (
+            rf"Client\(\s{{0,40}}(?:{_NEEDED_QUOTE}AC[0-9a-f]{{32}}{_NEEDED_QUOTE},\s{{0,40}})?"
+            rf"{_NEEDED_QUOTE}([A-Za-z0-9_-]{{32,256}}){_NEEDED_QUOTE}"
+        ),
+    ),
+    _Phrase(
+        "Private Key",
+        ("kty",),
+        (
+            rf"kty{_NEEDED_QUOTE}\s?:[^{{}}]{{1,4096}}?{_NEEDED_QUOTE}[dk]{_NEEDED_QUOTE}\s?:\s?"
+            rf"{_NEEDED_QUOTE}([\w-]{{20,4096}}=*)"
+        ),
+    ),
+    _Phrase(
+        "Private Key",
+        ("Private-Lines:",),
+        (
+            r"Private-Lines: \d{1,3}"
+            r"((?:(?:[\s\"',]|\\+[nr]){1,40}[A-Za-z0-9+/]{4,64}={0,2}(?![\w:-]))+)"
+        ),
+    ),
+    _Phrase(
+        "Password of a Form",
+        ("password",),
+        (rf"password{_NEEDED_QUOTE}[^<>]{{0,400}}?\svalue={_NEEDED_QUOTE}([^\"'\\&]{{4,256}})"),
+        _is_password,
+    ),
     _Phrase(
         "Authorization Header",
         ("uthorization", "UTHORIZATION"),
@@ -88,7 +139,7 @@ _PHRASES = (
     _Phrase(
         "Basic Authorization",
         ("auth",),
-        rf"auth{_QUOTES}\s*:\s*{_QUOTES}([A-Za-z0-9+/]{{8,1024}}={{0,2}})",
+        (rf"auth{_QUOTES}\s*[:=]\s*{_QUOTES}([A-Za-z0-9+/]{{8,1024}}={{0,2}})"),
         _is_login,
     ),
     _Phrase(
@@ -101,8 +152,11 @@ _PHRASES = (
     ),
     _Phrase(
         "Session Cookie",
-        ("session=", "sessionid=", "SESSIONID=", "SESSID=", "connect.sid=", "SessionId="),
-        r"(?:[\w.]+)=([A-Za-z0-9%._:+/-]{16,4096})",
+        ("session", "SESSIONID", "SESSID", "connect.sid", "SessionId"),
+        (
+            rf"(?:session(?:_?id)?|SESSIONID|SESSID|connect\.sid|SessionId)(?:=|{_NEEDED_QUOTE}\s?:\s?{_NEEDED_QUOTE})"
+            r"([A-Za-z0-9%._:+/-]{16,4096})"
+        ),
     ),
     _Phrase(
         "Password of a Command",
@@ -115,10 +169,11 @@ _PHRASES = (
     ),
     _Phrase(
         "Password of a Command",
-        ("mysql", "sshpass", "redis-cli", "docker login", "mongo"),
+        ("mysql", "sshpass", "redis-cli", "docker login", "mongo", "snowsql", "az login", "zip "),
         (
-            r"(?:mysql\w*|sshpass|redis-cli|docker login|mongo\w*)\b[^\n]{0,200}?"
-            rf"\s-[pa] ?{_QUOTES}([^\s\"'<>\\-][^\s\"'<>\\]{{3,256}})"
+            r"(?:mysql\w*|sshpass|redis-cli|docker login|mongo\w*|snowsql|az login|zip)\b"
+            r"[^\n]{0,200}?"
+            rf"\s-[paP] ?{_QUOTES}([^\s\"'<>\\-][^\s\"'<>\\]{{3,256}})"
         ),
     ),
     _Phrase(
@@ -137,7 +192,7 @@ _PHRASES = (
         "Kaggle Key",
         ("username",),
         (
-            rf"username{_QUOTES}\s*:\s*{_QUOTES}[\w.@-]{{1,64}}{_QUOTES}\s*,\s*"
+            rf"username{_QUOTES}\s*:\s*{_QUOTES}[\w.@-]{{1,64}}{_QUOTES}\s*,(?:\s|\\+n)*"
             rf"{_QUOTES}key{_QUOTES}\s*:\s*{_QUOTES}([0-9a-f]{{32}})"
         ),
     ),

@@ -1,10 +1,10 @@
 """Search for credentials in a text, also between the colors of a terminal.
 
 The same search serves masks and commits. Found are shapes that issuers document, private keys,
-passwords in addresses and on command lines, headers of requests, and values given to a name such as
-`password`; in plain text and as JSON, HTML, Python's repr and a terminal's colors write them. The
-time is linear in the length of the text: a literal is looked for first, and a pattern is tried only
-there, on a bounded stretch.
+passwords in addresses and on command lines, headers of requests, and values that are given to a
+name such as `password` or stand in a column of that name; in plain text and as JSON, HTML, Python's
+repr and a terminal's colors write them. The time is linear in the length of the text: a literal is
+looked for first, and a pattern is tried only there, on a bounded stretch.
 """
 
 from __future__ import annotations
@@ -13,13 +13,20 @@ import re
 from bisect import bisect_right
 
 from .assignments import assigned_secrets
+from .columns import secrets_in_columns
 from .occurrences import FoundSecret, without_overlaps
 from .phrases import secrets_in_phrases
 from .private_keys import private_keys
 from .shapes import secrets_by_shape
 
-SEARCHES = (secrets_by_shape, private_keys, secrets_in_phrases, assigned_secrets)
-COLOR = re.compile(r"(?:\x1b|\\+(?:u001b|x1b|033))\[[0-9;]*[A-Za-z]", re.I)
+SEARCHES = (
+    secrets_by_shape,
+    private_keys,
+    secrets_in_phrases,
+    assigned_secrets,
+    secrets_in_columns,
+)
+COLOR = re.compile(r"(?:\x1b|\\+(?:u001b|x1b|033))\[[0-9:;?]*[A-Za-z]", re.I)
 
 
 def find_secrets(text: str) -> list[FoundSecret]:

@@ -90,6 +90,7 @@ _TABLE: tuple[tuple[str, str, str], ...] = (
     ("Hugging Face Token", "hf_ api_org_", r"[A-Za-z0-9]{30,}"),
     ("Infracost Token", "ico-", r"[A-Za-z0-9]{32}\b"),
     ("JSON Web Token", "eyJ", r"[\w-]{8,}={0,2}\.[\w-]{4,}={0,2}(?:\.[\w=-]*){1,3}"),
+    ("LangSmith Key", "lsv2_pt_ lsv2_sk_", r"[0-9a-f]{32}_[0-9a-f]{10}"),
     ("Linear Token", "lin_api_ lin_oauth_", r"[A-Za-z0-9]{30,}"),
     ("Mailgun Key", "key-", r"[0-9a-f]{32}(?![A-Za-z0-9])"),
     ("Mapbox Secret Token", "sk.eyJ", r"[\w.-]{40,}"),
@@ -146,8 +147,8 @@ _INNER: tuple[tuple[str, str, str, str], ...] = (
     ("Azure Signature", "", "sig=", r"[A-Za-z0-9%+/]{30,}[A-Za-z0-9%+/=]*"),
     ("Discord Bot Token", r"[MNO][\w-]{22,25}", ".", r"[\w-]{6}\.[\w-]{27,38}(?![\w-])"),
     ("Mailchimp Key", r"[0-9a-f]{32}", "-us", r"\d{1,2}(?![A-Za-z0-9])"),
-    ("Signed Address", "", "-Signature=", r"[A-Za-z0-9%+/=]{32,}"),
-    ("Telegram Bot Token", r"\d{8,10}", ":", r"[A-Z][\w-]{34}(?![\w-])"),
+    ("Signed Address", r"[?&;-]", "Signature=", r"[A-Za-z0-9%+/=~_-]{27,}"),
+    ("Telegram Bot Token", r"(?:bot)?\d{8,10}", ":", r"[A-Z][\w-]{34}(?![\w-])"),
     ("Terraform Token", r"[A-Za-z0-9]{14}", ".atlasv1.", r"[\w=-]{40,}"),
 )
 

@@ -18,7 +18,7 @@ _PLACEHOLDER = re.compile(
 )
 _TEMPLATE = re.compile(
     r"\$\{\{.*?\}\}|\{\{.*?\}\}|\$\{[^{}]*\}|\$\([^()]*\)|\$[A-Za-z_]\w*|%\(\w*\)s|%[sdr]\b|%\w+%"
-    r"|\{[\w.!:\[\]'\"() ]*\}|<[^<>]*>"
+    r"|&lt;.*?&gt;|\{[\w.!:\[\]'\"() ]*\}|<[^<>]*>"
 )
 _WORD = re.compile(
     r"[A-Z][a-z]+|[a-z]{2,}|[A-Z]{2,}s?(?![a-z])|[A-Za-z](?![A-Za-z])|\d{1,4}(?!\d|[a-z])"
@@ -84,10 +84,11 @@ def is_secret_value(value: str, *, password: bool, quoted: bool, strong: bool) -
 def is_named_secret(node: Mapping[object, object], key: object) -> bool:
     """Return whether the value of a key in JSON data is a secret by the name of the key.
 
-    The name may also be a value in turn: `{"name": "DB_PASSWORD", "value": "…"}`.
+    The name may also be a value in turn: `{"name": "DB_PASSWORD", "value": "…"}`. Widgets call the
+    name a description.
     """
     value = node[key]
-    name = str(node.get("name") if key == "value" else key)
+    name = str(node.get("name") or node.get("description") if key == "value" else key).rstrip(": ")
     if not isinstance(value, str) or not is_secret_name(name):
         return False
     return is_secret_value(value, password=is_password_name(name), quoted=True, strong=True)
