@@ -1,4 +1,4 @@
-"""Wording of messages: long values and lists cut short, numbers of things, names alike.
+"""Wording of messages: long texts cut short, numbers of things, durations, sizes, names alike.
 
 Standard library only, from Python 3.8 on: the set-up uses this before anything is installed.
 """
@@ -23,6 +23,30 @@ def enumerated(names: Iterable[str], most: int = 1) -> str:
 def count(number: int, thing: str) -> str:
     """Return `1 finding`, `2 findings`."""
     return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
+def duration(seconds: float | None) -> str:
+    """Return `0.4 s`, `12 s`, `3 min 5 s` or `2 h 10 min`; nothing for an unknown duration."""
+    if seconds is None:
+        return ""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min"
+
+
+def byte_size(size: float) -> str:
+    """Return a number of bytes (or characters) in words, such as `10.5 MB`."""
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.3g} {unit}" if unit != "B" else f"{size:.0f} B"
+        size /= 1000
+    return f"{size:.3g} GB"
 
 
 def did_you_mean(name: str, known: Iterable[str], otherwise: str = "") -> str:

@@ -10,7 +10,7 @@ from nb import pipeline
 from nb.declaration.metrics import read_metrics
 from nb.declaration.tasks import BROKEN, DONE, NOT_RUN, RESTORED, RUNNING, WAITING
 from nb.run.record import RunRecord, StageRecord, now
-from nb.run.view import duration
+from nb.wording import duration
 
 from . import store
 from .planning import COPYING, PlannedVariant, task_name

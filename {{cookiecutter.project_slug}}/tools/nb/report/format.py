@@ -1,25 +1,10 @@
-"""Formatting of durations, times, numbers and sizes for pages."""
+"""Times, metrics and values of parameters as pages show them."""
 
 from __future__ import annotations
 
 from datetime import datetime, timezone
 
 from nb.wording import shortened
-
-
-def seconds(value: float | None) -> str:
-    """Return a duration such as 0.4 s, 12 s, 3 min 5 s or 2 h 10 min."""
-    if value is None:
-        return ""
-    if value < 10:
-        return f"{value:.1f} s"
-    if value < 60:
-        return f"{value:.0f} s"
-    minutes, rest = divmod(round(value), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min"
 
 
 def moment(text: object) -> str:
@@ -48,12 +33,3 @@ def value(value: object) -> str:
     else:
         text = str(value)
     return shortened(text, 200)
-
-
-def size(count: float) -> str:
-    """Return a number of bytes (or characters) in words, such as 10.5 MB."""
-    for unit in ("B", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.3g} {unit}" if unit != "B" else f"{count:.0f} B"
-        count /= 1000
-    return f"{count:.3g} GB"

@@ -16,13 +16,13 @@ from nb.execution.copies.failure import INJECTED
 from nb.project import EXECUTED, INDEX, SITE, write_whole
 from nb.run.past_runs import read_past_runs
 from nb.run.record import RunRecord
+from nb.wording import duration
 
 from . import pages, tables
 from .about import read_about
 from .charts import Node, line_chart, stage_graph
 from .experiments import ExperimentSummary, site_files, write_experiments
 from .files import NOTES, Files, is_published, published_path, slug
-from .format import seconds
 from .history import Moment, read_history
 from .interactive.moments_page import pairs, write_moments
 from .interactive.search_page import SearchedPage, overview_sections, write_search
@@ -242,8 +242,8 @@ def _maker(path: str, makers: dict[str, str]) -> str | None:
 def _node(name: str, rows: list[Row]) -> Node:
     if len(rows) == 1:
         row = rows[0]
-        duration = seconds(row.last.seconds) if row.last else ""
-        return Node(name, row.state, duration, f"#stage-{slug(name)}")
+        took = duration(row.last.seconds) if row.last else ""
+        return Node(name, row.state, took, f"#stage-{slug(name)}")
     worst = min(rows, key=lambda row: (not row.is_broken, row.state != NOT_RUN))
     count = sum(row.state == worst.state for row in rows)
     return Node(name, worst.state, f"{count} of {len(rows)}", f"#stage-{slug(rows[0].name)}")

@@ -17,6 +17,7 @@ from typing import TextIO
 from nb.declaration.papermill_command import papermill_command
 from nb.declaration.tasks import BROKEN, NOT_RUN, RAN, RESTORED, UNCHANGED
 from nb.terminal import colored, echo, sequence, style
+from nb.wording import duration
 
 from .record import RunRecord, StageRecord
 
@@ -169,17 +170,6 @@ def outcome_of(stage: StageRecord) -> str:
     return {RAN: f"ran in {took}", RESTORED: "restored from the run cache"}.get(stage.state, "")
 
 
-def duration(seconds: float) -> str:
-    """Return a duration as people write it: `0.4 s`, `41 s`, `2:05`, `1:02:05`."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
 def summary(run: RunRecord, where: Path = Path()) -> list[str]:
     """Return a line per stage with outcome and duration, the totals, and a line per failure.
 
@@ -191,18 +181,22 @@ def summary(run: RunRecord, where: Path = Path()) -> list[str]:
         what = "the stage is" if len(run.stages) == 1 else f"{len(run.stages)} stages are"
         return [f"Nothing to run: {what} unchanged."]
     width = max((len(stage.name) for stage in run.stages), default=0)
+    longest = max((len(duration(stage.seconds)) for stage in run.stages), default=0)
     return [
-        *(_state_line(stage, width) for stage in run.stages),
+        *(_state_line(stage, width, max(longest, 8)) for stage in run.stages),
         *([_totals(run)] if run.stages else []),
         *(failure_line(stage, where) for stage in run.broken()),
     ]
 
 
-def _state_line(stage: StageRecord, width: int) -> str:
+def _state_line(stage: StageRecord, width: int, took_width: int) -> str:
     color = "red" if stage.state in BROKEN else "yellow" if stage.state == NOT_RUN else "green"
     word = stage.state if stage.state == UNCHANGED else style(stage.state, fg=color)
-    took = duration(stage.seconds) if stage.seconds is not None else ""
-    rest = stage.cause if stage.state == NOT_RUN else f"{took:>8}".rstrip()
+    rest = (
+        stage.cause
+        if stage.state == NOT_RUN
+        else f"{duration(stage.seconds):>{took_width}}".rstrip()
+    )
     gap = " " * (13 - len(stage.state))
     return f"{stage.name:{width}}  {word}" + (f"{gap}  {rest}" if rest else "")
 
