@@ -100,7 +100,7 @@ def fork() -> int:
         measure_parts()
     pid = original_fork()
     if pid == 0:
-        clock.__init__()  # type: ignore[misc]
+        clock.__init__()  # type: ignore[misc]  # anew, in place: hooks hold the object
     return pid
 
 

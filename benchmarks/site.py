@@ -146,7 +146,7 @@ def load_seconds(page: Path) -> list[float]:
     from playwright.sync_api import sync_playwright
 
     sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
-    from browsing import find_chromium, launch  # type: ignore[import-not-found]
+    from browsing import find_chromium, launch  # type: ignore[import-not-found]  # in tests
 
     if find_chromium() is None:
         sys.exit("benchmarks.site: needs Chromium: apt-get install chromium")

@@ -316,7 +316,7 @@ def test_large_outputs_do_not_keep_a_notebook_out_of_git(team: Clone) -> None:
     commit(member)
     notebook["cells"][0]["source"] = ["x" * 2_000_000]
     save(member, notebook, name)
-    assert "02-at-large.ipynb holds 2.0 MB besides outputs" in commit(member, code=1)
+    assert "02-at-large.ipynb holds 2 MB besides outputs" in commit(member, code=1)
 
 
 def test_hooks_survive_a_move_and_say_what_to_do_without_an_environment(

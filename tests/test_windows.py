@@ -16,6 +16,7 @@ import tarfile
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
@@ -57,6 +58,7 @@ NOTEBOOK_STAGE = (
 PARAMETERS = "name = 'nobody'"
 WRITE = """
 from pathlib import Path
+from typing import Any
 print(name, "Δ")  # which the code page of a pipe lacks
 _ = Path("note.txt").write_text(name, encoding="utf-8")
 """
@@ -64,6 +66,7 @@ _ = Path("note.txt").write_text(name, encoding="utf-8")
 PERSONAL = r"C:\Users\Jörg\Daten"
 CLEAN = r"""
 from pathlib import Path
+from typing import Any
 from nb.git.filter import clean
 data = clean(Path("crlf.ipynb").read_bytes(), r"C:\Users\Jörg\crlf.ipynb")
 Path("cleaned.ipynb").write_bytes(data)
@@ -96,9 +99,9 @@ class Windows:
     def nb(self, *arguments: str, code: int = 0) -> str:
         return self.run("-c", "from nb.cli import main; main()", *arguments, code=code)
 
-    def record(self) -> dict[str, object]:
+    def record(self) -> dict[str, Any]:
         newest = max((self.project / "reports" / "runs").glob("*.json"))
-        found: dict[str, object] = json.loads(newest.read_text(encoding="utf-8"))
+        found: dict[str, Any] = json.loads(newest.read_text(encoding="utf-8"))
         return found
 
 
@@ -149,7 +152,7 @@ def test_stages_run_side_by_side(windows: Windows) -> None:
     assert "dvc repro" not in output
     record = windows.record()
     assert record["exit_code"] == 0
-    assert [stage["state"] for stage in record["stages"]] == ["ran"] * 3  # type: ignore[attr-defined]
+    assert [stage["state"] for stage in record["stages"]] == ["ran"] * 3
     assert (windows.project / "c.txt").read_bytes().startswith(b"a\r\nb\r\n")
     windows.nb("run", "-f", "no-such-stage", code=2)
 

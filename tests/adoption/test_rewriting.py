@@ -94,8 +94,9 @@ def test_a_path_that_led_to_a_file_still_does(
     assume(posixpath.normpath(posixpath.join(folder, file)) not in files)
     for text in (typed, file, f"./{typed}"):
         source = f"pd.read_csv({text!r})"
-        (call,) = ast.parse(rewrite_paths(source, rule.paths)).body
-        new = ast.literal_eval(call.value.args[0])  # type: ignore[attr-defined]
+        call = ast.parse(rewrite_paths(source, rule.paths), mode="eval").body
+        assert isinstance(call, ast.Call)
+        new = ast.literal_eval(call.args[0])
         assert posixpath.normpath(posixpath.join(HOME, new)) == homes[file]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -146,10 +147,14 @@ def test_commands_go_on_past_what_cannot_be_read(
 
 @ON_POSIX
 def test_a_named_pipe_is_not_waited_for(tmp_path: Path) -> None:
-    for path, read in [("n.ipynb", content.read_notebook), ("c.yaml", read_config)]:
+    readers: dict[str, Callable[[Path], object]] = {
+        "n.ipynb": content.read_notebook,
+        "c.yaml": read_config,
+    }
+    for path, read in readers.items():
         os.mkfifo(tmp_path / path)
         with pytest.raises(NbError, match=re.escape(path)):
-            read(tmp_path / path)  # type: ignore[operator]
+            read(tmp_path / path)
 
 
 def test_a_matrix_is_bounded(tmp_path: Path) -> None:

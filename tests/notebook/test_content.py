@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from nb.notebook.content import Notebook, production_notebooks, python_source, read_notebook
+from nb.notebook.content import Notebook, notebooks_below, python_source, read_notebook
 from nb.notebook.fingerprints import fingerprint_text
 from nb.notebook.modules import SourcePackages, imported_names
 from nb.project import NbError
@@ -193,5 +193,5 @@ def test_checkpoints_are_no_notebooks(tmp_path: Path) -> None:
     for name in ("10-a.ipynb", ".ipynb_checkpoints/10-a-checkpoint.ipynb", "deep/20-b.ipynb"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    found = [path.relative_to(tmp_path).as_posix() for path in production_notebooks(tmp_path)]
+    found = [path.relative_to(tmp_path).as_posix() for path in notebooks_below(tmp_path)]
     assert found == ["10-a.ipynb", "deep/20-b.ipynb"]

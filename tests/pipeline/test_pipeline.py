@@ -323,7 +323,7 @@ def test_the_status_of_a_command_is_read_from_the_error_of_dvc(
         pass
 
     fake = ModuleType("dvc.stage.exceptions")
-    fake.StageCmdFailedError = StageCmdFailedError  # type: ignore[attr-defined]
+    vars(fake)["StageCmdFailedError"] = StageCmdFailedError
     for name in ("dvc", "dvc.stage", "dvc.stage.exceptions"):
         monkeypatch.setitem(sys.modules, name, fake)
     said = f"failed to run: x, {STATUS_MESSAGE}"

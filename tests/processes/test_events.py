@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from threading import Thread
 
 import pytest
@@ -46,7 +47,7 @@ def test_a_file_that_an_action_closed_is_passed_over(loop: EventLoop) -> None:
             ours.close()
 
     for number, (ours, theirs) in enumerate(pairs):
-        loop.watch(ours, lambda number=number: close_both(number))  # type: ignore[misc]
+        loop.watch(ours, partial(close_both, number))
         theirs.send(b"x")
     loop.wait()
     assert len(called) == 1

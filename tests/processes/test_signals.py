@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 
 import pytest
-from nb.processes.signals import signals_to
+from nb.processes.signals import handle_signals
 
 
 def test_the_handlers_from_before_come_back_also_after_an_error() -> None:
@@ -13,7 +13,7 @@ def test_the_handlers_from_before_come_back_also_after_an_error() -> None:
     seen: list[int] = []
     with (
         pytest.raises(ZeroDivisionError),
-        signals_to(lambda n, _: seen.append(n), [signal.SIGTERM]),
+        handle_signals(lambda n, _: seen.append(n), [signal.SIGTERM]),
     ):
         signal.raise_signal(signal.SIGTERM)
         raise ZeroDivisionError

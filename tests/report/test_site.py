@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from datetime import datetime
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -16,6 +17,7 @@ from nb.report.history import Moment
 from nb.report.pages import Note
 from nb.report.stages import LATER_SECONDS, Row, read_rows
 from nb.run.record import RunRecord, StageRecord
+from nb.wording import byte_size
 
 NAN = float("nan")
 
@@ -31,7 +33,7 @@ def test_values_are_written_as_people_write_them() -> None:
     assert [format.value(v) for v in (True, None, 1.5, "a")] == ["true", "null", "1.5", "a"]
     assert format.value("x" * 200) == "x" * 200
     assert format.value("x" * 201) == "x" * 199 + "…"
-    sizes = [format.size(n) for n in (0, 999, 1000, 10_500_000, 2e9, 3e12)]
+    sizes = [byte_size(n) for n in (0, 999, 1000, 10_500_000, 2e9, 3e12)]
     assert sizes == ["0 B", "999 B", "1 kB", "10.5 MB", "2 GB", "3e+03 GB"]
     assert slug("a b/c.ipynb") == "a-b-c-ipynb"
 
@@ -122,7 +124,7 @@ def test_a_later_copy_corrects_the_record(
     copy = tmp_path / COPY
     copy.parent.mkdir(parents=True)
     copy.write_text("{}")
-    when = format.datetime.fromisoformat(ENDED).timestamp() + LATER_SECONDS * (2 if later else 0.5)
+    when = datetime.fromisoformat(ENDED).timestamp() + LATER_SECONDS * (2 if later else 0.5)
     os.utime(copy, (when, when))
     found = row(tmp_path, run(*states), {COPY: Note("", "a", "A", error)})
     assert (found.state, found.last is not None) == (state, keeps_record)

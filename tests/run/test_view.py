@@ -104,8 +104,8 @@ def test_the_summary_has_a_line_per_stage_and_per_failure() -> None:
     shown = "\n".join(summary(RunRecord("i", {}, 1, "", stages=stages, seconds=126)))
     shown = re.sub(r"\x1b\w*\[\d+m", "", shown)  # colors
     assert shown.splitlines() == [
-        "ok     ran                  0.0 s",
-        "bad    failed           2 min 5 s",
+        "ok     ran                0.0 s",
+        "bad    failed         2 min 5 s",
         "later  not run        bad failed",
         "1 ran, 1 failed, 1 not run, 2 min 6 s",
         "bad · 20-b · cell 7 · NameError: x (see r/20-b.ipynb)",

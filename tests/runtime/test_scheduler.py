@@ -6,12 +6,16 @@ import sys
 from itertools import combinations
 from math import inf
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from hypothesis import given
 from hypothesis import strategies as st
 from nb.declaration.tasks import DONE, FAILED, NOT_RUN, RAN, RUNNING, UNCHANGED, WAITING, Task
 from nb.runtime import scheduler
 from nb.runtime.scheduler import Schedule, width
+
+if TYPE_CHECKING:
+    from _typeshed import TraceFunction
 
 
 def tasks(**needs: str) -> list[Task]:
@@ -195,13 +199,13 @@ def _lines_of_a_run(count: int) -> int:
         plan.append(Task(f"b{number}", after=frozenset({f"a{number}"})))
     lines = 0
 
-    def trace(frame: FrameType, event: str, _: object) -> object:
+    def trace(frame: FrameType, event: str, _: object) -> TraceFunction | None:
         nonlocal lines
         lines += event == "line"
         return trace if frame.f_code.co_filename == scheduler.__file__ else None
 
     before = sys.gettrace()
-    sys.settrace(trace)  # type: ignore[arg-type]
+    sys.settrace(trace)
     try:
         schedule = Schedule(plan, 2, {})
         while ready := schedule.ready():

@@ -4,9 +4,10 @@ On PYTHONPATH, this runs as Python starts. Names are gone for everybody, but for
 another way on a real Windows and are imported before.
 """
 
+# These come before the names go, which they need.
 import asyncio  # noqa: F401
 import builtins
-import multiprocessing.connection  # noqa: F401
+import multiprocessing.connection  # noqa: F401 - as above
 import os
 import signal
 import socket
@@ -15,7 +16,7 @@ import types
 from contextlib import suppress
 
 with suppress(ImportError):  # in the environments of a project only
-    import psutil  # noqa: F401
+    import psutil  # noqa: F401 - as above
 
 GONE = {
     os: ("fork", "killpg", "wait4"),

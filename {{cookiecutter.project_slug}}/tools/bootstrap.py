@@ -31,7 +31,7 @@ ASKED_FOR = r"^requires-python[^\n]*|^dependencies = \[.*?\]$|^\[dependency-grou
 LOCK_HINT = "Run `make setup` on your machine and commit the lock file."
 
 sys.path.insert(0, str(ROOT / "tools"))  # before any other `nb` that this Python may have
-from nb import skipped, surroundings  # noqa: E402
+from nb import skipped, surroundings  # noqa: E402 - found there
 
 sys.path.pop(0)
 

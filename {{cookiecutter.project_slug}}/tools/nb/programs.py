@@ -31,6 +31,7 @@ def _caches() -> dict[str, str]:
     Many containers are such: pre-commit would not start, and Matplotlib would share a temporary
     folder among forks that each remove the folder.
     """
+    # `Path.expanduser` fails for an account without a home.
     cache = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))  # noqa: PTH111
     nearest = next(folder for folder in (cache, *cache.parents) if folder.exists())
     if cache.is_absolute() and os.access(nearest, os.W_OK):

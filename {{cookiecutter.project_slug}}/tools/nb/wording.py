@@ -1,4 +1,4 @@
-"""Wording of messages: long values and lists cut short, numbers, durations, names alike.
+"""Wording of messages: long texts cut short, numbers of things, durations, sizes, names alike.
 
 Standard library only, from Python 3.8 on: the set-up uses this before anything is installed.
 """
@@ -39,6 +39,15 @@ def duration(seconds: float | None) -> str:
         return f"{minutes} min {rest} s" if rest else f"{minutes} min"
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min"
+
+
+def byte_size(size: float) -> str:
+    """Return a number of bytes (or characters) in words, such as `10.5 MB`."""
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.3g} {unit}" if unit != "B" else f"{size:.0f} B"
+        size /= 1000
+    return f"{size:.3g} GB"
 
 
 def did_you_mean(name: str, known: Iterable[str], otherwise: str = "") -> str:

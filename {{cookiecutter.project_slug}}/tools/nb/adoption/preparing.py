@@ -22,7 +22,7 @@ from nb.check.runner import check_paths
 from nb.git import index, verify, wiring
 from nb.git.credentials import find_credentials
 from nb.git.wiring import commit_hash, git
-from nb.processes.signals import signals_to
+from nb.processes.signals import handle_signals
 from nb.programs import run_program
 from nb.project import NbError, UsageError, write_whole
 from nb.update import merging
@@ -245,7 +245,7 @@ def bring_back(root: Path, plan: AdoptionPlan, prepared: Prepared) -> None:
         NbError: if somebody committed or changed anything meanwhile; nothing is changed then.
     """
     with (
-        signals_to(signal.SIG_IGN, [signal.SIGINT, signal.SIGTERM]),
+        handle_signals(signal.SIG_IGN, [signal.SIGINT, signal.SIGTERM]),
         merging.update_lock(root) as lock,
     ):
         if require_clean(root) != prepared.base:

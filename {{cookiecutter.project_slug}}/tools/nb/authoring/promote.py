@@ -17,7 +17,7 @@ from nb.declaration.editor import add_stage
 from nb.declaration.reader import FILE, read_entries
 from nb.git.text_view import readable_text
 from nb.notebook import fingerprints
-from nb.notebook.content import Notebook, production_notebooks, read_notebook
+from nb.notebook.content import Notebook, notebooks_below, read_notebook
 from nb.notebook.magics import without_timing
 from nb.notebook.modules import SourcePackages
 from nb.notebook.path_literals import FIGURES
@@ -136,7 +136,7 @@ def _made_stale(space: Workspace, files: Sequence[str]) -> list[str]:
     sources = SourcePackages(space.root / "src")
     importing = [
         notebook.path.relative_to(space.root).as_posix()
-        for path in production_notebooks(space.root / PRODUCTION)
+        for path in notebooks_below(space.root / PRODUCTION)
         if changed & _modules_of(notebook := read_notebook(path), sources)
     ]
     return [

@@ -1,4 +1,4 @@
-"""The proof of a promotion: the stage runs, and its outputs equal those of the original."""
+"""The proof of a promotion: the stage keeps its contract and gives the outputs of the original."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ def rule(
     return add
 
 
-def rules_of(prefixes: tuple[str, ...], origin: str) -> set[str]:
+def codes_with_prefixes(prefixes: tuple[str, ...], origin: str) -> set[str]:
     """Return the codes that begin with any of the prefixes, such as `NB1`; `ALL` stands for all.
 
     Args:

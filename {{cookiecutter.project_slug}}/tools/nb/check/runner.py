@@ -17,7 +17,7 @@ from . import cache, rules
 from .duplicate_definitions import outlines_of
 from .facts import Facts
 from .findings import EVERY, PIPELINE, UNREADABLE, Finding, Place, is_silenced
-from .registry import RULES, Rule, rules_of
+from .registry import RULES, Rule, codes_with_prefixes
 from .selection import select_notebooks
 from .settings import CheckSettings
 from .source import Document, UnreadableError, read_document
@@ -54,7 +54,7 @@ FindingsOf = dict[str, list[Finding]]
 def _require_known(settings: CheckSettings) -> None:
     """Raise an NbError if a setting names no rule."""
     for codes in (settings.select, settings.ignore, *(v for _, v in settings.per_file_ignores)):
-        rules_of(codes, PYPROJECT)
+        codes_with_prefixes(codes, PYPROJECT)
 
 
 def check_paths(
@@ -79,8 +79,10 @@ def check_paths(
     facts = Facts(root)
     settings = facts.settings
     _require_known(settings)
-    codes = rules_of(select or settings.select, "--select" if select else "select")
-    codes -= rules_of(ignore, "--ignore") | rules_of(settings.ignore, "ignore")
+    codes = codes_with_prefixes(select or settings.select, "--select" if select else "select")
+    codes -= codes_with_prefixes(ignore, "--ignore") | codes_with_prefixes(
+        settings.ignore, "ignore"
+    )
     chosen = [RULES[code] for code in sorted(codes)]
     notebooks, with_pipeline = select_notebooks(root, paths)
     findings = list(_check_pipeline(facts, chosen)) if with_pipeline else []
@@ -190,7 +192,7 @@ def _check_notebook(
         code
         for pattern, prefixes in facts.settings.per_file_ignores
         if fnmatchcase(name, pattern)
-        for code in rules_of(prefixes, "per-file-ignores")
+        for code in codes_with_prefixes(prefixes, "per-file-ignores")
     }
     looking = [each for each in chosen if each.code not in ignored]
     codes = {each.code for each in looking}

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from nb.declaration.reader import FILE
-from nb.notebook.content import production_notebooks
+from nb.notebook.content import notebooks_below
 from nb.project import CONFIG, PRODUCTION, UsageError
 
 NOTEBOOK_FOLDERS = Path("notebooks")
@@ -23,7 +23,7 @@ def select_notebooks(root: Path, paths: Sequence[Path]) -> tuple[list[Path], boo
         NbError: if a path does not exist or is not in the project (exit code 2).
     """
     if not paths:
-        return _below(root / NOTEBOOK_FOLDERS), True
+        return notebooks_below(root / NOTEBOOK_FOLDERS), True
     found: dict[Path, None] = {}
     with_pipeline = False
     for given in paths:
@@ -47,21 +47,14 @@ def _inside(root: Path, folder: Path) -> Iterator[Path]:
     known = root / NOTEBOOK_FOLDERS
     if folder == known or folder in known.parents or known in folder.parents:
         # Executed copies in the root are notebooks, too, and not meant.
-        yield from (each for each in _below(known) if folder in each.parents)
+        yield from (each for each in notebooks_below(known) if folder in each.parents)
         return
-    for path in sorted(folder.rglob("*.ipynb")):
-        parts = path.relative_to(folder).parts
-        if path.is_file() and not any(part.startswith(".") for part in parts):
-            yield path
-
-
-def _below(folder: Path) -> list[Path]:
-    return production_notebooks(folder) if folder.is_dir() else []
+    yield from (path for path in notebooks_below(folder) if path.is_file())
 
 
 def _concerned(root: Path, path: Path) -> list[Path]:
     """Return the production notebooks that a change of another file may break."""
-    notebooks = _below(root / PRODUCTION)
+    notebooks = notebooks_below(root / PRODUCTION)
     if path.parent == root / CONFIG:
         return [notebook for notebook in notebooks if notebook.stem == path.stem]
     return notebooks

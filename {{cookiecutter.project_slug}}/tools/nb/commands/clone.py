@@ -17,7 +17,7 @@ from nb.programs import program_environment, program_path
 from nb.project import NbError
 from nb.surroundings import project_prefix
 from nb.terminal import echo, style
-from nb.wording import count, enumerated
+from nb.wording import byte_size, count, enumerated
 
 from . import note, print_json
 
@@ -314,7 +314,7 @@ def _clean_variants(root: Path, yes: bool) -> None:
     there = f"{count(len(numbers), 'variant')} of experiments"
     if yes or (_is_person_there() and click.confirm(f"Remove {there}, too?")):
         freed = removal.remove_variants(root, numbers)
-        echo(f"Removed {there}, {freed / 1e6:.1f} MB.")
+        echo(f"Removed {there}, {byte_size(freed)}.")
     else:
         echo(f"Kept {there}: nb experiments remove --all")
 

@@ -77,11 +77,14 @@ def check_command(
       nb check --explain NB301
     """
     from nb.check import formats
-    from nb.check.registry import RULES, rules_of
+    from nb.check.registry import RULES, codes_with_prefixes
     from nb.check.runner import check_paths  # also loads the rules
 
     if explain is not None:
-        texts = [RULES[code].explanation() for code in sorted(rules_of((explain,), "--explain"))]
+        texts = [
+            RULES[code].explanation()
+            for code in sorted(codes_with_prefixes((explain,), "--explain"))
+        ]
         echo("\n\n\n".join(texts))
         return
     if listed:

@@ -130,9 +130,9 @@ def _run(
 
 def _nothing_yet(root: Path) -> str:
     """Return the next step for a `dvc.yaml` without stages."""
-    from nb.notebook.content import production_notebooks
+    from nb.notebook.content import notebooks_below
 
-    notebooks = production_notebooks(root / PRODUCTION)
+    notebooks = notebooks_below(root / PRODUCTION)
     if not notebooks:
         return NO_NOTEBOOK
     name = notebooks[0].relative_to(root).as_posix()

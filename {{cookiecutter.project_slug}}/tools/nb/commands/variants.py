@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nb.terminal import echo
-from nb.wording import count
+from nb.wording import byte_size, count
 
 from . import note, print_json, print_table
 
@@ -55,7 +55,7 @@ def show_variant_command(root: Path, number: int, pages: bool, as_json: bool) ->
     ]
     print_table(rows)
     copy = store.variant_copy(root, number)
-    size = f"{store.variant_size(root, number) / 1e6:.1f} MB besides DVC's cache"
+    size = f"{byte_size(store.variant_size(root, number))} besides DVC's cache"
     echo(f"results: {copy.relative_to(root).as_posix()}, {size}")
     if not pages:
         return
@@ -166,7 +166,7 @@ def remove_command(
 
     chosen = removal.variants_to_remove(root, numbers, older_than, everything=everything)
     freed = removal.remove_variants(root, chosen)
-    echo(f"Removed {count(len(chosen), 'variant')}, {freed / 1e6:.1f} MB.")
+    echo(f"Removed {count(len(chosen), 'variant')}, {byte_size(freed)}.")
 
 
 VARIANT_COMMANDS = (

@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from nb.notebook.content import production_notebooks
+from nb.notebook.content import notebooks_below
 from nb.notebook.yaml_file import parse_as_dvc, read_as_dvc
 from nb.project import FINGERPRINTS, PRODUCTION, NbError, UsageError, one_line, parse_json
 
@@ -181,7 +181,7 @@ def undeclared_notebooks(root: Path) -> list[str]:
         NbError: if `dvc.yaml` cannot be read (exit code 2).
     """
     entries = read_entries(root)
-    notebooks = production_notebooks(root / PRODUCTION)
+    notebooks = notebooks_below(root / PRODUCTION)
     names = (path.relative_to(root).as_posix() for path in notebooks)
     return [name for name in names if not any(entry.runs(name) for entry in entries)]
 

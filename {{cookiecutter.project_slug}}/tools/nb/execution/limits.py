@@ -10,8 +10,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from nb.processes.signals import signals_to
-from nb.processes.tree import KILL_SIGNAL, adopt_orphans, children, end_tree, send_signal
+from nb.processes.signals import handle_signals
+from nb.processes.tree import KILL_SIGNAL, adopt_orphans, child_pids, end_tree, send_signal
 
 from .kernels import forks
 
@@ -84,7 +84,7 @@ def kernel_limits(seconds: float = math.inf) -> Iterator[Limits]:
         return
     limits = Limits(seconds, is_active=True)
     handled = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
-    with signals_to(limits.handle, handled):
+    with handle_signals(limits.handle, handled):
         adopt_orphans()
         try:
             limits.start_timer()
@@ -97,7 +97,7 @@ def kernel_limits(seconds: float = math.inf) -> Iterator[Limits]:
 
 def _signal_kernels(number: int) -> None:
     """Send a signal to the kernels of this process; SIGKILL also to their descendants."""
-    for pid in [*children(), *(fork.pid for fork in forks if fork.poll() is None)]:
+    for pid in [*child_pids(), *(fork.pid for fork in forks if fork.poll() is None)]:
         if number == KILL_SIGNAL:
             end_tree(pid)
         else:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from nb.notebook.content import source_text
 from nb.notebook.strip import RefusedError, load
+from nb.wording import byte_size
 
 from .filter import clean
 from .index import blobs, unmerged
@@ -79,5 +80,5 @@ def _problem(name: str, content: bytes) -> str | None:
     except RefusedError as error:
         return f"{name}: {error}"
     if len(content) > LARGEST:
-        return f"{name} holds {len(content) / 1e6:.1f} MB besides outputs: keep data with DVC."
+        return f"{name} holds {byte_size(len(content))} besides outputs: keep data with DVC."
     return None

@@ -168,7 +168,7 @@ def find_notebook(root: Path, name: str) -> Path:
     path = Path(name)
     if path.suffix == ".ipynb" and path.is_file():
         return path
-    notebooks = {path.stem: path for path in production_notebooks(root / PRODUCTION)}
+    notebooks = {path.stem: path for path in notebooks_below(root / PRODUCTION)}
     stem = path.name.removesuffix(".ipynb")
     if stem in notebooks and path.parent == Path():
         return notebooks[stem]
@@ -176,7 +176,7 @@ def find_notebook(root: Path, name: str) -> Path:
     raise UsageError(f"there is no notebook {name}; {hint}")
 
 
-def production_notebooks(folder: Path) -> list[Path]:
-    """Return the notebooks below a folder, in order; hidden and checkpoint folders left out."""
+def notebooks_below(folder: Path) -> list[Path]:
+    """Return the notebooks below a folder, in order; hidden folders are left out."""
     found = sorted(folder.rglob("*.ipynb"))
     return [path for path in found if "/." not in f"/{path.relative_to(folder).as_posix()}"]

@@ -21,7 +21,7 @@ from pathlib import Path
 from nb.printable import printable
 from nb.project import FINGERPRINTS, PRODUCTION, NbError, from_root, one_line, warn, write_whole
 
-from .content import Cell, Notebook, production_notebooks, read_notebook
+from .content import Cell, Notebook, notebooks_below, read_notebook
 from .modules import SourcePackages
 
 # The first line of a fingerprint, up to the kernel's name. From format 2 on, the number is between.
@@ -69,7 +69,7 @@ def refresh(root: Path) -> list[Path]:
         FINGERPRINTS / path.relative_to(root / PRODUCTION).with_suffix(".txt"): _text(
             root, path, sources
         )
-        for path in production_notebooks(root / PRODUCTION)
+        for path in notebooks_below(root / PRODUCTION)
     }
     (root / FINGERPRINTS).mkdir(parents=True, exist_ok=True)
     changed = [path for path, text in texts.items() if _write_changed(root / path, text)]

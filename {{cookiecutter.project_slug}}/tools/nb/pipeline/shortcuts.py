@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 
 from .undocumented import DvcStage, FileSystem, HashInfo, Item, Repo
 
@@ -89,7 +89,7 @@ def known_hashes() -> Iterator[None]:
     get_hash = Output.get_hash
 
     def known_hash(item: Item) -> HashInfo:
-        if item.protocol == "local" and item.repo and os.path.isfile(item.fs_path):  # noqa: PTH113
+        if item.protocol == "local" and item.repo and Path(item.fs_path).is_file():
             _, found = item.repo.state.get(item.fs_path, item.fs)
             if found is not None and found.name == item.hash_name:
                 return found

@@ -126,7 +126,7 @@ def run_and_exit(run: Callable[[], None]) -> NoReturn:
 def _end_interpreter(code: int) -> NoReturn:
     try:
         # The standard library's own forked processes (multiprocessing) end with these calls.
-        threading._shutdown()  # type: ignore[attr-defined]
+        threading._shutdown()  # type: ignore[attr-defined]  # undocumented
         atexit._run_exitfuncs()
         with suppress(OSError, ValueError):
             sys.stdout.flush()

@@ -111,7 +111,7 @@ class InterpreterState:
             if handler is not None and signal.getsignal(number) != handler:
                 signal.signal(number, handler)
         warnings.resetwarnings()  # warnings that were shown may be shown again
-        warnings.filters[:] = self.filters  # type: ignore[index]
+        _warning_filters()[:] = self.filters
         self._put_back_loggers()
 
     def _put_back_loggers(self) -> None:
@@ -123,7 +123,7 @@ class InterpreterState:
             if fields is not None:
                 logger.level, logger.disabled, logger.propagate = fields[:3]
                 logger.handlers[:], logger.filters[:] = fields[3:]
-        logging.Logger.manager._clear_cache()  # type: ignore[attr-defined]
+        logging.Logger.manager._clear_cache()  # type: ignore[attr-defined]  # undocumented
 
 
 class ImportRecord:
@@ -233,8 +233,12 @@ class ProgramImports:
 
 def put_filters_first(filters: Sequence[object]) -> None:
     """Let some filters of warnings come before all others, as if they had been added last."""
-    rest = [each for each in warnings.filters if each not in filters]
-    warnings.filters[:] = [*filters, *rest]  # type: ignore[index]
+    live = _warning_filters()
+    live[:] = [*filters, *(each for each in live if each not in filters)]
+
+
+def _warning_filters() -> list[Any]:
+    return cast("list[Any]", warnings.filters)  # typeshed knows a Sequence only
 
 
 def named_thread_count() -> int:

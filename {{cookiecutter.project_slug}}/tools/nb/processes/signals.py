@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def signals_to(
+def handle_signals(
     handler: Callable[[int, object], object] | signal.Handlers, numbers: Iterable[int]
 ) -> Iterator[None]:
     """Handle signals in the block; afterwards their handlers are the same as before.

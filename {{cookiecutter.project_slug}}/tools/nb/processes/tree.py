@@ -37,7 +37,7 @@ def end_descendants(spared: Iterable[int] = ()) -> None:
     spared = set(spared)
     end = time.monotonic() + KILL_SECONDS
     while time.monotonic() < end:
-        trees = [tree(child) for child in children() if child not in spared]
+        trees = [process_tree(child) for child in child_pids() if child not in spared]
         alive = [process for members in trees for process in members if not _is_dead(process)]
         if not alive:
             return
@@ -66,11 +66,11 @@ def reap_orphans() -> None:
 
 def end_tree(pid: int) -> None:
     """Kill a process and all descendants."""
-    for process in tree(pid):
+    for process in process_tree(pid):
         send_signal(process.pid, KILL_SIGNAL)
 
 
-def children() -> list[int]:
+def child_pids() -> list[int]:
     """Return the children of this process."""
     if not _has_children():
         return []
@@ -79,7 +79,7 @@ def children() -> list[int]:
     return [child.pid for child in psutil.Process().children()]
 
 
-def tree(pid: int) -> list[psutil.Process]:
+def process_tree(pid: int) -> list[psutil.Process]:
     """Return the descendants of a process, then the process itself; nothing once it is gone."""
     import psutil
 

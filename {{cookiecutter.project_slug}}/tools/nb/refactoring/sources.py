@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nb.notebook.code import Definition, Function, first_line, names_of, project_package
-from nb.notebook.content import Cell, production_notebooks, read_notebook
+from nb.notebook.content import Cell, notebooks_below, read_notebook
 from nb.notebook.magics import mask
 from nb.notebook.modules import SourcePackages
 from nb.project import NbError, from_root, warn
@@ -239,7 +239,7 @@ def read_sources(root: Path) -> list[Source]:
     """
     sources = list(read_modules(root, SourcePackages(root / "src")))
     package = project_package(root)
-    for path in production_notebooks(root / NOTEBOOKS):
+    for path in notebooks_below(root / NOTEBOOKS):
         try:
             sources.append(read_source(path, root, package))
         except NbError as error:

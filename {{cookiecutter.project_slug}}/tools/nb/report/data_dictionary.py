@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 from nb.declaration.reader import Stage, read_stages
 from nb.experiments.store import FIGURE_SUFFIXES
 from nb.project import UsageError, write_whole
+from nb.wording import byte_size
 
 from . import format
 
@@ -250,7 +251,7 @@ def _section(output: DescribedOutput) -> Iterator[str]:
     facts = [output.kind]
     facts += [f"{output.rows:,} rows"] if output.rows is not None else []
     facts += [f"{len(output.columns)} columns"] if output.columns else []
-    facts += [format.size(output.bytes)] if output.bytes is not None else []
+    facts += [byte_size(output.bytes)] if output.bytes is not None else []
     facts += [output.note] if output.note else []
     inputs = ", ".join(f"`{path}`" for path in output.inputs)
     made = f"Made by the stage `{output.stage}`" + (f" from {inputs}" if inputs else "")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from nb.project import SITE, write_whole
-from nb.wording import duration
+from nb.wording import byte_size, duration
 
 from .about import read_about
 from .rich.frames import library_file
@@ -146,7 +146,7 @@ def _environment() -> Environment:
     style = (folder / "style.css").read_text(encoding="utf-8")
     made.globals.update(style=Markup(style), **inline_script("site.js"))
     made.filters.update(
-        size=format.size,
+        size=byte_size,
         duration=duration,
         moment=format.moment,
         number=format.number,

@@ -1,4 +1,4 @@
-"""Formatting of times, numbers and sizes for pages."""
+"""Times, metrics and values of parameters as pages show them."""
 
 from __future__ import annotations
 
@@ -33,12 +33,3 @@ def value(value: object) -> str:
     else:
         text = str(value)
     return shortened(text, 200)
-
-
-def size(count: float) -> str:
-    """Return a number of bytes (or characters) in words, such as 10.5 MB."""
-    for unit in ("B", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.3g} {unit}" if unit != "B" else f"{count:.0f} B"
-        count /= 1000
-    return f"{count:.3g} GB"

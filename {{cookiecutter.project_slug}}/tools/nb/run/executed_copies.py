@@ -17,6 +17,7 @@ from nb.execution.copies.failure import read_failure
 from nb.notebook import fingerprints
 from nb.pipeline.storage import NamedFiles, named_files, pull_results
 from nb.project import PYPROJECT, NbError, UsageError, pyproject_table, read_pyproject, write_whole
+from nb.wording import byte_size
 
 from .copy_notes import CopyNote, locked_copies, note_copies, note_file, parse_note, valid_note
 from .record import RUNS, RunRecord, read_record, seconds_of
@@ -41,7 +42,7 @@ def push_copies(root: Path, tell: Callable[[str], None]) -> int:
     ours = {p: n for _, p, key in locked_copies(root) if (n := valid_note(root, p, key))}
     large = [path for path, note in ours.items() if limit and note.size > limit]
     if large:
-        tell(f"not sent, larger than {limit // 1_000_000} MB ({SETTING}): {', '.join(large)}")
+        tell(f"not sent, larger than {byte_size(limit)} ({SETTING}): {', '.join(large)}")
     ours = {path: note for path, note in ours.items() if note.size <= limit}
     if not ours:
         return 0

@@ -17,10 +17,10 @@ from nb import pipeline, uptodate
 from nb.declaration.tasks import DONE, UNCHANGED
 from nb.declaration.validation import check_parameter_files
 from nb.exit_codes import ExitCode, after_signal, as_exit_code
-from nb.notebook.content import production_notebooks
+from nb.notebook.content import notebooks_below
 from nb.pipeline import Plan, StageState, storage
 from nb.processes.garbage import no_collection
-from nb.processes.signals import signals_to
+from nb.processes.signals import handle_signals
 from nb.processes.start_method import SPAWN, start_method
 from nb.processes.tree import adopt_orphans, end_descendants
 from nb.programs import program_environment, program_path
@@ -150,7 +150,7 @@ def running_warm_process(
 ) -> Iterator[Warm | None]:
     """Start the warm process, if there may be notebooks to run; end it after the block."""
     is_cold = options.cold or os.environ.get(COLD, "0") not in ("", "0")
-    if is_cold or start_method() == SPAWN or not production_notebooks(root / PRODUCTION):
+    if is_cold or start_method() == SPAWN or not notebooks_below(root / PRODUCTION):
         yield None
         return
     warm = Warm(root, programs.warm_process, [lock])
@@ -235,5 +235,5 @@ def _ends_descendants() -> Iterator[list[int]]:
             end_descendants()
 
     adopt_orphans()
-    with signals_to(handle, ENDING):
+    with handle_signals(handle, ENDING):
         yield signals

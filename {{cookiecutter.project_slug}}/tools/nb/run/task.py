@@ -17,6 +17,7 @@ from nb.notebook import fingerprints
 from nb.pipeline import Plan, storage
 from nb.project import NbError, UsageError
 from nb.runtime.warm_client import Warm
+from nb.wording import count
 
 from . import executed_copies
 from .lock import shared_lock
@@ -89,11 +90,11 @@ def _execute(
     executed_copies.note_and_pull_copies(root, done, view.note, pull=options.pull)
     if push and not done.exit_code:
         try:
-            count = storage.push_results(root, view.note, [task.name])
-            count += executed_copies.push_copies(root, view.note)
+            sent = storage.push_results(root, view.note, [task.name])
+            sent += executed_copies.push_copies(root, view.note)
         except NbError as error:
             raise NotSentError(f"{task.name} is done, but not sent: {error}") from None
-        view.note(f"sent {count} file{'' if count == 1 else 's'} to the storage")
+        view.note(f"sent {count(sent, 'file')} to the storage")
     return done
 
 

@@ -208,18 +208,22 @@ def summary(run: RunRecord, where: Path = Path()) -> list[str]:
         what = "the stage is" if len(run.stages) == 1 else f"{len(run.stages)} stages are"
         return [f"Nothing to run: {what} unchanged."]
     width = max((len(stage.name) for stage in run.stages), default=0)
+    longest = max((len(duration(stage.seconds)) for stage in run.stages), default=0)
     return [
-        *(_state_line(stage, width) for stage in run.stages),
+        *(_state_line(stage, width, max(longest, 8)) for stage in run.stages),
         *([_totals(run)] if run.stages else []),
         *(failure_line(stage, where) for stage in run.broken()),
     ]
 
 
-def _state_line(stage: StageRecord, width: int) -> str:
+def _state_line(stage: StageRecord, width: int, took_width: int) -> str:
     color = "red" if stage.state in BROKEN else "yellow" if stage.state == NOT_RUN else "green"
     word = stage.state if stage.state == UNCHANGED else style(stage.state, fg=color)
-    took = duration(stage.seconds)
-    rest = stage.cause if stage.state == NOT_RUN else f"{took:>11}".rstrip()
+    rest = (
+        stage.cause
+        if stage.state == NOT_RUN
+        else f"{duration(stage.seconds):>{took_width}}".rstrip()
+    )
     gap = " " * (13 - len(stage.state))
     return f"{stage.name:{width}}  {word}" + (f"{gap}  {rest}" if rest else "")
 

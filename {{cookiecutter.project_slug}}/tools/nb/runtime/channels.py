@@ -84,7 +84,7 @@ class StreamChannel:
         self._mark = mark
         control, self._answers = os.dup(0), os.dup(2)
         self.files: tuple[int, ...] = (control, self._answers)
-        self._orders = open(control, "rb")  # noqa: PTH123, SIM115
+        self._orders = os.fdopen(control, "rb")
         os.dup2(1, 2)
 
     def receive(self) -> dict[str, Any] | None:

@@ -27,7 +27,7 @@ from nb.processes import fork_server
 from nb.processes.job_object import JobObject, join_job
 from nb.processes.tree import (
     adopt_orphans,
-    children,
+    child_pids,
     end_descendants,
     interrupt_group,
     reap_orphans,
@@ -240,13 +240,13 @@ class _Watch(Thread):
     def _interrupt(self) -> None:
         """Send Ctrl-C to the stage's process group, and to each command that starts after that."""
         self.stopping = True
-        seen = set(children())
+        seen = set(child_pids())
         interrupt_group()
         while True:
             with suppress(Empty):
                 self.ends.put(self.ends.get(timeout=0.1))
                 return
-            for pid in set(children()) - seen:
+            for pid in set(child_pids()) - seen:
                 seen.add(pid)
                 send_signal(pid, signal.SIGINT)
 

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from tempfile import TemporaryDirectory
 
-from nb.processes.signals import signals_to
+from nb.processes.signals import handle_signals
 from nb.project import EXECUTED, SITE, UsageError, parse_json
 
 from . import inotify, strace
@@ -149,7 +149,7 @@ def run_under_trace(
             command = strace.strace_command(command, folder / "calls")
         watching = inotify.Watch(root, is_traced) if view == EVENTS else nullcontext()
         # Ctrl-C is left to the command, which gets the signal, too, and is waited for.
-        with watching as events, signals_to(lambda *_: None, [signal.SIGINT]):
+        with watching as events, handle_signals(lambda *_: None, [signal.SIGINT]):
             if heard:
                 code = _overheard(command, cwd, variables, folder / "output", heard)
             else:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from nb.declaration.reader import LOCK
 from nb.git.wiring import git
-from nb.notebook.content import production_notebooks
+from nb.notebook.content import notebooks_below
 from nb.project import PRODUCTION, NbError
 from nb.wording import enumerated
 
@@ -21,7 +21,7 @@ LEAST_FREE_BYTES = 1_000_000_000
 
 def _production(root: Path) -> Diagnosis:
     """Read every production notebook: a write that was cut short leaves half of one."""
-    notebooks = production_notebooks(root / PRODUCTION)
+    notebooks = notebooks_below(root / PRODUCTION)
     for path in notebooks:
         try:
             is_notebook = isinstance(json.loads(path.read_bytes())["cells"], list)

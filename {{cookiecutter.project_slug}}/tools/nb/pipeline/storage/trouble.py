@@ -125,6 +125,6 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 def _status(error: BaseException) -> int | None:
     """Return the HTTP status in an error of any library; None if there is none."""
     for name in ("status_code", "code", "status"):
-        with suppress(TypeError, ValueError):
-            return int(getattr(error, name, None))  # type: ignore[arg-type]
+        with suppress(AttributeError, TypeError, ValueError):
+            return int(getattr(error, name))
     return None

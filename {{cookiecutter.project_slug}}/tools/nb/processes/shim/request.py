@@ -6,7 +6,7 @@ protocol is that of `nb.processes.fork_server`.
 """
 
 import _json
-import _signal  # type: ignore[import-not-found]
+import _signal  # type: ignore[import-not-found]  # typeshed lacks this module
 import _socket
 import posix
 import sys

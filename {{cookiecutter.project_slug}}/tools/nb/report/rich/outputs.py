@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING
 
 from nb.execution.copies.outputs import without_overwritten
 from nb.report.files import Files
-from nb.report.format import size
-from nb.wording import enumerated
+from nb.wording import byte_size, enumerated
 
 from . import libraries
 from .frames import frame_of, interactive_page, static_frame
@@ -215,7 +214,7 @@ class Outputs:
         note = ""
         if len(text) > SHOWN_TEXT_LIMIT:
             shown = text[:SHOWN_TEXT_LIMIT].rpartition("\n")[0] or text[:SHOWN_TEXT_LIMIT]
-            note = self._note(f"The output has {size(len(text))}; this is the start of it.")
+            note = self._note(f"The output has {byte_size(len(text))}; this is the start of it.")
             text = shown
         if not text.strip():
             return ""
@@ -237,7 +236,7 @@ class Outputs:
         except (binascii.Error, ValueError):
             return self._note("This figure is broken.")
         if len(image) > IMAGE_LIMIT:
-            return self._note(f"A figure of {size(len(image))} is left out.")
+            return self._note(f"A figure of {byte_size(len(image))} is left out.")
         if self.files:
             number = len(self.figures) + 1
             href = self.files.save(f"figures/{self.name}-{number}.{IMAGES[kind]}", image)
@@ -266,7 +265,7 @@ class Outputs:
         if len(html) <= HTML_LIMIT:
             note = self._absent("scripts", _PICTURE[""]) if _SCRIPT.search(html) else ""
             return static_frame(html, f"Output of {self._cell}") + note
-        note = self._note(f"Its HTML form has {size(len(html))} and is left out.")
+        note = self._note(f"Its HTML form has {byte_size(len(html))} and is left out.")
         picture = self._picture(data)
         return (picture or self._text(data.get("text/plain", ""), "text-plain")) + note
 
@@ -279,7 +278,7 @@ class Outputs:
                 write = f"{kind.capitalize()}(…, embed=True)"
                 shown.append(self._absent(what, f"write {write}"))
             elif len(address) > PAGE_LIMIT:
-                shown.append(self._note(f"A {kind} of {size(len(address))} is left out."))
+                shown.append(self._note(f"A {kind} of {byte_size(len(address))} is left out."))
             else:
                 label = escape(f"{kind.capitalize()} of {self._cell}")
                 shown.append(
@@ -301,7 +300,7 @@ class Outputs:
         """Write the page of an output with scripts; return the frame and a link."""
         assert self.files
         if len(html) > PAGE_LIMIT:
-            return self._note(f"An interactive output of {size(len(html))} is left out.")
+            return self._note(f"An interactive output of {byte_size(len(html))} is left out.")
         self._pages += 1
         page = f"outputs/{self.name}-{self._pages}.html"
         title = f"Output of {self._cell}"
