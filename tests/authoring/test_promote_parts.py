@@ -150,6 +150,22 @@ def test_data_that_dvc_keeps_is_known_to_be_kept(tmp_path: Path, held_by: str) -
     assert notes == ([] if held_by else [advice])
 
 
+def test_ignored_data_is_named_before_the_first_commit(tmp_path: Path) -> None:
+    for root in (tmp_path / "root", tmp_path / "copy"):
+        (root / "data").mkdir(parents=True)
+        (root / "data" / "a.csv").write_text("v\n1\n")
+        (root / "b.csv").write_text("v\n1\n")
+        (root / "dvc.yaml").write_text("stages: {}\n")
+    root = tmp_path / "root"
+    (root / ".gitignore").write_text("/data\n")
+    subprocess.run(["git", "init", "--quiet", root], check=True)
+    space = Workspace(root=root, copy=tmp_path / "copy", source=Path("a.ipynb"))
+    reads = {"data/a.csv": "data/a.csv", "b.csv": "b.csv"}
+    assert sample_inputs(space, reads).notes == [
+        "data/a.csv is only on this machine: dvc add data/a.csv"
+    ]
+
+
 def test_a_name_that_nothing_defines_is_refused_and_never_hidden(tmp_path: Path) -> None:
     cells = ["def later():\n    return nothing", "def never():\n    return known  # noqa: F821"]
     path = tmp_path / "a.ipynb"

@@ -61,7 +61,7 @@ def test_words_are_found(runner: CliRunner) -> None:
 @pytest.mark.parametrize("command", ["push", "doctor"])
 def test_a_command_without_a_page_shows_its_help(runner: CliRunner, command: str) -> None:
     shown = runner.invoke(main, ["help", command])
-    assert shown.exit_code == 0 and shown.output.startswith(f"Usage: main {command}")
+    assert shown.exit_code == 0 and shown.output.startswith(f"Usage: nb {command}")
 
 
 def test_a_mistyped_topic_is_one_line_with_the_nearest(runner: CliRunner) -> None:

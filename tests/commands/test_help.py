@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 import re
+import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -51,7 +54,7 @@ def test_every_command_and_no_other_has_a_help_page(runner: CliRunner) -> None:
     for command in WHERE:
         page = runner.invoke(main, [command, "--help"])
         assert page.exit_code == 0
-        assert page.output.startswith(f"Usage: main {command} ")
+        assert page.output.startswith(f"Usage: nb {command} ")
 
 
 @pytest.mark.parametrize(
@@ -110,3 +113,107 @@ def test_without_colors_the_cursor_still_moves(monkeypatch: pytest.MonkeyPatch) 
     stream = _Stream(True)
     terminal.echo(terminal.sequence("\x1b[2A\x1b[J") + terminal.style("x", fg="red"), file=stream)
     assert stream.getvalue() == "\x1b[2A\x1b[Jx\n"
+
+
+def every_command(
+    group: click.Group = main, path: str = "nb"
+) -> Iterator[tuple[str, click.Command]]:
+    """Yield all commands and the commands of groups, each with its words."""
+    for name in group.list_commands(click.Context(group)):
+        command = group.get_command(click.Context(group), name)
+        assert command is not None
+        yield f"{path} {name}", command
+        if isinstance(command, click.Group):
+            yield from every_command(command, f"{path} {name}")
+
+
+def examples(command: click.Command) -> list[str]:
+    """Return the lines of the examples in a help text, without the remarks behind them."""
+    text = inspect.cleandoc(command.help or "")
+    found = re.search(r"^Examples?:\n((?:  .*\n?)+)", text, re.M)
+    return [re.split(r"\s{3,}", line.strip())[0] for line in found[1].splitlines()] if found else []
+
+
+COMMANDS = dict(every_command())
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_every_command_shows_examples_that_can_be_typed(words: str) -> None:
+    shown = examples(COMMANDS[words])
+    assert shown
+    assert words == "nb commit-checks" or any(f"{words} " in f"{line} " for line in shown)
+    for line in shown:
+        typed = shlex.split(re.split(r" (?:\||>>) ", line)[0])
+        while "=" in typed[0]:
+            typed = typed[1:]
+        if typed[0] == "nb":
+            parsed(main, typed[1:])
+
+
+def parsed(command: click.Command, arguments: list[str]) -> None:
+    """Parse a command line, down to the last subcommand; nothing is run."""
+    context = command.make_context("nb", list(arguments))
+    if isinstance(command, click.Group):
+        rest = [*context._protected_args, *context.args]
+        _, inner, arguments = command.resolve_command(context, rest) if rest else ("", None, [])
+        if inner is not None:
+            parsed(inner, arguments)
+
+
+def test_an_option_is_called_the_same_everywhere() -> None:
+    called: dict[str, dict[tuple[str, ...], str]] = {}
+    for words, command in COMMANDS.items():
+        for option in command.params:
+            for name in option.opts if isinstance(option, click.Option) else ():
+                called.setdefault(name, {})[tuple(option.opts)] = words
+    assert not {name: found for name, found in called.items() if len(found) > 1}
+    assert called["--yes"].keys() == {("-y", "--yes")}
+    assert called["--dry-run"].keys() == {("-n", "--dry-run")}
+
+
+def test_commands_of_a_group_have_a_whole_sentence_on_one_line(runner: CliRunner) -> None:
+    shown = runner.invoke(main, ["experiments", "--help"], terminal_width=80).output
+    lines = shown.partition("Commands:\n")[2].splitlines()
+    assert len(lines) == 6
+    assert all(line.endswith(".") and not line.endswith("...") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("typed", "problem"),
+    [
+        ("run --verfy", "nb run has no option --verfy; did you mean --verify?"),
+        ("run --qqq", "nb run has no option --qqq; its options: nb run --help"),
+        ("--verson", "nb has no option --verson; did you mean --version?"),
+        ("run -j 0", "invalid value for '-j' / '--jobs': 0 is not in the range x>=1"),
+        ("new", "missing argument 'NAME'; see nb new --help"),
+        ("export x --to pdff", "invalid value for '--to': 'pdff' is not one of"),
+        ("experiments shw", "there is no command shw; did you mean show?"),
+        ("check --select NB3011", "--select: no rule NB3011; did you mean NB301?"),
+    ],
+)
+def test_a_wrong_argument_is_one_line_with_the_next_step(
+    runner: CliRunner, typed: str, problem: str
+) -> None:
+    result = runner.invoke(main, typed.split())
+    assert result.exit_code == 2
+    assert len(result.output.splitlines()) == 1
+    assert result.output.startswith(f"nb: {problem}")
+
+
+def test_a_shell_completes_stages_notebooks_and_variants(runner: CliRunner) -> None:
+    Path("dvc.yaml").write_text("stages:\n  train:\n    cmd: a\n  tidy:\n    cmd: b\n")
+    for name in ("10-train", "20-tidy"):
+        Path("notebooks/production").mkdir(parents=True, exist_ok=True)
+        Path(f"notebooks/production/{name}.ipynb").write_text("{}")
+    complete = ShellComplete(main, {}, "nb", "_NB_COMPLETE")
+
+    def completed(*typed: str) -> list[str]:
+        *words, begun = typed
+        return [str(item.value) for item in complete.get_completions(words, begun)]
+
+    assert completed("run", "t") == ["train", "tidy"]
+    assert completed("task", "tr") == ["train"]
+    assert completed("show", "2") == ["20-tidy"]
+    assert completed("experiments", "show", "1") == []
+    (files,) = complete.get_completions(["show"], "notebooks/")
+    assert files.type == "file"

@@ -15,6 +15,7 @@ from nb.experiments.table import (
     filter_rows,
     fitting,
     make_table,
+    metric_first,
     select_metrics,
     short_names,
     sort_rows,
@@ -76,6 +77,20 @@ def test_what_is_no_number_is_not_the_best() -> None:
 def test_a_metric_that_nobody_has_is_refused_with_those_there_are() -> None:
     with pytest.raises(NbError, match=r"evaluate\.test\.auc"):
         table("accuracy")
+
+
+def test_a_mistyped_column_is_refused_with_the_nearest() -> None:
+    with pytest.raises(NbError, match=r"column; did you mean train\.folds\?"):
+        sort_rows(table(), "train.fold")
+
+
+def test_the_metric_that_sorts_stands_before_the_others() -> None:
+    records = [variant(1, 3, 0.9), variant(2, 5, 0.8)]
+    records[1].metrics[FILE]["rows"] = 50
+    found = make_table(records, {})
+    assert found.metrics == ["evaluate.test.auc", "evaluate.rows"]
+    assert metric_first(found, "rows").metrics == ["evaluate.rows", "evaluate.test.auc"]
+    assert metric_first(found, "folds").metrics == found.metrics
 
 
 def test_rows_are_sorted_by_any_column_and_those_without_a_value_come_last() -> None:

@@ -7,13 +7,15 @@ import importlib
 import os
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
 from nb import surroundings
+from nb.commands import SuggestingGroup
 from nb.exit_codes import ExitCode
 from nb.git import wiring
-from nb.project import FULL, NbError, UsageError, documentation, find_root, from_root, unwritable
+from nb.project import FULL, NbError, documentation, find_root, from_root, unwritable
 from nb.terminal import accept_all_text, echo, forget_color_reset, secho
 from nb.wording import did_you_mean
 
@@ -62,12 +64,18 @@ WITHOUT_REPAIR = {
 LONGEST_HELP = 200
 
 
-class Commands(click.Group):
+class Commands(SuggestingGroup):
     """Commands whose expected errors end as one line on standard error."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         accept_all_text()
-        return super().parse_args(ctx, args)
+        is_empty = not args
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            if not is_empty:
+                _end_with(ctx, _usage_problem(error, ctx), ExitCode.USAGE)
+            raise  # the help page, which click shows
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(WHERE)
@@ -93,28 +101,36 @@ class Commands(click.Group):
         """Write where the guide is."""
         formatter.write(f"\nGuide: nb help, or {documentation()}\n")
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        name = args[0]
-        if name in WHERE or name.startswith("-"):
-            return super().resolve_command(ctx, args)
-        hint = did_you_mean(name, WHERE, "the commands are listed by nb --help.")
-        raise UsageError(f"there is no command {name}; {hint}")
-
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
         except NbError as error:
             root = ctx.obj or Path("no root")
-            for line in from_root(str(error), root).splitlines():
-                secho(f"nb: {line}", fg="red", err=True)
-            ctx.exit(error.exit_code)
+            _end_with(ctx, from_root(str(error), root), error.exit_code)
+        except click.UsageError as error:
+            _end_with(ctx, _usage_problem(error, ctx), ExitCode.USAGE)
         except OSError as error:
             if error.errno not in DISK_ERRORS:
                 raise
-            secho(f"nb: {unwritable(error)}", fg="red", err=True)
-            ctx.exit(ExitCode.FAILED)
+            _end_with(ctx, unwritable(error), ExitCode.FAILED)
+
+
+def _end_with(ctx: click.Context, problem: str, exit_code: int) -> NoReturn:
+    for line in problem.splitlines():
+        secho(f"nb: {line}", fg="red", err=True)
+    ctx.exit(exit_code)
+
+
+def _usage_problem(error: click.UsageError, ctx: click.Context) -> str:
+    """Return an error of click as one sentence that ends with the nearest word or the help page."""
+    at = error.ctx or ctx
+    path = at.command_path
+    if isinstance(error, click.NoSuchOption):
+        known = [name for parameter in at.command.params for name in parameter.opts]
+        hint = did_you_mean(error.option_name, known, f"its options: {path} --help")
+        return f"{path} has no option {error.option_name}; {hint}"
+    problem = error.format_message().rstrip(".")
+    return f"{problem[:1].lower()}{problem[1:]}; see {path} --help"
 
 
 def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -130,7 +146,7 @@ def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
     ctx.exit()
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group("nb", cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--version", is_flag=True, is_eager=True, callback=_print_version, expose_value=False)
 @click.pass_context
 def main(ctx: click.Context) -> None:

@@ -122,8 +122,8 @@ class Facts:
     @cached_property
     def shared(self) -> SharedFiles:
         """The files that everybody with the repository has."""
-        stages = self.stages
-        return SharedFiles(self.root, {p for s in stages for p in (*s.outputs, *s.inputs)})
+        made = {path for stage in self.stages for path in stage.outputs}
+        return SharedFiles(self.root, made, {path for s in self.stages for path in s.inputs})
 
     def contract(self, document: Document) -> DeclaredContract:
         """Return the parsed parameters cell of a notebook."""

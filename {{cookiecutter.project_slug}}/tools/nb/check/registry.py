@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from nb.project import UsageError
+from nb.wording import did_you_mean
 
 from .facts import Facts
 from .findings import EVERY, PIPELINE, PRODUCTION, Found
@@ -90,8 +91,7 @@ def codes_with_prefixes(prefixes: tuple[str, ...], origin: str) -> set[str]:
     for prefix in prefixes:
         codes = {code for code in RULES if prefix == "ALL" or code.startswith(prefix.upper())}
         if not codes or not prefix:
-            raise UsageError(
-                f"{origin}: no rule {prefix or '(empty)'}; all rules: nb check --rules"
-            )
+            hint = did_you_mean(prefix.upper(), RULES, "all rules: nb check --rules")
+            raise UsageError(f"{origin}: no rule {prefix or '(empty)'}; {hint}")
         found |= codes
     return found

@@ -1,12 +1,18 @@
-"""Commands of `nb`: arguments, messages and exit codes; here, the output that several share."""
+"""Commands of `nb`: arguments, messages and exit codes; here, what several of them share."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from itertools import chain, repeat
 
+import click
+from click.shell_completion import CompletionItem
+
+from nb.project import PRODUCTION, NbError, UsageError, find_root
 from nb.terminal import echo, in_columns, secho
+from nb.wording import did_you_mean
 
 NO_NOTEBOOK = """\
 There is no production notebook yet. `nb new NAME --production` makes a notebook that runs,
@@ -32,3 +38,60 @@ def print_json(content: object) -> None:
 def note(line: str, *, err: bool = False) -> None:
     """Print a line about the course of the work, which begins with `nb:`."""
     echo(f"nb: {line}", err=err)
+
+
+class SuggestingGroup(click.Group):
+    """Commands, of which the nearest is named where there is none of a name."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name, known = args[0], self.list_commands(ctx)
+        if name in known or name.startswith("-"):
+            return super().resolve_command(ctx, args)
+        hint = did_you_mean(name, known, f"the commands are listed by {ctx.command_path} --help.")
+        raise UsageError(f"there is no command {name}; {hint}")
+
+
+def complete_stages(
+    ctx: click.Context, parameter: click.Parameter, begun: str
+) -> list[CompletionItem]:
+    """Return the stages whose names begin with a text; none outside a project."""
+    from nb.declaration.reader import read_stages
+
+    with suppress(NbError):
+        return _beginning(begun, (stage.name for stage in read_stages(find_root())))
+    return []
+
+
+def complete_notebooks(
+    ctx: click.Context, parameter: click.Parameter, begun: str
+) -> list[CompletionItem]:
+    """Return the production notebooks whose names begin with a text; without any, list files."""
+    from nb.notebook.content import production_notebooks
+
+    found: list[CompletionItem] = []
+    with suppress(NbError):
+        folder = find_root() / PRODUCTION
+        found = _beginning(begun, (path.stem for path in production_notebooks(folder)))
+    return found or [CompletionItem(begun, type="file")]
+
+
+def complete_variants(
+    ctx: click.Context, parameter: click.Parameter, begun: str
+) -> list[CompletionItem]:
+    """Return the numbers of variants that begin with a text, each with its experiment."""
+    from nb.experiments import store
+
+    with suppress(NbError):
+        records = store.read_variants(find_root())
+        return [
+            CompletionItem(str(record.number), help=record.experiment)
+            for record in records
+            if str(record.number).startswith(begun)
+        ]
+    return []
+
+
+def _beginning(begun: str, names: Iterable[str]) -> list[CompletionItem]:
+    return [CompletionItem(name) for name in names if name.startswith(begun)]

@@ -40,7 +40,14 @@ HEADINGS = ("Notebook", "State", "Seconds", "Reads", "Writes", "Readiness")
 @click.option("--json", "as_json", is_flag=True, help="Print the table as JSON.")
 @click.option("-y", "--yes", is_flag=True, help="Ask nothing; take large data files, too.")
 @click.option("--no-run", is_flag=True, help="Bring the notebooks in without running them.")
-@click.option("--limit", default=LIMIT, show_default=True, help="Seconds for each notebook.")
+@click.option(
+    "--timeout",
+    "limit",
+    type=click.FloatRange(0, min_open=True),
+    default=LIMIT,
+    show_default=True,
+    help="Seconds a notebook may run.",
+)
 @click.pass_obj
 def adopt_command(
     root: Path,

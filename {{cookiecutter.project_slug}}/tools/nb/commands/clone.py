@@ -41,6 +41,10 @@ def setup_command(root: Path) -> None:
     """Wire this clone: Git repository, notebook filter, diff, hooks.
 
     Safe to repeat. `make setup` makes the environment first and then calls this.
+
+    \b
+    Example:
+      nb setup
     """
     from nb.notebook import fingerprints
 
@@ -55,6 +59,10 @@ def fingerprint_command(root: Path) -> None:
     """Write the fingerprints of production notebooks to .nb.
 
     DVC runs this as the first stage of the pipeline (notebooks/dvc.yaml).
+
+    \b
+    Example:
+      nb fingerprint
     """
     from nb.notebook import fingerprints
 
@@ -71,6 +79,11 @@ def doctor_command(root: Path, fix: bool, as_json: bool) -> None:
 
     Exits with 1 if anything is wrong. Each line names a check; after a failed check, the next
     line is the command that repairs the clone.
+
+    \b
+    Examples:
+      nb doctor
+      nb doctor --fix
     """
     from nb.processes.garbage import no_collection
 
@@ -110,6 +123,11 @@ def verify_command(root: Path, files: tuple[str, ...]) -> None:
 
     FILES are looked at as they are staged; without any, every tracked notebook is. The commit hook
     and CI call this.
+
+    \b
+    Examples:
+      nb verify
+      nb verify notebooks/production/20-features.ipynb
     """
     from nb.git.index import named_index_ids
     from nb.git.verify import verify_notebooks
@@ -125,6 +143,11 @@ def credentials_command(root: Path, files: tuple[str, ...]) -> None:
 
     Notebooks and their kept outputs are included. Without FILES every tracked file is looked at. A
     line that ends with the comment `pragma: allowlist secret` is passed over.
+
+    \b
+    Examples:
+      nb credentials
+      nb credentials pyproject.toml config/30-train.yaml
     """
     from nb.git.credentials import find_credentials
     from nb.git.index import named_index_ids
@@ -149,6 +172,10 @@ def push_command(root: Path) -> None:
     shows the same report. What is there already is not sent again, so after an interruption a
     second push sends the rest. Exits with 1 if files that dvc.lock names are neither here nor in
     the storage; the others are sent.
+
+    \b
+    Example:
+      nb push
     """
     from nb.pipeline.storage import push_results
     from nb.run.executed_copies import push_copies
@@ -165,6 +192,10 @@ def pull_command(root: Path) -> None:
     The run cache comes, too: results that anybody has computed and pushed are restored when inputs
     and parameters are the same. So do the executed copies, if they were pushed: nb report then
     shows the pages of the machine that ran.
+
+    \b
+    Example:
+      nb pull
     """
     from nb.run.executed_copies import pull_results_and_copies
 
@@ -178,6 +209,10 @@ def unpushed_command(root: Path) -> None:
     """Name data and models that the storage does not have yet.
 
     The push hook calls this.
+
+    \b
+    Example:
+      nb unpushed
     """
     from nb.pipeline.storage import unpushed_results
 
@@ -223,6 +258,10 @@ def hook_command(root: Path, kind: str, arguments: tuple[str, ...]) -> None:
     """Run the checks of a Git hook.
 
     Outputs are set aside meanwhile: pre-commit resets unstaged changes.
+
+    \b
+    Example:
+      nb hook pre-commit
     """
     from nb.git.subfolder.pre_commit import pre_commit_config
     from nb.git.sync import keep_outputs_everywhere
@@ -247,6 +286,10 @@ def resolve_command(root: Path) -> None:
 
     The merged file is added to the index. Where both sides changed a stage, ours is kept; `nb run`
     then runs the stages that are stale.
+
+    \b
+    Example:
+      nb resolve
     """
     from nb.git.merge_lock import resolve_locks
 
@@ -259,7 +302,12 @@ def resolve_command(root: Path) -> None:
 @click.argument("ours", type=click.Path(path_type=Path))
 @click.argument("theirs", type=click.Path(path_type=Path))
 def merge_lock_command(base: Path, ours: Path, theirs: Path) -> None:
-    """Merge three versions of dvc.lock into OURS, as a merge driver."""
+    """Merge three versions of dvc.lock into OURS, as a merge driver.
+
+    \b
+    Example:
+      nb merge-lock base.lock ours.lock theirs.lock
+    """
     from nb.git.merge_lock import merge_locks
 
     versions = (path.read_text(encoding="utf-8") for path in (base, ours, theirs))
@@ -285,12 +333,17 @@ def workflows_command(root: Path) -> None:
 
 
 @click.command("clean")
-@click.option("--yes", is_flag=True, help="Remove variants of experiments, too; do not ask.")
+@click.option("-y", "--yes", is_flag=True, help="Remove variants of experiments, too; do not ask.")
 @click.pass_obj
 def clean_command(root: Path, yes: bool) -> None:
     """Remove executed copies, pages and caches; no data or models.
 
     Variants of experiments are results: a question comes first, and without a terminal they stay.
+
+    \b
+    Examples:
+      nb clean
+      nb clean --yes    variants of experiments, too
     """
     from nb.run.lock import while_idle
 

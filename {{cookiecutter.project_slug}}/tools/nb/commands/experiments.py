@@ -17,7 +17,7 @@ from nb.project import NbError, UsageError
 from nb.terminal import echo, secho
 from nb.wording import count
 
-from . import note, print_json, print_table
+from . import SuggestingGroup, note, print_json, print_table
 from .running import run_programs
 from .variants import VARIANT_COMMANDS, metric_text, value_text
 
@@ -107,6 +107,7 @@ def _print_page(root: Path, experiment: str) -> None:
     for overview in write_experiments(root):
         if overview.name == experiment:
             secho(f"Page: {(SITE / overview.page).as_posix()}", bold=True)
+    echo("To keep one: nb experiments apply NUMBER")
 
 
 def _definition(
@@ -133,7 +134,7 @@ def _print_variations(definition: Experiment, *, as_json: bool) -> None:
     echo(f"{count(len(definition.variations), 'variant')} would run.")
 
 
-@click.group("experiments", invoke_without_command=True)
+@click.group("experiments", cls=SuggestingGroup, invoke_without_command=True)
 @click.option("--experiment", help="Only the variants of this experiment.")
 @click.option("--sort", "column", help="Sort by a column; -COLUMN: the highest first.")
 @click.option(
@@ -206,6 +207,7 @@ def _show(
     rows = tables.best_first(table)
     if column:
         rows = tables.sort_rows(table, column.lstrip("-"), descending=column.startswith("-"))
+        table = tables.metric_first(table, column.lstrip("-"))
     for condition in conditions:
         kept = {row.number for row in tables.filter_rows(table, condition)}
         rows = [row for row in rows if row.number in kept]

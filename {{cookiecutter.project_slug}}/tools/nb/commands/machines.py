@@ -12,7 +12,7 @@ import click
 from nb.project import NbError
 from nb.terminal import echo
 
-from . import NO_NOTEBOOK, print_json, print_table
+from . import NO_NOTEBOOK, complete_stages, print_json, print_table
 from .running import run_programs
 
 
@@ -42,7 +42,7 @@ def stages_command(root: Path, as_json: bool) -> None:
 
 
 @click.command("task")
-@click.argument("stage")
+@click.argument("stage", shell_complete=complete_stages)
 @click.option("--pull", is_flag=True, help="Fetch results of others from the storage.")
 @click.option("--push", is_flag=True, help="Send the results to the storage.")
 @click.option("-f", "--force", is_flag=True, help="Run even if it is up to date.")

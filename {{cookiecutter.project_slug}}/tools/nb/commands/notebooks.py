@@ -15,7 +15,7 @@ from nb.project import NbError, write_whole
 from nb.terminal import colored, echo, is_colored
 from nb.wording import count
 
-from . import note
+from . import complete_notebooks, note
 
 
 @click.command("new")
@@ -52,6 +52,7 @@ def new_command(root: Path, name: str, production: bool) -> None:
 @click.option("--select", metavar="CODES", help="Only these rules: NB301, or NB3 for all of NB3.")
 @click.option("--ignore", metavar="CODES", help="Not these rules; several with commas.")
 @click.option("--format", "style", type=click.Choice(["text", "json", "github"]), default="text")
+@click.option("--json", "style", flag_value="json", help="The same as --format json.")
 @click.option("--explain", metavar="CODE", help="Explain a rule, with examples.")
 @click.option("--rules", "listed", is_flag=True, help="List the rules.")
 @click.pass_obj
@@ -108,7 +109,7 @@ def _codes(text: str | None) -> tuple[str, ...]:
 
 
 @click.command("show")
-@click.argument("notebook")
+@click.argument("notebook", shell_complete=complete_notebooks)
 @click.pass_obj
 def show_command(root: Path, notebook: str) -> None:
     """Print a notebook as text, without outputs.
@@ -128,7 +129,7 @@ def show_command(root: Path, notebook: str) -> None:
 
 
 @click.command("edit")
-@click.argument("notebook")
+@click.argument("notebook", shell_complete=complete_notebooks)
 @click.pass_obj
 def edit_command(root: Path, notebook: str) -> None:
     """Edit a notebook as a Python script in your editor.
@@ -162,7 +163,7 @@ def edit_command(root: Path, notebook: str) -> None:
 
 
 @click.command("lab")
-@click.argument("notebook", default="")
+@click.argument("notebook", default="", shell_complete=complete_notebooks)
 @click.pass_obj
 def lab_command(root: Path, notebook: str) -> None:
     """Open JupyterLab with the notebook changed last, or another.

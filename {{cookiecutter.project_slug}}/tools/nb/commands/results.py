@@ -13,7 +13,7 @@ import click
 from nb.project import CONFIG, PRODUCTION, NbError, from_root, write_whole
 from nb.terminal import echo
 
-from . import note, print_json, print_table
+from . import complete_notebooks, note, print_json, print_table
 
 if TYPE_CHECKING:
     from nb.pipeline import Change
@@ -43,7 +43,7 @@ def metrics_command(root: Path, commit: str, as_json: bool) -> None:
 
 
 @click.command("params")
-@click.argument("notebook", required=False)
+@click.argument("notebook", required=False, shell_complete=complete_notebooks)
 @click.option("--commit", default="HEAD", help="Without NOTEBOOK: the commit to compare with.")
 @click.option("--json", "as_json", is_flag=True, help="Print the parameters as JSON.")
 @click.pass_obj
@@ -194,7 +194,7 @@ def _stale(root: Path) -> dict[str, list[str]]:
 
 
 @click.command("trace")
-@click.argument("notebook")
+@click.argument("notebook", shell_complete=complete_notebooks)
 @click.option("--json", "as_json", is_flag=True, help="Print the files as JSON.")
 @click.pass_obj
 def trace_command(root: Path, notebook: str, as_json: bool) -> None:
@@ -226,7 +226,7 @@ def trace_command(root: Path, notebook: str, as_json: bool) -> None:
 
 
 @click.command("debug")
-@click.argument("notebook")
+@click.argument("notebook", shell_complete=complete_notebooks)
 @click.pass_obj
 def debug_command(root: Path, notebook: str) -> None:
     """Run a notebook as a script that stops in the debugger.
@@ -272,7 +272,7 @@ def report_command(root: Path, and_open: bool) -> None:
 
 
 @click.command("export")
-@click.argument("notebook")
+@click.argument("notebook", shell_complete=complete_notebooks)
 @click.option(
     "--to",
     "kind",

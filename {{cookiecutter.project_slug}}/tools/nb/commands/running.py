@@ -16,7 +16,7 @@ from nb.project import EXECUTED, INDEX, PRODUCTION, SITE, NbError
 from nb.surroundings import find_repository
 from nb.terminal import echo, secho, style
 
-from . import NO_NOTEBOOK, note, print_json
+from . import NO_NOTEBOOK, complete_stages, note, print_json
 
 if TYPE_CHECKING:
     from nb.pipeline import StageState
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @click.command("run")
-@click.argument("stages", nargs=-1)
+@click.argument("stages", nargs=-1, shell_complete=complete_stages)
 @click.option("-j", "--jobs", type=click.IntRange(1), help="Stages at a time; default: cores.")
 @click.option("-k", "--keep-going", is_flag=True, help="After a failure, go on with the rest.")
 @click.option("-f", "--force", is_flag=True, help="Run stages that are up to date, too.")
@@ -182,7 +182,13 @@ def _print_end(done: RunRecord, index: Path | None, *, as_json: bool, where: Pat
 @click.option("--json", "as_json", is_flag=True, help="Print the states as JSON.")
 @click.pass_obj
 def status_command(root: Path, as_json: bool) -> None:
-    """Say which stages are stale, and why."""
+    """Say which stages are stale, and why.
+
+    \b
+    Examples:
+      nb status
+      nb status --json
+    """
     from nb import uptodate
     from nb.notebook import fingerprints
     from nb.pipeline import StageState, stage_states

@@ -35,7 +35,7 @@ VERSION_LOCKS = ("uv.lock", "requirements.lock")
     metavar="QUESTION=ANSWER",
     help="Change answers to the template's questions; several may follow.",
 )
-@click.option("--dry-run", is_flag=True, help="Show the changes and the conflicts; change nothing.")
+@click.option("-n", "--dry-run", is_flag=True, help="Show the changes; change nothing.")
 @click.option("--continue", "goes_on", is_flag=True, help="Go on after conflicts were resolved.")
 @click.option("--abort", is_flag=True, help="Put everything back as it was before the update.")
 @click.option("--template", default="", help="The template's address, if it has moved.")

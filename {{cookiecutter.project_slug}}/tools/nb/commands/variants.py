@@ -12,7 +12,7 @@ import click
 from nb.terminal import echo
 from nb.wording import byte_size, count
 
-from . import note, print_json, print_table
+from . import complete_variants, note, print_json, print_table
 
 if TYPE_CHECKING:
     from nb.experiments.table import VariantRow
@@ -32,12 +32,18 @@ def value_text(value: object) -> str:
 
 
 @click.command("show")
-@click.argument("number", type=int)
+@click.argument("number", type=int, shell_complete=complete_variants)
 @click.option("--pages", is_flag=True, help="Make the site of the variant, with its notebooks.")
 @click.option("--json", "as_json", is_flag=True, help="Print the record as JSON.")
 @click.pass_obj
 def show_variant_command(root: Path, number: int, pages: bool, as_json: bool) -> None:
-    """Show a variant: settings, stages, metrics, and where its results are."""
+    """Show a variant: its values, stages, metrics and files.
+
+    \b
+    Examples:
+      nb experiments show 7
+      nb experiments show 7 --pages
+    """
     from nb.experiments import store
 
     (record,) = store.with_dead_runs_ended(root, [store.find_variant(root, number)])
@@ -68,11 +74,16 @@ def show_variant_command(root: Path, number: int, pages: bool, as_json: bool) ->
 
 
 @click.command("compare")
-@click.argument("first", type=int)
-@click.argument("second", type=int)
+@click.argument("first", type=int, shell_complete=complete_variants)
+@click.argument("second", type=int, shell_complete=complete_variants)
 @click.pass_obj
 def compare_variants_command(root: Path, first: int, second: int) -> None:
-    """Show the parameters and metrics in which two variants differ."""
+    """Show the parameters and metrics in which two variants differ.
+
+    \b
+    Example:
+      nb experiments compare 3 7
+    """
     from nb.experiments import store
     from nb.experiments.table import make_table
 
@@ -91,13 +102,17 @@ def compare_variants_command(root: Path, first: int, second: int) -> None:
 
 
 @click.command("apply")
-@click.argument("number", type=int)
+@click.argument("number", type=int, shell_complete=complete_variants)
 @click.pass_obj
 def apply_command(root: Path, number: int) -> None:
-    """Make the values and results of a variant those of the project.
+    """Make a variant the project's own: values and results.
 
     Files of config/ get the values and keep their comments; results come out of DVC's cache, so
     that `nb run` finds nothing to do. Refused while a file to change is not committed.
+
+    \b
+    Example:
+      nb experiments apply 7
     """
     from nb.experiments.application import apply_variant
 
@@ -106,13 +121,14 @@ def apply_command(root: Path, number: int) -> None:
 
 
 @click.command("save")
-@click.argument("number", type=int)
+@click.argument("number", type=int, shell_complete=complete_variants)
 @click.argument("name", default="")
 @click.pass_obj
 def save_variant_command(root: Path, number: int, name: str) -> None:
-    """Save a variant as a DVC experiment, which `dvc exp` and its editors list and push.
+    """Save a variant as a DVC experiment.
 
-    NAME is by default that of the variant, or variant-NUMBER. Neither files nor branches change.
+    `dvc exp` and its editors list and push the experiment. NAME is by default that of the variant,
+    or variant-NUMBER. Neither files nor branches change.
 
     \b
     Examples:
@@ -132,9 +148,9 @@ def save_variant_command(root: Path, number: int, name: str) -> None:
 @click.option("--experiment", help="Only the variants of this experiment.")
 @click.pass_obj
 def export_variants_command(root: Path, uri: str, experiment: str | None) -> None:
-    """Log finished variants to MLflow: parameters, metrics, figures; each variant once.
+    """Log finished variants to MLflow, each once.
 
-    Needs the package mlflow-skinny in the environment.
+    Parameters, metrics and figures are logged. Needs the package mlflow-skinny in the environment.
 
     \b
     Examples:
@@ -154,14 +170,21 @@ def export_variants_command(root: Path, uri: str, experiment: str | None) -> Non
 
 
 @click.command("remove")
-@click.argument("numbers", type=int, nargs=-1)
+@click.argument("numbers", type=int, nargs=-1, shell_complete=complete_variants)
 @click.option("--older-than", metavar="AGE", help="All that ended before: 12h, 30d, 6w.")
 @click.option("--all", "everything", is_flag=True, help="All variants.")
 @click.pass_obj
 def remove_command(
     root: Path, numbers: tuple[int, ...], older_than: str | None, everything: bool
 ) -> None:
-    """Remove variants, with their copies of the project; DVC's cache stays as it is."""
+    """Remove variants; DVC's cache stays as it is.
+
+    \b
+    Examples:
+      nb experiments remove 3 4
+      nb experiments remove --older-than 30d
+      nb experiments remove --all
+    """
     from nb.experiments import removal
 
     chosen = removal.variants_to_remove(root, numbers, older_than, everything=everything)

@@ -101,7 +101,7 @@ def experiment_from_file(path: Path) -> Experiment:
     Raises:
         NbError: with exit code 2, if the file cannot be read or defines no variant.
     """
-    where = f"{path.parent.name}/{path.name}"
+    where = path.as_posix()
     try:
         text = read_regular(path).decode("utf-8")
     except (OSError, ValueError) as error:

@@ -79,7 +79,7 @@ def read_axis(text: str) -> Axis:
     """
     parameter, equals, written = text.partition("=")
     if not (equals and written.strip() and all(parameter.rpartition("."))):
-        raise UsageError(f"{text}: write it as stage.parameter=value,value")
+        raise UsageError(f"{text}: write it as stage.parameter=value,value (nb params lists all)")
     return axis_of(parameter.strip(), written.strip())
 
 

@@ -14,6 +14,7 @@ from nb.declaration.metrics import read_metrics
 from nb.declaration.reader import read_stages
 from nb.notebook.yaml_file import read_value
 from nb.project import NbError, UsageError, warn
+from nb.wording import did_you_mean, enumerated
 
 from .definition import BestMetric, declared_best
 from .space import canonical
@@ -107,6 +108,13 @@ def select_metrics(table: VariantTable, names: Sequence[str]) -> VariantTable:
     """
     chosen = [_metric(name, [row.metrics for row in table.rows]) for name in names]
     return replace(table, metrics=list(dict.fromkeys(chosen)))
+
+
+def metric_first(table: VariantTable, column: str) -> VariantTable:
+    """Return the table with a metric before the others, where a narrow terminal shows it."""
+    name = find_column(table, column)
+    first = [metric for metric in table.metrics if metric == name]
+    return replace(table, metrics=list(dict.fromkeys([*first, *table.metrics])))
 
 
 def best_first(table: VariantTable) -> list[VariantRow]:
@@ -217,7 +225,8 @@ def _only(name: str, names: Mapping[str, None]) -> str:
     ends = [name] if name in names else [each for each in names if each.endswith(f".{name}")]
     if len(ends) == 1:
         return ends[0]
-    known = f"is it {', '.join(ends)}?" if ends else f"there are {', '.join(names)}"
+    hint = did_you_mean(name, names, f"there are {enumerated(names, 8)}")
+    known = f"is it {' or '.join(ends)}?" if ends else hint
     raise UsageError(f"{name} is not the name of one column; {known}")
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 from nb.declaration.reader import Stage, read_stages
 from nb.experiments.store import FIGURE_SUFFIXES
 from nb.project import UsageError, write_whole
-from nb.wording import byte_size
+from nb.wording import byte_size, did_you_mean
 
 from . import format
 
@@ -110,7 +110,8 @@ def describe_outputs(root: Path, paths: Sequence[str] = ()) -> list[DescribedOut
     makers = {artifact.path: stage for stage in read_stages(root) for artifact in stage.writes}
     for path in paths:
         if path not in makers:
-            hint = "nb stages --json lists the outputs" if makers else "it declares none yet"
+            others = "nb stages --json lists the outputs" if makers else "it declares none yet"
+            hint = did_you_mean(path, makers, others)
             raise UsageError(f"dvc.yaml declares no output {path}; {hint}")
     chosen = {path: stage for path, stage in makers.items() if not paths or path in paths}
     return [_described(root, path, stage) for path, stage in chosen.items()]
