@@ -68,12 +68,12 @@ def complete_notebooks(
     ctx: click.Context, parameter: click.Parameter, begun: str
 ) -> list[CompletionItem]:
     """Return the production notebooks whose names begin with a text; without any, list files."""
-    from nb.notebook.content import production_notebooks
+    from nb.notebook.content import notebooks_below
 
     found: list[CompletionItem] = []
     with suppress(NbError):
         folder = find_root() / PRODUCTION
-        found = _beginning(begun, (path.stem for path in production_notebooks(folder)))
+        found = _beginning(begun, (path.stem for path in notebooks_below(folder)))
     return found or [CompletionItem(begun, type="file")]
 
 
