@@ -23,6 +23,17 @@ _PLAIN = re.compile(r"[A-Za-z_][\w.@-]*")
 Signature = tuple[int, int, int, int]
 
 
+def tracked_paths(folder: Path) -> set[str]:
+    """Return the files below a folder that Git tracks, and the folders that hold any."""
+    found: set[str] = set()
+    for name in git(folder, "ls-files", "-z").split("\0"):
+        path = os.path.normpath(name) if name else ""
+        while path and path not in found:
+            found.add(path)
+            path = os.path.dirname(path)  # noqa: PTH120  # thousands of files
+    return found
+
+
 class OutputsInGit:
     """Git as a stage needs it after its command: whether outputs are tracked or ignored.
 
@@ -46,8 +57,7 @@ class OutputsInGit:
         self._folders = {path for path in names.values() if Path(path).is_dir()}
         asked = "".join(f"{name}\0" for name in names)
         found = git(root, "check-ignore", "--no-index", "--stdin", "-z", check=False, stdin=asked)
-        files = git(root, "ls-files", "-z").split("\0")
-        tracked = {path for file in files if file for path in (file, *map(str, Path(file).parents))}
+        tracked = tracked_paths(root)
         self._ignored = {names[name] for name in found.split("\0") if name in names}
         self._tracked = {path for name, path in names.items() if name in tracked}
 

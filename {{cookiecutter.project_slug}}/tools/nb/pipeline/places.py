@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 
-from nb.git.wiring import git
 from nb.project import UsageError
 from nb.surroundings import find_repository
 
+from .loaded import tracked_paths
 from .repository import open_project
 from .undocumented import DvcStage, Output
 
@@ -93,8 +93,7 @@ def require_untracked(root: Path, stages: Iterable[DvcStage]) -> None:
     outs = [(stage, out) for stage in stages if stage.cmd for out in stage.outs if out.use_cache]
     if not outs or not find_repository(root):
         return
-    files = git(root, "ls-files", "-z").split("\0")
-    tracked = {path for file in files if file for path in (file, *map(str, Path(file).parents))}
+    tracked = tracked_paths(root)
     for stage, out in outs:
         if os.path.relpath(out.fs_path, root) in tracked:
             what = f"stage {stage.addressing} declares the output {out.def_path}, which Git tracks"

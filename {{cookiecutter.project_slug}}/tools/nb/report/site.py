@@ -13,6 +13,7 @@ from nb.declaration.metrics import read_metrics
 from nb.declaration.reader import FILE, Plot, Stage, read_stages
 from nb.declaration.tasks import NOT_RUN, UNCHANGED
 from nb.execution.copies.failure import INJECTED
+from nb.processes.garbage import no_collection
 from nb.project import EXECUTED, INDEX, SITE, write_whole
 from nb.run.past_runs import read_past_runs
 from nb.run.record import RunRecord
@@ -69,6 +70,7 @@ def warm_up() -> None:
         make_page(root, copy)
 
 
+@no_collection()  # records and rows are many, and stay to the end
 def build(root: Path) -> Path:
     """Write outdated pages and the index; remove the pages of deleted executed copies.
 
