@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from nb.check.source import UnreadableError, read_document
 from nb.git.wiring import git
 from nb.notebook.code import names_of_notebook, project_package
 from nb.notebook.file import CellFile, read_cells
@@ -55,6 +56,7 @@ def run_original(space: Workspace, choices: Choices) -> Original:
     file = read_cells(root / source)
     if not file.cells:
         raise UsageError(f"{source.as_posix()} has no code cell to promote")
+    _require_python(root, source)
     if choices.seed is not None:
         file = with_seed(file, choices.seed)
     paths = Paths(root, (root / source).parent, target=str(copy))
@@ -85,6 +87,20 @@ def run_original(space: Workspace, choices: Choices) -> Original:
         modules=modules,
         unseen=done.trace.unseen,
     )
+
+
+def _require_python(root: Path, source: Path) -> None:
+    """Refuse a notebook of another language, which the project's kernel would run as Python."""
+    try:
+        document = read_document(source.as_posix(), root / source)
+    except UnreadableError as error:
+        raise NbError(f"{source.as_posix()}: {error}. Nothing was changed.") from None
+    if not document.is_python:
+        raise UsageError(
+            f"{source.as_posix()} is in {document.language}, and stages run notebooks in Python; "
+            "leave it where it is, or declare a stage with its own command in dvc.yaml. "
+            "Nothing was changed."
+        )
 
 
 def _is_helper(name: str) -> bool:
