@@ -18,6 +18,8 @@ from nb.authoring.stage_tests import SAMPLE_ROWS, SMALL_BYTES, sample_inputs, wr
 from nb.notebook.file import read_cells
 from nb.programs import program_path
 from nb.project import NbError, UsageError
+from nb.tracing.footprint import Footprint
+from nb.tracing.trace import Trace
 
 from tests.cells import notebook
 
@@ -196,4 +198,29 @@ def test_a_notebook_of_another_language_is_refused(tmp_path: Path, metadata: obj
     (tmp_path / "a.ipynb").write_text(json.dumps({**content, "metadata": metadata}))
     space = Workspace(root=tmp_path, copy=tmp_path / "copy", source=Path("a.ipynb"))
     with pytest.raises(UsageError, match=r"is in (r|julia), .*Nothing was changed"):
+        run_original(space, Choices(name="50-a"))
+
+
+@pytest.mark.parametrize(
+    ("source", "problem", "step"),
+    [
+        ("dbutils.fs.ls()", "NameError: name 'dbutils' is not defined", "only Databricks gives"),
+        ("from google.colab import drive", "No module named 'google'", "only Colab has"),
+        ("import google.auth", "No module named 'google'", "add the package to pyproject.toml"),
+        ("import helpers", "No module named 'helpers'", "beside the notebook"),
+        ("%pip install x", "Command 'python -m pip install x' failed.", "failed; name the package"),
+        ("input()", "StdinNotImplementedError: no input.", "no input; give the answer to a"),
+        ("x", "NameError: name 'x' is not defined", "no cell defines x"),
+    ],
+)
+def test_a_failure_is_told_with_the_next_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, problem: str, step: str
+) -> None:
+    for folder in ("root", "copy"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.ipynb").write_text(notebook(source))
+    space = Workspace(root=tmp_path / "root", copy=tmp_path / "copy", source=Path("a.ipynb"))
+    failed = Footprint(Trace(0, "python", []), f"cell 1 failed: {problem}", 1)
+    monkeypatch.setattr("nb.tracing.footprint.run_traced", lambda *_, **__: failed)
+    with pytest.raises(NbError, match=f"{step}.*Nothing was changed"):
         run_original(space, Choices(name="50-a"))
