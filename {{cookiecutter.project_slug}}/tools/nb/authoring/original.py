@@ -30,9 +30,10 @@ HOSTED = {
     "google.colab": "Colab",
 }
 # Words of an error, and the step that helps.
-STEPS = {
+REMEDIES = {
     "pip install": "name the package in pyproject.toml, run make setup, and delete the line",
-    "StdinNotImplementedError": "give the answer to a variable at the top, which can be a parameter",
+    "relative import": "import the module by its name alone; a notebook is in no package",
+    "StdinNotImplementedError": "give the answer to a variable that can be a parameter",
 }
 _MODULE_ERROR = re.compile(r"No module named '([\w.]+)'")
 _NAME_ERROR = re.compile(r"name '(\w+)' is not defined")
@@ -174,7 +175,7 @@ def _explained(done: footprint.Footprint, file: CellFile) -> str:
     module, found = _MODULE_ERROR.search(problem), _NAME_ERROR.search(problem)
     if module and done.cell is not None:
         return f"{problem}; {_missing_module(module[1], file)}. Nothing was changed."
-    step = next((step for words, step in STEPS.items() if words in problem), "")
+    step = next((step for words, step in REMEDIES.items() if words in problem), "")
     if step:
         return f"{problem}; {step}. Nothing was changed."
     if not found or done.cell is None:
