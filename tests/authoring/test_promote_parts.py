@@ -9,15 +9,17 @@ from pathlib import Path
 
 import pytest
 from nb.authoring.lint import mark_findings, repair_code, undefined_names, with_rules_off
-from nb.authoring.original import helper_modules
+from nb.authoring.original import helper_modules, run_original
 from nb.authoring.production import plain_text
-from nb.authoring.promotion import Workspace
+from nb.authoring.promotion import Choices, Workspace
 from nb.authoring.proof import stable_text
 from nb.authoring.recorded_calls import NotPlain, code_of
 from nb.authoring.stage_tests import SAMPLE_ROWS, SMALL_BYTES, sample_inputs, write_sample
 from nb.notebook.file import read_cells
 from nb.programs import program_path
-from nb.project import NbError
+from nb.project import NbError, UsageError
+from nb.tracing.footprint import Footprint
+from nb.tracing.trace import Trace
 
 from tests.cells import notebook
 
@@ -196,3 +198,47 @@ def test_the_time_at_which_a_summary_was_printed_is_no_difference() -> None:
     assert stable_text("\n".join(lines)) == stable_text(later)
     assert stable_text(lines[1]) != stable_text(lines[1].replace("-21.307", "-21.308"))
     assert stable_text("start: 10:43:52") == "start: 10:43:52"
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"kernelspec": {"name": "ir", "language": "R"}},
+        {"language_info": {"name": "julia"}},
+        {"kernelspec": {"name": "julia-1.9"}, "language_info": {"name": "julia"}},
+    ],
+)
+def test_a_notebook_of_another_language_is_refused(tmp_path: Path, metadata: object) -> None:
+    """The project's kernel would run the code as Python."""
+    content = json.loads(notebook("x <- c(1, 2)"))
+    (tmp_path / "a.ipynb").write_text(json.dumps({**content, "metadata": metadata}))
+    space = Workspace(root=tmp_path, copy=tmp_path / "copy", source=Path("a.ipynb"))
+    with pytest.raises(UsageError, match=r"is in (r|julia), .*Nothing was changed"):
+        run_original(space, Choices(name="50-a"))
+
+
+@pytest.mark.parametrize(
+    ("source", "problem", "step"),
+    [
+        ("dbutils.fs.ls()", "NameError: name 'dbutils' is not defined", "only Databricks gives"),
+        ("from google.colab import drive", "No module named 'google'", "only Colab has"),
+        ("import google.auth", "No module named 'google'", "add the package to pyproject.toml"),
+        ("import helpers", "No module named 'helpers'", "beside the notebook"),
+        ("%pip install x", "Command 'python -m pip install x' failed.", "failed; name the package"),
+        ("from .a import b", "ImportError: attempted relative import", "by its name alone"),
+        ("open('a')", "[Errno 2] No such file or directory: 'a'", "put the file in data/raw"),
+        ("input()", "StdinNotImplementedError: no input.", "no input; give the answer to a"),
+        ("x", "NameError: name 'x' is not defined", "no cell defines x"),
+    ],
+)
+def test_a_failure_is_told_with_the_next_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, problem: str, step: str
+) -> None:
+    for folder in ("root", "copy"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.ipynb").write_text(notebook(source))
+    space = Workspace(root=tmp_path / "root", copy=tmp_path / "copy", source=Path("a.ipynb"))
+    failed = Footprint(Trace(0, "python", []), f"cell 1 failed: {problem}", 1)
+    monkeypatch.setattr("nb.tracing.footprint.run_traced", lambda *_, **__: failed)
+    with pytest.raises(NbError, match=f"{step}.*Nothing was changed"):
+        run_original(space, Choices(name="50-a"))

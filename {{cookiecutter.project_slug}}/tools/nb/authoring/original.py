@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from nb.check.source import UnreadableError, read_document
 from nb.git.wiring import git
 from nb.notebook.code import names_of_notebook, project_package
 from nb.notebook.file import CellFile, read_cells
@@ -22,6 +23,21 @@ from .promotion import Choices, Workspace
 from .randomness import with_seed
 
 MODELS = (".joblib", ".pkl", ".pickle", ".onnx", ".pt")
+# Names and a module that a hosted service gives to notebooks.
+HOSTED = {
+    "dbutils": "Databricks",
+    "displayHTML": "Databricks",
+    "spark": "Databricks",
+    "google.colab": "Colab",
+}
+# Words of an error, and the step that helps.
+REMEDIES = {
+    "pip install": "name the package in pyproject.toml, run make setup, and delete the line",
+    "relative import": "import the module by its name alone; a notebook is in no package",
+    "No such file": "put the file in data/raw (dvc add keeps it), and read it from there",
+    "StdinNotImplementedError": "give the answer to a variable that can be a parameter",
+}
+_MODULE_ERROR = re.compile(r"No module named '([\w.]+)'")
 _NAME_ERROR = re.compile(r"name '(\w+)' is not defined")
 
 
@@ -56,6 +72,7 @@ def run_original(space: Workspace, choices: Choices) -> Original:
     file = read_cells(root / source)
     if not file.cells:
         raise UsageError(f"{source.as_posix()} has no code cell to promote")
+    _require_python(root, source)
     if choices.seed is not None:
         file = with_seed(file, choices.seed)
     paths = PathsFromRoot(root, (root / source).parent, target=str(copy))
@@ -88,6 +105,20 @@ def run_original(space: Workspace, choices: Choices) -> Original:
         modules=modules,
         unseen=done.trace.unseen,
     )
+
+
+def _require_python(root: Path, source: Path) -> None:
+    """Refuse a notebook of another language, which the project's kernel would run as Python."""
+    try:
+        document = read_document(source.as_posix(), root / source)
+    except UnreadableError as error:
+        raise NbError(f"{source.as_posix()}: {error}. Nothing was changed.") from None
+    if not document.is_python:
+        raise UsageError(
+            f"{source.as_posix()} is in {document.language}, and stages run notebooks in Python; "
+            "leave it where it is, or declare a stage with its own command in dvc.yaml. "
+            "Nothing was changed."
+        )
 
 
 def _is_helper(name: str) -> bool:
@@ -144,9 +175,15 @@ def _home(root: Path, name: str, choices: Choices) -> str:
 
 def _explained(done: footprint.Footprint, file: CellFile) -> str:
     """Return an error message with the failing cell and a likely cause."""
-    found = _NAME_ERROR.search(done.problem)
+    problem = done.problem.rstrip(".")
+    module, found = _MODULE_ERROR.search(problem), _NAME_ERROR.search(problem)
+    if module and done.cell is not None:
+        return f"{problem}; {_missing_module(module[1], file)}. Nothing was changed."
+    step = next((step for words, step in REMEDIES.items() if words in problem), "")
+    if step:
+        return f"{problem}; {step}. Nothing was changed."
     if not found or done.cell is None:
-        return f"{done.problem}. Nothing was changed."
+        return f"{problem}. Nothing was changed."
     missing = found[1]
     names = names_of_notebook(file)
     cells = [one.cell for one in names.definitions.get(missing, [])]
@@ -162,12 +199,25 @@ def _explained(done: footprint.Footprint, file: CellFile) -> str:
         )
     elif cells:
         reason = f"{missing} is defined in cell {cells[0]}, but not always; look at its conditions"
+    elif missing in HOSTED:
+        reason = f"only {HOSTED[missing]} gives {missing} to notebooks; write that part without"
     else:
         reason = (
             f"no cell defines {missing}: the cell that did was probably deleted or changed after "
             "it was run; write it again"
         )
-    return f"{done.problem}; {reason}. Nothing was changed."
+    return f"{problem}; {reason}. Nothing was changed."
+
+
+def _missing_module(module: str, file: CellFile) -> str:
+    """Return the next step for a module that the environment lacks."""
+    hosted = [name for name in HOSTED if "." in name and name.startswith(module)]
+    if hosted and any(hosted[0] in cell.source for cell in file.cells):
+        return f"only {HOSTED[hosted[0]]} has {hosted[0]}; write that part without"
+    return (
+        f"the environment has no module {module}: add the package to pyproject.toml and run "
+        "make setup, or put the module beside the notebook"
+    )
 
 
 def _imports(source: str, name: str) -> bool:

@@ -142,11 +142,13 @@ def merge_rendering(root: Path, state: PendingWork, lock: int) -> list[str]:
     Raises:
         NbError: if Git refuses, and nothing is changed.
     """
+    _refuse_overwriting(root, state)
     write_whole(state_path(root), json.dumps(asdict(state), indent=2))
     output = _undisturbed(root, ["git", *QUIETLY, "cherry-pick", state.commit], lock)
-    if git_file(root, "CHERRY_PICK_HEAD").exists():
-        return sorted(unmerged(root))
-    if head_commit(root) == state.head:
+    conflicts = sorted(unmerged(root))
+    if conflicts and is_waiting(root, state):
+        return conflicts
+    if head_commit(root) == state.head:  # refused, or merged and not signed
         reset_to_start(root, state)
         raise NbError(f"Git refused the update, and nothing is changed: {output}")
     state_path(root).unlink()
@@ -159,11 +161,37 @@ def fast_forward(root: Path, state: PendingWork, lock: int) -> None:
     Raises:
         NbError: if Git refuses, and nothing is changed.
     """
+    _refuse_overwriting(root, state)
     write_whole(state_path(root), json.dumps(asdict(state), indent=2))
     output = _undisturbed(root, ["git", *QUIETLY, "merge", "--ff-only", state.commit], lock)
     if head_commit(root) != state.commit:
         reset_to_start(root, state)
         raise NbError(f"Git refused the {state.work}, and nothing is changed: {output}")
+
+
+def _refuse_overwriting(root: Path, state: PendingWork) -> None:
+    """Refuse work that would write where a file lies that Git does not track.
+
+    Git itself refuses only for files that are not ignored, and overwrites those that are.
+    """
+    options = ("--name-only", "--diff-filter=A", "--no-renames", "-r", "-z")
+    added = git(root, "diff-tree", *options, f"{state.commit}^", state.commit).split("\0")
+    top = top_level(root)
+    present = [name for name in filter(None, added) if _is_occupied(top / name)]
+    tracked = set(git(top, "ls-files", "-z").split("\0"))
+    in_the_way = [name for name in present if name not in tracked]
+    if in_the_way:
+        raise NbError(
+            f"{enumerated(in_the_way)} is yours and not in Git, and the {state.work} brings a file "
+            "of that name; move yours away, then run it again; nothing is changed"
+        )
+
+
+def _is_occupied(path: Path) -> bool:
+    """Tell whether something lies at a path, other than an empty folder, which Git replaces."""
+    if path.is_dir() and not path.is_symlink():
+        return any(path.iterdir())
+    return os.path.lexists(path)
 
 
 def put_back_unfinished(root: Path) -> str:

@@ -90,7 +90,8 @@ def prepare(
     new = _target(template, old, request.to)
     wished = _wished(template.questions(new), request.answers)
     is_changed = any(known.answers.get(question) != answer for question, answer in wished.items())
-    if new == old and not is_changed and not request.since:
+    has_moved = recorded is not None and known.template != recorded.template
+    if new == old and not (is_changed or has_moved or request.since):
         return None
     before = render_template(root, template, old, known.answers, scratch / "old")
     answers = {**before.answers, **known.answers, **wished}
@@ -171,7 +172,7 @@ def _asked(
 
 def _message(old: Release, new: Release) -> str:
     if old == new:
-        return f"Change answers of the template {new}"
+        return f"Change answers or the address of the template {new}"
     return f"Update the template from {old} to {new}"
 
 
