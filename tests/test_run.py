@@ -860,7 +860,7 @@ def test_a_refused_command_of_a_notebook_is_wrong_usage(pipeline: Pipeline) -> N
 WRONG_VALUES = {
     "x: 1\nxx: 2\n": "config/a.yaml: unknown parameter xx; did you mean x?",
     "x: one\n": 'config/a.yaml: parameter x: given "one", expected int',
-    "x:\t2\n": "config/a.yaml cannot be read: while scanning for the next token",
+    "x:\t2\n": "config/a.yaml cannot be read: line 1: found character '\\t'",
     "just text\n": "config/a.yaml holds no",
 }
 
