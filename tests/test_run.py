@@ -881,6 +881,22 @@ def test_wrong_parameters_are_refused_before_anything_is_removed(pipeline: Pipel
     assert "config/a.yaml holds no" in pipeline.nb("status", code=2)
 
 
+WRONG_DECLARATIONS = {
+    "stages:\n  a: !!bool x\n": 'dvc.yaml is not valid YAML: line 2: "x" is no !!bool',
+    "stages:\n  a: !!timestamp x\n": 'dvc.yaml is not valid YAML: line 2: "x" is no !!timestamp',
+    f"a: {'9' * 5_000}\n": 'dvc.yaml is not valid YAML: line 1: "999',
+    "stages:\n\ta: 1\n": "dvc.yaml is not valid YAML: line 2: found",
+    "stages: {a: {cmd: x}, a: {cmd: y}}\n": "dvc.yaml, line 1: a is given twice",
+}
+
+
+def test_a_declaration_that_is_no_yaml_is_refused_with_the_line(pipeline: Pipeline) -> None:
+    for text, says in WRONG_DECLARATIONS.items():
+        pipeline.write("dvc.yaml", text)
+        (line,) = pipeline.nb("stages", code=2).splitlines()
+        assert line.startswith(f"nb: {says}")
+
+
 @pytest.mark.parametrize(
     "entry",
     [

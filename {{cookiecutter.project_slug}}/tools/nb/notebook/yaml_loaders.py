@@ -6,6 +6,8 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from nb.wording import shortened
+
 if TYPE_CHECKING:
     import yaml
 
@@ -71,7 +73,7 @@ def _marked(base: Any) -> Any:
             try:
                 return super().construct_object(node, deep)
             except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
-                value = f'"{node.value}"' if node.id == "scalar" else f"a {node.id}"
+                value = f'"{shortened(node.value, 40)}"' if node.id == "scalar" else f"a {node.id}"
                 problem = f"{value} is no {node.tag.replace(TAG_PREFIX, '!!')}"
                 raise ConstructorError(None, None, problem, node.start_mark) from None
 
