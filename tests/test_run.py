@@ -860,7 +860,7 @@ def test_a_refused_command_of_a_notebook_is_wrong_usage(pipeline: Pipeline) -> N
 WRONG_VALUES = {
     "x: 1\nxx: 2\n": "config/a.yaml: unknown parameter xx; did you mean x?",
     "x: one\n": 'config/a.yaml: parameter x: given "one", expected int',
-    "x:\t2\n": "config/a.yaml cannot be read: while scanning for the next token",
+    "x:\t2\n": "config/a.yaml cannot be read: line 1: found character '\\t'",
     "just text\n": "config/a.yaml holds no",
 }
 
@@ -879,6 +879,22 @@ def test_wrong_parameters_are_refused_before_anything_is_removed(pipeline: Pipel
         assert line.startswith(f"nb: {says}")
         assert pipeline.read("a.txt") == "1"
     assert "config/a.yaml holds no" in pipeline.nb("status", code=2)
+
+
+WRONG_DECLARATIONS = {
+    "stages:\n  a: !!bool x\n": 'dvc.yaml is not valid YAML: line 2: "x" is no !!bool',
+    "stages:\n  a: !!timestamp x\n": 'dvc.yaml is not valid YAML: line 2: "x" is no !!timestamp',
+    f"a: {'9' * 5_000}\n": 'dvc.yaml is not valid YAML: line 1: "999',
+    "stages:\n\ta: 1\n": "dvc.yaml is not valid YAML: line 2: found",
+    "stages: {a: {cmd: x}, a: {cmd: y}}\n": "dvc.yaml, line 1: a is given twice",
+}
+
+
+def test_a_declaration_that_is_no_yaml_is_refused_with_the_line(pipeline: Pipeline) -> None:
+    for text, says in WRONG_DECLARATIONS.items():
+        pipeline.write("dvc.yaml", text)
+        (line,) = pipeline.nb("stages", code=2).splitlines()
+        assert line.startswith(f"nb: {says}")
 
 
 @pytest.mark.parametrize(

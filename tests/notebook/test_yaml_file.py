@@ -194,6 +194,15 @@ def test_dates_paths_and_tuples_are_written_as_what_yaml_has() -> None:
         (f"a: {'[' * 3000}{']' * 3000}", "config/n.yaml"),
         ("a: {b: {" * 1500, "config/n.yaml"),
         ("%YAML 1.1\n---\na: y", "line 1: remove the line %YAML"),
+        ("a: 1\nb:\t2\n\tc: 3", "config/n.yaml cannot be read: line 3: found a tab"),
+        ("a: 1\nb: [", "config/n.yaml cannot be read: line 3: did not find"),
+        ("a: *x", "config/n.yaml cannot be read: line 1: found undefined alias"),
+        ("a: 1\nb: x\0y", "it holds the character U+0000, which YAML does not allow"),
+        ("a: !!timestamp x", 'line 1: parameter a: x cannot be read; write "x"'),
+        ("a: !!bool x", 'line 1: parameter a: x cannot be read; write "x"'),
+        ("a: !!int ''", 'line 1: parameter a: '),
+        ("a: !!timestamp [1]", "line 1: parameter a: "),
+        (f"a: '{'x' * 2_000_000}'", "holds 2,000,005 characters, more than 2,000,000: keep data"),
     ],
 )  # fmt: skip
 def test_what_is_refused_is_named(text: str, message: str) -> None:
@@ -201,6 +210,14 @@ def test_what_is_refused_is_named(text: str, message: str) -> None:
     assert refused.startswith("config/n.yaml")
     assert message in refused
     assert "\n" not in refused
+
+
+@pytest.mark.parametrize(
+    "value", ["!!timestamp x", "!!bool x", "!!int ''", "!!float ''", "!!int x"]
+)
+def test_a_value_that_is_not_of_the_type_of_the_tag_is_named(value: str) -> None:
+    with pytest.raises(NbError, match=r'^dvc.yaml is not valid YAML: line 2: "x?" is no !!'):
+        read_as_dvc(f"stages:\n  a: {value}\n", "dvc.yaml")
 
 
 def test_all_problems_are_said_at_once() -> None:

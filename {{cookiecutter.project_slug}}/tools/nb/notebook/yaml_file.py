@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 # Values that aliases stand for: a dozen lines can stand for billions, and comparing visits them.
 MOST_REPEATED = 100_000
+# Characters of a config file: papermill reads a million in several seconds, for each stage.
+LONGEST = 2_000_000
 # To YAML 1.1 these end a line, and PyYAML writes them as they are.
 _BREAKS = re.compile("[\x85\u2028\u2029]")
 
@@ -108,7 +110,7 @@ def parse_as_dvc(text: str, where: str) -> tuple[Node | None, object]:
         _require_plain_tree(node, where)
         return node, loader.construct_document(node)
     except (yaml.YAMLError, ValueError) as error:
-        raise UsageError(f"{where} is not valid YAML: {one_line(error)}") from None
+        raise UsageError(f"{where} is not valid YAML: {_fault(error)}") from None
     except RecursionError:
         raise TooLargeError(f"{where} is nested more than {DEEPEST} levels deep") from None
 
@@ -165,20 +167,33 @@ def _readings(text: str, where: str) -> tuple[Node | None, Node | None, Callable
     """Return the trees of both readings, and a function that makes the values of the first."""
     import yaml
 
+    if len(text) > LONGEST:
+        size = f"{len(text):,} characters, more than {LONGEST:,}"
+        raise TooLargeError(f"{where} holds {size}: keep data in files that stages depend on")
     try:
         _require_bounds(text, where)
         ours, dvcs = (loader(text) for loader in (papermill_loader(), dvc_loader()))
         first, second = ours.get_single_node(), dvcs.get_single_node()
     except (yaml.YAMLError, ValueError) as error:
-        raise UsageError(f"{where} cannot be read: {one_line(error)}") from None
+        raise UsageError(f"{where} cannot be read: {_fault(error)}") from None
 
     def content() -> object:
         try:
             return ours.construct_document(first) if first else None
         except (yaml.YAMLError, ValueError) as error:
-            raise UsageError(f"{where} cannot be read: {one_line(error)}") from None
+            raise UsageError(f"{where} cannot be read: {_fault(error)}") from None
 
     return first, second, content
+
+
+def _fault(error: Exception) -> str:
+    """Return the fault that a parser found, with the line, without the context that parsers add."""
+    mark = getattr(error, "problem_mark", None)
+    if mark:
+        return f"line {mark.line + 1}: {getattr(error, 'problem', '')}"
+    if isinstance(found := getattr(error, "character", None), int):
+        return f"it holds the character U+{found:04X}, which YAML does not allow"
+    return one_line(error)
 
 
 def _require_bounds(text: str, where: str) -> None:

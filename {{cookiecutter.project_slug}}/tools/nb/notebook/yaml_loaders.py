@@ -6,6 +6,8 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from nb.wording import shortened
+
 if TYPE_CHECKING:
     import yaml
 
@@ -32,7 +34,7 @@ def papermill_loader() -> type[yaml.SafeLoader]:
     """Return the loader that is papermill's `NoDatesSafeLoader`."""
     import yaml
 
-    class Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML carries no types
+    class Loader(_marked(yaml.SafeLoader)):  # type: ignore[misc]  # PyYAML carries no types
         yaml_implicit_resolvers = _without(yaml.SafeLoader.yaml_implicit_resolvers, "timestamp")
 
     return Loader
@@ -43,7 +45,7 @@ def dvc_loader() -> type[yaml.SafeLoader]:
     """Return a loader that reads as ruamel.yaml does for DVC, as fast as the parser in C."""
     import yaml
 
-    base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    base: Any = _marked(getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
     class Loader(base):  # type: ignore[misc]  # PyYAML carries no types
         yaml_implicit_resolvers = _without(
@@ -59,6 +61,22 @@ def dvc_loader() -> type[yaml.SafeLoader]:
         whole = re.compile(f"(?:{pattern})$")
         Loader.add_implicit_resolver(TAG_PREFIX + tag, whole, list(first))
     Loader.add_constructor(f"{TAG_PREFIX}int", lambda loader, node: _whole_number(node.value))
+    return Loader
+
+
+def _marked(base: Any) -> Any:
+    """Return a loader that says in which line a value is not of the type that a tag promises."""
+    from yaml.constructor import ConstructorError
+
+    class Loader(base):  # type: ignore[misc]  # PyYAML carries no types
+        def construct_object(self, node: yaml.Node, deep: bool = False) -> object:
+            try:
+                return super().construct_object(node, deep)
+            except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+                value = f'"{shortened(node.value, 40)}"' if node.id == "scalar" else f"a {node.id}"
+                problem = f"{value} is no {node.tag.replace(TAG_PREFIX, '!!')}"
+                raise ConstructorError(None, None, problem, node.start_mark) from None
+
     return Loader
 
 

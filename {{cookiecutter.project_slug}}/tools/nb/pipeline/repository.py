@@ -13,7 +13,7 @@ from nb.declaration.reader import read_entries
 from nb.declaration.templates import MOST_STAGES, stage_count
 from nb.locks import require_locks
 from nb.notebook.config import read_config
-from nb.notebook.yaml_file import TooLargeError
+from nb.notebook.yaml_file import TooLargeError, read_as_dvc
 from nb.project import PYPROJECT, NbError, UsageError, one_line, parse_json
 from nb.uptodate import clock
 
@@ -70,8 +70,10 @@ def open_project(root: Path) -> Iterator[Repo]:
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
-    for file in (root / "dvc.yaml", *root.glob("*/dvc.yaml")):
-        _require_bounds(root, file.relative_to(root).as_posix())
+    found = (root / "dvc.yaml", *root.glob("*/dvc.yaml"))
+    declarations = [file.relative_to(root).as_posix() for file in found]
+    for file in declarations:
+        _require_bounds(root, file)
     compile_schemas()
     before = Path.cwd()
     os.chdir(root)  # DVC names stages relative to the working directory
@@ -81,6 +83,8 @@ def open_project(root: Path) -> Iterator[Repo]:
             guard_runs(repo)
             yield repo
     except (DvcException, OSError) as error:  # OSError: a link whose target is gone
+        for file in declarations:
+            _require_yaml(root, file)
         raise NbError(f"DVC: {one_line(error)}") from None
     except ImportError as error:
         if "is supported, but requires" not in str(error):  # the package for a path at an address
@@ -90,10 +94,28 @@ def open_project(root: Path) -> Iterator[Repo]:
     except UnicodeEncodeError as error:
         name = one_line(ValueError(error.object))
         raise NbError(f"DVC: the name of {name} is not UTF-8; rename it") from None
+    except (
+        AttributeError,
+        LookupError,
+        ValueError,
+    ):  # of a parser: `!!bool x`, thousands of digits
+        for file in declarations:
+            _require_yaml(root, file)
+        raise
     except RecursionError:
         raise NbError("DVC: a file of the pipeline is nested too deeply") from None
     finally:
         os.chdir(before)
+
+
+def _require_yaml(root: Path, file: str) -> None:
+    """Refuse a `dvc.yaml` that is no YAML, in fewer words than DVC, and with the line.
+
+    Raises:
+        NbError: if the file is no YAML.
+    """
+    with suppress(OSError, UnicodeDecodeError):
+        read_as_dvc((root / file).read_text(encoding="utf-8"), file)
 
 
 def _require_bounds(root: Path, file: str) -> None:
