@@ -13,7 +13,7 @@ from nb.declaration.reader import read_entries
 from nb.declaration.templates import MOST_STAGES, stage_count
 from nb.notebook.config import read_config
 from nb.notebook.yaml_file import TooLargeError
-from nb.project import NbError, UsageError, one_line, parse_json
+from nb.project import NbError, UsageError, from_root, one_line, parse_json
 from nb.uptodate import clock
 
 from .loaded import LoadedPipeline, known_ignores
@@ -63,9 +63,19 @@ LOCK_SECONDS = 0.3
 BUSY_SECONDS = 0.3
 
 
+def failure_text(root: Path, cause: BaseException) -> str:
+    """Return why DVC could not reproduce a stage; of a missing input, also the next step."""
+    if not isinstance(cause, FileNotFoundError) or not cause.filename:
+        return one_line(cause)
+    name = from_root(str(cause.filename), root)
+    return f"{name} is missing: dvc add and make push where it is, then nb pull here"
+
+
 @contextmanager
 def open_project(root: Path) -> Iterator[Repo]:
     """Open the DVC repository of the project; errors of DVC become one line."""
+    from sqlite3 import OperationalError
+
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
@@ -78,7 +88,8 @@ def open_project(root: Path) -> Iterator[Repo]:
         with Repo(str(root)) as repo:
             guard_runs(repo)
             yield repo
-    except (DvcException, OSError) as error:  # OSError: a link whose target is gone
+    # OSError: a link whose target is gone; OperationalError: no room for DVC's databases.
+    except (DvcException, OSError, OperationalError) as error:
         raise NbError(f"DVC: {one_line(error)}") from None
     except ImportError as error:
         if "is supported, but requires" not in str(error):  # the package for a path at an address
