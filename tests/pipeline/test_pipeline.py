@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -16,13 +17,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from nb.declaration.reader import split_commands
-from nb.pipeline import comparison, hold_only, read_locks
+from nb.pipeline import comparison, hold_only, read_locks, repository
 from nb.pipeline.isolated import _link
 from nb.pipeline.lockfiles import Blocks, _sorted_lock
 from nb.pipeline.planning import _memory, _persisted
 from nb.pipeline.repository import (
     FINGERPRINT_STAGE,
     _repair_path_locks,
+    failure_text,
+    open_project,
     stage_parameters,
     with_fingerprints,
 )
@@ -314,6 +317,31 @@ def test_who_was_not_computed_is_told_what_to_do(
 ) -> None:
     out = SimpleNamespace(def_path="raw", exists=values.get("exists", False))
     assert _not_computed(stage(cmd=values.get("cmd", "x"), outs=[out]), pull).startswith(says)
+
+
+def test_a_missing_input_is_named_from_the_root_with_the_next_step(tmp_path: Path) -> None:
+    missing = FileNotFoundError(2, "No such file", f"{tmp_path}/data/a.csv")
+    assert failure_text(tmp_path, missing).startswith(
+        "data/a.csv is missing: dvc add and make push"
+    )
+    assert failure_text(tmp_path, ValueError("a\nb")) == "a b"
+
+
+def test_no_room_for_the_databases_of_dvc_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(root: str) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    for name, content in (("exceptions", {"DvcException": ValueError}), ("repo", {"Repo": full})):
+        module = ModuleType(f"dvc.{name}")
+        vars(module).update(content)
+        monkeypatch.setitem(sys.modules, f"dvc.{name}", module)
+    monkeypatch.setitem(sys.modules, "dvc", ModuleType("dvc"))
+    monkeypatch.setattr(repository, "compile_schemas", lambda: None)
+    (tmp_path / "dvc.yaml").write_text("stages: {}\n")
+    with pytest.raises(NbError, match="DVC: database or disk is full"), open_project(tmp_path):
+        pass
 
 
 def test_the_status_of_a_command_is_read_from_the_error_of_dvc(

@@ -87,6 +87,8 @@ def experiment_command(
     _show(root, done.records, definition.best, as_json=as_json)
     if not as_json:
         _print_page(root, definition.name)
+        if any(record.state == "done" for record in done.records):
+            echo("To keep one: nb experiments apply NUMBER")
     if done.reused:
         note(f"{count(done.reused, 'variant')} had been run before", err=True)
     _fail_with(done.records, done.exit_code)
@@ -107,7 +109,6 @@ def _print_page(root: Path, experiment: str) -> None:
     for overview in write_experiments(root):
         if overview.name == experiment:
             secho(f"Page: {(SITE / overview.page).as_posix()}", bold=True)
-    echo("To keep one: nb experiments apply NUMBER")
 
 
 def _definition(

@@ -14,7 +14,7 @@ from nb.declaration.templates import MOST_STAGES, stage_count
 from nb.locks import require_locks
 from nb.notebook.config import read_config
 from nb.notebook.yaml_file import TooLargeError, read_as_dvc
-from nb.project import PYPROJECT, NbError, UsageError, one_line, parse_json
+from nb.project import PYPROJECT, NbError, UsageError, from_root, one_line, parse_json
 from nb.uptodate import clock
 
 from .loaded import LoadedPipeline, outputs_in_git
@@ -64,9 +64,19 @@ LOCK_SECONDS = 0.3
 BUSY_SECONDS = 0.3
 
 
+def failure_text(root: Path, cause: BaseException) -> str:
+    """Return why DVC could not reproduce a stage; of a missing input, also the next step."""
+    if not isinstance(cause, FileNotFoundError) or not cause.filename:
+        return one_line(cause)
+    name = from_root(str(cause.filename), root)
+    return f"{name} is missing: dvc add and make push where it is, then nb pull here"
+
+
 @contextmanager
 def open_project(root: Path) -> Iterator[Repo]:
     """Open the DVC repository of the project; errors of DVC become one line."""
+    from sqlite3 import OperationalError
+
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
@@ -82,7 +92,8 @@ def open_project(root: Path) -> Iterator[Repo]:
         with Repo(str(root)) as repo:
             guard_runs(repo)
             yield repo
-    except (DvcException, OSError) as error:  # OSError: a link whose target is gone
+    # OSError: a link whose target is gone; OperationalError: no room for DVC's databases.
+    except (DvcException, OSError, OperationalError) as error:
         for file in declarations:
             _require_yaml(root, file)
         raise NbError(f"DVC: {one_line(error)}") from None

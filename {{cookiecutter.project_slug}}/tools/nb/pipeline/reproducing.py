@@ -18,7 +18,7 @@ from nb.project import NbError, one_line
 
 from .loaded import LoadedPipeline
 from .lockfiles import write_changed_lines_only
-from .repository import BUSY_SECONDS, LOCK_SECONDS, locked_repository
+from .repository import BUSY_SECONDS, LOCK_SECONDS, failure_text, locked_repository
 from .run_cache import guard_runs
 from .shortcuts import compile_schemas, known_hashes, nested_path_locks
 from .undocumented import RESTORED_MESSAGES, RUNNING_MESSAGE, STATUS_MESSAGE, Config, DvcStage, Repo
@@ -110,7 +110,7 @@ def _reproduce(
             return _reproduce(root, name, force, False, messages, persisted, loaded)
         if isinstance(cause, OutputDoesNotExistError):
             return Outcome(BROKEN_CONTRACT, error=f"{one_line(cause)} after its command ran")
-        return Outcome(status=_status(cause), error=one_line(cause))
+        return Outcome(status=_status(cause), error=failure_text(root, cause))
 
 
 def _repository(

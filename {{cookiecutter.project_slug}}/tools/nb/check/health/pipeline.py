@@ -7,11 +7,12 @@ import shlex
 import shutil
 from pathlib import Path
 
-from nb.declaration.reader import LOCK
+from nb.check.reads import SharedFiles
+from nb.declaration.reader import LOCK, read_stages
 from nb.git.wiring import git
 from nb.notebook.content import notebooks_below
 from nb.project import PRODUCTION, NbError
-from nb.wording import enumerated
+from nb.wording import count, enumerated
 
 from .diagnosis import Diagnosis, HealthCheck
 
@@ -48,7 +49,7 @@ def _pipeline(root: Path) -> Diagnosis:
         problem = f"{in_conflict[0]} holds the marks of a merge conflict"
         return Diagnosis("pipeline", problem, repair="nb resolve", is_safe=True)
     try:
-        count = check_pipeline(root)
+        stages = check_pipeline(root)
         lost = undeclared_notebooks(root)
     except NbError as error:
         if "git-ignored" in str(error):  # DVC reads none that are; `_ignored` says by which line
@@ -57,7 +58,7 @@ def _pipeline(root: Path) -> Diagnosis:
     if lost:
         problem = f"no stage of dvc.yaml runs {lost[0]}"
         return Diagnosis("pipeline", problem, repair="edit dvc.yaml")
-    return Diagnosis("pipeline", detail=f"{count} stages")
+    return Diagnosis("pipeline", detail=count(stages, "stage"))
 
 
 def _pipeline_repair(root: Path, problem: str) -> str:
@@ -88,7 +89,20 @@ def _data(root: Path) -> Diagnosis:
     if missing:
         problem = f"{enumerated(missing)} is named in dvc.lock, but not here"
         return Diagnosis("data", problem, repair="nb pull", is_safe=True)
+    lost = lost_inputs(root)
+    if lost:
+        problem = f"{enumerated(lost)} is missing, and neither Git nor DVC has it"
+        return Diagnosis("data", problem, repair="dvc add it where it is, then make push there")
     return Diagnosis("data", detail="all that dvc.lock names is here")
+
+
+def lost_inputs(root: Path) -> list[str]:
+    """Return the inputs of stages that are missing, and that a pull cannot bring either."""
+    stages = read_stages(root)
+    shared = SharedFiles(root, {made.path for stage in stages for made in stage.writes})
+    reads = sorted({read.path for stage in stages for read in stage.reads})
+    local = (path for path in reads if "$" not in path and "://" not in path)
+    return [p for p in local if not (root / p).exists() and shared.problem(p, root)]
 
 
 def _disk(root: Path) -> Diagnosis:
