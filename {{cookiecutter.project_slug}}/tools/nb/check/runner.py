@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import gc
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from nb.declaration.reader import FILE
 from nb.notebook.content import Notebook
+from nb.processes.garbage import garbage_uncollected
 from nb.project import PRODUCTION, PYPROJECT, read_regular
 
 from . import cache, rules
@@ -88,7 +87,8 @@ def check_paths(
     notebooks, with_pipeline = select_notebooks(root, paths)
     findings = list(_check_pipeline(facts, chosen)) if with_pipeline else []
     named = {path.relative_to(root).as_posix(): path for path in notebooks}
-    with warnings.catch_warnings(), _no_collection():
+    # Syntax trees have no cycles, and are many.
+    with warnings.catch_warnings(), garbage_uncollected():
         warnings.simplefilter("ignore")  # of Python about the code that is parsed: ruff says it
         if paths:  # what is compared with each other depends on the choice
             checked, skipped = _check_documents(facts, chosen, _read_all(named))
@@ -169,18 +169,6 @@ def _read_all(named: dict[str, Path]) -> Documents:
         except UnreadableError as error:
             documents[name] = error
     return documents
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Look for no cycles in memory: syntax trees have none, and are many."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _check_pipeline(facts: Facts, chosen: Iterable[Rule]) -> Iterator[Finding]:

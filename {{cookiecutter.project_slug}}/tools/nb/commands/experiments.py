@@ -232,7 +232,7 @@ def _as_csv(table: VariantTable, rows: Sequence[VariantRow]) -> str:
 
 def _print_rows(table: VariantTable, rows: Sequence[VariantRow]) -> None:
     """Print a table that fits the terminal: metrics that do not fit are left out and counted."""
-    from nb.experiments.table import fitting, short_names
+    from nb.experiments.table import fitting_columns, short_names
 
     short = short_names([*table.parameters, *table.metrics])
     before = [["#", *(str(row.number) for row in rows)]]
@@ -246,7 +246,7 @@ def _print_rows(table: VariantTable, rows: Sequence[VariantRow]) -> None:
     after.append(["seconds", *(f"{row.seconds:.1f}" for row in rows)])
     widths = [[max(map(len, column)) + 2 for column in part] for part in (metrics, before + after)]
     space = get_terminal_size().columns if sys.stdout.isatty() else None
-    shown = fitting(widths[0], sum(widths[1]) - 2, space)
+    shown = fitting_columns(widths[0], sum(widths[1]) - 2, space)
     heading, *lines = zip(*before, *metrics[:shown], *after, strict=True)
     print_table(lines, heading=heading, bold=(row.number == table.best for row in rows))
     left = len(metrics) - shown

@@ -13,6 +13,7 @@ from nb import uptodate
 from nb.declaration.reader import one_command, value_files
 from nb.declaration.tasks import Task
 from nb.notebook import fingerprints
+from nb.processes.garbage import garbage_uncollected
 from nb.project import NbError, UsageError
 from nb.uptodate import Watched
 from nb.wording import did_you_mean
@@ -29,7 +30,7 @@ from .repository import (
     stage_parameters,
     with_fingerprints,
 )
-from .shortcuts import no_collection, whole_pipeline
+from .shortcuts import whole_pipeline
 from .states import StageState, find_states
 from .undocumented import DvcStage, Repo
 
@@ -78,7 +79,7 @@ def plan(
     """
     began = uptodate.clock(root)
     try:
-        with no_collection(), locked_repository(root, tell) as repo:
+        with garbage_uncollected(), locked_repository(root, tell) as repo:
             return _plan(repo, root, targets, force, downstream, began)
     except NbError as error:
         raise UsageError(str(error)) from None
@@ -96,7 +97,7 @@ def preview(
     began = uptodate.clock(root)
     try:
         with (
-            no_collection(),
+            garbage_uncollected(),
             locked_repository(root, lambda line: None) as repo,
             whole_pipeline(repo, repo.index.stages),
         ):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -102,15 +101,3 @@ def known_hashes() -> Iterator[None]:
         yield
     finally:
         Output.get_hash = get_hash
-
-
-@contextmanager
-def no_collection() -> Iterator[None]:
-    """Collect no cyclic garbage in the block: to load a pipeline makes many objects that stay."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nb.notebook import fingerprints
+from nb.processes.garbage import garbage_uncollected
 from nb.project import FINGERPRINTS, NbError, UsageError
 
 from .places import require_places
@@ -18,7 +19,7 @@ from .repository import (
     stage_parameters,
     with_fingerprints,
 )
-from .shortcuts import no_collection, whole_pipeline
+from .shortcuts import whole_pipeline
 from .undocumented import DvcStage, Repo
 
 NB_RUN, UNFREEZE = "nb run", "dvc unfreeze"
@@ -53,7 +54,7 @@ def stage_states(root: Path) -> list[StageState]:
     """
     try:
         # DVC loads the pipeline once more whenever it takes its lock.
-        with no_collection(), locked_repository(root, lambda line: None) as repo:
+        with garbage_uncollected(), locked_repository(root, lambda line: None) as repo:
             require_places(root, repo.index.stages)
             return find_states(repo, root)
     except NbError as error:

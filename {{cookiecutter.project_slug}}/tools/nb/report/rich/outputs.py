@@ -17,7 +17,7 @@ from html import escape, unescape
 from typing import TYPE_CHECKING
 
 from nb.execution.copies.outputs import without_overwritten
-from nb.report.files import Files
+from nb.report.files import PageFiles
 from nb.wording import byte_size, enumerated
 
 from . import libraries
@@ -63,7 +63,7 @@ class Outputs:
         name: the name of the page's files.
     """
 
-    def __init__(self, copy: str, files: Files | None = None, name: str = "") -> None:
+    def __init__(self, copy: str, files: PageFiles | None = None, name: str = "") -> None:
         self.copy = copy
         self.files = files
         self.name = name
