@@ -14,7 +14,7 @@ from nb.declaration.templates import MOST_STAGES, stage_count
 from nb.notebook.config import read_config
 from nb.notebook.yaml_file import TooLargeError
 from nb.project import NbError, UsageError, one_line, parse_json
-from nb.uptodate import clock
+from nb.uptodate import file_system_time
 
 from .loaded import LoadedPipeline, outputs_in_git
 from .run_cache import guard_runs
@@ -163,7 +163,7 @@ def rehearse(root: Path) -> LoadedPipeline | None:
     level = logger.level
     logger.setLevel(logging.CRITICAL)
     loaded = None
-    began = clock(root)
+    began = file_system_time(root)
     compile_schemas()
     with suppress(Exception), Repo(str(root)) as repo:
         guard_runs(repo)
