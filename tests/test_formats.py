@@ -104,9 +104,11 @@ def write(path: Path, text: str) -> Path:
 def test_a_stamp_of_another_version_is_none(tmp_path: Path) -> None:
     lists = ("read", "searched", "ignored", "left", "tooling", "caches")
     nothing: dict[str, Any] = {**{name: [] for name in lists}, "written": {}, "locks": {}}
-    watched = uptodate.Watched(**nothing)
-    watched = uptodate.Watched(**nothing, before=uptodate.look(tmp_path, watched))
-    uptodate.record(tmp_path, watched, uptodate.clock(tmp_path), {}, {"a": 1}, [], lambda: True)
+    watched = uptodate.WatchedFiles(**nothing)
+    watched = uptodate.WatchedFiles(**nothing, before=uptodate.sources_digest(tmp_path, watched))
+    uptodate.write_stamp(
+        tmp_path, watched, uptodate.file_system_time(tmp_path), {}, {"a": 1}, [], lambda: True
+    )
     assert uptodate.read_stamp(tmp_path) == {"a": 1}
     for text in versions(json.loads((tmp_path / uptodate.STAMP).read_text())):
         write(tmp_path / uptodate.STAMP, text)

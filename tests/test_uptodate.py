@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from nb import uptodate
-from nb.uptodate import Watched
+from nb.uptodate import WatchedFiles
 
 OBJECT = "00112233445566778899aabbccddeeff"
 IN_FOLDER = "11112233445566778899aabbccddeeff"
@@ -39,11 +39,11 @@ def root(tmp_path: Path) -> Path:
     return root
 
 
-def watched(root: Path) -> Watched:
-    searched, ignored, left = uptodate.search(
+def watched(root: Path) -> WatchedFiles:
+    searched, ignored, left = uptodate.declaration_folders(
         root, [str(root / "out")], lambda p: p.endswith("__pycache__"), lambda p: "cache" in p
     )
-    made = Watched(
+    made = WatchedFiles(
         read=["dvc.yaml", "src", "data/missing.csv", "data/elsewhere"],
         written={"one": [str(root / "out")]},
         searched=searched,
@@ -53,17 +53,17 @@ def watched(root: Path) -> Watched:
         caches=[str(root / "cache")],
         locks={"dvc.lock": (root / "dvc.lock").read_text()},
     )
-    return replace(made, before=uptodate.look(root, made))
+    return replace(made, before=uptodate.sources_digest(root, made))
 
 
 def stamped(root: Path) -> bool:
-    began = uptodate.clock(root)
+    began = uptodate.file_system_time(root)
     return record(root, watched(root), began, {})
 
 
-def record(root: Path, seen: Watched, began: int, ended: dict[str, int]) -> bool:
+def record(root: Path, seen: WatchedFiles, began: int, ended: dict[str, int]) -> bool:
     """Record a stamp and return whether it holds."""
-    uptodate.record(root, seen, began, ended, {"stages": ["one"]}, ["report"], lambda: True)
+    uptodate.write_stamp(root, seen, began, ended, {"stages": ["one"]}, ["report"], lambda: True)
     return uptodate.read_stamp(root) == {"stages": ["one"]}
 
 
@@ -114,7 +114,7 @@ TOUCHES: dict[str, Callable[[Path], object]] = {
     "an object of a folder is gone": lambda root: (root / "cache/11" / IN_FOLDER[2:]).unlink(),
     "the tooling is another": lambda root: rewrite_alike(root / "tool"),
     "the stamp is broken": lambda root: (root / uptodate.STAMP).write_text("{"),
-    "the stamp was forgotten": uptodate.forget,
+    "the stamp was forgotten": uptodate.remove_stamp,
 }
 
 
@@ -149,7 +149,7 @@ def test_a_copy_of_a_project_has_no_stamp(root: Path, tmp_path: Path) -> None:
 def later(root: Path) -> int:
     """Return the time, some ticks after what was done before and before what is done next."""
     time.sleep(2 * uptodate.TICK_SECONDS)
-    now = uptodate.clock(root)
+    now = uptodate.file_system_time(root)
     time.sleep(2 * uptodate.TICK_SECONDS)
     return now
 
@@ -184,11 +184,11 @@ def test_what_changed_between_the_question_and_the_first_look_leaves_no_stamp(ro
 
 
 def test_bytecode_that_a_run_makes_in_a_source_folder_does_not_count(root: Path) -> None:
-    began = uptodate.clock(root)
+    began = uptodate.file_system_time(root)
     planned = watched(root)
     (root / "src/pkg/deep/__pycache__").mkdir()
     (root / "src/pkg/deep/__pycache__/b.pyc").touch()
-    uptodate.record(root, planned, began, {}, {"stages": 1}, [], lambda: True)
+    uptodate.write_stamp(root, planned, began, {}, {"stages": 1}, [], lambda: True)
     assert uptodate.read_stamp(root)
 
 
@@ -212,6 +212,6 @@ def test_what_stages_write_during_a_run_is_expected(root: Path) -> None:
 
 
 def test_there_is_no_stamp_if_others_wrote_into_a_lock(root: Path) -> None:
-    seen, began = watched(root), uptodate.clock(root)
-    uptodate.record(root, seen, began, {}, {}, [], lambda: False)
+    seen, began = watched(root), uptodate.file_system_time(root)
+    uptodate.write_stamp(root, seen, began, {}, {}, [], lambda: False)
     assert uptodate.read_stamp(root) is None

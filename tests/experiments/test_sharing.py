@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from hypothesis import given
 from hypothesis import strategies as st
-from nb.experiments.sharing import share_out, stage_keys
+from nb.experiments.sharing import shares_of_variants, stage_keys
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ def test_the_example_computes_each_stage_as_often_as_its_values_differ() -> None
         for folds in (3, 5, 10)
         for limit in (0.8, 0.85, 0.9, 0.95)
     ]
-    shares = share_out(EXAMPLE, variants, READERS)
+    shares = shares_of_variants(EXAMPLE, variants, READERS)
     computed = [name for share in shares for name in share.computes]
     counts = {name: computed.count(name) for name in dict.fromkeys(computed)}
     assert counts == {"ingest": 1, "features": 4, "train": 12, "evaluate": 12}
@@ -72,7 +72,7 @@ def test_equal_keys_mean_equal_values_all_the_way_up(
                 mine = {p: first[p] for p in parameters if readers[p] & above[name]}
                 assert mine == {p: second[p] for p in mine}
 
-    shares = share_out(graph, variants, readers)
+    shares = shares_of_variants(graph, variants, readers)
     for position, share in enumerate(shares):
         assert {*share.computes, *share.takes} == set(names)
         for name, owner in share.takes.items():

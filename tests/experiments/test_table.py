@@ -13,7 +13,7 @@ from nb.experiments.table import (
     VariantTable,
     best_first,
     filter_rows,
-    fitting,
+    fitting_columns,
     make_table,
     metric_first,
     select_metrics,
@@ -165,9 +165,9 @@ def test_a_short_name_is_an_end_of_one_name_only(names: list[str]) -> None:
 
 @given(st.lists(st.integers(3, 40), max_size=20), st.integers(0, 100), st.integers(0, 300))
 def test_a_table_is_no_wider_than_the_terminal(widths: list[int], needed: int, space: int) -> None:
-    shown = fitting(widths, needed, space)
+    shown = fitting_columns(widths, needed, space)
     assert shown <= max(1, len(widths))
     assert shown == 1 or needed + sum(widths[:shown]) <= space
     if shown < len(widths):
         assert needed + sum(widths[: shown + 1]) > space
-    assert fitting(widths, needed, None) == len(widths)
+    assert fitting_columns(widths, needed, None) == len(widths)

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nb.git import filter
-from nb.git.text_view import text
+from nb.git.text_view import text_view
 
 
 def cell(source: Any, kind: str = "code", tags: Any = None, **fields: Any) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def notebook(*cells: Any, **metadata: Any) -> bytes:
 
 
 def show(*cells: Any, **metadata: Any) -> str:
-    return text(notebook(*cells, **metadata)).decode()
+    return text_view(notebook(*cells, **metadata)).decode()
 
 
 def test_reads_like_a_script_with_headings() -> None:
@@ -134,7 +134,7 @@ def test_a_replaced_attachment_is_seen() -> None:
     ],
 )
 def test_a_change_of_anything_that_git_stores_is_seen(before: bytes, after: bytes) -> None:
-    assert text(before) != text(after)
+    assert text_view(before) != text_view(after)
 
 
 def test_nothing_hides_from_a_reviewer() -> None:
@@ -167,7 +167,7 @@ def test_half_a_surrogate_pair_is_shown() -> None:
     ],
 )
 def test_what_is_no_notebook_is_shown_as_it_is(data: bytes) -> None:
-    assert text(data) == data
+    assert text_view(data) == data
 
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.text(max_size=5)
@@ -180,7 +180,7 @@ JSON = st.recursive(
 @settings(max_examples=200, deadline=None)
 @given(st.binary() | JSON.map(lambda tree: json.dumps(tree).encode()))
 def test_a_diff_always_works(data: bytes) -> None:
-    assert isinstance(text(data), bytes)
+    assert isinstance(text_view(data), bytes)
 
 
 # ---------------------------------------------------------------------------------- through Git

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from nb.report.rich import libraries
-from nb.report.rich.media import media_of
+from nb.report.rich.media import find_media
 from test_hostile_outputs import HTML, PLOTLY, STATE, WIDGET, code, make_page, markdown
 
 pytest.importorskip("nbconvert", reason="a dependency of generated projects")
@@ -223,4 +223,4 @@ def test_json_is_shown_as_text(tmp_path: Path) -> None:
 
 @given(st.sampled_from(sorted(HTML)), st.text(max_size=20))
 def test_any_html_is_read_for_media(name: str, end: str) -> None:
-    media_of(HTML[name] + end)
+    find_media(HTML[name] + end)

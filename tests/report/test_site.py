@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import pytest
 from nb.declaration.reader import Stage
 from nb.report import charts, format, tables
-from nb.report.files import PUBLISHED_BYTES, Files, is_published, slug
+from nb.report.files import PUBLISHED_BYTES, PageFiles, is_published, slug
 from nb.report.history import Moment
 from nb.report.pages import Note
 from nb.report.stages import LATER_SECONDS, Row, read_rows
@@ -52,14 +52,14 @@ def test_small_harmless_results_go_with_the_site(tmp_path: Path) -> None:
     stays = ["reports/run.html", "data/c.csv", "reports/large.csv", "reports/none.csv", "reports"]
     assert [is_published(tmp_path, name) for name in goes] == [True] * 3
     assert not any(is_published(tmp_path, name) for name in stays)
-    files = Files(tmp_path, "pages/one.html")
+    files = PageFiles(tmp_path, "pages/one.html")
     assert files.artifact("reports/a.csv") == ("../files/a.csv", True)
     assert files.artifact("data/c.csv") == ("../../../data/c.csv", False)
     assert files.artifact("data/none.csv") == ("", False)
 
 
 def test_a_file_is_written_when_it_changes(tmp_path: Path) -> None:
-    files = Files(tmp_path, "index.html")
+    files = PageFiles(tmp_path, "index.html")
     assert files.save("deep/a b.txt", b"1") == "deep/a%20b.txt"
     path = tmp_path / "reports/site/deep/a b.txt"
     os.utime(path, ns=(0, 0))

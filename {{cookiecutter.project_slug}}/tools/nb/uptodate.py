@@ -36,7 +36,7 @@ TICK_SECONDS = 0.02
 
 
 @dataclass(frozen=True, kw_only=True)
-class Watched:
+class WatchedFiles:
     """The files of a pipeline, for a stamp; paths are absolute or relative to the project's root.
 
     The sets differ in the changes that matter. Sources (`read`) must not change at all, from the
@@ -70,7 +70,7 @@ class DoubtError(Exception):
     """Whether the pipeline is up to date cannot be decided without DVC."""
 
 
-def clock(root: Path) -> int:
+def file_system_time(root: Path) -> int:
     """Return the time by the clock of the project's file system, in ns."""
     path = root / CLOCK
     path.parent.mkdir(exist_ok=True)
@@ -79,12 +79,12 @@ def clock(root: Path) -> int:
     return path.stat().st_mtime_ns
 
 
-def look(root: Path, watched: Watched) -> str:
+def sources_digest(root: Path, watched: WatchedFiles) -> str:
     """Return a digest of the sources."""
     return _seen(root, watched)[0]
 
 
-def _seen(root: Path, watched: Watched) -> tuple[str, int]:
+def _seen(root: Path, watched: WatchedFiles) -> tuple[str, int]:
     seen = _Look(root, watched.ignored)
     return seen.digest(watched.read, watched.searched), seen.newest
 
@@ -105,9 +105,9 @@ def _digest(root: Path, stamp: Mapping[str, Any]) -> tuple[str, int]:
     return seen.digest(stamp["paths"], stamp["searched"], stamp["objects"]), seen.newest
 
 
-def record(
+def write_stamp(
     root: Path,
-    watched: Watched,
+    watched: WatchedFiles,
     began: int,
     ended: Mapping[str, int],
     content: Mapping[str, Any],
@@ -141,7 +141,7 @@ def record(
             "content": content,
         }
         digest, newest = _digest(root, values)
-        if newest >= clock(root):
+        if newest >= file_system_time(root):
             time.sleep(TICK_SECONDS)
             if _digest(root, values)[0] != digest:
                 return
@@ -153,7 +153,7 @@ def record(
     write_whole(root / STAMP, json.dumps({**values, "digest": digest}, default=str), draft)
 
 
-def _was_touched(root: Path, watched: Watched, began: int, ended: Mapping[str, int]) -> bool:
+def _was_touched(root: Path, watched: WatchedFiles, began: int, ended: Mapping[str, int]) -> bool:
     """Return whether a file changed since the plan by any hand but that of a stage."""
     digest, newest = _seen(root, watched)
     if digest != watched.before or newest >= began:
@@ -166,7 +166,7 @@ def _was_touched(root: Path, watched: Watched, began: int, ended: Mapping[str, i
     return False
 
 
-def _new_folders(watched: Watched) -> set[str]:
+def _new_folders(watched: WatchedFiles) -> set[str]:
     """Return folders that were made during a run.
 
     Raises:
@@ -191,12 +191,12 @@ def _declares(name: str) -> bool:
     return name == LOCK_NAME or name in DECLARING or name.endswith(DECLARING_SUFFIX)
 
 
-def forget(root: Path) -> None:
+def remove_stamp(root: Path) -> None:
     """Remove the stamp: the next run asks DVC."""
     (root / STAMP).unlink(missing_ok=True)
 
 
-def search(
+def declaration_folders(
     root: Path,
     written: Iterable[str],
     is_ignored: Callable[[str], bool],
@@ -320,7 +320,7 @@ class _Look:
                 yield self._file(entry.path, entry.stat(follow_symlinks=False))
 
 
-def _objects(root: Path, watched: Watched) -> set[str]:
+def _objects(root: Path, watched: WatchedFiles) -> set[str]:
     """Return the objects in DVC's cache that lock files name; DVC would miss a deleted object.
 
     For an output folder the folders of the cache stand for the many objects in them.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from nb.project import write_whole
 from nb.report.charts import Node, stage_graph
-from nb.report.files import fill_in, slug
+from nb.report.files import filled_template, slug
 
 from .overview import RUNS, Overview
 
@@ -29,7 +29,7 @@ def write_overview_page(root: Path, overview: Overview) -> Path:
         Path(name).stem: {Path(other).stem for other in others}
         for name, others in overview.edges().items()
     }
-    text = fill_in(
+    text = filled_template(
         "adoption.html.j2",
         project=root.name,
         overview=overview,

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from nb.git.text_view import text
+from nb.git.text_view import text_view
 from nb.notebook.content import source_text
 from nb.notebook.file import dumped_like, read_cells, source_lines
 from nb.project import NbError
@@ -32,7 +32,7 @@ def notebook_as_text(path: Path, *, color: bool) -> str:
     Raises:
         NbError: if the notebook cannot be read.
     """
-    shown = text(read_cells(path).text.encode()).decode()
+    shown = text_view(read_cells(path).text.encode()).decode()
     return _highlighted(shown) if color else shown
 
 

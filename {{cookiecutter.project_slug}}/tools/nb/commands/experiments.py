@@ -22,7 +22,7 @@ from .running import run_programs
 from .variants import VARIANT_COMMANDS, metric_text, value_text
 
 if TYPE_CHECKING:
-    from nb.experiments.definition import BestMetric, Experiment
+    from nb.experiments.definition import Experiment
     from nb.experiments.store import VariantRecord
     from nb.experiments.table import VariantRow, VariantTable
 
@@ -73,6 +73,7 @@ def experiment_command(
     from nb.experiments.planning import check_variations
     from nb.experiments.progress import ExperimentView
     from nb.experiments.run import run_experiment
+    from nb.experiments.table import best_first, project_table
     from nb.programs import cores
     from nb.run.record import Options
 
@@ -84,7 +85,8 @@ def experiment_command(
     options = Options(jobs=jobs or cores(), timeout=timeout, pull=pull, cold=cold)
     view = ExperimentView(sys.stderr if as_json else sys.stdout)
     done = run_experiment(root, definition, options, view, run_programs())
-    _show(root, done.records, definition.best, as_json=as_json)
+    table = project_table(root, done.records, definition.best)
+    _print_variants(table, best_first(table), as_json=as_json)
     if not as_json:
         _print_page(root, definition.name)
         if any(record.state == "done" for record in done.records):
@@ -173,6 +175,7 @@ def experiments_command(
       nb experiments remove 3 --older-than 30d
     """
     from nb.experiments import store
+    from nb.experiments import table as tables
     from nb.experiments.definition import read_best
 
     if ctx.invoked_subcommand:
@@ -181,30 +184,10 @@ def experiments_command(
     known = [r for r in store.read_variants(root) if experiment in (None, r.experiment)]
     judge = read_best(best) if best else None
     records = store.with_dead_runs_ended(root, known)
-    _show(root, records, judge, column, conditions, metrics, as_json=as_json, as_csv=as_csv)
-
-
-for variant_command in VARIANT_COMMANDS:
-    experiments_command.add_command(variant_command)
-
-
-def _show(
-    root: Path,
-    records: Sequence[VariantRecord],
-    best: BestMetric | None,
-    column: str | None = None,
-    conditions: Sequence[str] = (),
-    metrics: Sequence[str] = (),
-    *,
-    as_json: bool = False,
-    as_csv: bool = False,
-) -> None:
-    from nb.experiments import table as tables
-
     if not records and not (as_json or as_csv):
         echo("There is no experiment yet: nb experiment --help")
         return
-    table = tables.project_table(root, records, best)
+    table = tables.project_table(root, records, judge)
     rows = tables.best_first(table)
     if column:
         rows = tables.sort_rows(table, column.lstrip("-"), descending=column.startswith("-"))
@@ -214,9 +197,18 @@ def _show(
         rows = [row for row in rows if row.number in kept]
     if metrics:
         table = tables.select_metrics(table, metrics)
+    _print_variants(table, rows, as_json=as_json, as_csv=as_csv)
+
+
+for variant_command in VARIANT_COMMANDS:
+    experiments_command.add_command(variant_command)
+
+
+def _print_variants(
+    table: VariantTable, rows: Sequence[VariantRow], *, as_json: bool, as_csv: bool = False
+) -> None:
     if as_json:
-        shown = [asdict(row) | {"best": row.number == table.best} for row in rows]
-        print_json(shown)
+        print_json([asdict(row) | {"best": row.number == table.best} for row in rows])
     elif as_csv:
         echo(_as_csv(table, rows), nl=False)
     else:
@@ -235,7 +227,7 @@ def _as_csv(table: VariantTable, rows: Sequence[VariantRow]) -> str:
 
 def _print_rows(table: VariantTable, rows: Sequence[VariantRow]) -> None:
     """Print a table that fits the terminal: metrics that do not fit are left out and counted."""
-    from nb.experiments.table import fitting, short_names
+    from nb.experiments.table import fitting_columns, short_names
 
     short = short_names([*table.parameters, *table.metrics])
     before = [["#", *(str(row.number) for row in rows)]]
@@ -249,7 +241,7 @@ def _print_rows(table: VariantTable, rows: Sequence[VariantRow]) -> None:
     after.append(["seconds", *(f"{row.seconds:.1f}" for row in rows)])
     widths = [[max(map(len, column)) + 2 for column in part] for part in (metrics, before + after)]
     space = get_terminal_size().columns if sys.stdout.isatty() else None
-    shown = fitting(widths[0], sum(widths[1]) - 2, space)
+    shown = fitting_columns(widths[0], sum(widths[1]) - 2, space)
     heading, *lines = zip(*before, *metrics[:shown], *after, strict=True)
     print_table(lines, heading=heading, bold=(row.number == table.best for row in rows))
     left = len(metrics) - shown

@@ -150,7 +150,7 @@ def _run_apart(
         if setting.others:
             shared = f"{', '.join(setting.others)}, too: {setting.config} is shared"
             note(f"{setting.name} is set for {shared}", err=True)
-    copy = what_if.make_copy(root, settings)
+    copy = what_if.make_what_if_copy(root, settings)
     if dry_run:
         _print_plan(copy, options, nothing=False, as_json=as_json)
         shutil.rmtree(copy)

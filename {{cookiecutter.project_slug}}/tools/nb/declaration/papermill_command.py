@@ -113,12 +113,12 @@ def notebooks_run(command: str, folder: str = "") -> list[str]:
     found: list[str] = []
     for words, place in _simple_commands(command, folder):
         call = _call(tuple(words), place)
-        others = (inside(place, word) for word in words if word.endswith(NOTEBOOK))
+        others = (path_from_root(place, word) for word in words if word.endswith(NOTEBOOK))
         found.append(call.notebook if call else next(others, ""))
     return list(filter(None, found))
 
 
-def inside(folder: str, path: str) -> str:
+def path_from_root(folder: str, path: str) -> str:
     """Return a path of a working directory relative to the root; a path that is not local stays."""
     if not path or "://" in path:
         return path
@@ -133,10 +133,10 @@ def _call(words: tuple[str, ...], folder: str) -> PapermillCommand | None:
     options, paths = _parsed(words[programs.index("papermill") + 1 :])
     notebook, executed = ("" if path == "-" else path for path in [*paths, "", ""][:2])
     return PapermillCommand(
-        inside(folder, notebook),
-        executed=inside(folder, executed),
+        path_from_root(folder, notebook),
+        executed=path_from_root(folder, executed),
         engine="".join(options.get("engine", ())[-1:]),
-        files=tuple(inside(folder, file) for file in options.get("parameters_file", ())),
+        files=tuple(path_from_root(folder, file) for file in options.get("parameters_file", ())),
         given=_given(options),
     )
 
@@ -207,7 +207,7 @@ def _simple_commands(command: str, folder: str) -> Iterator[tuple[list[str], str
         if word is not None:
             words.append(word)
         elif words[:1] == ["cd"] and len(words) == 2:
-            folder, words = inside(folder, words[1]), []
+            folder, words = path_from_root(folder, words[1]), []
         elif words:
             yield words, folder
             words = []

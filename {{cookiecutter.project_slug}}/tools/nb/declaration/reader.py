@@ -21,10 +21,10 @@ from nb.project import FINGERPRINTS, PRODUCTION, NbError, UsageError, one_line, 
 
 from .papermill_command import (
     PapermillCommand,
-    inside,
     notebooks_run,
     papermill_command,
     papermill_commands,
+    path_from_root,
 )
 from .templates import as_glob, expand, fill
 
@@ -53,7 +53,7 @@ class Entry:
     @property
     def folder(self) -> str:
         """The working directory of the command, relative to the root."""
-        return inside(self.base, str(self.body.get("wdir") or "."))
+        return path_from_root(self.base, str(self.body.get("wdir") or "."))
 
     @property
     def command(self) -> str:
@@ -79,12 +79,14 @@ class Entry:
     def outputs(self) -> list[str]:
         """The declared outputs, metrics and plots, relative to the root."""
         kinds = ("outs", "metrics", "plots")
-        return [inside(self.folder, path) for kind in kinds for path, _ in self.artifacts(kind)]
+        return [
+            path_from_root(self.folder, path) for kind in kinds for path, _ in self.artifacts(kind)
+        ]
 
     @property
     def inputs(self) -> list[str]:
         """The declared dependencies, relative to the root."""
-        return [inside(self.folder, path) for path, _ in self.artifacts("deps")]
+        return [path_from_root(self.folder, path) for path, _ in self.artifacts("deps")]
 
     def artifacts(self, kind: str) -> list[tuple[str, Mapping[str, object]]]:
         """Return the path and the settings of each entry of `deps`, `outs`, `metrics`, `plots`."""
@@ -293,13 +295,15 @@ def _stages(root: Path, file: str, with_lock: bool) -> Iterator[Stage]:
 
 
 def _stage(name: str, entry: Entry, values: Mapping[str, object], lock: Mapping[str, Any]) -> Stage:
-    folder = inside(entry.base, fill(entry.body.get("wdir") or ".", values))
+    folder = path_from_root(entry.base, fill(entry.body.get("wdir") or ".", values))
 
     def declared(kind: str) -> dict[str, Mapping[str, object]]:
-        return {inside(folder, fill(path, values)): s for path, s in entry.artifacts(kind)}
+        return {path_from_root(folder, fill(path, values)): s for path, s in entry.artifacts(kind)}
 
     def artifacts(kind: str, names: Iterable[str]) -> tuple[Artifact, ...]:
-        locked = [Artifact(inside(folder, e["path"]), e.get("size")) for e in lock.get(kind) or ()]
+        locked = [
+            Artifact(path_from_root(folder, e["path"]), e.get("size")) for e in lock.get(kind) or ()
+        ]
         found = locked or [Artifact(name) for name in names]
         return tuple(a for a in found if not a.path.startswith(FINGERPRINTS.as_posix()))
 

@@ -14,7 +14,7 @@ from nb.run.what_if import Setting, SettingReader, require_one_value
 
 from . import store
 from .definition import Experiment, Variation
-from .sharing import Share, share_out
+from .sharing import Share, shares_of_variants
 from .snapshot import Snapshot
 from .store import FINISHED, VariantRecord
 
@@ -94,7 +94,7 @@ def plan_variants(
         range(len(records)), key=lambda i: (records[i].state != FINISHED, records[i].number)
     )
     readers = _readers(snapshot, settings)
-    shares = share_out(snapshot.tasks, [records[i].settings for i in order], readers)
+    shares = shares_of_variants(snapshot.tasks, [records[i].settings for i in order], readers)
     stale = _stale(snapshot)
     planned: list[PlannedVariant] = []
     for index, share in zip(order, shares, strict=True):

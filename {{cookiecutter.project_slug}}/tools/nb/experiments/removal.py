@@ -11,7 +11,7 @@ from nb.project import UsageError
 from nb.run.lock import while_idle
 
 from . import store
-from .snapshot import remove_unused
+from .snapshot import remove_unused_snapshots
 
 _AGE = re.compile(r"(\d{1,4})([hdw])")
 _HOURS = {"h": 1, "d": 24, "w": 24 * 7}
@@ -58,7 +58,7 @@ def remove_variants(root: Path, numbers: Sequence[int]) -> int:
         freed = sum(store.variant_size(root, number) for number in numbers)
         for number in numbers:
             store.remove_variant_folder(root, number)
-        remove_unused(root, store.read_variants(root))
+        remove_unused_snapshots(root, store.read_variants(root))
     return freed
 
 

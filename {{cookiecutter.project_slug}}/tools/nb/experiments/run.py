@@ -36,7 +36,7 @@ from .planning import (
     variant_records,
     variant_tasks,
 )
-from .snapshot import Snapshot, copy_snapshot, remove_unused, source_hash, take_snapshot
+from .snapshot import Snapshot, copy_snapshot, remove_unused_snapshots, source_hash, take_snapshot
 from .space import canonical
 from .store import VariantRecord, identity_of
 
@@ -112,7 +112,7 @@ def _run(
     lock: int,
 ) -> FinishedExperiment:
     store.remove_partial_folders(root)
-    remove_unused(root, store.read_variants(root))
+    remove_unused_snapshots(root, store.read_variants(root))
     snapshot = take_snapshot(root)
     records = variant_records(root, definition, snapshot)
     planned = plan_variants(snapshot, records, settings)

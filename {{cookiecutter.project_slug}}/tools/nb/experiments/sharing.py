@@ -56,7 +56,7 @@ def stage_keys(
     return keys
 
 
-def share_out(
+def shares_of_variants(
     stages: Sequence[PlannedStage],
     variants: Sequence[Settings],
     readers: Mapping[str, frozenset[str]],

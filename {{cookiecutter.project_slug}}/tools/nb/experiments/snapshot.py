@@ -154,7 +154,7 @@ def _is_cached(entry: os.DirEntry[str]) -> bool:
     return entry.stat().st_nlink > 1 and is_protected(entry.path)
 
 
-def remove_unused(root: Path, records: Sequence[VariantRecord]) -> None:
+def remove_unused_snapshots(root: Path, records: Sequence[VariantRecord]) -> None:
     """Remove the snapshots of which no variant is left, and those of runs that were killed."""
     used = {record.source for record in records}
     kept = {path for path, known in _known(root) if known in used}

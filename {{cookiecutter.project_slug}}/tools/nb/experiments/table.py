@@ -136,7 +136,7 @@ def short_names(names: Sequence[str]) -> dict[str, str]:
     return short
 
 
-def fitting(widths: Sequence[int], needed: int, space: int | None) -> int:
+def fitting_columns(widths: Sequence[int], needed: int, space: int | None) -> int:
     """Return how many columns fit beside those that are needed, at least the first.
 
     Args:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-def text(data: bytes) -> bytes:
+def text_view(data: bytes) -> bytes:
     """Show a notebook's kernel, metadata and cells; return data of any other kind unchanged.
 
     A cell's header names its type, unless it is code, and its tags. It holds no number and no id:
@@ -43,7 +43,7 @@ def text(data: bytes) -> bytes:
 
 def readable_text(name: str, data: bytes) -> str:
     """Return the content of a file as text, that of a notebook as text view."""
-    return (text(data) if name.endswith(".ipynb") else data).decode("utf-8", "replace")
+    return (text_view(data) if name.endswith(".ipynb") else data).decode("utf-8", "replace")
 
 
 def is_text_view(data: bytes) -> bool:
@@ -122,7 +122,7 @@ def _size(content: str | list[str]) -> str:
 def main(arguments: list[str]) -> int:
     """Show the notebook on stdin; return the exit code."""
     try:
-        sys.stdout.buffer.write(text(sys.stdin.buffer.read()))
+        sys.stdout.buffer.write(text_view(sys.stdin.buffer.read()))
         sys.stdout.flush()
     except BrokenPipeError:
         # Nobody reads on. The usual exit would flush into the closed pipe and complain.

@@ -15,7 +15,7 @@ from nb.declaration.tasks import Task
 from nb.notebook import fingerprints
 from nb.processes.garbage import no_collection
 from nb.project import NbError, UsageError
-from nb.uptodate import Watched
+from nb.uptodate import WatchedFiles
 from nb.wording import did_you_mean
 
 from .loaded import LoadedPipeline, outputs_in_git
@@ -52,7 +52,7 @@ class Plan:
     shown: list[str]
     order: list[str]
     made: set[str]
-    watched: Watched | None
+    watched: WatchedFiles | None
     loaded: LoadedPipeline
 
 
@@ -77,7 +77,7 @@ def plan(
     Raises:
         NbError: if the pipeline cannot be read (exit code 2), or a target is unknown.
     """
-    began = uptodate.clock(root)
+    began = uptodate.file_system_time(root)
     try:
         with no_collection(), locked_repository(root, tell) as repo:
             return _plan(repo, root, targets, force, downstream, began)
@@ -94,7 +94,7 @@ def preview(
         NbError: as `plan` does.
     """
     fingerprints.refresh(root)
-    began = uptodate.clock(root)
+    began = uptodate.file_system_time(root)
     try:
         with (
             no_collection(),
@@ -161,7 +161,7 @@ def _plan(
     )
 
 
-def _watched(repo: Repo, root: Path, stages: Sequence[DvcStage], began: int) -> Watched | None:
+def _watched(repo: Repo, root: Path, stages: Sequence[DvcStage], began: int) -> WatchedFiles | None:
     """Return what stages read and write; None if only DVC can tell whether it changed."""
     import dvc
 
@@ -179,7 +179,7 @@ def _watched(repo: Repo, root: Path, stages: Sequence[DvcStage], began: int) -> 
     read |= {str(path) for path in (*declared, *chain.from_iterable(filter(None, variables)))}
     read |= set(repo.config.files.values())
     tooling = [str(path) for path in (Path(dvc.__file__), *Path(__file__).parents[1].rglob("*.py"))]
-    searched, ignored, left = uptodate.search(
+    searched, ignored, left = uptodate.declaration_folders(
         root,
         made,
         repo.dvcignore.is_ignored_dir,
@@ -189,7 +189,7 @@ def _watched(repo: Repo, root: Path, stages: Sequence[DvcStage], began: int) -> 
     texts = texts_since(began, sorted(locks))
     if texts is None:
         return None
-    watched = Watched(
+    watched = WatchedFiles(
         read=sorted(read),
         written=written,
         searched=searched,
@@ -199,7 +199,7 @@ def _watched(repo: Repo, root: Path, stages: Sequence[DvcStage], began: int) -> 
         caches=caches,
         locks=texts,
     )
-    return replace(watched, before=uptodate.look(root, watched))
+    return replace(watched, before=uptodate.sources_digest(root, watched))
 
 
 def _is_always_looked_at(stage: DvcStage) -> bool:

@@ -15,7 +15,7 @@ from nb.locks import require_locks
 from nb.notebook.config import read_config
 from nb.notebook.yaml_file import TooLargeError, read_as_dvc
 from nb.project import PYPROJECT, NbError, UsageError, from_root, one_line, parse_json
-from nb.uptodate import clock
+from nb.uptodate import file_system_time
 
 from .loaded import LoadedPipeline, outputs_in_git
 from .run_cache import guard_runs
@@ -198,7 +198,7 @@ def rehearse(root: Path) -> LoadedPipeline | None:
     level = logger.level
     logger.setLevel(logging.CRITICAL)
     loaded = None
-    began = clock(root)
+    began = file_system_time(root)
     compile_schemas()
     with suppress(Exception), Repo(str(root)) as repo:
         guard_runs(repo)

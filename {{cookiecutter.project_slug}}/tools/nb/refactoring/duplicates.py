@@ -95,13 +95,13 @@ def _group(definitions: Iterable[PlacedDefinition]) -> list[Duplicate]:
         if place.lines >= DEFINITION_LINES:
             groups.setdefault((kind, digest), []).append(place)
     return [
-        Duplicate(kind, in_order(places))
+        Duplicate(kind, _modules_first(places))
         for (kind, _), places in groups.items()
         if _is_shared(places)
     ]
 
 
-def in_order(places: Iterable[CodePlace]) -> tuple[CodePlace, ...]:
+def _modules_first(places: Iterable[CodePlace]) -> tuple[CodePlace, ...]:
     """Return places in the order of a finding: importable modules first."""
     return tuple(sorted(places, key=lambda p: (not p.module, p.path, p.cell, p.line)))
 
@@ -139,7 +139,7 @@ class _Blocks:
         blocks: list[Duplicate] = []
         for group in groups.values():
             for parts in self._grown(group):
-                block = Duplicate("block", in_order(map(_place, parts)))
+                block = Duplicate("block", _modules_first(map(_place, parts)))
                 if not self._is_covered(block):
                     self._note(block)
                     blocks.append(block)

@@ -18,7 +18,7 @@ from nb.experiments.table import (
 )
 from nb.project import INDEX
 
-from .files import PUBLISHED_BYTES, Files, slug
+from .files import PUBLISHED_BYTES, PageFiles, slug
 
 PLACE = "experiments"
 
@@ -80,7 +80,7 @@ def _write(
     numbered = (f"{base}-{number}" for number in range(2, len(taken) + 3))
     place = f"{PLACE}/{base if base not in taken else next(n for n in numbered if n not in taken)}"
     taken.add(place.removeprefix(f"{PLACE}/"))
-    files = Files(root, f"{place}.html")
+    files = PageFiles(root, f"{place}.html")
     table = project_table(root, records)
     states = {state: sum(r.state == state for r in records) for state in _states(records)}
     files.write_page(
@@ -112,7 +112,7 @@ def _columns(table: VariantTable) -> list[TableColumn]:
     return parameters + [TableColumn(name=n, short=short[n], is_metric=True) for n in table.metrics]
 
 
-def _site(root: Path, number: int, files: Files) -> str:
+def _site(root: Path, number: int, files: PageFiles) -> str:
     """Return the link to a variant's own site; empty until somebody makes it."""
     index = store.variant_copy(root, number).relative_to(root) / INDEX
     return files.link(index.as_posix()) if (root / index).is_file() else ""
@@ -124,7 +124,7 @@ def _galleries(
     table: VariantTable,
     stages: Sequence[Stage],
     place: str,
-    files: Files,
+    files: PageFiles,
 ) -> list[dict[str, object]]:
     """Return the figures of the same name, in the order of the table; those that differ only."""
     found: list[dict[str, object]] = []

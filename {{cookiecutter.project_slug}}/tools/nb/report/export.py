@@ -19,7 +19,7 @@ from nb.notebook.content import find_notebook
 from nb.project import EXECUTED, SITE, NbError, UsageError, write_whole
 
 from . import rendering
-from .files import Files, fill_in
+from .files import PageFiles, filled_template
 from .rich.outputs import Outputs
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def _tell_of_missing_outputs(notebook: NotebookNode, path: Path) -> None:
 
 def _document(notebook: NotebookNode, path: Path, code: str, outputs: Outputs) -> str:
     page = rendering.render(notebook, path, outputs, code=code)
-    return fill_in("document.html.j2", page=page, project=path.stem)
+    return filled_template("document.html.j2", page=page, project=path.stem)
 
 
 def _slides(notebook: NotebookNode, path: Path, code: str) -> str:
@@ -130,7 +130,7 @@ def _slides(notebook: NotebookNode, path: Path, code: str) -> str:
         notebook.cells = cells
         bodies.append(rendering.render_cells(notebook, path, outputs))
     title = outputs.headings[0][1] if outputs.headings else path.stem
-    return fill_in("slides.html.j2", slides=list(filter(str.strip, bodies)), title=title)
+    return filled_template("slides.html.j2", slides=list(filter(str.strip, bodies)), title=title)
 
 
 def _divide(cells: list[NotebookNode]) -> Iterator[list[NotebookNode]]:
@@ -189,7 +189,7 @@ def find_browser() -> str | None:
 def _print_document(notebook: NotebookNode, path: Path, code: str, target: Path) -> None:
     """Write a PDF; interactive figures are drawn in frames, and then printed as they are."""
     with tempfile.TemporaryDirectory(prefix="nb-pdf-") as folder:
-        files = Files(Path(folder), "document.html")
+        files = PageFiles(Path(folder), "document.html")
         html = _document(notebook, path, code, Outputs("", files, "output"))
         # Nobody scrolls to a frame on paper.
         files.save("document.html", html.replace(' loading="lazy"', "").encode("utf-8", "replace"))

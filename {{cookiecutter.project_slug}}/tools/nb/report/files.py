@@ -1,4 +1,4 @@
-"""Files of the site: paths, atomic writes, and links between pages and artifacts."""
+"""Files of the site: templates rendered, pages and artifacts written, and links between them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PUBLISHED = (".csv", ".gif", ".jpeg", ".jpg", ".json", ".md", ".png", ".svg", ".
 PUBLISHED_BYTES = 1_000_000
 
 
-class Files:
+class PageFiles:
     """The relative links of a page, and the list of files that the page consists of.
 
     Args:
@@ -60,7 +60,7 @@ class Files:
     def write_page(self, template: str, **values: object) -> None:
         """Write the page from a template."""
         about = read_about(self.root)
-        text = fill_in(template, files=self, about=about, project=about.name, **values)
+        text = filled_template(template, files=self, about=about, project=about.name, **values)
         self.save(self.page, text.encode("utf-8", "replace"))
 
     def is_current(self, key: str) -> bool:
@@ -113,7 +113,7 @@ def is_published(root: Path, path: str) -> bool:
     return source.is_file() and source.stat().st_size <= PUBLISHED_BYTES
 
 
-def fill_in(template: str, **values: object) -> str:
+def filled_template(template: str, **values: object) -> str:
     """Return a template of the report with the values in place."""
     return _environment().get_template(template).render(values)
 

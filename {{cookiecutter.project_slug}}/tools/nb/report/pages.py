@@ -15,7 +15,7 @@ from nb.execution.copies.failure import first_line_of
 from nb.project import EXECUTED, SITE, NbError, parse_json, write_whole
 
 from .about import read_about
-from .files import NOTES, Files
+from .files import NOTES, PageFiles
 from .interactive.sections import Section, sections_of
 from .rendering import RenderedNotebook, read_executed, render
 from .rich.outputs import Outputs
@@ -133,7 +133,7 @@ def _version() -> str:
 
 
 def _write_page(root: Path, copy: Path, stage: Stage | None, name: str, key: str) -> Note:
-    files = Files(root, f"notebooks/{name}.html")
+    files = PageFiles(root, f"notebooks/{name}.html")
     host = read_about(root).host
     notebook = stage.papermill.notebook if stage else ""
     source_page = host.file(notebook) if host and notebook else ""

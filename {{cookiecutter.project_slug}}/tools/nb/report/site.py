@@ -23,7 +23,7 @@ from . import pages, tables
 from .about import read_about
 from .charts import Node, line_chart, stage_graph
 from .experiments import ExperimentSummary, site_files, write_experiments
-from .files import NOTES, Files, is_published, published_path, slug
+from .files import NOTES, PageFiles, is_published, published_path, slug
 from .history import Moment, read_history
 from .interactive.moments_page import pairs, write_moments
 from .interactive.search_page import SearchedPage, overview_sections, write_search
@@ -171,7 +171,7 @@ def _write_index(
     runs = [at.run for at in history if at.run]
     series = tables.metrics_over_time(history)
     shown = {row.note.name for row in rows if row.note}
-    files = Files(root, "index.html")
+    files = PageFiles(root, "index.html")
     files.write_page(
         "index.html.j2",
         run=runs[-1] if runs else None,
@@ -202,7 +202,7 @@ def _is_idle(run: RunRecord) -> bool:
 
 def _write_run(root: Path, run: RunRecord) -> str:
     """Write the page of a run, unless the page is up to date; return the path in the site."""
-    files = Files(root, f"runs/{run.id}.html")
+    files = PageFiles(root, f"runs/{run.id}.html")
     # Not the time of the record's file: the key is in the page, which is the same in every clone.
     key = pages.key_of(run, read_about(root))
     if files.is_current(key):
@@ -267,7 +267,7 @@ def _chart(series: Series) -> dict[str, object]:
     return {"name": series.name, "path": series.path, "svg": picture}
 
 
-def _plot(root: Path, plot: Plot, files: Files) -> dict[str, object] | None:
+def _plot(root: Path, plot: Plot, files: PageFiles) -> dict[str, object] | None:
     """Return the data of a plot of `dvc.yaml` for the template; None without the file."""
     href, _ = files.artifact(plot.path)
     if not href:

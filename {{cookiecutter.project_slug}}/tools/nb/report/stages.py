@@ -9,7 +9,7 @@ from nb.declaration.reader import Artifact, Stage
 from nb.declaration.tasks import BROKEN, FAILED, RAN, RESTORED
 from nb.run.record import RunRecord, StageRecord, seconds_of
 
-from .files import Files
+from .files import PageFiles
 from .pages import Note
 
 UNKNOWN = "not recorded"
@@ -67,7 +67,7 @@ def read_rows(
         runs: the records, the oldest first.
         notes: the records of the pages, by the path of the executed copy.
     """
-    files = Files(root, "index.html")
+    files = PageFiles(root, "index.html")
     newest: dict[str, tuple[StageRecord, RunRecord]] = {}
     last: dict[str, tuple[StageRecord, RunRecord]] = {}
     restored: set[str] = set()

@@ -1,4 +1,4 @@
-"""Page maker: the process that makes pages of executed copies while stages run."""
+"""The runner's handle on the page maker, a process that makes pages while stages run."""
 
 from __future__ import annotations
 

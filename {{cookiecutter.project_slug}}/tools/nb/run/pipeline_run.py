@@ -85,16 +85,16 @@ def _run_side_by_side(
     remove_leftovers(root)
     if options.pull:
         storage.fetch_run_cache(root, view.note)
-    began = uptodate.clock(root)
+    began = uptodate.file_system_time(root)
     plan = pipeline.plan(
         root, options.stages, force=options.force, downstream=options.downstream, tell=view.note
     )
-    planned = uptodate.clock(root)
+    planned = uptodate.file_system_time(root)
     if all(task.hidden for task in plan.tasks):
         return None
     check_parameter_files(root, (task for task in plan.tasks if task.changed), plan.made)
     if any(task.changed for task in plan.tasks):
-        uptodate.forget(root)
+        uptodate.remove_stamp(root)
     reproduce = StageReproducer(plan.loaded)
     shell, pages = _shell_variables(root, options), programs.make_pages
     runner = Runner(root, options, plan.tasks, view, shell, pages, reproduce, warm, lock=lock)
@@ -112,7 +112,7 @@ def _run_side_by_side(
         ended = {pipeline.FINGERPRINT_STAGE: planned, **runner.ended}
         seen = (root, plan.watched, began, ended, _stamp_content(plan, done))
         ours = partial(pipeline.hold_only, plan.watched.locks, runner.written)
-        return EndedRun(done, partial(uptodate.record, *seen, locks_are_ours=ours))
+        return EndedRun(done, partial(uptodate.write_stamp, *seen, locks_are_ours=ours))
     return EndedRun(done)
 
 
@@ -195,7 +195,7 @@ def _tell_verified(root: Path, done: RunRecord, view: View) -> None:
 def _run_plainly(root: Path, options: Options, view: View, why: str) -> EndedRun:
     """Run `dvc repro`: a stage at a time, without stages in the record."""
     pipeline.check_places(root)
-    uptodate.forget(root)
+    uptodate.remove_stamp(root)
     view.note(f"running one by one, with dvc repro: {why}")
     flags = {
         "--force": options.force,

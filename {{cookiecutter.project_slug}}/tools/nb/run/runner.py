@@ -315,7 +315,7 @@ class Runner:
         stage = self.stages[ended.task.name]
         stage.ended = record.now()
         try:
-            self.ended[stage.name] = uptodate.clock(self.root)
+            self.ended[stage.name] = uptodate.file_system_time(self.root)
         except OSError:  # of a full disk; with this time, nothing is taken for untouched
             self.ended[stage.name] = 0
         stage.seconds = round(time.monotonic() - ended.began, 3)

@@ -157,7 +157,7 @@ def _group(name: str) -> str:
     return name.partition("@")[0]
 
 
-def make_copy(root: Path, settings: Sequence[Setting]) -> Path:
+def make_what_if_copy(root: Path, settings: Sequence[Setting]) -> Path:
     """Copy the project with other values, below `.nb/what-if`; return the new root."""
     copy = root / WHAT_IF / datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S.%fZ")
     copy_with_settings(root, copy, source_files(root), settings)

@@ -141,7 +141,7 @@ def run_under_trace(
     """
     view = view or best_view()
     cwd = cwd or root
-    before = snapshot(root)
+    before = file_states(root)
     with TemporaryDirectory(prefix="nb-trace-") as name:
         folder = Path(name)
         variables = _environment(environment or os.environ, root, folder, view, forbidden)
@@ -165,7 +165,7 @@ def run_under_trace(
     if events:
         kinds = {True: "update", False: "read"}
         found += [(EVENTS, kinds[written], path) for path, written in events.opened]
-    after = snapshot(root)
+    after = file_states(root)
     programs = [str(path) for _, kind, path in found if kind == "program"]
     files = [entry for entry in found if entry[1] != "program"]
     unseen = _unseen(view, programs, events.lost if events else "")
@@ -206,7 +206,7 @@ def _environment(
     }
 
 
-def snapshot(root: Path) -> dict[str, tuple[int, int]]:
+def file_states(root: Path) -> dict[str, tuple[int, int]]:
     """Return time of change and size of each file that can be part of a contract."""
     found: dict[str, tuple[int, int]] = {}
     prefix = Path(sys.prefix)

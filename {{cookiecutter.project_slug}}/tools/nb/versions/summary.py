@@ -9,7 +9,7 @@ from html import escape
 from pathlib import PurePosixPath
 
 from nb.pipeline import Change
-from nb.report.files import fill_in
+from nb.report.files import filled_template
 from nb.report.format import number, value
 from nb.terminal import in_columns
 
@@ -71,7 +71,7 @@ def as_page(found: Differences, project: str) -> str:
         for path, *contents in found.figures
     ]
     code = [(file.path, list(map(_marked, file.words.splitlines()))) for file in found.code]
-    return fill_in(
+    return filled_template(
         "compare.html.j2",
         found=found,
         project=project,

@@ -7,7 +7,7 @@ from itertools import pairwise
 from math import isfinite
 from pathlib import Path
 
-from nb.report.files import Files, inline_script
+from nb.report.files import PageFiles, inline_script
 from nb.report.format import moment as as_moment
 from nb.report.format import value as as_text
 from nb.report.history import Moment
@@ -43,7 +43,7 @@ def write_moments(root: Path, history: Sequence[Moment]) -> str:
         root: the project's root.
         history: runs and commits in chronological order.
     """
-    files = Files(root, MOMENTS)
+    files = PageFiles(root, MOMENTS)
     names: dict[str, int] = {}
     moments = _moments(history[-MOST_COMPARED:], names, files)
     files.write_page(
@@ -55,7 +55,7 @@ def write_moments(root: Path, history: Sequence[Moment]) -> str:
 
 
 def _moments(
-    history: Sequence[Moment], names: dict[str, int], files: Files
+    history: Sequence[Moment], names: dict[str, int], files: PageFiles
 ) -> list[dict[str, object]]:
     """Return the moments, each with the values that differ from the moment before.
 

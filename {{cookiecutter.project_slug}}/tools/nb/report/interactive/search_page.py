@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nb.report.files import Files, inline_script, slug
+from nb.report.files import PageFiles, inline_script, slug
 from nb.report.stages import Row
 
 from .sections import Section
@@ -33,7 +33,7 @@ class SearchedPage:
 
 def write_search(root: Path, pages: Iterable[SearchedPage]) -> str:
     """Write the search page of the site; return the path in the site."""
-    files = Files(root, SEARCH)
+    files = PageFiles(root, SEARCH)
     shown = [
         {
             "title": page.title,

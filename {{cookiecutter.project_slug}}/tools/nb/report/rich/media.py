@@ -1,4 +1,4 @@
-"""Sound, film and frames of other sites in HTML outputs."""
+"""Search of HTML outputs for sound, film, and addresses from which they load scripts or pages."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Media:
     is_plain: bool = True
 
 
-def media_of(html: str) -> Media:
+def find_media(html: str) -> Media:
     """Return the media of an HTML output, those of frames in `srcdoc` included."""
     parser = _Parser()
     parser.feed(html)
@@ -50,7 +50,7 @@ class _Parser(HTMLParser):
         address = (given.get(_LOADING.get(tag, "")) or "").strip()
         if address.startswith(("http:", "https:", "//")):
             found.addresses.append(address)
-        inner = media_of(given.get("srcdoc") or "") if tag == "iframe" else Media()
+        inner = find_media(given.get("srcdoc") or "") if tag == "iframe" else Media()
         found.addresses += inner.addresses
 
     def handle_endtag(self, tag: str) -> None:

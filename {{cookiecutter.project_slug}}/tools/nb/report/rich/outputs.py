@@ -17,7 +17,7 @@ from html import escape, unescape
 from typing import TYPE_CHECKING
 
 from nb.execution.copies.outputs import without_overwritten
-from nb.report.files import Files
+from nb.report.files import PageFiles
 from nb.wording import byte_size, enumerated
 
 from . import libraries
@@ -25,7 +25,7 @@ from .frames import frame_of, interactive_page, static_frame
 from .libraries import Figure
 from .markdown import Text
 from .mathematics import latex
-from .media import Media, media_of
+from .media import Media, find_media
 from .sanitised import ansi, harmless, is_plain, region, scrolling, without_scripts
 from .widgets import VIEW, Widgets
 
@@ -63,7 +63,7 @@ class Outputs:
         name: the name of the page's files.
     """
 
-    def __init__(self, copy: str, files: Files | None = None, name: str = "") -> None:
+    def __init__(self, copy: str, files: PageFiles | None = None, name: str = "") -> None:
         self.copy = copy
         self.files = files
         self.name = name
@@ -255,7 +255,7 @@ class Outputs:
         plain = _PANDAS_STYLE.sub("", html)
         if len(plain) <= HTML_LIMIT and is_plain(plain):
             return f'<div class="rich">{scrolling(harmless(plain))}</div>'
-        media = media_of(html)
+        media = find_media(html)
         if media.players and media.is_plain:
             return self._players(media)
         if media.addresses:
