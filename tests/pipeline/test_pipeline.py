@@ -340,6 +340,7 @@ def test_no_room_for_the_databases_of_dvc_is_one_line(
     monkeypatch.setitem(sys.modules, "dvc", ModuleType("dvc"))
     monkeypatch.setattr(repository, "compile_schemas", lambda: None)
     (tmp_path / "dvc.yaml").write_text("stages: {}\n")
+    (tmp_path / "pyproject.toml").touch()
     with pytest.raises(NbError, match="DVC: database or disk is full"), open_project(tmp_path):
         pass
 

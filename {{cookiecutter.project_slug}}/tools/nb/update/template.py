@@ -15,7 +15,7 @@ from nb.project import NbError, parse_json
 
 VERSION = re.compile(r'^version = "([^"]+)"', re.MULTILINE)
 # Characters of an entry of the changelog that are shown.
-LONGEST = 110
+LONGEST_ENTRY = 110
 # The newest commit of the branch that a plain `cookiecutter` would generate from.
 NEWEST = "origin/HEAD"
 
@@ -145,7 +145,10 @@ class Template:
         """Return the entries of the changelog that the newer version has and the older has not."""
         before = set(_entries(self._show(old.commit, "CHANGELOG.md")))
         added = [e for e in _entries(self._show(new.commit, "CHANGELOG.md")) if e not in before]
-        return [entry if len(entry) <= LONGEST else f"{entry[:LONGEST]} …" for entry in added]
+        return [
+            entry if len(entry) <= LONGEST_ENTRY else f"{entry[:LONGEST_ENTRY]} …"
+            for entry in added
+        ]
 
 
 def _entries(changelog: str) -> list[str]:
