@@ -85,8 +85,10 @@ def install_strict() -> None:
 
     shell = get_ipython()
     # The kernel, too, drops outputs beyond its queue, 1,000 by default, if the client is slower.
-    thread = shell.kernel.iopub_thread
-    thread.schedule(lambda: setattr(thread.socket, "sndhwm", MOST_SENT))
+    # Kernels other than ipykernel have no such thread.
+    thread = getattr(getattr(shell, "kernel", None), "iopub_thread", None)
+    if thread:
+        thread.schedule(lambda: setattr(thread.socket, "sndhwm", MOST_SENT))
     sys.modules[STRICT_NAME] = Strict(shell)  # type: ignore[assignment]  # no module, but found by name
 
 
