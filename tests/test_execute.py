@@ -115,6 +115,19 @@ def test_much_text_is_kept_in_part(pipeline: Pipeline, size: int) -> None:
     assert f"[… {size - 200_000:,} characters left out …]" in text
 
 
+def test_outputs_that_come_faster_than_they_are_read_are_all_kept(pipeline: Pipeline) -> None:
+    papermill(pipeline, "for number in range(20_000): display(number)")
+    shown = [output.data["text/plain"] for output in executed(pipeline).cells[-1].outputs]
+    assert shown == [str(number) for number in range(20_000)]
+
+
+def test_a_cell_that_clears_its_outputs_twice_keeps_the_last(pipeline: Pipeline) -> None:
+    clear = "from IPython.display import clear_output"
+    papermill(pipeline, f"{clear}\nfor text in 'abc':\n    clear_output()\n    print(text)")
+    (shown,) = executed(pipeline).cells[-1].outputs
+    assert shown.text == "c\n"
+
+
 # Strict ------------------------------------------------------------------------------------------
 
 LATE = """\

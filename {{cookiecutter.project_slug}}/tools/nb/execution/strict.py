@@ -29,6 +29,8 @@ if TYPE_CHECKING:  # in a kernel, classes for types alone would cost time
 
 
 STRICT_NAME = "_nb_strict"
+# The limit of outputs in the queue of the kernel.
+MOST_SENT = 100_000
 
 
 class Strict:
@@ -81,7 +83,13 @@ def install_strict() -> None:
     """Switch strict mode on."""
     from IPython import get_ipython
 
-    sys.modules[STRICT_NAME] = Strict(get_ipython())  # type: ignore[assignment]  # no module, but found by name
+    shell = get_ipython()
+    # The kernel, too, drops outputs beyond its queue, 1,000 by default, if the client is slower.
+    # Kernels other than ipykernel have no such thread.
+    thread = getattr(getattr(shell, "kernel", None), "iopub_thread", None)
+    if thread:
+        thread.schedule(lambda: setattr(thread.socket, "sndhwm", MOST_SENT))
+    sys.modules[STRICT_NAME] = Strict(shell)  # type: ignore[assignment]  # no module, but found by name
 
 
 if __name__ == STRICT_NAME:
