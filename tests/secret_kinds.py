@@ -195,7 +195,7 @@ NAMED = (
     ("go", 'password := "<14>"'),
     ("ruby", ':password => "<14>"'),
     ("shell", "$ export TOKEN=<32>"),
-    ("padded base64 under a name", "data:\n  db-password: <22>=\n"),
+    ("padded base64 under a name", "data:\n  db-password: Z<22>=\n"),
     ("quoted in an address", "payload=%7B%22client_secret%22%3A%22<24>%22%7D"),
     ("function key", "https://f.example.net/api/run?code=<54>=="),
     ("address in an address", "to=sftp%3A%2F%2Fme%3A<14>%40files.example.org"),

@@ -92,7 +92,7 @@ def test_the_text_of_a_widget_is_masked_by_the_description() -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["password_strength: strong", "secret_name: prod/db", "token_type = ab3rer"]
+    "line", ["password_strength: strong", "secret_name: prod/db", "password_type = ab3rer"]
 )
 def test_a_setting_about_a_secret_is_no_secret(line: str) -> None:
     assert credentials.find_in_file("a.yaml", f"{line}\n".encode()) == []

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 # Values that aliases stand for: a dozen lines can stand for billions, and comparing visits them.
 MOST_REPEATED = 100_000
 # Characters of a config file: papermill reads a million in several seconds, for each stage.
-LONGEST_YAML = 2_000_000
+LONGEST_CONFIG = 2_000_000
 # To YAML 1.1 these end a line, and PyYAML writes them as they are.
 _BREAKS = re.compile("[\x85\u2028\u2029]")
 
@@ -167,8 +167,8 @@ def _readings(text: str, where: str) -> tuple[Node | None, Node | None, Callable
     """Return the trees of both readings, and a function that makes the values of the first."""
     import yaml
 
-    if len(text) > LONGEST_YAML:
-        size = f"{len(text):,} characters, more than {LONGEST_YAML:,}"
+    if len(text) > LONGEST_CONFIG:
+        size = f"{len(text):,} characters, more than {LONGEST_CONFIG:,}"
         raise TooLargeError(f"{where} holds {size}: keep data in files that stages depend on")
     try:
         _require_bounds(text, where)
