@@ -200,6 +200,17 @@ def test_a_wrong_argument_is_one_line_with_the_next_step(
     assert result.output.startswith(f"nb: {problem}")
 
 
+def test_a_notebook_to_promote_that_is_missing_is_named_with_the_nearest(
+    runner: CliRunner,
+) -> None:
+    idea = Path("notebooks/exploratory/01-me-idea.ipynb")
+    idea.parent.mkdir(parents=True)
+    idea.write_text("{}")
+    mistyped = runner.invoke(main, ["promote", "notebooks/exploratory/01-me-idae.ipynb"])
+    assert f"did you mean {idea.as_posix()}?" in mistyped.output
+    assert "name the notebook to promote" in runner.invoke(main, ["promote", ""]).output
+
+
 def test_a_shell_completes_stages_notebooks_and_variants(runner: CliRunner) -> None:
     Path("dvc.yaml").write_text("stages:\n  train:\n    cmd: a\n  tidy:\n    cmd: b\n")
     for name in ("10-train", "20-tidy"):

@@ -13,7 +13,7 @@ import click
 from nb.exit_codes import ExitCode
 from nb.project import NbError, UsageError
 from nb.terminal import echo, secho, style, wrapped
-from nb.wording import count
+from nb.wording import count, did_you_mean
 
 from . import note, print_json, print_table
 
@@ -60,12 +60,18 @@ def promote_command(
       nb promote --yes --as prices notebooks/exploratory/02-am-prices.ipynb
       nb promote --dry-run notebooks/exploratory/02-am-prices.ipynb
     """
+    from nb.authoring.new import EXPLORATORY
     from nb.authoring.promote import promote_notebook as run_promotion
     from nb.authoring.promotion import proposal
+    from nb.notebook.content import notebooks_below
 
     path = Path(notebook)
+    if not notebook:  # make promote without NB=
+        raise UsageError(f"name the notebook to promote; for example: {EXAMPLE}")
     if not path.is_file():
-        raise UsageError(f"there is no notebook {notebook or '(no name)'}; for example: {EXAMPLE}")
+        known = (each.relative_to(root).as_posix() for each in notebooks_below(root / EXPLORATORY))
+        hint = did_you_mean(notebook, known, f"for example: {EXAMPLE}")
+        raise UsageError(f"there is no notebook {notebook}; {hint}")
     propose = partial(proposal, root, path, leave_functions=leave_functions, seed=seed)
     choices = propose(name, module)
     if not (yes or dry_run):
