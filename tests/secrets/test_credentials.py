@@ -165,6 +165,7 @@ key: value; sort_keys=True; key=lambda row: row["sort_key"]; primary_key = "cust
 columns: ["user", "password", "token", "secret", "api_key"]
 {'token': 'Hello', 'secret': 'garden', 'tokens': ['Un', '##believ', '##able']}
 export DB_PASSWORD=${DB_PASSWORD}; password: ${{ secrets.DB_PASSWORD }}; token: <your-token>
+password = 'EnterYourOwnInfoHere'
 PWD=/home/analyst/projects/biopsies-2; OLDPWD=/srv/data1/x2
 password: required; token: string; Password: must be at least 8 characters
 commit 8b9a5f5d1c0e4f7b6a3928170f5e4d3c2b1a0f9e (HEAD -> main)

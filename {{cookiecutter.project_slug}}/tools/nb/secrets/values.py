@@ -13,7 +13,8 @@ _PLACEHOLDER = re.compile(
     r"(?:password|passwd|passphrase|pass|pwd|secrets?|tokens?|api|keys?|here|user|username|value"
     r"|string|str|text|object|integer|int|float|number|boolean|bool|bytes|none|null|nil|true|false"
     r"|undefined|unknown|required|optional|hidden|masked|removed|redacted|change|me|todo|example"
-    r"|dummy|fake|placeholder|default|empty|access|private|id|name|credentials?|[xX*.…\W_\d])*",
+    r"|dummy|fake|placeholder|default|empty|access|private|id|name|credentials?|your|own|info"
+    r"|[xX*.…\W_\d])*",
     re.I,
 )
 _TEMPLATE = re.compile(
