@@ -217,7 +217,7 @@ def described(l):
     handlers = [(type(h).__name__, h.level, h.formatter and h.formatter._fmt) for h in l.handlers]
     return [l.level, l.disabled, l.propagate, handlers, len(l.filters), l.getEffectiveLevel()]
 def plain(text):
-    return re.sub("0x[0-9a-f]+|/tmp/tmp[^']*", "", repr(text))
+    return re.sub("0x[0-9a-f]+|/tmp/(?:tmp|nb-kernel-)[^']*", "", repr(text))
 files = [f"/proc/self/fd/{n}" for n in os.listdir("/proc/self/fd")]
 links = [(re.sub("[0-9]+", "", os.readlink(f)), os.get_inheritable(int(f.rpartition("/")[2])))
          for f in files if os.path.lexists(f)]

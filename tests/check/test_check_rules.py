@@ -521,7 +521,6 @@ def test_notebooks_of_other_languages_are_left_out_and_named(
         ('pd.read_csv("made/part/1.csv")', None),
         ('pd.read_csv("held/1.csv")', None),
         ('pd.read_csv("given.csv")', None),
-        ('pd.read_csv("here.csv")', "here.csv is only on this machine: dvc add here.csv"),
         ('pd.read_csv("of/1.csv")', None),
         ('pd.read_csv("off/1.csv")', "off/1.csv does not exist"),
         ('json.load(open("made"))', None),
@@ -536,10 +535,9 @@ def test_notebooks_of_other_languages_are_left_out_and_named(
     ],
 )
 def test_files_that_others_lack_are_reported(tmp_path: Path, cell: str, found: str | None) -> None:
-    declared = "    deps: [given.csv, here.csv]\n    outs: [made, 'of/${item.a}.csv']\n"
+    declared = "    deps: [given.csv]\n    outs: [made, 'of/${item.a}.csv']\n"
     stages = FILES["dvc.yaml"] + declared
     files = {"dvc.yaml": stages, "held.dvc": "outs: []", "there.npy": "", "tracked.txt": ""}
-    files |= {"here.csv": ""}
     files |= {"tracked/inner.txt": "", "notebooks/production/beside.csv": ""}
     others = "".join(f"\n=== {path}\n{text}" for path, text in files.items())
     write_project(tmp_path, f"# %%\n1{others}")

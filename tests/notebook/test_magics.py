@@ -8,10 +8,9 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from IPython.core.inputtransformer2 import TransformerManager
 from nb.check.source import cells_of
 from nb.notebook.content import CellContent, python_source
-from nb.notebook.magics import mask, without_timing
+from nb.notebook.magics import mask, plain_source, without_timing
 from nb.notebook.modules import imported_names
 
 # Each piece is whole by itself; those of Python hold lines that look like IPython's.
@@ -63,21 +62,30 @@ def test_exactly_the_lines_of_ipython_are_hidden(pieces: list[str]) -> None:
     assert len(cell.escapes) == sum(piece in IPYTHON for piece in pieces)
 
 
-@given(
-    st.lists(st.sampled_from([*PYTHON[3:], *IPYTHON]), min_size=1, max_size=5),
-    st.sampled_from(["", " ", "    ", "\t"]),
-    st.sampled_from([(">>> ", "... "), ("In [3]: ", "   ...: "), ("", "")]),
-)
-def test_pasted_code_is_read_as_ipython_reads_it(
-    pieces: list[str], indent: str, prompts: tuple[str, str]
-) -> None:
+@st.composite
+def pasted_cells(draw: st.DrawFn) -> tuple[str, str]:
+    """Return a cell, and the same with indentation and prompts as in a page or a terminal."""
+    pieces = draw(st.lists(st.sampled_from([*PYTHON[3:], *IPYTHON]), min_size=1, max_size=5))
+    indent = draw(st.sampled_from(["", " ", "    ", "\t"]))
+    prompts = draw(st.sampled_from([(">>> ", "... "), ("In [3]: ", "   ...: "), ("", "")]))
     first, *others = "\n".join(pieces).split("\n")
     lines = [prompts[0] + first, *(prompts[1] + line for line in others)]
-    pasted = "\n".join(indent + line for line in lines)
+    return "\n".join([first, *others]), "\n".join(indent + line for line in lines)
+
+
+@given(pasted_cells())
+def test_pasted_code_is_read_without_prompts_and_indentation(cells: tuple[str, str]) -> None:
+    plain, pasted = cells
     masked = mask(pasted)
     assert masked is not None
-    read = TransformerManager().transform_cell
-    assert read(masked.unmask(masked.text)) == read(pasted)
+    assert masked.unmask(masked.text) == plain
+
+
+@pytest.mark.slow  # in the environment of `make test-all` only
+@given(pasted_cells())
+def test_pasted_code_is_read_as_ipython_reads_it(cells: tuple[str, str]) -> None:
+    read = pytest.importorskip("IPython.core.inputtransformer2").TransformerManager()
+    assert read.transform_cell(plain_source(cells[1])) == read.transform_cell(cells[1])
 
 
 @pytest.mark.parametrize("source", ["%%bash\nls ?", "\n%%html\n<p>", "%%writefile x.py\nx = ("])

@@ -20,7 +20,7 @@ from nb.processes.start_method import FORK, SPAWN, START_METHOD
 from nb.processes.tree import KILL_SIGNAL
 from nb.runtime import worker
 from nb.runtime.channels import ANSWER, SocketChannel
-from nb.runtime.handles import StageAtWork
+from nb.runtime.handles import ForkedWorker, StageAtWork
 from nb.runtime.warm_client import Warm
 from nb.runtime.worker import Order, work
 from nb.runtime.worker_pool import FinishedStage, WorkerPool
@@ -232,6 +232,18 @@ def test_a_worker_that_is_killed_is_replaced(stages: Stages) -> None:
     assert killed.answer is None
     assert killed.code == -KILL_SIGNAL
     assert stages.run("true")[2].answer
+
+
+def test_a_worker_of_a_killed_warm_process_is_at_work_until_the_system_passes_it_on(
+    stages: Stages,
+) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs, subprocess.Popen(["true"]) as gone:
+        gone.wait()
+        elsewhere = ForkedWorker(os.getppid(), ours, is_warm=True)  # no child of this process
+        assert stages.pool._end_of(elsewhere) is None
+        ended = ForkedWorker(gone.pid, ours, is_warm=True)
+        assert stages.pool._end_of(ended) == (-KILL_SIGNAL, None)
 
 
 def test_the_variables_of_a_stage_are_not_those_of_the_next(stages: Stages) -> None:

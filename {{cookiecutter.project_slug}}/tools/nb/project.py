@@ -29,7 +29,7 @@ _DOCUMENTATION = "https://org.github.io/template"
 # Levels of nesting in JSON and YAML: far more than anybody writes, far less than Python can visit.
 DEEPEST = 100
 # Errors of a full disk and of a used up quota.
-FULL = {getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EFBIG") if hasattr(errno, name)}
+FULL = {getattr(errno, name) for name in ("ENOSPC", "EDQUOT") if hasattr(errno, name)}
 
 
 class NbError(Exception):

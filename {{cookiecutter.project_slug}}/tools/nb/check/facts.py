@@ -122,8 +122,8 @@ class Facts:
     @cached_property
     def shared(self) -> SharedFiles:
         """The files that everybody with the repository has."""
-        made = {path for stage in self.stages for path in stage.outputs}
-        return SharedFiles(self.root, made, {path for s in self.stages for path in s.inputs})
+        stages = self.stages
+        return SharedFiles(self.root, {p for s in stages for p in (*s.outputs, *s.inputs)})
 
     def contract(self, document: Document) -> DeclaredContract:
         """Return the parsed parameters cell of a notebook."""
@@ -188,9 +188,8 @@ class Facts:
     @cached_property
     def duplicates(self) -> dict[str, list[Duplicate]]:
         """The definitions that stand elsewhere, too, by the names of the notebooks with them."""
-        from .duplicate_definitions import (
-            duplicates_of,  # late: nb doctor asks for dependencies alone
-        )
+        # Late: nb doctor asks for dependencies alone.
+        from .duplicate_definitions import duplicates_of
 
         return duplicates_of(self.documents, self.root, self.sources)
 

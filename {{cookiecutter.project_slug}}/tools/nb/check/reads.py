@@ -109,17 +109,15 @@ class Constants:
 
 
 class SharedFiles:
-    """Files that everybody with the repository has: in Git, under DVC, or made by a stage.
+    """Files that everybody with the repository has: in Git, under DVC, or declared by a stage.
 
     Args:
         root: the project's root.
-        made: the outputs of all stages.
-        declared: the dependencies of all stages, which may be missing here and not elsewhere.
+        declared: the dependencies and outputs of all stages.
     """
 
-    def __init__(self, root: Path, made: Iterable[str], declared: Iterable[str] = ()) -> None:
+    def __init__(self, root: Path, declared: Iterable[str]) -> None:
         self.root = root
-        self.made = {path.rstrip("/") for path in made}
         self.declared = {path.rstrip("/") for path in declared}
         self._problems: dict[tuple[str, Path], str] = {}
 
@@ -144,24 +142,21 @@ class SharedFiles:
     def _problem(self, path: str, folder: Path) -> str:
         places = [path, *(parent.as_posix() for parent in Path(path).parents)][:-1]
         is_held = any(self.root.joinpath(f"{place}.dvc").is_file() for place in places)
-        if is_held or path in self._tracked or _is_among(self.made, path, places):
+        if is_held or self._is_declared(path, places) or path in self._tracked:
             return ""
         if self.root.joinpath(path).exists():
             # Nothing is in the index of a project that was just made.
             is_left_out = self._tracked or git(self.root, "check-ignore", path, check=False)
             advice = f"{path} is only on this machine: dvc add {shlex.quote(path)}"
             return advice if is_left_out else ""
-        if _is_among(self.declared, path, places):
-            return ""
         if folder.joinpath(path).exists():
             return f"{path} is beside the notebook, but a run starts in the root; move it to data/"
         return f"{path} does not exist, and no stage declares it"
 
-
-def _is_among(declared: set[str], path: str, places: list[str]) -> bool:
-    if not declared.isdisjoint(places):
-        return True
-    if any(each.startswith(f"{path}/") for each in declared):
-        return True
-    patterns = [as_glob(each) for each in declared if "$" in each]
-    return any(fnmatchcase(place, pattern) for place in places for pattern in patterns)
+    def _is_declared(self, path: str, places: list[str]) -> bool:
+        if not self.declared.isdisjoint(places):
+            return True
+        if any(each.startswith(f"{path}/") for each in self.declared):
+            return True
+        patterns = [as_glob(each) for each in self.declared if "$" in each]
+        return any(fnmatchcase(place, pattern) for place in places for pattern in patterns)

@@ -77,7 +77,7 @@ class Answer:
     Attributes:
         outcome: the outcome of the stage.
         peak_memory: the memory of the largest process of the stage, in bytes; None if unknown.
-        cpu_seconds: the CPU seconds of the worker and all its descendants so far; None if unknown.
+        cpu_seconds: the CPU seconds of the worker and all its descendants so far.
         is_last: the worker takes no other order.
     """
 
@@ -255,24 +255,19 @@ class _Watch(Thread):
         os._exit(ExitCode.KILLED)
 
 
-def _cpu_seconds(job: JobObject | None) -> float | None:
+def _cpu_seconds(job: JobObject | None) -> float:
     if job:
         return job.cpu_seconds()
-    if sys.platform == "win32":
-        return None
-    import resource
-
-    usages = [
-        resource.getrusage(whose) for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    ]
-    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+    usages = filter(None, map(_usage, ("RUSAGE_SELF", "RUSAGE_CHILDREN")))
+    return sum(seconds for seconds, _ in usages) or sum(os.times()[:4])
 
 
 def _peak_memory(job: JobObject | None) -> int | None:
     """Return the memory of the largest process that was started so far, in bytes."""
     if job:
         return job.peak_memory()
-    return _peak_usage("RUSAGE_CHILDREN")
+    usage = _usage("RUSAGE_CHILDREN")
+    return usage[1] if usage else None
 
 
 def _own_peak_memory() -> int:
@@ -280,13 +275,18 @@ def _own_peak_memory() -> int:
         import psutil
 
         return int(psutil.Process().memory_info().peak_pagefile)
-    return _peak_usage("RUSAGE_SELF") or 0
+    usage = _usage("RUSAGE_SELF")
+    return usage[1] if usage else 0
 
 
-def _peak_usage(whose: str) -> int | None:
+def _usage(whose: str) -> tuple[float, int] | None:
+    """Return CPU seconds and peak memory, in bytes; None where the system does not tell."""
     if sys.platform == "win32":
         return None
-    import resource
-
-    peak = int(resource.getrusage(getattr(resource, whose)).ru_maxrss)
-    return peak if sys.platform == "darwin" else peak * 1024
+    try:
+        import resource
+    except ImportError:
+        return None
+    usage = resource.getrusage(getattr(resource, whose))
+    peak = usage.ru_maxrss if sys.platform == "darwin" else usage.ru_maxrss * 1024
+    return usage.ru_utime + usage.ru_stime, peak

@@ -164,8 +164,12 @@ class WorkerPool:
                 return end
         try:
             return worker.ended()
-        except ChildProcessError:  # the warm process reaped it, and was killed before saying so
-            return -KILL_SIGNAL, None
+        except ChildProcessError:
+            # The warm process was killed: after it had reaped the worker, or a moment ago, and the
+            # system has not yet made the worker a child of this process.
+            import psutil
+
+            return None if psutil.pid_exists(worker.pid) else (-KILL_SIGNAL, None)
 
     def _dismiss(self, worker: Worker) -> None:
         """Have a worker without a stage end."""

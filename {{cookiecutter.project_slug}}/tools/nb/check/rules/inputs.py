@@ -27,7 +27,7 @@ FETCHED_IN_SHELL = re.compile(r"\b(?:wget|curl)\b.*?((?:https?|ftp)://[^\s\"']*)
 
 @rule(
     "NB305",
-    "a file that is read is in Git, under DVC, or made by a stage",
+    "a file that is read is in Git, under DVC, or declared by a stage",
     why="""A file that is only on this machine is missing for everybody else. A run starts in the
     root of the project, so a file beside the notebook is not found by its bare name. Looked at are
     constant paths in calls such as `read_csv` and `open`.""",
