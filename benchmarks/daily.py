@@ -67,11 +67,12 @@ TRIVIAL_TEXT = json.dumps(
 )
 # A differing comment in the last cell: the notebook is stale for Git, and runs as before.
 EDIT = f"""python - <<'END'
-import json, pathlib, time
+import json, pathlib, re, time
 path = pathlib.Path("{NOTEBOOK}")
 notebook = json.loads(path.read_text())
 cell = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"][-1]
-cell["source"] = [*"".join(cell["source"]).rstrip().splitlines(True), f"  # {{time.time_ns()}}"]
+source = re.sub(r"  # \\d+$", "", "".join(cell["source"]).rstrip())
+cell["source"] = [*source.splitlines(True), f"  # {{time.time_ns()}}"]
 path.write_text(json.dumps(notebook, indent=1))
 END
 """

@@ -25,6 +25,7 @@ def root(tmp_path: Path) -> Path:
     root = tmp_path / "project"
     for name in ("src/pkg/__pycache__", "src/pkg/deep", "data", "out", "sub", "cache/00"):
         (root / name).mkdir(parents=True)
+    (root / "sub" / "pyproject.toml").touch()
     for name in ("src/pkg/a.py", "src/pkg/deep/b.py", "dvc.yaml", "out/one", "report", "tool"):
         (root / name).write_text("A = 1\n")
     (root / "cache" / "00" / OBJECT[2:]).write_text("A = 1\n")
@@ -130,9 +131,10 @@ def test_what_nobody_depends_on_does_not_count(root: Path) -> None:
     (root / "src" / "pkg" / "__pycache__" / "a.pyc").touch()
     (root / "data" / "other.csv").touch()
     (root / "copy").hardlink_to(root / "tool")
-    (root / ".ruff_cache" / "0.12").mkdir(parents=True)  # as a hook of the first commit makes it
-    (root / ".ruff_cache" / "0.12" / "entry").touch()
-    (root / ".ruff_cache" / ".gitignore").write_text("*\n")
+    for folder in (root, root / "sub"):  # as a hook of the first commit makes them
+        (folder / ".ruff_cache" / "0.12").mkdir(parents=True)
+        (folder / ".ruff_cache" / "0.12" / "entry").touch()
+        (folder / ".ruff_cache" / ".gitignore").write_text("*\n")
     assert uptodate.read_stamp(root)
 
 

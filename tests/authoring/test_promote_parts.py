@@ -226,7 +226,7 @@ def test_a_notebook_of_another_language_is_refused(tmp_path: Path, metadata: obj
         ("import helpers", "No module named 'helpers'", "beside the notebook"),
         ("%pip install x", "Command 'python -m pip install x' failed.", "failed; name the package"),
         ("from .a import b", "ImportError: attempted relative import", "by its name alone"),
-        ("open('a')", "[Errno 2] No such file or directory: 'a'", "put the file in data/raw"),
+        ("open('a')", "[Errno 2] No such file or directory: 'a'", "read into data/raw"),
         ("input()", "StdinNotImplementedError: no input.", "no input; give the answer to a"),
         ("x", "NameError: name 'x' is not defined", "no cell defines x"),
     ],

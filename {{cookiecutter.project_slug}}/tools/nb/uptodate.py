@@ -29,8 +29,10 @@ DECLARING = ("dvc.yaml", ".dvcignore", ".gitignore")
 DECLARING_SUFFIX = ".dvc"
 LOCK_NAME = "dvc.lock"
 BYTECODE = "__pycache__"
-# Folders that come with the first commit or test, each with a .gitignore of its own.
+# Folders that come with the first commit or test, each with its own .gitignore, in the root and
+# beside settings of the tools.
 TOOL_CACHES = (".mypy_cache", ".pytest_cache", ".ruff_cache")
+TOOL_SETTINGS = "pyproject.toml"
 # The clock tick of slow file systems: a second change within one tick has the same mtime.
 TICK_SECONDS = 0.02
 
@@ -213,7 +215,7 @@ def declaration_folders(
     outs = {os.path.join(root, path) for path in written}
     searched: list[str] = []
     ignored: list[str] = []
-    left = [path for name in TOOL_CACHES if is_left(path := os.path.join(root, name))]
+    left: list[str] = []
     waiting = [str(root)]
     while waiting:
         folder = waiting.pop()
@@ -224,6 +226,9 @@ def declaration_folders(
         if any(e.name.endswith(".py") for e in found):  # imports of a run make the folder
             bytecode = os.path.join(folder, BYTECODE)
             folders |= {bytecode} if is_ignored(bytecode) else set()
+        if folder == str(root) or any(e.name == TOOL_SETTINGS for e in found):
+            caches = (os.path.join(folder, name) for name in TOOL_CACHES)
+            folders |= {path for path in caches if is_left(path)}
         for path in folders:
             kind = waiting if path not in outs and not is_left(path) else left
             (ignored if is_ignored(path) else kind).append(path)

@@ -34,7 +34,10 @@ HOSTED = {
 REMEDIES = {
     "pip install": "name the package in pyproject.toml, run make setup, and delete the line",
     "relative import": "import the module by its name alone; a notebook is in no package",
-    "No such file": "put the file in data/raw (dvc add keeps it), and read it from there",
+    "No such file": (
+        "put a file that is read into data/raw (dvc add keeps it), or make the folder of a file "
+        "that is written"
+    ),
     "StdinNotImplementedError": "give the answer to a variable that can be a parameter",
 }
 _MODULE_ERROR = re.compile(r"No module named '([\w.]+)'")
