@@ -33,8 +33,13 @@ pytestmark = [
 UV = str(Path(sys.prefix) / "bin" / "uv")
 # rpds, which newer ones import, calls a function that Wine 8 lacks.
 MORE = ("jsonschema<4.18", "cookiecutter", "ipykernel", "pip")
-# Wine 8 lacks CopyFile2, which Python calls if the name is there.
-REPAIR = "import _winapi\nvars(_winapi).pop('CopyFile2', None)\n"
+# Wine 8 lacks CopyFile2, which Python calls if the name is there, and ends a process that asks WMI
+# about the system, for which Python has another way if the module is missing.
+REPAIR = """
+import _winapi, sys
+vars(_winapi).pop("CopyFile2", None)
+sys.modules["_wmi"] = None
+"""
 PATHS = ("python313.zip", ".", "fixes", "site", r"site\win32", r"site\win32\lib", "import site")
 IMPORT_ALL = """
 import importlib, sys
