@@ -142,7 +142,7 @@ def merge_rendering(root: Path, state: PendingWork, lock: int) -> list[str]:
     Raises:
         NbError: if Git refuses, and nothing is changed.
     """
-    _refuse_overwriting(root, state)
+    _refuse_overwriting(root, state, f"{state.commit}^")
     write_whole(state_path(root), json.dumps(asdict(state), indent=2))
     output = _undisturbed(root, ["git", *QUIETLY, "cherry-pick", state.commit], lock)
     conflicts = sorted(unmerged(root))
@@ -161,7 +161,7 @@ def fast_forward(root: Path, state: PendingWork, lock: int) -> None:
     Raises:
         NbError: if Git refuses, and nothing is changed.
     """
-    _refuse_overwriting(root, state)
+    _refuse_overwriting(root, state, state.head)
     write_whole(state_path(root), json.dumps(asdict(state), indent=2))
     output = _undisturbed(root, ["git", *QUIETLY, "merge", "--ff-only", state.commit], lock)
     if head_commit(root) != state.commit:
@@ -169,13 +169,18 @@ def fast_forward(root: Path, state: PendingWork, lock: int) -> None:
         raise NbError(f"Git refused the {state.work}, and nothing is changed: {output}")
 
 
-def _refuse_overwriting(root: Path, state: PendingWork) -> None:
+def _refuse_overwriting(root: Path, state: PendingWork, before: str) -> None:
     """Refuse work that would write where a file lies that Git does not track.
 
     Git itself refuses only for files that are not ignored, and overwrites those that are.
+
+    Args:
+        root: the project's root.
+        state: the work.
+        before: the commit since which files count as added.
     """
     options = ("--name-only", "--diff-filter=A", "--no-renames", "-r", "-z")
-    added = git(root, "diff-tree", *options, f"{state.commit}^", state.commit).split("\0")
+    added = git(root, "diff-tree", *options, before, state.commit).split("\0")
     top = top_level(root)
     present = [name for name in filter(None, added) if _is_occupied(top / name)]
     tracked = set(git(top, "ls-files", "-z").split("\0"))
