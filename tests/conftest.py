@@ -27,6 +27,16 @@ PYTHON_VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 # What a program leaves behind in a project; not part of what was generated.
 LEFTOVERS = {".git", ".venv", "__pycache__", ".pytest_cache", ".ruff_cache"}
 
+# What a person's shell, a terminal, CI or the make that runs the tests sets, and commands obey:
+# tests that are about a variable set it themselves.
+SHELL_SETTINGS = (
+    *("CI", "GITHUB_ACTIONS", "GITLAB_CI", "SKIP", "TERM", "COLUMNS", "LINES"),
+    *("NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "OMP_NUM_THREADS"),
+    *("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "MPLBACKEND", "IPYTHONDIR", "JUPYTER_CONFIG_DIR"),
+    *("PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "PYTHONWARNINGS", "PYTHONBREAKPOINT"),
+    *("VIRTUAL_ENV", "UV_LOCKED", "COOKIECUTTER_CONFIG", "MAKEFLAGS", "MAKELEVEL", "MFLAGS"),
+)
+
 # How long a case takes depends on what else the machine does.
 settings.register_profile("any", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any")
@@ -166,14 +176,11 @@ def bake(tmp_path: Path) -> Bake:
 
 @pytest.fixture(scope="session", autouse=True)
 def _isolated() -> Iterator[None]:
-    """Keep the developer's Git settings and cookiecutter defaults out of the tests."""
+    """Keep the settings of the shell, of CI, of Git and of cookiecutter out of the tests."""
     # A shell starts its background jobs deaf to Ctrl-C, and their children inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with pytest.MonkeyPatch.context() as patch:
-        # Without bytecode every program would compile its imports anew.
-        # Those of `make test` would make each make of a project tell its folder.
-        makes = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")
-        for name in ("VIRTUAL_ENV", "COOKIECUTTER_CONFIG", "PYTHONDONTWRITEBYTECODE", *makes):
+        for name in SHELL_SETTINGS:
             patch.delenv(name, raising=False)
         patch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
         patch.setenv("GIT_CONFIG_SYSTEM", os.devnull)

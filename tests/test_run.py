@@ -121,12 +121,6 @@ def pipeline(ready: Project, tmp_path: Path) -> Iterator[Pipeline]:
             continue
 
 
-@pytest.fixture(autouse=True)
-def _no_threads_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "CI"):
-        monkeypatch.delenv(name, raising=False)
-
-
 def step(command: str, *needs: str, out: str, **more: Any) -> dict[str, Any]:
     return {"cmd": command, "deps": list(needs), "outs": [out], **more}
 

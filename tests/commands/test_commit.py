@@ -20,7 +20,6 @@ KEY = "AKIA" + "QYLPMN5HHH" + "FPZAM2"
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project whose staged notebook has an output, a broken rule and a credential."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("SKIP", raising=False)
     cell = {
         "id": "a",
         "cell_type": "code",

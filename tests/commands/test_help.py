@@ -97,8 +97,6 @@ def test_the_environment_decides_about_colors(
     on_terminal: bool,
     in_pipe: bool,
 ) -> None:
-    for name in ("NO_COLOR", "FORCE_COLOR"):
-        monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     for is_terminal, wanted in ((True, on_terminal), (False, in_pipe)):

@@ -66,8 +66,6 @@ def test_without_a_terminal_there_are_plain_lines_and_signs_of_life(
 
 
 def test_on_a_terminal_running_stages_have_a_line_below(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.delenv("CI", raising=False)
     monkeypatch.setattr(module, "REFRESH_SECONDS", 0)
     stream = Terminal()
     view = View(stream, ["a"])
@@ -84,7 +82,6 @@ def test_on_a_terminal_running_stages_have_a_line_below(monkeypatch: pytest.Monk
 
 
 def test_a_dumb_terminal_and_ci_get_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("CI", "true")
     assert not View(Terminal()).live
     monkeypatch.delenv("CI")
@@ -110,11 +107,6 @@ def test_the_summary_has_a_line_per_stage_and_per_failure() -> None:
         "1 ran, 1 failed, 1 not run, 2 min 6 s",
         "bad · 20-b · cell 7 · NameError: x (see r/20-b.ipynb)",
     ]
-
-
-@pytest.fixture(autouse=True)
-def _elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
 
 
 @pytest.mark.parametrize("state", [*DONE, *BROKEN, NOT_RUN, WAITING])

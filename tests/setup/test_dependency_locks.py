@@ -45,7 +45,6 @@ def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Commands:
     monkeypatch.setattr(bootstrap, "ROOT", tmp_path)
     monkeypatch.setattr(bootstrap, "run", commands)
     monkeypatch.setattr(bootstrap, "find_uv", lambda: "uv")
-    monkeypatch.delenv("UV_LOCKED", raising=False)
     return commands
 
 
