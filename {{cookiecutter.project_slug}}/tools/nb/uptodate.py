@@ -119,7 +119,6 @@ def write_stamp(
     """Write the stamp of an up-to-date pipeline, unless a file was touched during the run.
 
     Args:
-        root: the project's root.
         watched: the files of the pipeline.
         began: the time before DVC made the plan (`clock`).
         ended: the end of each stage that ran, by name.
@@ -207,7 +206,6 @@ def declaration_folders(
     """Return the folders in which DVC looks for declarations, the ignored, and the other folders.
 
     Args:
-        root: the project's root.
         written: the outputs of stages, in which DVC does not search.
         is_ignored: returns whether DVC ignores a folder.
         is_left: returns whether DVC does not search a folder.
@@ -239,7 +237,6 @@ class _Look:
     """Digests of files by their `stat`.
 
     Args:
-        root: the project's root.
         ignored: folders that do not count.
         known: if given, declarations in any other folder below the searched ones count as well.
 

@@ -94,7 +94,6 @@ def plan_adoption(root: Path, origin: Origin, ask: Ask) -> AdoptionPlan:
     """Decide on all that an adoption changes; write nothing.
 
     Args:
-        root: the project's root.
         origin: the adopted folder.
         ask: asked a question about large files; returns the answer.
 

@@ -24,7 +24,6 @@ def promote_in_order(
     """Promote the proposed notebooks; stop at the first that fails and keep all before.
 
     Args:
-        root: the project's root.
         overview: the overview; promoted notebooks are noted and saved.
         tell: called with a line about each step.
 

@@ -26,7 +26,6 @@ def notebook_as_text(path: Path, *, color: bool) -> str:
     """Return a notebook's cells as text, without outputs.
 
     Args:
-        path: the notebook.
         color: highlight the text for a terminal, if Pygments is installed.
 
     Raises:

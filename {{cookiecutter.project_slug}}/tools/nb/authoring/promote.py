@@ -46,7 +46,6 @@ def promote_notebook(
     """Promote an exploratory notebook to a production notebook with stage, module and tests.
 
     Args:
-        root: the project's root.
         notebook: the exploratory notebook.
         choices: names; `proposal` gives them.
         tell: called with a line about each step.

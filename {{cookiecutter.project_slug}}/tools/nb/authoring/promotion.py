@@ -136,7 +136,6 @@ def proposal(
     """Return default names for the production notebook and the module.
 
     Args:
-        root: the project's root.
         notebook: the exploratory notebook.
         name: the name of the production notebook, if it is given.
         module: the module for functions, if it is given.

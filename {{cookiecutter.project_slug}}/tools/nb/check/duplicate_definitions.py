@@ -35,7 +35,6 @@ def duplicates_of(
 
     Args:
         documents: the notebooks to compare with each other and with `src/`.
-        root: the project's root.
         files: the modules under `src/`.
 
     Returns:

@@ -60,9 +60,6 @@ class DeclaredContract:
 class Facts:
     """Facts of a project, read for rules on demand.
 
-    Args:
-        root: the project's root.
-
     Raises:
         NbError: where a file that is asked for cannot be read (exit code 2).
     """

@@ -13,7 +13,6 @@ def findings_text(findings: Sequence[Finding], style: str) -> str:
     """Write findings, each on a line; JSON is a single list.
 
     Args:
-        findings: the findings to write.
         style: text, json or github.
     """
     if style == "json":

@@ -23,7 +23,6 @@ def named_paths(document: Document, values: Iterable[object]) -> list[str]:
     """Return the texts of a notebook that may be paths or ends of paths.
 
     Args:
-        document: the notebook.
         values: of the notebook's parameters.
     """
     nodes = (node for _, node in document.nodes() if isinstance(node, _WITH_TEXT))

@@ -112,7 +112,6 @@ class SharedFiles:
     """Files that everybody with the repository has: in Git, under DVC, or declared by a stage.
 
     Args:
-        root: the project's root.
         declared: the dependencies and outputs of all stages.
     """
 

@@ -66,7 +66,6 @@ def check_paths(
     """Findings of the rules in notebooks and in `dvc.yaml`.
 
     Args:
-        root: the project's root.
         paths: notebooks, folders, and other files of the project, whose change may break any
             production notebook; without any, all notebooks and `dvc.yaml`.
         select: beginnings of codes that take the place of those in `pyproject.toml`.

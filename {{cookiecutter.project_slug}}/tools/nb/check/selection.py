@@ -16,7 +16,6 @@ def select_notebooks(root: Path, paths: Sequence[Path]) -> tuple[list[Path], boo
     """Return the notebooks to check, and whether `dvc.yaml` is checked, too.
 
     Args:
-        root: the project's root.
         paths: notebooks, folders and other files of the project; empty for all notebooks.
 
     Raises:

@@ -37,8 +37,6 @@ def add_stage(
     """Append the stage of a production notebook to `dvc.yaml`.
 
     Args:
-        root: the project's root.
-        name: the name of the stage.
         notebook: the notebook, below `notebooks/production`, relative to the root.
         desc: the purpose of the stage, in a sentence.
         deps: input files, relative to the root; the fingerprint of the notebook is added.

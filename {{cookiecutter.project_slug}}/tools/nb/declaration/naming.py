@@ -53,7 +53,6 @@ def production_name(root: Path, name: str, *, numbered: bool = True) -> Producti
     """Return the name of a new production notebook.
 
     Args:
-        root: the project's root.
         name: the name as typed.
         numbered: whether two leading digits are the number; otherwise the next free number is used.
 

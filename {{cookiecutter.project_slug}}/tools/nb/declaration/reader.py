@@ -192,7 +192,6 @@ def read_entries(root: Path, file: str = FILE) -> list[Entry]:
     """Return the entries of a `dvc.yaml`, in order.
 
     Args:
-        root: the project's root.
         file: the file, relative to the root.
 
     Raises:
@@ -261,7 +260,6 @@ def read_stages(
     """Return the stages of the given files, in order; an unreadable file has none.
 
     Args:
-        root: the project's root.
         files: the files, relative to the root.
         with_lock: prefer the values in `dvc.lock`, where templates are resolved; sizes and the
             parameters of the last run are only there.

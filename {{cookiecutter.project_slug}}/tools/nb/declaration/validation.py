@@ -20,7 +20,6 @@ def check_parameter_files(root: Path, tasks: Iterable[Task], made: Set[str]) -> 
     parameters: a typing error would cost the last results. Files that stages make are skipped.
 
     Args:
-        root: the project's root.
         tasks: the tasks that are to run.
         made: the absolute paths of the outputs of stages.
 

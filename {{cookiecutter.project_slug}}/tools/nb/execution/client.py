@@ -67,7 +67,6 @@ class Client(PapermillNotebookClient):
     Args:
         nb_man: papermill's manager of the notebook.
         limits: the signals and timeouts that end the kernel.
-        settings: the settings of the execution.
         cell_seconds: the timeout of a cell; None for no timeout.
         logs: the logs of standard output and standard error.
         options: options of nbclient.

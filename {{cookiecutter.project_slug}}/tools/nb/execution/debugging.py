@@ -44,7 +44,6 @@ def script_text(notebook: Notebook, injected: str = "") -> str:
     """Return the code cells of a notebook as a script; magics call IPython, as in a kernel.
 
     Args:
-        notebook: the notebook.
         injected: code that follows the parameters cell.
     """
     parts = [f"{MADE_OF.format(name=notebook.path.name)}\n{STOP}"]

@@ -110,7 +110,6 @@ class Engine(NBClientEngine):
             nb_man: papermill's manager of the notebook.
             kernel_name: the kernel to start.
             limits: the signals and timeouts that end the kernel.
-            settings: the settings of the execution.
             logs: the logs of standard output and standard error.
             start_timeout: the timeout of the kernel's start, in seconds.
             execution_timeout: the timeout of a cell, in seconds.

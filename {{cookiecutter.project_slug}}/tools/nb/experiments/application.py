@@ -21,8 +21,6 @@ def apply_variant(root: Path, number: int, tell: Callable[[str], None]) -> Itera
     """Write the values of a variant to `config/`, take the results, and yield each change.
 
     Args:
-        root: the project's root.
-        number: the variant.
         tell: called with a line while another process holds DVC's lock.
 
     Raises:

@@ -22,7 +22,6 @@ class VariantJournal:
     """The journal of an experiment: states of tasks become states of stages in records of variants.
 
     Args:
-        root: the project's root.
         snapshot: the project as it was when the experiment began.
         planned: the variants, finished variants included.
         tell: called with a line for each variant that has ended.

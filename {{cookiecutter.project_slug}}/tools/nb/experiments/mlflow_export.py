@@ -34,8 +34,6 @@ def export_variants(
     """Log the finished variants; yield each, and whether it was logged now or was there.
 
     Args:
-        root: the project's root.
-        records: the variants.
         uri: the tracking server, or a folder, as MLflow takes them.
 
     Raises:

@@ -23,7 +23,6 @@ def variants_to_remove(
     """Return the variants to remove.
 
     Args:
-        root: the project's root.
         numbers: variants by number.
         older_than: an age such as 30d; variants that ended before count, too.
         everything: all variants.

@@ -65,7 +65,6 @@ def run_experiment(
         root: the project's root; nothing in it changes but `.nb/experiments`.
         definition: the experiment.
         options: jobs, limits of time, and whether to fetch results that others computed.
-        view: the view of the run.
         programs: the programs of a run.
 
     Raises:

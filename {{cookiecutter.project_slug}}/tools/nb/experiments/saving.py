@@ -27,8 +27,6 @@ def save_variant(root: Path, number: int, name: str = "") -> str:
     """Save a variant as a DVC experiment and return the name of the experiment.
 
     Args:
-        root: the project's root.
-        number: the variant.
         name: the name; by default, that of the variant, or `variant-7`.
 
     Raises:

@@ -76,7 +76,6 @@ def make_table(
     """Return the table of variants.
 
     Args:
-        records: the variants.
         project: the metrics of the project itself, by file.
         best: the metric that tells the best variant.
 
@@ -156,8 +155,6 @@ def project_table(
     """Return the table of variants of a project, held against the metrics that it has now.
 
     Args:
-        root: the project's root.
-        records: the variants.
         best: the metric to judge by; None for that which `dvc.yaml` declares.
 
     Raises:

@@ -45,7 +45,6 @@ def find_credentials(root: Path, ids: Mapping[str, str]) -> list[str]:
     """Return a phrase for each credential in the files as the index holds them.
 
     Args:
-        root: the project's root.
         ids: the files to look at, with their ids in the index.
     """
     return [found for name, content in blobs(root, ids) for found in find_in_file(name, content)]

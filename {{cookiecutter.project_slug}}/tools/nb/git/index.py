@@ -23,7 +23,6 @@ def named_index_ids(root: Path, files: Sequence[str]) -> dict[str, str]:
     """Return the ids of the named files, or of all in the index if none is named.
 
     Args:
-        root: the project's root.
         files: paths as they are typed in the working directory.
 
     Raises:

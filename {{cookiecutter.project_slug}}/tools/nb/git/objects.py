@@ -22,7 +22,6 @@ def write_tree(root: Path, files: Mapping[str, tuple[str, str]], base: str = "")
     """Write a tree and return the hash.
 
     Args:
-        root: the project's root.
         files: the mode and the blob of each file.
         base: a commit whose other files are in the tree as well.
     """

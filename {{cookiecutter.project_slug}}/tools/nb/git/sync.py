@@ -59,7 +59,6 @@ def run_git(root: Path, command: Sequence[str]) -> KeptOutputs:
     """Run a Git command that changes the work tree, and keep outputs.
 
     Args:
-        root: the project's root.
         command: the words after `git`, such as `["pull"]`.
 
     Raises:
@@ -103,7 +102,6 @@ def keep_outputs(root: Path, *, edits_return: bool = True) -> Iterator[KeptOutpu
     """Copy the outputs of all notebooks aside, and put them back when the block ends.
 
     Args:
-        root: the project's root.
         edits_return: keep the outputs of cells that are not there then, until they are again.
     """
     for name in _differing(root):

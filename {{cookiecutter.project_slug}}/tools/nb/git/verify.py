@@ -34,7 +34,6 @@ def verify_notebooks(root: Path, ids: Mapping[str, str]) -> list[str]:
     """Return a sentence for each notebook that holds outputs or a conflict, is huge, or is none.
 
     Args:
-        root: the project's root.
         ids: the files to look at, with their ids in the index; only notebooks are.
     """
     notebooks = {name: ids[name] for name in filtered(root, ids)}
@@ -48,7 +47,6 @@ def find_conflicts(root: Path, ids: Mapping[str, str]) -> dict[str, str]:
     """Return a sentence for each notebook that is unmerged or holds a conflict, by name.
 
     Args:
-        root: the project's root.
         ids: the files to look at, with their ids in the index; only notebooks are.
     """
     notebooks = {name: ids[name] for name in filtered(root, ids)}

@@ -73,7 +73,6 @@ def git(
     """Run Git in the project and return the standard output.
 
     Args:
-        root: the project's root.
         arguments: the words after `git`.
         check: raise if Git fails.
         stdin: the standard input.

@@ -115,7 +115,6 @@ def explain(root: Path, path: Path, old_md5: str | None) -> list[str]:
     """Say in words how a fingerprint differs from that with the given MD5.
 
     Args:
-        root: the project's root.
         path: the fingerprint, relative to the root.
         old_md5: the MD5 of the fingerprint in `dvc.lock`; None if there is none.
 

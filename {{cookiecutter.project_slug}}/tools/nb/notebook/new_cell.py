@@ -18,7 +18,6 @@ def new_cell(
     """Return a cell without outputs.
 
     Args:
-        source: the text.
         kind: `code` or `markdown`.
         name: the id; empty for a notebook before nbformat 4.5, which has none.
         tags: the tags.

@@ -41,7 +41,6 @@ def read_yaml(text: str, where: str) -> object:
     """Return the content of a YAML text that papermill and DVC read alike.
 
     Args:
-        text: the text.
         where: the file, for messages.
 
     Raises:
@@ -91,7 +90,6 @@ def parse_as_dvc(text: str, where: str) -> tuple[Node | None, object]:
     are parsed once. Callers leave the values as they are.
 
     Args:
-        text: the text.
         where: the file, for messages.
 
     Raises:

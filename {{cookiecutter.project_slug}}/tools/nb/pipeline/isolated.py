@@ -81,7 +81,6 @@ def take_results(
     Args:
         source: the root of the copy that holds the results.
         target: the root of the copy that lacks them.
-        names: the stages.
         tell: called with one line while another process holds DVC's lock.
 
     Raises:

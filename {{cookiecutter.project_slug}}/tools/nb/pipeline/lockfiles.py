@@ -184,7 +184,6 @@ def mend_locks(root: Path, before: Mapping[Path, bytes], tell: Callable[[str], N
     Entries of stages that ran since come back from DVC's run cache when the stages are reproduced.
 
     Args:
-        root: the project's root.
         before: the contents of the lock files before the run.
         tell: called with one line while another process holds DVC's lock.
     """
@@ -206,10 +205,6 @@ def lines_put_back_on_error(root: Path, names: Iterable[str]) -> Iterator[None]:
     """Restore the lines of stages in lock files if the block raises anything.
 
     Lines of other stages stay as they are: other commands may have written them meanwhile.
-
-    Args:
-        root: the project's root.
-        names: the stages.
     """
     by_file: dict[Path, set[str]] = defaultdict(set)
     for name in names:
@@ -271,7 +266,6 @@ def sort_locks(root: Path, order: Sequence[str], tell: Callable[[str], None]) ->
     Lines are moved unchanged; stages that are no longer declared come last.
 
     Args:
-        root: the project's root.
         order: the names of the stages.
         tell: called with one line while another process holds DVC's lock.
     """

@@ -35,7 +35,6 @@ def misplaced(
     """Return the reason that forbids an output at a path; empty if an output may be there.
 
     Args:
-        root: the project's root.
         path: absolute, or relative to the root.
         real_path: `os.path.realpath`, or the same from memory.
     """
@@ -59,7 +58,6 @@ def require_places(root: Path, stages: Iterable[DvcStage]) -> None:
     """Refuse stages with an output in a place that holds more than results.
 
     Args:
-        root: the project's root.
         stages: stages as DVC loads them.
 
     Raises:
@@ -84,7 +82,6 @@ def require_untracked(root: Path, stages: Iterable[DvcStage]) -> None:
     """Refuse stages with cached outputs that Git tracks: DVC would fail after the run.
 
     Args:
-        root: the project's root.
         stages: the stages that are to run, as DVC loads them.
 
     Raises:

@@ -67,7 +67,6 @@ def plan(
     """Return the plan of a run.
 
     Args:
-        root: the project's root.
         targets: names of stages, of a matrix as a whole, or files that declare stages; empty for
             the whole pipeline.
         force: all of them are to run.

@@ -255,7 +255,6 @@ def stage_parameters(stage: DvcStage, made: Set[str]) -> dict[str, object]:
     """Return the parameters that a stage depends on, by name.
 
     Args:
-        stage: the stage.
         made: the absolute paths of outputs: a parameter file among them is validated when its stage
             has written the file.
 

@@ -220,7 +220,6 @@ def restore(
     """Bring stages up to date with cached results, without running a command.
 
     Args:
-        root: the project's root.
         names: the stages, in topological order.
         pull: fetch missing results from the storage.
         tell: called with one line while another process holds a lock.

@@ -66,7 +66,6 @@ def find_states(repo: Repo, root: Path, unchanged: Set[str] = frozenset()) -> li
 
     Args:
         repo: the open project.
-        root: the project's root.
         unchanged: stages that are known to be what `dvc.lock` says.
     """
     from dvc.repo.reproduce import get_active_graph, plan_repro
@@ -126,7 +125,6 @@ def _reasons(
     """Put DVC's status of a stage into words.
 
     Args:
-        root: the project's root.
         changes: the entries of `dvc status`.
         locked: the hashes in `dvc.lock` of inputs and outputs, by path.
         makers: the stage that makes an input, by path.

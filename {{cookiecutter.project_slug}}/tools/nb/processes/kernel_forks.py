@@ -29,7 +29,6 @@ class Fork:
 
     Args:
         connection: the connection of the request; closing it ends the process.
-        pid: the process.
     """
 
     stdin = stdout = stderr = None

@@ -35,7 +35,6 @@ def with_arguments(file: CellFile, is_setting: Callable[[Definition], bool]) -> 
     on as a value: then not all calls are known.
 
     Args:
-        file: the notebook.
         is_setting: whether a run may want to change a constant.
     """
     names = names_of_notebook(file)

@@ -72,7 +72,6 @@ def find_duplicates(root: Path, block_lines: int = BLOCK_LINES) -> list[Duplicat
     """Return the duplicates among notebooks, or between a notebook and `src/`.
 
     Args:
-        root: the project's root.
         block_lines: lines of code from which a run of statements counts.
 
     Returns:

@@ -89,7 +89,6 @@ def prepare_extraction(root: Path, name: str, to: str = "", origin: str = "") ->
     """Plan the file changes of an extraction, without writing a file.
 
     Args:
-        root: the project's root.
         name: the name of a function or class at the top level of a notebook.
         to: the module, `data` or `package.data`. By default the module that has the definition
             already, else `shared`.
@@ -143,7 +142,6 @@ def carry_out(
     """Write the changes, run the stages of the notebooks that changed, and compare their outputs.
 
     Args:
-        root: the project's root.
         extraction: the planned changes.
         run: whether to run the stages.
         keep: leave the changes in place even if a stage fails or outputs differ.

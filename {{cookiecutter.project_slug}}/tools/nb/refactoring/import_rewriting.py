@@ -16,7 +16,6 @@ def rewrite_imports(source: str, modules: Mapping[str, str]) -> str:
     """Return the source of a cell or a module with imports of moved modules replaced.
 
     Args:
-        source: the text.
         modules: the new dotted name of each module by the name that code imports now.
     """
     masked = mask(source)

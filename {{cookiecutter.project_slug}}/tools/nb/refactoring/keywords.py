@@ -20,7 +20,6 @@ def rename_keywords(file: CellFile, name: str, renamed: Mapping[str, str], where
     """Return a notebook with renamed keyword arguments in the calls of a function.
 
     Args:
-        file: the notebook.
         name: the name of the function.
         renamed: the new name of a parameter, by the old name.
         where: the notebook's name in messages.

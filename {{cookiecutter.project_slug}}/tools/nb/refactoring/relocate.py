@@ -132,7 +132,6 @@ def add_to_module(text: str, move: Move, module: str, path: Path) -> str:
     Args:
         text: the module's present text; empty for a new module.
         move: the definitions to add; those already there with the same code are skipped.
-        module: the module's dotted name.
         path: the module's file, for messages and for the settings of ruff.
 
     Raises:
@@ -206,11 +205,9 @@ def take_out(file: CellFile, names: Names, taken: Mapping[str, str], module: str
     unless it has tags.
 
     Args:
-        file: the notebook.
         names: the bindings of the notebook.
         taken: by the name of a definition in the notebook, the name in the module. A name that
             the rest of the notebook does not use is not imported.
-        module: the module's dotted name.
     """
     cells = {cell.number: CellTree(cell.source) for cell in file.cells}
     used_before = {name for cell in cells.values() for name in cell.used()}

@@ -42,7 +42,6 @@ def stages_of_notebooks(root: Path, notebooks: Iterable[Path]) -> list[str]:
     """Return the stages that ran the given production notebooks, according to `dvc.lock`.
 
     Args:
-        root: the project's root.
         notebooks: paths relative to the root; only production notebooks are in a stage.
     """
     wanted = {
@@ -114,7 +113,6 @@ def rolled_back_on_error(
     the results of other stages.
 
     Args:
-        root: the project's root.
         written: the files that the block writes, existing or not, each with the new content; None
             for unknown content.
         stages: the stages that the block runs.

@@ -251,8 +251,6 @@ def read_source(path: Path, root: Path, package: str) -> Source:
     """Return the parsed code of a notebook file.
 
     Args:
-        path: the notebook.
-        root: the project's root.
         package: the package that nbdev exports to.
 
     Raises:

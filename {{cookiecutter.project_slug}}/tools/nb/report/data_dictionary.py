@@ -101,7 +101,6 @@ def describe_outputs(root: Path, paths: Sequence[str] = ()) -> list[DescribedOut
     """Return the descriptions of the outputs in `dvc.yaml`, in its order.
 
     Args:
-        root: the project's root.
         paths: outputs to describe; empty for all.
 
     Raises:

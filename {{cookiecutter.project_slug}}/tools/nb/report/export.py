@@ -51,7 +51,6 @@ def find_executed(root: Path, name: str, kind: str) -> Path:
     production notebook.
 
     Args:
-        root: the project's root.
         name: a name, or a path.
         kind: html, pdf, slides, markdown or script.
 
@@ -75,7 +74,6 @@ def export_document(path: Path, kind: str, target: Path, *, no_input: bool) -> b
     A document without outputs begins with a sentence that says so.
 
     Args:
-        path: the notebook.
         kind: html, pdf, slides, markdown or script.
         target: the file to write.
         no_input: leave out all code. Otherwise cells tagged hide-input or remove-input are shown

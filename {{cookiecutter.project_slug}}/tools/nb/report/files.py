@@ -35,7 +35,6 @@ class PageFiles:
     """The relative links of a page, and the list of files that the page consists of.
 
     Args:
-        root: the project's root.
         page: the page, relative to the site.
     """
 

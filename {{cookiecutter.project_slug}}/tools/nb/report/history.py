@@ -42,8 +42,6 @@ def read_history(root: Path, runs: Sequence[RunRecord], paths: Sequence[str]) ->
     left out.
 
     Args:
-        root: the project's root.
-        runs: the records.
         paths: the metrics files.
     """
     moments = [

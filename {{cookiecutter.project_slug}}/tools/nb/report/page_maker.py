@@ -18,7 +18,6 @@ def make_pages(root: Path, connection: int, leave: Callable[[], None] | None = N
     """Render the ordered pages, in a process for that, until the runner closes the connection.
 
     Args:
-        root: the project's root.
         connection: the file with the orders: paths of executed copies, a line each.
         leave: called first, to close the runner's own files.
     """

@@ -96,7 +96,6 @@ def render_cells(notebook: NotebookNode, path: Path, outputs: Outputs) -> str:
     """Return the cells of an annotated notebook as HTML.
 
     Args:
-        notebook: the notebook.
         path: the base of relative images in the text.
         outputs: the renderer of outputs; collects headings and figures.
     """

@@ -62,7 +62,6 @@ def read_rows(
     """Return the stages in the order of the pipeline, after undeclared stages that failed.
 
     Args:
-        root: the project's root.
         stages: the declared stages.
         runs: the records, the oldest first.
         notes: the records of the pages, by the path of the executed copy.

@@ -85,7 +85,6 @@ def matrix_table(
     """Return the comparison of the stages of a matrix.
 
     Args:
-        name: the name of the stage.
         values: the rows of the stage, a row per value.
         metrics: the numbers of each metrics file.
     """

@@ -32,7 +32,6 @@ def push_copies(root: Path, tell: Callable[[str], None]) -> int:
     """Send the executed copies that show the results of `dvc.lock`; return the number sent.
 
     Args:
-        root: the project's root.
         tell: called with a line about copies that are too large.
 
     Raises:
@@ -89,7 +88,6 @@ def pull_copies(root: Path, tell: Callable[[str], None]) -> int:
     storage lacks.
 
     Args:
-        root: the project's root.
         tell: called with a line about copies that stay, or are damaged in the storage.
 
     Raises:

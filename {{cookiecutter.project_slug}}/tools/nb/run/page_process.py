@@ -47,7 +47,6 @@ class PageMaker:
     """The runner's handle on the page maker. Pages that are not ready then follow at the run's end.
 
     Args:
-        root: the project's root.
         fork: forks the page maker from the warm process, which has most of the imports, given the
             order and an end of the connection; returns None if the runner has to fork.
         leave: called first in a fork of this process, to close the runner's own files.

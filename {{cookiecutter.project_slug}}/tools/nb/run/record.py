@@ -204,11 +204,7 @@ class Journal(Protocol):
 
 
 class RunJournal:
-    """The journal of ordinary runs: the record is a file in `reports/runs`.
-
-    Args:
-        root: the project's root.
-    """
+    """The journal of ordinary runs: the record is a file in `reports/runs`."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -265,8 +261,6 @@ def record_unchanged(root: Path, options: Options, known: Mapping[str, Any]) -> 
     """Write and return the record of a run that had nothing to do.
 
     Args:
-        root: the project's root.
-        options: the options of the run.
         known: stages and metrics, as the run before left them.
     """
     began = time.monotonic()

@@ -73,10 +73,6 @@ class Runner:
     """Runs a plan to its end.
 
     Args:
-        root: the project's root.
-        options: the options of the run.
-        tasks: the plan.
-        view: the view of the run.
         environment: variables for the commands of stages, besides those of this process.
         make_pages: makes pages of executed copies beside the stages.
         reproduce: brings a stage up to date, in a worker that is forked from this process.

@@ -39,9 +39,7 @@ def execute_task(
     """Bring the stage that `options` name up to date, and return the record.
 
     Args:
-        root: the project's root.
         options: the stage; with `pull`, missing results come from the storage.
-        view: the view of the run.
         push: send the results to the storage, with their entry in the run cache.
 
     Raises:

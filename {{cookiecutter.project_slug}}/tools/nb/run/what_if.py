@@ -47,11 +47,7 @@ class Setting:
 
 
 class SettingReader:
-    """Reader of settings, which are checked against the stages and notebooks of a project.
-
-    Args:
-        root: the project's root.
-    """
+    """Reader of settings, which are checked against the stages and notebooks of a project."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -63,7 +59,6 @@ class SettingReader:
 
         Args:
             parameter: the parameter with its stage, `train.seed`.
-            value: the value.
             where: the place of the setting, for messages.
 
         Raises:
@@ -173,7 +168,6 @@ def copy_with_settings(
     they are there. A copy that cannot be made is removed.
 
     Args:
-        root: the project's root.
         copy: the root of the copy.
         files: the files to copy, relative to the root.
         settings: the other values.

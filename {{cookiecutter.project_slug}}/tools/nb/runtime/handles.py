@@ -71,7 +71,6 @@ class ForkedWorker(Worker):
     """The handle on a worker that was forked from this process or from the warm process.
 
     Args:
-        pid: the process.
         connection: the runner's end of the connection.
         is_warm: the worker is a fork of the warm process.
 

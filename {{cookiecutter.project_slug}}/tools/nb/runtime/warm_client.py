@@ -30,7 +30,6 @@ class Warm:
     """The runner's handle on the warm process.
 
     Args:
-        root: the project's root.
         program: the module that is the warm process.
         kept: files that the process and all forks keep open: the lock of the run.
 
@@ -160,10 +159,6 @@ def sets_environment_first(root: Path, notebook: Path) -> bool:
 
     Libraries may read variables as they are imported, which happens before a fork. The modules of
     `src/` that the notebook uses are searched, too, each by itself.
-
-    Args:
-        root: the project's root.
-        notebook: the path of the notebook.
     """
     sources = SourcePackages(root / "src")
     try:
@@ -223,7 +218,6 @@ def third_party_modules(root: Path, notebooks: Iterable[Path]) -> list[str]:
     A name that follows `from module import` may be no module.
 
     Args:
-        root: the project's root.
         notebooks: their paths.
     """
     sources = SourcePackages(root / "src")

@@ -39,7 +39,6 @@ class Mask:
         """Return a text without secrets; a terminal's colors stay.
 
         Args:
-            text: the text.
             begin: the begin of the returned part; the part before is context only.
         """
         parts, end = [], begin

@@ -63,7 +63,6 @@ def is_secret_value(value: str, *, password: bool, quoted: bool, strong: bool) -
     """Return whether a value under the name of a secret is a secret.
 
     Args:
-        value: the value.
         password: the name is that of a password, so the value may be short, and words.
         quoted: the value stands in quotes, so neither code nor a word of a sentence.
         strong: a sign such as `=` gives the value to the name.

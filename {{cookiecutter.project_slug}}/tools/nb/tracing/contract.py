@@ -39,7 +39,6 @@ def prepare_verification(
     """Return the variables with which DVC runs the commands of stages under verification.
 
     Args:
-        root: the project's root.
         contracts: the contract of each stage.
         environment: the variables that name the shell that DVC would use.
     """
@@ -84,11 +83,8 @@ def violations(
     """Yield a line for each file that a stage uses and does not declare.
 
     Args:
-        stage: the name of the stage.
         contract: the declared files.
         traced: the trace of the command.
-        command: the command.
-        root: the project's root.
     """
     stands_for = _standing_for(contract, command, root)
     declared = (*contract.inputs, *contract.outputs)

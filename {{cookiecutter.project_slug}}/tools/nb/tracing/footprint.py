@@ -37,7 +37,6 @@ def trace_notebook(
     """Run a notebook and return the footprint, also after a failure.
 
     Args:
-        root: the project's root.
         notebook: a production notebook runs in the root, with the config file of the same name;
             other notebooks run in their folder, as in Jupyter.
         heard: takes the printed output of papermill, a few times a second.
@@ -68,8 +67,6 @@ def run_traced(
     """Run a notebook with papermill and return the footprint.
 
     Args:
-        root: the project's root.
-        notebook: the notebook.
         executed: the path of the executed copy.
         cwd: the working directory of the kernel.
         options: further options of papermill.

@@ -131,7 +131,6 @@ def run_under_trace(
 
     Args:
         command: the program and the arguments.
-        root: the project's root.
         cwd: the working directory; by default the root.
         environment: the environment variables; by default those of this process.
         view: a key of `VIEWS`; by default the best.

@@ -175,7 +175,6 @@ def _refuse_overwriting(root: Path, state: PendingWork, before: str) -> None:
     Git itself refuses only for files that are not ignored, and overwrites those that are.
 
     Args:
-        root: the project's root.
         state: the work.
         before: the commit since which files count as added.
     """

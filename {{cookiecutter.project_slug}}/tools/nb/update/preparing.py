@@ -71,7 +71,6 @@ def prepare(
     """Render both versions and write their difference; None if the project is up to date.
 
     Args:
-        root: the project's root.
         request: the version and the answers that are wished for.
         scratch: a folder for files that are needed meanwhile.
         ask: asks new questions; without, questions get their defaults.

@@ -63,7 +63,6 @@ def render_template(
     """Render a commit of the template with answers; questions without an answer get their defaults.
 
     Args:
-        root: the project's root.
         template: the clone, whose work tree is changed.
         release: the commit.
         answers: the answers by question; those to questions that the commit does not ask are left

@@ -50,7 +50,6 @@ def open_version(root: Path, name: str) -> Iterator[Version]:
     """Open a version of the project; the files of a commit are unpacked for the block.
 
     Args:
-        root: the project's root.
         name: `.` for the work tree, the number of a variant, the id of a run, or a commit.
 
     Raises:

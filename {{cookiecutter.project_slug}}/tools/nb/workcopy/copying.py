@@ -57,7 +57,6 @@ def copy_entries(root: Path, target: Path, entries: Iterable[Path]) -> None:
     """Copy folders (without their members), files and links of the project.
 
     Args:
-        root: the project's root.
         target: the root of the copy.
         entries: paths below the project's root.
     """

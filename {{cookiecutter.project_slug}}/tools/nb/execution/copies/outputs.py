@@ -61,7 +61,6 @@ def without_overwritten(text: str, *, is_whole: bool = False) -> str:
     """Return a text without the parts that a terminal overwrites after `\\r` (progress bars).
 
     Args:
-        text: the text.
         is_whole: no further text follows, which would overwrite the last line after a final `\\r`.
     """
     if "\r" not in text:

@@ -30,7 +30,6 @@ def pre_commit_config(root: Path, prefix: str) -> Path:
     """Return the configuration for the hooks of a project, relative to its root.
 
     Args:
-        root: the project's root.
         prefix: the path of the project in the repository, with a slash; empty at the top.
 
     Raises:

@@ -40,7 +40,6 @@ def fetch_run_cache(root: Path, tell: Callable[[str], None]) -> int:
     """Fetch missing entries of the run cache from the storage; return their number.
 
     Args:
-        root: the project's root.
         tell: called with a line if entries are torn or were changed.
 
     Raises:
@@ -54,7 +53,6 @@ def push_results(root: Path, tell: Callable[[str], None], names: Sequence[str] =
     """Send results and their entries in the run cache; return the number of files sent.
 
     Args:
-        root: the project's root.
         tell: called with a line while another process holds DVC's lock.
         names: the stages whose results are sent; empty for all stages and tracked data.
 

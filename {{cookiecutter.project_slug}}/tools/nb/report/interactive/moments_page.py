@@ -40,7 +40,6 @@ def write_moments(root: Path, history: Sequence[Moment]) -> str:
     """Write the comparison page of the site; return the path in the site.
 
     Args:
-        root: the project's root.
         history: runs and commits in chronological order.
     """
     files = PageFiles(root, MOMENTS)

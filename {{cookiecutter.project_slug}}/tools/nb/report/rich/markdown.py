@@ -27,7 +27,6 @@ class Text:
     """A Markdown text: HTML to be sanitised, and the parts that are put in afterwards.
 
     Args:
-        source: the Markdown.
         path: the folder of relative images.
         attachments: the attachments of the cell.
     """
