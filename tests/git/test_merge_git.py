@@ -14,7 +14,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from nb.git import filter, index, verify, wiring
+from nb.git import filter, index, objects, verify, wiring
 from test_merge import (
     ALL,
     SHAPES,
@@ -88,7 +88,7 @@ class Clone:
         check = "--batch-check=%(objecttype) %(objectname)"
         listed = self.git("cat-file", "--batch-all-objects", check).splitlines()
         names = {line[5:]: line[5:] for line in listed if line.startswith("blob ")}
-        return [content for _, content in index.blobs(self.path, names)]
+        return [content for _, content in objects.read_blobs(self.path, names)]
 
 
 Versions = dict[str, "Notebook | bytes | None"]

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from nb.authoring.new import initials
 from nb.declaration.naming import numbers_in
 from nb.git.credentials import find_in_file
-from nb.git.wiring import git
+from nb.git.wiring import git_list
 from nb.notebook.code import project_package
 from nb.notebook.path_literals import rewrite_paths
 from nb.project import NbError, UsageError
@@ -237,14 +237,14 @@ def _take_data(root: Path, plan: AdoptionPlan, ask: Ask) -> None:
         elif size < 1_000_000 and (found := find_in_file(name, (folder / name).read_bytes())):
             files.discard(name)
             plan.left[name] = f"holds a credential ({found[0].removeprefix(f'{name}:')})"
-    taken = git(root, "ls-files", "-z", "--cached", "--others").split("\0")
+    taken = git_list(root, "ls-files", "-z", "--cached", "--others")
     homes = data_homes(files, written, joined, _in_use(root, folder, taken, files))
     plan.data = {name: homes[name] for name in sorted(files)}
     plan.made = written & files
     others = frozenset(taken) if plan.origin.inside is not None else frozenset()
     moved = {**homes, **plan.names, **plan.modules}
     plan.relocation = Relocation(
-        moved, folder_homes(homes), inside=plan.origin.inside, others=others - {""}
+        moved, folder_homes(homes), inside=plan.origin.inside, others=others
     )
 
 

@@ -21,7 +21,7 @@ from nb.check.health.repository import NEVER_IGNORED
 from nb.check.runner import check_paths
 from nb.git import index, verify, wiring
 from nb.git.credentials import find_credentials
-from nb.git.wiring import commit_hash, git
+from nb.git.wiring import commit_hash, git, git_list
 from nb.processes.signals import handle_signals
 from nb.programs import run_program
 from nb.project import NbError, UsageError, write_whole
@@ -64,7 +64,7 @@ def require_clean(root: Path) -> str:
     base = commit_hash(root, "HEAD")
     if not base:
         raise UsageError("the project has no commit yet: git add --all && git commit")
-    changed = git(root, "status", "--porcelain", "-z").split("\0")[:-1]
+    changed = git_list(root, "status", "--porcelain", "-z")
     if changed:
         raise UsageError(UNCOMMITTED.format(changed[0][3:]))
     return base
@@ -122,7 +122,7 @@ def _write_files(clone: Path, plan: AdoptionPlan) -> None:
     _make_folders(clone, plan)
     inside = plan.origin.inside
     if inside is not None:
-        tracked = set(filter(None, git(clone, "ls-files", "-z", "--", inside).split("\0")))
+        tracked = set(git_list(clone, "ls-files", "-z", "--", inside))
         for old in plan.moves:
             path = f"{inside}/{old}" if inside != "." else old
             if path in tracked:
@@ -173,8 +173,8 @@ def _merge_ignores(clone: Path, plan: AdoptionPlan, theirs: str) -> None:
         candidate = with_ignores(text, line, plan.origin.label) if text == before else ""
         candidate = candidate or with_ignores(text, line, "").replace("\n\n# Of .\n", "\n")
         write_whole(path, candidate)
-        command = ["check-ignore", "--no-index", "--stdin", "-z"]
-        hidden = git(clone, *command, check=False, stdin="\0".join(needed))
+        command = ("check-ignore", "--no-index", "--stdin", "-z")
+        hidden = git_list(clone, *command, check=False, stdin=needed)
         text = text if hidden else candidate
     write_whole(path, text)
 
@@ -280,9 +280,9 @@ def finish_broken_off(root: Path) -> str:
         if state is None or not is_adoption or merging.head_commit(root) == state.head:
             return merging.put_back_unfinished(root)
         changed = ("diff", "--name-only", "-z", "--relative", "--diff-filter=AMR")
-        listed = git(root, *changed, state.head, state.commit, "--", "*.ipynb").split("\0")
-        edited = git(root, "diff", "--name-only", "-z", "--relative", state.commit).split("\0")
-        _bring_outputs(root, Path(state.clone), {*filter(None, listed)} - {*edited})
+        listed = git_list(root, *changed, state.head, state.commit, "--", "*.ipynb")
+        edited = git_list(root, "diff", "--name-only", "-z", "--relative", state.commit)
+        _bring_outputs(root, Path(state.clone), {*listed} - {*edited})
         merging.state_path(root).unlink()
     return "An adoption was broken off after its commit; it is complete now."
 

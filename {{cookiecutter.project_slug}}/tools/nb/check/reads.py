@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 from nb.declaration.templates import as_glob
-from nb.git.wiring import git
+from nb.git.wiring import git, git_list
 
 from .source import CheckedCell
 
@@ -123,8 +123,7 @@ class SharedFiles:
     @cached_property
     def _tracked(self) -> set[str]:
         """The files in the index and all their folders; nothing where Git has none."""
-        listed = git(self.root, "ls-files", "-z", check=False).split("\0")
-        files = {name for name in listed if name}
+        files = set(git_list(self.root, "ls-files", "-z", check=False))
         return files.union(*(map(str, Path(name).parents) for name in files))
 
     def problem(self, path: str, folder: Path) -> str:

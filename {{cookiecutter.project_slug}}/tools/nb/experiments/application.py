@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from nb import pipeline
-from nb.git.wiring import git
+from nb.git.wiring import git_list
 from nb.locks import edit_lock
 from nb.notebook.config import read_config, set_value
 from nb.project import NbError
@@ -59,8 +59,8 @@ def _require_committed(root: Path, paths: list[str]) -> None:
     """
     if not (root / ".git").exists():
         return
-    found = git(root, "status", "--porcelain=v1", "-z", "--", *paths, check=False)
-    changed = [entry[3:] for entry in found.split("\0") if entry]
+    found = git_list(root, "status", "--porcelain=v1", "-z", "--", *paths, check=False)
+    changed = [entry[3:] for entry in found]
     if changed:
         files = ", ".join(sorted(set(changed)))
         raise NbError(f"{files}: changed since the last commit; commit or git stash, then again")

@@ -18,7 +18,7 @@ from nb.secrets.mask import is_picture
 from nb.secrets.search import find_secrets
 from nb.secrets.values import is_named_secret, is_placeholder
 
-from .index import blobs
+from .objects import read_blobs
 
 ALLOWED = re.compile(r"pragma: ?(?:allowlist|whitelist)[ -]secret")
 # detect-secrets reads these in its own way. Its detectors that go by chance are left to others:
@@ -47,7 +47,9 @@ def find_credentials(root: Path, ids: Mapping[str, str]) -> list[str]:
     Args:
         ids: the files to look at, with their ids in the index.
     """
-    return [found for name, content in blobs(root, ids) for found in find_in_file(name, content)]
+    return [
+        found for name, content in read_blobs(root, ids) for found in find_in_file(name, content)
+    ]
 
 
 def find_in_file(name: str, content: bytes) -> list[str]:

@@ -1,20 +1,19 @@
-"""Git's index: ids and contents of the files that the next commit would hold."""
+"""Git's index: ids of the files that the next commit would hold."""
 
 from __future__ import annotations
 
 import os
-import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from nb.project import UsageError
 
-from .wiring import git
+from .wiring import git_list
 
 
 def index_ids(root: Path) -> dict[str, str]:
     """Return the id of each file in the index, by name; links and submodules are left out."""
-    entries = git(root, "ls-files", "--stage", "-z").split("\0")
+    entries = git_list(root, "ls-files", "--stage", "-z")
     pairs = (entry.split("\t", 1) for entry in entries if entry.startswith("100"))
     return {name: fields.split()[1] for fields, name in pairs}
 
@@ -36,21 +35,7 @@ def named_index_ids(root: Path, files: Sequence[str]) -> dict[str, str]:
     return {name: ids[name] for name in names} if files else ids
 
 
-def blobs(root: Path, ids: Mapping[str, str]) -> Iterator[tuple[str, bytes]]:
-    """Yield each file with its content as the index holds it, all through a single Git process."""
-    request = "".join(f"{digest}\n" for digest in ids.values()).encode()
-    done = subprocess.run(
-        ["git", "cat-file", "--batch"], cwd=root, input=request, capture_output=True
-    )
-    position = 0
-    for name in ids:
-        end = done.stdout.index(b"\n", position)
-        size = int(done.stdout[position:end].split()[2])
-        yield name, done.stdout[end + 1 : end + 1 + size]
-        position = end + 2 + size
-
-
 def unmerged(root: Path) -> set[str]:
     """Return the files that a merge, rebase, cherry-pick or stash left in conflict in the index."""
-    entries = git(root, "ls-files", "--unmerged", "-z").split("\0")
-    return {entry.split("\t", 1)[1] for entry in entries if entry}
+    entries = git_list(root, "ls-files", "--unmerged", "-z")
+    return {entry.split("\t", 1)[1] for entry in entries}

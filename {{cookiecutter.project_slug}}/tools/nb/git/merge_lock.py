@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 
 from nb.project import NbError, write_whole
 
-from .wiring import git
+from .wiring import git, git_list
 
 # A line that every conflict has.
 MARK = re.compile(rb"^(<{7}|>{7})( |$)", re.M)
@@ -55,7 +55,7 @@ def _read(text: str) -> dict[str, Any]:
 
 def conflicting_locks(root: Path) -> list[str]:
     """Return the tracked lock files that hold the marks of a merge conflict."""
-    names = git(root, "ls-files", "-z", "--", "dvc.lock", "*/dvc.lock").split("\0")
+    names = git_list(root, "ls-files", "-z", "--", "dvc.lock", "*/dvc.lock")
     files = (name for name in dict.fromkeys(names) if (root / name).is_file())
     return [name for name in files if MARK.search((root / name).read_bytes())]
 
@@ -82,7 +82,7 @@ def resolve_locks(root: Path) -> list[str]:
     Raises:
         NbError: if none is in conflict.
     """
-    listed = git(root, "diff", "--name-only", "--relative", "--diff-filter=U", "-z").split("\0")
+    listed = git_list(root, "diff", "--name-only", "--relative", "--diff-filter=U", "-z")
     unmerged = {name for name in listed if Path(name).name == "dvc.lock"}
     names = sorted({*unmerged, *conflicting_locks(root)})
     if not names:

@@ -1,16 +1,36 @@
-"""Trees and commits written to Git's object store; neither index nor work tree is touched."""
+"""Git's object store: blobs read, trees and commits written; no index or work tree is touched."""
 
 from __future__ import annotations
 
 import stat
-from collections.abc import Mapping
+import subprocess
+from collections.abc import Hashable, Iterator, Mapping
+from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TypeVar
 
 from .wiring import git
 
+_Key = TypeVar("_Key", bound=Hashable)
 # The mode and the blob of each file, by name from the top of the repository.
 Entries = dict[str, tuple[str, str]]
+
+
+def read_blobs(root: Path, names: Mapping[_Key, str]) -> Iterator[tuple[_Key, bytes]]:
+    """Yield each key with the content of its blob, all through a single Git process.
+
+    Args:
+        names: an id or `commit:path` for each key; of an absent path the content is empty.
+    """
+    known = {key: name for key, name in names.items() if "\n" not in name}
+    asked = "".join(f"{name}\n" for name in known.values()).encode("utf-8", "surrogateescape")
+    command = ["git", "cat-file", "--batch"]
+    answer = BytesIO(subprocess.run(command, cwd=root, input=asked, capture_output=True).stdout)
+    for key in known:
+        *_, size = answer.readline().split(b" ")
+        is_there = size.strip().isdigit()  # else `missing` or `ambiguous`
+        yield key, answer.read(int(size) + 1)[:-1] if is_there else b""
 
 
 def file_mode(path: Path) -> str:

@@ -27,7 +27,7 @@ from nb.surroundings import find_repository
 from .filter import clean
 from .index import index_ids, unmerged
 from .verify import filtered
-from .wiring import git, hook_projects
+from .wiring import git, git_list, hook_projects
 
 ASIDE = Path(".nb/outputs")
 # Outputs of cells that are gone with their edits, into a stash or another branch.
@@ -131,7 +131,7 @@ def _blob_id(path: Path, length: int) -> str:
 
 
 def _only_outputs_differ(root: Path) -> list[str]:
-    changed = set(git(root, "diff", "--name-only", "--relative", "-z").split("\0"))
+    changed = set(git_list(root, "diff", "--name-only", "--relative", "-z"))
     return [name for name in _differing(root) if name not in changed]
 
 

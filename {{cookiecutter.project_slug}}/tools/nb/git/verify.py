@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from nb.notebook.content import source_text
@@ -11,8 +11,9 @@ from nb.notebook.strip import RefusedError, load
 from nb.wording import byte_size
 
 from .filter import clean
-from .index import blobs, unmerged
-from .wiring import git
+from .index import unmerged
+from .objects import read_blobs
+from .wiring import git_list
 
 FILTER = "nbstripout"  # as .gitattributes names it
 # Bytes of a notebook that a person may still review.
@@ -20,14 +21,18 @@ LARGEST = 1_000_000
 CONFLICT = re.compile(r"^(<{7}|>{7})( |$)", re.M)
 
 
+def attributes(root: Path, names: Iterable[str], *keys: str) -> Iterator[tuple[str, str, str]]:
+    """Yield name, key and value of Git's attributes of files, as the work tree has them."""
+    fields = git_list(root, "check-attr", "-z", "--stdin", *keys, stdin=names)
+    return zip(fields[::3], fields[1::3], fields[2::3], strict=True)
+
+
 def filtered(root: Path, names: Iterable[str]) -> list[str]:
     """Return the notebooks that Git's filter strips, by the attributes in the work tree."""
     notebooks = [name for name in names if name.endswith(".ipynb")]
     if not notebooks:
         return []
-    listed = "".join(f"{name}\0" for name in notebooks)
-    fields = git(root, "check-attr", "-z", "--stdin", "filter", stdin=listed).split("\0")
-    return [name for name, value in zip(fields[::3], fields[2::3], strict=False) if value == FILTER]
+    return [name for name, _, value in attributes(root, notebooks, "filter") if value == FILTER]
 
 
 def verify_notebooks(root: Path, ids: Mapping[str, str]) -> list[str]:
@@ -39,7 +44,7 @@ def verify_notebooks(root: Path, ids: Mapping[str, str]) -> list[str]:
     notebooks = {name: ids[name] for name in filtered(root, ids)}
     conflicts = find_conflicts(root, notebooks)
     whole = {name: digest for name, digest in notebooks.items() if name not in conflicts}
-    found = (_problem(name, content) for name, content in blobs(root, whole))
+    found = (_problem(name, content) for name, content in read_blobs(root, whole))
     return [*conflicts.values(), *(problem for problem in found if problem)]
 
 
@@ -55,7 +60,7 @@ def find_conflicts(root: Path, ids: Mapping[str, str]) -> dict[str, str]:
         name: f"{name} is unmerged: edit the marked cells, then git add it."
         if name in open_merges
         else _conflict(name, content)
-        for name, content in blobs(root, notebooks)
+        for name, content in read_blobs(root, notebooks)
     }
     return {name: sentence for name, sentence in found.items() if sentence}
 

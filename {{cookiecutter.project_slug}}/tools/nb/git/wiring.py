@@ -9,6 +9,7 @@ import os
 import re
 import shlex
 import subprocess
+from collections.abc import Iterable
 from itertools import count
 from pathlib import Path
 
@@ -100,6 +101,20 @@ def git(
     return done.stdout
 
 
+def git_list(
+    root: Path, *arguments: str, check: bool = True, stdin: Iterable[str] | None = None
+) -> list[str]:
+    """Run Git and return the parts of the output, which ends each with a zero byte (`-z`).
+
+    Args:
+        arguments: the words after `git`, `-z` among them.
+        check: raise if Git fails.
+        stdin: the standard input, in parts as well.
+    """
+    asked = None if stdin is None else "".join(f"{part}\0" for part in stdin)
+    return git(root, *arguments, check=check, stdin=asked).split("\0")[:-1]
+
+
 def wire(root: Path) -> list[str]:
     """Make the clone ready for work and return the changes, a phrase each."""
     return [*_make_repository(root), *heal(root)]
@@ -125,7 +140,7 @@ def _make_repository(root: Path) -> list[str]:
 
 def missing_wiring(root: Path) -> list[str]:
     """Return the keys of Git's configuration that are not as `WIRING` has them."""
-    entries = git(root, "config", "--local", "--list", "-z", check=False).split("\0")
+    entries = git_list(root, "config", "--local", "--list", "-z", check=False)
     present = dict(entry.split("\n", 1) for entry in entries if "\n" in entry)
     return [key for key, value in WIRED.items() if present.get(key.lower()) != value]
 

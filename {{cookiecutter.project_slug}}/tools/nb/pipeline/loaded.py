@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from nb.declaration.reader import value_files
-from nb.git.wiring import git
+from nb.git.wiring import git_list
 
 from .undocumented import DvcStage, Repo, SourceControl
 
@@ -26,8 +26,8 @@ Signature = tuple[int, int, int, int]
 def tracked_paths(folder: Path) -> set[str]:
     """Return the files below a folder that Git tracks, and the folders that hold any."""
     found: set[str] = set()
-    for name in git(folder, "ls-files", "-z").split("\0"):
-        path = os.path.normpath(name) if name else ""
+    for name in git_list(folder, "ls-files", "-z"):
+        path = os.path.normpath(name)
         while path and path not in found:
             found.add(path)
             path = os.path.dirname(path)  # noqa: PTH120  # thousands of files
@@ -55,10 +55,10 @@ class OutputsInGit:
         root = Path(scm.root_dir)
         names = {os.path.relpath(path, root): path for path in outputs}
         self._folders = {path for path in names.values() if Path(path).is_dir()}
-        asked = "".join(f"{name}\0" for name in names)
-        found = git(root, "check-ignore", "--no-index", "--stdin", "-z", check=False, stdin=asked)
+        options = ("--no-index", "--stdin", "-z")
+        found = git_list(root, "check-ignore", *options, check=False, stdin=names)
         tracked = tracked_paths(root)
-        self._ignored = {names[name] for name in found.split("\0") if name in names}
+        self._ignored = {names[name] for name in found if name in names}
         self._tracked = {path for name, path in names.items() if name in tracked}
 
     def is_tracked(self, path: str) -> bool:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from nb.declaration.reader import read_lock
-from nb.git.wiring import git
+from nb.git.wiring import git_list
 from nb.notebook import fingerprints
 from nb.pipeline import FINGERPRINT_STAGE, lines_put_back_on_error
 from nb.programs import program_environment, program_path
@@ -176,6 +176,5 @@ def _outputs_of(root: Path, stages: Iterable[str]) -> list[str]:
 
 def _uncached_outputs(root: Path, stages: Iterable[str]) -> list[str]:
     """Return the outputs of stages that Git stores instead of the DVC cache."""
-    listed = git(root, "ls-files", "-z", "-co", "--exclude-standard", check=False)
-    files = set(listed.split("\0"))
+    files = set(git_list(root, "ls-files", "-z", "-co", "--exclude-standard", check=False))
     return [path for path in _outputs_of(root, stages) if path in files]

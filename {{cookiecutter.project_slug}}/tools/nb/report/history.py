@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 
 from nb.declaration.metrics import read_numbers
-from nb.git.wiring import git
+from nb.git.objects import read_blobs
+from nb.git.wiring import git_list
 from nb.run.record import RunRecord, seconds_of
 from nb.surroundings import find_repository
 
@@ -61,45 +61,21 @@ def read_commits(root: Path, paths: Sequence[str]) -> list[Moment]:
     """Return the newest commits of this branch that changed metrics, the oldest first."""
     if not paths or not find_repository(root):
         return []
-    log = git(
+    lines = git_list(
         *(root, "--literal-pathspecs", "log", "--first-parent", f"--max-count={MOST_COMMITS}"),
         *("--no-show-signature", "-z", "--format=%H %ct %s", "--", *paths),
         check=False,  # nothing is committed yet
     )
-    commits = [line.split(" ", 2) for line in log.split("\0") if line]
-    names = [f"{commit}:./{path}" for commit, *_ in commits for path in paths]
-    contents = _read_blobs(root, names)
+    commits = [line.split(" ", 2) for line in lines]
+    names = {(commit, path): f"{commit}:./{path}" for commit, *_ in commits for path in paths}
+    contents = dict(read_blobs(root, names))
     found = []
     for commit, seconds, subject in commits:
-        numbers = {
-            path: read_numbers(contents.get(f"{commit}:./{path}", ""), path) for path in paths
+        texts = {
+            path: contents.get((commit, path), b"").decode("utf-8", "replace") for path in paths
         }
+        numbers = {path: read_numbers(text, path) for path, text in texts.items()}
         when = datetime.fromtimestamp(int(seconds), timezone.utc).isoformat()
         metrics = {path: values for path, values in numbers.items() if values}
         found.append(Moment(when, metrics, commit, subject))
     return found[::-1]
-
-
-def _read_blobs(root: Path, names: Iterable[str]) -> dict[str, str]:
-    """Return the texts of files of commits, as far as they exist, in a single call of Git."""
-    wanted = [name for name in names if "\n" not in name]
-    asked = "".join(f"{name}\n" for name in wanted).encode("utf-8", "surrogateescape")
-    command = ["git", "cat-file", "--batch"]
-    done = subprocess.run(command, cwd=root, input=asked, capture_output=True)
-    texts = (content.decode("utf-8", "replace") for content in _contents(done.stdout))
-    return dict(zip(wanted, texts, strict=False))
-
-
-def _contents(answer: bytes) -> Iterator[bytes]:
-    """Yield the contents in an answer of `git cat-file --batch`; empty for a missing file."""
-    at = 0
-    while at < len(answer):
-        end = answer.index(b"\n", at)
-        header = answer[at:end].split(b" ")
-        at = end + 1
-        if header[-1] in (b"missing", b"ambiguous"):
-            yield b""
-            continue
-        size = int(header[-1])
-        yield answer[at : at + size]
-        at += size + 1

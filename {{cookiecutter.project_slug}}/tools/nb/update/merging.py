@@ -18,7 +18,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from nb.git.index import unmerged
-from nb.git.wiring import commit_hash, git, git_file
+from nb.git.objects import read_blobs
+from nb.git.wiring import commit_hash, git, git_file, git_list
 from nb.locks import lock_file
 from nb.project import NbError, parse_json, write_whole
 from nb.wording import enumerated
@@ -178,11 +179,9 @@ def _refuse_overwriting(root: Path, state: PendingWork, before: str) -> None:
         state: the work.
         before: the commit since which files count as added.
     """
-    options = ("--name-only", "--diff-filter=A", "--no-renames", "-r", "-z")
-    added = git(root, "diff-tree", *options, before, state.commit).split("\0")
     top = top_level(root)
-    present = [name for name in filter(None, added) if _is_occupied(top / name)]
-    tracked = set(git(top, "ls-files", "-z").split("\0"))
+    present = [name for name in _added(root, before, state.commit) if _is_occupied(top / name)]
+    tracked = set(git_list(top, "ls-files", "-z"))
     in_the_way = [name for name in present if name not in tracked]
     if in_the_way:
         raise NbError(
@@ -271,7 +270,8 @@ def finish(root: Path, state: PendingWork, lock: int) -> None:
 def reset_to_start(root: Path, state: PendingWork) -> None:
     """Put the project back as it was before an update that is not committed."""
     _free_index(root)
-    for name, content in _added(root, state):
+    added = _added(root, state.head, state.commit)
+    for name, content in read_blobs(root, {name: f"{state.commit}:{name}" for name in added}):
         path = top_level(root) / name
         with suppress(OSError):
             # Whole or cut short by a kill: the file is the update's, and not somebody's own.
@@ -297,21 +297,16 @@ def _free_index(root: Path) -> None:
         time.sleep(0.05)
 
 
-def _added(root: Path, state: PendingWork) -> Iterator[tuple[str, bytes]]:
-    """Yield the files that the update adds to the project, with their content."""
+def _added(root: Path, before: str, commit: str) -> list[str]:
+    """Return the files that a commit adds to those of another, from the top of the repository."""
     options = ("--name-only", "--diff-filter=A", "--no-renames", "-r", "-z")
-    names = git(root, "diff-tree", *options, state.head, state.commit).split("\0")
-    for name in filter(None, names):
-        blob = subprocess.run(
-            ["git", "cat-file", "blob", f"{state.commit}:{name}"], cwd=root, capture_output=True
-        )
-        yield name, blob.stdout
+    return git_list(root, "diff-tree", *options, before, commit)
 
 
 def changed_files(root: Path, names: tuple[str, ...]) -> list[str]:
     """Return the tracked files among the names that differ from the last commit."""
     options = ("--name-only", "--relative", "-z", "HEAD", "--")
-    return list(filter(None, git(root, "diff", *options, *names).split("\0")))
+    return git_list(root, "diff", *options, *names)
 
 
 def add_to_last_commit(root: Path, names: list[str]) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nb.git.objects import Entries, file_mode, write_commit, write_tree
-from nb.git.wiring import git
+from nb.git.wiring import git, git_list
 from nb.surroundings import project_prefix
 
 from .provenance import PROVENANCE
@@ -79,9 +79,8 @@ def write_difference(root: Path, old: Path, new: Path, record: str, message: str
 
 def tree_entries(root: Path, commit: str) -> Entries:
     """Return the files of a commit or tree."""
-    listed = git(root, "ls-tree", "-r", "-z", "--full-tree", commit).split("\0")
     found: Entries = {}
-    for line in filter(None, listed):
+    for line in git_list(root, "ls-tree", "-r", "-z", "--full-tree", commit):
         about, name = line.split("\t", 1)
         mode, _, blob = about.split()
         found[name] = (mode, blob)
@@ -104,12 +103,9 @@ def _deleted(root: Path, before: Entries, head: Entries, tooling: str) -> list[s
     missing = {name for name in before.keys() - head.keys() if not name.startswith(tooling)}
     if not missing:
         return []
-    tree = write_tree(root, before)
-    found = git(
-        root,
-        *("diff-tree", "-r", "-M", "-l0", "--name-only", "--diff-filter=D", "-z", tree, "HEAD"),
-    )
-    return sorted(missing & set(found.split("\0")))
+    options = ("-r", "-M", "-l0", "--name-only", "--diff-filter=D", "-z")
+    found = git_list(root, "diff-tree", *options, write_tree(root, before), "HEAD")
+    return sorted(missing.intersection(found))
 
 
 def expected_conflicts(root: Path, found: Difference) -> list[str] | None:
@@ -126,6 +122,6 @@ def expected_conflicts(root: Path, found: Difference) -> list[str] | None:
 
 def status_of_files(root: Path, found: Difference) -> Mapping[str, str]:
     """Return the files that the template changes, with the letter of Git's status."""
-    words = git(root, "diff-tree", "-r", "-z", "--name-status", f"{found.commit}^", found.commit)
-    parts = words.split("\0")
+    commits = (f"{found.commit}^", found.commit)
+    parts = git_list(root, "diff-tree", "-r", "-z", "--name-status", *commits)
     return dict(zip(parts[1::2], parts[0::2], strict=False))

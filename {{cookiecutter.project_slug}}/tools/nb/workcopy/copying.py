@@ -49,8 +49,7 @@ def _entries(folder: Path, root: Path, above: set[Path]) -> Iterator[Path]:
 
 def git_files(root: Path) -> list[Path]:
     """Return the files that belong to Git, or would if they were added, relative to the root."""
-    names = wiring.git(root, "ls-files", "-z", "-co", "--exclude-standard").split("\0")
-    return [Path(name) for name in names if name]
+    return list(map(Path, wiring.git_list(root, "ls-files", "-z", "-co", "--exclude-standard")))
 
 
 def copy_entries(root: Path, target: Path, entries: Iterable[Path]) -> None:

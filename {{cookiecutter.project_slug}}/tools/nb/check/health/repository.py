@@ -9,7 +9,7 @@ from pathlib import Path
 
 from nb.declaration.reader import FILE, LOCK
 from nb.git import filter, index, verify, wiring
-from nb.git.wiring import git
+from nb.git.wiring import git, git_list
 from nb.project import PRODUCTION
 from nb.surroundings import find_repository
 from nb.wording import enumerated
@@ -61,7 +61,7 @@ def _identity(root: Path) -> Diagnosis:
 def _edits_seen(root: Path) -> Diagnosis:
     """Look for files whose edits Git was told to overlook."""
     # Of a sparse checkout, the files that are not to be here have the mark, too.
-    entries = git(root, "ls-files", "-v", "-z").split("\0")
+    entries = git_list(root, "ls-files", "-v", "-z")
     tagged = (entry[2:] for entry in entries if entry[:1] == "S" or entry[:1].islower())
     hidden = [name for name in tagged if (root / name).exists()]
     if not hidden:
@@ -76,9 +76,8 @@ def _edits_seen(root: Path) -> Diagnosis:
 
 def _ignored(root: Path) -> Diagnosis:
     """Look for settings, most often of this person, that keep files of the project out of Git."""
-    listed = "".join(f"{name}\0" for name in NEVER_IGNORED)
     options = ("--no-index", "--verbose", "-z", "--stdin")
-    fields = git(root, "check-ignore", *options, check=False, stdin=listed).split("\0")
+    fields = git_list(root, "check-ignore", *options, check=False, stdin=NEVER_IGNORED)
     rows = zip(fields[::4], fields[1::4], fields[2::4], fields[3::4], strict=False)
     for source, line, pattern, name in rows:
         # Other entries of the project's own file are the team's choice.
@@ -101,11 +100,8 @@ def _is_below(root: Path, source: str) -> bool:
 
 def _attributes(root: Path) -> Diagnosis:
     """Ask Git which attributes notebooks have; name the file that gives them others."""
-    tracked = [name for name in git(root, "ls-files", "-z").split("\0") if _is_source(name)]
-    names = [f"{PRODUCTION}/any.ipynb", *tracked]
-    listed = "".join(f"{name}\0" for name in names)
-    fields = git(root, "check-attr", "-z", "--stdin", *GIT_ATTRIBUTES, stdin=listed).split("\0")
-    rows = zip(fields[::3], fields[1::3], fields[2::3], strict=False)
+    tracked = [name for name in git_list(root, "ls-files", "-z") if _is_source(name)]
+    rows = verify.attributes(root, [f"{PRODUCTION}/any.ipynb", *tracked], *GIT_ATTRIBUTES)
     lost = [(name, key) for name, key, value in rows if GIT_ATTRIBUTES[key] != value]
     if not lost:
         return Diagnosis(
