@@ -1367,7 +1367,7 @@ def test_dvc_still_has_every_undocumented_name(pipeline: Pipeline) -> None:
 
 MEMBERS_THAT_DVC_LACKS = """
 from pathlib import Path
-from nb.pipeline import open_project, undocumented
+from nb.pipeline import open_project, protocols
 with open_project(Path.cwd()) as repo:
     stage = repo.index.stages[0]
     (out,), (params,) = stage.outs, stage.params
@@ -1380,7 +1380,7 @@ with open_project(Path.cwd()) as repo:
         "SourceControlContext": repo.scm_context, "DvcStage": stage, "StageCache": repo.stage_cache,
     }
     for name, thing in objects.items():
-        protocol = getattr(undocumented, name)
+        protocol = getattr(protocols, name)
         members = {*vars(protocol).get("__annotations__", {}), *vars(protocol)}
         own = [m for m in members if not m.startswith(("__", "_abc", "_is_"))]
         print(*(f"{name}.{m}" for m in own if not hasattr(thing, m)), end="")

@@ -12,7 +12,7 @@ from nb.experiments.journal import VariantJournal
 from nb.experiments.planning import plan_variants, variant_records, variant_tasks
 from nb.experiments.snapshot import Snapshot
 from nb.run.record import RunRecord, StageRecord
-from nb.run.runner import stage_record
+from nb.run.stage import stage_record
 from nb.run.what_if import Setting
 
 

@@ -21,7 +21,7 @@ def run(root: Path, settings: str) -> str:
     (root / "pyproject.toml").write_text(settings, encoding="utf-8")
     made = record.new_record(root, record.Options(), 1)
     made.stages = [record.StageRecord("a", state="ran")]
-    made.finish(root, 0, 1.0)
+    record.RunJournal(root).finish(made, 0, 1.0)
     return (root / record.RUNS / f"{made.id}.json").read_text(encoding="utf-8")
 
 

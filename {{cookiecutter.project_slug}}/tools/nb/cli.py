@@ -43,8 +43,10 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "Machines": {"machines": ("stages", "task", "assemble"), "clone": ("workflows",)},
     "Plumbing, called by Git, DVC and hooks": {
-        "commit": ("commit-checks",),
-        "clone": ("fingerprint", "verify", "credentials", "unpushed", "hook", "merge-lock"),
+        "plumbing": (
+            *("commit-checks", "fingerprint", "verify", "credentials", "unpushed", "hook"),
+            "merge-lock",
+        ),
     },
 }
 WHERE = {

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     import subprocess
 
 
+# OpenBLAS waits for work in a busy loop: programs that each use all cores take many times as long.
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
 def program_environment() -> dict[str, str]:
     """Return environment variables with which `papermill` and `nb` are found, activated or not."""
     programs = str(Path(sys.executable).parent)
@@ -23,6 +27,14 @@ def program_environment() -> dict[str, str]:
     kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     # Windows has another encoding for pipes, in which a notebook may print what cannot be written.
     return {**kept, **_caches(), "PATH": path, "PYTHONIOENCODING": "utf-8"}
+
+
+def side_by_side_environment(count: int) -> dict[str, str]:
+    """Return the environment variables of as many programs at a time, which share the cores."""
+    environment = program_environment()
+    if count > 1 and not any(name in environment for name in THREADS):
+        environment |= dict.fromkeys(THREADS, str(max(1, cores() // count)))
+    return environment
 
 
 def _caches() -> dict[str, str]:

@@ -9,8 +9,8 @@ import errno
 import json
 import os
 import sys
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,15 @@ class UsageError(NbError):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, ExitCode.USAGE)
+
+
+@contextmanager
+def usage_errors() -> Iterator[None]:
+    """Have every expected error of the block or function end with exit code 2."""
+    try:
+        yield
+    except NbError as error:
+        raise UsageError(str(error)) from None
 
 
 def from_root(message: str, root: Path) -> str:
@@ -134,6 +143,23 @@ def pyproject_table(project: Mapping[str, object], *names: str) -> Mapping[str, 
         return toml_table(project, *names)
     except ValueError as error:
         raise UsageError(f"{PYPROJECT}: {error}") from None
+
+
+def tool_settings(
+    project: Mapping[str, object], table: str, known: Collection[str]
+) -> dict[str, object]:
+    """Return the settings in a table `tool.nb.…` of `pyproject.toml`, by names with hyphens.
+
+    Raises:
+        NbError: if there is a setting of another name (exit code 2).
+    """
+    found: dict[str, object] = {}
+    for key, value in pyproject_table(project, *table.split(".")).items():
+        if (name := key.replace("_", "-")) not in known:
+            names = f"known {'are' if len(known) > 1 else 'is'} {', '.join(known)}"
+            raise UsageError(f"{PYPROJECT}: {table} has no setting {key}; {names}.")
+        found[name] = value
+    return found
 
 
 def toml_table(content: Mapping[str, object], *names: str) -> Mapping[str, object]:

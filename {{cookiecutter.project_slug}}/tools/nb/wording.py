@@ -20,9 +20,14 @@ def enumerated(names: Iterable[str], most: int = 1) -> str:
     return ", ".join(known[:most]) + rest
 
 
+def plural(number: int, thing: str) -> str:
+    """Return `finding` for one, `findings` for any other number."""
+    return thing if number == 1 else f"{thing}s"
+
+
 def count(number: int, thing: str) -> str:
     """Return `1 finding`, `2 findings`."""
-    return f"{number} {thing}{'' if number == 1 else 's'}"
+    return f"{number} {plural(number, thing)}"
 
 
 def duration(seconds: float | None) -> str:

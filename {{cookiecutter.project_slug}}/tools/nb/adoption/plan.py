@@ -16,6 +16,7 @@ from nb.notebook.code import project_package
 from nb.notebook.path_literals import rewrite_paths
 from nb.project import NbError, UsageError
 from nb.refactoring.import_rewriting import rewrite_imports
+from nb.wording import byte_size
 
 from . import dependencies
 from .cleaning import AdoptedNotebook, read_any_notebook
@@ -228,9 +229,9 @@ def _take_data(root: Path, plan: AdoptionPlan, ask: Ask) -> None:
     for name in sorted(files):
         plan.left.pop(name, None)
         size = (folder / name).stat().st_size
-        if size >= LARGE_BYTES and not ask(f"{name} has {size / 1e6:,.0f} MB. Keep it with DVC?"):
+        if size >= LARGE_BYTES and not ask(f"{name} has {byte_size(size)}. Keep it with DVC?"):
             files.discard(name)
-            plan.left[name] = f"{size / 1e6:,.0f} MB"
+            plan.left[name] = byte_size(size)
         elif size < LARGEST_POINTER and (folder / name).read_bytes().startswith(LFS_POINTER):
             files.discard(name)
             plan.left[name] = "a pointer of Git LFS; git lfs pull there, then adopt it again"

@@ -1,17 +1,12 @@
-"""Adoption carried out in a clone of the project, and brought back as a single commit.
-
-The project is touched once, at the end, by a fast-forward of Git, which ends as a whole or is put
-back by the next command. Until then a kill leaves no more than a temporary folder.
-"""
+"""Adoption carried out and committed in a clone of the project, which itself is not touched."""
 
 from __future__ import annotations
 
 import json
 import shutil
-import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,10 +17,9 @@ from nb.check.runner import check_paths
 from nb.git import index, verify, wiring
 from nb.git.credentials import find_credentials
 from nb.git.wiring import commit_hash, git, git_list
-from nb.processes.signals import handle_signals
 from nb.programs import run_program
 from nb.project import NbError, UsageError, write_whole
-from nb.update import merging
+from nb.wording import count
 from nb.workcopy.copying import copy_file
 
 from .merged_texts import with_dependencies, with_excluded_files, with_ignores, with_readme
@@ -119,7 +113,7 @@ def _write_files(clone: Path, plan: AdoptionPlan) -> None:
         write_whole(clone / new, plan.module_text(old))
     for old, new in plan.data.items():
         copy_file(plan.origin.folder / old, clone / new)
-    _make_folders(clone, plan)
+    make_folders(clone, plan)
     inside = plan.origin.inside
     if inside is not None:
         tracked = set(git_list(clone, "ls-files", "-z", "--", inside))
@@ -129,7 +123,7 @@ def _write_files(clone: Path, plan: AdoptionPlan) -> None:
                 (clone / path).unlink()
 
 
-def _make_folders(root: Path, plan: AdoptionPlan) -> None:
+def make_folders(root: Path, plan: AdoptionPlan) -> None:
     """Make the folders that notebooks write into, as they were there before."""
     for new in plan.relocation.moved.values():
         (root / new).parent.mkdir(parents=True, exist_ok=True)
@@ -140,7 +134,7 @@ def _keep_data(clone: Path, plan: AdoptionPlan, tell: Tell) -> None:
     kept = [plan.data[name] for name in plan.data if name not in plan.made]
     if not kept:
         return
-    tell(f"keeping {len(kept)} data file{'s' if len(kept) > 1 else ''} with DVC")
+    tell(f"keeping {count(len(kept), 'data file')} with DVC")
     done = run_program(clone, "dvc", "add", "--quiet", *kept)
     if done.returncode:
         raise NbError(f"DVC: {' '.join(done.stderr.split())}; nothing was changed.")
@@ -225,91 +219,12 @@ def _run_uv(uv: str, clone: Path) -> bool:
 
 
 def _commit(clone: Path, plan: AdoptionPlan, *, history: bool) -> str:
-    message = f"Adopt {len(plan.names)} notebook{'s' if len(plan.names) > 1 else ''}"
+    message = f"Adopt {count(len(plan.names), 'notebook')} from {plan.origin.label}"
     git(clone, "add", "--all")
     if history:
         if not (plan.origin.folder / ".git").exists():
             raise UsageError(f"{plan.origin.label} has no history of Git: leave out --history.")
         git(clone, "fetch", "--quiet", "--no-tags", str(plan.origin.folder), "HEAD")
         write_whole(clone / ".git" / "MERGE_HEAD", git(clone, "rev-parse", "FETCH_HEAD"))
-    git(clone, "commit", "--quiet", "--no-verify", "-m", f"{message} from {plan.origin.label}")
+    git(clone, "commit", "--quiet", "--no-verify", "-m", message)
     return git(clone, "rev-parse", "HEAD").strip()
-
-
-def bring_back(root: Path, plan: AdoptionPlan, prepared: Prepared) -> None:
-    """Bring the commit, the data and the outputs of notebooks to the project.
-
-    Ctrl-C waits for the end: this takes moments.
-
-    Raises:
-        NbError: if somebody committed or changed anything meanwhile; nothing is changed then.
-    """
-    with (
-        handle_signals(signal.SIG_IGN, [signal.SIGINT, signal.SIGTERM]),
-        merging.update_lock(root) as lock,
-    ):
-        if require_clean(root) != prepared.base:
-            raise NbError("somebody committed meanwhile; nothing was changed. Run it again.")
-        git(root, "fetch", "--quiet", "--no-tags", str(prepared.clone), "HEAD")
-        carried = _carry_data(root, plan, prepared.clone)
-        _make_folders(root, plan)
-        state = merging.PendingWork(
-            *(prepared.base, prepared.commit),
-            work=merging.ADOPTION,
-            clone=str(prepared.clone),
-        )
-        try:
-            merging.fast_forward(root, state, lock)
-        except NbError:
-            for path in carried:
-                path.unlink(missing_ok=True)
-            raise
-        _bring_outputs(root, prepared.clone, plan.names.values())
-        merging.state_path(root).unlink()
-
-
-def finish_broken_off(root: Path) -> str:
-    """Finish an adoption that was killed after its commit, or put the project back.
-
-    Returns:
-        a sentence about it; empty if nothing was broken off.
-    """
-    with merging.update_lock(root):
-        state = merging.read_state(root)
-        is_adoption = state is not None and state.work == merging.ADOPTION
-        if state is None or not is_adoption or merging.head_commit(root) == state.head:
-            return merging.put_back_unfinished(root)
-        changed = ("diff", "--name-only", "-z", "--relative", "--diff-filter=AMR")
-        listed = git_list(root, *changed, state.head, state.commit, "--", "*.ipynb")
-        edited = git_list(root, "diff", "--name-only", "-z", "--relative", state.commit)
-        _bring_outputs(root, Path(state.clone), {*listed} - {*edited})
-        merging.state_path(root).unlink()
-    return "An adoption was broken off after its commit; it is complete now."
-
-
-def _bring_outputs(root: Path, clone: Path, notebooks: Iterable[str]) -> None:
-    """Bring notebooks with their outputs, which are not in the commit, into the work tree."""
-    there = [name for name in notebooks if (clone / name).is_file()]
-    for name in there:
-        copy_file(clone / name, root / name)
-    if there:
-        git(root, "add", "--", *there)
-
-
-def _carry_data(root: Path, plan: AdoptionPlan, clone: Path) -> list[Path]:
-    """Copy data files; Git ignores each of them, so that a kill leaves Git's view as it was."""
-    there = [new for new in plan.data.values() if (clone / new).exists()]
-    carried = [new for new in there if not (root / new).exists()]
-    for new in carried:
-        copy_file(clone / new, root / new)
-    return [root / new for new in carried]
-
-
-def set_up(root: Path, base: str) -> bool:
-    """Install the dependencies that are new since a commit; tell whether that went well."""
-    if not git(root, "diff", "--name-only", base, "HEAD", "--", PYPROJECT):
-        return True
-    from nb.check.doctor import portable_command
-    from nb.check.health.diagnosis import SETUP
-
-    return subprocess.call(portable_command(root, SETUP), cwd=root, stdout=sys.stderr) == 0

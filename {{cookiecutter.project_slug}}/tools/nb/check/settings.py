@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
-from nb.project import PYPROJECT, UsageError, pyproject_table
+from nb.project import PYPROJECT, UsageError, tool_settings
 
 TABLE = "tool.nb.check"
 
@@ -38,12 +38,7 @@ def read_check_settings(project: Mapping[str, object]) -> CheckSettings:
         NbError: if a setting is unknown or of a wrong type (exit code 2).
     """
     known = [field.name.replace("_", "-") for field in fields(CheckSettings)]
-    table = {}
-    for key, value in pyproject_table(project, *TABLE.split(".")).items():
-        if (name := key.replace("_", "-")) not in known:
-            names = ", ".join(known)
-            raise UsageError(f"{PYPROJECT}: {TABLE} has no setting {key}; known are {names}.")
-        table[name] = value
+    table = tool_settings(project, TABLE, known)
     usual = CheckSettings()
     return CheckSettings(
         select=_texts(table, "select", usual.select),

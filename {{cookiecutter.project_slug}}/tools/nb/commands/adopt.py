@@ -103,8 +103,9 @@ def _adopt(
     limit: float | None,
     as_json: bool,
 ) -> None:
+    from nb.adoption.bringing_back import bring_back, set_up
     from nb.adoption.plan import plan_adoption
-    from nb.adoption.preparing import bring_back, prepared_adoption, require_clean, set_up
+    from nb.adoption.preparing import prepared_adoption, require_clean
     from nb.adoption.source_folder import open_origin
 
     tell = partial(note, err=True)
@@ -143,7 +144,7 @@ def _adopt(
 
 def _finish(root: Path) -> bool:
     """Finish or put back work that was killed, and say so; tell whether there was any."""
-    from nb.adoption.preparing import finish_broken_off
+    from nb.adoption.bringing_back import finish_broken_off
 
     said = finish_broken_off(root)
     if said:
@@ -202,8 +203,7 @@ def _print_plan(plan: AdoptionPlan) -> None:
         for name, reason in plan.left.items():
             by_reason.setdefault(reason, []).append(name)
         for reason, names in by_reason.items():
-            more = f" and {len(names) - NAMED_FILES} more" if len(names) > NAMED_FILES else ""
-            echo(f"  {', '.join(names[:NAMED_FILES])}{more}: {reason}")
+            echo(f"  {enumerated(names, NAMED_FILES)}: {reason}")
 
 
 def _save(root: Path, overview: Overview) -> None:

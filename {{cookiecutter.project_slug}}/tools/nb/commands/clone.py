@@ -1,10 +1,8 @@
-"""Commands for a clone: Git's wiring and hooks, health checks, the storage, and files to clean."""
+"""Commands for a clone: Git's wiring, health checks, the storage, and files to clean."""
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,11 +11,8 @@ import click
 
 from nb.exit_codes import ExitCode
 from nb.git import wiring
-from nb.programs import program_environment, program_path
-from nb.project import NbError
-from nb.surroundings import project_prefix
 from nb.terminal import echo, style
-from nb.wording import byte_size, count, enumerated
+from nb.wording import byte_size, count
 
 from . import note, print_json
 
@@ -51,23 +46,6 @@ def setup_command(root: Path) -> None:
     for change in wiring.wire(root) or ["nothing to do, the clone is wired"]:
         echo(f"setup: {change}")
     fingerprints.refresh(root)
-
-
-@click.command("fingerprint")
-@click.pass_obj
-def fingerprint_command(root: Path) -> None:
-    """Write the fingerprints of production notebooks to .nb.
-
-    DVC runs this as the first stage of the pipeline (notebooks/dvc.yaml).
-
-    \b
-    Example:
-      nb fingerprint
-    """
-    from nb.notebook import fingerprints
-
-    for path in fingerprints.refresh(root):
-        echo(path.as_posix())
 
 
 @click.command("doctor")
@@ -115,53 +93,6 @@ def _print_findings(findings: list[Diagnosis]) -> None:
     echo(f"\n{len(wrong)} to repair{hint}." if wrong else "\nAll is well.")
 
 
-@click.command("verify")
-@click.argument("files", nargs=-1)
-@click.pass_obj
-def verify_command(root: Path, files: tuple[str, ...]) -> None:
-    """Verify that staged notebooks hold no outputs and no conflict.
-
-    FILES are looked at as they are staged; without any, every tracked notebook is. The commit hook
-    and CI call this.
-
-    \b
-    Examples:
-      nb verify
-      nb verify notebooks/production/20-features.ipynb
-    """
-    from nb.git.index import named_index_ids
-    from nb.git.verify import verify_notebooks
-
-    _fail_with(verify_notebooks(root, named_index_ids(root, files)))
-
-
-@click.command("credentials")
-@click.argument("files", nargs=-1)
-@click.pass_obj
-def credentials_command(root: Path, files: tuple[str, ...]) -> None:
-    """Look for credentials in files as they are staged.
-
-    Notebooks and their kept outputs are included. Without FILES every tracked file is looked at. A
-    line that ends with the comment `pragma: allowlist secret` is passed over.
-
-    \b
-    Examples:
-      nb credentials
-      nb credentials pyproject.toml config/30-train.yaml
-    """
-    from nb.git.credentials import find_credentials
-    from nb.git.index import named_index_ids
-
-    _fail_with(find_credentials(root, named_index_ids(root, files)))
-
-
-def _fail_with(problems: list[str]) -> None:
-    for problem in problems:
-        echo(problem)
-    if problems:
-        raise click.exceptions.Exit(ExitCode.FAILED)
-
-
 @click.command("push")
 @click.pass_obj
 def push_command(root: Path) -> None:
@@ -203,25 +134,6 @@ def pull_command(root: Path) -> None:
     echo(f"Fetched {count} files." if count else "Everything is here already.")
 
 
-@click.command("unpushed")
-@click.pass_obj
-def unpushed_command(root: Path) -> None:
-    """Name data and models that the storage does not have yet.
-
-    The push hook calls this.
-
-    \b
-    Example:
-      nb unpushed
-    """
-    from nb.pipeline.storage import unpushed_results
-
-    names = unpushed_results(root)
-    if names:
-        hint = "make push sends them (git push --no-verify goes without)"
-        raise NbError(f"not in the DVC storage yet: {enumerated(names, 5)}; {hint}")
-
-
 @click.command("sync", context_settings={"ignore_unknown_options": True})
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 @click.pass_obj
@@ -250,35 +162,6 @@ def sync_command(root: Path, command: tuple[str, ...]) -> None:
         note(f"dropped outputs of cells that were replaced: {', '.join(kept.dropped)}")
 
 
-@click.command("hook", context_settings={"ignore_unknown_options": True})
-@click.argument("kind")
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-@click.pass_obj
-def hook_command(root: Path, kind: str, arguments: tuple[str, ...]) -> None:
-    """Run the checks of a Git hook.
-
-    Outputs are set aside meanwhile: pre-commit resets unstaged changes.
-
-    \b
-    Example:
-      nb hook pre-commit
-    """
-    from nb.git.subfolder.pre_commit import pre_commit_config
-    from nb.git.sync import keep_outputs_everywhere
-
-    if "PRE_COMMIT_RUNNING_LEGACY" in os.environ:
-        # `pre-commit install` set this hook aside for its own, which runs the checks after it.
-        note("pre-commit install replaced the hook; nb setup puts it back", err=True)
-        return
-    folder = wiring.hooks_folder(root)
-    config = pre_commit_config(root, project_prefix(root))
-    options = [f"--config={config}", f"--hook-type={kind}", f"--hook-dir={folder}"]
-    command = [program_path("pre-commit"), "hook-impl", *options, "--", *arguments]
-    with keep_outputs_everywhere(root):
-        code = subprocess.call(command, cwd=root, env=program_environment())
-    raise click.exceptions.Exit(code)
-
-
 @click.command("resolve")
 @click.pass_obj
 def resolve_command(root: Path) -> None:
@@ -295,23 +178,6 @@ def resolve_command(root: Path) -> None:
 
     for name in resolve_locks(root):
         note(f"{name} is resolved; after the merge, run: nb run")
-
-
-@click.command("merge-lock")
-@click.argument("base", type=click.Path(path_type=Path))
-@click.argument("ours", type=click.Path(path_type=Path))
-@click.argument("theirs", type=click.Path(path_type=Path))
-def merge_lock_command(base: Path, ours: Path, theirs: Path) -> None:
-    """Merge three versions of dvc.lock into OURS, as a merge driver.
-
-    \b
-    Example:
-      nb merge-lock base.lock ours.lock theirs.lock
-    """
-    from nb.git.merge_lock import merge_locks
-
-    versions = (path.read_text(encoding="utf-8") for path in (base, ours, theirs))
-    ours.write_text(merge_locks(*versions), encoding="utf-8", newline="\n")
 
 
 @click.command("workflows")

@@ -91,28 +91,11 @@ def _print_changes(changes: list[Change], commit: str, as_json: bool) -> None:
     if not changes:
         echo("The pipeline has no metrics and no parameters yet.")
         return
+    from nb.versions.summary import change_row
+
+    is_changed = (change.before != change.now for change in changes)
     heading = ("file", "name", commit, "now", "change")
-    print_table(
-        map(_change_cells, changes),
-        heading=heading,
-        bold=(change.before != change.now for change in changes),
-    )
-
-
-def _change_cells(change: Change) -> tuple[str, ...]:
-    from nb.authoring.compare import is_number
-
-    before, now = change.before, change.now
-    difference = ""
-    if is_number(before) and is_number(now) and now != before:
-        difference = f"{now - before:+.6g}"
-    return change.path, change.name, _shown_value(before), _shown_value(now), difference
-
-
-def _shown_value(value: object) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    print_table(map(change_row, changes), heading=heading, bold=is_changed)
 
 
 def _print_parameters(rows: list[dict[str, object]]) -> None:

@@ -11,7 +11,15 @@ FAILED, TIMED_OUT, KILLED, OUT_OF_MEMORY = "failed", "timed out", "killed", "out
 BROKEN_CONTRACT = "broken contract"
 NOT_RUN, RUNNING, WAITING = "not run", "running", "waiting"
 DONE = (RAN, UNCHANGED, RESTORED)
-BROKEN = (FAILED, TIMED_OUT, KILLED, OUT_OF_MEMORY, BROKEN_CONTRACT)
+# The states of a stage that failed, each as the verb of a message.
+FAILURES = {
+    FAILED: "failed",
+    TIMED_OUT: "timed out",
+    KILLED: "was killed",
+    OUT_OF_MEMORY: "ran out of memory",
+    BROKEN_CONTRACT: "broke its contract",
+}
+BROKEN = tuple(FAILURES)
 
 
 @dataclass(frozen=True)

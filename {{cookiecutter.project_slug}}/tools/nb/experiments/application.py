@@ -11,10 +11,8 @@ from nb.locks import edit_lock
 from nb.notebook.config import read_config, set_value
 from nb.project import NbError
 from nb.run.what_if import SettingReader
-from nb.workcopy.copying import copy_file
 
 from . import store
-from .store import VariantRecord
 
 
 def apply_variant(root: Path, number: int, tell: Callable[[str], None]) -> Iterator[str]:
@@ -45,7 +43,7 @@ def apply_variant(root: Path, number: int, tell: Callable[[str], None]) -> Itera
             if set_value(root / setting.config, setting.name, setting.value):
                 yield f"{setting.config}: {setting.name} = {setting.value} (was {before})"
         pipeline.take_results(copy, root, names, tell)
-    _copy_executed(record, copy, root)
+    store.copy_executed(record.stages, copy, root)
     if names:
         yield f"results of {', '.join(names)}"
     if pipeline.inputs_hash(root) != pipeline.inputs_hash(copy):
@@ -64,9 +62,3 @@ def _require_committed(root: Path, paths: list[str]) -> None:
     if changed:
         files = ", ".join(sorted(set(changed)))
         raise NbError(f"{files}: changed since the last commit; commit or git stash, then again")
-
-
-def _copy_executed(record: VariantRecord, copy: Path, root: Path) -> None:
-    for stage in record.stages:
-        if stage.executed and (copy / stage.executed).is_file():
-            copy_file(copy / stage.executed, root / stage.executed)

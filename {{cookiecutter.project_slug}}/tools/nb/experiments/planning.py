@@ -9,7 +9,7 @@ from pathlib import Path
 from nb.declaration.tasks import Task
 from nb.project import NbError, UsageError
 from nb.run.record import Options, new_record
-from nb.run.runner import stage_record
+from nb.run.stage import stage_record
 from nb.run.what_if import Setting, SettingReader, require_one_value
 
 from . import store

@@ -15,7 +15,7 @@ from nb.pipeline import storage
 from nb.project import NbError
 from nb.run.lock import exclusive_lock
 from nb.run.page_process import RunPrograms
-from nb.run.pipeline_run import running_warm_process
+from nb.run.pipeline_run import interrupted_early, running_warm_process
 from nb.run.record import Options
 from nb.run.runner import Runner
 from nb.run.stage import StageReproducer
@@ -23,7 +23,6 @@ from nb.run.view import View
 from nb.run.what_if import Setting
 from nb.runtime.warm_client import Warm
 from nb.runtime.worker import Order
-from nb.workcopy.copying import copy_file
 
 from . import store
 from .definition import Experiment
@@ -56,6 +55,7 @@ class FinishedExperiment:
     reused: int
 
 
+@interrupted_early()
 def run_experiment(
     root: Path, definition: Experiment, options: Options, view: View, programs: RunPrograms
 ) -> FinishedExperiment:
@@ -76,16 +76,13 @@ def run_experiment(
     settings = check_variations(root, definition.variations)
     place = root / store.EXPERIMENTS
     place.mkdir(parents=True, exist_ok=True)
-    try:
-        with (
-            exclusive_lock(place, view) as lock,
-            running_warm_process(root, options, programs, lock) as warm,
-        ):
-            if options.pull:
-                storage.fetch_run_cache(root, view.note)
-            return _run(root, definition, settings, options, view, programs, warm, lock)
-    except KeyboardInterrupt:
-        raise NbError("interrupted before anything was started", ExitCode.INTERRUPTED) from None
+    with (
+        exclusive_lock(place, view) as lock,
+        running_warm_process(root, options, programs, lock) as warm,
+    ):
+        if options.pull:
+            storage.fetch_run_cache(root, view.note)
+        return _run(root, definition, settings, options, view, programs, warm, lock)
 
 
 def _finished_before(root: Path, definition: Experiment) -> list[VariantRecord]:
@@ -180,10 +177,7 @@ class _VariantWork:
         for owner, names in _by_owner(variant.share.takes).items():
             theirs = store.variant_copy(self.root, self.planned[owner].record.number)
             pipeline.take_results(theirs, copy, names, tell)
-            for stage in variant.record.stages:
-                executed = theirs / stage.executed
-                if stage.name in names and stage.executed and executed.is_file():
-                    copy_file(executed, copy / stage.executed)
+            store.copy_executed((s for s in variant.record.stages if s.name in names), theirs, copy)
 
 
 def _by_owner(takes: Mapping[str, int]) -> dict[int, set[str]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -18,6 +18,7 @@ from nb.project import UsageError, parse_json, warn, write_whole
 from nb.run.lock import is_locked
 from nb.run.past_runs import DIED
 from nb.run.record import StageRecord
+from nb.workcopy.copying import copy_file
 
 from .space import Settings, canonical
 
@@ -155,6 +156,13 @@ def find_variant(root: Path, number: int) -> VariantRecord:
         known = f"there are {_spans(sorted(found))}" if found else "there is none yet"
         raise UsageError(f"there is no variant {number}; {known}: nb experiments")
     return found[number]
+
+
+def copy_executed(stages: Iterable[StageRecord], source: Path, target: Path) -> None:
+    """Copy the executed copies of stages, as far as they are there, between two projects."""
+    for stage in stages:
+        if stage.executed and (source / stage.executed).is_file():
+            copy_file(source / stage.executed, target / stage.executed)
 
 
 def next_number(root: Path) -> int:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from nb.project import NbError, text_of, write_whole
 from nb.surroundings import NO_GIT, find_repository, project_prefix
+from nb.wording import plural
 
 from . import filter
 
@@ -283,7 +284,7 @@ def _install_hooks(root: Path) -> list[str]:
         _keep_foreign(folder / hook)
         write_whole(folder / hook, text)
         (folder / hook).chmod(0o755)
-    return [f"installed the {' and '.join(missing)} hook{'s' if len(missing) > 1 else ''}"]
+    return [f"installed the {' and '.join(missing)} {plural(len(missing), 'hook')}"]
 
 
 def _keep_foreign(hook: Path) -> None:

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from nb.declaration.reader import one_command
 from nb.declaration.tasks import Task
-from nb.project import NbError, UsageError
+from nb.project import usage_errors
 
 from .places import require_places
+from .protocols import DvcStage
 from .repository import FINGERPRINT_STAGE, folder_of, open_project, path_of, shown_stages
-from .undocumented import DvcStage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,17 +96,15 @@ def check_pipeline(root: Path) -> int:
         return len(shown_stages(repo.index.graph))
 
 
+@usage_errors()
 def declared(root: Path) -> list[Task]:
     """Return all stages with their commands, as `dvc.yaml` files declare them.
 
     Raises:
         NbError: if the pipeline cannot be read (exit code 2).
     """
-    try:
-        with open_project(root) as repo:
-            stages = shown_stages(repo.index.graph)
-    except NbError as error:
-        raise UsageError(str(error)) from None
+    with open_project(root) as repo:
+        stages = shown_stages(repo.index.graph)
     return [
         Task(s.addressing, command=one_command(s.cmd), folder=folder_of(s, root)) for s in stages
     ]
@@ -143,21 +141,17 @@ class StageDefinition:
     plots: list[str]
 
 
+@usage_errors()
 def definitions(root: Path) -> list[StageDefinition]:
     """Return all stages that run a command, in topological order.
 
     Raises:
         NbError: if the pipeline cannot be read (exit code 2).
     """
-    try:
-        with open_project(root) as repo:
-            graph = repo.index.graph
-            stages = shown_stages(graph)
-            return [
-                _definition(root, stage, set(graph.successors(stage)), stages) for stage in stages
-            ]
-    except NbError as error:
-        raise UsageError(str(error)) from None
+    with open_project(root) as repo:
+        graph = repo.index.graph
+        stages = shown_stages(graph)
+        return [_definition(root, stage, set(graph.successors(stage)), stages) for stage in stages]
 
 
 def _definition(

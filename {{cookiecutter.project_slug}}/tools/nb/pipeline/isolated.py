@@ -9,7 +9,7 @@ from pathlib import Path
 from nb.project import NbError, one_line, write_whole
 from nb.workcopy.copying import copy_entries, project_entries, safe_link_types
 
-from .lockfiles import lock_text, put_back, without_stages
+from .lockfiles import lock_text, put_back, stages_by_lock, without_stages
 from .places import require_places
 from .repository import locked_repository, open_project
 
@@ -92,7 +92,7 @@ def take_results(
     if not wanted:
         return
     with locked_repository(target, tell):
-        for file, own in _by_lock(wanted).items():
+        for file, own in stages_by_lock(wanted).items():
             theirs, ours = lock_text(source / file), lock_text(target / file)
             text = put_back(theirs, ours or without_stages(theirs), own)
             if text != ours:
@@ -110,12 +110,3 @@ def take_results(
             repo.checkout(found, force=False, allow_missing=False)
         except DvcException as error:
             raise NbError(f"DVC: {one_line(error)}") from None
-
-
-def _by_lock(names: Iterable[str]) -> dict[Path, set[str]]:
-    """Return the stages by the lock file that holds them, under their names in that file."""
-    found: dict[Path, set[str]] = {}
-    for name in names:
-        file, _, stage = name.rpartition(":")
-        found.setdefault(Path(file or "dvc.yaml").with_name("dvc.lock"), set()).add(stage)
-    return found

@@ -15,7 +15,7 @@ from pathlib import Path
 from nb.declaration.reader import value_files
 from nb.git.wiring import git_list
 
-from .undocumented import DvcStage, Repo, SourceControl
+from .protocols import DvcStage, Repo, SourceControl
 
 # The names that DVC writes into dvc.lock without quotes, and finds there by a plain search.
 _PLAIN = re.compile(r"[A-Za-z_][\w.@-]*")

@@ -14,8 +14,8 @@ from nb.declaration.plain_yaml import plain_yaml
 from nb.project import write_whole
 
 from .loaded import changed_since
+from .protocols import DvcStage, Lockfile
 from .repository import locked_repository
-from .undocumented import DvcStage, Lockfile
 
 STAGES = "stages:\n"
 # The lines of stages by name, by the path of their lock file.
@@ -172,10 +172,19 @@ def texts_since(began: int, paths: Iterable[Path]) -> dict[str, str] | None:
     return None if any(changed_since(Path(path), began) for path in texts) else texts
 
 
+def stages_by_lock(names: Iterable[str]) -> dict[Path, set[str]]:
+    """Return stages by the lock file that holds them, under their names in that file."""
+    found: dict[Path, set[str]] = defaultdict(set)
+    for name in names:
+        file, _, stage = name.rpartition(":")
+        found[Path(file or "dvc.yaml").with_name("dvc.lock")].add(stage)
+    return found
+
+
 def read_locks(root: Path, names: Iterable[str]) -> dict[Path, bytes]:
     """Return the content of the lock files that hold the given stages."""
-    files = {Path(name.rpartition(":")[0] or "dvc.yaml").with_name("dvc.lock") for name in names}
-    return {root / file: (root / file).read_bytes() for file in files if (root / file).exists()}
+    files = (root / file for file in stages_by_lock(names))
+    return {file: file.read_bytes() for file in files if file.exists()}
 
 
 def mend_locks(root: Path, before: Mapping[Path, bytes], tell: Callable[[str], None]) -> None:
@@ -206,10 +215,7 @@ def lines_put_back_on_error(root: Path, names: Iterable[str]) -> Iterator[None]:
 
     Lines of other stages stay as they are: other commands may have written them meanwhile.
     """
-    by_file: dict[Path, set[str]] = defaultdict(set)
-    for name in names:
-        file, _, stage = name.rpartition(":")
-        by_file[root / Path(file or "dvc.yaml").with_name("dvc.lock")].add(stage)
+    by_file = {root / file: stages for file, stages in stages_by_lock(names).items()}
     before = {path: lock_text(path) for path in by_file}
     try:
         yield

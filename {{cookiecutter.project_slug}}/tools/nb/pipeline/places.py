@@ -17,8 +17,8 @@ from nb.project import UsageError
 from nb.surroundings import find_repository
 
 from .loaded import tracked_paths
+from .protocols import DvcStage, Output
 from .repository import open_project
-from .undocumented import DvcStage, Output
 
 # Folders that hold more than results: DVC would remove them with all their files.
 PROTECTED = (

@@ -14,13 +14,14 @@ from nb.declaration.reader import one_command, value_files
 from nb.declaration.tasks import Task
 from nb.notebook import fingerprints
 from nb.processes.garbage import no_collection
-from nb.project import NbError, UsageError
+from nb.project import NbError, UsageError, usage_errors
 from nb.uptodate import WatchedFiles
 from nb.wording import did_you_mean
 
 from .loaded import LoadedPipeline, outputs_in_git
 from .lockfiles import texts_since
 from .places import require_places, require_untracked
+from .protocols import DvcStage, Repo
 from .repository import (
     FINGERPRINT_STAGE,
     folder_of,
@@ -32,7 +33,6 @@ from .repository import (
 )
 from .shortcuts import whole_pipeline
 from .states import StageState, find_states
-from .undocumented import DvcStage, Repo
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +56,7 @@ class Plan:
     loaded: LoadedPipeline
 
 
+@usage_errors()
 def plan(
     root: Path,
     targets: Sequence[str],
@@ -77,13 +78,11 @@ def plan(
         NbError: if the pipeline cannot be read (exit code 2), or a target is unknown.
     """
     began = uptodate.file_system_time(root)
-    try:
-        with no_collection(), locked_repository(root, tell) as repo:
-            return _plan(repo, root, targets, force, downstream, began)
-    except NbError as error:
-        raise UsageError(str(error)) from None
+    with no_collection(), locked_repository(root, tell) as repo:
+        return _plan(repo, root, targets, force, downstream, began)
 
 
+@usage_errors()
 def preview(
     root: Path, targets: Sequence[str], *, force: bool, downstream: bool
 ) -> tuple[list[Task], list[StageState]]:
@@ -94,17 +93,14 @@ def preview(
     """
     fingerprints.refresh(root)
     began = uptodate.file_system_time(root)
-    try:
-        with (
-            no_collection(),
-            locked_repository(root, lambda line: None) as repo,
-            whole_pipeline(repo, repo.index.stages),
-        ):
-            tasks = _plan(repo, root, targets, force, downstream, began).tasks
-            unchanged = {task.name for task in tasks if not task.changed}
-            return tasks, find_states(repo, root, unchanged)
-    except NbError as error:
-        raise UsageError(str(error)) from None
+    with (
+        no_collection(),
+        locked_repository(root, lambda line: None) as repo,
+        whole_pipeline(repo, repo.index.stages),
+    ):
+        tasks = _plan(repo, root, targets, force, downstream, began).tasks
+        unchanged = {task.name for task in tasks if not task.changed}
+        return tasks, find_states(repo, root, unchanged)
 
 
 def _plan(

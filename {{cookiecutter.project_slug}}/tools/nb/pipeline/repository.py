@@ -1,4 +1,4 @@
-"""The DVC repository: opening, locking, and paths of stages."""
+"""The DVC repository: opened and locked, with errors as one line; facts about its stages."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from nb.project import PYPROJECT, NbError, UsageError, from_root, one_line, pars
 from nb.uptodate import file_system_time
 
 from .loaded import LoadedPipeline, outputs_in_git
+from .protocols import DvcStage, Graph, Item, Repo
 from .run_cache import guard_runs
 from .shortcuts import compile_schemas
-from .undocumented import DvcStage, Graph, Item, Repo
 
 # The stage that writes the fingerprints: part of the machinery, not of anybody's pipeline.
 FINGERPRINT_STAGE = "notebooks/dvc.yaml:fingerprints"
@@ -105,11 +105,8 @@ def open_project(root: Path) -> Iterator[Repo]:
     except UnicodeEncodeError as error:
         name = one_line(ValueError(error.object))
         raise NbError(f"DVC: the name of {name} is not UTF-8; rename it") from None
-    except (
-        AttributeError,
-        LookupError,
-        ValueError,
-    ):  # of a parser: `!!bool x`, thousands of digits
+    # Of a parser: `!!bool x`, thousands of digits.
+    except (AttributeError, LookupError, ValueError):
         for file in declarations:
             _require_yaml(root, file)
         raise

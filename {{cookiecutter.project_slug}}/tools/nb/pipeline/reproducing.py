@@ -17,11 +17,12 @@ from nb.declaration.tasks import BROKEN_CONTRACT, RAN, RESTORED, UNCHANGED, Outc
 from nb.project import NbError, one_line
 
 from .loaded import LoadedPipeline
-from .lockfiles import write_changed_lines_only
+from .lockfiles import stages_by_lock, write_changed_lines_only
+from .protocols import Config, DvcStage, Repo
 from .repository import BUSY_SECONDS, LOCK_SECONDS, failure_text, locked_repository
 from .run_cache import guard_runs
 from .shortcuts import compile_schemas, known_hashes, nested_path_locks
-from .undocumented import RESTORED_MESSAGES, RUNNING_MESSAGE, STATUS_MESSAGE, Config, DvcStage, Repo
+from .undocumented import RESTORED_MESSAGES, RUNNING_MESSAGE, STATUS_MESSAGE
 
 # A file with its inode, time of change and size.
 FileMark = tuple[Path, int, int, int]
@@ -204,8 +205,8 @@ def _forget(repo: Repo, root: Path, name: str) -> None:
     """Remove a stage from its lock file, so that the stage is stale."""
     from dvc.utils.serialize import modify_yaml
 
-    file, _, stage = name.rpartition(":")
-    with repo.lock, modify_yaml(root / Path(file or "dvc.yaml").with_name("dvc.lock")) as content:
+    ((file, (stage,)),) = stages_by_lock([name]).items()
+    with repo.lock, modify_yaml(root / file) as content:
         content.get("stages", {}).pop(stage, None)
 
 

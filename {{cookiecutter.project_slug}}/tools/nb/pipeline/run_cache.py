@@ -17,7 +17,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from .undocumented import DvcStage, LockEntry, Output, Repo, StageCache
+from .protocols import DvcStage, LockEntry, Output, Repo, StageCache
 
 # Other names in the run cache are drafts, of a process at work or one that was killed.
 ENTRY_NAME = re.compile(r"[0-9a-f]{64}")

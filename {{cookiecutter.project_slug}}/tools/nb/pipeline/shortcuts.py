@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from .undocumented import DvcStage, FileSystem, HashInfo, Item, Repo
+from .protocols import DvcStage, FileSystem, HashInfo, Item, Repo
 
 
 def compile_schemas() -> None:

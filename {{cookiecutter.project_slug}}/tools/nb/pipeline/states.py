@@ -9,9 +9,10 @@ from pathlib import Path
 
 from nb.notebook import fingerprints
 from nb.processes.garbage import no_collection
-from nb.project import FINGERPRINTS, NbError, UsageError
+from nb.project import FINGERPRINTS, usage_errors
 
 from .places import require_places
+from .protocols import DvcStage, Repo
 from .repository import (
     locked_repository,
     path_of,
@@ -20,7 +21,6 @@ from .repository import (
     with_fingerprints,
 )
 from .shortcuts import whole_pipeline
-from .undocumented import DvcStage, Repo
 
 NB_RUN, UNFREEZE = "nb run", "dvc unfreeze"
 
@@ -43,6 +43,7 @@ class StageState:
     command: str = NB_RUN
 
 
+@usage_errors()
 def stage_states(root: Path) -> list[StageState]:
     """Return the state of each stage, in topological order.
 
@@ -52,13 +53,10 @@ def stage_states(root: Path) -> list[StageState]:
         NbError: with exit code 2, if `dvc.yaml` cannot be read or is not a pipeline, or a file of
             parameters holds none.
     """
-    try:
-        # DVC loads the pipeline once more whenever it takes its lock.
-        with no_collection(), locked_repository(root, lambda line: None) as repo:
-            require_places(root, repo.index.stages)
-            return find_states(repo, root)
-    except NbError as error:
-        raise UsageError(str(error)) from None
+    # DVC loads the pipeline once more whenever it takes its lock.
+    with no_collection(), locked_repository(root, lambda line: None) as repo:
+        require_places(root, repo.index.stages)
+        return find_states(repo, root)
 
 
 def find_states(repo: Repo, root: Path, unchanged: Set[str] = frozenset()) -> list[StageState]:

@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from nb.execution.copies.failure import read_failure
 from nb.notebook import fingerprints
 from nb.pipeline.storage import NamedFiles, named_files, pull_results
-from nb.project import PYPROJECT, NbError, UsageError, pyproject_table, read_pyproject, write_whole
+from nb.project import PYPROJECT, NbError, UsageError, read_pyproject, tool_settings, write_whole
 from nb.wording import byte_size
 
 from .copy_notes import CopyNote, locked_copies, note_copies, note_file, parse_note, valid_note
@@ -24,7 +24,7 @@ from .record import RUNS, RunRecord, read_record, seconds_of
 
 # The folder of the storage; below it: notes by key, copies by hash, records of runs by id.
 STORED_COPIES = "executed"
-SETTING = "largest-executed-copy"
+_TABLE, SETTING = "tool.nb.storage", "largest-executed-copy"
 LARGEST_MB = 20
 
 
@@ -145,14 +145,9 @@ def copy_size_limit(root: Path) -> int:
     Raises:
         NbError: if the setting in `pyproject.toml` is wrong (exit code 2).
     """
-    table = pyproject_table(read_pyproject(root), "tool", "nb", "storage")
-    value = table.get(SETTING, LARGEST_MB)
-    others = sorted(table.keys() - {SETTING})
-    if others:
-        what = f"tool.nb.storage has no setting {others[0]}; known is {SETTING}"
-        raise UsageError(f"{PYPROJECT}: {what}.")
+    value = tool_settings(read_pyproject(root), _TABLE, [SETTING]).get(SETTING, LARGEST_MB)
     if type(value) is not int or value < 0:
-        what = f"{SETTING} of tool.nb.storage must be a whole number of megabytes, or 0"
+        what = f"{SETTING} of {_TABLE} must be a whole number of megabytes, or 0"
         raise UsageError(f"{PYPROJECT}: {what}.")
     return value * 1_000_000
 

@@ -7,9 +7,9 @@ import platform
 from pathlib import Path
 
 from nb.programs import cores
-from nb.project import PYPROJECT, UsageError, pyproject_table, read_pyproject
+from nb.project import PYPROJECT, UsageError, read_pyproject, tool_settings
 
-_TABLE = ("tool", "nb", "runs")
+_TABLE = "tool.nb.runs"
 _SETTING = "record-machine"
 
 
@@ -24,13 +24,9 @@ def machine_of_run(root: Path) -> dict[str, str] | None:
     """
     if not (root / PYPROJECT).is_file():
         return None
-    table = pyproject_table(read_pyproject(root), *_TABLE)
-    others, value = sorted(table.keys() - {_SETTING}), table.get(_SETTING, False)
-    name = ".".join(_TABLE)
-    if others:
-        raise UsageError(f"{PYPROJECT}: {name} has no setting {others[0]}; known is {_SETTING}.")
+    value = tool_settings(read_pyproject(root), _TABLE, [_SETTING]).get(_SETTING, False)
     if not isinstance(value, bool):
-        raise UsageError(f"{PYPROJECT}: {_SETTING} of {name} must be true or false.")
+        raise UsageError(f"{PYPROJECT}: {_SETTING} of {_TABLE} must be true or false.")
     if not value:
         return None
     return {

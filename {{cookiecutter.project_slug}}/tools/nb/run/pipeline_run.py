@@ -32,8 +32,8 @@ from . import executed_copies, record
 from .lock import exclusive_lock, remove_leftovers
 from .page_process import RunPrograms
 from .record import Options, RunRecord
-from .runner import ENDING, Runner, stage_record
-from .stage import StageReproducer
+from .runner import ENDING, Runner
+from .stage import StageReproducer, stage_record
 from .view import View
 
 
@@ -51,27 +51,38 @@ class EndedRun:
     remember: Callable[[list[str]], None] = lambda made: None
 
 
+@contextmanager
+def interrupted_early(problem: str = "interrupted before anything was started") -> Iterator[None]:
+    """End the command if Ctrl-C comes where no runner is at work, which would note it.
+
+    Raises:
+        NbError: with the exit code of an interrupt.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise NbError(problem, ExitCode.INTERRUPTED) from None
+
+
+@interrupted_early()
 def execute(root: Path, options: Options, view: View, programs: RunPrograms) -> EndedRun | None:
     """Bring stages up to date and return the run; None if the pipeline has no stage.
 
     Raises:
         NbError: if the pipeline cannot be read, or the run was interrupted before it began.
     """
-    try:
-        if options.verify:
-            options = _options_for_verification(options, view)
-        with (
-            exclusive_lock(root, view) as lock,
-            running_warm_process(root, options, programs, lock) as warm,
-        ):
-            with no_collection():  # it imports DVC
-                missing = pipeline.missing_names()
-            if missing:
-                lacks = f"this environment has no {', no '.join(missing)}"
-                return _run_plainly(root, options, view, lacks)
-            return _run_side_by_side(root, options, view, programs, warm, lock)
-    except KeyboardInterrupt:
-        raise NbError("interrupted before anything was started", ExitCode.INTERRUPTED) from None
+    if options.verify:
+        options = _options_for_verification(options, view)
+    with (
+        exclusive_lock(root, view) as lock,
+        running_warm_process(root, options, programs, lock) as warm,
+    ):
+        with no_collection():  # it imports DVC
+            missing = pipeline.missing_names()
+        if missing:
+            lacks = f"this environment has no {', no '.join(missing)}"
+            return _run_plainly(root, options, view, lacks)
+        return _run_side_by_side(root, options, view, programs, warm, lock)
 
 
 def _run_side_by_side(
@@ -216,7 +227,7 @@ def _run_plainly(root: Path, options: Options, view: View, why: str) -> EndedRun
         code = process.wait()
     code = min(code, ExitCode.FAILED) if code >= 0 else as_exit_code(code)
     code = after_signal(signals[0]) if signals else code
-    report.finish(root, code, time.monotonic() - began)
+    record.RunJournal(root).finish(report, code, time.monotonic() - began)
     executed_copies.note_and_pull_copies(root, report, view.note, pull=options.pull)
     return EndedRun(report)
 

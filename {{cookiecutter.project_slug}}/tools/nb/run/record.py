@@ -17,16 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from nb.declaration.tasks import (
-    BROKEN,
-    BROKEN_CONTRACT,
-    FAILED,
-    KILLED,
-    OUT_OF_MEMORY,
-    RUNNING,
-    TIMED_OUT,
-    WAITING,
-)
+from nb.declaration.tasks import BROKEN, FAILED, FAILURES, RUNNING, WAITING
 from nb.exit_codes import ENDED_FROM_OUTSIDE
 from nb.git.wiring import git
 from nb.project import EXECUTED, parse_json, write_whole
@@ -41,13 +32,6 @@ RECORD_SCHEMA = 1
 RUNS = Path("reports/runs")
 KEPT = 50
 LOCK_FILES = ("uv.lock", "requirements.lock")
-_PROBLEMS = {
-    BROKEN_CONTRACT: "broke its contract",
-    FAILED: "failed",
-    KILLED: "died",
-    OUT_OF_MEMORY: "ran out of memory",
-    TIMED_OUT: "timed out",
-}
 
 _encode = json.JSONEncoder(default=str).encode
 
@@ -153,26 +137,14 @@ class RunRecord:
         """Write the record; a reader sees the old or the new record, never a part."""
         write_whole(root / RUNS / f"{self.id}.json", (lines or RecordLines()).json(self))
 
-    def finish(
-        self, root: Path, exit_code: int, seconds: float, lines: RecordLines | None = None
-    ) -> None:
-        """Write the record of a run that has ended, with the metrics as they are then."""
-        from nb.declaration.metrics import read_metrics  # late: a run may find nothing to do
-        from nb.declaration.reader import read_stages
-
-        self.metrics = read_metrics(root, read_stages(root))
-        self._end(root, exit_code, seconds, lines)
-
-    def _end(
-        self, root: Path, exit_code: int, seconds: float, lines: RecordLines | None = None
-    ) -> None:
+    def end(self, exit_code: int, seconds: float) -> None:
+        """Note that the run has ended."""
         self.state = FAILED if exit_code else "done"
         if exit_code in ENDED_FROM_OUTSIDE:
             self.state = "interrupted"
         self.exit_code = exit_code
         self.ended = now()
         self.seconds = round(seconds, 3)
-        self.save(root, lines)
 
     def problem(self, where: Path = Path()) -> str:
         """Return the failure in one sentence, and where to look.
@@ -184,8 +156,13 @@ class RunRecord:
             return "the run was interrupted; nb run goes on with what is missing."
         broken = self.broken()
         states = {stage.state for stage in broken}
-        what = _PROBLEMS[states.pop()] if len(states) == 1 else "failed"
-        who = f"{len(broken)} stages" if len(broken) > 1 else "a stage"
+        what = FAILURES[states.pop()] if len(states) == 1 else "failed"
+        who = "a stage"
+        if len(broken) > 1:
+            who, what = (
+                f"{len(broken)} stages",
+                what.replace("was ", "were ").replace("its", "their"),
+            )
         copies = any(stage.notebook for stage in broken)
         executed = (where / EXECUTED).as_posix()
         seen = f"executed copies are in {executed}" if copies else "its output is above"
@@ -215,8 +192,13 @@ class RunJournal:
         record.save(self.root, self._lines)
 
     def finish(self, record: RunRecord, exit_code: int, seconds: float) -> None:
-        """Write the record of a run that has ended."""
-        record.finish(self.root, exit_code, seconds, self._lines)
+        """Write the record of a run that has ended, with the metrics as they are then."""
+        from nb.declaration.metrics import read_metrics  # late: a run may find nothing to do
+        from nb.declaration.reader import read_stages
+
+        record.metrics = read_metrics(self.root, read_stages(self.root))
+        record.end(exit_code, seconds)
+        record.save(self.root, self._lines)
 
 
 @cache
@@ -241,12 +223,17 @@ def now() -> str:
     return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
 
 
+def time_id(moment: datetime) -> str:
+    """Return a name for a moment, UTC, by which files sort in the order of time."""
+    return moment.strftime("%Y%m%dT%H%M%S.%fZ")
+
+
 def new_record(root: Path, options: Options, jobs: int) -> RunRecord:
     """Return the record of a run that begins, not written yet."""
     moment = datetime.now(timezone.utc)
     commit, is_dirty = _state_of_git(root)
     return RunRecord(
-        id=moment.strftime("%Y%m%dT%H%M%S.%fZ"),
+        id=time_id(moment),
         arguments=asdict(options),
         jobs=jobs,
         started=moment.isoformat(timespec="milliseconds"),
@@ -267,7 +254,8 @@ def record_unchanged(root: Path, options: Options, known: Mapping[str, Any]) -> 
     report = new_record(root, options, options.jobs)
     report.stages = [StageRecord(**stage) for stage in known["stages"]]
     report.metrics = known["metrics"]
-    report._end(root, 0, time.monotonic() - began)
+    report.end(0, time.monotonic() - began)
+    report.save(root)
     keep_newest(root)
     return report
 

@@ -16,37 +16,26 @@ from functools import partial
 from pathlib import Path
 
 from nb import pipeline, uptodate
-from nb.declaration.papermill_command import papermill_command
-from nb.declaration.tasks import (
-    BROKEN,
-    BROKEN_CONTRACT,
-    DONE,
-    KILLED,
-    NOT_RUN,
-    OUT_OF_MEMORY,
-    RUNNING,
-    TIMED_OUT,
-    Outcome,
-    Task,
-)
-from nb.execution import failures
-from nb.exit_codes import ExitCode, after_signal
+from nb.declaration.tasks import BROKEN, DONE, NOT_RUN, RUNNING, Outcome, Task
+from nb.exit_codes import after_signal
 from nb.processes import memory
 from nb.processes.events import EventLoop
 from nb.processes.tree import adopt_orphans, end_descendants
-from nb.programs import cores, program_environment
+from nb.programs import side_by_side_environment
 from nb.project import unwritable
 from nb.runtime import worker
 from nb.runtime.handles import StageAtWork
 from nb.runtime.scheduler import Schedule, width
-from nb.runtime.warm_client import Warm, sets_environment_first, third_party_modules
+from nb.runtime.warm_client import Warm
+from nb.runtime.warm_start import WarmStart
 from nb.runtime.worker import Order, Reproduce
 from nb.runtime.worker_pool import FinishedStage, WorkerPool
 
 from . import record
 from .page_process import PAGES, MakePages, PageMaker
 from .past_runs import stage_costs
-from .record import Journal, Options, RunJournal, RunRecord, StageRecord
+from .record import Journal, Options, RunJournal, RunRecord
+from .stage import first_exit_code, stage_record, verdict
 from .view import View, outcome_of
 
 # From an interrupt to the kill of stages that go on.
@@ -58,15 +47,6 @@ WRITING_SHARE = 0.05
 # A second Ctrl-C comes later than this: make and a terminal may both pass the first on.
 SAME_SIGNAL_SECONDS = 0.5
 ENDING = [getattr(signal, name) for name in worker.ENDING_SIGNALS if hasattr(signal, name)]
-# Exit codes of the states in which a stage may end; others depend on the cause.
-CODES = {
-    TIMED_OUT: ExitCode.TIMED_OUT,
-    KILLED: ExitCode.KILLED,
-    OUT_OF_MEMORY: ExitCode.KILLED,
-    BROKEN_CONTRACT: ExitCode.BROKEN_CONTRACT,
-}
-# OpenBLAS waits for work in a busy loop: stages that each use all cores take many times as long.
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 class Runner:
@@ -111,12 +91,12 @@ class Runner:
         self.record = record.new_record(root, options, options.jobs)
         self.stages = {task.name: stage_record(task) for task in tasks}
         self.record.stages = [self.stages[task.name] for task in tasks if not task.hidden]
-        self.environment = {**_environment(min(options.jobs, width(tasks))), **environment}
-        self.cold = set(cold)
-        self.warm = warm if warm and self._warm_up(warm, tasks) else None
-        self.is_warming = self.warm is not None
+        shared = side_by_side_environment(min(options.jobs, width(tasks)))
+        self.environment = {**shared, "NB_STREAM": "1", **environment}
+        self.warm = WarmStart(root, warm, cold, note=view.note, detail=view.detail)
+        self.warm.begin(self._notebooks_that_may_run(tasks), self.environment)
         self.has_pages = any(self.stages[t.name].executed for t in tasks if not t.project)
-        self.pages = PageMaker(root, partial(self._fork_warm, PAGES), self._leave, make_pages)
+        self.pages = PageMaker(root, partial(self.warm.fork, PAGES), self._leave, make_pages)
         self.locks = pipeline.read_locks(root, [t.name for t in tasks if not t.project])
         self.signals: list[tuple[int, float]] = []
         self.usage = False
@@ -127,7 +107,7 @@ class Runner:
         self.ended: dict[str, int] = {}  # by the clock of the file system
         self.events = EventLoop()
         self.workers = WorkerPool(
-            reproduce, self.events, leave=self._leave, warm=self.warm, lock=lock
+            reproduce, self.events, leave=self._leave, warm=self.warm.process, lock=lock
         )
         self.view.expect([task.name for task in tasks if not task.hidden])
 
@@ -153,23 +133,13 @@ class Runner:
         """Return whether everything that was asked for is up to date."""
         return all(state in DONE for state in self.schedule.states.values())
 
-    def _warm_up(self, warm: Warm, tasks: list[Task]) -> bool:
-        """Begin the imports of the notebooks that may run; return whether there are any."""
+    def _notebooks_that_may_run(self, tasks: list[Task]) -> dict[str, Path]:
         stale: set[str] = set()
         for task in tasks:
             if task.changed or stale & task.after:
                 stale.add(task.name)
-        notebooks = {name: self.root / self.stages[name].notebook for name in sorted(stale)}
-        for name, path in notebooks.items():
-            if path != self.root and sets_environment_first(self.root, path):
-                self.cold.add(name)
-                why = "it sets environment variables before it imports libraries"
-                self.view.detail(f"{name} starts without warm imports: {why}")
-        warmed = {path for name, path in notebooks.items() if name not in self.cold} - {self.root}
-        if not warmed:
-            return False
-        warm.preload(self.environment, third_party_modules(self.root, warmed))
-        return True
+        notebooks = {name: self.stages[name].notebook for name in sorted(stale)}
+        return {name: self.root / path for name, path in notebooks.items() if path}
 
     def _loop(self) -> None:
         self.view.waiting = self.schedule.waiting
@@ -178,14 +148,14 @@ class Runner:
             self._heed_signals()
             ready = self.schedule.ready(memory.available_memory)
             # Hidden stages run no notebook, and need not wait for warm imports.
-            held = [task for task in ready if self.is_warming and not task.hidden]
+            held = [task for task in ready if self.warm.is_warming and not task.hidden]
             for task in ready:
                 if task not in held:
                     self._start(task)
             self._save()
             if not self.workers.at_work and not held:
                 return
-            if not self.is_warming and self.has_pages:
+            if not self.warm.is_warming and self.has_pages:
                 self.pages.start()
             self.events.wait(LONGEST_WAIT_SECONDS)
             self._end_what_is_late()
@@ -203,20 +173,12 @@ class Runner:
             persisted=task.persisted,
             environment=self.environment,
         )
-        started = self.workers.begin(
-            task, order, warm=not self.is_warming and task.name not in self.cold
-        )
+        started = self.workers.begin(task, order, warm=self.warm.serves(task.name))
         self.events.watch(started.output, partial(self._show, started))
         self.schedule.set(task.name, RUNNING)
         self.stages[task.name].started = record.now()
         if not task.hidden:
             self.view.running(task.name, started.began)
-
-    def _fork_warm(self, job: str, order: Mapping[str, object], files: list[int]) -> int | None:
-        """Fork from the warm process; return None if there is none, or not yet."""
-        if not self.warm or not self.warm.is_alive or self.is_warming:
-            return None
-        return self.warm.fork(job, order, files)
 
     def _leave(self) -> None:
         """Close, in a fork, the files of the runner.
@@ -224,24 +186,10 @@ class Runner:
         A copy of an end of a pipe would keep others from seeing that the runner has ended.
         """
         self.events.close()
-        if self.warm:
-            self.warm.socket.close()
+        if self.warm.process:
+            self.warm.process.socket.close()
         self.pages.close()
         self.workers.close_files()
-
-    def _listen(self, warm: Warm) -> None:
-        """Note the ends of workers, and that imports are done; without the warm process, go on."""
-        self.events.forget(warm)
-        if not warm.listen():
-            if self.is_warming:
-                self.view.note("kernels start cold: the process with warm imports ended")
-            self.is_warming = False
-            return
-        if self.is_warming and warm.is_ready():
-            self.is_warming = False
-            for name, why in warm.excluded.items():
-                self.view.detail(f"each notebook imports {name} by itself: {why}")
-        self.events.watch(warm, partial(self._listen, warm))
 
     def _show(self, running: StageAtWork) -> None:
         content = running.output.read(65_536)
@@ -290,7 +238,8 @@ class Runner:
         ended, answer = finished.stage, finished.answer
         if answer is None:
             # The worker was killed; its descendants are orphans now, and ours.
-            helpers = {self.warm.pid if self.warm else 0, self.pages.pid or 0}
+            warm = self.warm.process
+            helpers = {warm.pid if warm else 0, self.pages.pid or 0}
             end_descendants({*self.workers.pids(), *helpers})
             pipeline.mend_locks(self.root, self.locks, self.view.note)
         self._show_rest(ended)
@@ -318,25 +267,13 @@ class Runner:
         outcome = outcome or Outcome(status=code)
         for path, lines in outcome.written.items():
             self.written.setdefault(path, {}).update(lines)
-        state = outcome.state
         project = Path(ended.task.project or self.root)
         executed = project / stage.executed if stage.executed else None
-        if ended.timed_out and not state:
-            state, stage.cause = TIMED_OUT, f"ran longer than {self.options.timeout:g} s"
-            found = executed and failures.failed_cell(executed, ended.started)
-            stage.cell = found[1] if found else None
-        elif ended.interrupted is not None and not state:
-            state, stage.cause = KILLED, "interrupted"
-        elif state == BROKEN_CONTRACT:
-            stage.cause = outcome.error
-        elif not state:
-            cause = failures.find_cause(
-                outcome, executed, ended.started, ended.oom_kills, ended.tail
-            )
-            state, stage.cause, stage.cell = cause.state, cause.cause, cause.cell
-            self.usage |= cause.is_usage and not self.schedule.any_broken()
-        self.schedule.set(stage.name, state)
-        if state in BROKEN and ended.task.hidden:
+        found = verdict(ended, outcome, executed, self.options.timeout)
+        stage.cause, stage.cell = found.cause, found.cell
+        self.usage |= found.is_usage and not self.schedule.any_broken()
+        self.schedule.set(stage.name, found.state)
+        if found.state in BROKEN and ended.task.hidden:
             self.record.stages.insert(0, stage)
             for line in ended.tail:
                 self.view.line(stage.name, line)
@@ -374,20 +311,14 @@ class Runner:
         self.unsaved.update(changed)
 
     def _exit_code(self) -> int:
-        """Return the exit code of the first failure."""
         if self.signals:
             return after_signal(self.signals[0][0])
-        broken = self.record.broken()
-        if not broken:
-            return ExitCode.DONE
-        first = min(broken, key=lambda stage: stage.ended or "")
-        return CODES.get(first.state, ExitCode.USAGE if self.usage else ExitCode.FAILED)
+        return first_exit_code(self.record.broken(), is_usage=self.usage)
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
         """Note signals while the block runs; each, and the end of a worker, ends a wait."""
-        if self.warm:
-            self.events.watch(self.warm, partial(self._listen, self.warm))
+        self.warm.watch(self.events)
         before = self.events.catch(dict.fromkeys(ENDING, self._on_signal))
         try:
             yield
@@ -409,23 +340,3 @@ class Runner:
                 running.end(worker.KILL)
             elif self.signals and running.interrupted is None:
                 self._interrupt(running)
-
-
-def stage_record(task: Task) -> StageRecord:
-    """Return the record of a stage that was not looked at yet."""
-    call = papermill_command(task.command, task.folder)
-    return StageRecord(
-        task.name,
-        notebook=call.notebook,
-        executed=call.executed,
-        parameters=dict(task.parameters),
-    )
-
-
-def _environment(parallel: int) -> dict[str, str]:
-    """Return the stages' environment variables; the cores are shared out among them."""
-    environment = {**program_environment(), "NB_STREAM": "1"}
-    if parallel > 1 and not any(name in environment for name in THREADS):
-        threads = max(1, cores() // parallel)
-        environment.update(dict.fromkeys(THREADS, str(threads)))
-    return environment

@@ -12,7 +12,6 @@ from pathlib import Path
 from nb import pipeline
 from nb.declaration.tasks import RESTORED, Task
 from nb.declaration.validation import check_parameter_files
-from nb.exit_codes import ExitCode
 from nb.notebook import fingerprints
 from nb.pipeline import Plan, storage
 from nb.project import NbError, UsageError
@@ -22,7 +21,7 @@ from nb.wording import count
 from . import executed_copies
 from .lock import shared_lock
 from .page_process import RunPrograms
-from .pipeline_run import running_warm_process
+from .pipeline_run import interrupted_early, running_warm_process
 from .record import RUNS, Options, RunRecord
 from .runner import Runner
 from .stage import StageReproducer
@@ -33,6 +32,7 @@ class NotSentError(NbError):
     """A stage is done, but the results are on this machine only."""
 
 
+@interrupted_early("interrupted")
 def execute_task(
     root: Path, options: Options, view: View, programs: RunPrograms, *, push: bool
 ) -> RunRecord:
@@ -46,14 +46,11 @@ def execute_task(
         NbError: if there is no such stage, an earlier stage was not computed, or the storage is out
             of reach.
     """
-    try:
-        with (
-            shared_lock(root, view) as lock,
-            running_warm_process(root, options, programs, lock) as warm,
-        ):
-            return _execute(root, options, view, programs, warm, lock, push)
-    except KeyboardInterrupt:
-        raise NbError("interrupted", ExitCode.INTERRUPTED) from None
+    with (
+        shared_lock(root, view) as lock,
+        running_warm_process(root, options, programs, lock) as warm,
+    ):
+        return _execute(root, options, view, programs, warm, lock, push)
 
 
 def _execute(

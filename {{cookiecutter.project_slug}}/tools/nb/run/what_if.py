@@ -24,6 +24,8 @@ from nb.surroundings import find_repository
 from nb.wording import did_you_mean
 from nb.workcopy.copying import copy_entries, git_files, project_entries
 
+from .record import time_id
+
 WHAT_IF = Path(".nb/what-if")
 
 
@@ -154,7 +156,7 @@ def _group(name: str) -> str:
 
 def make_what_if_copy(root: Path, settings: Sequence[Setting]) -> Path:
     """Copy the project with other values, below `.nb/what-if`; return the new root."""
-    copy = root / WHAT_IF / datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S.%fZ")
+    copy = root / WHAT_IF / time_id(datetime.now(timezone.utc))
     copy_with_settings(root, copy, source_files(root), settings)
     return copy
 

@@ -7,20 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from heapq import heappop, heappush
 from math import inf
 
-from nb.declaration.tasks import (
-    BROKEN,
-    BROKEN_CONTRACT,
-    DONE,
-    FAILED,
-    KILLED,
-    NOT_RUN,
-    OUT_OF_MEMORY,
-    RUNNING,
-    TIMED_OUT,
-    UNCHANGED,
-    WAITING,
-    Task,
-)
+from nb.declaration.tasks import BROKEN, DONE, FAILURES, NOT_RUN, RUNNING, UNCHANGED, WAITING, Task
 
 # The assumed seconds of a stage that never ran: those of a small notebook.
 UNKNOWN_SECONDS = 1.0
@@ -113,7 +100,7 @@ class Schedule:
         if state in BROKEN:
             self._is_any_broken = True
             if not self.keep_going:
-                self.stop(f"{name} {_SHORT.get(state, state)}")
+                self.stop(f"{name} {FAILURES[state]}")
 
     def stop(self, cause: str) -> None:
         """Start nothing any more."""
@@ -154,7 +141,7 @@ class Schedule:
             broken = [name for name in task.after if self.states[name] in (*BROKEN, NOT_RUN)]
             if broken:
                 name = min(broken)
-                cause = self.causes.get(name) or f"{name} {_SHORT[self.states[name]]}"
+                cause = self.causes.get(name) or f"{name} {FAILURES[self.states[name]]}"
                 self._skip(task.name, cause)
             elif not task.changed and all(map(self._left_alone, task.after)):
                 self._note(task.name, UNCHANGED)
@@ -170,15 +157,6 @@ class Schedule:
     def _skip(self, name: str, cause: str) -> None:
         self.causes[name] = cause
         self._note(name, NOT_RUN)
-
-
-_SHORT = {
-    FAILED: "failed",
-    TIMED_OUT: "timed out",
-    KILLED: "was killed",
-    OUT_OF_MEMORY: "ran out of memory",
-    BROKEN_CONTRACT: "broke its contract",
-}
 
 
 def width(tasks: Iterable[Task]) -> int:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from nb.git.wiring import commit_hash, git
 from nb.project import NbError, parse_json
+from nb.wording import shortened
 
 VERSION = re.compile(r'^version = "([^"]+)"', re.MULTILINE)
 # Characters of an entry of the changelog that are shown.
@@ -145,10 +146,7 @@ class Template:
         """Return the entries of the changelog that the newer version has and the older has not."""
         before = set(_entries(self._show(old.commit, "CHANGELOG.md")))
         added = [e for e in _entries(self._show(new.commit, "CHANGELOG.md")) if e not in before]
-        return [
-            entry if len(entry) <= LONGEST_ENTRY else f"{entry[:LONGEST_ENTRY]} …"
-            for entry in added
-        ]
+        return [shortened(entry, LONGEST_ENTRY) for entry in added]
 
 
 def _entries(changelog: str) -> list[str]:

@@ -12,7 +12,7 @@ from nb.declaration.reader import LOCK, read_stages
 from nb.git.wiring import git
 from nb.notebook.content import notebooks_below
 from nb.project import PRODUCTION, NbError
-from nb.wording import count, enumerated
+from nb.wording import byte_size, count, enumerated
 
 from .diagnosis import Diagnosis, HealthCheck
 
@@ -107,7 +107,7 @@ def lost_inputs(root: Path) -> list[str]:
 
 def _disk(root: Path) -> Diagnosis:
     free = shutil.disk_usage(root).free
-    text = f"{free / 1e9:.1f} GB free"
+    text = f"{byte_size(free)} free"
     problem = f"only {text}" if free < LEAST_FREE_BYTES else ""
     return Diagnosis("disk space", problem, detail=text, repair="dvc gc --workspace")
 

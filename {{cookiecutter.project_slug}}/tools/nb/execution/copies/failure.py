@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from nb.project import parse_json
+from nb.wording import shortened
 
 # Tags of papermill: for the cell injected after the parameters cell; for the cells that mark an
 # error, which papermill removes when the copy is run again.
@@ -78,8 +79,8 @@ def error_marks(failure: Failure) -> tuple[str, str]:
 
 def first_line_of(text: str) -> str:
     """Return the first line of a text, without colors, shortened to `LONGEST_ERROR`."""
-    line = next(iter(without_colors(text[: 10 * LONGEST_ERROR]).strip().splitlines()), "").strip()
-    return line if len(line) <= LONGEST_ERROR else f"{line[: LONGEST_ERROR - 1]}…"
+    lines = without_colors(text[: 10 * LONGEST_ERROR]).strip().splitlines()
+    return shortened(next(iter(lines), "").strip(), LONGEST_ERROR)
 
 
 def without_colors(text: str) -> str:

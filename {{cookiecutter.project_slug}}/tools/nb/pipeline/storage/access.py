@@ -14,8 +14,8 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 
 from nb.git.credentials import storage_secrets
+from nb.pipeline.protocols import Repo
 from nb.pipeline.repository import open_project
-from nb.pipeline.undocumented import Repo
 from nb.project import NbError, UsageError
 
 from .trouble import Trouble, explain_failure, no_answer

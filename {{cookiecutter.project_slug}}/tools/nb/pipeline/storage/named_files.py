@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from nb.pipeline.undocumented import FileSystem, ObjectStore
+from nb.pipeline.protocols import FileSystem, ObjectStore
 
 from .access import open_storage
 from .results import copy_files, file_sizes

@@ -15,9 +15,7 @@ from tempfile import TemporaryDirectory
 
 from nb.pipeline.definitions import missing_data
 from nb.pipeline.places import require_places
-from nb.pipeline.repository import hold_lock
-from nb.pipeline.run_cache import ENTRY_NAME, is_sound
-from nb.pipeline.undocumented import (
+from nb.pipeline.protocols import (
     DvcStage,
     FileSystem,
     HashInfo,
@@ -26,6 +24,8 @@ from nb.pipeline.undocumented import (
     Repo,
     UsedObjects,
 )
+from nb.pipeline.repository import hold_lock
+from nb.pipeline.run_cache import ENTRY_NAME, is_sound
 from nb.project import NbError
 from nb.wording import count, enumerated
 
