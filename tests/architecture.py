@@ -46,6 +46,7 @@ FLOORS = (
     "locks",
     "project",
     "wording",
+    "grouping",
     "printable",
     "exit_codes",
 )

@@ -18,7 +18,7 @@ from conftest import TEMPLATE, Project
 from nb import uptodate
 from nb.adoption import overview
 from nb.check.health import tooling
-from nb.git import sync
+from nb.git import kept_outputs
 from nb.notebook import fingerprints
 from nb.project import NbError
 from nb.report import pages
@@ -198,15 +198,15 @@ CELL = {"cell_type": "code", "source": "1", "outputs": [{"x": 1}], "execution_co
 )
 def test_outputs_that_wait_in_another_format_are_not_overwritten(tmp_path: Path, text: str) -> None:
     path = write(tmp_path / "a.ipynb", text)
-    sync._keep_for_later(path, [CELL])
+    kept_outputs._keep_for_later(path, [CELL])
     assert path.with_name("a.ipynb.not-read").read_text() == text
     assert json.loads(path.read_text())["nbformat"] == 4
-    assert sync._with_moved_outputs(path, write(tmp_path / "b.ipynb", text)) is None
+    assert kept_outputs._with_moved_outputs(path, write(tmp_path / "b.ipynb", text)) is None
 
 
 def test_outputs_that_wait_without_a_number_are_read(tmp_path: Path) -> None:
     path = write(tmp_path / "a.ipynb", json.dumps({"cells": [CELL]}))
-    sync._keep_for_later(path, [{**CELL, "source": "2"}])
+    kept_outputs._keep_for_later(path, [{**CELL, "source": "2"}])
     assert [cell["source"] for cell in json.loads(path.read_text())["cells"]] == ["1", "2"]
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from nb.check.facts import normalized
+from nb.grouping import grouped
 from nb.notebook.content import python_source
 from nb.notebook.magics import mask
 from nb.notebook.modules import imported_names
@@ -265,12 +266,11 @@ def _read_lists(folder: Path) -> dict[str, str]:
         name, _, distribution = line.strip().partition(":")
         found[name] = normalized(distribution)
     text = (folder / "depfinder" / "pkg_data" / "name_mapping.yml").read_text(encoding="utf-8")
-    several: dict[str, list[dict[str, str]]] = {}
-    for entry in yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
-        several.setdefault(entry["import_name"], []).append(entry)
+    entries = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    for entry in entries:
         found.setdefault(f"conda:{entry['conda_name']}", entry["pypi_name"])
-    for name, entries in several.items():
-        chosen = _likeliest(name, entries, found.get(name, ""))
+    for name, several in grouped((entry["import_name"], entry) for entry in entries).items():
+        chosen = _likeliest(name, several, found.get(name, ""))
         if chosen:
             found[name] = chosen
     return found

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nb.authoring.propose import proposed_parameters
+from nb.grouping import grouped
 from nb.notebook.code import names_of_notebook
 from nb.notebook.file import read_cells
 from nb.project import UsageError, parse_json, write_whole
@@ -149,10 +150,7 @@ def needed_by(problem: str) -> str:
 
 def note_predecessors(rows: Sequence[AdoptedRow]) -> None:
     """Note in each row whose files the notebook reads, or failed to read."""
-    makers: dict[str, set[str]] = {}
-    for row in rows:
-        for path in row.writes:
-            makers.setdefault(path, set()).add(row.notebook)
+    makers = grouped((path, row.notebook) for row in rows for path in row.writes)
     by_name = {Path(path).name: path for path in makers}
     for row in rows:
         missing = Path(row.needs.removeprefix("file ")).name if row.needs[:5] == "file " else ""

@@ -12,6 +12,7 @@ from nb.authoring.new import initials
 from nb.declaration.naming import numbers_in
 from nb.git.credentials import find_in_file
 from nb.git.wiring import git_list
+from nb.grouping import grouped
 from nb.notebook.code import project_package
 from nb.notebook.path_literals import rewrite_paths
 from nb.project import NbError, UsageError
@@ -254,9 +255,7 @@ def _in_use(root: Path, folder: Path, names: Iterable[str], files: set[str]) -> 
 
     A file with the content of an adopted file is left from an adoption that was taken back.
     """
-    by_size: dict[int, list[Path]] = {}
-    for name in files:
-        by_size.setdefault((folder / name).stat().st_size, []).append(folder / name)
+    by_size = grouped(((folder / name).stat().st_size, folder / name) for name in files)
 
     def is_left(path: Path) -> bool:
         same = by_size.get(path.stat().st_size, []) if path.is_file() else []
@@ -281,16 +280,17 @@ def _find_requirements(root: Path, plan: AdoptionPlan) -> None:
     if plan.origin.inside is None or plan.contents.requirements:
         for name in plan.contents.requirements if not plan.origin.only else ():
             entries += dependencies.declared_requirements(folder / name)
-    imports: dict[str, list[str]] = {}
     own = {name.split(".")[0] for name in plan.imports} | {project_package(root)}
     texts = {name: plan.notebooks[name].sources() for name in plan.uses}
     for sources in texts.values():
         entries += dependencies.installed_by_cells(sources)
     texts |= {name: [_text_of(folder / name)] for name in plan.modules}
-    for name, sources in texts.items():
-        for imported in dependencies.imports_in(sources):
-            if imported.split(".")[0] not in own:
-                imports.setdefault(imported, []).append(name)
+    imports = grouped(
+        (imported, name)
+        for name, sources in texts.items()
+        for imported in dependencies.imports_in(sources)
+        if imported.split(".")[0] not in own
+    )
     known = dependencies.known_distributions(root) if imports or entries else {}
     installed = dependencies.installed_distributions()
     plan.requested = dependencies.resolve(entries, imports, known, installed)

@@ -30,7 +30,7 @@ def difference(old: Path, new: Path) -> str:
         return "it was not written"
     if filecmp.cmp(old, new, shallow=False):
         return ""
-    compare = _COMPARISONS.get(old.suffix.lower())
+    _, compare = _COMPARISONS.get(old.suffix.lower(), ("", None))
     if compare is None:
         return f"other bytes ({old.stat().st_size} and {new.stat().st_size})"
     try:
@@ -42,7 +42,8 @@ def difference(old: Path, new: Path) -> str:
 
 def comparison_method(path: Path) -> str:
     """Return the method of comparison for this kind of file, in words."""
-    return _WORDS.get(path.suffix.lower(), "bytes")
+    suffix = path.suffix.lower()
+    return _COMPARISONS[suffix][0] if suffix in _COMPARISONS else "bytes"
 
 
 def _tables(read: str) -> Callable[[Path, Path], str]:
@@ -221,22 +222,16 @@ def _databases(old: Path, new: Path) -> str:
     return _sqlite(old, new) if is_sqlite else _duckdb(old, new)
 
 
-_COMPARISONS: dict[str, Callable[[Path, Path], str]] = {
-    ".csv": _tables("read_csv"),
-    ".tsv": _tables("read_table"),
-    ".parquet": _tables("read_parquet"),
-    ".feather": _tables("read_feather"),
-    ".xlsx": _tables("read_excel"),
-    ".json": _json,
-    **dict.fromkeys((".png", ".jpg", ".jpeg", ".tif", ".tiff"), _images),
-    **dict.fromkeys((".npy", ".npz"), _arrays),
-    **dict.fromkeys((".joblib", ".pkl", ".pickle"), _pickles),
-    **dict.fromkeys((".db", ".sqlite", ".sqlite3", ".duckdb"), _databases),
-}
-_WORDS = {
-    **dict.fromkeys((".csv", ".tsv", ".parquet", ".feather", ".xlsx"), "values"),
-    **dict.fromkeys((".json", ".npy", ".npz"), "values"),
-    **dict.fromkeys((".png", ".jpg", ".jpeg", ".tif", ".tiff"), "pixels"),
-    **dict.fromkeys((".joblib", ".pkl", ".pickle"), "predictions or values"),
-    **dict.fromkeys((".db", ".sqlite", ".sqlite3", ".duckdb"), "tables"),
+# By suffix: the values that are compared, in words, and the comparison.
+_COMPARISONS: dict[str, tuple[str, Callable[[Path, Path], str]]] = {
+    ".csv": ("values", _tables("read_csv")),
+    ".tsv": ("values", _tables("read_table")),
+    ".parquet": ("values", _tables("read_parquet")),
+    ".feather": ("values", _tables("read_feather")),
+    ".xlsx": ("values", _tables("read_excel")),
+    ".json": ("values", _json),
+    **dict.fromkeys((".png", ".jpg", ".jpeg", ".tif", ".tiff"), ("pixels", _images)),
+    **dict.fromkeys((".npy", ".npz"), ("values", _arrays)),
+    **dict.fromkeys((".joblib", ".pkl", ".pickle"), ("predictions or values", _pickles)),
+    **dict.fromkeys((".db", ".sqlite", ".sqlite3", ".duckdb"), ("tables", _databases)),
 }

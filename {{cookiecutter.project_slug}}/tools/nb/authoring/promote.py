@@ -6,7 +6,6 @@ as ordinary changes, or not at all.
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -15,7 +14,7 @@ from pathlib import Path
 from nb import pipeline
 from nb.declaration.editor import add_stage
 from nb.declaration.reader import FILE, read_entries
-from nb.git.text_view import readable_text
+from nb.git.text_view import readable_diff
 from nb.notebook import fingerprints
 from nb.notebook.content import Notebook, notebooks_below, read_notebook
 from nb.notebook.magics import without_timing
@@ -23,6 +22,7 @@ from nb.notebook.modules import SourcePackages
 from nb.notebook.path_literals import FIGURES
 from nb.programs import run_program
 from nb.project import PRODUCTION, NbError, write_whole
+from nb.refactoring.rerun import content_or_none
 from nb.workcopy import clean_copy
 
 from .lint import mark_shell_lines, require_defined_names, undefined_names
@@ -218,15 +218,6 @@ def _run_dvc(root: Path, arguments: Sequence[str]) -> None:
 def _diff(space: Workspace, files: Sequence[str]) -> str:
     """Return the project's changes as a unified diff, notebooks as text."""
     return "".join(
-        line
+        readable_diff(name, content_or_none(space.root / name), (space.copy / name).read_bytes())
         for name in sorted(files)
-        for line in difflib.unified_diff(
-            _lines(space.root / name), _lines(space.copy / name), f"a/{name}", f"b/{name}"
-        )
     )
-
-
-def _lines(path: Path) -> list[str]:
-    if not path.exists():
-        return []
-    return [f"{line}\n" for line in readable_text(path.name, path.read_bytes()).splitlines()]

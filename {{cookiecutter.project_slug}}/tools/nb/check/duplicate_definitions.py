@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
+from nb.grouping import grouped
 from nb.notebook.code import Function, first_line, project_package
 from nb.notebook.content import Cell
 from nb.notebook.magics import mask
@@ -49,11 +50,11 @@ def duplicates_of(
     repeated = {each for each, count in counts.items() if count > 1}
     sources = [module for module, _ in held]
     sources += [_source(document, package) for document, outlines in found if outlines & repeated]
-    duplicates: dict[str, list[Duplicate]] = {}
-    for duplicate in find_definitions(sources):
-        for path in {place.path for place in duplicate.places if place.cell}:
-            duplicates.setdefault(path, []).append(duplicate)
-    return duplicates
+    return grouped(
+        (path, duplicate)
+        for duplicate in find_definitions(sources)
+        for path in {place.path for place in duplicate.places if place.cell}
+    )
 
 
 def outlines_of(document: Document) -> set[Outline]:

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING
 
 from nb.declaration.reader import Entry, read_entries
 from nb.declaration.templates import PLACEHOLDER, as_glob
+from nb.grouping import grouped
 from nb.notebook.config import read_config
 from nb.notebook.modules import SourcePackages
 from nb.notebook.parameters import TAG, CellError, Parameter, read_parameters
 from nb.project import CONFIG, pyproject_table, read_pyproject
 
-from .names import bound_names
+from .call_order import bound_names
 from .reads import SharedFiles
 from .settings import CheckSettings, read_check_settings
 from .source import CheckedCell, Document, parse_python
@@ -91,11 +92,7 @@ class Facts:
 
     @cached_property
     def _by_notebook(self) -> dict[str, list[Entry]]:
-        found: dict[str, list[Entry]] = {}
-        for stage in self.stages:
-            for notebook in stage.notebooks:
-                found.setdefault(notebook, []).append(stage)
-        return found
+        return grouped((name, stage) for stage in self.stages for name in stage.notebooks)
 
     @cached_property
     def _templated(self) -> list[Entry]:

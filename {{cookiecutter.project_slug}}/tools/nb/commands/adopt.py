@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nb.exit_codes import ExitCode
+from nb.grouping import grouped
 from nb.project import NbError, UsageError, warn
 from nb.terminal import echo, secho
 from nb.wording import count, enumerated
@@ -199,9 +200,7 @@ def _print_plan(plan: AdoptionPlan) -> None:
         echo(f"  {entry}: {reason}")
     if plan.left:
         secho("Left behind", bold=True)
-        by_reason: dict[str, list[str]] = {}
-        for name, reason in plan.left.items():
-            by_reason.setdefault(reason, []).append(name)
+        by_reason = grouped((reason, name) for name, reason in plan.left.items())
         for reason, names in by_reason.items():
             echo(f"  {enumerated(names, NAMED_FILES)}: {reason}")
 

@@ -149,7 +149,7 @@ def sync_command(root: Path, command: tuple[str, ...]) -> None:
       nb sync checkout main
       nb sync rebase origin/main
     """
-    from nb.git.sync import run_git
+    from nb.git.kept_outputs import run_git
 
     kept = run_git(root, command or ["pull"])
     if kept.restored:

@@ -162,8 +162,8 @@ def hook_command(root: Path, kind: str, arguments: tuple[str, ...]) -> None:
     Example:
       nb hook pre-commit
     """
+    from nb.git.kept_outputs import keep_outputs_everywhere
     from nb.git.subfolder.pre_commit import pre_commit_config
-    from nb.git.sync import keep_outputs_everywhere
 
     if "PRE_COMMIT_RUNNING_LEGACY" in os.environ:
         # `pre-commit install` set this hook aside for its own, which runs the checks after it.

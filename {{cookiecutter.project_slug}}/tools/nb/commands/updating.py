@@ -107,7 +107,7 @@ def _required_update(waiting: PendingWork | None) -> PendingWork:
 
 
 def _abort(root: Path, waiting: PendingWork | None) -> None:
-    from nb.git.sync import keep_outputs
+    from nb.git.kept_outputs import keep_outputs
     from nb.update import merging
 
     waiting = _required_update(waiting)
@@ -122,7 +122,7 @@ def _abort(root: Path, waiting: PendingWork | None) -> None:
 
 
 def _continue(root: Path, waiting: PendingWork | None, lock: int) -> PendingWork:
-    from nb.git.sync import keep_outputs
+    from nb.git.kept_outputs import keep_outputs
     from nb.update import merging
 
     waiting = _required_update(waiting)
@@ -158,7 +158,7 @@ def _update(root: Path, request: Request, lock: int, dry_run: bool) -> PendingWo
 
 
 def _merge(root: Path, plan: UpdatePlan, before: str, lock: int) -> PendingWork:
-    from nb.git.sync import keep_outputs
+    from nb.git.kept_outputs import keep_outputs
     from nb.update import merging
 
     environment = str(plan.answers.get("environment", "uv"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +11,7 @@ from pathlib import Path
 from nb import pipeline
 from nb.declaration.tasks import RAN, Outcome
 from nb.exit_codes import ExitCode
+from nb.grouping import grouped
 from nb.pipeline import storage
 from nb.project import NbError
 from nb.run.lock import exclusive_lock
@@ -174,14 +175,8 @@ class _VariantWork:
             shutil.rmtree(copy, ignore_errors=True)
             copy_snapshot(self.snapshot, copy, variant.settings)
             whole.touch()
-        for owner, names in _by_owner(variant.share.takes).items():
+        takes = grouped((owner, name) for name, owner in variant.share.takes.items())
+        for owner, names in takes.items():
             theirs = store.variant_copy(self.root, self.planned[owner].record.number)
             pipeline.take_results(theirs, copy, names, tell)
             store.copy_executed((s for s in variant.record.stages if s.name in names), theirs, copy)
-
-
-def _by_owner(takes: Mapping[str, int]) -> dict[int, set[str]]:
-    found: dict[int, set[str]] = {}
-    for name, owner in takes.items():
-        found.setdefault(owner, set()).add(name)
-    return found

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from nb.declaration.metrics import read_metrics
 from nb.declaration.reader import read_stages
+from nb.grouping import grouped
 from nb.notebook.yaml_file import read_value
 from nb.project import NbError, UsageError, warn
 from nb.wording import did_you_mean, enumerated
@@ -252,10 +253,7 @@ def _differing(rows: Sequence[Mapping[str, object]], asked: Set[str]) -> list[st
 
     A variant has no value of a stage that it took over; that is a difference only for names asked.
     """
-    values: dict[str, list[str]] = {}
-    for row in rows:
-        for name, value in row.items():
-            values.setdefault(name, []).append(canonical({"x": value}))
+    values = grouped((name, canonical({"x": value})) for row in rows for name, value in row.items())
     return [
         name
         for name, found in values.items()

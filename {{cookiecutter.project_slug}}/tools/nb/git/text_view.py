@@ -46,6 +46,17 @@ def readable_text(name: str, data: bytes) -> str:
     return (text_view(data) if name.endswith(".ipynb") else data).decode("utf-8", "replace")
 
 
+def readable_diff(name: str, before: bytes | None, after: bytes) -> str:
+    """Return the change of a file as a unified diff, that of a notebook as text; None: new."""
+    import difflib  # here, so that each `git add` starts sooner
+
+    old, new = (
+        readable_text(name, side or b"").splitlines(keepends=True) for side in (before, after)
+    )
+    source = "/dev/null" if before is None else f"a/{name}"
+    return "".join(difflib.unified_diff(old, new, source, f"b/{name}"))
+
+
 def is_text_view(data: bytes) -> bool:
     """Tell whether data can be a text view: `git blame` sends such through the filter."""
     heads = (b"# format: ", b"# kernel: ", b"# metadata: ", b"# %%")

@@ -3,36 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from nb.notebook.content import source_text
 from nb.notebook.strip import RefusedError, load
 from nb.wording import byte_size
 
+from .attributes import filtered
 from .filter import clean
 from .index import unmerged
 from .objects import read_blobs
-from .wiring import git_list
 
-FILTER = "nbstripout"  # as .gitattributes names it
 # Bytes of a notebook that a person may still review.
 LARGEST = 1_000_000
 CONFLICT = re.compile(r"^(<{7}|>{7})( |$)", re.M)
-
-
-def attributes(root: Path, names: Iterable[str], *keys: str) -> Iterator[tuple[str, str, str]]:
-    """Yield name, key and value of Git's attributes of files, as the work tree has them."""
-    fields = git_list(root, "check-attr", "-z", "--stdin", *keys, stdin=names)
-    return zip(fields[::3], fields[1::3], fields[2::3], strict=True)
-
-
-def filtered(root: Path, names: Iterable[str]) -> list[str]:
-    """Return the notebooks that Git's filter strips, by the attributes in the work tree."""
-    notebooks = [name for name in names if name.endswith(".ipynb")]
-    if not notebooks:
-        return []
-    return [name for name, _, value in attributes(root, notebooks, "filter") if value == FILTER]
 
 
 def verify_notebooks(root: Path, ids: Mapping[str, str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Definitions of stages from the `dvc.yaml` files, as DVC resolves them."""
+"""Stages as DVC resolves the `dvc.yaml` files: definitions, contracts, inputs, and lost data."""
 
 from __future__ import annotations
 

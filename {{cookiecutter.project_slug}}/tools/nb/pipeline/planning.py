@@ -12,6 +12,7 @@ from pathlib import Path
 from nb import uptodate
 from nb.declaration.reader import one_command, value_files
 from nb.declaration.tasks import Task
+from nb.grouping import grouped
 from nb.notebook import fingerprints
 from nb.processes.garbage import no_collection
 from nb.project import NbError, UsageError, usage_errors
@@ -213,11 +214,12 @@ def _collect(repo: Repo, targets: Sequence[str]) -> list[DvcStage]:
     from dvc.repo.reproduce import collect_stages
 
     # DVC would load the file again for each target.
-    by_target: dict[str, list[DvcStage]] = {}
-    for stage in repo.index.stages:
-        file = os.path.relpath(stage.path)
-        for key in {stage.addressing, stage.addressing.partition("@")[0], file}:
-            by_target.setdefault(key, []).append(stage)
+    by_target = grouped(
+        (key, stage)
+        for stage in repo.index.stages
+        for name in [stage.addressing]
+        for key in {name, name.partition("@")[0], os.path.relpath(stage.path)}
+    )
     found: list[DvcStage] = []
     for target in targets:
         try:

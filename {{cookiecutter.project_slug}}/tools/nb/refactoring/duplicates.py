@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from nb.grouping import grouped
+
 from .scanning import scan_project
 from .sources import CodePlace, PlacedDefinition, Source, StatementRun
 
@@ -89,10 +91,11 @@ def find_definitions(sources: Iterable[Source]) -> list[Duplicate]:
 
 
 def _group(definitions: Iterable[PlacedDefinition]) -> list[Duplicate]:
-    groups: dict[tuple[str, str], list[CodePlace]] = {}
-    for kind, digest, place in definitions:
-        if place.lines >= DEFINITION_LINES:
-            groups.setdefault((kind, digest), []).append(place)
+    groups = grouped(
+        ((kind, digest), place)
+        for kind, digest, place in definitions
+        if place.lines >= DEFINITION_LINES
+    )
     return [
         Duplicate(kind, _modules_first(places))
         for (kind, _), places in groups.items()
@@ -131,10 +134,7 @@ class _Blocks:
         """Return duplicated blocks, except those within findings that are known already."""
         for duplicate in known:
             self._note(duplicate)
-        groups: dict[str, list[Part]] = {}
-        for run in self.runs:
-            for part in self._smallest(run):
-                groups.setdefault(_shape(part), []).append(part)
+        groups = grouped((_shape(part), part) for run in self.runs for part in self._smallest(run))
         blocks: list[Duplicate] = []
         for group in groups.values():
             for parts in self._grown(group):
@@ -162,11 +162,8 @@ class _Blocks:
         parts = _apart(group)
         if not _is_shared([run for run, _, _ in parts]):
             return
-        longer: dict[str, list[Part]] = {}
-        for run, start, end in parts:
-            if end < len(run.statements):
-                part = (run, start, end + 1)
-                longer.setdefault(_shape(part), []).append(part)
+        more = [(r, start, end + 1) for r, start, end in parts if end < len(r.statements)]
+        longer = grouped((_shape(part), part) for part in more)
         if not any(len(_apart(others)) == len(parts) for others in longer.values()):
             yield parts
         for others in longer.values():

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from nb.declaration.naming import module_name
-from nb.git.text_view import readable_text
+from nb.git.text_view import readable_diff
 from nb.locks import edit_lock
 from nb.notebook.code import Definition, names_of_module, names_of_notebook
 from nb.notebook.file import parse_cells, read_cells
@@ -46,17 +45,10 @@ class Extraction:
 
     def diff(self, root: Path) -> str:
         """Return the changes as a unified diff; notebooks as text."""
-        parts: list[str] = []
-        for path, new in self.changes.items():
-            name = path.relative_to(root).as_posix()
-            old = path.read_bytes() if path.exists() else b""
-            before, after = (
-                readable_text(name, side).splitlines(keepends=True)
-                for side in (old, new.encode("utf-8", "surrogatepass"))
-            )
-            source = f"a/{name}" if path.exists() else "/dev/null"
-            parts += difflib.unified_diff(before, after, source, f"b/{name}")
-        return "".join(parts)
+        return "".join(
+            readable_diff(path.relative_to(root).as_posix(), rerun.content_or_none(path), new)
+            for path, new in self.contents().items()
+        )
 
     def generated(self, root: Path) -> list[Path]:
         """Return the files that nbdev writes in addition to the planned changes."""

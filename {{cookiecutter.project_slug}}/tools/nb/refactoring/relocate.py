@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nb.grouping import grouped
 from nb.notebook.code import (
     IPYTHON_NAMES,
     Definition,
@@ -211,12 +212,11 @@ def take_out(file: CellFile, names: Names, taken: Mapping[str, str], module: str
     """
     cells = {cell.number: CellTree(cell.source) for cell in file.cells}
     used_before = {name for cell in cells.values() for name in cell.used()}
-    imports: dict[int, list[Import]] = {}
-    for definition in (one for name in taken for one in names.definitions[name]):
-        cells[definition.cell].cut(definition.name)
-        other = taken[definition.name]
-        alias = definition.name if definition.name != other else ""
-        imports.setdefault(definition.cell, []).append(Import(module, other, alias))
+    moved = [one for name in taken for one in names.definitions[name]]
+    for one in moved:
+        cells[one.cell].cut(one.name)
+    aliases = {name: name if name != other else "" for name, other in taken.items()}
+    imports = grouped((o.cell, Import(module, taken[o.name], aliases[o.name])) for o in moved)
     used = {name for cell in cells.values() for name in cell.used()}
     sources: dict[int, str | None] = {}
     for cell in file.cells:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from nb.declaration.reader import Stage, read_stages
 from nb.experiments.store import FIGURE_SUFFIXES
+from nb.grouping import grouped
 from nb.project import UsageError, write_whole
 from nb.wording import byte_size, did_you_mean
 
@@ -188,11 +189,9 @@ def _read_parquet(file: Path) -> _Table:
 
     with parquet.ParquetFile(file) as opened:
         footer, schema = opened.metadata, opened.schema_arrow
-    chunks: dict[str, list[ChunkStatistics | None]] = {}
-    for group in range(footer.num_row_groups):
-        for number in range(footer.num_columns):
-            chunk = footer.row_group(group).column(number)
-            chunks.setdefault(chunk.path_in_schema, []).append(chunk.statistics)
+    groups = map(footer.row_group, range(footer.num_row_groups))
+    parts = (group.column(number) for group in groups for number in range(footer.num_columns))
+    chunks = grouped((chunk.path_in_schema, chunk.statistics) for chunk in parts)
     columns = (_parquet_column(f.name, str(f.type), chunks.get(f.name, [])) for f in schema)
     return _Table(footer.num_rows, tuple(columns))
 

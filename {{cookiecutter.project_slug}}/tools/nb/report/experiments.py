@@ -16,6 +16,7 @@ from nb.experiments.table import (
     project_table,
     short_names,
 )
+from nb.grouping import grouped
 from nb.project import INDEX
 
 from .files import PUBLISHED_BYTES, PageFiles, slug
@@ -51,9 +52,8 @@ class ExperimentSummary:
 
 def write_experiments(root: Path) -> list[ExperimentSummary]:
     """Write a page for each experiment that has variants, and return what the index shows."""
-    groups: dict[str, list[VariantRecord]] = {}
-    for record in store.with_dead_runs_ended(root, store.read_variants(root)):
-        groups.setdefault(record.experiment, []).append(record)
+    records = store.with_dead_runs_ended(root, store.read_variants(root))
+    groups = grouped((record.experiment, record) for record in records)
     stages = read_stages(root) if groups else []
     taken: set[str] = set()
     return [_write(root, name, records, stages, taken) for name, records in groups.items()]

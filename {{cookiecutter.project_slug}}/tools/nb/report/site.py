@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import posixpath
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,8 +14,9 @@ from nb.declaration.metrics import read_metrics
 from nb.declaration.reader import FILE, Plot, Stage, read_stages
 from nb.declaration.tasks import NOT_RUN, UNCHANGED
 from nb.execution.copies.failure import INJECTED
+from nb.grouping import grouped
 from nb.processes.garbage import no_collection
-from nb.project import EXECUTED, INDEX, SITE, write_whole
+from nb.project import EXECUTED, INDEX, SITE
 from nb.run.past_runs import read_past_runs
 from nb.run.record import RunRecord
 from nb.wording import duration
@@ -148,15 +150,11 @@ def _prune(folder: Path, kept: set[str]) -> None:
 def _publish(root: Path, stages: Iterable[Stage]) -> set[str]:
     """Copy small artifacts that a browser shows, so that links work wherever the site is."""
     paths = {a.path for stage in stages for a in (*stage.reads, *stage.writes)}
-    kept = set()
+    files = PageFiles(root, "index.html")
     for path in sorted(paths):
         if is_published(root, path):
-            target = root / SITE / published_path(path)
-            kept.add(published_path(path))
-            content = (root / path).read_bytes()
-            if not target.is_file() or target.read_bytes() != content:
-                write_whole(target, content)
-    return kept
+            files.save(published_path(path), (root / path).read_bytes())
+    return set(files.written)
 
 
 def _write_index(
@@ -214,9 +212,7 @@ def _write_run(root: Path, run: RunRecord) -> str:
 
 def _graph(rows: list[Row]) -> str:
     """Return the graph of the pipeline; a matrix of many values is a single node."""
-    sizes: dict[str, int] = {}
-    for row in rows:
-        sizes[row.stage.group] = sizes.get(row.stage.group, 0) + 1
+    sizes = Counter(row.stage.group for row in rows)
     node_of = {
         row.name: row.stage.group if sizes[row.stage.group] > MOST_NODES else row.name
         for row in rows
@@ -226,9 +222,7 @@ def _graph(rows: list[Row]) -> str:
     for row in rows:
         needed = {node_of[m] for a in row.stage.reads if (m := _maker(a.path, makers))}
         edges[node_of[row.name]] |= needed - {node_of[row.name]}
-    members: dict[str, list[Row]] = {}
-    for row in rows:
-        members.setdefault(node_of[row.name], []).append(row)
+    members = grouped((node_of[row.name], row) for row in rows)
     return stage_graph([_node(name, found) for name, found in members.items()], edges)
 
 
@@ -252,10 +246,7 @@ def _node(name: str, rows: list[Row]) -> Node:
 
 
 def _comparisons(rows: list[Row], metrics: dict[str, dict[str, float]]) -> list[Comparison]:
-    groups: dict[str, list[Row]] = {}
-    for row in rows:
-        if "@" in row.name:
-            groups.setdefault(row.stage.group, []).append(row)
+    groups = grouped((row.stage.group, row) for row in rows if "@" in row.name)
     return [tables.matrix_table(name, g, metrics) for name, g in groups.items() if len(g) > 1]
 
 

@@ -1,4 +1,4 @@
-"""Who runs where: noted in the record of a run, if the project's settings ask for that."""
+"""User and machine of a run, for the record of the run, if the project's settings ask for them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stages of the pipeline as JSON for external schedulers: `nb stages --json`.
+"""Stages of the pipeline for `nb stages`: as JSON for external schedulers, as a list for people.
 
 The interface for programs that cannot import DVC or this package (`nb help schedulers`).
 """

@@ -15,6 +15,7 @@ from pathlib import Path
 from nb import pipeline
 from nb.declaration.papermill_command import papermill_command
 from nb.declaration.tasks import Task
+from nb.grouping import grouped
 from nb.notebook.config import set_value
 from nb.notebook.content import read_notebook
 from nb.notebook.parameters import Parameter, check_values, read_parameters
@@ -73,10 +74,7 @@ class SettingReader:
             groups = sorted({*self._tasks, *map(_group, self._tasks)})
             hint = did_you_mean(stage, groups, "all stages: nb status")
             raise UsageError(f"{where}: there is no stage {stage}; {hint}")
-        by_config: dict[str, list[str]] = {}
-        for task in chosen:
-            config = self._config_of(task, name, value, where)
-            by_config.setdefault(config, []).append(task.name)
+        by_config = grouped((self._config_of(t, name, value, where), t.name) for t in chosen)
         return [
             Setting(names, name, value, config, self._other_readers(config, names))
             for config, names in by_config.items()

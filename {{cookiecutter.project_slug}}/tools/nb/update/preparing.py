@@ -13,7 +13,7 @@ from typing import Any
 
 from nb.project import NbError, write_whole
 
-from .adopting import inferred_answers
+from .inferred_answers import inferred_answers
 from .provenance import ADOPT, PROVENANCE, Provenance, read_provenance, remember_newest
 from .rendering import Answers, render_template
 from .template import NEWEST, Release, Template, clone_template

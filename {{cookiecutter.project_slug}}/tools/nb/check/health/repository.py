@@ -9,6 +9,7 @@ from pathlib import Path
 
 from nb.declaration.reader import FILE, LOCK
 from nb.git import filter, index, verify, wiring
+from nb.git.attributes import attributes
 from nb.git.wiring import git, git_list
 from nb.project import PRODUCTION
 from nb.surroundings import find_repository
@@ -101,7 +102,7 @@ def _is_below(root: Path, source: str) -> bool:
 def _attributes(root: Path) -> Diagnosis:
     """Ask Git which attributes notebooks have; name the file that gives them others."""
     tracked = [name for name in git_list(root, "ls-files", "-z") if _is_source(name)]
-    rows = verify.attributes(root, [f"{PRODUCTION}/any.ipynb", *tracked], *GIT_ATTRIBUTES)
+    rows = attributes(root, [f"{PRODUCTION}/any.ipynb", *tracked], *GIT_ATTRIBUTES)
     lost = [(name, key) for name, key, value in rows if GIT_ATTRIBUTES[key] != value]
     if not lost:
         return Diagnosis(

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from nb.check.call_order import early_calls
 from nb.check.findings import Found, Place
-from nb.check.names import early_calls
 from nb.check.registry import rule
 from nb.check.source import CheckedCell
 from nb.notebook.magics import Escape

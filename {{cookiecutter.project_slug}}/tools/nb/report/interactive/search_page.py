@@ -1,4 +1,4 @@
-"""Search page of the site, with the words of all pages in the page itself; those of the index."""
+"""Search page of the site, which holds the words of every page; the words of the index."""
 
 from __future__ import annotations
 

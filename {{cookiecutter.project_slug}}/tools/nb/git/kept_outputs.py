@@ -24,9 +24,9 @@ from nb.notebook.strip import RefusedError
 from nb.project import NbError, parse_json, write_whole
 from nb.surroundings import find_repository
 
+from .attributes import filtered
 from .filter import clean
 from .index import index_ids, unmerged
-from .verify import filtered
 from .wiring import git, git_list, hook_projects
 
 ASIDE = Path(".nb/outputs")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from nb.git.sync import LATER, KeptOutputs, run_git
+from nb.git.kept_outputs import LATER, KeptOutputs, run_git
 from nb.project import NbError
 from test_merge import KEPT, PRINTED, Notebook, cell, notebook
 from test_merge_git import NAME, Clone, isolated, make
