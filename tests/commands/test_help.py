@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import io
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -226,3 +229,20 @@ def test_a_shell_completes_stages_notebooks_and_variants(runner: CliRunner) -> N
     assert completed("experiments", "show", "1") == []
     (files,) = complete.get_completions(["show"], "notebooks/")
     assert files.type == "file"
+
+
+def test_the_help_page_imports_nothing_that_only_work_needs(runner: CliRunner) -> None:
+    program = f"""
+import atexit, sys
+sys.path.insert(0, {str(Path(terminal.__file__).parents[1])!r})
+atexit.register(lambda: print(sorted(sys.modules), file=sys.stderr))
+from nb_start import main
+main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, "--help"], capture_output=True, encoding="utf-8", check=True
+    )
+    loaded = ast.literal_eval(done.stderr)
+    for_work = {"csv", "dvc", "email", "importlib.metadata", "subprocess", "tempfile", "yaml"}
+    assert for_work.isdisjoint(loaded)
+    assert not [name for name in loaded if name.startswith(("_sysconfigdata", "nb.pipeline"))]

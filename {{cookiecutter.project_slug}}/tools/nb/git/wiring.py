@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import subprocess
 from itertools import count
 from pathlib import Path
 
@@ -82,6 +81,8 @@ def git(
     Raises:
         NbError: if Git is not installed, or fails and `check` is set.
     """
+    import subprocess  # late: help pages do without
+
     try:
         done = subprocess.run(
             ["git", *arguments],
