@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -143,6 +142,8 @@ def _run_apart(
     root: Path, options: Options, *, dry_run: bool, as_json: bool, verbose: bool
 ) -> None:
     """Run with other parameters in a copy of the project, and say where that is."""
+    from shutil import rmtree
+
     from nb.run import what_if
 
     settings = what_if.read_settings(root, options.settings)
@@ -153,7 +154,7 @@ def _run_apart(
     copy = what_if.make_what_if_copy(root, settings)
     if dry_run:
         _print_plan(copy, options, nothing=False, as_json=as_json)
-        shutil.rmtree(copy)
+        rmtree(copy)
         return
     where = copy.relative_to(root)
     os.chdir(copy)

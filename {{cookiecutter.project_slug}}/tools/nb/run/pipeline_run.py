@@ -31,7 +31,7 @@ from nb.tracing import contract, trace
 from . import executed_copies, record
 from .lock import exclusive_lock, remove_leftovers
 from .page_process import RunPrograms
-from .record import Options, RunRecord
+from .record import Options, RunRecord, without_secrets_in
 from .runner import ENDING, Runner, stage_record
 from .stage import StageReproducer
 from .view import View
@@ -121,8 +121,8 @@ def _stamp_content(plan: Plan, done: RunRecord) -> dict[str, object]:
     tasks = [task for task in plan.tasks if not task.hidden]
     whole = {task.name for task in tasks} >= set(plan.shown)
     stages = [{**vars(stage_record(task)), "state": UNCHANGED} for task in tasks]
-    shown = plan.shown if whole else None
-    return {"stages": stages, "shown": shown, "metrics": done.metrics}
+    results = without_secrets_in({"stages": stages, "metrics": done.metrics})
+    return {**results, "shown": plan.shown if whole else None}
 
 
 def preview_run(root: Path, options: Options) -> list[StageState]:
