@@ -14,11 +14,11 @@ from functools import partial
 from pathlib import Path
 
 from nb import pipeline, uptodate
-from nb.declaration.tasks import DONE, UNCHANGED
+from nb.declaration.tasks import DONE, UNCHANGED, StageState
 from nb.declaration.validation import check_parameter_files
 from nb.exit_codes import ExitCode, after_signal, as_exit_code
 from nb.notebook.content import notebooks_below
-from nb.pipeline import Plan, StageState, storage
+from nb.pipeline import Plan, storage
 from nb.processes.garbage import no_collection
 from nb.processes.signals import handle_signals
 from nb.processes.start_method import SPAWN, start_method
