@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from conftest import TEMPLATE
+from nb import __version__
 from nb.update.template import VERSION
 
 TOOLS = TEMPLATE / "{{cookiecutter.project_slug}}" / "tools"
@@ -15,4 +16,4 @@ def test_changelog_and_tooling_name_the_version_of_the_template() -> None:
         VERSION.search((folder / "pyproject.toml").read_text()) for folder in (TEMPLATE, TOOLS)
     ]
     (newest, *_) = re.findall(r"^## (\S+)", (TEMPLATE / "CHANGELOG.md").read_text("utf-8"), re.M)
-    assert [found and found[1] for found in named] == [newest, newest]
+    assert [__version__, *(found and found[1] for found in named)] == [newest] * 3

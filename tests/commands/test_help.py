@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import io
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -226,3 +229,36 @@ def test_a_shell_completes_stages_notebooks_and_variants(runner: CliRunner) -> N
     assert completed("experiments", "show", "1") == []
     (files,) = complete.get_completions(["show"], "notebooks/")
     assert files.type == "file"
+
+
+# Libraries that take long to import, and rooms that only work needs.
+HEAVY = {"dvc", "email", "importlib.metadata", "nb.pipeline", "nb.secrets.search", "yaml"}
+
+
+@pytest.mark.parametrize(
+    ("command", "late"),
+    [
+        ("--help", HEAVY | {"_sysconfigdata", "csv", "subprocess", "tempfile"}),
+        ("status", HEAVY | {"nb.notebook.content", "shutil"}),
+        ("run", HEAVY),
+    ],
+)
+def test_commands_without_work_import_nothing_that_only_work_needs(
+    command: str, late: set[str], runner: CliRunner
+) -> None:
+    Path("reports/site").mkdir(parents=True)
+    Path("reports/site/index.html").touch()
+    program = f"""
+import atexit, sys
+sys.path.insert(0, {str(Path(terminal.__file__).parents[1])!r})
+atexit.register(lambda: print(sorted(sys.modules), file=sys.stderr))
+from nb import uptodate
+uptodate.read_stamp = lambda root: {{"stages": [], "shown": ["train"], "metrics": {{}}}}
+from nb_start import main
+main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, command], capture_output=True, encoding="utf-8", check=True
+    )
+    loaded = {name.partition("__")[0] for name in ast.literal_eval(done.stderr)}
+    assert not loaded & late

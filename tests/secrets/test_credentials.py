@@ -18,6 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from nb.git import credentials
+from nb.secrets import columns
 from nb.secrets.environment import environment_secrets
 from nb.secrets.mask import Mask
 from nb.secrets.masked_file import MaskedFile
@@ -27,7 +28,11 @@ from secret_kinds import HEX, KINDS, some
 TEMPLATE = Path(__file__).parents[2]
 GREEN = "\x1b[38;5;28m"
 PLACES: dict[str, Callable[[str], Any]] = {
-    "stream": lambda text: {"output_type": "stream", "name": "stdout", "text": f"got {text}\n"},
+    "stream": lambda text: {
+        "output_type": "stream",
+        "name": "stdout",
+        "text": f"got {text}\n",
+    },
     "html": lambda text: {"data": {"text/html": f"<td>1</td><td>{html.escape(text)}</td>"}},
     "markdown": lambda text: {"data": {"text/markdown": f"**it**: `{text}`"}},
     "json": lambda text: {"data": {"application/json": {"rows": [{"x": text}, {"x": 1}]}}},
@@ -87,12 +92,16 @@ def test_a_column_of_secrets_is_masked(table: str, lines: bool) -> None:
 
 def test_the_text_of_a_widget_is_masked_by_the_description() -> None:
     secret = some("widget", 14)
-    state = {"model_name": "PasswordModel", "state": {"description": "Password:", "value": secret}}
+    state = {
+        "model_name": "PasswordModel",
+        "state": {"description": "Password:", "value": secret},
+    }
     assert not readable(secret, json.dumps(Mask({}).tree({"state": {"a": state}})))
 
 
 @pytest.mark.parametrize(
-    "line", ["password_strength: strong", "secret_name: prod/db", "password_type = ab3rer"]
+    "line",
+    ["password_strength: strong", "secret_name: prod/db", "password_type = ab3rer"],
 )
 def test_a_setting_about_a_secret_is_no_secret(line: str) -> None:
     assert credentials.find_in_file("a.yaml", f"{line}\n".encode()) == []
@@ -114,11 +123,30 @@ def test_each_kind_is_refused_at_commit(kind: str) -> None:
     cells: list[dict[str, Any]] = [
         {"cell_type": "markdown", "source": "# Title", "metadata": {}},
         {"cell_type": "code", "source": "1", "metadata": {"note": text}, "outputs": []},
-        {"cell_type": "code", "source": "1", "metadata": {}, "outputs": [PLACES["error"](text)]},
-        {"cell_type": "code", "source": "1", "metadata": {}, "outputs": [PLACES["json"](text)]},
-        {"cell_type": "markdown", "source": "", "metadata": {}, **PLACES["attachment"](text)},
+        {
+            "cell_type": "code",
+            "source": "1",
+            "metadata": {},
+            "outputs": [PLACES["error"](text)],
+        },
+        {
+            "cell_type": "code",
+            "source": "1",
+            "metadata": {},
+            "outputs": [PLACES["json"](text)],
+        },
+        {
+            "cell_type": "markdown",
+            "source": "",
+            "metadata": {},
+            **PLACES["attachment"](text),
+        },
         {"cell_type": "code", "source": text, "metadata": {}, "outputs": []},
-        {"cell_type": "code", "source": "", "outputs": [PLACES["metadata of an output"](text)]},
+        {
+            "cell_type": "code",
+            "source": "",
+            "outputs": [PLACES["metadata of an output"](text)],
+        },
     ]
     notebook = json.dumps({"cells": cells, "metadata": {"nb": {"note": text}}}).encode()
     found = {phrase.split(":")[1] for phrase in credentials.find_in_file("a.ipynb", notebook)}
@@ -334,3 +362,17 @@ def test_no_other_letter_changes_the_length_in_lower_case() -> None:
     # `find` looks for names in lower case, at places in the original.
     longer = [chr(code) for code in range(0x110000) if len(chr(code).lower()) != 1]
     assert longer == ["\u0130"]
+
+
+PARTS = [
+    *("token", "PassWord", "key", "\u017fecret", "\u212aey", "pwd", "credential_id"),
+    *("ab", "x" * 41, ".", "-", "_", " ", ",", "\n"),
+]
+
+
+@given(st.lists(st.sampled_from(PARTS), max_size=30).map("".join))
+def test_names_that_promise_a_secret_are_those_that_a_search_everywhere_finds(
+    text: str,
+) -> None:
+    everywhere = [found[0] for found in columns._NAMED.finditer(text)]
+    assert list(columns.promising_names(text)) == everywhere

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-import sysconfig
 from pathlib import Path
 
 
@@ -19,8 +18,12 @@ def main() -> None:
     from nb import surroundings
 
     sys.path.remove(here)
-    for sentence in surroundings.forget_modules(os.environ, Path(sysconfig.get_path("purelib"))):
-        print(f"nb: {sentence}", file=sys.stderr)
+    if os.environ.get("PYTHONPATH"):
+        import sysconfig  # late: reads how Python was built
+
+        installed = Path(sysconfig.get_path("purelib"))
+        for sentence in surroundings.forget_modules(os.environ, installed):
+            print(f"nb: {sentence}", file=sys.stderr)
     from nb.cli import main as run
 
     run()

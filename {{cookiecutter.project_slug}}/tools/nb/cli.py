@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import click
 
-from nb import surroundings
+from nb import __version__, surroundings
 from nb.commands import SuggestingGroup
 from nb.exit_codes import ExitCode
 from nb.git import wiring
@@ -138,12 +138,12 @@ def _usage_problem(error: click.UsageError, ctx: click.Context) -> str:
 def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     if not wanted:
         return
-    from nb.update.provenance import tooling_version, version_line
+    from nb.update.provenance import version_line
 
     try:
         line = version_line(find_root())
     except NbError:  # outside a project
-        line = tooling_version()
+        line = __version__
     echo(f"nb, version {line}")
     ctx.exit()
 

@@ -6,7 +6,6 @@ Standard library only.
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,6 +56,8 @@ def program_path(name: str) -> str:
 
     `python -m` would import modules of the working directory: a `yaml.py` there would run.
     """
+    import shutil  # late: `nb` must start quickly
+
     return shutil.which(name, path=str(Path(sys.executable).parent)) or name
 
 

@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from nb import __version__
 from nb.exit_codes import ExitCode
 from nb.printable import printable
 
@@ -68,12 +69,7 @@ def from_root(message: str, root: Path) -> str:
 
 def documentation() -> str:
     """Return the address of the documentation of the installed version."""
-    from importlib import metadata  # late: only help texts and few messages need the address
-
-    try:
-        return f"{_DOCUMENTATION}/{metadata.version('nb-tools')}/"
-    except metadata.PackageNotFoundError:  # run from its source
-        return f"{_DOCUMENTATION}/"
+    return f"{_DOCUMENTATION}/{__version__}/"
 
 
 _warned: set[str] = set()

@@ -6,7 +6,6 @@ Standard library only, from Python 3.8 on: the set-up uses this before anything 
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections.abc import MutableMapping
 from pathlib import Path
@@ -104,6 +103,8 @@ def project_prefix(root: Path) -> str:
 
 
 def _git(root: Path, *arguments: str) -> str:
+    import subprocess  # late: help pages do without
+
     environment = {name: value for name, value in os.environ.items() if name not in REPOSITORY}
     try:
         done = subprocess.run(
@@ -125,15 +126,13 @@ def forget_modules(environment: MutableMapping[str, str], installed: Path) -> li
     The others stay, for notebooks to import from. Modules that are imported already are too late.
 
     Args:
-        environment: the environment variables; PYTHONPATH is changed, and `sys.path`, too.
+        environment: the environment variables; PYTHONPATH among them and `sys.path` are changed.
         installed: where the environment keeps its modules (site-packages).
 
     Returns:
         A sentence for each folder that was left out.
     """
-    entries = environment.get("PYTHONPATH", "").split(os.pathsep)
-    if entries == [""]:
-        return []
+    entries = environment["PYTHONPATH"].split(os.pathsep)
     names = _modules(installed) | set(getattr(sys, "stdlib_module_names", ())) | {"nb"}
     hidden = {entry: sorted((_modules(Path(entry)) & names) - AT_START) for entry in entries}
     kept = [entry for entry in entries if not hidden[entry]]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import sys
 from collections.abc import Sequence
@@ -216,6 +215,8 @@ def _print_variants(
 
 
 def _as_csv(table: VariantTable, rows: Sequence[VariantRow]) -> str:
+    import csv  # late: the list of commands imports this module
+
     text = io.StringIO()
     columns = ["number", "experiment", "name", *table.parameters, *table.metrics]
     writer = csv.writer(text, lineterminator="\n")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -186,6 +185,8 @@ def lab_command(root: Path, notebook: str) -> None:
     command = [str(program), "lab", f"--ServerApp.root_dir={root}"]
     command += [str(opened.absolute())] if opened else []
     if os.name == "nt":  # there, a program cannot take the place of another
+        import subprocess
+
         raise click.exceptions.Exit(subprocess.call(command))
     os.execv(program, command)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -169,6 +168,8 @@ def hook_command(root: Path, kind: str, arguments: tuple[str, ...]) -> None:
         # `pre-commit install` set this hook aside for its own, which runs the checks after it.
         note("pre-commit install replaced the hook; nb setup puts it back", err=True)
         return
+    import subprocess  # late: the list of commands imports this module
+
     folder = wiring.hooks_folder(root)
     config = pre_commit_config(root, project_prefix(root))
     options = [f"--config={config}", f"--hook-type={kind}", f"--hook-dir={folder}"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -19,7 +18,7 @@ from nb.terminal import echo, secho, style
 from . import NO_NOTEBOOK, complete_stages, note, print_json
 
 if TYPE_CHECKING:
-    from nb.pipeline import StageState
+    from nb.declaration.tasks import StageState
     from nb.run.page_process import RunPrograms
     from nb.run.record import Options, RunRecord
 
@@ -143,6 +142,8 @@ def _run_apart(
     root: Path, options: Options, *, dry_run: bool, as_json: bool, verbose: bool
 ) -> None:
     """Run with other parameters in a copy of the project, and say where that is."""
+    from shutil import rmtree
+
     from nb.run import what_if
 
     settings = what_if.read_settings(root, options.settings)
@@ -153,7 +154,7 @@ def _run_apart(
     copy = what_if.make_what_if_copy(root, settings)
     if dry_run:
         _print_plan(copy, options, nothing=False, as_json=as_json)
-        shutil.rmtree(copy)
+        rmtree(copy)
         return
     where = copy.relative_to(root)
     os.chdir(copy)
@@ -190,13 +191,15 @@ def status_command(root: Path, as_json: bool) -> None:
       nb status --json
     """
     from nb import uptodate
-    from nb.notebook import fingerprints
-    from nb.pipeline import StageState, stage_states
+    from nb.declaration.tasks import StageState
 
     known = (uptodate.read_stamp(root) or {}).get("shown")
     if known:
         states = [StageState(name) for name in known]
     else:
+        from nb.notebook import fingerprints
+        from nb.pipeline import stage_states
+
         fingerprints.refresh(root)
         states = stage_states(root)
     if as_json:
@@ -211,7 +214,7 @@ def status_command(root: Path, as_json: bool) -> None:
 
 def _summary(states: Sequence[StageState]) -> Iterator[str]:
     """Say how many stages are stale, and which commands bring them up to date."""
-    from nb.pipeline import UNFREEZE
+    from nb.declaration.tasks import UNFREEZE
 
     stale = [state for state in states if state.reasons]
     frozen = [state for state in stale if state.command.startswith(UNFREEZE)]

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import click
@@ -132,6 +130,8 @@ def _continue(root: Path, waiting: PendingWork | None, lock: int) -> PendingWork
 
 
 def _update(root: Path, request: Request, lock: int, dry_run: bool) -> PendingWork | None:
+    from tempfile import TemporaryDirectory
+
     from nb.update import merging
     from nb.update.preparing import keep_edits, prepare
 
@@ -210,6 +210,8 @@ def _show(root: Path, plan: UpdatePlan) -> None:
 
 def _afterwards(root: Path, state: PendingWork, no_checks: bool) -> None:
     """Set up and check the project with the tooling that it has now; print the news."""
+    import subprocess
+
     from nb.update import merging
 
     secho(f"Updated: {state.old} → {state.new}", fg="green")

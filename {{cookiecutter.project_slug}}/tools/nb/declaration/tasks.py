@@ -11,6 +11,8 @@ FAILED, TIMED_OUT, KILLED, OUT_OF_MEMORY = "failed", "timed out", "killed", "out
 BROKEN_CONTRACT = "broken contract"
 NOT_RUN, RUNNING, WAITING = "not run", "running", "waiting"
 DONE = (RAN, UNCHANGED, RESTORED)
+# Commands that bring stages up to date.
+NB_RUN, UNFREEZE = "nb run", "dvc unfreeze"
 # The states of a stage that failed, each as the verb of a message.
 FAILURES = {
     FAILED: "failed",
@@ -75,3 +77,21 @@ class Outcome:
     status: int | None = None
     error: str = ""
     written: dict[str, dict[str, str]] = field(default_factory=dict)
+
+
+@dataclass
+class StageState:
+    """The staleness of a stage.
+
+    Attributes:
+        name: the name as DVC addresses the stage, `train@forest` for a value of a matrix.
+        reasons: the changes, in words; empty if there are none.
+        after: the stale stages upstream: this stage also runs if their results change.
+        command: the command that brings the stage up to date; `dvc unfreeze` for a frozen stage,
+            which `nb run` skips.
+    """
+
+    name: str
+    reasons: list[str] = field(default_factory=list)
+    after: list[str] = field(default_factory=list)
+    command: str = NB_RUN

@@ -8,8 +8,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import count
 from pathlib import Path
 
@@ -83,6 +82,8 @@ def git(
     Raises:
         NbError: if Git is not installed, or fails and `check` is set.
     """
+    import subprocess  # late: help pages do without
+
     try:
         done = subprocess.run(
             ["git", *arguments],
@@ -125,7 +126,10 @@ def heal(root: Path) -> list[str]:
     """Repair the wiring of a Git repository and return the changes, a phrase each."""
     if not find_repository(root):
         return []
-    changes = [*_connect(root), *_free_attributes(root), *_install_hooks(root)]
+    config = _configuration(root)
+    is_moved = any("core.hookspath" in settings for settings in config.values())
+    hooks = hooks_folder(root) if is_moved else own_hooks_folder(root)
+    changes = [*_connect(root, config), *_free_attributes(root), *_install_hooks(root, hooks)]
     changes += _hide_storage(root)
     settle_lock(root)
     return changes
@@ -140,10 +144,23 @@ def _make_repository(root: Path) -> list[str]:
 
 
 def missing_wiring(root: Path) -> list[str]:
-    """Return the keys of Git's configuration that are not as `WIRING` has them."""
-    entries = git_list(root, "config", "--local", "--list", "-z", check=False)
-    present = dict(entry.split("\n", 1) for entry in entries if "\n" in entry)
+    """Return the keys of Git's configuration that are not as `WIRED` has them."""
+    return _missing_keys(_configuration(root))
+
+
+def _missing_keys(config: Mapping[str, Mapping[str, str]]) -> list[str]:
+    present = config.get("local", {})
     return [key for key, value in WIRED.items() if present.get(key.lower()) != value]
+
+
+def _configuration(root: Path) -> dict[str, dict[str, str]]:
+    """Return Git's configuration: the values by key, for each scope."""
+    words = git_list(root, "config", "--list", "--show-scope", "-z", check=False)
+    found: dict[str, dict[str, str]] = {}
+    for scope, entry in zip(words[::2], words[1::2], strict=False):
+        key, _, value = entry.partition("\n")
+        found.setdefault(scope, {})[key] = value
+    return found
 
 
 def commit_hash(root: Path, name: str) -> str:
@@ -165,8 +182,8 @@ def git_dir(root: Path) -> Path:
     return root / git(root, "rev-parse", "--git-common-dir").strip()
 
 
-def _connect(root: Path) -> list[str]:
-    missing = missing_wiring(root)
+def _connect(root: Path, config: Mapping[str, Mapping[str, str]]) -> list[str]:
+    missing = _missing_keys(config)
     outdated = not filter.is_installed(git_dir(root), root / "tools")
     if outdated:
         filter.install(git_dir(root), root / "tools")
@@ -273,8 +290,7 @@ def _set_aside(hook: Path) -> Path:
     return hook.with_name(f"{hook.name}.legacy")
 
 
-def _install_hooks(root: Path) -> list[str]:
-    folder = hooks_folder(root)
+def _install_hooks(root: Path, folder: Path) -> list[str]:
     missing = _missing_texts(root, folder)
     if not missing or not (root / ".pre-commit-config.yaml").exists():
         return []
@@ -319,5 +335,5 @@ def settle_lock(root: Path) -> None:
 
     A filter of .gitattributes makes the file empty for Git, which trusts the size until it looks.
     """
-    if git(root, "ls-files", "notebooks/dvc.lock").strip():
-        git(root, "update-index", "notebooks/dvc.lock", check=False)
+    if (root / "notebooks/dvc.lock").exists():
+        git(root, "update-index", "notebooks/dvc.lock", check=False)  # refused if not tracked

@@ -31,18 +31,16 @@ from .places import check_places, misplaced, require_places
 from .planning import Plan, plan, preview
 from .repository import FINGERPRINT_STAGE, hold_lock, open_project
 from .reproducing import NotComputedError, reproduce, restore
-from .states import UNFREEZE, StageState, stage_states
+from .states import stage_states
 from .undocumented import missing_names
 
 __all__ = [
     "FINGERPRINT_STAGE",
-    "UNFREEZE",
     "Change",
     "Contract",
     "NotComputedError",
     "Plan",
     "StageDefinition",
-    "StageState",
     "Written",
     "cached_files",
     "check_pipeline",

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from nb import uptodate
 from nb.declaration.reader import one_command, value_files
-from nb.declaration.tasks import Task
+from nb.declaration.tasks import StageState, Task
 from nb.grouping import grouped
 from nb.notebook import fingerprints
 from nb.processes.garbage import no_collection
@@ -33,7 +33,7 @@ from .repository import (
     with_fingerprints,
 )
 from .shortcuts import whole_pipeline
-from .states import StageState, find_states
+from .states import find_states
 
 
 @dataclass(frozen=True, kw_only=True)

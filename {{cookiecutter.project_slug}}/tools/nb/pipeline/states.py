@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import dataclass, field
 from pathlib import Path
 
+from nb.declaration.tasks import NB_RUN, UNFREEZE, StageState
 from nb.notebook import fingerprints
 from nb.processes.garbage import no_collection
 from nb.project import FINGERPRINTS, usage_errors
@@ -21,26 +21,6 @@ from .repository import (
     with_fingerprints,
 )
 from .shortcuts import whole_pipeline
-
-NB_RUN, UNFREEZE = "nb run", "dvc unfreeze"
-
-
-@dataclass
-class StageState:
-    """The staleness of a stage.
-
-    Attributes:
-        name: the name as DVC addresses the stage, `train@forest` for a value of a matrix.
-        reasons: the changes, in words; empty if there are none.
-        after: the stale stages upstream: this stage also runs if their results change.
-        command: the command that brings the stage up to date; `dvc unfreeze` for a frozen stage,
-            which `nb run` skips.
-    """
-
-    name: str
-    reasons: list[str] = field(default_factory=list)
-    after: list[str] = field(default_factory=list)
-    command: str = NB_RUN
 
 
 @usage_errors()

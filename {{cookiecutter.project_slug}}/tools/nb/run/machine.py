@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import platform
 from pathlib import Path
 
 from nb.programs import cores
@@ -29,6 +27,8 @@ def machine_of_run(root: Path) -> dict[str, str] | None:
         raise UsageError(f"{PYPROJECT}: {_SETTING} of {_TABLE} must be true or false.")
     if not value:
         return None
+    import platform
+
     return {
         "user": _user(),
         "host": platform.node(),
@@ -38,6 +38,8 @@ def machine_of_run(root: Path) -> dict[str, str] | None:
 
 
 def _user() -> str:
+    import getpass
+
     try:
         return getpass.getuser()
     except (OSError, KeyError, ImportError):  # a container may run as a number without a name

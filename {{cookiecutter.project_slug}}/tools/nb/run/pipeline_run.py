@@ -14,11 +14,11 @@ from functools import partial
 from pathlib import Path
 
 from nb import pipeline, uptodate
-from nb.declaration.tasks import DONE, UNCHANGED
+from nb.declaration.tasks import DONE, UNCHANGED, StageState
 from nb.declaration.validation import check_parameter_files
 from nb.exit_codes import ExitCode, after_signal, as_exit_code
 from nb.notebook.content import notebooks_below
-from nb.pipeline import Plan, StageState, storage
+from nb.pipeline import Plan, storage
 from nb.processes.garbage import no_collection
 from nb.processes.signals import handle_signals
 from nb.processes.start_method import SPAWN, start_method
@@ -31,7 +31,7 @@ from nb.tracing import contract, trace
 from . import executed_copies, record
 from .lock import exclusive_lock, remove_leftovers
 from .page_process import RunPrograms
-from .record import Options, RunRecord
+from .record import Options, RunRecord, without_secrets_in
 from .runner import ENDING, Runner
 from .stage import StageReproducer, stage_record
 from .view import View
@@ -132,8 +132,8 @@ def _stamp_content(plan: Plan, done: RunRecord) -> dict[str, object]:
     tasks = [task for task in plan.tasks if not task.hidden]
     whole = {task.name for task in tasks} >= set(plan.shown)
     stages = [{**vars(stage_record(task)), "state": UNCHANGED} for task in tasks]
-    shown = plan.shown if whole else None
-    return {"stages": stages, "shown": shown, "metrics": done.metrics}
+    results = without_secrets_in({"stages": stages, "metrics": done.metrics})
+    return {**results, "shown": plan.shown if whole else None}
 
 
 def preview_run(root: Path, options: Options) -> list[StageState]:

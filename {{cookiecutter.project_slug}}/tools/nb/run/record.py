@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from nb.declaration.tasks import BROKEN, FAILED, FAILURES, RUNNING, WAITING
 from nb.exit_codes import ENDED_FROM_OUTSIDE
@@ -33,6 +33,7 @@ RUNS = Path("reports/runs")
 KEPT = 50
 LOCK_FILES = ("uv.lock", "requirements.lock")
 
+_T = TypeVar("_T")
 _encode = json.JSONEncoder(default=str).encode
 
 
@@ -74,9 +75,13 @@ class RecordLines:
     """Lines of the JSON of a record, made anew only where a value or a stage has changed.
 
     A run of n stages writes its record some 2 n times, each time with the lines of all stages.
+
+    Args:
+        is_clean: no value of the record can hold a secret.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_clean: bool = False) -> None:
+        self._is_clean = is_clean
         self._known: dict[str, tuple[dict[str, object], str]] = {}
         self._head: tuple[dict[str, object], str] = {}, ""
 
@@ -90,15 +95,15 @@ class RecordLines:
     def _values(self, values: dict[str, object]) -> str:
         """Return the lines of the other values of a record, without secrets."""
         if self._head[0] != values:
-            text = json.dumps(_mask().tree(values), indent=2, default=str)
-            self._head = deepcopy(values), text
+            shown = values if self._is_clean else without_secrets_in(values)
+            self._head = deepcopy(values), json.dumps(shown, indent=2, default=str)
         return self._head[1]
 
     def _renew(self, stages: Sequence[StageRecord]) -> None:
         """Make the lines of stages anew, without secrets."""
         lines = [_encode(vars(stage)) for stage in stages]
-        if not _mask().is_clean(map(vars, stages)):
-            lines = [_encode(_mask().tree(json.loads(line))) for line in lines]
+        if not self._is_clean and not _mask().is_clean(map(vars, stages)):
+            lines = [_encode(without_secrets_in(json.loads(line))) for line in lines]
         for stage, line in zip(stages, lines, strict=True):
             self._known[stage.name] = dict(vars(stage)), f"    {line}"
 
@@ -218,6 +223,11 @@ def without_secrets(lines: list[str]) -> list[str]:
     return _mask().lines(lines)
 
 
+def without_secrets_in(values: _T) -> _T:
+    """Return JSON data without credentials and values of secret environment variables."""
+    return _mask().tree(values)
+
+
 def now() -> str:
     """Return the time, UTC, as records have it."""
     return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
@@ -248,14 +258,16 @@ def record_unchanged(root: Path, options: Options, known: Mapping[str, Any]) -> 
     """Write and return the record of a run that had nothing to do.
 
     Args:
-        known: stages and metrics, as the run before left them.
+        known: stages and metrics, as the run before left them, without secrets.
     """
     began = time.monotonic()
     report = new_record(root, options, options.jobs)
     report.stages = [StageRecord(**stage) for stage in known["stages"]]
     report.metrics = known["metrics"]
     report.end(0, time.monotonic() - began)
-    report.save(root)
+    # Names that a person gives are not searched yet; searching takes longer than all the rest.
+    has_names = report.machine or options.stages or options.settings
+    report.save(root, RecordLines(is_clean=not has_names))
     keep_newest(root)
     return report
 

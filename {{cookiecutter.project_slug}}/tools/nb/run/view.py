@@ -15,7 +15,6 @@ from pathlib import Path
 from shutil import get_terminal_size
 from typing import TextIO
 
-from nb.declaration.papermill_command import papermill_command
 from nb.declaration.tasks import BROKEN, NOT_RUN, RAN, RESTORED, UNCHANGED
 from nb.runtime.lines import Lines
 from nb.terminal import colored, echo, sequence, style
@@ -185,7 +184,11 @@ def shown_line(text: str) -> str | None:
     """
     if BOILERPLATE.match(text):
         return None
-    notebook = papermill_command(text[2:]).notebook if text.startswith("> ") else ""
+    if not text.startswith("> "):
+        return text
+    from nb.declaration.papermill_command import papermill_command
+
+    notebook = papermill_command(text[2:]).notebook
     return f"runs {notebook}" if notebook else text
 
 

