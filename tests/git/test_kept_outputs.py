@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from merge_shapes import KEPT, PRINTED, Notebook, cell, notebook
 from nb.git.kept_outputs import LATER, KeptOutputs, run_git
 from nb.project import NbError
-from test_merge import KEPT, PRINTED, Notebook, cell, notebook
 from test_merge_git import NAME, Clone, isolated, make
 
 FIRST, LAST = cell("code", "x = 1", "a1"), cell("code", "print(x)", "d4")

@@ -14,12 +14,10 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from nb.git import filter, index, objects, verify, wiring
-from test_merge import (
+from merge_shapes import (
     ALL,
     SHAPES,
     Notebook,
-    Team,
     holds,
     is_marked,
     lines,
@@ -27,6 +25,8 @@ from test_merge import (
     packed,
     sources,
 )
+from nb.git import filter, index, objects, verify, wiring
+from test_merge import Team
 
 NAME = "a.ipynb"
 posix = pytest.mark.skipif(os.name == "nt", reason="signals and symbolic links")

@@ -15,26 +15,36 @@ from .values import is_code, is_secret_value
 
 # Longest name before the word that promises a secret.
 _BEFORE = 64
-_WORDS = ("pass", "pw", "secret", "token", "credential", "key", "contrase", "wort", "senha")
+_WORDS = (
+    *("pass", "pw", "secret", "token", "credential", "key", "psk"),
+    *("contrase", "wort", "senha"),
+)
 _NAME_END = re.compile(
     r"(?:pass(?:word|wd|[_-]?phrase|code)?|pwd?|secret(?:_?id)?|token|credentials?"
-    r"|key(?:_base)?|contrase[\xf1n]a|wort|senha)[_-]?\d{0,3}"
+    r"|key(?:_base)?|psk|contrase[\xf1n]a|wort|senha)[_-]?\d{0,3}"
     r"(?!(?:[^\WA-Za-z0-9]|-){0,64}[A-Za-z0-9])",
     re.I,
 )
 # Reads backwards: a pattern that ends at a place would be tried from each character before.
 _NAME_BEGIN = re.compile(r"(?:[A-Za-z0-9_.-]| (?:ipa|ssecca|etavirp|terces)\b)*", re.I)
+# Quotes as HTML writes them, also when it is HTML in HTML.
+_ENTITY = r"&(?:amp;)?(?:quot|\#(?:39|34|x27));"
 # Quotes as Python, JSON, HTML and addresses write them.
-_QUOTE = r"(?:\\*[\"'`]|&quot;|&\#(?:39|34|x27);|%2[27])"
+_QUOTE = rf"(?:\\*(?:[\"'`]|{_ENTITY})|%2[27])"
+# The sign = as HTML and JSON may write it.
+_EQUALS = r"&(?:amp;)?\#(?:61|x3[dD]);|\\+u003[dD]"
+# What YAML may put between a colon and a text: a tag, an anchor, the mark of a block and its line.
+_YAML = r"(?:[ \t]{1,9}(?:(?:!{1,2}|&)\w{1,40}(?=[ \t])|(?:[>|]|&gt;)[+-]?\d?(?:\n|\\+n)))"
 _TAGS = r"(?:</?[A-Za-z][^<>]{0,200}>\s{0,40}){0,8}"
 _SEPARATOR = re.compile(
     rf"(?:{_QUOTE}|\*\*)?\]?\)?[ \t]{{0,40}}{_TAGS}"
     r"(?:(?P<strong>=&gt;|:[ \t]*[A-Za-z_][\w\[\]., |]{0,40}?(?:[ \t]+=|=(?=[\"'\w]))|:=|=>|={1,3}"
-    r"|!==?|%3[ADad]"
-    r"|:?(?:\\*[\"']\s*)?,?(?:[\s\"',]|\\+n){0,40}(?<![A-Za-z])(?:value|content)\\*[\"']?\s*[:=]"
+    rf"|!==?|%3[ADad]|{_EQUALS}"
+    r"|:?(?:\\*[\"']\s*)?,?(?:[\s\"',{(]|\\+n|type\s?=\s?\w{1,20}){0,40}"
+    r"(?<![A-Za-z])(?:value|content|default)\\*[\"']?\s*[:=]"
     r"|(?P<element>(?:>|&gt;)(?=[^\s<>&]{3,512}(?:</|&lt;/)))"
-    r"|:(?:\s{1,2}[ \t]{1,40})?)"
-    rf"|(?P<weak>,|\(|\||(?=</?[A-Za-z])|[ \t]))\s?[ \t]{{0,40}}{_TAGS}"
+    rf"|:(?:\*\*)?(?:{_YAML}|\s{{1,2}}[ \t]{{1,40}})?)"
+    rf"|(?P<weak>,|\(|\||\}}?\{{|(?=</?[A-Za-z])|[ \t]))\s?[ \t]{{0,40}}{_TAGS}"
 )
 # The text before the name of an XML element: `<db:password>…</db:password>`.
 _ELEMENT = re.compile(r"(?:<|&lt;)(?:[\w.-]{1,40}:)?\Z")
@@ -42,7 +52,7 @@ _VALUE = re.compile(
     r"(?:[\w.]{0,40}(?:Secret(?:Str|Bytes)?|str|bytes|quote(?:_plus)?)\()?(?:(?:[bBrRuUfF]{1,2}|[@$])(?=[\"'`\\&]))?"
     r"(?:(?P<q1>\"{3}|'{3}|[\"'`])(?P<v1>(?:\\.|(?!(?P=q1))[^\\\n]){1,4096}?)(?P=q1)"
     r"|(?P<q2>\\+[\"'])(?P<v2>(?:(?!(?P=q2))[^\n]){1,4096}?)(?P=q2)"
-    r"|(?P<q3>&quot;|&\#39;|&\#34;|&\#x27;)(?P<v3>(?:(?!(?P=q3))[^\n]){1,4096}?)(?P=q3)"
+    rf"|(?P<q3>\\*{_ENTITY})(?P<v3>(?:(?!(?P=q3))[^\n]){{1,4096}}?)(?P=q3)"
     r"|(?:[\"'`]|%2[27])?(?P<v4>(?:[^\s\"'`<>,;&(){}\[\]\\|=:]|[=:](?![A-Za-z ])){3,512}))"
 )
 _REST = re.compile(r"(?:[^\s\"'`<>,;&)}\]\\]|&amp;)*")

@@ -19,7 +19,8 @@ _PROMISE = re.compile(rf"(?=[pstck]){_WORDS}", re.I)
 _NAMED = re.compile(rf"[\w.-]{{0,{_BEFORE}}}{_WORDS}\w{{0,40}}", re.I)
 _ROW = re.compile(r"<tr\b[^<>]{0,200}>(.{0,20000}?)</tr>|</table>", re.S)
 _HTML_CELL = re.compile(r"<t[hd]\b[^<>]{0,200}>\s{0,40}([^<>]{0,4096}?)\s{0,40}</t[hd]>")
-_LINE = re.compile(r"[^\r\n]{1,2000}")
+# The end of a line may be written as in Python or JSON.
+_LINE = re.compile(r"(?:[^\r\n\\]|\\(?!n)){1,2000}")
 _MARKS = ("|", ",", ";", "\t")
 _FIELDS = {mark: re.compile(rf"[^{re.escape(mark)}]+") for mark in _MARKS}
 _WORD = re.compile(r"\S+")

@@ -6,7 +6,7 @@ import re
 
 # The end of such a name. `max_tokens`, `password_strength` and `key` are names of something else.
 _SECRET = re.compile(
-    r"(?:password|passwd|pass[_-]?phrase|passcode|(?:^|[_.-])(?:pass|pw)|pwd|secret|token"
+    r"(?:password|passwd|pass[_-]?phrase|passcode|(?:^|[_.-])(?:pass|pw|psk)|pwd|secret|token"
     r"|credentials?|secret_?id|(?:pass|kenn)wort|contrase[\xf1n]a|senha|secret_key_base"
     r"|(?:api|access|account|private|secret|auth|encryption|fernet|signing|subscription|kaggle)"
     r"[_. -]?key)"
@@ -20,7 +20,7 @@ _MARK = re.compile(
     re.I,
 )
 _PASSWORD = re.compile(
-    r"(?:[_.-]pass|passw(?:or)?d|pass[_-]?phrase|passcode|pwd|wort|contrase[\xf1n]a|senha)"
+    r"(?:[_.-]pass|(?:^|[_.-])psk|passw(?:or)?d|pass[_-]?phrase|passcode|pwd|wort|contrase[\xf1n]a|senha)"
     r"[_-]?\d*\Z",
     re.I,
 )

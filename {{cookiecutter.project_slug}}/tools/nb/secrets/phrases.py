@@ -53,8 +53,21 @@ def _is_login(value: str) -> bool:
         return False
 
 
+def _is_mixed(value: str) -> bool:
+    return any(map(str.isdigit, value)) and is_random(value)
+
+
 _NEEDED_QUOTE = r"(?:\\*[\"']|&quot;|&\#(?:39|34|x27);)"
 _QUOTES = r"(?:\\*[\"'`]|&quot;|&\#(?:39|34|x27);)?"
+# A word of a command, up to a quote.
+_WORD = r"(?:(?!&quot;|&\#)[^\s\"'<>\\]){4,4096}"
+# An argument of a call, and the secret as argument.
+_ARGUMENT = (
+    rf"(?:\w{{1,40}}\s?=\s?)?[bru]?{_NEEDED_QUOTE}[^\s\"'&\\]{{1,128}}{_NEEDED_QUOTE},\s{{0,40}}"
+)
+_SECRET_ARGUMENT = (
+    rf"(?:\w{{1,40}}\s?=\s?)?[bru]?{_NEEDED_QUOTE}([^\s\"'&\\]{{4,256}}){_NEEDED_QUOTE}"
+)
 _PHRASES = (
     _Phrase(
         "Password in an Address",
@@ -74,8 +87,12 @@ _PHRASES = (
     _Phrase("Token in an Address", ("://",), (r"://([\w-]{20,256})@")),
     _Phrase(
         "Key in an Address",
-        ("?code=", "&code=", "&amp;code=", "?auth=", "&auth=", "&amp;auth="),
-        (r"(?:\?|&|&amp;)(?:code|auth)=([\w%+/-]{32,512}=*)"),
+        tuple(
+            f"{mark}{name}="
+            for mark in ("?", "&", "&amp;")
+            for name in ("code", "auth", "key", "appid")
+        ),
+        r"(?:\?|&|&amp;)\w+=([\w%+/-]{32,512}=*)",
     ),
     _Phrase(
         "Password of a Request",
@@ -85,6 +102,46 @@ _PHRASES = (
             rf",\s{{0,40}}{_NEEDED_QUOTE}([^\s\"'&\\]{{4,256}}){_NEEDED_QUOTE}"
         ),
         _is_password,
+    ),
+    _Phrase(
+        "Password of a Request",
+        ("auth=", "auth ="),
+        rf"auth\s?=\s?{_NEEDED_QUOTE}[\w.@-]{{1,128}}:([^\s\"'&\\]{{4,256}}){_NEEDED_QUOTE}",
+    ),
+    _Phrase(
+        "Password of a Call",
+        (".login(", "username_pw_set(", "BasicAuthentication(", "PlainAuthenticator("),
+        rf"[.\w]+\(\s{{0,40}}{_ARGUMENT}{_SECRET_ARGUMENT}",
+        _is_password,
+    ),
+    _Phrase(
+        "Password of a Call",
+        ("FTP(", "FTP_TLS(", "set_password("),
+        rf"\w+\(\s{{0,40}}(?:{_ARGUMENT}){{2}}{_SECRET_ARGUMENT}",
+        _is_password,
+    ),
+    _Phrase(
+        "Key of a Call",
+        ("OAuthHandler(", "connect("),
+        rf"\w+\(\s{{0,40}}{_ARGUMENT}{_SECRET_ARGUMENT}",
+        _is_mixed,
+    ),
+    _Phrase(
+        "Key of a Call",
+        ("Fernet(", "hmac.new("),
+        rf"[\w.]+\(\s{{0,40}}{_SECRET_ARGUMENT}",
+        _is_mixed,
+    ),
+    _Phrase(
+        "Key of a Call",
+        ("jwt.encode(", "jwt.decode(", "pgp_sym_encrypt(", "pgp_sym_decrypt("),
+        rf"[\w.]+\([^\n\"'&\\]{{1,128}},\s{{0,40}}{_SECRET_ARGUMENT}",
+        _is_mixed,
+    ),
+    _Phrase(
+        "Azure Storage Key",
+        ("account.key.",),
+        rf"account\.key\.[\w.-]{{1,128}}{_QUOTES}\s?[,=:]?\s?{_QUOTES}([A-Za-z0-9+/]{{40,512}}={{0,2}})",
     ),
     _Phrase(
         "Key of a Client",
@@ -169,12 +226,65 @@ _PHRASES = (
     ),
     _Phrase(
         "Password of a Command",
-        ("mysql", "sshpass", "redis-cli", "docker login", "mongo", "snowsql", "az login", "zip "),
         (
-            r"(?:mysql\w*|sshpass|redis-cli|docker login|mongo\w*|snowsql|az login|zip)\b"
-            r"[^\n]{0,200}?"
-            rf"\s-[paP] ?{_QUOTES}([^\s\"'<>\\-][^\s\"'<>\\]{{3,256}})"
+            *("mysql", "sshpass", "redis-cli", "docker login", "podman login", "helm ", "oc login"),
+            *("mongo", "snowsql", "az login", "zip ", "7z", "rar ", "sqlcmd", "bcp ", "twine "),
         ),
+        (
+            r"(?:mysql\w*|sshpass|redis-cli|\w+ login|helm|mongo\w*|snowsql|zip|7z\w*|rar|sqlcmd"
+            rf"|bcp|twine)\b[^\n]{{0,200}}?\s-[paP] ?{_QUOTES}"
+            rf"((?!-){_WORD})"
+        ),
+    ),
+    _Phrase(
+        "Password of a Command",
+        ("ldap",),
+        rf"ldap\w+\s[^\n]{{0,200}}?\s-w ?{_QUOTES}((?!-){_WORD})",
+    ),
+    _Phrase(
+        "Key of a Command",
+        ("mc alias set", "mc config host add"),
+        rf"mc (?:alias set|config host add)(?:\s+[^\s\"']{{1,256}}){{3}}\s+{_QUOTES}({_WORD})",
+    ),
+    _Phrase(
+        "Key of a Command",
+        ("vault login ", "--string-value", "--secret-string"),
+        rf"[\w-]+(?: login)?[ =]{{1,9}}{_QUOTES}((?!-){_WORD})",
+    ),
+    _Phrase(
+        "Key of a Command",
+        ("echo ", "printf "),
+        (
+            rf"\w+\s+(?:-n\s+)?{_QUOTES}({_WORD}){_QUOTES}\s*(?:\|&?|<<<)\s*"
+            r"(?=[^\n]{0,200}?(?:--with-token|--password-stdin|login|sudo -S|passphrase-fd))"
+        ),
+        _is_mixed,
+    ),
+    _Phrase(
+        "Password of Oracle",
+        ("oracle:thin:", "sqlplus ", "sqlldr ", "expdp ", "impdp "),
+        r"[\w:]+\s?[\w$#.]{1,64}/([^\s\"'<>@/\\]{4,256})(?=@)",
+        _is_password,
+    ),
+    _Phrase(
+        "Password of ODBC",
+        ("PWD={", "Pwd={", "pwd={"),
+        r"(?i)pwd=\{([^\s{}]{4,256})\}",
+    ),
+    _Phrase(
+        "Password in a Sentence",
+        ("assword ", "asswort ", "assphrase ", "ennwort ", "de passe", "ey is ", "oken is "),
+        (
+            r"(?:asswor[dt]|assphrase|ennwort|de passe|ey|oken)\s?(?:(?:is|was|lautet|ist|est)\s?)?"
+            rf":?\s{_QUOTES}((?:(?!&quot;|&\#)[^\s\"'<>,;()\\]){{7,256}}[^\s\"'<>&,;().:!?\\])"
+        ),
+        _is_mixed,
+    ),
+    _Phrase(
+        "Login",
+        ("redentials:", "/pass:", "/password:", "/pw:"),
+        r"(?:redentials|/pass|/password|/pw):\s{0,9}[\w.@-]{1,64}\s?[:/]\s?([^\s\"'<>,;\\]{6,256})",
+        _is_mixed,
     ),
     _Phrase(
         "Login",
