@@ -41,6 +41,16 @@ from .space import canonical
 from .store import VariantRecord, identity_of
 
 
+class ExperimentView(View):
+    """The lines of an experiment; many variants would print the same lines over and over.
+
+    Executed copies hold the output of notebooks, records the cause of a failure.
+    """
+
+    def line(self, name: str, text: str) -> None:
+        """Show nothing of a line that a stage printed."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class FinishedExperiment:
     """An experiment that has run.
