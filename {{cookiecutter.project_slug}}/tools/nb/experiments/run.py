@@ -13,7 +13,7 @@ from nb.declaration.tasks import RAN, Outcome
 from nb.exit_codes import ExitCode
 from nb.pipeline import storage
 from nb.project import NbError
-from nb.run.lock import exclusive_lock
+from nb.run.lock import exclusive_lock, is_locked
 from nb.run.page_process import RunPrograms
 from nb.run.pipeline_run import running_warm_process
 from nb.run.record import Options
@@ -84,14 +84,17 @@ def run_experiment(
     ready = _finished_before(root, definition)
     if ready:
         return FinishedExperiment(records=ready, exit_code=ExitCode.DONE, reused=len(ready))
-    settings = check_variations(root, definition.variations)
     place = root / store.EXPERIMENTS
+    if is_locked(place):  # mistakes are named at once, not when the other run has ended
+        check_variations(root, definition.variations)
     place.mkdir(parents=True, exist_ok=True)
     try:
         with (
             exclusive_lock(place, view) as lock,
             running_warm_process(root, options, programs, lock) as warm,
         ):
+            # The check imports DVC, meanwhile the warm process imports libraries of notebooks.
+            settings = check_variations(root, definition.variations)
             if options.pull:
                 storage.fetch_run_cache(root, view.note)
             return _run(root, definition, settings, options, view, programs, warm, lock)
