@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from typing import Any
 import nbformat
 import pytest
 from conftest import Project
+from test_faults import Processes
 from test_run import Pipeline, pipeline, wait
 
 __all__ = ["pipeline"]  # a fixture
@@ -29,7 +31,7 @@ SECONDS = float(os.environ.get("FAULT_SECONDS", "8"))
 SIGNALS = [signal.SIGINT, signal.SIGTERM, *[signal.SIGKILL] * 3]
 # Appends a line to a file outside the project copies, so that executions can be counted.
 COUNT = "open({log!r}, 'a').write('{name}\\n')"
-EXAMPLE = ("train.folds=2,3", "features.correlation_limit=0.85:0.95:0.05")
+EXAMPLE = ("train.folds=2,3", "evaluate.min_recall=0.95,0.99")
 
 
 def write_notebook(path: Path, *cells: str) -> None:
@@ -101,7 +103,7 @@ def test_stages_that_variants_have_in_common_run_once(pipeline: Pipeline, tmp_pa
     declare(pipeline, log)
     before = files(pipeline.path)
     command = ("nb", "experiment", "third.value=1,2,3", "second.value=5:6:1")
-    pipeline.run(*command)
+    assert "won't be created" not in pipeline.run(*command), "DVC warns of outputs yet to be made"
     assert executions(log) == {"first": 1, "second": 2, "third": 6}
     assert files(pipeline.path).keys() - {"dvc.lock"} == before.keys() - {"dvc.lock"}
     assert {k: v for k, v in files(pipeline.path).items() if k in before} == before
@@ -248,6 +250,107 @@ def test_killed_at_any_moment_the_same_command_completes_the_table(
     assert not pipeline.has("dvc.lock")
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.timeout(600 + 120 * KILLS)
+def test_the_example_s_experiment_is_completed_after_a_kill_at_any_moment(
+    project: Project, tmp_path: Path
+) -> None:
+    """Moments are spread evenly over the life of the experiment, as a whole run has shown it."""
+    log = tmp_path / "log"
+    pipeline = Pipeline(project.path, mark=f"{os.getpid()}-{time.monotonic_ns()}")
+    tell_the_end_of_notebooks(pipeline, log)
+    before, seconds = files(pipeline.path), -time.monotonic()
+    pipeline.run("nb", "experiment", *EXAMPLE)
+    seconds += time.monotonic()
+    expected, ended = results(pipeline), executions(log)
+    assert len(expected) == 4
+    chance = random.Random(os.environ.get("FAULT_SEED", "1"))
+    moments = [seconds * (0.02 + 0.93 * (n + chance.random()) / KILLS) for n in range(KILLS)]
+    chance.shuffle(moments)
+    interrupted = 0
+    for number, moment in enumerate(moments):
+        forget_results(pipeline)
+        log.unlink(missing_ok=True)
+        process = pipeline.begin("nb", "experiment", *EXAMPLE)
+        kind, sent = VICTIMS[number % len(VICTIMS)]
+        time.sleep(moment)
+        kind, victim = find_victim(pipeline, process, kind)
+        with suppress(ProcessLookupError):  # the run may have ended in the meantime
+            os.kill(victim, sent)
+        output, _ = process.communicate(timeout=300)
+        case = f"kill {number}: {sent.name} of the {kind} after {moment:.1f} of {seconds:.1f} s"
+        pipeline.is_gone()
+        assert "Traceback" not in output, f"{case}\n{output}"
+        if kind == "runner":
+            assert process.returncode in (0, EXIT_CODES[sent]), f"{case}\n{output}"
+        done, first = results(pipeline), executions(log)
+        interrupted += len(done) < 4
+        print(f"{case}: exit code {process.returncode}, {len(done)} of 4 done", flush=True)
+        pipeline.run("nb", "experiment", *EXAMPLE)
+        assert results(pipeline) == expected, case
+        again = executions(log)
+        for variant in done:
+            assert of_variant(again, variant) == of_variant(first, variant), f"{case}: {variant}"
+        assert again.keys() == ended.keys(), case
+        after = files(pipeline.path)
+        assert {name: after.get(name) for name in before} == before, case
+    assert interrupted >= KILLS // 2, "most kills came too late"
+
+
+VICTIMS = [
+    (kind, number)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
+    for kind in ("runner", "worker", "kernel", "runner")
+]
+EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -9}
+
+
+def tell_the_end_of_notebooks(project: Project, log: Path) -> None:
+    """Have each production notebook tell of its end, with the folder that it works in."""
+    for path in sorted((project.path / "notebooks" / "production").glob("*.ipynb")):
+        notebook = nbformat.read(path, as_version=4)
+        name = f"{path.stem}-{{globals().get('model', '')}}"
+        tell = f"open({str(log)!r}, 'a').write(f'{{__import__(\"os\").getcwd()}} {name}\\n')"
+        notebook.cells.append(nbformat.v4.new_code_cell(tell))
+        nbformat.write(notebook, path)
+
+
+def find_victim(pipeline: Pipeline, process: subprocess.Popen[str], kind: str) -> tuple[str, int]:
+    """Return a process of a kind; the runner if there is none of that kind for two seconds."""
+    end = time.monotonic() + 2
+    while kind != "runner" and process.poll() is None and time.monotonic() < end:
+        found = Processes(pipeline, process.pid).find(kind)
+        if found:
+            return kind, found
+    return "runner", process.pid
+
+
+def forget_results(project: Project) -> None:
+    """Remove the variants, and the memory of DVC that they have been computed."""
+    for folder in (".nb/experiments", ".dvc/cache/runs"):
+        shutil.rmtree(project.path / folder, ignore_errors=True)
+
+
+def of_variant(counted: Counter[str], number: int) -> dict[str, int]:
+    """Return what the log has of a variant."""
+    folder = f"/.nb/experiments/{number}/project "
+    return {line: count for line, count in counted.items() if folder in line}
+
+
+def results(project: Project) -> dict[int, dict[str, str]]:
+    """Return the hashes of the finished variants' results, by number."""
+    found = {}
+    for row in table(project):
+        if row["state"] == "done":
+            copy = project.path / f".nb/experiments/{row['number']}/project"
+            found[row["number"]] = {
+                name: hashlib.sha256((copy / name).read_bytes()).hexdigest()
+                for name in ("dvc.lock", "reports/metrics/evaluate.json", "models/forest.joblib")
+            }
+    return found
+
+
 def finished(pipeline: Pipeline) -> set[str]:
     """Return the finished variants as the log of values names them; their results are right."""
     found: set[str] = set()
@@ -288,6 +391,8 @@ def test_two_at_once_wait_for_each_other(pipeline: Pipeline, tmp_path: Path) -> 
     declare(pipeline, log, seconds=0.5)
     first = pipeline.begin("nb", "experiment", "third.value=1,2")
     wait(lambda: bool(executions(log)), 60, "nothing ran")
+    refused = pipeline.run("nb", "experiment", "third.valu=2", code=2)
+    assert "waiting for another" not in refused
     second = pipeline.run("nb", "experiment", "third.value=2,3")
     first.communicate(timeout=60)
     assert "waiting for another" in second

@@ -90,3 +90,33 @@ def test_a_copy_that_cannot_be_made_is_named_with_the_reason(run: Run) -> None:
     run.record.stages.insert(0, broken)
     run.journal.finish(run.record, 1, 2.0)
     assert run.said[-1] == "copy #1: No space left on device"
+
+
+def test_records_have_the_values_of_the_variant_in_every_stage_that_reads_them(
+    tmp_path: Path,
+) -> None:
+    """Stages that share a config file all get the value; others keep that of the project."""
+    shared, own = "config/shared.yaml", "config/own.yaml"
+    values = {"value": 1, "size": 7}
+    names = ("a", "b", "script", "other")
+    tasks = [Task(name, parameters=values, changed=False) for name in names]
+    read = {name: frozenset({shared}) for name in ("a", "b", "script")} | {
+        "other": frozenset({own})
+    }
+    snapshot = Snapshot(
+        root=tmp_path / "s", hash="h", tasks=tasks, order=list("ab"), inputs=read, stages=[]
+    )
+    variation = Variation(settings={"a.value": 2})
+    records = variant_records(tmp_path, Experiment(name="e", variations=[variation]), snapshot)
+    planned = plan_variants(snapshot, records, [[Setting(["a"], "value", 2, shared, ["b"])]])
+    planned_tasks = {task.stage: task for task in variant_tasks(tmp_path, snapshot, planned)}
+    assert planned_tasks["b"].parameters == {"value": 2, "size": 7}
+    assert {stage.name: stage.parameters["value"] for stage in records[0].stages} == {
+        "a": 2,
+        "b": 2,
+        "script": 2,
+    }
+    assert records[0].parameters == {
+        **{"a.value": 2, "b.value": 2, "script.value": 2},
+        **{"a.size": 7, "b.size": 7, "script.size": 7},
+    }

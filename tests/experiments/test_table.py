@@ -20,6 +20,7 @@ from nb.experiments.table import (
     short_names,
     sort_rows,
 )
+from nb.experiments.values import public_record
 from nb.project import NbError
 from nb.run.record import StageRecord
 
@@ -44,6 +45,39 @@ def table(best: str = "") -> VariantTable:
     records = [variant(1, 3, 0.9), variant(2, 5, 0.95), variant(3, 10, None)]
     chosen = BestMetric(metric=best, is_max=True) if best else None
     return make_table(records, {FILE: {"test.auc": 0.93}}, chosen)
+
+
+@given(st.permutations([0.5, float("nan"), 0.9, float("inf"), None, -1.0]), st.booleans())
+def test_variants_without_a_number_to_judge_by_come_last(
+    scores: list[float | None], is_max: bool
+) -> None:
+    records = [variant(number, number, score) for number, score in enumerate(scores)]
+    found = make_table(records, {}, BestMetric(metric="auc", is_max=is_max))
+    ordered = [scores[row.number] for row in best_first(found)]
+    numbers = [-1.0, 0.5, 0.9, float("inf")]
+    assert ordered[:4] == (numbers[::-1] if is_max else numbers)
+    assert found.best == best_first(found)[0].number
+
+
+def test_a_difference_is_a_number() -> None:
+    records = [variant(1, 3, float("nan")), variant(2, 5, float("inf")), variant(3, 7, 0.5)]
+    rows = make_table(records, {FILE: {"test.auc": 0.25}}).rows
+    assert [row.changes for row in rows] == [{}, {}, {"evaluate.test.auc": 0.25}]
+
+
+def test_no_table_shows_a_secret() -> None:
+    token = "ghp_" + "R7q2Xk9vLm4Tz8Wc1Yb6" + "Nf3Hs5Jd0Gp2Qa"
+    records = [
+        variant(n, n, 0.5, **{"load.token": f"{token}{n}", "load.n": [token]}) for n in (1, 2)
+    ]
+    records[0].settings["load.password"] = "correct-h0rse-battery"
+    found = make_table(records, {})
+    assert token not in str(found.rows)
+    assert "correct-h0rse-battery" not in str(found.rows)
+    assert "load.token" in found.parameters, "the values do differ"
+    assert found.rows[0].parameters["train.seed"] == 42
+    assert token not in str(public_record(records[0]))
+    assert records[0].parameters["load.n"] == [token], "the record itself stays as it was"
 
 
 def test_only_what_differs_is_a_column() -> None:

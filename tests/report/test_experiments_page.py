@@ -113,6 +113,19 @@ def test_no_metric_at_all_is_no_error(tmp_path: Path, metrics: dict[str, Any]) -
     assert "Variants</h2>" in page(tmp_path)
 
 
+def test_long_values_and_causes_are_cut_and_secrets_removed(tmp_path: Path) -> None:
+    token = "ghp_" + "R7q2Xk9vLm4Tz8Wc1Yb6" + "Nf3Hs5Jd0Gp2Qa"
+    broken = StageRecord("evaluate", state="failed", cause="ValueError: " + "bad " * 300)
+    made(tmp_path, 1, settings={"train.text": "long " * 300, "train.token": token})
+    made(tmp_path, 2, settings={"train.text": None, "train.token": 1}, stages=[broken])
+    text = page(tmp_path)
+    assert token not in text
+    assert "long " * 41 not in text
+    assert "bad " * 51 not in text
+    assert 'class="long"' in text
+    assert ">null</td>" in text
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("look", LOOKS)
 def test_two_hundred_variants_are_quiet_and_accessible(
@@ -135,4 +148,28 @@ def test_two_hundred_variants_are_quiet_and_accessible(
     assert not seen.events
     assert fits(shown)
     screenshot(shown, f"experiment-{look}")
+    context.close()
+
+
+@pytest.mark.slow
+def test_numbers_that_cannot_be_drawn_leave_chart_and_order_alone(
+    browser: Any, tmp_path: Path
+) -> None:
+    scores = [0.5, float("nan"), 0.9, float("inf"), float("-inf"), 0.7]
+    for number, score in enumerate(scores, 1):
+        text = "a very long text " * number
+        made(tmp_path, number, settings={"train.text": text}, metrics={METRICS: {"auc": score}})
+    (overview,) = write_experiments(tmp_path)
+    context = browser.new_context(**LOOKS["phone"])
+    seen = visit(context, tmp_path / SITE / overview.page)
+    shown = seen.page
+    assert shown.locator("figure.scatter circle").count() == 3
+    assert shown.locator("svg text").first.inner_text() == "0.5", "the axis has numbers"
+    shown.get_by_role("button", name="auc").click()
+    order = shown.locator("#variants tbody th").all_inner_texts()
+    assert order == ["5", "1", "6", "3", "4", "2"], "NaN is last"
+    assert fits(shown)
+    assert not violations(shown)
+    assert not seen.events
+    screenshot(shown, "experiment-odd-phone", full_page=True)
     context.close()

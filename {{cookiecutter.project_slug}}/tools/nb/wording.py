@@ -5,12 +5,20 @@ Standard library only, from Python 3.8 on: the set-up uses this before anything 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 
 
 def shortened(text: str, most: int = 60) -> str:
     """Return a text of at most so many characters; an ellipsis stands for the rest."""
     return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def value_text(value: object, most: int = 60) -> str:
+    """Return the value of a parameter as in YAML, on one line and not too long."""
+    is_plain = value is not None and not isinstance(value, (bool, list, tuple, dict))
+    text = str(value) if is_plain else json.dumps(value, ensure_ascii=False, default=str)
+    return shortened(text if text.isprintable() else json.dumps(value, default=str), most)
 
 
 def enumerated(names: Iterable[str], most: int = 1) -> str:

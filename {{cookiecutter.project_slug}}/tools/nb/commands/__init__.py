@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from itertools import chain, repeat
+from math import isfinite
 
 import click
 from click.shell_completion import CompletionItem
@@ -31,8 +32,17 @@ def print_table(
 
 
 def print_json(content: object) -> None:
-    """Print a value for machines; dates and paths become texts."""
-    echo(json.dumps(content, indent=2, default=str))
+    """Print a value for machines; dates and paths become texts, NaN and infinity null."""
+    echo(json.dumps(_finite(content), indent=2, default=str))
+
+
+def _finite(node: object) -> object:
+    """Return JSON data with null for the numbers that JSON does not have."""
+    if isinstance(node, dict):
+        return {key: _finite(value) for key, value in node.items()}
+    if isinstance(node, list | tuple):
+        return [_finite(each) for each in node]
+    return None if isinstance(node, float) and not isfinite(node) else node
 
 
 def note(line: str, *, err: bool = False) -> None:

@@ -14,11 +14,11 @@ import click
 
 from nb.project import NbError, UsageError
 from nb.terminal import echo, secho
-from nb.wording import count
+from nb.wording import count, value_text
 
 from . import SuggestingGroup, note, print_json, print_table
 from .running import run_programs
-from .variants import VARIANT_COMMANDS, metric_text, value_text
+from .variants import VARIANT_COMMANDS, metric_text
 
 if TYPE_CHECKING:
     from nb.experiments.definition import Experiment
@@ -70,8 +70,7 @@ def experiment_command(
       nb experiments           the table of all variants
     """
     from nb.experiments.planning import check_variations
-    from nb.experiments.progress import ExperimentView
-    from nb.experiments.run import run_experiment
+    from nb.experiments.run import ExperimentView, run_experiment
     from nb.experiments.table import best_first, project_table
     from nb.programs import cores
     from nb.run.record import Options
@@ -235,7 +234,8 @@ def _print_rows(table: VariantTable, rows: Sequence[VariantRow]) -> None:
     if any(row.name for row in rows):
         before.append(["name", *(row.name for row in rows)])
     before += [
-        [short[n], *(value_text(r.parameters.get(n, "")) for r in rows)] for n in table.parameters
+        [short[n], *(value_text(r.parameters.get(n, ""), 40) for r in rows)]
+        for n in table.parameters
     ]
     metrics = [[short[name], *(metric_text(row, name) for row in rows)] for name in table.metrics]
     after = [["state", *(row.state for row in rows)]]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nb.terminal import echo
-from nb.wording import byte_size, count
+from nb.wording import byte_size, count, value_text
 
 from . import complete_variants, note, print_json, print_table
 
@@ -23,12 +22,6 @@ def metric_text(row: VariantRow, name: str) -> str:
         return ""
     change = row.changes.get(name)
     return f"{row.metrics[name]:.6g}" + (f" ({change:+.3g})" if change else "")
-
-
-def value_text(value: object) -> str:
-    if isinstance(value, bool) or value is None:
-        return {True: "true", False: "false", None: "null"}[value]
-    return str(value)
 
 
 @click.command("show")
@@ -45,14 +38,16 @@ def show_variant_command(root: Path, number: int, pages: bool, as_json: bool) ->
       nb experiments show 7 --pages
     """
     from nb.experiments import store
+    from nb.experiments.values import public_parameters, public_record
 
     (record,) = store.with_dead_runs_ended(root, [store.find_variant(root, number)])
     if as_json:
-        print_json(asdict(record) | {"state": record.state})
+        print_json(public_record(record))
         return
+    (values,) = public_parameters([record])
     title = f"{record.experiment}, {record.name}" if record.name else record.experiment
     echo(f"variant {number} of {title}: {record.state}")
-    rows = [(name, value_text(value)) for name, value in record.settings.items()]
+    rows = [(name, value_text(values[name])) for name in record.settings]
     rows += [(stage.name, f"{stage.state} {stage.cause}".strip()) for stage in record.stages]
     rows += [
         (f"{path} {name}", f"{value:.6g}")

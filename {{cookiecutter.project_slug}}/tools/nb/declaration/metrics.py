@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TypeGuard
 
 from .reader import Stage
 
@@ -45,6 +47,13 @@ def _numbers(content: object, prefix: str = "") -> dict[str, float]:
     for name, value in content.items() if isinstance(content, dict) else ():
         if isinstance(value, dict):
             numbers |= _numbers(value, f"{prefix}{name}.")
-        elif isinstance(value, int | float) and not isinstance(value, bool):
+        elif isinstance(value, float) or _is_moderate(value):
             numbers[f"{prefix}{name}"] = value
     return numbers
+
+
+def _is_moderate(value: object) -> TypeGuard[int]:
+    """Return whether a value is a whole number that a float can hold: no other can be compared."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        return False
+    return abs(value) <= sys.float_info.max

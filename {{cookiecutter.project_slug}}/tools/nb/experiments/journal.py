@@ -93,7 +93,6 @@ class VariantJournal:
         pipeline.sort_private_locks(copy, self.snapshot.order)
         record.ended = now()
         record.metrics = read_metrics(copy, self.snapshot.stages)
-        record.parameters = store.parameters_of(record.stages)
 
 
 def _task_names(variant: PlannedVariant) -> list[str]:

@@ -17,6 +17,7 @@ from nb.project import NbError, one_line
 from . import store
 from .store import FIGURE_SUFFIXES, VariantRecord
 from .table import flat_metrics
+from .values import public_parameters
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -82,7 +83,7 @@ def _log_values(client: MlflowClient, run: str, record: VariantRecord) -> None:
     from mlflow.entities import Metric, Param
 
     ended = _milliseconds(record.ended or record.started)
-    values: dict[str, object] = {**record.parameters, **record.settings}
+    (values,) = public_parameters([record])
     parameters = [Param(_key(n), str(value)[:LONGEST_VALUE]) for n, value in values.items()]
     numbers = {**flat_metrics(record.metrics), "seconds": record.seconds}
     metrics = [Metric(_key(name), value, ended, 0) for name, value in numbers.items()]

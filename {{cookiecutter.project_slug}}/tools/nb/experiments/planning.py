@@ -106,8 +106,23 @@ def plan_variants(
         )
         planned.append(PlannedVariant(record=record, settings=settings[index], share=share))
         if record.state != FINISHED:
-            record.stages = [stage_record(t) for t in snapshot.tasks if t.name in reached]
+            record.stages = [
+                stage_record(_with_values(snapshot, task, settings[index]))
+                for task in snapshot.tasks
+                if task.name in reached
+            ]
+            record.parameters = store.parameters_of(record.stages)
     return planned
+
+
+def _with_values(snapshot: Snapshot, task: Task, settings: Sequence[Setting]) -> Task:
+    """Return a stage of the pipeline with the parameters that it has in a variant."""
+    parameters = dict(task.parameters)
+    for setting in settings:
+        reads = setting.config in snapshot.inputs[task.name] and setting.name in parameters
+        if reads or task.name in (*setting.stages, *setting.others):
+            parameters[setting.name] = setting.value
+    return replace(task, parameters=parameters)
 
 
 def _readers(
@@ -167,7 +182,7 @@ def variant_tasks(
             task = by_name[name]
             above = task.after & set(each.share.computes)
             yield replace(
-                task,
+                _with_values(snapshot, task, each.settings),
                 name=task_name(name, each.record),
                 stage=name,
                 project=str(copy),

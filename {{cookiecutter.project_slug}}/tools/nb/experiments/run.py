@@ -14,7 +14,7 @@ from nb.exit_codes import ExitCode
 from nb.grouping import grouped
 from nb.pipeline import storage
 from nb.project import NbError
-from nb.run.lock import exclusive_lock
+from nb.run.lock import exclusive_lock, is_locked
 from nb.run.page_process import RunPrograms
 from nb.run.pipeline_run import interrupted_early, running_warm_process
 from nb.run.record import Options
@@ -39,6 +39,16 @@ from .planning import (
 from .snapshot import Snapshot, copy_snapshot, remove_unused_snapshots, source_hash, take_snapshot
 from .space import canonical
 from .store import VariantRecord, identity_of
+
+
+class ExperimentView(View):
+    """The lines of an experiment; many variants would print the same lines over and over.
+
+    Executed copies hold the output of notebooks, records the cause of a failure.
+    """
+
+    def line(self, name: str, text: str) -> None:
+        """Show nothing of a line that a stage printed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,13 +84,16 @@ def run_experiment(
     ready = _finished_before(root, definition)
     if ready:
         return FinishedExperiment(records=ready, exit_code=ExitCode.DONE, reused=len(ready))
-    settings = check_variations(root, definition.variations)
     place = root / store.EXPERIMENTS
+    if is_locked(place):  # mistakes are named at once, not when the other run has ended
+        check_variations(root, definition.variations)
     place.mkdir(parents=True, exist_ok=True)
     with (
         exclusive_lock(place, view) as lock,
         running_warm_process(root, options, programs, lock) as warm,
     ):
+        # The check imports DVC, meanwhile the warm process imports libraries of notebooks.
+        settings = check_variations(root, definition.variations)
         if options.pull:
             storage.fetch_run_cache(root, view.note)
         return _run(root, definition, settings, options, view, programs, warm, lock)

@@ -18,7 +18,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from nb import pipeline
-from nb.declaration.reader import Stage, read_stages
+from nb.declaration.reader import Stage, read_entries, read_stages
 from nb.declaration.tasks import Task
 from nb.notebook import fingerprints
 from nb.notebook.config import set_value
@@ -75,8 +75,9 @@ def take_snapshot(root: Path) -> Snapshot:
     Raises:
         NbError: if the pipeline cannot be read.
     """
-    found = source_hash(root)
-    place = next((path for path, known in _known(root) if known == found), None)
+    snapshots = {known: path for path, known in _known(root)}
+    found = source_hash(root) if snapshots else ""
+    place = snapshots.get(found)
     if place is None:
         place, found = _copy_project(root)
     plan = _plan(place)
@@ -101,7 +102,7 @@ def _copy_project(root: Path) -> tuple[Path, str]:
     try:
         copy_with_settings(root, copy, source_files(root))
         found = source_hash(copy)
-        if FINGERPRINT_STAGE in _plan(copy).order:
+        if _has_fingerprints(copy):
             with _inside(copy):
                 pipeline.reproduce(
                     copy,
@@ -116,6 +117,11 @@ def _copy_project(root: Path) -> tuple[Path, str]:
         if not (copy / HASH).exists():
             shutil.rmtree(copy, ignore_errors=True)
     return copy, found
+
+
+def _has_fingerprints(copy: Path) -> bool:
+    file, _, name = FINGERPRINT_STAGE.partition(":")
+    return (copy / file).exists() and name in {entry.name for entry in read_entries(copy, file)}
 
 
 def copy_snapshot(snapshot: Snapshot, copy: Path, settings: Sequence[Setting]) -> None:

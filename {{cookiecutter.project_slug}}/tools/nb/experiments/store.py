@@ -90,6 +90,11 @@ class VariantRecord:
         return sum(s.seconds or 0 for s in self.stages if s.state in (*DONE, *BROKEN))
 
     @property
+    def all_parameters(self) -> dict[str, object]:
+        """The parameters of the notebooks, and those asked for; they may hold secrets."""
+        return {**self.parameters, **self.settings}
+
+    @property
     def identity(self) -> str:
         """A text that is equal for variants with equal results."""
         return identity_of(self.settings, self.source)

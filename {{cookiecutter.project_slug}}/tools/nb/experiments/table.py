@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import accumulate
-from math import isnan, nan
+from math import isfinite, isnan
 from pathlib import Path, PurePosixPath
 
 from nb.declaration.metrics import read_metrics
@@ -20,6 +20,7 @@ from nb.wording import did_you_mean, enumerated
 from .definition import BestMetric, declared_best
 from .space import canonical
 from .store import VariantRecord
+from .values import public_parameters
 
 _FILTER = re.compile(r"(?P<column>[^=!<>]+?)\s*(?P<operator>==|!=|<=|>=|=|<|>)\s*(?P<value>.+)")
 _COMPARE: dict[str, Callable[..., bool]] = {
@@ -84,16 +85,17 @@ def make_table(
         NbError: with exit code 2, if no variant has the metric, or several metrics are meant.
     """
     own = flat_metrics(project)
-    rows = [_row(record, own) for record in records]
+    shown = public_parameters(records)
+    rows = [_row(*each, own) for each in zip(records, shown, strict=True)]
     asked = {name for record in records for name in record.settings}
-    parameters = _differing([row.parameters for row in rows], asked)
+    parameters = _differing([record.all_parameters for record in records], asked)
     numbers = [row.metrics for row in rows if row.metrics]
     metrics = _differing(numbers, {name for row in numbers for name in row})
     winner = judge = None
     if best:
         column = _metric(best.metric, [row.metrics for row in rows])
         metrics = [column, *(name for name in metrics if name != column)]
-        ranked = [row for row in rows if not isnan(row.metrics.get(column, nan))]
+        ranked = [row for row in rows if not _is_missing(row.metrics.get(column))]
         choose = max if best.is_max else min
         winner = choose(ranked, key=lambda row: row.metrics[column]).number if ranked else None
         judge = replace(best, metric=column)
@@ -182,15 +184,15 @@ def flat_metrics(metrics: Mapping[str, Mapping[str, float]]) -> dict[str, float]
 
 
 def sort_rows(table: VariantTable, column: str, *, descending: bool = False) -> list[VariantRow]:
-    """Return the rows in the order of a column; rows without a value come last.
+    """Return the rows in the order of a column; rows without a value, or with NaN, come last.
 
     Raises:
         NbError: with exit code 2, if there is no such column.
     """
     name = find_column(table, column)
-    there = [row for row in table.rows if row.value(name) is not None]
+    there = [row for row in table.rows if not _is_missing(row.value(name))]
     there.sort(key=lambda row: _rank(row.value(name)), reverse=descending)
-    return there + [row for row in table.rows if row.value(name) is None]
+    return there + [row for row in table.rows if _is_missing(row.value(name))]
 
 
 def filter_rows(table: VariantTable, condition: str) -> list[VariantRow]:
@@ -232,9 +234,12 @@ def _metric(name: str, metrics: Sequence[Mapping[str, float]]) -> str:
     return _only(name, dict.fromkeys(each for numbers in metrics for each in numbers))
 
 
-def _row(record: VariantRecord, project: Mapping[str, float]) -> VariantRow:
+def _row(
+    record: VariantRecord, parameters: Mapping[str, object], project: Mapping[str, float]
+) -> VariantRow:
     metrics = flat_metrics(record.metrics)
     changes = {name: value - project[name] for name, value in metrics.items() if name in project}
+    changes = {name: change for name, change in changes.items() if isfinite(change)}
     return VariantRow(
         number=record.number,
         experiment=record.experiment,
@@ -242,7 +247,7 @@ def _row(record: VariantRecord, project: Mapping[str, float]) -> VariantRow:
         state=record.state,
         cause=record.cause,
         seconds=round(record.seconds, 3),
-        parameters={**record.parameters, **record.settings},
+        parameters=parameters,
         metrics=metrics,
         changes=changes,
     )
@@ -259,6 +264,10 @@ def _differing(rows: Sequence[Mapping[str, object]], asked: Set[str]) -> list[st
         for name, found in values.items()
         if len(set(found)) > 1 or (name in asked and len(found) < len(rows))
     ]
+
+
+def _is_missing(value: object) -> bool:
+    return value is None or (isinstance(value, float) and isnan(value))
 
 
 def _rank(value: object) -> tuple[bool, str | float]:

@@ -11,7 +11,7 @@ from nb.workcopy.copying import copy_entries, project_entries, safe_link_types
 
 from .lockfiles import lock_text, put_back, stages_by_lock, without_stages
 from .places import require_places
-from .repository import locked_repository, open_project
+from .repository import locked_repository, open_project, without_warnings
 
 
 def isolate_copy(root: Path, copy: Path) -> None:
@@ -45,7 +45,8 @@ def isolate_copy(root: Path, copy: Path) -> None:
         local["cache"]["type"] = safe_link_types()
         for name, remote in remotes.items():  # with the settings of config.local
             local.setdefault("remote", {}).setdefault(name, {}).update(remote)
-    with open_project(copy) as repo:
+    # Outputs that nothing has made yet are missing in the project, too.
+    with open_project(copy) as repo, without_warnings():
         repo.checkout(force=True, allow_missing=True)
 
 

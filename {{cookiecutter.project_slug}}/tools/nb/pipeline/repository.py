@@ -191,17 +191,24 @@ def rehearse(root: Path) -> LoadedPipeline | None:
     """
     from dvc.repo import Repo
 
-    logger = logging.getLogger("dvc")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
     loaded = None
     began = file_system_time(root)
     compile_schemas()
-    with suppress(Exception), Repo(str(root)) as repo:
+    with without_warnings(), suppress(Exception), Repo(str(root)) as repo:
         guard_runs(repo)
         loaded = LoadedPipeline(repo, began, outputs_in_git(repo))
-    logger.setLevel(level)
     return loaded
+
+
+@contextmanager
+def without_warnings() -> Iterator[None]:
+    """Keep warnings of DVC and of its libraries from being printed while the block runs."""
+    before = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 def _repair_path_locks(path: Path) -> None:

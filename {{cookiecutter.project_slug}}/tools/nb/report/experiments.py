@@ -18,6 +18,7 @@ from nb.experiments.table import (
 )
 from nb.grouping import grouped
 from nb.project import INDEX
+from nb.wording import value_text
 
 from .files import PUBLISHED_BYTES, PageFiles, slug
 
@@ -155,5 +156,6 @@ def _caption(row: VariantRow, table: VariantTable) -> str:
     if row.name:
         return f"#{row.number} {row.name}"
     short = short_names(table.parameters)
-    values = (f"{short[n]} {row.parameters[n]}" for n in table.parameters if n in row.parameters)
+    asked = [(short[n], row.parameters[n]) for n in table.parameters if n in row.parameters]
+    values = (f"{name} {value_text(value)}" for name, value in asked)
     return ", ".join([f"#{row.number}", *values])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 
-from nb.wording import shortened
+from nb.wording import value_text
 
 
 def moment(text: object) -> str:
@@ -26,10 +26,4 @@ def number(value: object) -> str:
 
 def value(value: object) -> str:
     """Return the value of a parameter as in YAML; long text is cut."""
-    if isinstance(value, bool):
-        text = str(value).lower()
-    elif value is None:
-        text = "null"
-    else:
-        text = str(value)
-    return shortened(text, 200)
+    return value_text(value, 200)

@@ -10,6 +10,9 @@ for (const button of document.querySelectorAll("[data-toggle=code]")) {
     for (const cell of cells) cell.open = open;
   });
 }
+// Numbers are written as Python does.
+const isMissing = (text) => text === "" || text === "nan";
+const asNumber = (text) => Number(text.replace("inf", "Infinity"));
 // A click on a heading of a table sorts by that column.
 for (const table of document.querySelectorAll("table.sortable")) {
   const heads = [...table.tHead.rows[0].cells];
@@ -25,8 +28,9 @@ for (const table of document.querySelectorAll("table.sortable")) {
       const key = (row) => row.cells[column].dataset.value ?? row.cells[column].textContent.trim();
       const compare = (a, b) => {
         const [x, y] = [key(a), key(b)];
-        if (x === "" || y === "") return (x === "") - (y === ""); // what is missing comes last
-        const order = isNaN(x) || isNaN(y) ? x.localeCompare(y) : x - y;
+        if (isMissing(x) || isMissing(y)) return isMissing(x) - isMissing(y); // comes last
+        const [one, other] = [asNumber(x), asNumber(y)];
+        const order = isNaN(one) || isNaN(other) ? x.localeCompare(y) : one - other || 0;
         return down ? -order : order;
       };
       const body = table.tBodies[0];
@@ -75,8 +79,8 @@ const drawn = (name, attributes, text) => {
   if (text !== undefined) made.textContent = text;
   return made;
 };
-const axis = (values) => {
-  const known = values.filter((value) => value !== "");
+const cut = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
+const axis = (known) => {
   if (known.some((value) => isNaN(value))) {
     const words = [...new Set(known)].sort();
     const at = (value) => (words.indexOf(value) + 0.5) / words.length;
@@ -108,7 +112,8 @@ for (const figure of document.querySelectorAll("figure.scatter")) {
     const wide = Math.max(280, Math.min(720, figure.clientWidth)); // drawn for the width, so that text keeps its size
     const high = Math.max(240, wide / 2);
     const cell = (row, select) => row.cells[select.value].dataset.value;
-    const rows = [...table.tBodies[0].rows].filter((row) => cell(row, x) !== "" && cell(row, y) !== "");
+    const hasPlace = (text) => !isMissing(text) && Math.abs(asNumber(text)) !== Infinity;
+    const rows = [...table.tBodies[0].rows].filter((row) => hasPlace(cell(row, x)) && hasPlace(cell(row, y)));
     const [across, up] = [axis(rows.map((row) => cell(row, x))), axis(rows.map((row) => cell(row, y)))];
     const px = (share) => left + edge + share * (wide - left - 3 * edge);
     const py = (share) => high - bottom - share * (high - bottom - edge);
@@ -117,11 +122,13 @@ for (const figure of document.querySelectorAll("figure.scatter")) {
     const svg = drawn("svg", { class: "chart", viewBox: `0 0 ${wide} ${high}`, role: "img", "aria-label": said });
     for (const [share, text] of up.ticks) {
       svg.append(drawn("path", { class: "axis", d: `M${left} ${py(share)}H${wide - edge}` }));
-      svg.append(drawn("text", { x: left - 6, y: py(share) + 4, "text-anchor": "end" }, text));
+      svg.append(drawn("text", { x: left - 6, y: py(share) + 4, "text-anchor": "end" }, cut(text, 9)));
     }
-    for (const [share, text] of across.ticks.slice(0, Math.floor(wide / 36))) {
-      svg.append(drawn("text", { x: px(share), y: high - 8, "text-anchor": "middle" }, text));
-    }
+    const slot = (wide - left - 3 * edge) / across.ticks.length / 8; // in letters
+    const step = Math.ceil(4 / slot);
+    across.ticks.filter((_, number) => number % step === 0).forEach(([share, text]) => {
+      svg.append(drawn("text", { x: px(share), y: high - 8, "text-anchor": "middle" }, cut(text, Math.floor(step * slot))));
+    });
     rows.sort((one, other) => one.classList.contains("best") - other.classList.contains("best")); // the best on top
     for (const row of rows) {
       const isBest = row.classList.contains("best");
