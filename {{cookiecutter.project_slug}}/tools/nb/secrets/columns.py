@@ -12,7 +12,9 @@ from .values import is_secret_value
 # Start, end and text.
 _Cell = tuple[int, int, str]
 
-_NAMED = re.compile(r"[\w.-]{0,40}(?:pass|pwd|secret|token|credential|key)\w{0,40}", re.I)
+# A pattern that began with the rest of the name would read each character of a text forty times.
+_PROMISE = re.compile(r"(?:pass|pwd|secret|token|credential|key)\w{0,40}", re.I)
+_BEFORE = re.compile(r"[\w.-]{0,40}\Z")
 _ROW = re.compile(r"<tr\b[^<>]{0,200}>(.{0,20000}?)</tr>|</table>", re.S)
 _HTML_CELL = re.compile(r"<t[hd]\b[^<>]{0,200}>\s{0,40}([^<>]{0,4096}?)\s{0,40}</t[hd]>")
 _LINE = re.compile(r"[^\r\n]{1,2000}")
@@ -35,7 +37,15 @@ def secrets_in_columns(text: str) -> Iterator[FoundSecret]:
 
 def names_columns(text: str) -> bool:
     """Return whether a text has a word that promises secrets below, should that name a column."""
-    return any(is_secret_name(found[0]) for found in _NAMED.finditer(text))
+    return any(
+        is_secret_name(_before(text, found.start()) + found[0]) for found in _PROMISE.finditer(text)
+    )
+
+
+def _before(text: str, end: int) -> str:
+    """Return the part of a name that ends before a place."""
+    found = _BEFORE.search(text[max(0, end - 40) : end])
+    return found[0] if found else ""
 
 
 def _html_rows(text: str) -> Iterator[list[_Cell]]:
@@ -74,7 +84,7 @@ def _in_lines(text: str) -> Iterator[FoundSecret]:
         if cells.keys() & header.keys():
             for place, name in header.items():
                 yield from _value(name, cells.get(place))
-        elif _NAMED.search(line[0]):
+        elif _PROMISE.search(line[0]):
             mark, header = _header(line)
         else:
             header = {}
