@@ -111,5 +111,7 @@ def violations(page: Any, *, allowed: Sequence[str] = ()) -> list[str]:
 def screenshot(page: Any, name: str, *, full_page: bool = False) -> Path:
     """Save a picture of a page as build/screenshots/<name>.png and return its path."""
     path = SCREENSHOTS / f"{name}.png"
+    if full_page:
+        page.evaluate("scrollTo(0, 0)")  # else a header that stays in view is in the middle
     page.screenshot(path=path, full_page=full_page)
     return path

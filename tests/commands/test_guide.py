@@ -64,11 +64,16 @@ def test_a_command_without_a_page_shows_its_help(runner: CliRunner, command: str
     assert shown.exit_code == 0 and shown.output.startswith(f"Usage: nb {command}")
 
 
-def test_a_mistyped_topic_is_one_line_with_the_nearest(runner: CliRunner) -> None:
-    shown = runner.invoke(main, ["help", "storrage"])
+@pytest.mark.parametrize(
+    ("typed", "nearest"), [("storrage", "storage"), ("strage", "storage"), ("doctr", "doctor")]
+)
+def test_a_mistyped_topic_is_one_line_with_the_nearest(
+    runner: CliRunner, typed: str, nearest: str
+) -> None:
+    shown = runner.invoke(main, ["help", typed])
     assert (shown.exit_code, shown.output) == (
         2,
-        "nb: the guide has no page storrage; did you mean storage?\n",
+        f"nb: the guide has no page {typed}; did you mean {nearest}?\n",
     )
 
 

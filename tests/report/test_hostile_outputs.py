@@ -42,7 +42,7 @@ HTML = {
     "b {{ font: 1em f }}</style><b>b",
     "preload": "<script>1</script><link rel=preload as=fetch href='{0}/pre'><link rel=prefetch"
     " href='{0}/fetch'>",
-    "nested": "<script>document.body.innerHTML = `<iframe srcdoc=\"<script>fetch('{0}/nested')"
+    "nested": "<script>document.body.innerHTML = `<ifr` + `ame srcdoc=\"<script>fetch('{0}/nested')"
     '</scr` + `ipt>"></iframe>`</script>',
     "frame": "<script>document.body.innerHTML = '<iframe src={0}/frame></iframe>'</script>",
     "title of the page": "<script>top.document.title = 'taken'</script>",
@@ -57,6 +57,45 @@ HTML = {
     "sound": "<audio><source src='{0}/sound'></audio>",
     "object": "<object data='{0}/object'></object><embed src='{0}/embed'>",
     "base": "<base href='{0}/'><style>b {{}}</style><img src=x.png>",
+    "speculation": '<script type=speculationrules>{{"prefetch": [{{"source": "list",'
+    ' "urls": ["{0}/speculation"]}}]}}</script><script>1</script>',
+    "transport": "<script>new WebTransport('{0}/transport'.replace('http', 'https'))</script>",
+    "shared worker": "<script>new SharedWorker('{0}/shared')</script>",
+    "service worker": "<script>navigator.serviceWorker.register('{0}/service')</script>",
+    "import map": '<script type=importmap>{{"imports": {{"x": "{0}/map.js"}}}}</script>'
+    "<script type=module>import 'x'</script>",
+    "old request": "<script>const old = new XMLHttpRequest(); old.open('GET', '{0}/old');"
+    "old.send()</script>",
+    "keepalive": "<script>fetch('{0}/alive', {{keepalive: true, mode: 'no-cors'}})</script>",
+    "blob page": "<script>location = URL.createObjectURL(new Blob([\"<img src='{0}/blob'>\"],"
+    " {{type: 'text/html'}}))</script>",
+    "data page": "<script>location = \"data:text/html,<img src='{0}/data'>\"</script>",
+    "written page": "<script>document.open(); document.write(\"<img src='{0}/written'>\");"
+    "document.close()</script>",
+    "link that clicks": "<a id=way href='{0}/click' target=_top ping='{0}/ping'>x</a>"
+    "<script>document.getElementById('way').click()</script>",
+    "download": "<a id=down href='{0}/down' download>x</a>"
+    "<script>document.getElementById('down').click()</script>",
+    "drawing": "<svg><image href='{0}/image'/><use href='{0}/use#x'/><script>"
+    "fetch('{0}/svg')</script><foreignObject><img src='{0}/foreign'></foreignObject></svg>",
+    "animation": "<svg><a><animate attributeName=href values='javascript:alert(1)'/>"
+    "<text>x</text></a></svg><style>b {{}}</style>",
+    "shadow": "<div><template shadowrootmode=open><img src='{0}/shadow'><script>1</script>"
+    "</template></div>",
+    "paint": "<style>b {{ background: image-set('{0}/set' 1x); cursor: url({0}/cursor), auto;"
+    " mask: url({0}/mask); filter: url({0}/filter#x); list-style: url({0}/list) }}</style><b>b</b>",
+    "set of pictures": "<style>b {{}}</style><picture><source srcset='{0}/srcset'><img></picture>"
+    "<input type=image src='{0}/input'><video><track src='{0}/track' default></video>",
+    "over the page": "<style>b {{}}</style><div style='position: fixed; inset: 0; z-index: 9'>x",
+    "names of the page": "<form id=main name=body><input name=getElementById id=search></form>"
+    "<img name=querySelectorAll><a id=documentElement>x</a>",
+    "one long word": "<script>document.title = 'x'.repeat(1e6);"
+    "document.documentElement.style.height = '1e9px'</script>",
+    "report": "<script>new ReportingObserver(() => fetch('{0}/report')).observe()</script>"
+    "<meta http-equiv=Content-Security-Policy content='img-src *; report-uri {0}/policy'>"
+    "<img src='{0}/policy-image'>",
+    "manifest": "<link rel=manifest href='{0}/manifest'><link rel=icon href='{0}/icon'>"
+    "<link rel=modulepreload href='{0}/module'><style>b {{}}</style>",
 }
 FORMULAS = (
     r"\text{<img src=x onerror=alert(1)>}",
@@ -203,7 +242,13 @@ WAYS = {
     f'frame.srcdoc = "<script>{PEER}</scr" + "ipt>";'
     "document.documentElement.append(frame)</script>",
     "in a frame of text": "<script>document.documentElement.insertAdjacentHTML('beforeend',"
-    f'`<iframe srcdoc="<script>{PEER}</scr` + `ipt>"></iframe>`)</script>',
+    f'`<ifr` + `ame srcdoc="<script>{PEER}</scr` + `ipt>"></iframe>`)</script>',
+    "at an address": "<script>const frame = document.createElement('iframe');"
+    f"frame.src = `javascript:{PEER}`; document.documentElement.append(frame)</script>",
+    "with functions changed": "<script>String.prototype.replace = function () {"
+    " return String(this); }; RegExp.prototype.exec = () => null;"
+    "document.documentElement.insertAdjacentHTML('beforeend',"
+    f'`<ifr` + `ame srcdoc="<script>{PEER}</scr` + `ipt>"></iframe>`)</script>',
     "from an empty frame": "<script>const frame = document.createElement('iframe');"
     "document.documentElement.append(frame); const RTCPeerConnection ="
     f" frame.contentWindow.RTCPeerConnection; {PEER}</script>",

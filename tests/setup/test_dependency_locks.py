@@ -27,7 +27,7 @@ select = ["B"]
 class Commands(list[tuple[str, ...]]):
     """Commands instead of their runs."""
 
-    def __call__(self, *command: Any, hint: str, hide: str = "") -> None:
+    def __call__(self, *command: Any, hint: str, **_: Any) -> None:
         self.append(tuple(map(str, command)))
         if "compile" in command:
             (bootstrap.ROOT / command[-1]).write_text("pandas==2.0 \\\n    --hash=sha256:0\n")

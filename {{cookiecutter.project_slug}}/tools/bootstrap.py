@@ -46,23 +46,47 @@ def fail(sentence: str) -> NoReturn:
     raise SystemExit(f"setup: {sentence}")
 
 
-def run(*command: str | Path, hint: str, hide: str = "\0") -> None:
+# Lines of pip about packages that come as they should, two or three for each of two hundred.
+PIP_STEPS = (
+    *("  Downloading ", "  Using cached ", "  Preparing metadata", "  Getting requirements"),
+    *("  Installing build dep", "Installing collected", "Successfully ", "Requirement already "),
+    *("Looking in indexes", "Ignoring ", "Using cached ", "Downloading ", "Building wheel"),
+)
+
+
+def run(
+    *command: str | Path, hint: str, hide: str | tuple[str, ...] = "\0", counted: str = ""
+) -> None:
     """Run a command at the project's root; on failure end with the hint, below what it printed.
 
-    Lines of its standard error that begin with `hide` are left out.
+    Args:
+        command: the words of the command.
+        hint: the next step after a failure.
+        hide: begins of the lines that are left out: of standard error, or of all with `counted`.
+        counted: begin of the lines for packages, in place of which a line of their number grows.
     """
     print("setup: " + " ".join(str(part) for part in command), flush=True)
     words = [str(part) for part in command]
+    stdout, stderr = (subprocess.PIPE, subprocess.STDOUT) if counted else (None, subprocess.PIPE)
+    number = 0
     try:
         with subprocess.Popen(
-            words, cwd=ROOT, stderr=subprocess.PIPE, encoding="utf-8", errors="replace"
+            words, cwd=ROOT, stdout=stdout, stderr=stderr, encoding="utf-8", errors="replace"
         ) as process:
-            for line in process.stderr or ():
-                if not line.startswith(hide):
-                    sys.stderr.write(line)
-                    sys.stderr.flush()
+            for line in process.stdout or process.stderr or ():
+                if counted and line.startswith(counted):
+                    number += 1
+                    line = f"\rsetup: {number} packages to install"
+                elif line.startswith(hide):
+                    continue
+                elif number:
+                    line, number = f"\n{line}", 0
+                sys.stderr.write(line)
+                sys.stderr.flush()
     except OSError as error:
         fail(f"{words[0]} does not start ({error.strerror}): {hint}")
+    if number:
+        print(file=sys.stderr)
     if process.returncode:
         fail(hint)
 
@@ -181,9 +205,12 @@ def pip_install(python: Path) -> None:
     make_lock("dev", lock, python)
     run(*pip, "install", "--quiet", "--upgrade", "pip>=25.1", hint=hint)
     locked = ("--require-hashes", "--no-deps", "--requirement", lock)
-    # It takes minutes, in which a person wants to see that something happens.
-    quiet = () if sys.stdout.isatty() else ("--quiet",)
-    run(*pip, "install", *quiet, *locked, hint=hint)
+    if sys.stdout.isatty():
+        # It takes minutes, in which a person wants to see that something happens.
+        steps = ("--progress-bar", "off")
+        run(*pip, "install", *steps, *locked, hint=hint, hide=PIP_STEPS, counted="Collecting ")
+    else:
+        run(*pip, "install", "--quiet", *locked, hint=hint)
     ours = ("-e", "tools", "-e", ".") if TOOLING.exists() else ("-e", ".")
     run(*pip, "install", "--quiet", "--no-deps", *ours, hint=hint)
 

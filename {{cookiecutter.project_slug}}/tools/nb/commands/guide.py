@@ -93,12 +93,14 @@ def _lines_with(pages: dict[str, tuple[str, str]], wanted: str) -> Iterator[str]
 
 def _show_command(ctx: click.Context, topic: str, pages: dict[str, tuple[str, str]]) -> None:
     assert ctx.parent is not None and isinstance(ctx.parent.command, click.Group)
-    command = ctx.parent.command.get_command(ctx.parent, topic)
+    commands = ctx.parent.command
+    command = commands.get_command(ctx.parent, topic)
     if command is not None:
         with click.Context(command, parent=ctx.parent, info_name=topic) as context:
             echo(command.get_help(context))
         return
-    hint = did_you_mean(topic, pages, "the pages are listed by nb help")
+    known = [*pages, *commands.list_commands(ctx.parent)]
+    hint = did_you_mean(topic, known, "the pages are listed by nb help")
     raise UsageError(f"the guide has no page {topic}; {hint}")
 
 

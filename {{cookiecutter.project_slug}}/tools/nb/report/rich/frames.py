@@ -18,10 +18,10 @@ from .sanitised import without_scripts
 # Blocked, each would fill the browser's console.
 _BLOCKED = re.compile(
     r"\s(?:on\w+\s*=\s*(?:\"[^\"]*\"|'[^']*'|[^\s>]+))"
-    r"|<(?:link|meta|base|iframe|frame|object|embed)\b[^>]*>"
-    r"|<img\b[^>]*\bsrc\s*=\s*[\"']?(?!\s*[\"']?data:)[^>]*>",
+    r"|<(?:link|meta|base|iframe|frame|object|embed|(?P<image>img))\b[^>]*>",
     re.I,
 )
+_ADDRESS = re.compile(r"\bsrc\s*=\s*[\"']?(?!\s*[\"']?data:)", re.I)
 # A frame loads nothing, whatever the content.
 _STATIC = (
     "default-src 'none'; img-src data: blob:; media-src data: blob:; font-src data:;"
@@ -51,12 +51,20 @@ body {{ margin: 0 }} iframe {{ border: 0; width: 100%; height: 28rem }} {style}
 
 def static_frame(html: str, title: str) -> str:
     """Return a frame in which no script runs; the page reads the height of the content."""
-    quiet = _BLOCKED.sub("", without_scripts(html))
+    # Behind the last tag, each begin of a tag would be searched for an end.
+    tags, end, text = without_scripts(html).rpartition(">")
+    quiet = _BLOCKED.sub(_quiet, tags + end) + text
     head = _HEAD.format(policy=_STATIC, title=escape(title), scheme="light dark", style="")
     return (
         f'<iframe sandbox="allow-same-origin" title="{escape(title)}"'
         f' srcdoc="{escape(head + quiet)}"></iframe>'
     )
+
+
+def _quiet(blocked: re.Match[str]) -> str:
+    """Return a picture that the notebook holds; nothing for all else that a frame blocks."""
+    tag = blocked[0]
+    return tag if blocked["image"] and not _ADDRESS.search(tag) else ""
 
 
 def frame_of(href: str, title: str) -> str:

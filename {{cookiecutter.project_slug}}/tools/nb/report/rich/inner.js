@@ -3,6 +3,9 @@
 // within go, where the classes would be there again.
 for (const name of ["RTCPeerConnection", "webkitRTCPeerConnection", "WebTransport"])
   Object.defineProperty(window, name, { value: undefined });
+// No script may change the functions that the policy below is made of.
+Object.freeze(RegExp.prototype);
+Object.defineProperty(String.prototype, "replace", { writable: false, configurable: false });
 if (window.trustedTypes)
   trustedTypes.createPolicy("default", {
     createHTML: (html, _type, sink) =>

@@ -22,11 +22,11 @@ BOKEH = "application/vnd.bokehjs_exec.v0+json"
 BOKEH_LOADER = "application/vnd.bokehjs_load.v0+json"
 _BOKEH_LOGO = "bk-notebook-logo"
 _BOKEH_FILES = ("bokeh", "bokeh-gl", "bokeh-widgets", "bokeh-tables")
-_EXTERNAL_SCRIPT = re.compile(
-    r"<script\b[^>]*\bsrc\s*=\s*[\"']?(https?:)?//[^>]*>\s*</script\s*>", re.I
-)
+_EMPTY_SCRIPT = re.compile(r"<script\b([^<>]*)>\s*</script\s*>", re.I)
+_ADDRESS = re.compile(r"\bsrc\s*=\s*[\"']?(https?:)?//", re.I)
 _ROOTS = re.compile(r'"roots":(\{[^{}]*\})')
-_ALTAIR = re.compile(r"\bvegaEmbed\b.*?\}\)\((?=\{)", re.S)
+_ALTAIR = re.compile(r"\bvegaEmbed\b")
+_ALTAIR_DATA = re.compile(r"\}\)\((?=\{)")
 # Traces that plotly draws on tiles or borders from the network.
 _MAP = re.compile(r"geo|choropleth|map(?:box)?$")
 
@@ -67,7 +67,8 @@ def figure_of(data: Mapping[str, object]) -> Figure | None:
 
 def figure_of_html(html: str) -> Figure | None:
     """Return the figure of HTML with scripts of a known library; None for other HTML."""
-    start = _ALTAIR.search(html)
+    named = _ALTAIR.search(html)
+    start = named and _ALTAIR_DATA.search(html, named.end())
     if start:
         decoder = json.JSONDecoder()
         try:
@@ -76,11 +77,15 @@ def figure_of_html(html: str) -> Figure | None:
             return _vega(spec, options)
         except ValueError:
             pass
-    for external in _EXTERNAL_SCRIPT.finditer(html):
+    for script in filter(_ADDRESS.search, (found[0] for found in _EMPTY_SCRIPT.finditer(html))):
         for name in SHIPPED:
-            if name in external[0].lower():
-                return Figure(_EXTERNAL_SCRIPT.sub("", html), name)
+            if name in script.lower():
+                return Figure(_EMPTY_SCRIPT.sub(_without_address, html), name)
     return None
+
+
+def _without_address(script: re.Match[str]) -> str:
+    return "" if _ADDRESS.search(script[0]) else script[0]
 
 
 def is_loader(data: Mapping[str, object]) -> bool:

@@ -28,7 +28,7 @@ class Media:
 def find_media(html: str) -> Media:
     """Return the media of an HTML output, those of frames in `srcdoc` included."""
     parser = _Parser()
-    parser.feed(html)
+    parser.feed(html[: html.rfind(">") + 1])  # behind it, each begin is searched for an end
     parser.close()
     return parser.media
 

@@ -26,7 +26,15 @@ from .libraries import Figure
 from .markdown import Text
 from .mathematics import latex
 from .media import Media, find_media
-from .sanitised import ansi, harmless, is_plain, region, scrolling, without_scripts
+from .sanitised import (
+    ansi,
+    harmless,
+    is_plain,
+    region,
+    scrolling,
+    without_pandas_style,
+    without_scripts,
+)
 from .widgets import VIEW, Widgets
 
 if TYPE_CHECKING:
@@ -41,7 +49,6 @@ IMAGE_LIMIT = 5_000_000  # bytes
 IMAGES = {"image/svg+xml": "svg", "image/png": "png", "image/jpeg": "jpg", "image/gif": "gif"}
 _SCRIPT = re.compile(r"<\s*script|\son\w+\s*=|javascript:", re.I)
 _VISIBLE = re.compile(r"<(?:table|p|h[1-6]|ul|ol|pre|svg|img|blockquote)\b", re.I)
-_PANDAS_STYLE = re.compile(r"<style scoped>.*?</style>", re.S)
 _HEADING = re.compile(r"<h([1-6])[^>]*>(.*?)</h\1>", re.S)
 _MARKUP = re.compile(r"<[^>]*>")
 JSON = ("application/json", "application/geo+json")
@@ -159,7 +166,7 @@ class Outputs:
         if "text/markdown" in data and len(data["text/markdown"]) <= SHOWN_TEXT_LIMIT:
             content = self.markdown(Text(data["text/markdown"]), contents=False)
             return f'<div class="rich">{content}</div>'
-        formulas = latex(data["text/latex"]) if "text/latex" in data else None
+        formulas = latex(data.get("text/latex", "")[:SHOWN_TEXT_LIMIT])
         if formulas:
             return f'<div class="rich">{formulas}</div>'
         for kind in IMAGES:
@@ -252,7 +259,7 @@ class Outputs:
         html = data["text/html"]
         if libraries.is_mount(html):
             return ""
-        plain = _PANDAS_STYLE.sub("", html)
+        plain = without_pandas_style(html)
         if len(plain) <= HTML_LIMIT and is_plain(plain):
             return f'<div class="rich">{scrolling(harmless(plain))}</div>'
         media = find_media(html)

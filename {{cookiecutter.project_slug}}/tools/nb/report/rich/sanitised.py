@@ -15,21 +15,47 @@ INLINE = frozenset(
     )
 )
 HTML_ATTRIBUTES = ("colspan", "rowspan", "scope", "start", "title", "open")
-_TAG = re.compile(r"<\s*/?\s*([a-zA-Z][^\s/>]*)")
-_SCRIPT_ELEMENT = re.compile(r"<script\b.*?</script\s*>", re.I | re.S)
-_STYLE_ELEMENT = re.compile(r"<style\b.*?</style\s*>", re.I | re.S)
+_VOID = frozenset(("br", "col", "hr", "img"))
+_MOST_UNCLOSED = 500
+_TAG = re.compile(r"<\s*(?:/\s*)?([a-zA-Z][^\s/>]*)")
+_SCRIPT = re.compile(r"<script\b", re.I), re.compile(r"</script\s*>", re.I)
+_STYLE = re.compile(r"<style\b", re.I), re.compile(r"</style\s*>", re.I)
+_PANDAS_STYLE = re.compile(r"<style scoped>"), re.compile(r"</style>")
 _LOST_IMAGE = re.compile(r"<img(?![^>]* src=)[^>]*>")
 _UNDESCRIBED_IMAGE = re.compile(r"<img(?![^>]* alt=)")
 
 
 def is_plain(html: str) -> bool:
-    """Return whether HTML consists of harmless tags, so that sanitising takes nothing away."""
-    return {tag.lower() for tag in _TAG.findall(html)} <= INLINE
+    """Return whether HTML consists of harmless tags, so that sanitising takes nothing away.
+
+    HTML with very many tags that nothing closes is not: bleach would take minutes.
+    """
+    tags = [tag.lower() for tag in _TAG.findall(html)]
+    unclosed = sum(tag not in _VOID for tag in tags) - 2 * html.count("</")
+    return set(tags) <= INLINE and unclosed <= _MOST_UNCLOSED
 
 
 def without_scripts(html: str) -> str:
     """Return HTML without script elements, whose text would be left over."""
-    return _SCRIPT_ELEMENT.sub("", html)
+    return _without(_SCRIPT, html)
+
+
+def without_pandas_style(html: str) -> str:
+    """Return HTML without the styles that pandas writes above each table."""
+    return _without(_PANDAS_STYLE, html)
+
+
+def _without(element: tuple[re.Pattern[str], re.Pattern[str]], html: str) -> str:
+    """Return HTML without the elements between two patterns.
+
+    One pattern for begin and end would search the rest of the text at each begin without an end.
+    """
+    begin, end = element
+    parts, at = [], 0
+    while (found := begin.search(html, at)) and (last := end.search(html, found.end())):
+        parts.append(html[at : found.start()])
+        at = last.end()
+    return "".join([*parts, html[at:]])
 
 
 def harmless(html: str) -> str:
@@ -38,7 +64,7 @@ def harmless(html: str) -> str:
 
     harmless = bleach.clean(
         # bleach would keep the text of these elements.
-        _STYLE_ELEMENT.sub("", without_scripts(html)),
+        _without(_STYLE, without_scripts(html)),
         tags=INLINE,
         attributes=_is_harmless,
         protocols={"http", "https", "mailto", "data"},
