@@ -19,6 +19,7 @@ def main() -> None:
     from nb import surroundings
 
     sys.path.remove(here)
+    surroundings.open_closed_streams()
     for sentence in surroundings.forget_modules(os.environ, Path(sysconfig.get_path("purelib"))):
         print(f"nb: {sentence}", file=sys.stderr)
     from nb.cli import main as run
