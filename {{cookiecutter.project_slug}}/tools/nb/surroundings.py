@@ -54,7 +54,7 @@ def open_closed_streams() -> None:
     """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
-            stream = Path(os.devnull).open("w" if number else "r", encoding="utf-8")
+            stream = Path(os.devnull).open("w" if number else "r")  # noqa: SIM115 - it stays open
             os.dup2(stream.fileno(), number)
             setattr(sys, name, stream)
 
