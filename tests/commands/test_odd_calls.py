@@ -83,3 +83,12 @@ def test_a_path_that_is_none_is_one_line(
     assert isinstance(done.exception, SystemExit | None)
     assert len(done.stderr.splitlines()) <= 1
     assert sorted(root.rglob("*")) == before
+
+
+def test_a_hook_that_git_does_not_have_is_refused(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(root)
+    done = CliRunner().invoke(main, ["hook", "pre-comit"])
+    assert done.exit_code == 2
+    assert "'pre-comit' is not one of 'pre-commit', 'pre-push'" in done.stderr
