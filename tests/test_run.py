@@ -880,6 +880,8 @@ WRONG_DECLARATIONS = {
     "stages:\n  a: !!timestamp x\n": 'dvc.yaml is not valid YAML: line 2: "x" is no !!timestamp',
     f"a: {'9' * 5_000}\n": 'dvc.yaml is not valid YAML: line 1: "999',
     "stages:\n\ta: 1\n": "dvc.yaml is not valid YAML: line 2: found",
+    "stages:\n  a:\n    cmd: echo\n    params:\n    - b.yaml: 5\n": "DVC: stage a: Expected list",
+    "stages:\n  a:\n    matrix: {b: ['']}\n    cmd: echo\n": "DVC: stage a@: AssertionError; dvc",
     "stages: {a: {cmd: x}, a: {cmd: y}}\n": "dvc.yaml, line 1: a is given twice",
 }
 

@@ -8,7 +8,10 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+from nb.check import doctor
 from nb.check.health import environment
+from nb.check.health.diagnosis import Diagnosis
+from nb.project import NbError
 
 
 def test_installed_versions_are_those_of_the_metadata() -> None:
@@ -45,3 +48,24 @@ def test_a_kernel_that_cannot_be_read_is_named(spec: Path, text: str) -> None:
     found = environment._kernel(spec)
     assert found.problem.endswith("cannot be read") and str(spec) in found.problem
     assert "jupyter kernelspec remove python3" in found.repair
+
+
+def test_a_file_that_cannot_be_read_ends_no_other_check(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def _stale_results(root: Path) -> Diagnosis:
+        raise PermissionError(13, "Permission denied", "src/a.py")
+
+    def kernel(root: Path) -> Diagnosis:
+        raise NbError("there is no kernel")
+
+    def disk(root: Path) -> Diagnosis:
+        return Diagnosis("disk", detail="enough")
+
+    monkeypatch.setattr(doctor, "CHECKS", (_stale_results, kernel, disk))
+    found = [(f.name, f.problem, f.repair) for f in doctor.examine(tmp_path)]
+    assert found == [
+        ("stale results", "src/a.py: Permission denied", ""),
+        ("kernel", "there is no kernel", "make setup"),
+        ("disk", "", ""),
+    ]

@@ -144,3 +144,10 @@ def test_only_the_states_that_may_be_asked_for_are_kept(root: Path) -> None:
     current = hashlib.md5((root / TEN).read_bytes()).hexdigest()
     kept = {path.stem for path in (root / fingerprints.HISTORY).iterdir()}
     assert kept == {digest, current}
+
+
+def test_the_longest_name_of_a_notebook_has_a_fingerprint(root: Path) -> None:
+    longest = "n" * (255 - len(".ipynb"))
+    save(root, "x = 1", name=longest)
+    assert FINGERPRINTS / f"{longest}.txt" in fingerprints.refresh(root)
+    assert {path.suffix for path in (root / FINGERPRINTS).iterdir()} == {".txt"}

@@ -7,7 +7,7 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -327,22 +327,63 @@ def test_a_missing_input_is_named_from_the_root_with_the_next_step(tmp_path: Pat
     assert failure_text(tmp_path, ValueError("a\nb")) == "a b"
 
 
+def stand_in_for_dvc(
+    monkeypatch: pytest.MonkeyPatch, root: Path, repo: Callable[[str], object]
+) -> None:
+    """Have `open_project` open this repository, of an empty project."""
+    for name, content in (
+        ("exceptions", {"DvcException": KeyboardInterrupt}),
+        ("repo", {"Repo": repo}),
+    ):
+        module = ModuleType(f"dvc.{name}")
+        vars(module).update(content)
+        monkeypatch.setitem(sys.modules, f"dvc.{name}", module)
+    monkeypatch.setitem(sys.modules, "dvc", ModuleType("dvc"))
+    monkeypatch.setattr(repository, "compile_schemas", lambda: None)
+    (root / "dvc.yaml").write_text("stages: {}\n")
+    (root / "pyproject.toml").touch()
+
+
 def test_no_room_for_the_databases_of_dvc_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(root: str) -> None:
         raise sqlite3.OperationalError("database or disk is full")
 
-    for name, content in (("exceptions", {"DvcException": ValueError}), ("repo", {"Repo": full})):
-        module = ModuleType(f"dvc.{name}")
-        vars(module).update(content)
-        monkeypatch.setitem(sys.modules, f"dvc.{name}", module)
-    monkeypatch.setitem(sys.modules, "dvc", ModuleType("dvc"))
-    monkeypatch.setattr(repository, "compile_schemas", lambda: None)
-    (tmp_path / "dvc.yaml").write_text("stages: {}\n")
-    (tmp_path / "pyproject.toml").touch()
+    stand_in_for_dvc(monkeypatch, tmp_path, full)
     with pytest.raises(NbError, match="DVC: database or disk is full"), open_project(tmp_path):
         pass
+
+
+LOADER = """
+def __getitem__(name, error, call):
+    call()
+    raise error
+"""
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ValueError("no list"), "DVC: stage train: no list"),
+        (AssertionError(), "DVC: stage train: AssertionError; dvc status -v shows where"),
+        (TypeError("a\nb"), "DVC: stage train: a b"),
+    ],
+)
+def test_an_error_inside_dvc_is_one_line_with_the_stage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
+) -> None:
+    stand_in_for_dvc(monkeypatch, tmp_path, lambda root: nullcontext())
+    monkeypatch.setattr(repository, "guard_runs", lambda repo: None)
+    loader: dict[str, Any] = {"__name__": "dvc.stage.loader"}
+    exec(LOADER, loader)
+    with pytest.raises(NbError) as caught, open_project(tmp_path):
+        loader["__getitem__"]("train", error, lambda: None)
+    assert str(caught.value) == said
+    ours: dict[str, Any] = {"__name__": "nb.pipeline.states"}
+    exec("def fail(): raise KeyError('a fault of ours')", ours)
+    with pytest.raises(KeyError), open_project(tmp_path):
+        loader["__getitem__"]("train", error, ours["fail"])
 
 
 def test_the_status_of_a_command_is_read_from_the_error_of_dvc(

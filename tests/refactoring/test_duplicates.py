@@ -7,8 +7,10 @@ import time
 from pathlib import Path
 
 import pytest
+from nb.project import NbError
 from nb.refactoring import scanning
 from nb.refactoring.duplicates import Duplicate, find_duplicates
+from nb.refactoring.sources import warn_left_out
 
 CLEAN = """\
 import numpy as np
@@ -246,3 +248,11 @@ def test_the_work_grows_with_the_code(project: Path, monkeypatch: pytest.MonkeyP
     found = find_duplicates(project)
     assert time.process_time() - began < 5
     assert [len(one.places) for one in found] == [100, 100]
+
+
+@pytest.mark.parametrize("reason", ["n.ipynb: Permission denied", "n.ipynb is no notebook."])
+def test_a_notebook_left_out_is_named_in_two_sentences(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], reason: str
+) -> None:
+    warn_left_out(NbError(reason), tmp_path)
+    assert capsys.readouterr().err == f"nb: {reason.rstrip('.')}. It is left out.\n"

@@ -18,6 +18,7 @@ def main() -> None:
     from nb import surroundings
 
     sys.path.remove(here)
+    surroundings.open_closed_streams()
     if os.environ.get("PYTHONPATH"):
         import sysconfig  # late: reads how Python was built
 

@@ -6,6 +6,8 @@ import errno
 import importlib
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -55,7 +57,7 @@ WHERE = {
     for module, commands in group.items()
     for command in commands
 }
-# Errors of a disk that may meet any command: full, read-only, not permitted.
+# Errors of a disk that may come without a file's name: full, read-only, not permitted.
 DISK_ERRORS = FULL | {errno.EROFS, errno.EACCES, errno.EPERM}
 # Commands that Git itself calls, or that report what is wrong, change nothing on the way.
 WITHOUT_REPAIR = {
@@ -73,7 +75,8 @@ class Commands(SuggestingGroup):
         accept_all_text()
         is_empty = not args
         try:
-            return super().parse_args(ctx, args)
+            with _errors_as_lines(ctx):  # the help page may meet a full disk
+                return super().parse_args(ctx, args)
         except click.UsageError as error:
             if not is_empty:
                 _end_with(ctx, _usage_problem(error, ctx), ExitCode.USAGE)
@@ -105,16 +108,24 @@ class Commands(SuggestingGroup):
 
     def invoke(self, ctx: click.Context) -> object:
         try:
-            return super().invoke(ctx)
-        except NbError as error:
-            root = ctx.obj or Path("no root")
-            _end_with(ctx, from_root(str(error), root), error.exit_code)
+            with _errors_as_lines(ctx):
+                return super().invoke(ctx)
         except click.UsageError as error:
             _end_with(ctx, _usage_problem(error, ctx), ExitCode.USAGE)
-        except OSError as error:
-            if error.errno not in DISK_ERRORS:
-                raise
-            _end_with(ctx, unwritable(error), ExitCode.FAILED)
+
+
+@contextmanager
+def _errors_as_lines(ctx: click.Context) -> Iterator[None]:
+    """End the command with one line for an expected error, and for each about a file or a disk."""
+    try:
+        yield
+    except NbError as error:
+        root = ctx.obj or Path("no root")
+        _end_with(ctx, from_root(str(error), root), error.exit_code)
+    except OSError as error:
+        if error.filename is None and error.errno not in DISK_ERRORS:
+            raise
+        _end_with(ctx, unwritable(error), ExitCode.FAILED)
 
 
 def _end_with(ctx: click.Context, problem: str, exit_code: int) -> NoReturn:

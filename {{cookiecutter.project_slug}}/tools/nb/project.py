@@ -92,9 +92,12 @@ def find_root(start: Path | None = None) -> Path:
     """Find the project's root: the first folder, from `start` upwards, that holds `tools/nb`.
 
     Raises:
-        NbError: if no folder does.
+        NbError: if no folder does (exit code 2).
     """
-    start = (start or Path.cwd()).resolve()
+    try:
+        start = (start or Path.cwd()).resolve()
+    except FileNotFoundError:
+        raise UsageError("the current folder was deleted; change to another.") from None
     for folder in (start, *start.parents):
         if (folder / "tools" / "nb").is_dir() and (folder / PYPROJECT).is_file():
             return folder
@@ -210,7 +213,7 @@ def write_whole(path: Path, content: bytes | str, draft: Path | None = None) -> 
     Raises:
         OSError: if that is not possible, with the reason in words; what was there stays.
     """
-    draft = draft or path.with_name(f".{path.name}.draft")
+    draft = draft or path.parent / f".{path.name}.draft"
     content = content.encode() if isinstance(content, str) else content
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -226,6 +229,8 @@ def _why_not(error: OSError, folder: Path, size: int) -> str:
     """Return why a file cannot be written; of a full disk, also how much is missing."""
     import shutil  # late: `nb` must start quickly
 
+    if error.errno == errno.EEXIST:
+        return f"{folder} is no folder"
     why = error.strerror or str(error)
     if error.errno not in FULL:
         return why

@@ -45,6 +45,19 @@ SHARED = (
 AT_START = {"sitecustomize", "usercustomize"}
 
 
+def open_closed_streams() -> None:
+    """Open the null device for each standard stream that the caller closed, as daemons do.
+
+    Otherwise Python has no such stream, and the next file opened takes its number: a program that
+    complains on standard error would write into that file.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            stream = Path(os.devnull).open("w" if number else "r")  # noqa: SIM115 - it stays open
+            os.dup2(stream.fileno(), number)
+            setattr(sys, name, stream)
+
+
 def forget_installers(environment: MutableMapping[str, str]) -> None:
     """Remove variables that would lead an installer, a Python or Git away from the project."""
     for name in (*INSTALLERS, *INTERPRETER, *REPOSITORY):

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from nb.git import wiring
 from nb.programs import program_path
-from nb.project import NbError, text_of
+from nb.project import NbError, text_of, unwritable
 from nb.skipped import add_missing
 
-from .health.diagnosis import SETUP, WIRE, Diagnosis
+from .health.diagnosis import SETUP, WIRE, Diagnosis, HealthCheck
 from .health.environment import ENVIRONMENT_CHECKS
 from .health.pipeline import PIPELINE_CHECKS
 from .health.repository import GIT_CHECKS
@@ -22,7 +22,7 @@ from .health.template import template
 from .health.tooling import tooling
 
 # In an order in which problems can be repaired.
-CHECKS = (
+CHECKS: tuple[HealthCheck, ...] = (
     *ENVIRONMENT_CHECKS,
     *GIT_CHECKS,
     *PIPELINE_CHECKS,
@@ -38,11 +38,16 @@ def examine(root: Path) -> Iterator[Diagnosis]:
         try:
             finding = check(root)
         except NbError as error:
-            name = check.__name__.strip("_").replace("_", " ")
-            finding = Diagnosis(name, str(error), repair=SETUP)
+            finding = Diagnosis(_words(check), str(error), repair=SETUP)
+        except OSError as error:  # a file that may not be read: no command of ours repairs that
+            finding = Diagnosis(_words(check), unwritable(error))
         yield finding
         if finding.name == "Git repository" and finding.problem:
             return  # the next checks read the environment
+
+
+def _words(check: HealthCheck) -> str:
+    return check.__name__.strip("_").replace("_", " ")
 
 
 def repair(root: Path, findings: list[Diagnosis]) -> list[str]:

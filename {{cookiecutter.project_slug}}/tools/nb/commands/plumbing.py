@@ -149,7 +149,7 @@ def _fail_with(problems: list[str]) -> None:
 
 
 @click.command("hook", context_settings={"ignore_unknown_options": True})
-@click.argument("kind")
+@click.argument("kind", type=click.Choice(wiring.HOOKS))
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @click.pass_obj
 def hook_command(root: Path, kind: str, arguments: tuple[str, ...]) -> None:

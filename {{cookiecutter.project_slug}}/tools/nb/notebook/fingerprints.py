@@ -93,7 +93,7 @@ def _write_changed(path: Path, text: str) -> bool:
     content = text.encode("utf-8", "surrogatepass")
     if path.exists() and path.read_bytes() == content:
         return False
-    write_whole(path, content, path.with_suffix(f".{os.getpid()}.draft"))
+    write_whole(path, content, path.with_name(f".{os.getpid()}.draft"))
     return True
 
 

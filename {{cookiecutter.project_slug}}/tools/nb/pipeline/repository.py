@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterator, Set
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from traceback import walk_tb
 
 from nb.declaration.reader import read_entries
 from nb.declaration.templates import MOST_STAGES, stage_count
@@ -105,15 +106,30 @@ def open_project(root: Path) -> Iterator[Repo]:
     except UnicodeEncodeError as error:
         name = one_line(ValueError(error.object))
         raise NbError(f"DVC: the name of {name} is not UTF-8; rename it") from None
-    # Of a parser: `!!bool x`, thousands of digits.
-    except (AttributeError, LookupError, ValueError):
-        for file in declarations:
-            _require_yaml(root, file)
-        raise
     except RecursionError:
         raise NbError("DVC: a file of the pipeline is nested too deeply") from None
+    except Exception as error:  # a value that no schema of DVC covers: it fails with any error
+        if not (problem := _failure_inside_dvc(error)):
+            raise
+        for file in declarations:
+            _require_yaml(root, file)
+        raise NbError(problem) from None
     finally:
         os.chdir(before)
+
+
+def _failure_inside_dvc(error: Exception) -> str:
+    """Return an error of DVC's own code, with the stage that DVC was loading; empty if of nb's."""
+    stage, is_inside = "", False
+    for frame, _ in walk_tb(error.__traceback__):
+        module = frame.f_globals.get("__name__", "")
+        if module.startswith(("nb.", "dvc")):
+            is_inside = module.startswith("dvc")
+        if module == "dvc.stage.loader" and frame.f_code.co_name == "__getitem__":
+            stage = f"stage {frame.f_locals['name']}: "
+    reason = one_line(error) or type(error).__name__
+    advice = "" if stage and str(error) else "; dvc status -v shows where"
+    return f"DVC: {stage}{reason}{advice}" if is_inside else ""
 
 
 def _require_yaml(root: Path, file: str) -> None:

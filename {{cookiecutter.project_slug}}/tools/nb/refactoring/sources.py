@@ -261,7 +261,7 @@ def read_source(path: Path, root: Path, package: str) -> Source:
 
 def warn_left_out(error: NbError, root: Path) -> None:
     """Say on standard error that a notebook is left out, and why."""
-    warn(f"{from_root(str(error), root)} It is left out.")
+    warn(f"{from_root(str(error), root).rstrip('.')}. It is left out.")
 
 
 def read_modules(root: Path, files: SourcePackages) -> Iterator[Source]:

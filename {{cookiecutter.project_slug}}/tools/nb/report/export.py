@@ -57,7 +57,7 @@ def find_executed(root: Path, name: str, kind: str) -> Path:
     Raises:
         NbError: if there is no such notebook (exit code 2).
     """
-    copy = (root / EXECUTED / name).with_suffix(".ipynb") if "." not in name else None
+    copy = root / EXECUTED / f"{name}.ipynb" if "." not in name else None
     if copy and copy.is_file() and kind != "script":
         return copy
     try:

@@ -56,7 +56,7 @@ def read_executed(path: Path) -> NotebookNode:
         parse_notebook(path, notebook)
         notebook = nbformat.from_dict(Mask({}).tree(notebook))
     except Exception as error:  # nbformat raises errors of many types
-        reason = first_line_of(str(error)).replace(str(path), "it")
+        reason = first_line_of(str(error)).removeprefix(f"{path}: ").replace(str(path), "it")
         raise NbError(f"{path.name} cannot be shown: {reason}") from None
     return notebook
 
