@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
+from typing import Any
 
 READ = "import pandas as pd\nprices = pd.read_csv('../../data/raw/prices.csv')"
 WRITE = "prices.describe().to_csv('../../data/processed/{name}.csv')"
@@ -27,6 +29,21 @@ class Kind:
     refused: str = ""
     listed: tuple[str, ...] = ()
     contains: tuple[str, ...] = ()
+
+
+def notebook(text: str, **expected: Any) -> Kind:
+    """Return the kind of a notebook in percent format: cells below `# %%`, or `# %% [markdown]`.
+
+    Args:
+        text: the notebook.
+        expected: the attributes of the kind besides its cells.
+    """
+    parts = re.split(r"^# %%(?: (\[markdown\]))?\n", text, flags=re.M)[1:]
+    cells = [
+        "md:" + re.sub(r"^# ?", "", source, flags=re.M) if markdown else source
+        for markdown, source in zip(parts[::2], parts[1::2], strict=True)
+    ]
+    return Kind(cells=[cell.rstrip("\n") for cell in cells], **expected)
 
 
 KINDS: dict[str, Kind] = {

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 from nb.authoring.lint import mark_findings, repair_code, undefined_names, with_rules_off
-from nb.authoring.original import helper_modules, run_original
+from nb.authoring.original import helper_modules, run_original, without_module_cells
 from nb.authoring.production import plain_text
 from nb.authoring.promotion import Choices, Workspace
-from nb.authoring.proof import stable_text
+from nb.authoring.proof import first_difference, shown_lines, stable_text
 from nb.authoring.recorded_calls import NotPlain, code_of
 from nb.authoring.stage_tests import SAMPLE_ROWS, SMALL_BYTES, sample_inputs, write_sample
 from nb.notebook.file import read_cells
@@ -134,6 +134,17 @@ def test_modules_beside_the_notebook_get_a_home_in_the_package(tmp_path: Path) -
         helper_modules(tmp_path, [name])
 
 
+@pytest.mark.parametrize(
+    "magic", ["%%writefile made.py", "%%writefile -a ./made.py", '%%file "made.py"']
+)
+def test_a_cell_that_writes_a_module_goes_with_the_module(tmp_path: Path, magic: str) -> None:
+    path = tmp_path / "a.ipynb"
+    other = "%%writefile b.py\ny = 1"
+    path.write_text(notebook(f"{magic}\nx = 1", "from made import x", other))
+    left = without_module_cells(read_cells(path), ["notebooks/exploratory/made.py"])
+    assert [cell.source for cell in left.cells] == ["from made import x", other]
+
+
 @pytest.mark.parametrize("held_by", ["data/raw/a.csv.dvc", "data/raw.dvc", "data.dvc", ""])
 def test_data_that_dvc_keeps_is_known_to_be_kept(tmp_path: Path, held_by: str) -> None:
     """`dvc add` takes a file or a folder above, and writes before anything is added to Git."""
@@ -198,6 +209,29 @@ def test_the_time_at_which_a_summary_was_printed_is_no_difference() -> None:
     assert stable_text("\n".join(lines)) == stable_text(later)
     assert stable_text(lines[1]) != stable_text(lines[1].replace("-21.307", "-21.308"))
     assert stable_text("start: 10:43:52") == "start: 10:43:52"
+
+
+def test_an_output_of_measured_times_alone_is_no_difference(tmp_path: Path) -> None:
+    timed = {"output_type": "stream", "name": "stdout", "text": ["Wall time: 12.4 µs\n"]}
+    result = {"output_type": "execute_result", "data": {"text/plain": ["3"]}}
+    content = {"cells": [{"outputs": [timed, result]}, {}, {"outputs": [timed]}]}
+    (tmp_path / "executed.ipynb").write_text(json.dumps(content), encoding="utf-8")
+    assert shown_lines(tmp_path / "executed.ipynb") == ["3"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "difference"),
+    [
+        (["1", "2"], ["1", "2"], ""),
+        (["1", "2"], ["1", "3"], "'2' became '3'"),
+        (["1"], ["1", "2"], "nothing became '2'"),
+        (["1", "2"], ["1"], "'2' became nothing"),
+    ],
+)
+def test_the_first_line_that_differs_is_told(
+    before: list[str], after: list[str], difference: str
+) -> None:
+    assert first_difference(before, after) == difference
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from pathlib import Path, PurePosixPath
 from nb.check.source import UnreadableError, read_document
 from nb.git.wiring import git
 from nb.notebook.code import names_of_notebook, project_package
-from nb.notebook.file import CellFile, read_cells
+from nb.notebook.file import CellFile, parse_cells, read_cells
+from nb.notebook.magics import foreign_cell
 from nb.notebook.path_literals import FIGURES
 from nb.project import NbError, UsageError
 from nb.run.view import live_line
@@ -93,13 +94,14 @@ def run_original(space: Workspace, choices: Choices) -> Original:
         )
     if done.problem:
         raise NbError(_explained(done, file))
-    writes = done.trace.writes
+    modules = helper_modules(copy, [name for name in done.trace.reads if _is_helper(name)])
+    file = without_module_cells(file, modules)
+    writes = [name for name in done.trace.writes if name not in modules]
     _require_promotable(writes, done.trace.reads, root)
     for name in writes:
         if (copy / name).exists():
             copy_file(copy / name, space.originals / name)
             (copy / name).unlink()
-    modules = helper_modules(root, [name for name in done.trace.reads if _is_helper(name)])
     inputs = [name for name in done.trace.reads if name not in writes and name not in modules]
     return Original(
         file=file,
@@ -146,6 +148,20 @@ def helper_modules(root: Path, found: Iterable[str]) -> dict[str, str]:
             raise NbError(f"it imports {name}, {reason}; {advice}. Nothing was changed.")
         homes[name] = new
     return homes
+
+
+def without_module_cells(file: CellFile, modules: Iterable[str]) -> CellFile:
+    """Return a notebook without the cells of `%%writefile` that make modules of the package."""
+    names = {PurePosixPath(name).name for name in modules}
+    cells = [cell.number for cell in file.cells if _written_file(cell.source) in names]
+    return parse_cells(file.path, file.edited(dict.fromkeys(cells))) if cells else file
+
+
+def _written_file(source: str) -> str:
+    """Return the name of the file that a cell of `%%writefile` makes; empty for other cells."""
+    magic = foreign_cell(source)
+    words = magic.text.split() if magic and magic.magic in ("file", "writefile") else [""]
+    return PurePosixPath(words[-1].strip("\"'")).name
 
 
 def _input(root: Path, name: str) -> str:

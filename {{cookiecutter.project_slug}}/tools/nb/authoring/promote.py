@@ -96,7 +96,11 @@ def _proved(space: Workspace, original: Original, production: Production) -> Pro
     files = [*production.files, FILE, *samples.files, *([tests.path] if tests.path else [])]
     calls = unseeded_calls(original.file)
     findings = [*_findings(space.copy, choices), *production.findings]
-    helpers = [f"{old} is copied to {new}; {old} may go" for old, new in original.modules.items()]
+    helpers = [
+        f"{old} is copied to {new}; {old} may go"
+        for old, new in original.modules.items()
+        if (space.root / old).exists()
+    ]
     gaps = [f"the contract may lack {unseen}" for unseen in original.unseen]
     return Promotion(
         choices=choices,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from hashlib import sha256
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from nb.pipeline import Contract
 from nb.project import NbError
 from nb.run.view import live_line
 from nb.tracing import call_recorder, contract, footprint
+from nb.wording import shortened
 from nb.workcopy import clean_copy
 
 from . import compare
@@ -24,7 +27,9 @@ _ADDRESS = re.compile(r"0x[0-9a-f]{6,}")
 _CLOCK = re.compile(r"^((?:Date|Time): +)(?:\w{3}, [\w ]{11}|\d\d:\d\d:\d\d)(?= |$)", re.M)
 # Lines that %time and %timeit print.
 _SECONDS = re.compile(
-    r"^(?:CPU times: |Wall time: |The slowest run took |.* per loop \(mean ± ).*\n?", re.M
+    r"^(?:CPU times: |Wall time: |Compiler *: |Parser *: |Compiler time: |The slowest run took |"
+    r".* per loop \(mean ± ).*\n?",
+    re.M,
 )
 
 
@@ -51,8 +56,8 @@ def prove(space: Workspace, writes: Mapping[str, str], choices: Choices) -> list
     ]
     if rows:
         return rows
-    same = _shown(space.executed_original) == _shown(space.executed(choices))
-    return [ProofRow("what it shows", "text and pixels", "" if same else "other text or figures")]
+    shown = [shown_lines(path) for path in (space.executed_original, space.executed(choices))]
+    return [ProofRow("what it shows", "text and pixels", first_difference(*shown))]
 
 
 def _run_stage(space: Workspace, choices: Choices) -> None:
@@ -88,23 +93,38 @@ def _run_stage(space: Workspace, choices: Choices) -> None:
         raise NbError(f"the production notebook does not run as a stage: it {line}")
 
 
-def _shown(executed: Path) -> list[object]:
-    """Return the cell outputs of an executed copy, without parts that change from run to run."""
+def shown_lines(executed: Path) -> list[str]:
+    """Return the lines that the cells of an executed copy show, and a line for each figure.
+
+    Parts that change from run to run are left out. `%time STATEMENT` may show those alone, and the
+    production notebook has the statement.
+    """
     cells = json.loads(executed.read_text(encoding="utf-8"))["cells"]
-    return [
-        shown for cell in cells for output in cell.get("outputs", ()) for shown in _output(output)
-    ]
+    outputs = (output for cell in cells for output in cell.get("outputs", ()))
+    texts = (stable_text(text) for output in outputs for text in _texts(output))
+    return [line for text in texts for line in text.splitlines()]
 
 
-def _output(output: Mapping[str, Any]) -> Iterator[object]:
+def _texts(output: Mapping[str, Any]) -> Iterator[str]:
     if output["output_type"] == "stream":
         if output["name"] == "stdout":
-            yield stable_text("".join(output["text"]))
+            yield "".join(output["text"])
         return
     data = output.get("data", {})
-    for kind in ("text/plain", "image/png"):
-        if kind in data:
-            yield stable_text("".join(data[kind]))
+    if "text/plain" in data:
+        yield "".join(data["text/plain"])
+    if "image/png" in data:
+        image = "".join(data["image/png"])
+        yield f"a figure with the hash {sha256(image.encode()).hexdigest()[:8]}"
+
+
+def first_difference(before: Iterable[str], after: Iterable[str]) -> str:
+    """Return in words the first line that differs; empty for equal lines."""
+    for old, new in zip_longest(before, after):
+        if old != new:
+            was, now = (repr(shortened(line)) if line else "nothing" for line in (old, new))
+            return f"{was} became {now}"
+    return ""
 
 
 def stable_text(text: str) -> str:
