@@ -10,9 +10,14 @@ from pathlib import Path
 import pytest
 from nb.authoring.lint import mark_findings, repair_code, undefined_names, with_rules_off
 from nb.authoring.original import helper_modules, run_original, without_module_cells
-from nb.authoring.production import plain_text
+from nb.authoring.production import plain_text, without_installs
 from nb.authoring.promotion import Choices, Workspace
-from nb.authoring.proof import first_difference, shown_lines, stable_text
+from nb.authoring.proof import (
+    cause_in_production,
+    first_difference,
+    shown_lines,
+    stable_text,
+)
 from nb.authoring.recorded_calls import NotPlain, code_of
 from nb.authoring.stage_tests import SAMPLE_ROWS, SMALL_BYTES, sample_inputs, write_sample
 from nb.notebook.file import read_cells
@@ -192,6 +197,56 @@ def test_a_name_that_nothing_defines_is_refused_and_never_hidden(tmp_path: Path)
     assert known.endswith("F821 Undefined name `known`")
 
 
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["%%capture out\nprint(1)", "def shown():\n    return out.stdout"],
+        ["%%bash --out listed\nls", "def shown():\n    return listed"],
+        ["%run other.py", "def shown():\n    return anything"],
+    ],
+)
+def test_a_name_that_a_magic_defines_is_defined(tmp_path: Path, cells: list[str]) -> None:
+    (tmp_path / "a.ipynb").write_text(notebook(*cells))
+    (marked,) = repair_code(tmp_path, ["a.ipynb"])
+    assert "F821" in marked
+    assert read_cells(tmp_path / "a.ipynb").cells[1].source.endswith("# noqa: F821")
+
+
+def test_a_cell_of_which_nothing_is_left_goes(tmp_path: Path) -> None:
+    (tmp_path / "a.ipynb").write_text(notebook("import os, sys", "", "x = 1"))
+    repair_code(tmp_path, ["a.ipynb"])
+    assert [cell.source for cell in read_cells(tmp_path / "a.ipynb").cells] == ["x = 1"]
+
+
+def test_lines_that_install_packages_are_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "a.ipynb"
+    kept = "!apt-get install -y x && make\nif colab:\n    !pip install y"
+    path.write_text(
+        notebook("!pip install -q pandas\nimport pandas", "%conda install a \\\nb", kept)
+    )
+    file, told = without_installs(read_cells(path))
+    assert [cell.source for cell in file.cells] == ["import pandas", kept]
+    assert [line.partition(" is left out")[0] for line in told] == [
+        "!pip install -q pandas",
+        "%conda install a \\\nb",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("problem", "source", "step"),
+    [
+        ("KeyError: 1", "Out[1]", "give the result of the other cell a name"),
+        ("No such file or directory: 'a'.", "open(name)", "run in the project's root"),
+        ("No module named 'a'", "import a", "into the package under src/"),
+        ("ValueError: 1.", "f()", "ValueError: 1"),
+    ],
+)
+def test_a_failure_in_production_alone_is_told_with_the_next_step(
+    problem: str, source: str, step: str
+) -> None:
+    assert step in cause_in_production(problem, source)
+
+
 def test_a_mark_names_the_rules_that_it_switches_off(tmp_path: Path) -> None:
     path = tmp_path / "a.py"
     path.write_text("import os, sys\nl = 1; l == None\n")
@@ -261,6 +316,8 @@ def test_a_notebook_of_another_language_is_refused(tmp_path: Path, metadata: obj
         ("%pip install x", "Command 'python -m pip install x' failed.", "failed; name the package"),
         ("from .a import b", "ImportError: attempted relative import", "by its name alone"),
         ("open('a')", "[Errno 2] No such file or directory: 'a'", "read into data/raw"),
+        ("get(url)", "ConnectionError: Max retries exceeded with url: /a", "data/raw once"),
+        ("tqdm(x)", "ImportError: IProgress not found.", "from tqdm.auto"),
         ("input()", "StdinNotImplementedError: no input.", "no input; give the answer to a"),
         ("x", "NameError: name 'x' is not defined", "no cell defines x"),
     ],

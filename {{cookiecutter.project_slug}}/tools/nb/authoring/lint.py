@@ -11,7 +11,8 @@ from typing import Any
 
 from nb.check.findings import Finding
 from nb.notebook.content import load_json
-from nb.notebook.file import read_cells
+from nb.notebook.file import CellFile, read_cells
+from nb.notebook.magics import Escape, foreign_cell, mask
 from nb.programs import run_program
 from nb.project import NbError, write_whole
 from nb.refactoring.imports_first import with_imports_first
@@ -24,6 +25,8 @@ _Codes = defaultdict[int, defaultdict[int, set[str]]]
 _OF_SHELL_LINES = {"NB304"}
 # Names that nothing defines: mistakes that no run came across. A promotion never hides them.
 _UNDEFINED = ("F821", "F822", "F823")
+# Magics whose line does not tell the names that they define.
+_DEFINES_ANYTHING = ("load", "pylab", "run", "store")
 _NOQA = re.compile(r"# noqa: ?([A-Z]+\d+(?:, ?[A-Z]+\d+)*)")
 
 
@@ -44,9 +47,18 @@ def repair_code(root: Path, files: Sequence[str]) -> list[str]:
         if name.endswith(".ipynb"):  # ruff imports pathlib wherever there is room
             write_whole(root / name, with_imports_first(read_cells(root / name)).text)
     run_ruff(root, "check", "--fix", "--exit-zero", "--quiet", "--config", proven, *files)
+    for name in files:
+        if name.endswith(".ipynb"):  # ruff leaves nothing of a cell of unused imports
+            write_whole(root / name, without_empty_cells(read_cells(root / name)))
     run_ruff(root, "format", "--quiet", *files)
     require_defined_names(root, files)
     return mark_findings(root, files)
+
+
+def without_empty_cells(file: CellFile) -> str:
+    """Return the text of a notebook without code cells that are blank and have no tag."""
+    empty = [cell.number for cell in file.cells if not cell.source.strip() and not cell.tags]
+    return file.edited(dict.fromkeys(empty))
 
 
 def require_defined_names(root: Path, files: Sequence[str]) -> None:
@@ -63,9 +75,33 @@ def require_defined_names(root: Path, files: Sequence[str]) -> None:
 
 
 def undefined_names(root: Path, files: Sequence[str], *options: str) -> list[str]:
-    """Return the uses of names that nothing defines, a line each: file, cell, line, rule, name."""
+    """Return the uses of names that nothing defines, a line each: file, cell, line, rule, name.
+
+    Names that a magic may define are left out: `%%capture out` defines `out`.
+    """
     found = ruff_findings(root, files, f"--select={','.join(_UNDEFINED)}", *options)
-    return [f"{_file_of(one, root)}:{_place(one)}" for one in found if one["code"] in _UNDEFINED]
+    given = {str((root / name).resolve()): _names_of_magics(root / name) for name in files}
+    return [
+        f"{_file_of(one, root)}:{_place(one)}"
+        for one in found
+        if one["code"] in _UNDEFINED and not given[one["filename"]].search(one["message"])
+    ]
+
+
+def _names_of_magics(path: Path) -> re.Pattern[str]:
+    """Return the pattern of messages about names that magics of a notebook may define."""
+    cells = read_cells(path).cells if path.suffix == ".ipynb" else ()
+    found = [escape for cell in cells for escape in _escapes(cell.source) if escape.magic]
+    if any(escape.magic in _DEFINES_ANYTHING for escape in found):
+        return re.compile("")
+    names = sorted(set[str]().union(*(escape.names for escape in found)))
+    return re.compile("|".join(f"`{name}`" for name in names) or r"(?!)")
+
+
+def _escapes(source: str) -> Iterable[Escape]:
+    masked = mask(source)
+    foreign = None if masked else foreign_cell(source)
+    return [foreign] if foreign else masked.escapes() if masked else ()
 
 
 def mark_findings(root: Path, files: Sequence[str]) -> list[str]:

@@ -39,6 +39,13 @@ REMEDIES = {
         "put a file that is read into data/raw (dvc add keeps it), or make the folder of a file "
         "that is written"
     ),
+    "IProgress not found": (
+        "import tqdm from tqdm.auto, or add ipywidgets to pyproject.toml and run make setup"
+    ),
+    **dict.fromkeys(
+        ("Max retries exceeded", "urlopen error", "URLError"),
+        "download the file into data/raw once (dvc add keeps it), and read it there",
+    ),
     "StdinNotImplementedError": "give the answer to a variable that can be a parameter",
 }
 _MODULE_ERROR = re.compile(r"No module named '([\w.]+)'")

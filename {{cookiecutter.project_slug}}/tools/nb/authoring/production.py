@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from nb.check.rules.running import is_install
 from nb.declaration.naming import package_with_paths
 from nb.git.wiring import git
 from nb.notebook.code import names_of_notebook
 from nb.notebook.content import load_json, parse_notebook, source_text
 from nb.notebook.file import CellFile, parse_cells
-from nb.notebook.magics import without_timing
+from nb.notebook.magics import mask, without_timing
 from nb.notebook.new_cell import with_cell
 from nb.notebook.parameters import TAG, Parameter, read_parameters
 from nb.notebook.strip import strip
@@ -90,7 +91,7 @@ def write_production(space: Workspace, original: Original, choices: Choices) -> 
     sources = {
         cell.number: rewrite_imports(without_timing(cell.source), renamed) for cell in file.cells
     }
-    file = parse_cells(target, file.edited(sources))
+    file, left_out = without_installs(parse_cells(target, file.edited(sources)))
     file = with_imports_first(with_arguments(file, propose.is_parameter))
     file = with_parameters(file)
     parameters = read_parameters(parse_notebook(target, load_json(target, file.text)))
@@ -105,7 +106,7 @@ def write_production(space: Workspace, original: Original, choices: Choices) -> 
         path = _module_path(moved.module)
         (space.copy / path).write_text(moved.code, encoding="utf-8")
         files.append(path.as_posix())
-    findings = lint.repair_code(space.copy, files)
+    findings = [*left_out, *lint.repair_code(space.copy, files)]
     config = _config(parameters)
     if config:
         path = CONFIG / f"{choices.name}.yaml"
@@ -122,6 +123,27 @@ def write_production(space: Workspace, original: Original, choices: Choices) -> 
         files=files,
         findings=findings,
     )
+
+
+def without_installs(file: CellFile) -> tuple[CellFile, list[str]]:
+    """Return a notebook without lines that install packages, and a sentence for each.
+
+    The exploratory notebook ran in the environment of the project, which has the packages.
+    """
+    sources: dict[int, str | None] = {}
+    left_out: list[str] = []
+    for cell in file.cells:
+        masked = mask(cell.source)
+        lines = cell.source.split("\n")
+        for escape in masked.escapes() if masked else ():
+            if is_install(escape) and not escape.nested and not re.search(r"[;&|]", escape.text):
+                count = escape.text.count("\n") + 1
+                lines[escape.line - 1 : escape.line - 1 + count] = [""] * count
+                left_out.append(f"{escape.text} is left out: pyproject.toml names the packages")
+        left = "\n".join(lines).strip("\n")
+        if left != cell.source.strip("\n"):
+            sources[cell.number] = left or None
+    return parse_cells(file.path, file.edited(sources)), left_out
 
 
 def _import_names(modules: Iterable[str]) -> dict[str, str]:
@@ -244,14 +266,11 @@ def _with_folders(root: Path, file: CellFile, outputs: Iterable[str]) -> CellFil
     missing = [folder for folder in missing if not _is_made(file, folder)]
     if not missing:
         return file
-    listed = ", ".join(f'"{folder}"' for folder in missing)
-    comma = "," if len(missing) == 1 else ""
+    made = "\n".join(f'Path("{name}").mkdir(parents=True, exist_ok=True)' for name in missing)
     return _with_first_cell(
         file,
         "from pathlib import Path\n\n"
-        "# The folders of what this notebook writes: a fresh clone has none of them.\n"
-        f"for folder in ({listed}{comma}):\n"
-        "    Path(folder).mkdir(parents=True, exist_ok=True)",
+        f"# Folders of outputs: a fresh clone has none of them.\n{made}",
     )
 
 

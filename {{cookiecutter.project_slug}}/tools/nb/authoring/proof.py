@@ -12,6 +12,7 @@ from typing import Any
 
 from nb.declaration.reader import read_entries
 from nb.notebook import fingerprints
+from nb.notebook.file import read_cells
 from nb.pipeline import Contract
 from nb.project import NbError
 from nb.run.view import live_line
@@ -87,10 +88,27 @@ def _run_stage(space: Workspace, choices: Choices) -> None:
             heard=heard,
         )
     if done.problem:
-        raise NbError(f"the production notebook does not run: {done.problem}")
+        cell = read_cells(space.copy / call.notebook).cells[done.cell - 1] if done.cell else None
+        reason = cause_in_production(done.problem, cell.source if cell else "")
+        raise NbError(f"the production notebook does not run: {reason}. Nothing was changed.")
     declared = Contract(inputs=(*stage.inputs, *call.files), outputs=tuple(stage.outputs))
     for line in contract.violations(stage.name, declared, done.trace, stage.command, space.copy):
         raise NbError(f"the production notebook does not run as a stage: it {line}")
+
+
+def cause_in_production(problem: str, source: str) -> str:
+    """Return the problem of a cell that ran in the exploratory notebook, with the likely cause."""
+    problem = problem.rstrip(".")
+    if re.search(r"\b(?:In|Out)\[|\b_i*\d+\b", source):
+        return f"{problem}; numbers of cells change: give the result of the other cell a name"
+    if "No such file" in problem or "%cd" in source or "chdir" in source:
+        return (
+            f"{problem}; production notebooks run in the project's root: read and write by paths "
+            "that the notebook spells out, and change no folder"
+        )
+    if "No module named" in problem:
+        return f"{problem}; move the module into the package under src/, and import it from there"
+    return problem
 
 
 def shown_lines(executed: Path) -> list[str]:
