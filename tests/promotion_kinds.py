@@ -18,14 +18,16 @@ class Kind:
         cells: the cells, as `write_notebook` takes them.
         options: for `nb promote`.
         beside: other files in the notebook's folder.
+        dependencies: the packages to be declared in the project.
         refused: a part of the message, if the notebook cannot be promoted.
-        listed: the rules of findings that no program repairs.
+        listed: the rules of findings that no program repairs, or other texts before the question.
         contains: texts of the promoted files.
     """
 
     cells: list[str]
     options: tuple[str, ...] = ()
     beside: dict[str, str] = field(default_factory=dict)
+    dependencies: tuple[str, ...] = ()
     refused: str = ""
     listed: tuple[str, ...] = ()
     contains: tuple[str, ...] = ()

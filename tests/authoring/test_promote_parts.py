@@ -8,8 +8,19 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from nb.authoring.lint import mark_findings, repair_code, undefined_names, with_rules_off
-from nb.authoring.original import helper_modules, run_original, without_module_cells
+from nb.authoring.lint import (
+    mark_findings,
+    mark_proven_lines,
+    repair_code,
+    undefined_names,
+    with_rules_off,
+)
+from nb.authoring.original import (
+    helper_modules,
+    new_homes,
+    run_original,
+    without_module_cells,
+)
 from nb.authoring.production import plain_text, without_installs
 from nb.authoring.promotion import Choices, Workspace
 from nb.authoring.proof import (
@@ -20,6 +31,7 @@ from nb.authoring.proof import (
 )
 from nb.authoring.recorded_calls import NotPlain, code_of
 from nb.authoring.stage_tests import SAMPLE_ROWS, SMALL_BYTES, sample_inputs, write_sample
+from nb.check.findings import Finding
 from nb.notebook.file import read_cells
 from nb.programs import program_path
 from nb.project import NbError, UsageError
@@ -150,6 +162,31 @@ def test_a_cell_that_writes_a_module_goes_with_the_module(tmp_path: Path, magic:
     assert [cell.source for cell in left.cells] == ["from made import x", other]
 
 
+def test_outputs_beside_the_notebook_move_by_their_kind_and_folders_stay_together(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "b.pkl").touch()
+    writes = [
+        "a.png",
+        "b.pkl",
+        "c.json",
+        "d.txt",
+        "drawn/e.png",
+        "drawn/f.svg",
+        "all/g.png",
+        "all/h.csv",
+    ]
+    folder = Path("notebooks/exploratory/me")
+    names = [f"{folder.as_posix()}/{name}" for name in writes]
+    homes = new_homes(tmp_path, [*names, "data/i.csv"], folder, Choices(name="50-a"))
+    assert list(homes.values()) == [
+        *("reports/figures/a.png", "models/a-b.pkl", "reports/metrics/c.json"),
+        *("data/processed/d.txt", "reports/figures/drawn/e.png", "reports/figures/drawn/f.svg"),
+        *("data/processed/all/g.png", "data/processed/all/h.csv", "data/i.csv"),
+    ]
+
+
 @pytest.mark.parametrize("held_by", ["data/raw/a.csv.dvc", "data/raw.dvc", "data.dvc", ""])
 def test_data_that_dvc_keeps_is_known_to_be_kept(tmp_path: Path, held_by: str) -> None:
     """`dvc add` takes a file or a folder above, and writes before anything is added to Git."""
@@ -220,15 +257,15 @@ def test_a_cell_of_which_nothing_is_left_goes(tmp_path: Path) -> None:
 
 def test_lines_that_install_packages_are_left_out(tmp_path: Path) -> None:
     path = tmp_path / "a.ipynb"
-    kept = "!apt-get install -y x && make\nif colab:\n    !pip install y"
-    path.write_text(
-        notebook("!pip install -q pandas\nimport pandas", "%conda install a \\\nb", kept)
-    )
+    other = "!apt-get install -y x && make\nif colab:\n    {}"
+    cells = ["!pip install -q pandas\nimport pandas", "%conda install a \\\nb"]
+    path.write_text(notebook(*cells, other.format("!pip install 'y>=1'")))
     file, told = without_installs(read_cells(path))
-    assert [cell.source for cell in file.cells] == ["import pandas", kept]
+    assert [cell.source for cell in file.cells] == ["import pandas", other.format("pass")]
     assert [line.partition(" is left out")[0] for line in told] == [
         "!pip install -q pandas",
         "%conda install a \\\nb",
+        "!pip install 'y>=1'",
     ]
 
 
@@ -245,6 +282,23 @@ def test_a_failure_in_production_alone_is_told_with_the_next_step(
     problem: str, source: str, step: str
 ) -> None:
     assert step in cause_in_production(problem, source)
+
+
+@pytest.mark.parametrize(
+    ("source", "marked"),
+    [
+        ("!make", "!make  # noqa: NB304"),
+        ("x = 1", "x = 1  # noqa: NB304"),
+        ('q = """\n/data"""', 'q = """\n/data"""'),
+    ],
+)
+def test_a_mark_is_a_comment_and_no_part_of_a_text(
+    tmp_path: Path, source: str, marked: str
+) -> None:
+    path = tmp_path / "a.ipynb"
+    path.write_text(notebook(source))
+    mark_proven_lines(path, [Finding("a.ipynb", 1, 1, "NB304", "")])
+    assert read_cells(path).cells[0].source == marked
 
 
 def test_a_mark_names_the_rules_that_it_switches_off(tmp_path: Path) -> None:

@@ -34,6 +34,8 @@ USED = {
     "data/out.csv": "data/out.csv",
     "notebooks/exploratory/plot.png": "reports/figures/plot.png",
     "notebooks/exploratory/values.npy": "data/processed/values.npy",
+    "notebooks/exploratory/parts/a.txt": "data/processed/parts/a.txt",
+    "notebooks/exploratory/parts/b.txt": "data/processed/parts/b.txt",
     "notebooks/exploratory/two.npy": "data/processed/two.npy",
     "notebooks/exploratory/two.png": "reports/figures/two.png",
 }
@@ -76,6 +78,9 @@ USED = {
         *((same, same) for same in ("base + '/data/raw/a.csv'", "f'{base}/data/raw/a.csv'")),
         ("'{root}' + '/data/raw/a.csv'", "'.' + '/data/raw/a.csv'"),
         ("glob('*.npy')", "glob('data/processed/*.npy')"),
+        ("glob('parts/*.txt')", "glob('data/processed/parts/*.txt')"),
+        ("out = './parts'", "out = 'data/processed/parts'"),
+        ("os.listdir('parts')", "os.listdir('data/processed/parts')"),
         ("glob('t*')", "glob('t*')"),  # of two folders then
         ("r = Path.cwd().parent.parent", "r = Path.cwd()"),
         ("r = pathlib.Path().resolve().parents[1]", "r = pathlib.Path().resolve()"),

@@ -191,7 +191,7 @@ import pandas as pd
 url = 'http://localhost:9/iris.data'
 df = pd.read_csv(url, header=None)
 """,
-        refused="Connection refused",
+        refused="download the file into data/raw once",
     ),
     "requests-api": notebook(
         """
@@ -200,7 +200,8 @@ import requests
 r = requests.get('http://localhost:9/api')
 r.json()
 """,
-        refused="Connection refused",
+        dependencies=("requests",),
+        refused="download the file into data/raw once",
     ),
     "temporary": notebook(
         """
@@ -246,6 +247,7 @@ cfg
 cfg['limit'] * 2
 """,
         beside={"settings.yml": "limit: 21\nname: test\n"},
+        dependencies=("pyyaml",),
     ),
     "logging-file": notebook(
         """
@@ -290,7 +292,7 @@ df = pd.read_excel(r'C:\\Users\\me\\Desktop\\sales 2021.xlsx')
 with open('../../../outside.txt', 'w') as f:
     f.write('x')
 """,
-        refused="outside",
+        listed=("NB302",),
     ),
     "f-string-paths": notebook(
         """

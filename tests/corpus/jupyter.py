@@ -73,6 +73,7 @@ _ + 1
 # %%
 Out[1], In[0]
 """,
+        refused="give the result of the other cell a name",
     ),
     "help-marks": notebook(
         """
@@ -128,7 +129,7 @@ print('from a script')
 # %%
 %run job_script.py
 """,
-        refused="job_script.py",
+        listed=("NB304",),
     ),
     "cd-up": notebook(
         """
@@ -147,7 +148,7 @@ os.path.basename(os.getcwd())
 files = !ls ../../data/raw/*.csv
 len(files)
 # %%
-%ls -d ../../data
+%ls ../../data/raw/prices.csv
 """,
     ),
     "shell-variables": notebook(
@@ -168,7 +169,7 @@ n = 2
 import pandas as pd
 pd.DataFrame({'a': [1]})
 """,
-        refused="pip",
+        listed=("pip install -q pandas is left out",),
     ),
     "conda-install": notebook(
         """
@@ -244,6 +245,7 @@ for i in tqdm(range(5)):
     total += i
 total
 """,
+        refused="import tqdm from tqdm.auto",
     ),
     "progress-text": notebook(
         """
@@ -257,6 +259,7 @@ for i in trange(3, desc='loop'):
 # %%
 print(s)
 """,
+        dependencies=("tqdm",),
     ),
     "colab": notebook(
         """

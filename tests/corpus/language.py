@@ -395,7 +395,6 @@ sys.exit(0)
 # %%
 print('never')
 """,
-        refused="SystemExit",
     ),
     "recursion-memo": notebook(
         """

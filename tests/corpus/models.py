@@ -142,6 +142,7 @@ print(uuid.uuid4())
 words = {'apple', 'pear', 'plum', 'fig', 'date', 'lime'}
 print(list(words))
 """,
+        refused="the order of a set",
     ),
     "object-addresses": notebook(
         """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections import defaultdict
@@ -21,8 +22,9 @@ from nb.refactoring.imports_first import with_imports_first
 _PROVEN_REPAIRS = ["B007", "B905", "C4", "E731", "F841", "SIM"]
 # Rules to be switched off, by cell and line; the cell is 0 in a module.
 _Codes = defaultdict[int, defaultdict[int, set[str]]]
-# Rules of nb check for lines that the proof has seen to work.
-_OF_SHELL_LINES = {"NB304"}
+# Rules of nb check for lines that the proof has seen to work, or not to run: absolute paths,
+# shell lines, and addresses. In a shell line, the mark is a comment; ruff does not look there.
+_OF_PROVEN_LINES = {"NB302", "NB304", "NB306"}
 # Names that nothing defines: mistakes that no run came across. A promotion never hides them.
 _UNDEFINED = ("F821", "F822", "F823")
 # Magics whose line does not tell the names that they define.
@@ -136,11 +138,11 @@ def _mark(path: Path, findings: Iterable[Mapping[str, Any]]) -> None:
         write_whole(path, with_rules_off(path.read_text(encoding="utf-8"), codes[0]))
 
 
-def mark_shell_lines(path: Path, findings: Iterable[Finding]) -> None:
-    """Mark the findings of `nb check` about shell lines, which ran as they should."""
+def mark_proven_lines(path: Path, findings: Iterable[Finding]) -> None:
+    """Mark the findings of `nb check` in lines that the proof covers."""
     codes: _Codes = defaultdict(lambda: defaultdict(set))
     for one in findings:
-        if one.code in _OF_SHELL_LINES:
+        if one.code in _OF_PROVEN_LINES:
             codes[one.cell or 0][one.line].add(one.code)
     if codes:
         _mark_cells(path, codes)
@@ -152,10 +154,17 @@ def _mark_cells(path: Path, codes: _Codes) -> None:
     places = [place for place, cell in enumerate(cells, 1) if cell["cell_type"] == "code"]
     file = read_cells(path)
     sources: dict[int, str | None] = {
-        cell.number: with_rules_off(cell.source, codes[place])
+        cell.number: marked
         for place, cell in zip(places, file.cells, strict=True)
+        if _says_the_same(cell.source, marked := with_rules_off(cell.source, codes[place]))
     }
     write_whole(path, file.edited(sources))
+
+
+def _says_the_same(old: str, new: str) -> bool:
+    """Whether the marks are comments: a line may belong to a text of several lines."""
+    trees = [masked.tree if (masked := mask(source)) else None for source in (old, new)]
+    return len({ast.dump(tree) for tree in trees if tree}) < 2
 
 
 def with_rules_off(source: str, codes: Mapping[int, Iterable[str]]) -> str:
@@ -167,8 +176,7 @@ def with_rules_off(source: str, codes: Mapping[int, Iterable[str]]) -> str:
     """
     lines = source.split("\n")
     for row, found in codes.items():
-        # To a shell, the mark is a comment; ruff does not look there.
-        unmarked = ("%", "?") if {*found} <= _OF_SHELL_LINES else ("%", "?", "!")
+        unmarked = ("%", "?") if {*found} <= _OF_PROVEN_LINES else ("%", "?", "!")
         line = lines[row - 1]
         before = _NOQA.search(line)
         known = re.split(r", ?", before[1]) if before else []

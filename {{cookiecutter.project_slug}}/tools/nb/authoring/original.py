@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -112,8 +113,8 @@ def run_original(space: Workspace, choices: Choices) -> Original:
     inputs = [name for name in done.trace.reads if name not in writes and name not in modules]
     return Original(
         file=file,
-        reads={name: _input(root, name) for name in inputs},
-        writes={name: _home(root, name, choices) for name in writes},
+        reads={name: _input(root, name, source.parent) for name in inputs},
+        writes=new_homes(root, writes, source.parent, choices),
         modules=modules,
         unseen=done.trace.unseen,
     )
@@ -171,32 +172,55 @@ def _written_file(source: str) -> str:
     return PurePosixPath(words[-1].strip("\"'")).name
 
 
-def _input(root: Path, name: str) -> str:
+def _input(root: Path, name: str, folder: Path) -> str:
     """Return an input's path; an input beside the notebook is copied to `data/raw`."""
     path = PurePosixPath(name)
     if path.parts[0] != "notebooks":
         return name
-    new = f"data/raw/{path.name}"
+    new = f"data/raw/{_below(path, folder)}"
     if (root / new).exists() or (root / f"{new}.dvc").exists():
         raise NbError(f"it reads {name}, and {new} exists; rename one, or read {new}")
     return new
 
 
-def _home(root: Path, name: str, choices: Choices) -> str:
-    """Return an output's path; a file written beside the notebook moves, by its suffix."""
-    path = PurePosixPath(name)
-    if path.parts[0] != "notebooks":
-        return name
-    suffix = path.suffix.lower()
-    folder = "data/processed"
+def _below(path: PurePosixPath, folder: Path) -> str:
+    """Return a path relative to the notebook's folder; of a file elsewhere, the name."""
+    base = folder.as_posix()
+    return path.relative_to(base).as_posix() if path.is_relative_to(base) else path.name
+
+
+def new_homes(root: Path, writes: Sequence[str], folder: Path, choices: Choices) -> dict[str, str]:
+    """Return the path of each output; files written beside the notebook move, by their suffixes.
+
+    The files of a folder beside the notebook stay together.
+
+    Args:
+        root: the project's root.
+        writes: the outputs, by their paths in the exploratory notebook.
+        folder: the notebook's folder, relative to the root.
+        choices: the names.
+    """
+    below = {name: _below(PurePosixPath(name), folder) for name in writes}
+    kinds: dict[str, set[str]] = defaultdict(set)
+    for name, path in below.items():
+        kinds[path.partition("/")[0]].add(_home_of_kind(name))
+    homes: dict[str, str] = {}
+    for name, path in below.items():
+        kind = kinds[path.partition("/")[0]]
+        home = next(iter(kind)) if len(kind) == 1 else "data/processed"
+        free = path if not (root / home / path).exists() else f"{choices.stage}-{path}"
+        homes[name] = f"{home}/{free}" if name.startswith("notebooks/") else name
+    return homes
+
+
+def _home_of_kind(name: str) -> str:
+    """Return the folder for outputs of a kind."""
+    suffix = PurePosixPath(name).suffix.lower()
     if suffix in FIGURES:
-        folder = "reports/figures"
-    elif suffix in MODELS:
-        folder = "models"
-    elif suffix == ".json":
-        folder = "reports/metrics"
-    taken = (root / folder / path.name).exists()
-    return f"{folder}/{choices.stage}-{path.name}" if taken else f"{folder}/{path.name}"
+        return "reports/figures"
+    if suffix in MODELS:
+        return "models"
+    return "reports/metrics" if suffix == ".json" else "data/processed"
 
 
 def _explained(done: footprint.Footprint, file: CellFile) -> str:

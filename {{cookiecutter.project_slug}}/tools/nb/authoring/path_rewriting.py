@@ -57,13 +57,23 @@ class PathsFromRoot:
             folder, _, rest = text.rpartition("/")
             start = self.written(folder) if rest else folder
             return text if start == folder else f"{start}/{rest}"
-        name = (self.used or {}).get(name, name)
-        return self._prefixed(name, text)
+        return self._prefixed(self._moved(name), text)
+
+    def _moved(self, name: str) -> str:
+        """Return the new path of a file, or of a folder whose files all move to another."""
+        used = self.used or {}
+        files = [
+            (new, old.removeprefix(name)) for old, new in used.items() if old.startswith(f"{name}/")
+        ]
+        folders = {new.removesuffix(rest) if new.endswith(rest) else name for new, rest in files}
+        return folders.pop() if len(folders) == 1 else used.get(name, name)
 
     def _pattern(self, text: str) -> str:
         """Return the pattern of files that move to one folder; empty for any other text."""
         pattern = self._inside(self.folder / text) if re.search(r"[*?[]", text) else None
-        found = [(old, new) for old, new in (self.used or {}).items() if fnmatchcase(old, pattern or "")]
+        found = [
+            (old, new) for old, new in (self.used or {}).items() if fnmatchcase(old, pattern or "")
+        ]
         folders = {PurePosixPath(new).parent for _, new in found}
         same_names = all(PurePosixPath(old).name == PurePosixPath(new).name for old, new in found)
         return f"{folders.pop()}/{Path(text).name}" if len(folders) == 1 and same_names else ""

@@ -136,9 +136,11 @@ def without_installs(file: CellFile) -> tuple[CellFile, list[str]]:
         masked = mask(cell.source)
         lines = cell.source.split("\n")
         for escape in masked.escapes() if masked else ():
-            if is_install(escape) and not escape.nested and not re.search(r"[;&|]", escape.text):
-                count = escape.text.count("\n") + 1
-                lines[escape.line - 1 : escape.line - 1 + count] = [""] * count
+            if is_install(escape) and not (escape.assigned or re.search("[;&|]", escape.text)):
+                first, count = escape.line - 1, escape.text.count("\n") + 1
+                indent = re.match(r"\s*", lines[first])
+                kept = f"{indent[0]}pass" if indent and escape.nested else ""
+                lines[first : first + count] = [kept, *[""] * (count - 1)]
                 left_out.append(f"{escape.text} is left out: pyproject.toml names the packages")
         left = "\n".join(lines).strip("\n")
         if left != cell.source.strip("\n"):

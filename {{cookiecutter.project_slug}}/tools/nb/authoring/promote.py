@@ -25,7 +25,7 @@ from nb.programs import run_program
 from nb.project import PRODUCTION, NbError, write_whole
 from nb.workcopy import clean_copy
 
-from .lint import mark_shell_lines, require_defined_names, undefined_names
+from .lint import mark_proven_lines, require_defined_names, undefined_names
 from .original import Original, run_original
 from .production import Production, write_production
 from .promotion import Choices, Promotion, Workspace
@@ -187,7 +187,7 @@ def _findings(root: Path, choices: Choices) -> list[str]:
     from nb.check.runner import check_paths
 
     found = check_paths(root, (root / choices.notebook,), (), ()).findings
-    mark_shell_lines(root / choices.notebook, found)
+    mark_proven_lines(root / choices.notebook, found)
     return [f"{choices.notebook}:{one.cell}:{one.line}: {one.code} {one.message}" for one in found]
 
 

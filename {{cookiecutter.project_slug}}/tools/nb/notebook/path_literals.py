@@ -101,8 +101,9 @@ def _path_edits(text: str, tree: ast.Module, rule: PathRule) -> Iterator[Edit]:
     content = text.encode()
     joined: set[ast.AST] = set()
     for node in ast.walk(tree):
-        moved = "" if node in joined else _moved_from_here(node, parents, rule)
-        if moved:
+        if not isinstance(node, ast.expr) or node in joined:
+            continue
+        if moved := _moved_from_here(node, parents, rule):
             joined.update(ast.walk(node))
             yield *byte_span(node, offsets), moved
     for node in ast.walk(tree):
@@ -155,9 +156,9 @@ def working_directories(sources: Iterable[str]) -> dict[str, ast.expr]:
     }
 
 
-def _moved_from_here(node: ast.AST, parents: Mapping[ast.AST, ast.AST], rule: PathRule) -> str:
+def _moved_from_here(node: ast.expr, parents: Mapping[ast.AST, ast.AST], rule: PathRule) -> str:
     """Return the new code of an expression for a path that moves; empty for any other node."""
-    found = _from_here(node, rule.here) if isinstance(node, ast.expr) else None
+    found = _from_here(node, rule.here)
     relative = posixpath.normpath(found[0]) if found else "."
     new = rule.new_path(relative)
     if not found or relative == "." or new == relative:
@@ -170,8 +171,9 @@ def _moved_from_here(node: ast.AST, parents: Mapping[ast.AST, ast.AST], rule: Pa
     if "Path" in ast.unparse(rule.here.get(base, found[1])):
         goes_on = isinstance(parents.get(node), ast.Attribute) and not isinstance(node, ast.BinOp)
         return f'{base}.joinpath("{new}")' if goes_on else f'{base} / "{new}"'
-    is_join = isinstance(node, ast.Call) and called_name(node) == "join"
-    return f'{ast.unparse(node.func)}({base}, "{new}")' if is_join else f'{base} + "/{new}"'
+    if isinstance(node, ast.Call) and called_name(node) == "join":
+        return f'{ast.unparse(node.func)}({base}, "{new}")'
+    return f'{base} + "/{new}"'
 
 
 def _from_here(node: ast.expr, here: Mapping[str, object]) -> tuple[str, ast.expr] | None:
