@@ -14,6 +14,7 @@ from nb.authoring.lint import (
     repair_code,
     undefined_names,
     with_rules_off,
+    without_installs,
 )
 from nb.authoring.original import (
     helper_modules,
@@ -21,7 +22,7 @@ from nb.authoring.original import (
     run_original,
     without_module_cells,
 )
-from nb.authoring.production import plain_text, without_installs
+from nb.authoring.production import plain_text
 from nb.authoring.promotion import Choices, Workspace
 from nb.authoring.proof import (
     cause_in_production,

@@ -302,7 +302,7 @@ display(df)
 print(double(SETTING))
 """,
         beside={"common_setup.py": "SETTING = 4\n\n\ndef double(x):\n    return 2 * x\n"},
-        refused="common_setup.py",
+        contains=("from biopsies.common_setup import SETTING, double",),
     ),
     "indented-cell": notebook(
         """

@@ -1,4 +1,4 @@
-"""Findings of ruff in promoted and adopted code: repaired, or marked with `# noqa`."""
+"""Findings of rules in promoted and adopted code: repaired, or marked with `# noqa`."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from nb.check.findings import Finding
+from nb.check.names import OPAQUE_MAGICS
+from nb.check.rules.running import is_install
 from nb.notebook.content import load_json
-from nb.notebook.file import CellFile, read_cells
+from nb.notebook.file import CellFile, parse_cells, read_cells
 from nb.notebook.magics import Escape, foreign_cell, mask
 from nb.programs import run_program
 from nb.project import NbError, write_whole
@@ -27,8 +29,6 @@ _Codes = defaultdict[int, defaultdict[int, set[str]]]
 _OF_PROVEN_LINES = {"NB302", "NB304", "NB306"}
 # Names that nothing defines: mistakes that no run came across. A promotion never hides them.
 _UNDEFINED = ("F821", "F822", "F823")
-# Magics whose line does not tell the names that they define.
-_DEFINES_ANYTHING = ("load", "pylab", "run", "store")
 _NOQA = re.compile(r"# noqa: ?([A-Z]+\d+(?:, ?[A-Z]+\d+)*)")
 
 
@@ -55,6 +55,29 @@ def repair_code(root: Path, files: Sequence[str]) -> list[str]:
     run_ruff(root, "format", "--quiet", *files)
     require_defined_names(root, files)
     return mark_findings(root, files)
+
+
+def without_installs(file: CellFile) -> tuple[CellFile, list[str]]:
+    """Return a notebook without lines that install packages, and a sentence for each.
+
+    The exploratory notebook ran in the environment of the project, which has the packages.
+    """
+    sources: dict[int, str | None] = {}
+    left_out: list[str] = []
+    for cell in file.cells:
+        masked = mask(cell.source)
+        lines = cell.source.split("\n")
+        for escape in masked.escapes() if masked else ():
+            if is_install(escape) and not (escape.assigned or re.search("[;&|]", escape.text)):
+                first, count = escape.line - 1, escape.text.count("\n") + 1
+                indent = re.match(r"\s*", lines[first])
+                kept = f"{indent[0]}pass" if indent and escape.nested else ""
+                lines[first : first + count] = [kept, *[""] * (count - 1)]
+                left_out.append(f"{escape.text} is left out: pyproject.toml names the packages")
+        left = "\n".join(lines).strip("\n")
+        if left != cell.source.strip("\n"):
+            sources[cell.number] = left or None
+    return parse_cells(file.path, file.edited(sources)), left_out
 
 
 def without_empty_cells(file: CellFile) -> str:
@@ -94,7 +117,7 @@ def _names_of_magics(path: Path) -> re.Pattern[str]:
     """Return the pattern of messages about names that magics of a notebook may define."""
     cells = read_cells(path).cells if path.suffix == ".ipynb" else ()
     found = [escape for cell in cells for escape in _escapes(cell.source) if escape.magic]
-    if any(escape.magic in _DEFINES_ANYTHING for escape in found):
+    if any(escape.magic in OPAQUE_MAGICS for escape in found):
         return re.compile("")
     names = sorted(set[str]().union(*(escape.names for escape in found)))
     return re.compile("|".join(f"`{name}`" for name in names) or r"(?!)")

@@ -9,10 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from nb.check.rules.running import is_install
 from nb.declaration.naming import package_with_paths
 from nb.git.wiring import git
-from nb.notebook.code import names_of_notebook
+from nb.notebook.code import names_of_module, names_of_notebook, needed_names
 from nb.notebook.content import load_json, parse_notebook, source_text
 from nb.notebook.file import CellFile, parse_cells
 from nb.notebook.magics import mask, without_timing
@@ -22,7 +21,7 @@ from nb.notebook.strip import strip
 from nb.project import CONFIG, NbError
 from nb.refactoring import relocate
 from nb.refactoring.arguments import with_arguments
-from nb.refactoring.import_rewriting import rewrite_imports
+from nb.refactoring.import_rewriting import imports_for_runs, rewrite_imports
 from nb.refactoring.imports_first import is_only_imports, with_imports_first
 from nb.workcopy.copying import copy_file
 
@@ -88,10 +87,12 @@ def write_production(space: Workspace, original: Original, choices: Choices) -> 
     file = parse_cells(target, strip(rewritten.encode()).decode())
     files = _bring_modules(space, original.modules)
     renamed = _import_names(original.modules.values())
+    run = _names_of_runs(space, file, original.modules.values())
     sources = {
-        cell.number: rewrite_imports(without_timing(cell.source), renamed) for cell in file.cells
+        cell.number: imports_for_runs(rewrite_imports(without_timing(cell.source), renamed), run)
+        for cell in file.cells
     }
-    file, left_out = without_installs(parse_cells(target, file.edited(sources)))
+    file, left_out = lint.without_installs(parse_cells(target, file.edited(sources)))
     file = with_imports_first(with_arguments(file, propose.is_parameter))
     file = with_parameters(file)
     parameters = read_parameters(parse_notebook(target, load_json(target, file.text)))
@@ -125,29 +126,6 @@ def write_production(space: Workspace, original: Original, choices: Choices) -> 
     )
 
 
-def without_installs(file: CellFile) -> tuple[CellFile, list[str]]:
-    """Return a notebook without lines that install packages, and a sentence for each.
-
-    The exploratory notebook ran in the environment of the project, which has the packages.
-    """
-    sources: dict[int, str | None] = {}
-    left_out: list[str] = []
-    for cell in file.cells:
-        masked = mask(cell.source)
-        lines = cell.source.split("\n")
-        for escape in masked.escapes() if masked else ():
-            if is_install(escape) and not (escape.assigned or re.search("[;&|]", escape.text)):
-                first, count = escape.line - 1, escape.text.count("\n") + 1
-                indent = re.match(r"\s*", lines[first])
-                kept = f"{indent[0]}pass" if indent and escape.nested else ""
-                lines[first : first + count] = [kept, *[""] * (count - 1)]
-                left_out.append(f"{escape.text} is left out: pyproject.toml names the packages")
-        left = "\n".join(lines).strip("\n")
-        if left != cell.source.strip("\n"):
-            sources[cell.number] = left or None
-    return parse_cells(file.path, file.edited(sources)), left_out
-
-
 def _import_names(modules: Iterable[str]) -> dict[str, str]:
     """Return the new dotted name of modules and their folders by the name beside the notebook."""
     names: dict[str, str] = {}
@@ -157,6 +135,21 @@ def _import_names(modules: Iterable[str]) -> dict[str, str]:
         for count in range(1, len(parts) + 1):
             names[".".join(parts[:count])] = ".".join([package, *parts[:count]])
     return names
+
+
+def _names_of_runs(
+    space: Workspace, file: CellFile, modules: Iterable[str]
+) -> dict[str, tuple[str, list[str]]]:
+    """Return by the name of a module's file the dotted name, and the names that a notebook uses."""
+    masked = filter(None, (mask(cell.source) for cell in file.cells))
+    used = set[str]().union(*(needed_names(one.text) for one in masked))
+    found: dict[str, tuple[str, list[str]]] = {}
+    for path in map(Path, modules):
+        names = names_of_module((space.copy / path).read_text(encoding="utf-8-sig"))
+        known = {*names.definitions, *names.variables, *names.imports}
+        dotted = ".".join(path.with_suffix("").parts[1:])
+        found[path.name] = dotted, sorted(used & known)
+    return found
 
 
 def _bring_modules(space: Workspace, modules: Mapping[str, str]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
@@ -57,8 +58,13 @@ def prove(space: Workspace, writes: Mapping[str, str], choices: Choices) -> list
     ]
     if rows:
         return rows
-    shown = [shown_lines(path) for path in (space.executed_original, space.executed(choices))]
-    return [ProofRow("what it shows", "text and pixels", first_difference(*shown))]
+    old, new = shown_lines(space.executed_original), shown_lines(space.executed(choices))
+    # Paths relative to the notebook's folder became those relative to the root.
+    upwards = f"{Path(os.path.relpath('.', space.source.parent)).as_posix()}/"
+    old = [line.replace(upwards, "") for line in old]
+    if choices.module:  # classes that moved are printed with another module
+        new = [line.replace(f"{choices.module}.", "__main__.") for line in new]
+    return [ProofRow("what it shows", "text and pixels", first_difference(old, new))]
 
 
 def _run_stage(space: Workspace, choices: Choices) -> None:
