@@ -321,12 +321,22 @@ def test_the_time_at_which_a_summary_was_printed_is_no_difference() -> None:
     assert stable_text("start: 10:43:52") == "start: 10:43:52"
 
 
-def test_an_output_of_measured_times_alone_is_no_difference(tmp_path: Path) -> None:
-    timed = {"output_type": "stream", "name": "stdout", "text": ["Wall time: 12.4 µs\n"]}
+def test_words_of_magics_and_of_an_installer_are_no_difference(tmp_path: Path) -> None:
+    def printed(text: str, source: str = "x") -> dict[str, object]:
+        output = {"output_type": "stream", "name": "stdout", "text": [text]}
+        return {"cell_type": "code", "source": source, "outputs": [output]}
+
     result = {"output_type": "execute_result", "data": {"text/plain": ["3"]}}
-    content = {"cells": [{"outputs": [timed, result]}, {}, {"outputs": [timed]}]}
-    (tmp_path / "executed.ipynb").write_text(json.dumps(content), encoding="utf-8")
-    assert shown_lines(tmp_path / "executed.ipynb") == ["3"]
+    cells = [
+        printed("Wall time: 12.4 µs\n"),
+        printed("Writing made.py\n"),
+        printed("Requirement already satisfied: a\n", "!pip install a\nimport a"),
+        {"cell_type": "code", "source": "x", "outputs": [result]},
+        printed("a line\n", "!pip install a\nprint('a line')"),
+        {"cell_type": "markdown", "source": "text"},
+    ]
+    (tmp_path / "executed.ipynb").write_text(json.dumps({"cells": cells}), encoding="utf-8")
+    assert shown_lines(tmp_path / "executed.ipynb") == ["3", "a line"]
 
 
 @pytest.mark.parametrize(

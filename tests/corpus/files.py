@@ -82,6 +82,18 @@ everything.to_csv('everything.csv', index=False)
 everything.shape
 """,
         beside={"month_1.csv": "n\n1\n", "month_2.csv": "n\n2\n"},
+        refused="as 'month_1.csv' became 'data/raw/month_1.csv'",
+    ),
+    "glob-and-sum": notebook(
+        """
+# %%
+import pandas as pd
+from glob import glob
+total = sum(pd.read_csv(name).n.sum() for name in glob('month_*.csv'))
+# %%
+print(total)
+""",
+        beside={"month_1.csv": "n\n1\n", "month_2.csv": "n\n2\n"},
     ),
     "os-listdir": notebook(
         """

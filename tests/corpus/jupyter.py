@@ -164,12 +164,12 @@ n = 2
     "pip-install": notebook(
         """
 # %%
-!pip install -q pandas
+!pip install -q --no-index pandas
 # %%
 import pandas as pd
 pd.DataFrame({'a': [1]})
 """,
-        listed=("pip install -q pandas is left out",),
+        listed=("pip install -q --no-index pandas is left out",),
     ),
     "conda-install": notebook(
         """

@@ -158,7 +158,7 @@ stock[START_DATE:].plot(y=['close', 'rolling'])
 stock.resample('W').last().to_csv('weekly.csv')
 """,
         beside={"stocks.csv": STOCKS},
-        contains=("WINDOW: 5", "START_DATE: '2020-01-05'"),
+        contains=("WINDOW: 5", "START_DATE: str"),
     ),
     "returns": notebook(
         """

@@ -65,19 +65,26 @@ def without_installs(file: CellFile) -> tuple[CellFile, list[str]]:
     sources: dict[int, str | None] = {}
     left_out: list[str] = []
     for cell in file.cells:
-        masked = mask(cell.source)
-        lines = cell.source.split("\n")
-        for escape in masked.escapes() if masked else ():
-            if is_install(escape) and not (escape.assigned or re.search("[;&|]", escape.text)):
-                first, count = escape.line - 1, escape.text.count("\n") + 1
-                indent = re.match(r"\s*", lines[first])
-                kept = f"{indent[0]}pass" if indent and escape.nested else ""
-                lines[first : first + count] = [kept, *[""] * (count - 1)]
-                left_out.append(f"{escape.text} is left out: pyproject.toml names the packages")
-        left = "\n".join(lines).strip("\n")
-        if left != cell.source.strip("\n"):
+        left, lines = take_out_installs(cell.source)
+        if lines:
             sources[cell.number] = left or None
+            left_out += [f"{line} is left out: pyproject.toml names the packages" for line in lines]
     return parse_cells(file.path, file.edited(sources)), left_out
+
+
+def take_out_installs(source: str) -> tuple[str, list[str]]:
+    """Return the source of a cell without lines that install packages, and those lines."""
+    masked = mask(source)
+    lines = source.split("\n")
+    taken: list[str] = []
+    for escape in masked.escapes() if masked else ():
+        if is_install(escape) and not (escape.assigned or re.search("[;&|]", escape.text)):
+            first, count = escape.line - 1, escape.text.count("\n") + 1
+            indent = re.match(r"\s*", lines[first])
+            kept = f"{indent[0]}pass" if indent and escape.nested else ""
+            lines[first : first + count] = [kept, *[""] * (count - 1)]
+            taken.append(escape.text)
+    return ("\n".join(lines).strip("\n"), taken) if taken else (source, [])
 
 
 def without_empty_cells(file: CellFile) -> str:

@@ -17,6 +17,7 @@ from nb.notebook.path_literals import FIGURES
 from nb.project import NbError, UsageError
 from nb.run.view import live_line
 from nb.tracing import footprint
+from nb.tracing.trace import Trace
 from nb.workcopy import clean_copy
 from nb.workcopy.copying import copy_file
 
@@ -102,7 +103,7 @@ def run_original(space: Workspace, choices: Choices) -> Original:
         )
     if done.problem:
         raise NbError(_explained(done, file))
-    modules = helper_modules(copy, [name for name in done.trace.reads if _is_helper(name)])
+    modules = helper_modules(copy, _helpers(file, done.trace))
     file = without_module_cells(file, modules)
     writes = [name for name in done.trace.writes if name not in modules]
     _require_promotable(writes, done.trace.reads, root)
@@ -134,8 +135,13 @@ def _require_python(root: Path, source: Path) -> None:
         )
 
 
-def _is_helper(name: str) -> bool:
-    return name.startswith("notebooks/") and name.endswith(".py")
+def _helpers(file: CellFile, trace: Trace) -> Iterable[str]:
+    """Return the modules beside notebooks that were imported, those made by the notebook, too."""
+    imports = names_of_notebook(file).imports.values()
+    imported = {one.origin.partition(".")[0] for one in imports}
+    made = [name for name in trace.writes if PurePosixPath(name).stem in imported]
+    found = dict.fromkeys([*trace.reads, *made])
+    return [name for name in found if name.startswith("notebooks/") and name.endswith(".py")]
 
 
 def helper_modules(root: Path, found: Iterable[str]) -> dict[str, str]:

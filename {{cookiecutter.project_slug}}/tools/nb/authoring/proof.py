@@ -13,24 +13,27 @@ from typing import Any
 
 from nb.declaration.reader import read_entries
 from nb.notebook import fingerprints
+from nb.notebook.content import source_text
 from nb.notebook.file import read_cells
 from nb.pipeline import Contract
 from nb.project import NbError
+from nb.refactoring.imports_first import is_only_imports
 from nb.run.view import live_line
 from nb.tracing import call_recorder, contract, footprint
 from nb.wording import shortened
 from nb.workcopy import clean_copy
 
 from . import compare
+from .lint import take_out_installs
 from .promotion import Choices, ProofRow, Workspace
 
 _ADDRESS = re.compile(r"0x[0-9a-f]{6,}")
 # The time of printing in the summary of a model by statsmodels, linearmodels or arch.
 _CLOCK = re.compile(r"^((?:Date|Time): +)(?:\w{3}, [\w ]{11}|\d\d:\d\d:\d\d)(?= |$)", re.M)
-# Lines that %time and %timeit print.
-_SECONDS = re.compile(
+# Lines that %time, %timeit and %%writefile print.
+_OF_MAGICS = re.compile(
     r"^(?:CPU times: |Wall time: |Compiler *: |Parser *: |Compiler time: |The slowest run took |"
-    r".* per loop \(mean ± ).*\n?",
+    r"(?:Writing|Overwriting|Appending to) \S+$|.* per loop \(mean ± ).*\n?",
     re.M,
 )
 
@@ -121,12 +124,20 @@ def shown_lines(executed: Path) -> list[str]:
     """Return the lines that the cells of an executed copy show, and a line for each figure.
 
     Parts that change from run to run are left out. `%time STATEMENT` may show those alone, and the
-    production notebook has the statement.
+    production notebook has the statement. Cells that install packages show the installer's words.
     """
     cells = json.loads(executed.read_text(encoding="utf-8"))["cells"]
-    outputs = (output for cell in cells for output in cell.get("outputs", ()))
+    outputs = (
+        output for cell in cells if not _installs(cell) for output in cell.get("outputs", ())
+    )
     texts = (stable_text(text) for output in outputs for text in _texts(output))
     return [line for text in texts for line in text.splitlines()]
+
+
+def _installs(cell: Mapping[str, Any]) -> bool:
+    """Whether a cell installs packages, and does nothing else that shows something."""
+    left, lines = take_out_installs(source_text(cell))
+    return bool(lines) and (not left or is_only_imports(left))
 
 
 def _texts(output: Mapping[str, Any]) -> Iterator[str]:
@@ -153,4 +164,4 @@ def first_difference(before: Iterable[str], after: Iterable[str]) -> str:
 
 def stable_text(text: str) -> str:
     """Return a text without addresses in memory, measured times and the time of a summary."""
-    return _CLOCK.sub(r"\1", _SECONDS.sub("", _ADDRESS.sub("0x", text)))
+    return _CLOCK.sub(r"\1", _OF_MAGICS.sub("", _ADDRESS.sub("0x", text)))
