@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
+from typing import Any
 
 READ = "import pandas as pd\nprices = pd.read_csv('../../data/raw/prices.csv')"
 WRITE = "prices.describe().to_csv('../../data/processed/{name}.csv')"
@@ -16,17 +18,34 @@ class Kind:
         cells: the cells, as `write_notebook` takes them.
         options: for `nb promote`.
         beside: other files in the notebook's folder.
+        dependencies: the packages to be declared in the project.
         refused: a part of the message, if the notebook cannot be promoted.
-        listed: the rules of findings that no program repairs.
+        listed: the rules of findings that no program repairs, or other texts before the question.
         contains: texts of the promoted files.
     """
 
     cells: list[str]
     options: tuple[str, ...] = ()
     beside: dict[str, str] = field(default_factory=dict)
+    dependencies: tuple[str, ...] = ()
     refused: str = ""
     listed: tuple[str, ...] = ()
     contains: tuple[str, ...] = ()
+
+
+def notebook(text: str, **expected: Any) -> Kind:
+    """Return the kind of a notebook in percent format: cells below `# %%`, or `# %% [markdown]`.
+
+    Args:
+        text: the notebook.
+        expected: the attributes of the kind besides its cells.
+    """
+    parts = re.split(r"^# %%(?: (\[markdown\]))?\n", text, flags=re.M)[1:]
+    cells = [
+        "md:" + re.sub(r"^# ?", "", source, flags=re.M) if markdown else source
+        for markdown, source in zip(parts[::2], parts[1::2], strict=True)
+    ]
+    return Kind(cells=[cell.rstrip("\n") for cell in cells], **expected)
 
 
 KINDS: dict[str, Kind] = {

@@ -21,15 +21,27 @@ WRITERS = {
     "d.execute('insert into t values (?)', [round(N, 6)]); d.commit(); d.close()",
     "a.png": "p = np.full((4, 4, 3), round(N, 6) / 10); "
     "image.imsave(path, p, metadata={'a': str(INDENT)})",
+    "a.pdf": "drawn(metadata={'CreationDate': datetime(2020, 1, INDENT)})",
+    "a.svg": "drawn(metadata={'Date': f'2020-01-0{INDENT}'})",
+    "a.gz": "path.write_bytes(gzip.compress(str(round(N, 6)).encode(), mtime=INDENT))",
+    "a.zip": "z = zipfile.ZipFile(path, 'w'); "
+    "z.writestr(zipfile.ZipInfo('n', (2020, 1, INDENT, 0, 0, 0)), str(round(N, 6))); z.close()",
     "a.txt": "path.write_text(str(round(N, 6)))",
 }
 SCRIPT = """
-import json, pickle, sqlite3, sys
+import gzip, json, pickle, sqlite3, sys, zipfile
+from datetime import datetime
 from pathlib import Path
 import joblib, numpy as np, pandas as pd
 from matplotlib import image
+from matplotlib.figure import Figure
 from sklearn.linear_model import LinearRegression
 from nb.authoring import compare
+
+def drawn(**options):
+    figure = Figure(figsize=(1, 1))
+    figure.subplots().plot([0, round(N, 6)], [0, 1], "o")
+    figure.savefig(path, **options)
 
 found = {}
 for name, code in json.loads(sys.argv[1]).items():
@@ -69,4 +81,5 @@ def test_a_difference_says_where_it_is(found: dict[str, list[str]]) -> None:
     assert found["a.json"][1] == "a[1].b: 2.0 became 3.0"
     assert found["a.joblib"][1] == "its predictions differ"
     assert found["a.png"][1] == "16 of 16 pixels"
+    assert found["a.zip"][1] == "it has another n"
     assert found["a.db"][1] == "its tables differ"

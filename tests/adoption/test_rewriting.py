@@ -15,7 +15,7 @@ from nb.adoption.rewriting import (
     rewrite_links,
 )
 from nb.notebook.path_literals import rewrite_paths
-from nb.refactoring.import_rewriting import rewrite_imports
+from nb.refactoring.import_rewriting import imports_for_runs, rewrite_imports
 
 FILES = {"data/prices.csv", "data/more/areas.csv", "img/a.png", "top.csv", "data/part-1.csv"}
 HOMES = data_homes(FILES, set(), {"data"})
@@ -147,3 +147,17 @@ def test_what_code_writes_is_told_from_what_it_reads() -> None:
     assert use.written == {"out.csv", "w.txt", "m.pkl", "a.png"}
     assert use.base == "a"
     assert path_use("a/b", ["import os\nos.chdir('..')"]).base == "a"
+
+
+@pytest.mark.parametrize(
+    ("old", "expected"),
+    [
+        ("%run ./setup.py", "from pkg.setup import a, b"),
+        ("if new:\n    %run 'setup'", "if new:\n    from pkg.setup import a, b"),
+        ("x = 1\n%run lib/quiet.py", "x = 1\nimport pkg.lib.quiet"),
+        *((same, same) for same in ("%run setup.py --fast", "%run other.py", "!run setup.py")),
+    ],
+)
+def test_a_run_of_a_module_that_moves_is_an_import(old: str, expected: str) -> None:
+    modules = {"setup.py": ("pkg.setup", ["a", "b"]), "quiet.py": ("pkg.lib.quiet", [])}
+    assert imports_for_runs(old, modules) == expected

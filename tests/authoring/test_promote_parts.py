@@ -8,13 +8,31 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from nb.authoring.lint import mark_findings, repair_code, undefined_names, with_rules_off
-from nb.authoring.original import helper_modules, run_original
+from nb.authoring.lint import (
+    mark_findings,
+    mark_proven_lines,
+    repair_code,
+    undefined_names,
+    with_rules_off,
+    without_installs,
+)
+from nb.authoring.original import (
+    helper_modules,
+    new_homes,
+    run_original,
+    without_module_cells,
+)
 from nb.authoring.production import plain_text
 from nb.authoring.promotion import Choices, Workspace
-from nb.authoring.proof import stable_text
+from nb.authoring.proof import (
+    cause_in_production,
+    first_difference,
+    shown_lines,
+    stable_text,
+)
 from nb.authoring.recorded_calls import NotPlain, code_of
 from nb.authoring.stage_tests import SAMPLE_ROWS, SMALL_BYTES, sample_inputs, write_sample
+from nb.check.findings import Finding
 from nb.notebook.file import read_cells
 from nb.programs import program_path
 from nb.project import NbError, UsageError
@@ -134,6 +152,42 @@ def test_modules_beside_the_notebook_get_a_home_in_the_package(tmp_path: Path) -
         helper_modules(tmp_path, [name])
 
 
+@pytest.mark.parametrize(
+    "magic", ["%%writefile made.py", "%%writefile -a ./made.py", '%%file "made.py"']
+)
+def test_a_cell_that_writes_a_module_goes_with_the_module(tmp_path: Path, magic: str) -> None:
+    path = tmp_path / "a.ipynb"
+    other = "%%writefile b.py\ny = 1"
+    path.write_text(notebook(f"{magic}\nx = 1", "from made import x", other))
+    left = without_module_cells(read_cells(path), ["notebooks/exploratory/made.py"])
+    assert [cell.source for cell in left.cells] == ["from made import x", other]
+
+
+def test_outputs_beside_the_notebook_move_by_their_kind_and_folders_stay_together(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "b.pkl").touch()
+    writes = [
+        "a.png",
+        "b.pkl",
+        "c.json",
+        "d.txt",
+        "drawn/e.png",
+        "drawn/f.svg",
+        "all/g.png",
+        "all/h.csv",
+    ]
+    folder = Path("notebooks/exploratory/me")
+    names = [f"{folder.as_posix()}/{name}" for name in writes]
+    homes = new_homes(tmp_path, [*names, "data/i.csv"], folder, Choices(name="50-a"))
+    assert list(homes.values()) == [
+        *("reports/figures/a.png", "models/a-b.pkl", "reports/metrics/c.json"),
+        *("data/processed/d.txt", "reports/figures/drawn/e.png", "reports/figures/drawn/f.svg"),
+        *("data/processed/all/g.png", "data/processed/all/h.csv", "data/i.csv"),
+    ]
+
+
 @pytest.mark.parametrize("held_by", ["data/raw/a.csv.dvc", "data/raw.dvc", "data.dvc", ""])
 def test_data_that_dvc_keeps_is_known_to_be_kept(tmp_path: Path, held_by: str) -> None:
     """`dvc add` takes a file or a folder above, and writes before anything is added to Git."""
@@ -181,6 +235,73 @@ def test_a_name_that_nothing_defines_is_refused_and_never_hidden(tmp_path: Path)
     assert known.endswith("F821 Undefined name `known`")
 
 
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["%%capture out\nprint(1)", "def shown():\n    return out.stdout"],
+        ["%%bash --out listed\nls", "def shown():\n    return listed"],
+        ["%run other.py", "def shown():\n    return anything"],
+    ],
+)
+def test_a_name_that_a_magic_defines_is_defined(tmp_path: Path, cells: list[str]) -> None:
+    (tmp_path / "a.ipynb").write_text(notebook(*cells))
+    (marked,) = repair_code(tmp_path, ["a.ipynb"])
+    assert "F821" in marked
+    assert read_cells(tmp_path / "a.ipynb").cells[1].source.endswith("# noqa: F821")
+
+
+def test_a_cell_of_which_nothing_is_left_goes(tmp_path: Path) -> None:
+    (tmp_path / "a.ipynb").write_text(notebook("import os, sys", "", "x = 1"))
+    repair_code(tmp_path, ["a.ipynb"])
+    assert [cell.source for cell in read_cells(tmp_path / "a.ipynb").cells] == ["x = 1"]
+
+
+def test_lines_that_install_packages_are_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "a.ipynb"
+    other = "!apt-get install -y x && make\nif colab:\n    {}"
+    cells = ["!pip install -q pandas\nimport pandas", "%conda install a \\\nb"]
+    path.write_text(notebook(*cells, other.format("!pip install 'y>=1'")))
+    file, told = without_installs(read_cells(path))
+    assert [cell.source for cell in file.cells] == ["import pandas", other.format("pass")]
+    assert [line.partition(" is left out")[0] for line in told] == [
+        "!pip install -q pandas",
+        "%conda install a \\\nb",
+        "!pip install 'y>=1'",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("problem", "source", "step"),
+    [
+        ("KeyError: 1", "Out[1]", "give the result of the other cell a name"),
+        ("No such file or directory: 'a'.", "open(name)", "run in the project's root"),
+        ("No module named 'a'", "import a", "into the package under src/"),
+        ("ValueError: 1.", "f()", "ValueError: 1"),
+    ],
+)
+def test_a_failure_in_production_alone_is_told_with_the_next_step(
+    problem: str, source: str, step: str
+) -> None:
+    assert step in cause_in_production(problem, source)
+
+
+@pytest.mark.parametrize(
+    ("source", "marked"),
+    [
+        ("!make", "!make  # noqa: NB304"),
+        ("x = 1", "x = 1  # noqa: NB304"),
+        ('q = """\n/data"""', 'q = """\n/data"""'),
+    ],
+)
+def test_a_mark_is_a_comment_and_no_part_of_a_text(
+    tmp_path: Path, source: str, marked: str
+) -> None:
+    path = tmp_path / "a.ipynb"
+    path.write_text(notebook(source))
+    mark_proven_lines(path, [Finding("a.ipynb", 1, 1, "NB304", "")])
+    assert read_cells(path).cells[0].source == marked
+
+
 def test_a_mark_names_the_rules_that_it_switches_off(tmp_path: Path) -> None:
     path = tmp_path / "a.py"
     path.write_text("import os, sys\nl = 1; l == None\n")
@@ -198,6 +319,39 @@ def test_the_time_at_which_a_summary_was_printed_is_no_difference() -> None:
     assert stable_text("\n".join(lines)) == stable_text(later)
     assert stable_text(lines[1]) != stable_text(lines[1].replace("-21.307", "-21.308"))
     assert stable_text("start: 10:43:52") == "start: 10:43:52"
+
+
+def test_words_of_magics_and_of_an_installer_are_no_difference(tmp_path: Path) -> None:
+    def printed(text: str, source: str = "x") -> dict[str, object]:
+        output = {"output_type": "stream", "name": "stdout", "text": [text]}
+        return {"cell_type": "code", "source": source, "outputs": [output]}
+
+    result = {"output_type": "execute_result", "data": {"text/plain": ["3"]}}
+    cells = [
+        printed("Wall time: 12.4 µs\n"),
+        printed("Writing made.py\n"),
+        printed("Requirement already satisfied: a\n", "!pip install a\nimport a"),
+        {"cell_type": "code", "source": "x", "outputs": [result]},
+        printed("a line\n", "!pip install a\nprint('a line')"),
+        {"cell_type": "markdown", "source": "text"},
+    ]
+    (tmp_path / "executed.ipynb").write_text(json.dumps({"cells": cells}), encoding="utf-8")
+    assert shown_lines(tmp_path / "executed.ipynb") == ["3", "a line"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "difference"),
+    [
+        (["1", "2"], ["1", "2"], ""),
+        (["1", "2"], ["1", "3"], "'2' became '3'"),
+        (["1"], ["1", "2"], "nothing became '2'"),
+        (["1", "2"], ["1"], "'2' became nothing"),
+    ],
+)
+def test_the_first_line_that_differs_is_told(
+    before: list[str], after: list[str], difference: str
+) -> None:
+    assert first_difference(before, after) == difference
 
 
 @pytest.mark.parametrize(
@@ -227,6 +381,8 @@ def test_a_notebook_of_another_language_is_refused(tmp_path: Path, metadata: obj
         ("%pip install x", "Command 'python -m pip install x' failed.", "failed; name the package"),
         ("from .a import b", "ImportError: attempted relative import", "by its name alone"),
         ("open('a')", "[Errno 2] No such file or directory: 'a'", "read into data/raw"),
+        ("get(url)", "ConnectionError: Max retries exceeded with url: /a", "data/raw once"),
+        ("tqdm(x)", "ImportError: IProgress not found.", "from tqdm.auto"),
         ("input()", "StdinNotImplementedError: no input.", "no input; give the answer to a"),
         ("x", "NameError: name 'x' is not defined", "no cell defines x"),
     ],

@@ -34,6 +34,8 @@ USED = {
     "data/out.csv": "data/out.csv",
     "notebooks/exploratory/plot.png": "reports/figures/plot.png",
     "notebooks/exploratory/values.npy": "data/processed/values.npy",
+    "notebooks/exploratory/parts/a.txt": "data/processed/parts/a.txt",
+    "notebooks/exploratory/parts/b.txt": "data/processed/parts/b.txt",
     "notebooks/exploratory/two.npy": "data/processed/two.npy",
     "notebooks/exploratory/two.png": "reports/figures/two.png",
 }
@@ -75,6 +77,37 @@ USED = {
         *((same, same) for same in ("'data/raw/a.csv'", "# ../../data/raw", "'/etc/hosts'")),
         *((same, same) for same in ("base + '/data/raw/a.csv'", "f'{base}/data/raw/a.csv'")),
         ("'{root}' + '/data/raw/a.csv'", "'.' + '/data/raw/a.csv'"),
+        ("glob('*.npy')", "glob('data/processed/*.npy')"),
+        ("glob('parts/*.txt')", "glob('data/processed/parts/*.txt')"),
+        ("out = './parts'", "out = 'data/processed/parts'"),
+        ("os.listdir('parts')", "os.listdir('data/processed/parts')"),
+        ("glob('t*')", "glob('t*')"),  # of two folders then
+        ("r = Path.cwd().parent.parent", "r = Path.cwd()"),
+        ("r = pathlib.Path().resolve().parents[1]", "r = pathlib.Path().resolve()"),
+        (
+            "here = Path.cwd()\nr = here.parents[1] / 'data'",
+            'here = Path.cwd()\nr = here / "data"',
+        ),
+        (
+            "r = Path.cwd().parent.parent / 'data' / 'out.csv'",
+            'r = Path.cwd() / "data/out.csv"',
+        ),
+        ("Path.cwd().parent.exists()", 'Path.cwd().joinpath("notebooks").exists()'),
+        ("r = os.path.dirname(os.path.dirname(os.getcwd()))", "r = os.getcwd()"),
+        (
+            "r = os.path.join(os.getcwd(), '..', '..', 'data')",
+            'r = os.path.join(os.getcwd(), "data")',
+        ),
+        ("r = os.getcwd() + '/../../data/out.csv'", 'r = os.getcwd() + "/data/out.csv"'),
+        ("w = os.getcwd() + '/plot.png'", 'w = os.getcwd() + "/reports/figures/plot.png"'),
+        *((same, same) for same in ("Path.cwd()", "Path.cwd() / name")),
+        *(
+            (same, same)
+            for same in (
+                "here = 1\nhere = Path.cwd()\nhere.parent",
+                "f'{os.getcwd() + \"/plot.png\"}'",
+            )
+        ),
     ],
 )
 def test_paths_are_written_from_the_root(root: Path, before: str, after: str) -> None:

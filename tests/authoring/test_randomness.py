@@ -12,7 +12,8 @@ from nb.notebook.file import CellFile, parse_cells
 IMPORTS = (
     "import random\nimport numpy as np\nimport pandas as pd\nimport time, uuid\n"
     "from datetime import datetime\nfrom sklearn.model_selection import train_test_split\n"
-    "from numpy.random import rand"
+    "from numpy.random import rand\nfrom sklearn.ensemble import RandomForestClassifier\n"
+    "from sklearn import cluster, datasets, pipeline"
 )
 
 
@@ -29,6 +30,9 @@ def cells(*sources: str) -> CellFile:
         ("random.shuffle(x)", "random"),
         ("table.sample(5)", "numpy.random"),
         ("train_test_split(x)", "numpy.random"),
+        ("RandomForestClassifier(5).fit(x, y)", "numpy.random"),
+        ("cluster.MiniBatchKMeans(3)", "numpy.random"),
+        ("datasets.make_blobs(9)", "numpy.random"),
         ("np.random.default_rng()", ""),
         ("datetime.now()", ""),
         ("time.time()", ""),
@@ -47,6 +51,8 @@ def test_a_call_without_a_seed_is_named_with_its_cell(cell: str, generator: str)
         "np.random.seed(1)\nnp.random.rand(3)",
         "random.seed(1)\nrandom.random()",
         "table.sample(5, random_state=1)",
+        "RandomForestClassifier(random_state=1)",
+        "pipeline.make_pipeline(cluster.DBSCAN())",
         "table.sample(5, **options)",
         "train_test_split(x, random_state=0)",
         "np.random.default_rng(3)",

@@ -7,8 +7,11 @@ file in an unknown format is compared byte by byte.
 from __future__ import annotations
 
 import filecmp
+import gzip
 import math
+import re
 import sqlite3
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard
@@ -22,6 +25,11 @@ if TYPE_CHECKING:
 # Relative: sums of the same numbers in another order differ by less.
 TOLERANCE = 1e-9
 ROWS_FOR_PREDICTION = 50
+# The time of drawing, and names by chance, in drawings by matplotlib and others.
+_DRAWN_ANEW = re.compile(
+    rb"/(?:Creation|Mod)Date ?\([^)]*\)|/ID ?\[[^]]*\]|<dc:date>[^<]*</dc:date>|"
+    rb"%%CreationDate:[^\n]*|\b[a-z][0-9a-f]{10}\b"
+)
 
 
 def difference(old: Path, new: Path) -> str:
@@ -133,6 +141,26 @@ def _images(old: Path, new: Path) -> str:
     return f"{count} of {left.shape[0] * left.shape[1]} pixels" if count else ""
 
 
+def _drawings(old: Path, new: Path) -> str:
+    left, right = (_DRAWN_ANEW.sub(b"", path.read_bytes()) for path in (old, new))
+    return "" if left == right else "another drawing"
+
+
+def _compressed(old: Path, new: Path) -> str:
+    left, right = (gzip.decompress(path.read_bytes()) for path in (old, new))
+    return "" if left == right else "other content"
+
+
+def _archives(old: Path, new: Path) -> str:
+    contents = []
+    for path in (old, new):
+        with zipfile.ZipFile(path) as archive:
+            contents.append({name: archive.read(name) for name in archive.namelist()})
+    left, right = contents
+    other = sorted(name for name in left.keys() | right if left.get(name) != right.get(name))
+    return f"it has another {other[0]}" if other else ""
+
+
 def _arrays(old: Path, new: Path) -> str:
     import numpy as np
 
@@ -231,6 +259,9 @@ _COMPARISONS: dict[str, tuple[str, Callable[[Path, Path], str]]] = {
     ".xlsx": ("values", _tables("read_excel")),
     ".json": ("values", _json),
     **dict.fromkeys((".png", ".jpg", ".jpeg", ".tif", ".tiff"), ("pixels", _images)),
+    **dict.fromkeys((".eps", ".pdf", ".ps", ".svg"), ("drawings without their dates", _drawings)),
+    ".gz": ("content", _compressed),
+    ".zip": ("content", _archives),
     **dict.fromkeys((".npy", ".npz"), ("values", _arrays)),
     **dict.fromkeys((".joblib", ".pkl", ".pickle"), ("predictions or values", _pickles)),
     **dict.fromkeys((".db", ".sqlite", ".sqlite3", ".duckdb"), ("tables", _databases)),

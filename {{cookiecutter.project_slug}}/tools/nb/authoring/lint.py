@@ -1,7 +1,8 @@
-"""Findings of ruff in promoted and adopted code: repaired, or marked with `# noqa`."""
+"""Findings of rules in promoted and adopted code: repaired, or marked with `# noqa`."""
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections import defaultdict
@@ -10,8 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from nb.check.findings import Finding
+from nb.check.names import OPAQUE_MAGICS
+from nb.check.rules.running import is_install
 from nb.notebook.content import load_json
-from nb.notebook.file import read_cells
+from nb.notebook.file import CellFile, parse_cells, read_cells
+from nb.notebook.magics import Escape, foreign_cell, mask
 from nb.programs import run_program
 from nb.project import NbError, write_whole
 from nb.refactoring.imports_first import with_imports_first
@@ -20,8 +24,9 @@ from nb.refactoring.imports_first import with_imports_first
 _PROVEN_REPAIRS = ["B007", "B905", "C4", "E731", "F841", "SIM"]
 # Rules to be switched off, by cell and line; the cell is 0 in a module.
 _Codes = defaultdict[int, defaultdict[int, set[str]]]
-# Rules of nb check for lines that the proof has seen to work.
-_OF_SHELL_LINES = {"NB304"}
+# Rules of nb check for lines that the proof has seen to work, or not to run: absolute paths,
+# shell lines, and addresses. In a shell line, the mark is a comment; ruff does not look there.
+_OF_PROVEN_LINES = {"NB302", "NB304", "NB306"}
 # Names that nothing defines: mistakes that no run came across. A promotion never hides them.
 _UNDEFINED = ("F821", "F822", "F823")
 _NOQA = re.compile(r"# noqa: ?([A-Z]+\d+(?:, ?[A-Z]+\d+)*)")
@@ -44,9 +49,48 @@ def repair_code(root: Path, files: Sequence[str]) -> list[str]:
         if name.endswith(".ipynb"):  # ruff imports pathlib wherever there is room
             write_whole(root / name, with_imports_first(read_cells(root / name)).text)
     run_ruff(root, "check", "--fix", "--exit-zero", "--quiet", "--config", proven, *files)
+    for name in files:
+        if name.endswith(".ipynb"):  # ruff leaves nothing of a cell of unused imports
+            write_whole(root / name, without_empty_cells(read_cells(root / name)))
     run_ruff(root, "format", "--quiet", *files)
     require_defined_names(root, files)
     return mark_findings(root, files)
+
+
+def without_installs(file: CellFile) -> tuple[CellFile, list[str]]:
+    """Return a notebook without lines that install packages, and a sentence for each.
+
+    The exploratory notebook ran in the environment of the project, which has the packages.
+    """
+    sources: dict[int, str | None] = {}
+    left_out: list[str] = []
+    for cell in file.cells:
+        left, lines = take_out_installs(cell.source)
+        if lines:
+            sources[cell.number] = left or None
+            left_out += [f"{line} is left out: pyproject.toml names the packages" for line in lines]
+    return parse_cells(file.path, file.edited(sources)), left_out
+
+
+def take_out_installs(source: str) -> tuple[str, list[str]]:
+    """Return the source of a cell without lines that install packages, and those lines."""
+    masked = mask(source)
+    lines = source.split("\n")
+    taken: list[str] = []
+    for escape in masked.escapes() if masked else ():
+        if is_install(escape) and not (escape.assigned or re.search("[;&|]", escape.text)):
+            first, count = escape.line - 1, escape.text.count("\n") + 1
+            indent = re.match(r"\s*", lines[first])
+            kept = f"{indent[0]}pass" if indent and escape.nested else ""
+            lines[first : first + count] = [kept, *[""] * (count - 1)]
+            taken.append(escape.text)
+    return ("\n".join(lines).strip("\n"), taken) if taken else (source, [])
+
+
+def without_empty_cells(file: CellFile) -> str:
+    """Return the text of a notebook without code cells that are blank and have no tag."""
+    empty = [cell.number for cell in file.cells if not cell.source.strip() and not cell.tags]
+    return file.edited(dict.fromkeys(empty))
 
 
 def require_defined_names(root: Path, files: Sequence[str]) -> None:
@@ -63,9 +107,33 @@ def require_defined_names(root: Path, files: Sequence[str]) -> None:
 
 
 def undefined_names(root: Path, files: Sequence[str], *options: str) -> list[str]:
-    """Return the uses of names that nothing defines, a line each: file, cell, line, rule, name."""
+    """Return the uses of names that nothing defines, a line each: file, cell, line, rule, name.
+
+    Names that a magic may define are left out: `%%capture out` defines `out`.
+    """
     found = ruff_findings(root, files, f"--select={','.join(_UNDEFINED)}", *options)
-    return [f"{_file_of(one, root)}:{_place(one)}" for one in found if one["code"] in _UNDEFINED]
+    given = {str((root / name).resolve()): _names_of_magics(root / name) for name in files}
+    return [
+        f"{_file_of(one, root)}:{_place(one)}"
+        for one in found
+        if one["code"] in _UNDEFINED and not given[one["filename"]].search(one["message"])
+    ]
+
+
+def _names_of_magics(path: Path) -> re.Pattern[str]:
+    """Return the pattern of messages about names that magics of a notebook may define."""
+    cells = read_cells(path).cells if path.suffix == ".ipynb" else ()
+    found = [escape for cell in cells for escape in _escapes(cell.source) if escape.magic]
+    if any(escape.magic in OPAQUE_MAGICS for escape in found):
+        return re.compile("")
+    names = sorted(set[str]().union(*(escape.names for escape in found)))
+    return re.compile("|".join(f"`{name}`" for name in names) or r"(?!)")
+
+
+def _escapes(source: str) -> Iterable[Escape]:
+    masked = mask(source)
+    foreign = None if masked else foreign_cell(source)
+    return [foreign] if foreign else masked.escapes() if masked else ()
 
 
 def mark_findings(root: Path, files: Sequence[str]) -> list[str]:
@@ -100,11 +168,11 @@ def _mark(path: Path, findings: Iterable[Mapping[str, Any]]) -> None:
         write_whole(path, with_rules_off(path.read_text(encoding="utf-8"), codes[0]))
 
 
-def mark_shell_lines(path: Path, findings: Iterable[Finding]) -> None:
-    """Mark the findings of `nb check` about shell lines, which ran as they should."""
+def mark_proven_lines(path: Path, findings: Iterable[Finding]) -> None:
+    """Mark the findings of `nb check` in lines that the proof covers."""
     codes: _Codes = defaultdict(lambda: defaultdict(set))
     for one in findings:
-        if one.code in _OF_SHELL_LINES:
+        if one.code in _OF_PROVEN_LINES:
             codes[one.cell or 0][one.line].add(one.code)
     if codes:
         _mark_cells(path, codes)
@@ -116,10 +184,17 @@ def _mark_cells(path: Path, codes: _Codes) -> None:
     places = [place for place, cell in enumerate(cells, 1) if cell["cell_type"] == "code"]
     file = read_cells(path)
     sources: dict[int, str | None] = {
-        cell.number: with_rules_off(cell.source, codes[place])
+        cell.number: marked
         for place, cell in zip(places, file.cells, strict=True)
+        if _says_the_same(cell.source, marked := with_rules_off(cell.source, codes[place]))
     }
     write_whole(path, file.edited(sources))
+
+
+def _says_the_same(old: str, new: str) -> bool:
+    """Whether the marks are comments: a line may belong to a text of several lines."""
+    trees = [masked.tree if (masked := mask(source)) else None for source in (old, new)]
+    return len({ast.dump(tree) for tree in trees if tree}) < 2
 
 
 def with_rules_off(source: str, codes: Mapping[int, Iterable[str]]) -> str:
@@ -131,8 +206,7 @@ def with_rules_off(source: str, codes: Mapping[int, Iterable[str]]) -> str:
     """
     lines = source.split("\n")
     for row, found in codes.items():
-        # To a shell, the mark is a comment; ruff does not look there.
-        unmarked = ("%", "?") if {*found} <= _OF_SHELL_LINES else ("%", "?", "!")
+        unmarked = ("%", "?") if {*found} <= _OF_PROVEN_LINES else ("%", "?", "!")
         line = lines[row - 1]
         before = _NOQA.search(line)
         known = re.split(r", ?", before[1]) if before else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -10,11 +11,13 @@ from pathlib import Path, PurePosixPath
 from nb.check.source import UnreadableError, read_document
 from nb.git.wiring import git
 from nb.notebook.code import names_of_notebook, project_package
-from nb.notebook.file import CellFile, read_cells
+from nb.notebook.file import CellFile, parse_cells, read_cells
+from nb.notebook.magics import foreign_cell
 from nb.notebook.path_literals import FIGURES
 from nb.project import NbError, UsageError
 from nb.run.view import live_line
 from nb.tracing import footprint
+from nb.tracing.trace import Trace
 from nb.workcopy import clean_copy
 from nb.workcopy.copying import copy_file
 
@@ -37,6 +40,13 @@ REMEDIES = {
     "No such file": (
         "put a file that is read into data/raw (dvc add keeps it), or make the folder of a file "
         "that is written"
+    ),
+    "IProgress not found": (
+        "import tqdm from tqdm.auto, or add ipywidgets to pyproject.toml and run make setup"
+    ),
+    **dict.fromkeys(
+        ("Max retries exceeded", "urlopen error", "URLError"),
+        "download the file into data/raw once (dvc add keeps it), and read it there",
     ),
     "StdinNotImplementedError": "give the answer to a variable that can be a parameter",
 }
@@ -93,18 +103,19 @@ def run_original(space: Workspace, choices: Choices) -> Original:
         )
     if done.problem:
         raise NbError(_explained(done, file))
-    writes = done.trace.writes
+    modules = helper_modules(copy, _helpers(file, done.trace))
+    file = without_module_cells(file, modules)
+    writes = [name for name in done.trace.writes if name not in modules]
     _require_promotable(writes, done.trace.reads, root)
     for name in writes:
         if (copy / name).exists():
             copy_file(copy / name, space.originals / name)
             (copy / name).unlink()
-    modules = helper_modules(root, [name for name in done.trace.reads if _is_helper(name)])
     inputs = [name for name in done.trace.reads if name not in writes and name not in modules]
     return Original(
         file=file,
-        reads={name: _input(root, name) for name in inputs},
-        writes={name: _home(root, name, choices) for name in writes},
+        reads={name: _input(root, name, source.parent) for name in inputs},
+        writes=new_homes(root, writes, source.parent, choices),
         modules=modules,
         unseen=done.trace.unseen,
     )
@@ -124,8 +135,13 @@ def _require_python(root: Path, source: Path) -> None:
         )
 
 
-def _is_helper(name: str) -> bool:
-    return name.startswith("notebooks/") and name.endswith(".py")
+def _helpers(file: CellFile, trace: Trace) -> Iterable[str]:
+    """Return the modules beside notebooks that were imported, those made by the notebook, too."""
+    imports = names_of_notebook(file).imports.values()
+    imported = {one.origin.partition(".")[0] for one in imports}
+    made = [name for name in trace.writes if PurePosixPath(name).stem in imported]
+    found = dict.fromkeys([*trace.reads, *made])
+    return [name for name in found if name.startswith("notebooks/") and name.endswith(".py")]
 
 
 def helper_modules(root: Path, found: Iterable[str]) -> dict[str, str]:
@@ -148,32 +164,69 @@ def helper_modules(root: Path, found: Iterable[str]) -> dict[str, str]:
     return homes
 
 
-def _input(root: Path, name: str) -> str:
+def without_module_cells(file: CellFile, modules: Iterable[str]) -> CellFile:
+    """Return a notebook without the cells of `%%writefile` that make modules of the package."""
+    names = {PurePosixPath(name).name for name in modules}
+    cells = [cell.number for cell in file.cells if _written_file(cell.source) in names]
+    return parse_cells(file.path, file.edited(dict.fromkeys(cells))) if cells else file
+
+
+def _written_file(source: str) -> str:
+    """Return the name of the file that a cell of `%%writefile` makes; empty for other cells."""
+    magic = foreign_cell(source)
+    words = magic.text.split() if magic and magic.magic in ("file", "writefile") else [""]
+    return PurePosixPath(words[-1].strip("\"'")).name
+
+
+def _input(root: Path, name: str, folder: Path) -> str:
     """Return an input's path; an input beside the notebook is copied to `data/raw`."""
     path = PurePosixPath(name)
     if path.parts[0] != "notebooks":
         return name
-    new = f"data/raw/{path.name}"
+    new = f"data/raw/{_below(path, folder)}"
     if (root / new).exists() or (root / f"{new}.dvc").exists():
         raise NbError(f"it reads {name}, and {new} exists; rename one, or read {new}")
     return new
 
 
-def _home(root: Path, name: str, choices: Choices) -> str:
-    """Return an output's path; a file written beside the notebook moves, by its suffix."""
-    path = PurePosixPath(name)
-    if path.parts[0] != "notebooks":
-        return name
-    suffix = path.suffix.lower()
-    folder = "data/processed"
+def _below(path: PurePosixPath, folder: Path) -> str:
+    """Return a path relative to the notebook's folder; of a file elsewhere, the name."""
+    base = folder.as_posix()
+    return path.relative_to(base).as_posix() if path.is_relative_to(base) else path.name
+
+
+def new_homes(root: Path, writes: Sequence[str], folder: Path, choices: Choices) -> dict[str, str]:
+    """Return the path of each output; files written beside the notebook move, by their suffixes.
+
+    The files of a folder beside the notebook stay together.
+
+    Args:
+        root: the project's root.
+        writes: the outputs, by their paths in the exploratory notebook.
+        folder: the notebook's folder, relative to the root.
+        choices: the names.
+    """
+    below = {name: _below(PurePosixPath(name), folder) for name in writes}
+    kinds: dict[str, set[str]] = defaultdict(set)
+    for name, path in below.items():
+        kinds[path.partition("/")[0]].add(_home_of_kind(name))
+    homes: dict[str, str] = {}
+    for name, path in below.items():
+        kind = kinds[path.partition("/")[0]]
+        home = next(iter(kind)) if len(kind) == 1 else "data/processed"
+        free = path if not (root / home / path).exists() else f"{choices.stage}-{path}"
+        homes[name] = f"{home}/{free}" if name.startswith("notebooks/") else name
+    return homes
+
+
+def _home_of_kind(name: str) -> str:
+    """Return the folder for outputs of a kind."""
+    suffix = PurePosixPath(name).suffix.lower()
     if suffix in FIGURES:
-        folder = "reports/figures"
-    elif suffix in MODELS:
-        folder = "models"
-    elif suffix == ".json":
-        folder = "reports/metrics"
-    taken = (root / folder / path.name).exists()
-    return f"{folder}/{choices.stage}-{path.name}" if taken else f"{folder}/{path.name}"
+        return "reports/figures"
+    if suffix in MODELS:
+        return "models"
+    return "reports/metrics" if suffix == ".json" else "data/processed"
 
 
 def _explained(done: footprint.Footprint, file: CellFile) -> str:

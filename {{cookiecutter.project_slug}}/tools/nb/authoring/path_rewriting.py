@@ -7,12 +7,19 @@ import os
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath
 
 from nb.notebook.file import CellFile
 from nb.notebook.magics import mask
 from nb.notebook.parameters import TAG
-from nb.notebook.path_literals import LONGEST_PATH, PathRule, called_name, rewrite_paths
+from nb.notebook.path_literals import (
+    LONGEST_PATH,
+    PathRule,
+    called_name,
+    rewrite_paths,
+    working_directories,
+)
 from nb.notebook.source_edits import Edit, byte_offsets, byte_span, with_edits
 
 # Functions that take the path of a file, as text or as a Path.
@@ -44,12 +51,32 @@ class PathsFromRoot:
         if not text or "\n" in text or len(text) > LONGEST_PATH:
             return text
         name = self._relative(text)
-        if name is None:  # a pattern, or the name of a file that is completed at run time
+        if name is None and (pattern := self._pattern(text)):
+            return pattern
+        if name is None:  # the name of a file that is completed at run time, or a whole folder's
             folder, _, rest = text.rpartition("/")
             start = self.written(folder) if rest else folder
             return text if start == folder else f"{start}/{rest}"
-        name = (self.used or {}).get(name, name)
-        return self._prefixed(name, text)
+        return self._prefixed(self._moved(name), text)
+
+    def _moved(self, name: str) -> str:
+        """Return the new path of a file, or of a folder whose files all move to another."""
+        used = self.used or {}
+        files = [
+            (new, old.removeprefix(name)) for old, new in used.items() if old.startswith(f"{name}/")
+        ]
+        folders = {new.removesuffix(rest) if new.endswith(rest) else name for new, rest in files}
+        return folders.pop() if len(folders) == 1 else used.get(name, name)
+
+    def _pattern(self, text: str) -> str:
+        """Return the pattern of files that move to one folder; empty for any other text."""
+        pattern = self._inside(self.folder / text) if re.search(r"[*?[]", text) else None
+        found = [
+            (old, new) for old, new in (self.used or {}).items() if fnmatchcase(old, pattern or "")
+        ]
+        folders = {PurePosixPath(new).parent for _, new in found}
+        same_names = all(PurePosixPath(old).name == PurePosixPath(new).name for old, new in found)
+        return f"{folders.pop()}/{Path(text).name}" if len(folders) == 1 and same_names else ""
 
     def of_longer_name(self, text: str, suffixes: Sequence[str]) -> str:
         """Return the rewritten path for a text to which a library adds the suffix.
@@ -118,7 +145,10 @@ class PathsFromRoot:
 def rewrite_from_root(file: CellFile, paths: PathsFromRoot) -> dict[int, str]:
     """Return the new source of each cell in which path literals change."""
     rule = PathRule(
-        new_path=paths.written, new_folder=paths.written, longer_name=paths.of_longer_name
+        new_path=paths.written,
+        new_folder=paths.written,
+        longer_name=paths.of_longer_name,
+        here=working_directories(cell.source for cell in file.cells),
     )
     changed = {cell.number: rewrite_paths(cell.source, rule) for cell in file.cells}
     sources = {cell.number: cell.source for cell in file.cells}

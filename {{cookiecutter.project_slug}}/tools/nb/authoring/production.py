@@ -11,17 +11,17 @@ from typing import Any
 
 from nb.declaration.naming import package_with_paths
 from nb.git.wiring import git
-from nb.notebook.code import names_of_notebook
+from nb.notebook.code import names_of_module, names_of_notebook, needed_names
 from nb.notebook.content import load_json, parse_notebook, source_text
 from nb.notebook.file import CellFile, parse_cells
-from nb.notebook.magics import without_timing
+from nb.notebook.magics import mask, without_timing
 from nb.notebook.new_cell import with_cell
 from nb.notebook.parameters import TAG, Parameter, read_parameters
 from nb.notebook.strip import strip
 from nb.project import CONFIG, NbError
 from nb.refactoring import relocate
 from nb.refactoring.arguments import with_arguments
-from nb.refactoring.import_rewriting import rewrite_imports
+from nb.refactoring.import_rewriting import imports_for_runs, rewrite_imports
 from nb.refactoring.imports_first import is_only_imports, with_imports_first
 from nb.workcopy.copying import copy_file
 
@@ -87,10 +87,12 @@ def write_production(space: Workspace, original: Original, choices: Choices) -> 
     file = parse_cells(target, strip(rewritten.encode()).decode())
     files = _bring_modules(space, original.modules)
     renamed = _import_names(original.modules.values())
+    run = _names_of_runs(space, file, original.modules.values())
     sources = {
-        cell.number: rewrite_imports(without_timing(cell.source), renamed) for cell in file.cells
+        cell.number: imports_for_runs(rewrite_imports(without_timing(cell.source), renamed), run)
+        for cell in file.cells
     }
-    file = parse_cells(target, file.edited(sources))
+    file, left_out = lint.without_installs(parse_cells(target, file.edited(sources)))
     file = with_imports_first(with_arguments(file, propose.is_parameter))
     file = with_parameters(file)
     parameters = read_parameters(parse_notebook(target, load_json(target, file.text)))
@@ -105,7 +107,7 @@ def write_production(space: Workspace, original: Original, choices: Choices) -> 
         path = _module_path(moved.module)
         (space.copy / path).write_text(moved.code, encoding="utf-8")
         files.append(path.as_posix())
-    findings = lint.repair_code(space.copy, files)
+    findings = [*left_out, *lint.repair_code(space.copy, files)]
     config = _config(parameters)
     if config:
         path = CONFIG / f"{choices.name}.yaml"
@@ -133,6 +135,21 @@ def _import_names(modules: Iterable[str]) -> dict[str, str]:
         for count in range(1, len(parts) + 1):
             names[".".join(parts[:count])] = ".".join([package, *parts[:count]])
     return names
+
+
+def _names_of_runs(
+    space: Workspace, file: CellFile, modules: Iterable[str]
+) -> dict[str, tuple[str, list[str]]]:
+    """Return by the name of a module's file the dotted name, and the names that a notebook uses."""
+    masked = filter(None, (mask(cell.source) for cell in file.cells))
+    used = set[str]().union(*(needed_names(one.text) for one in masked))
+    found: dict[str, tuple[str, list[str]]] = {}
+    for path in map(Path, modules):
+        names = names_of_module((space.copy / path).read_text(encoding="utf-8-sig"))
+        known = {*names.definitions, *names.variables, *names.imports}
+        dotted = ".".join(path.with_suffix("").parts[1:])
+        found[path.name] = dotted, sorted(used & known)
+    return found
 
 
 def _bring_modules(space: Workspace, modules: Mapping[str, str]) -> list[str]:
@@ -244,14 +261,11 @@ def _with_folders(root: Path, file: CellFile, outputs: Iterable[str]) -> CellFil
     missing = [folder for folder in missing if not _is_made(file, folder)]
     if not missing:
         return file
-    listed = ", ".join(f'"{folder}"' for folder in missing)
-    comma = "," if len(missing) == 1 else ""
+    made = "\n".join(f'Path("{name}").mkdir(parents=True, exist_ok=True)' for name in missing)
     return _with_first_cell(
         file,
         "from pathlib import Path\n\n"
-        "# The folders of what this notebook writes: a fresh clone has none of them.\n"
-        f"for folder in ({listed}{comma}):\n"
-        "    Path(folder).mkdir(parents=True, exist_ok=True)",
+        f"# Folders of outputs: a fresh clone has none of them.\n{made}",
     )
 
 

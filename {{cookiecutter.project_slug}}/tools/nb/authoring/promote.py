@@ -25,7 +25,7 @@ from nb.project import PRODUCTION, NbError, write_whole
 from nb.refactoring.rerun import content_or_none
 from nb.workcopy import clean_copy
 
-from .lint import mark_shell_lines, require_defined_names, undefined_names
+from .lint import mark_proven_lines, require_defined_names, undefined_names
 from .original import Original, run_original
 from .production import Production, write_production
 from .promotion import Choices, Promotion, Workspace
@@ -95,7 +95,11 @@ def _proved(space: Workspace, original: Original, production: Production) -> Pro
     files = [*production.files, FILE, *samples.files, *([tests.path] if tests.path else [])]
     calls = unseeded_calls(original.file)
     findings = [*_findings(space.copy, choices), *production.findings]
-    helpers = [f"{old} is copied to {new}; {old} may go" for old, new in original.modules.items()]
+    helpers = [
+        f"{old} is copied to {new}; {old} may go"
+        for old, new in original.modules.items()
+        if (space.root / old).exists()
+    ]
     gaps = [f"the contract may lack {unseen}" for unseen in original.unseen]
     return Promotion(
         choices=choices,
@@ -182,7 +186,7 @@ def _findings(root: Path, choices: Choices) -> list[str]:
     from nb.check.runner import check_paths
 
     found = check_paths(root, (root / choices.notebook,), (), ()).findings
-    mark_shell_lines(root / choices.notebook, found)
+    mark_proven_lines(root / choices.notebook, found)
     return [f"{choices.notebook}:{one.cell}:{one.line}: {one.code} {one.message}" for one in found]
 
 

@@ -3,28 +3,38 @@
 from __future__ import annotations
 
 import json
+import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from hashlib import sha256
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from nb.declaration.reader import read_entries
 from nb.notebook import fingerprints
+from nb.notebook.content import source_text
+from nb.notebook.file import read_cells
 from nb.pipeline import Contract
 from nb.project import NbError
+from nb.refactoring.imports_first import is_only_imports
 from nb.run.view import live_line
 from nb.tracing import call_recorder, contract, footprint
+from nb.wording import shortened
 from nb.workcopy import clean_copy
 
 from . import compare
+from .lint import take_out_installs
 from .promotion import Choices, ProofRow, Workspace
 
 _ADDRESS = re.compile(r"0x[0-9a-f]{6,}")
 # The time of printing in the summary of a model by statsmodels, linearmodels or arch.
 _CLOCK = re.compile(r"^((?:Date|Time): +)(?:\w{3}, [\w ]{11}|\d\d:\d\d:\d\d)(?= |$)", re.M)
-# Lines that %time and %timeit print.
-_SECONDS = re.compile(
-    r"^(?:CPU times: |Wall time: |The slowest run took |.* per loop \(mean ± ).*\n?", re.M
+# Lines that %time, %timeit and %%writefile print.
+_OF_MAGICS = re.compile(
+    r"^(?:CPU times: |Wall time: |Compiler *: |Parser *: |Compiler time: |The slowest run took |"
+    r"(?:Writing|Overwriting|Appending to) \S+$|.* per loop \(mean ± ).*\n?",
+    re.M,
 )
 
 
@@ -51,8 +61,13 @@ def prove(space: Workspace, writes: Mapping[str, str], choices: Choices) -> list
     ]
     if rows:
         return rows
-    same = _shown(space.executed_original) == _shown(space.executed(choices))
-    return [ProofRow("what it shows", "text and pixels", "" if same else "other text or figures")]
+    old, new = shown_lines(space.executed_original), shown_lines(space.executed(choices))
+    # Paths relative to the notebook's folder became those relative to the root.
+    upwards = f"{Path(os.path.relpath('.', space.source.parent)).as_posix()}/"
+    old = [line.replace(upwards, "") for line in old]
+    if choices.module:  # classes that moved are printed with another module
+        new = [line.replace(f"{choices.module}.", "__main__.") for line in new]
+    return [ProofRow("what it shows", "text and pixels", first_difference(old, new))]
 
 
 def _run_stage(space: Workspace, choices: Choices) -> None:
@@ -82,31 +97,71 @@ def _run_stage(space: Workspace, choices: Choices) -> None:
             heard=heard,
         )
     if done.problem:
-        raise NbError(f"the production notebook does not run: {done.problem}")
+        cell = read_cells(space.copy / call.notebook).cells[done.cell - 1] if done.cell else None
+        reason = cause_in_production(done.problem, cell.source if cell else "")
+        raise NbError(f"the production notebook does not run: {reason}. Nothing was changed.")
     declared = Contract(inputs=(*stage.inputs, *call.files), outputs=tuple(stage.outputs))
     for line in contract.violations(stage.name, declared, done.trace, stage.command, space.copy):
         raise NbError(f"the production notebook does not run as a stage: it {line}")
 
 
-def _shown(executed: Path) -> list[object]:
-    """Return the cell outputs of an executed copy, without parts that change from run to run."""
+def cause_in_production(problem: str, source: str) -> str:
+    """Return the problem of a cell that ran in the exploratory notebook, with the likely cause."""
+    problem = problem.rstrip(".")
+    if re.search(r"\b(?:In|Out)\[|\b_i*\d+\b", source):
+        return f"{problem}; numbers of cells change: give the result of the other cell a name"
+    if "No such file" in problem or "%cd" in source or "chdir" in source:
+        return (
+            f"{problem}; production notebooks run in the project's root: read and write by paths "
+            "that the notebook spells out, and change no folder"
+        )
+    if "No module named" in problem:
+        return f"{problem}; move the module into the package under src/, and import it from there"
+    return problem
+
+
+def shown_lines(executed: Path) -> list[str]:
+    """Return the lines that the cells of an executed copy show, and a line for each figure.
+
+    Parts that change from run to run are left out. `%time STATEMENT` may show those alone, and the
+    production notebook has the statement. Cells that install packages show the installer's words.
+    """
     cells = json.loads(executed.read_text(encoding="utf-8"))["cells"]
-    return [
-        shown for cell in cells for output in cell.get("outputs", ()) for shown in _output(output)
-    ]
+    outputs = (
+        output for cell in cells if not _installs(cell) for output in cell.get("outputs", ())
+    )
+    texts = (stable_text(text) for output in outputs for text in _texts(output))
+    return [line for text in texts for line in text.splitlines()]
 
 
-def _output(output: Mapping[str, Any]) -> Iterator[object]:
+def _installs(cell: Mapping[str, Any]) -> bool:
+    """Whether a cell installs packages, and does nothing else that shows something."""
+    left, lines = take_out_installs(source_text(cell))
+    return bool(lines) and (not left or is_only_imports(left))
+
+
+def _texts(output: Mapping[str, Any]) -> Iterator[str]:
     if output["output_type"] == "stream":
         if output["name"] == "stdout":
-            yield stable_text("".join(output["text"]))
+            yield "".join(output["text"])
         return
     data = output.get("data", {})
-    for kind in ("text/plain", "image/png"):
-        if kind in data:
-            yield stable_text("".join(data[kind]))
+    if "text/plain" in data:
+        yield "".join(data["text/plain"])
+    if "image/png" in data:
+        image = "".join(data["image/png"])
+        yield f"a figure with the hash {sha256(image.encode()).hexdigest()[:8]}"
+
+
+def first_difference(before: Iterable[str], after: Iterable[str]) -> str:
+    """Return in words the first line that differs; empty for equal lines."""
+    for old, new in zip_longest(before, after):
+        if old != new:
+            was, now = (repr(shortened(line)) if line else "nothing" for line in (old, new))
+            return f"{was} became {now}"
+    return ""
 
 
 def stable_text(text: str) -> str:
     """Return a text without addresses in memory, measured times and the time of a summary."""
-    return _CLOCK.sub(r"\1", _SECONDS.sub("", _ADDRESS.sub("0x", text)))
+    return _CLOCK.sub(r"\1", _OF_MAGICS.sub("", _ADDRESS.sub("0x", text)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -25,6 +26,12 @@ _UNREPEATABLE |= {"time.time", "uuid.uuid1", "uuid.uuid4", "os.urandom", "pandas
 _OWN_SEED = {"numpy.random.default_rng", "numpy.random.RandomState", "random.Random"}
 # Functions that draw from NumPy's shared generator unless they are given a state.
 _STATE_TAKERS = {"sample", "train_test_split", "shuffle"}
+# Estimators, splits and generated data of scikit-learn that do so.
+_RANDOM_ESTIMATORS = re.compile(
+    r"sklearn\.(datasets\.make_\w+|.*\.(resample|permutation_importance|TSNE|NMF|SpectralClustering|"
+    r"\w*(AdaBoost|Bagging|DecisionTree|Dirichlet|ExtraTree|GaussianMixture|GradientBoosting|KMeans|"
+    r"MLP|Perceptron|Random|SGD|ShuffleSplit|IsolationForest|Sparse)\w*))"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +85,8 @@ def _generator(call: ast.Call, names: Names) -> str | None:
         return "torch"
     method = call.func.attr if isinstance(call.func, ast.Attribute) else function or origin
     states = {keyword.arg for keyword in call.keywords} & {"random_state", "seed", None}
-    return "numpy.random" if method in _STATE_TAKERS and not states else None
+    draws = method in _STATE_TAKERS or bool(_RANDOM_ESTIMATORS.fullmatch(origin))
+    return "numpy.random" if draws and not states else None
 
 
 def _origin(function: ast.expr, names: Names) -> str:

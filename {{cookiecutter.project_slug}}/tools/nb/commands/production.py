@@ -111,7 +111,8 @@ def _ask_for_names(
 def _reason_of_difference(found: Promotion) -> str:
     """Return the calls that differ from run to run, and the next step."""
     if not found.unseeded:
-        return "is a seed missing, or does a time go in? (--keep goes on all the same)"
+        causes = "is a seed missing, or does a time or the order of a set go in?"
+        return f"{causes} (--keep goes on all the same)"
     calls = f"each run gives another result of {', '.join(found.unseeded)}"
     advice = "--seed 42 makes the seed a parameter" if found.seedable else "--keep goes on"
     return f"{calls} ({advice})"

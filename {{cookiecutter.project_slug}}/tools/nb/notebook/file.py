@@ -54,16 +54,17 @@ class CellFile:
         """Return the file's text with new sources.
 
         Args:
-            sources: by the number of a code cell. None removes the cell; an equal source
-                changes nothing.
+            sources: by the number of a code cell. None removes the cell; a source that equals
+                the text in the file changes nothing.
         """
         text = self.text
         for cell in reversed(self.cells):
-            source = sources.get(cell.number, cell.source)
+            if cell.number not in sources:
+                continue
+            source, (start, end) = sources[cell.number], cell.span
             if source is None:
                 text = _without(text, *cell.whole)
-            elif source != cell.source:
-                start, end = cell.span
+            elif source != source_text({"source": json.loads(text[start:end])}):
                 text = text[:start] + self._written(source, text[start:end]) + text[end:]
         return text
 

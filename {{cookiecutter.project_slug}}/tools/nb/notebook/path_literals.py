@@ -1,4 +1,6 @@
-"""Path literals in the code of notebooks, rewritten for another place or working directory.
+"""Paths in the code of notebooks, rewritten for another place or working directory.
+
+Paths are literals, and expressions that begin at the working directory: `Path.cwd().parent / "a"`.
 
 Standard library only. Everything but the replaced texts keeps every character.
 """
@@ -6,9 +8,11 @@ Standard library only. Everything but the replaced texts keeps every character.
 from __future__ import annotations
 
 import ast
+import posixpath
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from .magics import foreign_cell, mask
 from .source_edits import Edit, byte_offsets, byte_span, with_edits
@@ -33,6 +37,11 @@ ADDED_SUFFIXES: dict[str, tuple[str, ...]] = {
     "savez_compressed": (".npz",),
 }
 SUFFIX_ADDERS = {*ADDED_SUFFIXES, "make_archive", "render", "open"}
+# Expressions for the working directory, as an absolute path.
+_WORKING_DIRECTORY = re.compile(
+    r"(os\.)?getcwd\(\)|(pathlib\.)?Path(\.cwd\(\)|\(('\.?')?\)\.(absolute|resolve)\(\))|"
+    r"os\.path\.(abspath|realpath)\('\.?'\)"
+)
 NewPath = Callable[[str], str]
 
 
@@ -45,11 +54,13 @@ class PathRule:
         new_folder: the new folder of `chdir` and `%cd`; a change to `.` goes.
         longer_name: the new path of a text to which a library adds the suffix. Arguments: the
             text, and the suffixes to be written, too; without any, the library goes on to add it.
+        here: the variables that hold the working directory, as `working_directories` finds them.
     """
 
     new_path: NewPath
     new_folder: NewPath
     longer_name: Callable[[str, Sequence[str]], str] = lambda text, suffixes: text
+    here: Mapping[str, ast.expr] = field(default_factory=dict)
 
 
 def rewrite_paths(source: str, rule: PathRule) -> str:
@@ -75,10 +86,10 @@ def _shell_words(line: str, rule: PathRule, *, bare: bool) -> str:
     return _SHELL_WORD.sub(changed, line)
 
 
-def called_name(call: ast.Call) -> str:
+def called_name(call: ast.AST) -> str:
     """Return the last name of a called function: `to_csv` for `table.head().to_csv(…)`."""
-    match call.func:
-        case ast.Attribute(attr=name) | ast.Name(id=name):
+    match call:
+        case ast.Call(func=ast.Attribute(attr=name) | ast.Name(id=name)):
             return name
     return ""
 
@@ -89,6 +100,12 @@ def _path_edits(text: str, tree: ast.Module, rule: PathRule) -> Iterator[Edit]:
     offsets = byte_offsets(text)
     content = text.encode()
     joined: set[ast.AST] = set()
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.expr) or node in joined:
+            continue
+        if moved := _moved_from_here(node, parents, rule):
+            joined.update(ast.walk(node))
+            yield *byte_span(node, offsets), moved
     for node in ast.walk(tree):
         pieces = _joined_literals(node, parents)
         count, new = _longest_known(pieces, rule.new_path)
@@ -120,6 +137,90 @@ def _path_edits(text: str, tree: ast.Module, rule: PathRule) -> Iterator[Edit]:
                 changed = _new_literal(node, literal, parents, rule)
             if changed != literal:
                 yield start, end, changed
+
+
+def working_directories(sources: Iterable[str]) -> dict[str, ast.expr]:
+    """Return the variables to which cells assign the working directory, and nothing else."""
+    trees = [masked.tree for source in sources if (masked := mask(source))]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    stored = Counter(
+        n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+    )
+    return {
+        node.targets[0].id: node.value
+        for node in nodes
+        if isinstance(node, ast.Assign)
+        and isinstance(node.targets[0], ast.Name)
+        and stored[node.targets[0].id] == 1
+        and _WORKING_DIRECTORY.fullmatch(ast.unparse(node.value))
+    }
+
+
+def _moved_from_here(node: ast.expr, parents: Mapping[ast.AST, ast.AST], rule: PathRule) -> str:
+    """Return the new code of an expression for a path that moves; empty for any other node."""
+    found = _from_here(node, rule.here)
+    relative = posixpath.normpath(found[0]) if found else "."
+    new = rule.new_path(relative)
+    if not found or relative == "." or new == relative:
+        return ""
+    base = ast.unparse(found[1])
+    if new == ".":
+        return base
+    if _within_f_string(node, parents):  # whose quotes may be the same
+        return ""
+    if "Path" in ast.unparse(rule.here.get(base, found[1])):
+        goes_on = isinstance(parents.get(node), ast.Attribute) and not isinstance(node, ast.BinOp)
+        return f'{base}.joinpath("{new}")' if goes_on else f'{base} / "{new}"'
+    if isinstance(node, ast.Call) and called_name(node) == "join":
+        return f'{ast.unparse(node.func)}({base}, "{new}")'
+    return f'{base} + "/{new}"'
+
+
+def _from_here(node: ast.expr, here: Mapping[str, object]) -> tuple[str, ast.expr] | None:
+    """Return a path relative to the working directory, and the expression for the latter."""
+    if (isinstance(node, ast.Name) and node.id in here) or _WORKING_DIRECTORY.fullmatch(
+        ast.unparse(node)
+    ):
+        return ".", node
+    match node:
+        case (
+            ast.Attribute(value=start, attr="parent")
+            | ast.Call(func=ast.Attribute(attr="dirname"), args=[start])
+        ) if not isinstance(start, ast.BinOp) and called_name(start) not in ("join", "joinpath"):
+            rest: list[ast.expr] = [ast.Constant("..")]
+        case ast.Subscript(
+            value=ast.Attribute(value=start, attr="parents"), slice=ast.Constant(value=int(count))
+        ):
+            rest = [ast.Constant("../" * (count + 1))]
+        case ast.Call(func=ast.Attribute(value=start, attr="resolve" | "absolute"), args=[]):
+            rest = []
+        case ast.Call(func=ast.Attribute(attr="abspath" | "realpath" | "normpath"), args=[start]):
+            rest = []
+        case ast.Call(func=ast.Attribute(attr="join"), args=[start, *rest]):
+            pass
+        case ast.Call(func=ast.Attribute(value=start, attr="joinpath"), args=rest):
+            pass
+        case ast.BinOp(left=start, op=ast.Div(), right=last):
+            rest = [last]
+        case ast.BinOp(left=start, op=ast.Add(), right=ast.Constant(value=str(text)) as last) if (
+            text.startswith("/")
+        ):
+            rest = [last]
+        case _:
+            return None
+    found = _from_here(start, here)
+    names = [piece.value for piece in rest if isinstance(piece, ast.Constant)]
+    if found is None or len(names) < len(rest) or not all(isinstance(n, str) for n in names):
+        return None
+    return "/".join([found[0], *(str(name).strip("/") for name in names)]), found[1]
+
+
+def _within_f_string(node: ast.AST, parents: Mapping[ast.AST, ast.AST]) -> bool:
+    while (parent := parents.get(node)) is not None and not isinstance(parent, ast.stmt):
+        if isinstance(parent, ast.JoinedStr):
+            return True
+        node = parent
+    return False
 
 
 def _joined_literals(node: ast.AST, parents: Mapping[ast.AST, ast.AST]) -> list[ast.Constant]:

@@ -1,4 +1,4 @@
-"""Imports rewritten for modules that move from beside notebooks to the package.
+"""Imports and runs of modules, rewritten for modules that move from beside notebooks to `src`.
 
 Standard library only. Everything but the replaced statements keeps every character.
 """
@@ -6,7 +6,8 @@ Standard library only. Everything but the replaced statements keeps every charac
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
 
 from nb.notebook.magics import mask
 from nb.notebook.source_edits import Edit, byte_offsets, byte_span, with_edits
@@ -29,6 +30,28 @@ def rewrite_imports(source: str, modules: Mapping[str, str]) -> str:
             assert isinstance(node, ast.stmt)
             edits.append((*byte_span(node, offsets), new))
     return masked.unmask(with_edits(masked.text, edits))
+
+
+def imports_for_runs(source: str, modules: Mapping[str, tuple[str, Sequence[str]]]) -> str:
+    """Return the source of a cell that imports modules of the package instead of `%run FILE`.
+
+    Args:
+        source: the text.
+        modules: by the name of the file, the dotted name of the module and the names to import.
+    """
+    masked = mask(source)
+    lines = source.split("\n")
+    for escape in masked.escapes() if masked else ():
+        words = escape.text.split()
+        if escape.magic != "run" or len(words) != 2:
+            continue
+        path = PurePosixPath(words[1].strip("\"'"))
+        if path.name in modules or f"{path.name}.py" in modules:
+            dotted, names = modules[path.name if path.name in modules else f"{path.name}.py"]
+            indent = lines[escape.line - 1].partition("%")[0]
+            new = f"from {dotted} import {', '.join(names)}" if names else f"import {dotted}"
+            lines[escape.line - 1] = indent + new
+    return "\n".join(lines)
 
 
 def _new_import(node: ast.AST, modules: Mapping[str, str]) -> str:

@@ -163,7 +163,7 @@ def _at(cell: CheckedCell, escape: Escape) -> Place:
 def no_installs(document: Document, facts: Facts) -> Found:
     message = "a notebook installs nothing; add it to pyproject.toml, then make setup"
     for cell, escape in document.escapes():
-        if _installs(escape):
+        if is_install(escape):
             yield _at(cell, escape), message
     for cell, node in document.nodes():
         if isinstance(node, ast.Call) and node.args and _is_program(node):
@@ -174,7 +174,8 @@ def no_installs(document: Document, facts: Facts) -> Found:
                 yield cell.at(node), message
 
 
-def _installs(escape: Escape) -> bool:
+def is_install(escape: Escape) -> bool:
+    """Whether a line of IPython, or a cell of a shell, installs packages."""
     if escape.magic in INSTALL_MAGICS:
         return bool(
             re.match(r"%\w+\s+(?:-\S+\s+)*(install|add|pip\s+install|create)\b", escape.text)
@@ -212,7 +213,7 @@ def failures_are_seen(document: Document, facts: Facts) -> Found:
         if any(isinstance(n, ast.Name) and n.id == "_exit_code" for n in cell.nodes):
             continue
         for escape in cell.escapes:
-            problem = "" if _installs(escape) else _hidden_failure(escape)
+            problem = "" if is_install(escape) else _hidden_failure(escape)
             if problem:
                 yield _at(cell, escape), problem
         for node in cell.nodes:
