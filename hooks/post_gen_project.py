@@ -29,6 +29,18 @@ NEXT_STEPS = """
     make                  everything else there is
 """
 
+# A team's own Makefile stays, and `make setup` would be another task, or none.
+NEXT_STEPS_WITHOUT_MAKEFILE = """
+{slug} is ready. Your Makefile stays, so type the lines of the template's. Next:
+
+    cd {slug}
+    python3 -I tools/bootstrap.py {manager}     the environment, Git and DVC (once per clone)
+    {nb} run        run the production notebooks and make a report
+    {nb} --help     everything else there is
+
+Where a message says `make setup`, the first of them is meant.
+"""
+
 SKIPPED = """
 These files were here before, and stay as they are. The template's are in .nb/skipped:
 
@@ -86,4 +98,7 @@ if __name__ == "__main__":
     skipped = keep_skipped(Path.cwd())
     if skipped:
         print(SKIPPED.format(names="\n    ".join(skipped)))
-    print(NEXT_STEPS.format(slug=Path.cwd().name))
+    steps = NEXT_STEPS_WITHOUT_MAKEFILE if "Makefile" in skipped else NEXT_STEPS
+    manager = json.loads(CONTEXT)["environment"]
+    nb = Path(".venv", "Scripts" if os.name == "nt" else "bin", "nb")
+    print(steps.format(slug=Path.cwd().name, manager=manager, nb=nb))

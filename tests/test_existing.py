@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from conftest import LEFTOVERS, PYTHON_VERSION, TEMPLATE, Project
 from cookiecutter.main import cookiecutter
+from nb.check.doctor import portable_command, setup_command
 from ruamel.yaml import YAML
 from test_generation import DEFAULT, OPTIONS, ORCHESTRATION, STREAMLIT, VOILA
 
@@ -162,6 +163,7 @@ def test_two_versions_of_the_template_are_rendered_in_one_process(tmp_path: Path
 import sys
 from cookiecutter.exceptions import FailedHookException
 from cookiecutter.main import cookiecutter
+from nb.check.doctor import portable_command, setup_command
 for version in sys.argv[1:]:
     made = cookiecutter(version, no_input=True, output_dir=f"made-{version}")
     print(open(f"{made}/README.md").read())
@@ -285,6 +287,17 @@ def test_added_tables_leave_the_teams_as_they_are(teams: Project) -> None:
     assert "pandas" not in names
     assert made["tool"]["uv"]["sources"]["nb-tools"]["path"] == "tools"
     assert made["build-system"]["build-backend"] == "hatchling.build"
+
+
+def test_without_our_makefile_the_steps_are_lines_to_type(teams: Project) -> None:
+    teams.write("Makefile", "setup:\n\tpip install -r requirements.txt\n")
+    said = adopt(teams, environment="pip").split("ready.")[1]
+    command = "python3 -I tools/bootstrap.py pip"
+    assert command in said and "\n    make" not in said
+    assert setup_command(teams.path) == command
+    assert portable_command(teams.path, command)[1:] == command.split()[1:]
+    teams.write("Makefile", teams.read(".nb/skipped/Makefile"))
+    assert setup_command(teams.path) == "make setup"
 
 
 def test_a_project_of_its_own_skips_nothing(teams: Project) -> None:

@@ -24,7 +24,7 @@ from nb.project import NbError
 from nb.report import pages
 from nb.run import copy_notes, past_runs, record
 from nb.tracing import contract
-from nb.update import merging, provenance
+from nb.update import pending, provenance
 
 PAGE = TEMPLATE / "docs/reference/formats.md"
 TOOLS = TEMPLATE / "{{cookiecutter.project_slug}}" / "tools"
@@ -79,7 +79,7 @@ def test_the_page_lists_each_file_of_a_project_that_ran(ready: Project) -> None:
         (contract.VERIFY_SCHEMA, "`.nb/verify/reports/*.json`"),
         (record.RECORD_SCHEMA, "`reports/runs/*.json`"),
         (provenance.NEWEST_SCHEMA, "`.nb/template.json`"),
-        (merging.STATE_SCHEMA, "`.git/nb-update.json`"),
+        (pending.STATE_SCHEMA, "`.git/nb-update.json`"),
     ],
 )
 def test_the_page_tells_the_number_of_each_format(number: int, name: str) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from nb.git.wiring import git, git_list
 from nb.processes.signals import handle_signals
 from nb.project import NbError
-from nb.update import merging
+from nb.update import merging, pending
 from nb.workcopy.copying import copy_file
 
 from .plan import AdoptionPlan
@@ -32,16 +32,16 @@ def bring_back(root: Path, plan: AdoptionPlan, prepared: Prepared) -> None:
     """
     with (
         handle_signals(signal.SIG_IGN, [signal.SIGINT, signal.SIGTERM]),
-        merging.update_lock(root) as lock,
+        pending.update_lock(root) as lock,
     ):
         if require_clean(root) != prepared.base:
             raise NbError("somebody committed meanwhile; nothing was changed. Run it again.")
         git(root, "fetch", "--quiet", "--no-tags", str(prepared.clone), "HEAD")
         carried = _carry_data(root, plan, prepared.clone)
         make_folders(root, plan)
-        state = merging.PendingWork(
+        state = pending.PendingWork(
             *(prepared.base, prepared.commit),
-            work=merging.ADOPTION,
+            work=pending.ADOPTION,
             clone=str(prepared.clone),
         )
         try:
@@ -51,7 +51,7 @@ def bring_back(root: Path, plan: AdoptionPlan, prepared: Prepared) -> None:
                 path.unlink(missing_ok=True)
             raise
         _bring_outputs(root, prepared.clone, plan.names.values())
-        merging.state_path(root).unlink()
+        pending.state_path(root).unlink()
 
 
 def finish_broken_off(root: Path) -> str:
@@ -60,16 +60,16 @@ def finish_broken_off(root: Path) -> str:
     Returns:
         a sentence about it; empty if nothing was broken off.
     """
-    with merging.update_lock(root):
-        state = merging.read_state(root)
-        is_adoption = state is not None and state.work == merging.ADOPTION
-        if state is None or not is_adoption or merging.head_commit(root) == state.head:
+    with pending.update_lock(root):
+        state = pending.read_state(root)
+        is_adoption = state is not None and state.work == pending.ADOPTION
+        if state is None or not is_adoption or pending.head_commit(root) == state.head:
             return merging.put_back_unfinished(root)
         changed = ("diff", "--name-only", "-z", "--relative", "--diff-filter=AMR")
         listed = git_list(root, *changed, state.head, state.commit, "--", "*.ipynb")
         edited = git_list(root, "diff", "--name-only", "-z", "--relative", state.commit)
         _bring_outputs(root, Path(state.clone), {*listed} - {*edited})
-        merging.state_path(root).unlink()
+        pending.state_path(root).unlink()
     return "An adoption was broken off after its commit; it is complete now."
 
 

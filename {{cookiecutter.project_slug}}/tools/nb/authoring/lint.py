@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from nb.check.call_order import OPAQUE_MAGICS
 from nb.check.findings import Finding
-from nb.check.names import OPAQUE_MAGICS
 from nb.check.rules.running import is_install
 from nb.notebook.content import load_json
 from nb.notebook.file import CellFile, parse_cells, read_cells

@@ -6,12 +6,15 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from nb.git import wiring
 from nb.programs import program_path
 from nb.project import NbError, text_of, unwritable
 from nb.skipped import add_missing
+from nb.update.provenance import read_provenance
 
 from .health.diagnosis import SETUP, WIRE, Diagnosis, HealthCheck
 from .health.environment import ENVIRONMENT_CHECKS
@@ -21,6 +24,7 @@ from .health.skipped import ADD_LINES, skipped_files
 from .health.template import template
 from .health.tooling import tooling
 
+BOOTSTRAP = "tools/bootstrap.py"
 # In an order in which problems can be repaired.
 CHECKS: tuple[HealthCheck, ...] = (
     *ENVIRONMENT_CHECKS,
@@ -41,6 +45,8 @@ def examine(root: Path) -> Iterator[Diagnosis]:
             finding = Diagnosis(_words(check), str(error), repair=SETUP)
         except OSError as error:  # a file that may not be read: no command of ours repairs that
             finding = Diagnosis(_words(check), unwritable(error))
+        if finding.repair == SETUP:
+            finding = replace(finding, repair=setup_command(root))
         yield finding
         if finding.name == "Git repository" and finding.problem:
             return  # the next checks read the environment
@@ -67,11 +73,28 @@ def repair(root: Path, findings: list[Diagnosis]) -> list[str]:
     return list(commands)
 
 
+def setup_command(root: Path) -> str:
+    """Return the command of the set-up: the task `setup` of a team's own Makefile is another."""
+    if BOOTSTRAP in text_of(root / "Makefile"):
+        return SETUP
+    return f"python3 -I {BOOTSTRAP} {_environment_manager(root)}"
+
+
 def portable_command(root: Path, command: str) -> list[str]:
-    """Return the commands of a Makefile task, for machines without make."""
-    if command != SETUP:
+    """Return the words of a repair, for machines without make."""
+    if command not in (SETUP, setup_command(root)):
         name, *arguments = command.split()
         return [program_path(name), *arguments]
-    found = re.search(r"^ENVIRONMENT := (\w+)", text_of(root / "Makefile"), re.M)
     base = getattr(sys, "_base_executable", sys.executable)
-    return [base, "-I", "tools/bootstrap.py", found[1] if found else "uv"]
+    return [base, "-I", BOOTSTRAP, _environment_manager(root)]
+
+
+def _environment_manager(root: Path) -> str:
+    """Return the program that makes the environment: of the Makefile, else as was answered."""
+    found = re.search(r"^ENVIRONMENT := (\w+)", text_of(root / "Makefile"), re.M)
+    if found:
+        return found[1]
+    with suppress(NbError):
+        recorded = read_provenance(root)
+        return str(recorded.answers.get("environment", "uv")) if recorded else "uv"
+    return "uv"

@@ -16,7 +16,7 @@ from nb.terminal import echo, secho
 from nb.wording import enumerated
 
 if TYPE_CHECKING:
-    from nb.update.merging import PendingWork
+    from nb.update.pending import PendingWork
     from nb.update.preparing import Request, UpdatePlan
 
 # Lines of the changelog that are shown.
@@ -65,13 +65,13 @@ def update_command(
       nb update --to 0.2.0
       nb update --answers storage=s3://bucket/data scheduler=Dagster
     """
-    from nb.update import merging
+    from nb.update import merging, pending
     from nb.update.preparing import Request
 
     if goes_on + abort + dry_run > 1 or ((goes_on or abort) and (to or answers or more or since)):
         raise UsageError("--continue, --abort and --dry-run stand alone: nb update --help")
-    with merging.update_lock(root) as lock:
-        waiting = merging.read_state(root)
+    with pending.update_lock(root) as lock:
+        waiting = pending.read_state(root)
         if abort:
             _abort(root, waiting)
             return
@@ -95,28 +95,28 @@ def _typed(answers: tuple[str, ...]) -> dict[str, str]:
 
 
 def _required_update(waiting: PendingWork | None) -> PendingWork:
-    from nb.update import merging
+    from nb.update import pending
 
     if waiting is None:
         raise NbError("no update is under way")
-    if waiting.work != merging.UPDATE:
+    if waiting.work != pending.UPDATE:
         raise NbError("an adoption is under way: nb adopt --continue")
     return waiting
 
 
 def _abort(root: Path, waiting: PendingWork | None) -> None:
     from nb.git.kept_outputs import keep_outputs
-    from nb.update import merging
+    from nb.update import pending
 
     waiting = _required_update(waiting)
-    if merging.head_commit(root) != waiting.head:
+    if pending.head_commit(root) != waiting.head:
         raise NbError(
             f"the update is committed already; git reset --hard {waiting.head[:12]} takes it back, "
             "with all that was committed since"
         )
     with keep_outputs(root, edits_return=False):
-        merging.reset_to_start(root, waiting)
-    echo("The project is as it was before the update.")
+        kept = pending.take_back(root, waiting)
+    echo(f"The project is as it was before the update.{kept}")
 
 
 def _continue(root: Path, waiting: PendingWork | None, lock: int) -> PendingWork:
@@ -132,10 +132,10 @@ def _continue(root: Path, waiting: PendingWork | None, lock: int) -> PendingWork
 def _update(root: Path, request: Request, lock: int, dry_run: bool) -> PendingWork | None:
     from tempfile import TemporaryDirectory
 
-    from nb.update import merging
+    from nb.update import merging, pending
     from nb.update.preparing import keep_edits, prepare
 
-    before = merging.head_commit(root)
+    before = pending.head_commit(root)
     if not dry_run:
         merging.require_quiet(root)
     with TemporaryDirectory(prefix="nb-update-", ignore_cleanup_errors=True) as scratch:
@@ -159,10 +159,10 @@ def _update(root: Path, request: Request, lock: int, dry_run: bool) -> PendingWo
 
 def _merge(root: Path, plan: UpdatePlan, before: str, lock: int) -> PendingWork:
     from nb.git.kept_outputs import keep_outputs
-    from nb.update import merging
+    from nb.update import merging, pending
 
     environment = str(plan.answers.get("environment", "uv"))
-    state = merging.PendingWork(
+    state = pending.PendingWork(
         *(before, plan.difference.commit, str(plan.old), str(plan.new), environment, plan.news)
     )
     with keep_outputs(root, edits_return=False):
@@ -203,6 +203,8 @@ def _show(root: Path, plan: UpdatePlan) -> None:
             echo(f"{title}: {enumerated(names, 8)}")
     for question in plan.asked:
         echo(f"new question: {question} = {plan.answers[question]}")
+    for question, answer in plan.dropped.items():
+        echo(f"question that is gone: {question} = {answer}")
     conflicts = trees.expected_conflicts(root, plan.difference)
     if conflicts is not None:
         echo(f"conflicts: {', '.join(conflicts) or 'none'}")

@@ -1,8 +1,7 @@
 """Merge of an update or an adoption into the project: a single Git process, never interrupted.
 
 Git runs in a session of its own and holds the lock of the update, so neither Ctrl-C nor a kill of
-`nb` ends the merge half-way. `.git/nb-update.json` describes the work until the end: after a power
-failure, or a kill of Git itself, the project is put back from there.
+`nb` ends the merge half-way.
 """
 
 from __future__ import annotations
@@ -11,113 +10,40 @@ import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 
-from nb.git.index import unmerged
-from nb.git.objects import read_blobs
-from nb.git.wiring import commit_hash, git, git_file, git_list
-from nb.locks import lock_file
-from nb.project import NbError, parse_json, write_whole
+from nb.git.index import index_ids, unmerged
+from nb.git.verify import find_conflicts
+from nb.git.wiring import git, git_file, git_list
+from nb.project import NbError, write_whole
 from nb.wording import enumerated
 
-STATE_SCHEMA = 1
-# Seconds after which a lock of the index counts as left behind: Git holds the lock for moments.
-LOCK_PATIENCE = 2.0
+from .pending import (
+    ADOPTION,
+    QUIETLY,
+    UPDATE,
+    PendingWork,
+    added_files,
+    head_commit,
+    is_waiting,
+    read_state,
+    reset_to_start,
+    state_path,
+    take_back,
+    top_level,
+)
+
 RESOLVE = "edit and git add them, then: nb update --continue (or --abort puts everything back)"
-UPDATE, ADOPTION = "update", "adoption"
-# Hooks check what people commit; the update is checked afterwards, with the new environment.
-QUIETLY = ("-c", f"core.hooksPath={os.devnull}", "-c", "merge.directoryRenames=false")
 OTHER_WORK = {
     "MERGE_HEAD": "a merge",
     "CHERRY_PICK_HEAD": "a cherry-pick",
     "REVERT_HEAD": "a revert",
     "rebase-merge": "a rebase",
-    "rebase-apply": "a rebase",
+    "rebase-apply": "a rebase or git am",
+    "BISECT_START": "a bisection",
 }
-
-
-@dataclass(frozen=True)
-class PendingWork:
-    """An update or an adoption that is under way.
-
-    Attributes:
-        head: the commit of the project before.
-        commit: the new rendering that is merged, or the commit that the project gets.
-        old: the version before.
-        new: the version after.
-        environment: the manager of the environment.
-        news: lines of the changelog.
-        work: `update` or `adoption`.
-        clone: the folder with the outputs of adopted notebooks.
-    """
-
-    head: str
-    commit: str
-    old: str = ""
-    new: str = ""
-    environment: str = ""
-    news: list[str] = field(default_factory=list)
-    work: str = UPDATE
-    clone: str = ""
-    schema: int = STATE_SCHEMA
-
-
-def state_path(root: Path) -> Path:
-    """Return the file that describes an update under way."""
-    return git_file(root, "nb-update.json")
-
-
-def read_state(root: Path) -> PendingWork | None:
-    """Read the update that is under way; None if none is.
-
-    Raises:
-        NbError: if another version of the tooling, or nobody, wrote the file.
-    """
-    path = state_path(root)
-    try:
-        content = parse_json(path.read_bytes())
-        if content["schema"] != STATE_SCHEMA:
-            raise ValueError
-        return PendingWork(**content)
-    except FileNotFoundError:
-        return None
-    except (ValueError, KeyError, TypeError):
-        raise NbError(
-            f"{path} is of another version of the tooling: finish the update with Git (git status "
-            "says how), then delete the file"
-        ) from None
-
-
-@contextmanager
-def update_lock(root: Path) -> Iterator[int]:
-    """Hold the lock of updates, and yield the open file, which the Git of the work inherits.
-
-    Raises:
-        NbError: if another update or adoption holds the lock.
-    """
-    path = git_file(root, "nb-update.busy")
-    with path.open("a") as file:
-        if not lock_file(file.fileno(), wait=False):
-            raise NbError(
-                "another nb update or nb adopt is at work in this clone; wait until it ends"
-            )
-        yield file.fileno()
-
-
-def head_commit(root: Path) -> str:
-    """Return the commit that is checked out.
-
-    Raises:
-        NbError: if there is none yet.
-    """
-    found = commit_hash(root, "HEAD")
-    if not found:
-        raise NbError("nothing is committed yet: git add --all && git commit, then nb update")
-    return found
 
 
 def require_quiet(root: Path) -> None:
@@ -150,8 +76,7 @@ def merge_rendering(root: Path, state: PendingWork, lock: int) -> list[str]:
     if conflicts and is_waiting(root, state):
         return conflicts
     if head_commit(root) == state.head:  # refused, or merged and not signed
-        reset_to_start(root, state)
-        raise NbError(f"Git refused the update, and nothing is changed: {output}")
+        raise _refused(root, state, output)
     state_path(root).unlink()
     return []
 
@@ -166,8 +91,20 @@ def fast_forward(root: Path, state: PendingWork, lock: int) -> None:
     write_whole(state_path(root), json.dumps(asdict(state), indent=2))
     output = _undisturbed(root, ["git", *QUIETLY, "merge", "--ff-only", state.commit], lock)
     if head_commit(root) != state.commit:
+        raise _refused(root, state, output)
+
+
+def _refused(root: Path, state: PendingWork, output: str) -> NbError:
+    """Put the project back after Git refused the work, and return the error that says so."""
+    try:
         reset_to_start(root, state)
-        raise NbError(f"Git refused the {state.work}, and nothing is changed: {output}")
+    except NbError as error:  # as on a full disk
+        again = "nb update --abort" if state.work == UPDATE else "nb adopt --continue"
+        return NbError(
+            f"the {state.work} failed ({output}), and could not be put back ({error}); remove the "
+            f"cause, then: {again}"
+        )
+    return NbError(f"Git refused the {state.work}, and nothing is changed: {output}")
 
 
 def _refuse_overwriting(root: Path, state: PendingWork, before: str) -> None:
@@ -180,7 +117,7 @@ def _refuse_overwriting(root: Path, state: PendingWork, before: str) -> None:
         before: the commit since which files count as added.
     """
     top = top_level(root)
-    present = [name for name in _added(root, before, state.commit) if _is_occupied(top / name)]
+    present = [name for name in added_files(root, before, state.commit) if _is_occupied(top / name)]
     tracked = set(git_list(top, "ls-files", "-z"))
     in_the_way = [name for name in present if name not in tracked]
     if in_the_way:
@@ -210,8 +147,8 @@ def put_back_unfinished(root: Path) -> str:
         conflicts = ", ".join(sorted(unmerged(root))) or "none is left"
         raise NbError(f"an update waits; files in conflict: {conflicts}; {RESOLVE}")
     if head_commit(root) == state.head:
-        reset_to_start(root, state)
-        return f"An {state.work} was broken off; the project was put back as it had been."
+        kept = take_back(root, state)
+        return f"An {state.work} was broken off; the project was put back as it had been.{kept}"
     if state.work == ADOPTION:
         raise NbError("an adoption is not finished: nb adopt --continue")
     state_path(root).unlink(missing_ok=True)
@@ -237,12 +174,6 @@ def _undisturbed(root: Path, command: list[str], lock: int) -> str:
             return " ".join(said.split())
 
 
-def is_waiting(root: Path, state: PendingWork) -> bool:
-    """Tell whether an update waits for conflicts to be resolved."""
-    picked = git_file(root, "CHERRY_PICK_HEAD")
-    return picked.is_file() and picked.read_text(encoding="utf-8").strip() == state.commit
-
-
 def finish(root: Path, state: PendingWork, lock: int) -> None:
     """Commit an update whose conflicts are resolved.
 
@@ -257,56 +188,29 @@ def finish(root: Path, state: PendingWork, lock: int) -> None:
         marked = [line for line in marks if line.endswith("leftover conflict marker")]
         if marked:
             raise NbError(f"{marked[0]}: edit the file, then git add it")
+        names = _changed_in_index(root)
+        ids = {name: blob for name, blob in index_ids(root).items() if name in names}
+        for sentence in find_conflicts(root, ids).values():
+            raise NbError(sentence)
         command = ["git", *QUIETLY, "-c", "core.editor=true", "cherry-pick", "--continue"]
         said = _undisturbed(root, command, lock)
         if is_waiting(root, state):
             raise NbError(f"Git does not go on: {said}")
     elif head_commit(root) == state.head:
-        reset_to_start(root, state)
-        raise NbError("the update was broken off, and the project is as before: run nb update")
+        kept = take_back(root, state)
+        raise NbError(f"the update was broken off; the project is as before: run nb update.{kept}")
     state_path(root).unlink()
-
-
-def reset_to_start(root: Path, state: PendingWork) -> None:
-    """Put the project back as it was before an update that is not committed."""
-    _free_index(root)
-    added = _added(root, state.head, state.commit)
-    for name, content in read_blobs(root, {name: f"{state.commit}:{name}" for name in added}):
-        path = top_level(root) / name
-        with suppress(OSError):
-            # Whole or cut short by a kill: the file is the update's, and not somebody's own.
-            if content.startswith(path.read_bytes()):
-                path.unlink()
-    git(root, *QUIETLY, "reset", "--quiet", "--hard", state.head)
-    state_path(root).unlink(missing_ok=True)
-
-
-def top_level(root: Path) -> Path:
-    """Return the top of the work tree."""
-    return Path(git(root, "rev-parse", "--show-toplevel").rstrip("\n"))
-
-
-def _free_index(root: Path) -> None:
-    """Remove a lock of the index that a killed Git left; a Git at work removes its own."""
-    lock = git_file(root, "index.lock")
-    end = time.monotonic() + LOCK_PATIENCE
-    while lock.exists():
-        if time.monotonic() > end:
-            lock.unlink(missing_ok=True)
-            return
-        time.sleep(0.05)
-
-
-def _added(root: Path, before: str, commit: str) -> list[str]:
-    """Return the files that a commit adds to those of another, from the top of the repository."""
-    options = ("--name-only", "--diff-filter=A", "--no-renames", "-r", "-z")
-    return git_list(root, "diff-tree", *options, before, commit)
 
 
 def changed_files(root: Path, names: tuple[str, ...]) -> list[str]:
     """Return the tracked files among the names that differ from the last commit."""
     options = ("--name-only", "--relative", "-z", "HEAD", "--")
     return git_list(root, "diff", *options, *names)
+
+
+def _changed_in_index(root: Path) -> set[str]:
+    """Return the files of the project that the next commit changes."""
+    return set(git_list(root, "diff", "--cached", "--name-only", "--relative", "-z", "HEAD"))
 
 
 def add_to_last_commit(root: Path, names: list[str]) -> None:

@@ -14,7 +14,14 @@ from typing import Any
 from nb.project import NbError, write_whole
 
 from .inferred_answers import inferred_answers
-from .provenance import ADOPT, PROVENANCE, Provenance, read_provenance, remember_newest
+from .provenance import (
+    ADOPT,
+    PROVENANCE,
+    Provenance,
+    public_address,
+    read_provenance,
+    remember_newest,
+)
 from .rendering import Answers, render_template
 from .template import NEWEST, Release, Template, clone_template
 from .trees import Difference, write_difference
@@ -53,6 +60,7 @@ class UpdatePlan:
         new: the version that the project gets.
         answers: all answers.
         asked: the questions that the old version did not ask.
+        dropped: the questions that the new version does not ask, with the answers.
         difference: the difference as a commit.
         news: lines of the changelog.
     """
@@ -61,6 +69,7 @@ class UpdatePlan:
     new: Release
     answers: Answers
     asked: list[str]
+    dropped: Answers
     difference: Difference
     news: list[str]
 
@@ -89,7 +98,7 @@ def prepare(
     new = _target(template, old, request.to)
     wished = _wished(template.questions(new), request.answers)
     is_changed = any(known.answers.get(question) != answer for question, answer in wished.items())
-    has_moved = recorded is not None and known.template != recorded.template
+    has_moved = recorded is not None and public_address(known.template) != recorded.template
     if new == old and not (is_changed or has_moved or request.since):
         return None
     before = render_template(root, template, old, known.answers, scratch / "old")
@@ -101,7 +110,8 @@ def prepare(
         after = render_template(root, template, new, answers, scratch / "asked")
     record = known.moved_to(new.commit, after.answers).text()
     found = write_difference(root, before.folder, after.folder, record, _message(old, new))
-    return UpdatePlan(old, new, after.answers, asked, found, template.news(old, new))
+    dropped = {question: answers[question] for question in answers if question not in after.answers}
+    return UpdatePlan(old, new, after.answers, asked, dropped, found, template.news(old, new))
 
 
 def _named(root: Path, recorded: Provenance | None, request: Request) -> Provenance:

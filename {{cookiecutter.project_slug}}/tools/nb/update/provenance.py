@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -40,9 +41,10 @@ class Provenance:
         """Return the record of the same project at another commit of the template."""
         known = self.content.get("context", {}).get("cookiecutter", {})
         private = {key: value for key, value in known.items() if key.startswith("_")}
-        context = {**answers, **private, "_template": self.template, "_commit": commit}
+        address = public_address(self.template)
+        context = {**answers, **private, "_template": address, "_commit": commit}
         content = {
-            "template": self.template,
+            "template": address,
             "commit": commit,
             "checkout": self.content.get("checkout"),
             "context": {"cookiecutter": context},
@@ -55,6 +57,13 @@ class Provenance:
     def text(self) -> str:
         """Return the record as cruft writes it."""
         return json.dumps(self.content, ensure_ascii=False, indent=2) + "\n"
+
+
+def public_address(address: str) -> str:
+    """Return an address without user, password and query; `git@` of SSH is no secret."""
+    if re.match(r"https?://", address):
+        return re.sub(r"^(https?://)[^/]*@", r"\1", re.split(r"[?#]", address)[0])
+    return re.sub(r"^(\w+://[^/@:]*):[^/@]*@", r"\1@", address)
 
 
 def read_provenance(root: Path) -> Provenance | None:
@@ -126,4 +135,4 @@ def version_line(root: Path) -> str:
     if found is None:
         return f"{__version__} (commit of the template unknown)"
     commit = found.commit[:7] or "unknown commit"
-    return f"{__version__} (commit {commit} of {found.template})"
+    return f"{__version__} (commit {commit} of {public_address(found.template)})"

@@ -14,6 +14,8 @@ from nb.git.wiring import commit_hash, git
 from nb.project import NbError, parse_json
 from nb.wording import shortened
 
+from .provenance import public_address
+
 VERSION = re.compile(r'^version = "([^"]+)"', re.MULTILINE)
 # Characters of an entry of the changelog that are shown.
 LONGEST_ENTRY = 110
@@ -44,7 +46,7 @@ class Template:
     Attributes:
         clone: the folder of the clone.
         directory: the template's folder in the repository.
-        address: the address of the original.
+        address: the address of the original, without a password.
     """
 
     clone: Path
@@ -183,8 +185,8 @@ def clone_template(root: Path, address: str, directory: str, target: Path) -> Te
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["git clone failed"])[0]
         raise NbError(
-            f"the template at {address} cannot be fetched ({reason}); if it has moved, name its "
-            "new place: nb update --template ADDRESS"
+            f"the template at {public_address(address)} cannot be fetched ({reason}); if it has "
+            "moved, name its new place: nb update --template ADDRESS"
         )
     git(target, "remote", "set-head", "origin", "--auto", check=False)
-    return Template(target, directory, address)
+    return Template(target, directory, public_address(address))

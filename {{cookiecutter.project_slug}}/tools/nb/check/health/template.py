@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nb.update import merging
+from nb.update import pending
 from nb.update.provenance import newer_version, read_provenance, version_line
 
 from .diagnosis import Diagnosis
@@ -12,9 +12,9 @@ from .diagnosis import Diagnosis
 
 def template(root: Path) -> Diagnosis:
     """Name the version of the template, and an update that waits for its conflicts."""
-    state = merging.read_state(root)
+    state = pending.read_state(root)
     if state:
-        command = "nb update" if state.work == merging.UPDATE else "nb adopt"
+        command = "nb update" if state.work == pending.UPDATE else "nb adopt"
         problem = f"an {state.work} is not finished"
         return Diagnosis("template", problem, repair=f"{command} --continue")
     known = read_provenance(root)
