@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from conftest import LEFTOVERS, PYTHON_VERSION, TEMPLATE, Project
 from cookiecutter.main import cookiecutter
-from nb.check.doctor import portable_command, setup_command
+from nb.check.doctor import portable_command, setup_repair
 from ruamel.yaml import YAML
 from test_generation import DEFAULT, OPTIONS, ORCHESTRATION, STREAMLIT, VOILA
 
@@ -163,7 +163,7 @@ def test_two_versions_of_the_template_are_rendered_in_one_process(tmp_path: Path
 import sys
 from cookiecutter.exceptions import FailedHookException
 from cookiecutter.main import cookiecutter
-from nb.check.doctor import portable_command, setup_command
+from nb.check.doctor import portable_command, setup_repair
 for version in sys.argv[1:]:
     made = cookiecutter(version, no_input=True, output_dir=f"made-{version}")
     print(open(f"{made}/README.md").read())
@@ -294,10 +294,10 @@ def test_without_our_makefile_the_steps_are_lines_to_type(teams: Project) -> Non
     said = adopt(teams, environment="pip").split("ready.")[1]
     command = "python3 -I tools/bootstrap.py pip"
     assert command in said and "\n    make" not in said
-    assert setup_command(teams.path) == command
+    assert setup_repair(teams.path) == command
     assert portable_command(teams.path, command)[1:] == command.split()[1:]
     teams.write("Makefile", teams.read(".nb/skipped/Makefile"))
-    assert setup_command(teams.path) == "make setup"
+    assert setup_repair(teams.path) == "make setup"
 
 
 def test_a_project_of_its_own_skips_nothing(teams: Project) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from merge_shapes import KEPT, PRINTED, Notebook, cell, notebook
-from nb.git.kept_outputs import LATER, KeptOutputs, run_git
+from nb.git.kept_outputs import LATER, NOT_READ, KeptOutputs, run_git
 from nb.project import NbError
 from test_merge_git import NAME, Clone, isolated, make
 
@@ -69,6 +69,37 @@ def test_a_stash_that_is_popped_brings_the_output_of_an_edited_cell_back(clone: 
     assert kept.restored == [NAME] and not kept.later
     assert texts(clone) == {"x = 1": "first", "print(x + 1)": "2"}
     assert not list((clone.path / LATER).rglob("*.ipynb"))
+
+
+def test_outputs_that_find_no_cell_yet_wait_on(clone: Clone) -> None:
+    other = cell("code", "y = 2", "y2")
+    edits = [{**made, "source": f"{made['source']}  # why"} for made in (LAST, other)]
+    write(clone, notebook(FIRST, printed(edits[0], "a"), printed(edits[1], "b")))
+    sync(clone, "stash")
+    for back, text in zip(edits, "ab", strict=True):
+        write(clone, notebook(FIRST, back))
+        sync(clone, "status")
+        assert texts(clone)[back["source"]] == text
+    assert not list((clone.path / LATER).rglob("*.ipynb"))
+
+
+def test_a_newer_output_waits_instead_of_an_older_one(clone: Clone) -> None:
+    edited = {**LAST, "source": "print(x + 1)"}
+    for text in ("old", "new"):
+        write(clone, notebook(FIRST, printed(edited, text)))
+        sync(clone, "stash")
+    sync(clone, "stash", "pop")
+    assert texts(clone)["print(x + 1)"] == "new"
+
+
+def test_a_file_that_is_no_notebook_is_moved_aside(clone: Clone) -> None:
+    waiting = clone.path / LATER / NAME
+    waiting.parent.mkdir(parents=True)
+    waiting.write_text("{ broken")
+    write(clone, notebook(FIRST, printed({**LAST, "source": "print(x + 1)"}, "2")))
+    sync(clone, "stash")
+    assert waiting.with_name(f"{NAME}{NOT_READ}").read_text() == "{ broken"
+    assert "print(x + 1)" in waiting.read_text()
 
 
 def test_outputs_wait_for_cells_of_another_branch(clone: Clone) -> None:
