@@ -77,3 +77,19 @@ def test_stages_of_a_record_are_searched_together_and_only_those_that_changed(
     journal.finish(made, 0, 1.0)
     assert "stage-7" in "".join(searched)
     assert "stage-8" not in "".join(searched)
+
+
+@pytest.mark.parametrize(
+    ("states", "words"),
+    [
+        (["broken contract"], "a stage broke its contract"),
+        (["broken contract"] * 2, "2 stages broke their contract"),
+        (["killed"], "a stage was killed"),
+        (["killed"] * 3, "3 stages were killed"),
+        (["killed", "failed"], "2 stages failed"),
+    ],
+)
+def test_one_and_several_failures_are_told_in_their_number(states: list[str], words: str) -> None:
+    made = record.RunRecord(id="x", arguments={}, jobs=1, started="")
+    made.stages = [record.StageRecord(f"s{n}", state) for n, state in enumerate(states)]
+    assert made.problem().startswith(f"{words}; ")

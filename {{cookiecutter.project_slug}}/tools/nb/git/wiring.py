@@ -1,4 +1,4 @@
-"""Wiring of a clone: its Git repository, configuration of filter, diff and merge, and hooks.
+"""Git in a clone: its commands run, and the wiring of repository, filter, diff, merge and hooks.
 
 All of that is local to the clone. Each function may be repeated, and returns its changes.
 """

@@ -15,7 +15,6 @@ from nb.declaration.validation import check_parameter_files
 from nb.notebook import fingerprints
 from nb.pipeline import Plan, storage
 from nb.project import NbError, UsageError
-from nb.runtime.warm_client import Warm
 from nb.wording import count
 
 from . import executed_copies
@@ -50,47 +49,35 @@ def execute_task(
         shared_lock(root, view) as lock,
         running_warm_process(root, options, programs, lock) as warm,
     ):
-        return _execute(root, options, view, programs, warm, lock, push)
-
-
-def _execute(
-    root: Path,
-    options: Options,
-    view: View,
-    programs: RunPrograms,
-    warm: Warm | None,
-    lock: int,
-    push: bool,
-) -> RunRecord:
-    if options.pull:
-        storage.fetch_run_cache(root, view.note)
-    elif push:  # better known before hours of work than after
-        storage.require_storage(root)
-    plan = _plan(root, options.stages, view)
-    *before, task = _one_stage(plan, *options.stages)
-    check_parameter_files(root, [task], plan.made)
-    names = [other.name for other in before]
-    states = pipeline.restore(root, names, pull=options.pull, tell=view.note)
-    restored = [name for name, state in states.items() if state == RESTORED]
-    if restored:
-        view.note(f"restored from the run cache: {', '.join(restored)}")
-    # The plan was made before results were restored.
-    changed = task.changed or bool(restored) or options.pull or options.force
-    alone = replace(task, after=frozenset(), changed=changed)
-    reproduce, pages = StageReproducer(plan.loaded), programs.make_pages
-    runner = Runner(root, options, [alone], view, {}, pages, reproduce, warm, lock=lock)
-    done = runner.run()
-    if runner.ended:
-        pipeline.sort_locks(root, plan.order, view.note)
-    executed_copies.note_and_pull_copies(root, done, view.note, pull=options.pull)
-    if push and not done.exit_code:
-        try:
-            sent = storage.push_results(root, view.note, [task.name])
-            sent += executed_copies.push_copies(root, view.note)
-        except NbError as error:
-            raise NotSentError(f"{task.name} is done, but not sent: {error}") from None
-        view.note(f"sent {count(sent, 'file')} to the storage")
-    return done
+        if options.pull:
+            storage.fetch_run_cache(root, view.note)
+        elif push:  # better known before hours of work than after
+            storage.require_storage(root)
+        plan = _plan(root, options.stages, view)
+        *before, task = _one_stage(plan, *options.stages)
+        check_parameter_files(root, [task], plan.made)
+        names = [other.name for other in before]
+        states = pipeline.restore(root, names, pull=options.pull, tell=view.note)
+        restored = [name for name, state in states.items() if state == RESTORED]
+        if restored:
+            view.note(f"restored from the run cache: {', '.join(restored)}")
+        # The plan was made before results were restored.
+        changed = task.changed or bool(restored) or options.pull or options.force
+        alone = replace(task, after=frozenset(), changed=changed)
+        reproduce, pages = StageReproducer(plan.loaded), programs.make_pages
+        runner = Runner(root, options, [alone], view, {}, pages, reproduce, warm, lock=lock)
+        done = runner.run()
+        if runner.ended:
+            pipeline.sort_locks(root, plan.order, view.note)
+        executed_copies.note_and_pull_copies(root, done, view.note, pull=options.pull)
+        if push and not done.exit_code:
+            try:
+                sent = storage.push_results(root, view.note, [task.name])
+                sent += executed_copies.push_copies(root, view.note)
+            except NbError as error:
+                raise NotSentError(f"{task.name} is done, but not sent: {error}") from None
+            view.note(f"sent {count(sent, 'file')} to the storage")
+        return done
 
 
 def restore_pipeline(root: Path, view: View, *, pull: bool) -> dict[str, str]:
