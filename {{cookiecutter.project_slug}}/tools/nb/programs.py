@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     import subprocess
 
 
+# Threads of OpenBLAS that wait for work go to sleep after some 20 µs: by default they keep the cores
+# busy for 20 ms, which half of the CPU time of small models went into.
+_QUIET_THREADS = {"OPENBLAS_THREAD_TIMEOUT": "16"}
+
+
 def program_environment() -> dict[str, str]:
     """Return environment variables with which `papermill` and `nb` are found, activated or not."""
     programs = str(Path(sys.executable).parent)
@@ -21,7 +26,7 @@ def program_environment() -> dict[str, str]:
     # Containers often set this; every stage would then compile all that it imports anew.
     kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     # Windows has another encoding for pipes, in which a notebook may print what cannot be written.
-    return {**kept, **_caches(), "PATH": path, "PYTHONIOENCODING": "utf-8"}
+    return {**_QUIET_THREADS, **kept, **_caches(), "PATH": path, "PYTHONIOENCODING": "utf-8"}
 
 
 def _caches() -> dict[str, str]:
