@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     import subprocess
 
 
-# Threads of OpenBLAS that wait for work go to sleep after some 20 µs: by default they keep the cores
-# busy for 20 ms, which half of the CPU time of small models went into.
+# Threads of OpenBLAS that wait for work go to sleep after some 20 µs. By default they keep the
+# cores busy for 20 ms, which took half of the CPU time of small models.
 _QUIET_THREADS = {"OPENBLAS_THREAD_TIMEOUT": "16"}
 
 
