@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from conftest import LEFTOVERS, PYTHON_VERSION, TEMPLATE, Project
 from cookiecutter.main import cookiecutter
-from nb.check.doctor import portable_command, setup_repair
 from ruamel.yaml import YAML
 from test_generation import DEFAULT, OPTIONS, ORCHESTRATION, STREAMLIT, VOILA
 
@@ -163,7 +162,6 @@ def test_two_versions_of_the_template_are_rendered_in_one_process(tmp_path: Path
 import sys
 from cookiecutter.exceptions import FailedHookException
 from cookiecutter.main import cookiecutter
-from nb.check.doctor import portable_command, setup_repair
 for version in sys.argv[1:]:
     made = cookiecutter(version, no_input=True, output_dir=f"made-{version}")
     print(open(f"{made}/README.md").read())

@@ -241,3 +241,13 @@ def test_every_set_of_packages_can_be_had_for_the_newest_python(
         asked = ["pyproject.toml"] if group == "dev" else []
         asked += ["--group", group, "--no-emit-package=nb-tools"]
         project.run("uv", "pip", "compile", "--quiet", *asked, *options)
+
+
+@pytest.mark.parametrize(("own", "got"), [(None, "16"), ("26", "26")])
+def test_waiting_threads_of_openblas_sleep_soon_unless_a_person_wants_otherwise(
+    own: str | None, got: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENBLAS_THREAD_TIMEOUT", raising=False)
+    if own:
+        monkeypatch.setenv("OPENBLAS_THREAD_TIMEOUT", own)
+    assert program_environment()["OPENBLAS_THREAD_TIMEOUT"] == got
