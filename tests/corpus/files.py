@@ -144,6 +144,25 @@ prices = pd.read_csv('data/raw/prices.csv')
 prices.tail(2).to_csv('data/processed/last-two.csv')
 """,
     ),
+    "cd-up-and-read": notebook(
+        """
+# %%
+%cd ..
+import pandas as pd
+# %%
+len(pd.read_csv('../data/raw/prices.csv'))
+""",
+    ),
+    "cd-up-and-write": notebook(
+        """
+# %%
+%cd ..
+# %%
+with open('made-above.txt', 'w') as f:
+    f.write('x')
+""",
+        refused="and change no folder",
+    ),
     "chdir-and-back": notebook(
         """
 # %%

@@ -27,6 +27,10 @@ from . import compare
 from .lint import take_out_installs
 from .promotion import Choices, ProofRow, Workspace
 
+_FROM_ROOT = (
+    "production notebooks run in the project's root: read and write by paths that the notebook "
+    "spells out, and change no folder"
+)
 _ADDRESS = re.compile(r"0x[0-9a-f]{6,}")
 # The time of printing in the summary of a model by statsmodels, linearmodels or arch.
 _CLOCK = re.compile(r"^((?:Date|Time): +)(?:\w{3}, [\w ]{11}|\d\d:\d\d:\d\d)(?= |$)", re.M)
@@ -102,7 +106,8 @@ def _run_stage(space: Workspace, choices: Choices) -> None:
         raise NbError(f"the production notebook does not run: {reason}. Nothing was changed.")
     declared = Contract(inputs=(*stage.inputs, *call.files), outputs=tuple(stage.outputs))
     for line in contract.violations(stage.name, declared, done.trace, stage.command, space.copy):
-        raise NbError(f"the production notebook does not run as a stage: it {line}")
+        used = line.partition(",")[0]
+        raise NbError(f"only the production notebook {used}; {_FROM_ROOT}. Nothing was changed.")
 
 
 def cause_in_production(problem: str, source: str) -> str:
@@ -111,10 +116,7 @@ def cause_in_production(problem: str, source: str) -> str:
     if re.search(r"\b(?:In|Out)\[|\b_i*\d+\b", source):
         return f"{problem}; numbers of cells change: give the result of the other cell a name"
     if "No such file" in problem or "%cd" in source or "chdir" in source:
-        return (
-            f"{problem}; production notebooks run in the project's root: read and write by paths "
-            "that the notebook spells out, and change no folder"
-        )
+        return f"{problem}; {_FROM_ROOT}"
     if "No module named" in problem:
         return f"{problem}; move the module into the package under src/, and import it from there"
     return problem
