@@ -260,6 +260,7 @@ def test_the_example_s_experiment_is_completed_after_a_kill_at_any_moment(
     log = tmp_path / "log"
     pipeline = Pipeline(project.path, mark=f"{os.getpid()}-{time.monotonic_ns()}")
     tell_the_end_of_notebooks(pipeline, log)
+    forget_results(pipeline)
     before, seconds = files(pipeline.path), -time.monotonic()
     pipeline.run("nb", "experiment", *EXAMPLE)
     seconds += time.monotonic()
@@ -310,8 +311,8 @@ def tell_the_end_of_notebooks(project: Project, log: Path) -> None:
     """Have each production notebook tell of its end, with the folder that it works in."""
     for path in sorted((project.path / "notebooks" / "production").glob("*.ipynb")):
         notebook = nbformat.read(path, as_version=4)
-        name = f"{path.stem}-{{globals().get('model', '')}}"
-        tell = f"open({str(log)!r}, 'a').write(f'{{__import__(\"os\").getcwd()}} {name}\\n')"
+        line = f"os.getcwd() + ' {path.stem}-' + globals().get('model', '') + '\\n'"
+        tell = f"import os; open({str(log)!r}, 'a').write({line})"
         notebook.cells.append(nbformat.v4.new_code_cell(tell))
         nbformat.write(notebook, path)
 
