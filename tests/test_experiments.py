@@ -284,7 +284,7 @@ def test_the_example_s_experiment_is_completed_after_a_kill_at_any_moment(
         pipeline.is_gone()
         assert "Traceback" not in output, f"{case}\n{output}"
         if kind == "runner":
-            assert process.returncode in (0, EXIT_CODES[sent]), f"{case}\n{output}"
+            assert process.returncode in (0, *EXIT_CODES[sent]), f"{case}\n{output}"
         done, first = results(pipeline), executions(log)
         interrupted += len(done) < 4
         print(f"{case}: exit code {process.returncode}, {len(done)} of 4 done", flush=True)
@@ -304,7 +304,8 @@ VICTIMS = [
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
     for kind in ("runner", "worker", "kernel", "runner")
 ]
-EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -9}
+# SIGTERM has no handler before the first stage starts; a shell shows 143 for that as well.
+EXIT_CODES = {signal.SIGINT: (130,), signal.SIGTERM: (143, -15), signal.SIGKILL: (-9,)}
 
 
 def tell_the_end_of_notebooks(project: Project, log: Path) -> None:
