@@ -22,6 +22,7 @@ def made(root: Path) -> Path:
     for name, content in {
         "config/train.yaml": "# How often.\nfolds: 5  # parts\n",
         "tools/nb/cli.py": "x = 1\n",
+        "uv.lock": "version = 1\n",
         "src/shop/tools/own.py": "y = 1\n",
         ".dvc/config": "[core]\n",
         ".dvc/tmp/lock": "",
@@ -45,7 +46,9 @@ def test_a_copy_has_all_but_what_dvc_is_about(tmp_path: Path) -> None:
     copy_snapshot(snapshot(root), copy, [])
     names = {path.relative_to(root).as_posix() for path in root.rglob("*")}
     found = {path.relative_to(copy).as_posix() for path in copy.rglob("*")}
-    assert found == {name for name in names if not name.startswith(".dvc/tmp")}
+    assert found == {name for name in names if not name.startswith((".dvc/tmp", "tools/"))}
+    assert (copy / "tools").resolve() == root / "tools"
+    assert not (copy / "tools").readlink().is_absolute(), "a project may be moved"
     assert (copy / "data/link.csv").resolve() == (copy / "data/large.csv").resolve()
     for name in found:
         if (copy / name).is_file():
@@ -58,7 +61,7 @@ def may_write(path: str | Path, _: int) -> bool:
 
 
 @pytest.mark.parametrize("is_root", [False, True])
-def test_only_tooling_and_what_nobody_can_write_is_shared(
+def test_only_what_nobody_writes_is_shared(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_root: bool
 ) -> None:
     monkeypatch.setattr(os, "access", (lambda *_: True) if is_root else may_write)
@@ -70,7 +73,7 @@ def test_only_tooling_and_what_nobody_can_write_is_shared(
         if path.is_file() and inode(path) == inode(root / path.relative_to(copy))
     }
     cached = set() if is_root else {"model", "cache/object"}
-    assert shared == {"tools/nb/cli.py"} | cached
+    assert shared == {"uv.lock"} | cached
 
 
 def test_other_values_reach_the_copy_only_and_keep_comments(tmp_path: Path) -> None:

@@ -13,8 +13,9 @@ A file, by convention in `experiments/`, holds any of `grid`, `zip`, `sample` an
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -89,7 +90,7 @@ def experiment_from_arguments(axes: Sequence[str], count: int | None, seed: int)
     Raises:
         NbError: with exit code 2 and a line per text that is not right.
     """
-    read = _all_axes([(read_axis, (text,)) for text in axes])
+    read = _all_axes(partial(read_axis, text) for text in axes)
     chosen = grid(read) if count is None else sample(read, count, seed)
     name = ", ".join(axis.parameter for axis in read)
     return Experiment(name=name, variations=[Variation(settings=each) for each in chosen])
@@ -189,9 +190,7 @@ def _names(content: Mapping[str, object], part: str) -> Mapping[str, Any]:
 
 
 def _axes(content: Mapping[str, object], part: str) -> list[Axis]:
-    return _all_axes(
-        [(_axis, (parameter, written)) for parameter, written in _names(content, part).items()]
-    )
+    return _all_axes(partial(_axis, *given) for given in _names(content, part).items())
 
 
 def _axis(parameter: str, written: object) -> Axis:
@@ -204,13 +203,13 @@ def _require_parameter(parameter: str) -> None:
         raise UsageError(f"{parameter}: write the parameter as stage.parameter")
 
 
-def _all_axes(calls: Sequence[tuple[Callable[..., Axis], tuple[object, ...]]]) -> list[Axis]:
+def _all_axes(readers: Iterable[Callable[[], Axis]]) -> list[Axis]:
     """Return all axes, or raise the problems of all of them together."""
     axes: list[Axis] = []
     problems: list[str] = []
-    for read, arguments in calls:
+    for read in readers:
         try:
-            axes.append(read(*arguments))
+            axes.append(read())
         except NbError as error:
             problems.append(str(error))
     counts = Counter(axis.parameter for axis in axes)

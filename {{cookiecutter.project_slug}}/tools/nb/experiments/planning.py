@@ -129,14 +129,13 @@ def _readers(
     snapshot: Snapshot, settings: Sequence[Sequence[Setting]]
 ) -> dict[str, frozenset[str]]:
     """Return the stages that get the value of a parameter, by `stage.parameter` as it was asked."""
-    configs: dict[str, set[str]] = {}
+    readers: dict[str, set[str]] = {}
     for setting in (each for variant in settings for each in variant):
-        group = {name.partition("@")[0] for name in setting.stages} | set(setting.stages)
-        for stage in group:
-            configs.setdefault(f"{stage}.{setting.name}", set()).add(setting.config)
-            readers = {name for name, read in snapshot.inputs.items() if setting.config in read}
-            configs[f"{stage}.{setting.name}"] |= readers | {*setting.stages, *setting.others}
-    return {parameter: frozenset(names) for parameter, names in configs.items()}
+        reading = {name for name, read in snapshot.inputs.items() if setting.config in read}
+        reading |= {*setting.stages, *setting.others}
+        for stage in {name.partition("@")[0] for name in setting.stages} | set(setting.stages):
+            readers.setdefault(f"{stage}.{setting.name}", set()).update(reading)
+    return {parameter: frozenset(names) for parameter, names in readers.items()}
 
 
 def _stale(snapshot: Snapshot) -> set[str]:

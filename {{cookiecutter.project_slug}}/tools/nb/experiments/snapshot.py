@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,7 @@ from nb.notebook.config import set_value
 from nb.pipeline import FINGERPRINT_STAGE
 from nb.programs import program_environment
 from nb.project import write_whole
+from nb.run.record import LOCK_FILES
 from nb.run.what_if import Setting, copy_with_settings, source_files
 from nb.workcopy.copying import copy_file, is_protected
 
@@ -129,15 +130,17 @@ def copy_snapshot(snapshot: Snapshot, copy: Path, settings: Sequence[Setting]) -
 
     A copy has as many folders above as the snapshot, so relative links and DVC's settings hold.
     """
-    _copy_folder(str(snapshot.root), str(copy), f"{snapshot.root / TOOLING}")
+    shared = {f"{snapshot.root / name}" for name in (TOOLING, *LOCK_FILES)}
+    _copy_folder(str(snapshot.root), str(copy), shared)
     for setting in settings:
         set_value(copy / setting.config, setting.name, setting.value)
 
 
-def _copy_folder(folder: str, copy: str, tooling: str) -> None:
-    """Copy a folder.
+def _copy_folder(folder: str, copy: str, shared: Set[str]) -> None:
+    """Copy a folder, with links to what is shared: no stage writes there.
 
-    Files of the tooling, most of a small project's, are hard links: no stage writes there.
+    That is the tooling, most of a small project's files, and the lock file of the environment, most
+    of the bytes.
     """
     os.makedirs(copy)
     for entry in os.scandir(folder):
@@ -145,9 +148,11 @@ def _copy_folder(folder: str, copy: str, tooling: str) -> None:
         if entry.is_symlink():
             os.symlink(os.readlink(entry.path), place)
         elif entry.is_dir():
-            if not (entry.name == "tmp" and folder.endswith("/.dvc")):
-                _copy_folder(entry.path, place, tooling)
-        elif folder.startswith(tooling) or _is_cached(entry):
+            if entry.path in shared:
+                os.symlink(os.path.relpath(entry.path, copy), place)
+            elif not (entry.name == "tmp" and folder.endswith("/.dvc")):
+                _copy_folder(entry.path, place, shared)
+        elif entry.path in shared or _is_cached(entry):
             os.link(entry.path, place)
         elif entry.stat().st_size > LEAST_SHARED_BYTES:
             copy_file(Path(entry.path), Path(place))

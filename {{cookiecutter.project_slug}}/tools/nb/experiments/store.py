@@ -156,11 +156,12 @@ def find_variant(root: Path, number: int) -> VariantRecord:
     Raises:
         NbError: with exit code 2, if there is none, or another version of the tooling wrote it.
     """
-    found = {record.number: record for record in read_variants(root)}
-    if number not in found:
-        known = f"there are {_spans(sorted(found))}" if found else "there is none yet"
+    record = _read(root, number)
+    if record is None:
+        others = [other for other in variant_numbers(root) if other != number]
+        known = f"there are {_spans(others)}" if others else "there is none yet"
         raise UsageError(f"there is no variant {number}; {known}: nb experiments")
-    return found[number]
+    return record
 
 
 def copy_executed(stages: Iterable[StageRecord], source: Path, target: Path) -> None:
