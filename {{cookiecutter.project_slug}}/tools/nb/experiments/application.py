@@ -10,6 +10,7 @@ from nb.git.wiring import git
 from nb.locks import edit_lock
 from nb.notebook.config import read_config, set_value
 from nb.project import NbError
+from nb.run.copy_notes import note_taken_copies
 from nb.run.what_if import SettingReader
 from nb.workcopy.copying import copy_file
 
@@ -47,7 +48,7 @@ def apply_variant(root: Path, number: int, tell: Callable[[str], None]) -> Itera
             if set_value(root / setting.config, setting.name, setting.value):
                 yield f"{setting.config}: {setting.name} = {setting.value} (was {before})"
         pipeline.take_results(copy, root, names, tell)
-    _copy_executed(record, copy, root)
+    _take_executed(record, copy, root)
     if names:
         yield f"results of {', '.join(names)}"
     if pipeline.inputs_hash(root) != pipeline.inputs_hash(copy):
@@ -68,7 +69,13 @@ def _require_committed(root: Path, paths: list[str]) -> None:
         raise NbError(f"{files}: changed since the last commit; commit or git stash, then again")
 
 
-def _copy_executed(record: VariantRecord, copy: Path, root: Path) -> None:
-    for stage in record.stages:
-        if stage.executed and (copy / stage.executed).is_file():
-            copy_file(copy / stage.executed, root / stage.executed)
+def _take_executed(record: VariantRecord, copy: Path, root: Path) -> None:
+    """Take the executed copies, noted so that `nb push` sends them with the results."""
+    ended = {
+        stage.executed: stage.ended
+        for stage in record.stages
+        if stage.executed and (copy / stage.executed).is_file()
+    }
+    for path in ended:
+        copy_file(copy / path, root / path)
+    note_taken_copies(root, ended)
