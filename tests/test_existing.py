@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from conftest import LEFTOVERS, PYTHON_VERSION, TEMPLATE, Project
 from cookiecutter.main import cookiecutter
+from nb.check.doctor import portable_command, setup_repair
 from ruamel.yaml import YAML
 from test_generation import DEFAULT, OPTIONS, ORCHESTRATION, STREAMLIT, VOILA
 

@@ -19,6 +19,7 @@ from typing import Any
 import nbformat
 import pytest
 from conftest import Project
+from nb.run.copy_notes import locked_copies, valid_note
 from test_faults import Processes
 from test_run import Pipeline, pipeline, wait
 
@@ -452,5 +453,7 @@ def test_apply_makes_a_variant_the_project_s_own(project: Project) -> None:
     config = project.read("config/30-train.yaml")
     assert "folds: 2" in config
     assert "# Number of parts of the training table" in config
+    for _, path, key in locked_copies(project.path):
+        assert valid_note(project.path, path, key), f"nb push would not send {path}"
     assert "Nothing to run" in project.run("nb", "run")
     assert "up to date" in project.run("dvc", "status")

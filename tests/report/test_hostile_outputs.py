@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browsing import visit
+from browsing import LOOKS, fits, visit
 from nb import report
 from nb.project import EXECUTED
 
@@ -265,3 +265,46 @@ def test_no_peer_connection_is_made(browser: Any, tmp_path: Path, trap: Trap, wa
         check(browser, make_page(tmp_path, [code(1, {"text/html": html})]), trap)
         with pytest.raises(TimeoutError):
             udp.recvfrom(100)
+
+
+PICTURE = {
+    "image/png": "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9"
+    "awAAAABJRU5ErkJggg=="
+}
+NAMES = (
+    '"><img src=x onerror=alert(1)>',
+    "</script><script>alert(1)<script>",
+    "{{ 7 * 7 }} {% raw %}",
+    "a#b?c=d&amp;e%2e%2e",
+    " spaces  and\ttab ",
+    "line\nbreak",
+    "right\u202eto left",
+    "javascript:alert(1)",
+    "é ß 漢字 🦑",
+    "-rf",
+    "x" * 200,
+)
+
+
+@pytest.mark.slow
+def test_hostile_names_of_files_are_names(browser: Any, tmp_path: Path, trap: Trap) -> None:
+    """Each copy has a page that the index leads to, and no name is more than a text."""
+    for name in NAMES:
+        content = {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [code(1, PICTURE)]}
+        copy = tmp_path / EXECUTED / f"{name.replace('/', chr(0x2215))}.ipynb"
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_text(json.dumps(content), encoding="utf-8")
+    (tmp_path / "dvc.yaml").write_text("stages: {}\n", encoding="utf-8")
+    index = report.build(tmp_path)
+    assert index and "<bdi>right\u202eto left</bdi></a></li>" in index.read_text("utf-8")
+    with browser.new_context(**LOOKS["phone"]) as context:
+        seen = visit(context, index)
+        address = "(links) => links.map((link) => link.href)"
+        links = seen.page.locator("a[href*='notebooks/']").evaluate_all(address)
+        pages = {link.partition("#")[0] for link in links if ".html" in link}
+        assert len(pages) == len(NAMES)
+        for page in pages:
+            shown = visit(context, page)
+            assert shown.page.locator("main img").evaluate("(image) => image.naturalWidth") == 1
+            assert shown.events == [] and fits(shown.page)
+        assert seen.events == [] and fits(seen.page)

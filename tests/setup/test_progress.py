@@ -22,7 +22,7 @@ if sys.argv[1:]:
 
 def install(*arguments: str) -> None:
     command = (sys.executable, "-c", PIP, *arguments)
-    bootstrap.run(*command, hint="next", hide=bootstrap.PIP_STEPS, counted="Collecting ")
+    bootstrap.run(*command, hint="next", hide=bootstrap.PIP_STEPS, counted=bootstrap.PIP_PACKAGES)
 
 
 def test_packages_of_pip_are_one_line(capfd: pytest.CaptureFixture[str]) -> None:

@@ -47,6 +47,7 @@ def fail(sentence: str) -> NoReturn:
 
 
 # Lines of pip about packages that come as they should, two or three for each of two hundred.
+PIP_PACKAGES = ("Collecting ", "Processing ")
 PIP_STEPS = (
     *("  Downloading ", "  Using cached ", "  Preparing metadata", "  Getting requirements"),
     *("  Installing build dep", "Installing collected", "Successfully ", "Requirement already "),
@@ -55,7 +56,10 @@ PIP_STEPS = (
 
 
 def run(
-    *command: str | Path, hint: str, hide: str | tuple[str, ...] = "\0", counted: str = ""
+    *command: str | Path,
+    hint: str,
+    hide: str | tuple[str, ...] = "\0",
+    counted: str | tuple[str, ...] = (),
 ) -> None:
     """Run a command at the project's root; on failure end with the hint, below what it printed.
 
@@ -63,7 +67,7 @@ def run(
         command: the words of the command.
         hint: the next step after a failure.
         hide: begins of the lines that are left out: of standard error, or of all with `counted`.
-        counted: begin of the lines for packages, in place of which a line of their number grows.
+        counted: begins of the lines for packages, in place of which a line of their number grows.
     """
     print("setup: " + " ".join(str(part) for part in command), flush=True)
     words = [str(part) for part in command]
@@ -74,7 +78,7 @@ def run(
             words, cwd=ROOT, stdout=stdout, stderr=stderr, encoding="utf-8", errors="replace"
         ) as process:
             for line in process.stdout or process.stderr or ():
-                if counted and line.startswith(counted):
+                if line.startswith(counted):
                     number += 1
                     line = f"\rsetup: {number} packages to install"
                 elif line.startswith(hide):
@@ -208,7 +212,7 @@ def pip_install(python: Path) -> None:
     if sys.stdout.isatty():
         # It takes minutes, in which a person wants to see that something happens.
         steps = ("--progress-bar", "off")
-        run(*pip, "install", *steps, *locked, hint=hint, hide=PIP_STEPS, counted="Collecting ")
+        run(*pip, "install", *steps, *locked, hint=hint, hide=PIP_STEPS, counted=PIP_PACKAGES)
     else:
         run(*pip, "install", "--quiet", *locked, hint=hint)
     ours = ("-e", "tools", "-e", ".") if TOOLING.exists() else ("-e", ".")

@@ -10,6 +10,7 @@ from nb.git.wiring import git_list
 from nb.locks import edit_lock
 from nb.notebook.config import read_config, set_value
 from nb.project import NbError
+from nb.run.copy_notes import note_taken_copies
 from nb.run.what_if import SettingReader
 
 from . import store
@@ -43,7 +44,8 @@ def apply_variant(root: Path, number: int, tell: Callable[[str], None]) -> Itera
             if set_value(root / setting.config, setting.name, setting.value):
                 yield f"{setting.config}: {setting.name} = {setting.value} (was {before})"
         pipeline.take_results(copy, root, names, tell)
-    store.copy_executed(record.stages, copy, root)
+    taken = store.copy_executed(record.stages, copy, root)
+    note_taken_copies(root, {stage.executed: stage.ended for stage in taken})
     if names:
         yield f"results of {', '.join(names)}"
     if pipeline.inputs_hash(root) != pipeline.inputs_hash(copy):

@@ -164,11 +164,12 @@ def find_variant(root: Path, number: int) -> VariantRecord:
     return record
 
 
-def copy_executed(stages: Iterable[StageRecord], source: Path, target: Path) -> None:
-    """Copy the executed copies of stages, as far as they are there, between two projects."""
-    for stage in stages:
-        if stage.executed and (source / stage.executed).is_file():
-            copy_file(source / stage.executed, target / stage.executed)
+def copy_executed(stages: Iterable[StageRecord], source: Path, target: Path) -> list[StageRecord]:
+    """Copy the executed copies of stages between two projects; return the stages that have one."""
+    ready = [s for s in stages if s.executed and (source / s.executed).is_file()]
+    for stage in ready:
+        copy_file(source / stage.executed, target / stage.executed)
+    return ready
 
 
 def next_number(root: Path) -> int:

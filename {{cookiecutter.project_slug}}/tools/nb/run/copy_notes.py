@@ -15,7 +15,7 @@ from nb.declaration.reader import read_lock, read_stages
 from nb.declaration.tasks import RAN
 from nb.project import EXECUTED, parse_json, write_whole
 
-from .record import RunRecord, StageRecord, seconds_of
+from .record import RunRecord, seconds_of
 
 COPY_NOTES = Path(".nb/executed")
 COPY_SCHEMA = 1
@@ -74,14 +74,27 @@ def note_copies(root: Path, done: RunRecord) -> None:
         stage = ran.get(name)
         if not copy.is_file() or not (stage or (is_plain and copy.stat().st_mtime >= began)):
             continue
-        write_whole(note_file(root, path), _note(copy, key, done, stage).text())
+        run, ended = (done.id, stage.ended) if stage else ("", done.ended)
+        _write_note(root, path, key, run, ended)
 
 
-def _note(copy: Path, key: str, done: RunRecord, stage: StageRecord | None) -> CopyNote:
-    content = copy.read_bytes()
+def note_taken_copies(root: Path, ended: Mapping[str, str | None]) -> None:
+    """Note which results the executed copies show that were taken from elsewhere.
+
+    Args:
+        root: the project's root, whose `dvc.lock` has the results.
+        ended: the end of each stage, by the path of the copy.
+    """
+    for _, path, key in locked_copies(root):
+        if path in ended:
+            _write_note(root, path, key, "", ended[path])
+
+
+def _write_note(root: Path, path: str, key: str, run: str, ended: str | None) -> None:
+    content = (root / path).read_bytes()
     digest = hashlib.sha256(content).hexdigest()
-    run, ended = (done.id, stage.ended) if stage else ("", done.ended)
-    return CopyNote(key=key, content=digest, size=len(content), run=run, ended=ended)
+    note = CopyNote(key=key, content=digest, size=len(content), run=run, ended=ended)
+    write_whole(note_file(root, path), note.text())
 
 
 def parse_note(text: str | bytes | None) -> CopyNote | None:
