@@ -21,6 +21,7 @@ from nb.git.index import unmerged
 from nb.git.wiring import commit_hash, git, git_file
 from nb.locks import lock_file
 from nb.project import NbError, parse_json, write_whole
+from nb.typed_json import read_fields
 from nb.wording import enumerated
 
 STATE_SCHEMA = 1
@@ -81,7 +82,7 @@ def read_state(root: Path) -> PendingWork | None:
         content = parse_json(path.read_bytes())
         if content["schema"] != STATE_SCHEMA:
             raise ValueError
-        return PendingWork(**content)
+        return read_fields(PendingWork, content)
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError):
