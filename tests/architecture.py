@@ -45,6 +45,7 @@ FLOORS = (
     "programs",
     "locks",
     "project",
+    "typed_json",
     "wording",
     "grouping",
     "printable",

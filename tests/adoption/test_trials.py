@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 import threading
+import time
 from pathlib import Path
 
+import psutil
 import pytest
+from nb.processes.tree import process_tree
 from nb.tracing import strace, trace
 
 
@@ -19,3 +26,35 @@ def test_a_file_that_another_program_makes_meanwhile_is_read(tmp_path: Path) -> 
     found = trace.run_under_trace(command, tmp_path, view=trace.STRACE, quiet=True)
     timer.join()
     assert (found.reads, found.writes) == (["made.csv"], ["own"])
+
+
+TRACE = """
+import sys
+from pathlib import Path
+from nb.tracing import trace
+command = ["sh", "-c", "echo $$ > started; sleep 100 & wait; sleep 100"]
+trace.run_under_trace(command, Path.cwd(), view=sys.argv[1])
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a shell")
+@pytest.mark.parametrize("view", [trace.STRACE, trace.ARGUMENTS])
+def test_a_terminated_trace_leaves_no_process_and_no_folder(tmp_path: Path, view: str) -> None:
+    if view == trace.STRACE and not strace.strace_is_available():
+        pytest.skip("needs strace")
+    (tmp_path / "temporary").mkdir()
+    variables = {"PYTHONPATH": str(Path(trace.__file__).parents[2])}
+    process = subprocess.Popen(
+        [sys.executable, "-c", TRACE, view],
+        cwd=tmp_path,
+        env={**os.environ, **variables, "TMPDIR": str(tmp_path / "temporary")},
+    )
+    started = tmp_path / "started"
+    while not (started.is_file() and started.read_text().strip()):
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=60) == 128 + signal.SIGTERM
+    left = process_tree(int(started.read_text()))
+    assert all(each.status() == psutil.STATUS_ZOMBIE for each in left)
+    assert not list((tmp_path / "temporary").iterdir())

@@ -151,3 +151,8 @@ def test_the_longest_name_of_a_notebook_has_a_fingerprint(root: Path) -> None:
     save(root, "x = 1", name=longest)
     assert FINGERPRINTS / f"{longest}.txt" in fingerprints.refresh(root)
     assert {path.suffix for path in (root / FINGERPRINTS).iterdir()} == {".txt"}
+
+
+def test_a_lock_file_that_is_no_text_names_no_fingerprint(root: Path) -> None:
+    (root / "dvc.lock").write_bytes(b"\xff\xfe")
+    assert fingerprints.refresh(root)

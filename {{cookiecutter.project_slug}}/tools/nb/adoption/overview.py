@@ -16,6 +16,7 @@ from nb.notebook.code import names_of_notebook
 from nb.notebook.file import read_cells
 from nb.project import UsageError, parse_json, write_whole
 from nb.refactoring.duplicates import find_duplicates
+from nb.typed_json import read_fields
 
 from .trials import Trial
 
@@ -214,8 +215,7 @@ def read_overview(root: Path) -> Overview:
         if content.pop("schema") != OVERVIEW_SCHEMA:
             raise ValueError("another schema")
         content.pop("promote", None)
-        rows = [AdoptedRow(**row) for row in content.pop("rows")]
-        return Overview(rows=rows, **content)
+        return read_fields(Overview, content)
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         raise UsageError(
             f"{OVERVIEW.as_posix()} is missing or of another version; "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -11,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nb.exit_codes import ExitCode
 from nb.grouping import grouped
+from nb.processes.signals import exit_when_terminated
 from nb.project import NbError, UsageError, warn
 from nb.terminal import echo, secho
 from nb.wording import count, enumerated
@@ -117,9 +116,7 @@ def _adopt(
     if not dry_run:
         _finish(root)
     require_clean(root)
-    # As after a Ctrl-C, the temporary clone and the trials go.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(ExitCode.TERMINATED))
-    with open_origin(root, source) as origin:
+    with exit_when_terminated(), open_origin(root, source) as origin:
         tell(f"looking at {origin.label}")
         plan = plan_adoption(root, origin, ask)
         with prepared_adoption(root, plan, tell, history=history) as prepared:

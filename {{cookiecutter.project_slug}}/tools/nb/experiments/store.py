@@ -18,6 +18,7 @@ from nb.project import UsageError, parse_json, warn, write_whole
 from nb.run.lock import is_locked
 from nb.run.past_runs import DIED
 from nb.run.record import StageRecord
+from nb.typed_json import read_fields
 from nb.workcopy.copying import copy_file
 
 from .space import Settings, canonical
@@ -210,8 +211,7 @@ def _read(root: Path, number: int) -> VariantRecord | None:
             where = path.relative_to(root).as_posix()
             warn(f"{where} is of another version of the tooling, and not shown")
             return None
-        stages = [StageRecord(**stage) for stage in content.pop("stages")]
-        return VariantRecord(**{**content, "number": number}, stages=stages)
+        return read_fields(VariantRecord, {**content, "number": number})
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, KeyError, AttributeError):

@@ -19,7 +19,16 @@ from difflib import SequenceMatcher
 from pathlib import Path
 
 from nb.printable import printable
-from nb.project import FINGERPRINTS, PRODUCTION, NbError, from_root, one_line, warn, write_whole
+from nb.project import (
+    FINGERPRINTS,
+    PRODUCTION,
+    NbError,
+    from_root,
+    one_line,
+    text_of,
+    warn,
+    write_whole,
+)
 
 from .content import Cell, Notebook, notebooks_below, read_notebook
 from .modules import SourcePackages
@@ -104,8 +113,7 @@ def _keep_history(root: Path, texts: Iterable[str]) -> None:
     }
     for digest, text in current.items():
         _write_changed(root / HISTORY / f"{digest}.txt", text)
-    lock = root / "dvc.lock"
-    named = lock.read_text(encoding="utf-8") if lock.exists() else ""
+    named = text_of(root / "dvc.lock")
     for path in (root / HISTORY).glob("*.txt"):
         if path.stem not in current and path.stem not in named:
             path.unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
@@ -23,3 +24,15 @@ def handle_signals(
     finally:
         for number, old in before.items():
             signal.signal(number, old)
+
+
+@contextmanager
+def exit_when_terminated() -> Iterator[None]:
+    """Have SIGTERM and SIGHUP end the block as an exception does, so that it cleans up.
+
+    A signal that is ignored (nohup), or that has a handler, is left alone.
+    """
+    named = (getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP"))
+    numbers = [n for n in named if n is not None and signal.getsignal(n) is signal.SIG_DFL]
+    with handle_signals(lambda number, _: sys.exit(128 + number), numbers):
+        yield

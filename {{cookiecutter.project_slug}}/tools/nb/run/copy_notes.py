@@ -14,6 +14,7 @@ from typing import Any
 from nb.declaration.reader import read_lock, read_stages
 from nb.declaration.tasks import RAN
 from nb.project import EXECUTED, parse_json, write_whole
+from nb.typed_json import read_fields
 
 from .record import RunRecord, seconds_of
 
@@ -103,7 +104,7 @@ def parse_note(text: str | bytes | None) -> CopyNote | None:
         content = parse_json(text or "")
         if content["schema"] != COPY_SCHEMA:
             return None
-        note = CopyNote(**content)
+        note = read_fields(CopyNote, content)
         hashes = all(_HASH.fullmatch(each) for each in (note.key, note.content))
         if note.ended is not None:
             seconds_of(note.ended)

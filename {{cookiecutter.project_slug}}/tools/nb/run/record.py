@@ -22,6 +22,7 @@ from nb.exit_codes import ENDED_FROM_OUTSIDE
 from nb.git.wiring import git
 from nb.project import EXECUTED, parse_json, write_whole
 from nb.surroundings import find_repository
+from nb.typed_json import read_fields
 
 if TYPE_CHECKING:
     from nb.secrets.mask import Mask
@@ -311,33 +312,14 @@ def read_record(text: str | bytes) -> RunRecord | None:
         content = parse_json(text)
         if content["schema"] != RECORD_SCHEMA:
             return None
-        stages = [StageRecord(**stage) for stage in content.pop("stages")]
-        record = RunRecord(**content, stages=stages)
-        return record if _is_whole(record) else None
+        record = read_fields(RunRecord, content)
+        return record if _has_times(record) else None
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
 
 
-def _is_whole(record: RunRecord) -> bool:
-    """Return whether times and figures are such: records also come from the storage."""
-    machine = {} if record.machine is None else record.machine
-    figures = [record.seconds]
-    times = [record.started, record.ended]
-    for stage in record.stages:
-        figures += [stage.seconds, stage.cpu_seconds, stage.peak_memory]
-        times += [stage.started, stage.ended]
-    are_times = all(datetime.fromisoformat(time).tzinfo for time in times if time)
-    texts = [
-        *machine.values(),
-        record.id,
-        record.state,
-        *(x for s in record.stages for x in (s.name, s.state)),
-    ]
-    numbers = [figure for figure in figures if figure is not None]
-    return (
-        are_times
-        and all(isinstance(text, str) for text in texts)
-        and all(isinstance(number, int | float) for number in numbers)
-        and all(isinstance(stage.parameters, dict) for stage in record.stages)
-        and all(isinstance(numbers, dict) for numbers in record.metrics.values())
-    )
+def _has_times(record: RunRecord) -> bool:
+    """Return whether all times are such, with a time zone: records also come from the storage."""
+    marked: list[RunRecord | StageRecord] = [record, *record.stages]
+    times = [time for each in marked for time in (each.started, each.ended) if time]
+    return all(datetime.fromisoformat(time).tzinfo for time in times)

@@ -17,12 +17,14 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from tempfile import TemporaryDirectory
+from typing import IO
 
-from nb.processes.signals import handle_signals
+from nb.processes.signals import exit_when_terminated, handle_signals
+from nb.processes.tree import end_tree
 from nb.project import EXECUTED, SITE, UsageError, parse_json
 
 from . import inotify, strace
@@ -141,7 +143,7 @@ def run_under_trace(
     view = view or best_view()
     cwd = cwd or root
     before = file_states(root)
-    with TemporaryDirectory(prefix="nb-trace-") as name:
+    with exit_when_terminated(), TemporaryDirectory(prefix="nb-trace-") as name:
         folder = Path(name)
         variables = _environment(environment or os.environ, root, folder, view, forbidden)
         if view == STRACE:
@@ -153,9 +155,8 @@ def run_under_trace(
                 code = _overheard(command, cwd, variables, folder / "output", heard)
             else:
                 output = subprocess.DEVNULL if quiet else None
-                code = subprocess.call(
-                    command, cwd=cwd, env=variables, stdout=output, stderr=output
-                )
+                with _started(command, cwd, variables, output) as process:
+                    code = process.wait()
         found = list(_hook_log(folder / "hook"))
         if view == STRACE:
             found += [
@@ -180,13 +181,27 @@ def _overheard(
 ) -> int:
     """Run a command that prints into a file, hand the output on meanwhile, return the exit code."""
     with output.open("wb") as target, output.open("rb") as source:
-        process = subprocess.Popen(command, cwd=cwd, env=variables, stdout=target, stderr=target)
         code = None
-        while code is None:
-            with suppress(subprocess.TimeoutExpired):
-                code = process.wait(HEARD_SECONDS)
-            heard(source.read())
+        with _started(command, cwd, variables, target) as process:
+            while code is None:
+                with suppress(subprocess.TimeoutExpired):
+                    code = process.wait(HEARD_SECONDS)
+                heard(source.read())
     return code
+
+
+@contextmanager
+def _started(
+    command: Sequence[str], cwd: Path, variables: Mapping[str, str], output: int | IO[bytes] | None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a command; an exception in the block ends the command and all descendants."""
+    process = subprocess.Popen(command, cwd=cwd, env=variables, stdout=output, stderr=output)
+    try:
+        yield process
+    except BaseException:
+        end_tree(process.pid)
+        process.wait()
+        raise
 
 
 def _environment(

@@ -19,6 +19,7 @@ from nb.git.objects import read_blobs
 from nb.git.wiring import commit_hash, git, git_file, git_list
 from nb.locks import lock_file
 from nb.project import NbError, parse_json, write_whole
+from nb.typed_json import read_fields
 
 STATE_SCHEMA = 1
 UPDATE, ADOPTION = "update", "adoption"
@@ -72,7 +73,7 @@ def read_state(root: Path) -> PendingWork | None:
         content = parse_json(path.read_bytes())
         if content["schema"] != STATE_SCHEMA:
             raise ValueError
-        return PendingWork(**content)
+        return read_fields(PendingWork, content)
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError):

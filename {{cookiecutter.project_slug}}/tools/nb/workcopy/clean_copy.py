@@ -17,6 +17,7 @@ from tempfile import mkdtemp
 
 from nb.declaration.reader import FILE
 from nb.locks import edit_lock
+from nb.processes.signals import exit_when_terminated
 from nb.programs import program_environment
 from nb.project import NbError
 
@@ -67,20 +68,26 @@ def clean_copy(root: Path) -> Iterator[Copy]:
     Raises:
         NbError: if the copy does not fit on the disk.
     """
-    folder = Path(mkdtemp(prefix="nb-copy-")).resolve()
-    try:
-        copy = folder / root.name
+    with exit_when_terminated():
+        folder = Path(mkdtemp(prefix="nb-copy-")).resolve()
         try:
-            entries = list(project_entries(root))
-            states = {p.relative_to(root).as_posix(): s for p in entries if (s := _state(p))}
-            copy.mkdir()
-            copy_entries(root, copy, entries)
-        except OSError as error:
-            raise NbError(f"the project cannot be copied to {folder}: {error.strerror}") from None
-        separate_from_git(copy)
-        yield Copy(root, copy, states)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+            yield _filled(root, folder)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _filled(root: Path, folder: Path) -> Copy:
+    """Copy the project's files to a folder below this folder."""
+    copy = folder / root.name
+    try:
+        entries = list(project_entries(root))
+        states = {p.relative_to(root).as_posix(): s for p in entries if (s := _state(p))}
+        copy.mkdir()
+        copy_entries(root, copy, entries)
+    except OSError as error:
+        raise NbError(f"the project cannot be copied to {folder}: {error.strerror}") from None
+    separate_from_git(copy)
+    return Copy(root, copy, states)
 
 
 def copy_environment(copy: Path) -> dict[str, str]:
