@@ -45,7 +45,7 @@ def examine(root: Path) -> Iterator[Diagnosis]:
             name = check.__name__.strip("_").replace("_", " ")
             finding = Diagnosis(name, str(error), repair=SETUP)
         if finding.repair == SETUP:
-            finding = replace(finding, repair=setup_command(root))
+            finding = replace(finding, repair=typed_setup(root))
         yield finding
         if finding.name == "Git repository" and finding.problem:
             return  # the next checks read the environment
@@ -68,7 +68,7 @@ def repair(root: Path, findings: list[Diagnosis]) -> list[str]:
     return list(commands)
 
 
-def setup_command(root: Path) -> str:
+def typed_setup(root: Path) -> str:
     """Return the command of the set-up: the task `setup` of a team's own Makefile is another."""
     if BOOTSTRAP in text_of(root / "Makefile"):
         return SETUP
@@ -77,7 +77,7 @@ def setup_command(root: Path) -> str:
 
 def portable_command(root: Path, command: str) -> list[str]:
     """Return the words of a repair, for machines without make."""
-    if command not in (SETUP, setup_command(root)):
+    if command not in (SETUP, typed_setup(root)):
         name, *arguments = command.split()
         return [program_path(name), *arguments]
     base = getattr(sys, "_base_executable", sys.executable)
