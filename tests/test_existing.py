@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from conftest import LEFTOVERS, PYTHON_VERSION, TEMPLATE, Project
 from cookiecutter.main import cookiecutter
-from nb.check.doctor import portable_command, setup_repair
+from nb.check.doctor import portable_command, typed_setup
 from ruamel.yaml import YAML
 from test_generation import DEFAULT, OPTIONS, ORCHESTRATION, STREAMLIT, VOILA
 
@@ -293,10 +293,28 @@ def test_without_our_makefile_the_steps_are_lines_to_type(teams: Project) -> Non
     said = adopt(teams, environment="pip").split("ready.")[1]
     command = "python3 -I tools/bootstrap.py pip"
     assert command in said and "\n    make" not in said
-    assert setup_repair(teams.path) == command
+    assert typed_setup(teams.path) == command
     assert portable_command(teams.path, command)[1:] == command.split()[1:]
     teams.write("Makefile", teams.read(".nb/skipped/Makefile"))
-    assert setup_repair(teams.path) == "make setup"
+    assert typed_setup(teams.path) == "make setup"
+
+
+def test_a_package_of_poetry_is_moved_first(teams: Project) -> None:
+    """A second description in [project] would make their build fail, or another package of it."""
+    poetry = '[tool.poetry]\nname = "fore"\n\n[tool.poetry.dependencies]\npython = "^3.10"\n'
+    teams.write("pyproject.toml", poetry)
+    adopt(teams)
+    command = (sys.executable, "-I", "tools/bootstrap.py", "uv")
+    for said in (add_lines(teams), teams.run(*command, code=1)):
+        assert "uvx migrate-to-uv" in said
+    assert teams.read("pyproject.toml") == poetry
+
+
+def test_a_set_up_before_the_lines_names_them(teams: Project) -> None:
+    teams.edit("pyproject.toml", 'requires-python = ">=3.10"\n', "")
+    adopt(teams)
+    said = teams.run(sys.executable, "-I", "tools/bootstrap.py", "uv", code=1)
+    assert "lacks lines: python3 -I tools/bootstrap.py --add-lines" in said
 
 
 def test_a_project_of_its_own_skips_nothing(teams: Project) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from nb.check.health.pipeline import lost_inputs
+from nb.check.health.pipeline import _declaration_repair, lost_inputs
 
 DECLARATION = """\
 stages:
@@ -29,3 +29,11 @@ def test_an_input_is_lost_if_neither_git_nor_dvc_nor_a_stage_has_it(tmp_path: Pa
     subprocess.run(["git", "add", "in-git.csv"], cwd=tmp_path, check=True)
     (tmp_path / "in-git.csv").unlink()
     assert lost_inputs(tmp_path) == ["lost.csv"]
+
+
+def test_a_notebook_without_a_stage_gets_that_of_the_template(tmp_path: Path) -> None:
+    """In a repository with a dvc.yaml of its own, the example's notebooks have none."""
+    assert _declaration_repair(tmp_path) == "edit dvc.yaml"
+    (tmp_path / ".nb" / "skipped").mkdir(parents=True)
+    (tmp_path / ".nb" / "skipped" / "dvc.yaml").write_text(DECLARATION)
+    assert ".nb/skipped/dvc.yaml" in _declaration_repair(tmp_path)

@@ -15,7 +15,7 @@ from nb.report.pages import Note
 from nb.run.copy_notes import CopyNote, parse_note
 from nb.run.record import RunRecord, StageRecord, read_record
 from nb.typed_json import NUMBER_LIMIT, read_fields
-from nb.update.merging import PendingWork
+from nb.update.pending import PendingWork
 
 MOMENT = "2026-01-01T00:00:00+00:00"
 STAGE = StageRecord("train", seconds=1.5, parameters={"seed": 1})
@@ -32,6 +32,11 @@ WRITTEN: list[Any] = [
 VALUES = st.none() | st.booleans() | st.integers(-NUMBER_LIMIT * 2, NUMBER_LIMIT * 2) | st.floats()
 VALUES |= st.text(max_size=3) | st.lists(st.text(max_size=3) | st.integers(), max_size=3)
 VALUES |= st.dictionaries(st.text(max_size=3), st.integers() | st.text(max_size=3), max_size=2)
+
+
+def test_a_record_with_an_infinite_metric_is_read() -> None:
+    content = asdict(WRITTEN[2]) | {"metrics": {"m.json": {"loss": float("inf")}}}
+    assert read_record(json.dumps(content))
 
 
 @pytest.mark.parametrize("written", WRITTEN, ids=lambda written: type(written).__name__)

@@ -207,6 +207,7 @@ def test_a_notebook_outside_of_a_run_has_no_live_line_in_a_log(
     ("seconds", "text"),
     [
         (None, ""),
+        (float("inf"), ""),
         (0.0, "0.0 s"),
         (0.44, "0.4 s"),
         (9.94, "9.9 s"),

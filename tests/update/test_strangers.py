@@ -133,3 +133,9 @@ def test_a_file_that_the_project_renamed_gets_the_changes(source: Source, projec
     project.commit()
     project.nb("update", "--no-checks")
     assert "return 33" in project.read("src/mine.py") and "return 77" in project.read("src/mine.py")
+
+
+def test_a_project_that_lost_its_tools_is_told_how_to_get_them(project: Project) -> None:
+    project.write(**{"dvc.yaml": "stages: {}\n"})
+    shutil.rmtree(project.path / "tools")
+    assert "git checkout HEAD -- tools" in project.nb("status", code=2)

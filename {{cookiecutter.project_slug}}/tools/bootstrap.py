@@ -100,8 +100,17 @@ def required_python() -> tuple[int, int]:
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8", errors="replace")
     found = re.search(r'^requires-python\s*=\s*["\'].*?>=\s*(\d+)\.(\d+)', text, re.M)
     if found is None:
-        fail("pyproject.toml: requires-python must name the oldest version, like '>=3.11'.")
+        fail(f"pyproject.toml: requires-python must name a version, like '>=3.11'.{lines_hint()}")
     return int(found[1]), int(found[2])
+
+
+def lines_hint() -> str:
+    """Return a sentence about lines that a pyproject.toml of before the project lacks, or none."""
+    reason = skipped.incomplete(ROOT).get(skipped.PYPROJECT)
+    if reason:
+        return f" It {reason}"
+    lacks = skipped.PYPROJECT in skipped.additions(ROOT)
+    return f" pyproject.toml lacks lines: python3 -I {sys.argv[0]} --add-lines" if lacks else ""
 
 
 def said(*command: str | Path) -> str:
@@ -332,8 +341,8 @@ def main(arguments: list[str]) -> None:
     if arguments == ["--add-lines"]:
         for name in skipped.add_missing(ROOT):
             print(f"setup: added lines to {name}")
-        for name in skipped.incomplete(ROOT):
-            print(f"setup: {name} needs lines of .nb/skipped/{name}, which only you can place")
+        for name, reason in skipped.incomplete(ROOT).items():
+            print(f"setup: {name} {reason}")
         return
     managers = {"uv": with_uv, "pip": with_pip, "conda": with_conda}
     if len(arguments) != 1 or arguments[0] not in managers:
@@ -346,7 +355,10 @@ def main(arguments: list[str]) -> None:
     python = VENV / ("python.exe" if (VENV / "python.exe").exists() else f"{SCRIPTS}/python")
     if not version_of(python, "nb") >= required_python():
         wanted = ".".join(map(str, required_python()))
-        fail(f"{arguments[0]} ended well, but .venv holds no Python {wanted} with the command nb.")
+        fail(
+            f"{arguments[0]} ended well, but .venv holds no Python {wanted} with the command nb."
+            f"{lines_hint()}"
+        )
     if compiles_nothing():
         said(python, "-I", "-m", "compileall", "-q", ROOT / "tools" / "nb")
     run(VENV / SCRIPTS / "nb", "setup", hint="the clone is not wired yet; the reason is above.")

@@ -101,6 +101,9 @@ def find_root(start: Path | None = None) -> Path:
     for folder in (start, *start.parents):
         if (folder / "tools" / "nb").is_dir() and (folder / PYPROJECT).is_file():
             return folder
+    for folder in (start, *start.parents):
+        if (folder / ".cruft.json").is_file() and (folder / "dvc.yaml").is_file():
+            raise UsageError(f"{folder} has lost its tools/: git checkout HEAD -- tools")
     raise UsageError(f"{start} is not inside a project: no folder above it holds tools/nb.")
 
 

@@ -21,6 +21,9 @@ GROUPS, SOURCES, BUILD = "dependency-groups", "tool.uv.sources", "build-system"
 PYTHON = "requires-python"
 # Text without which the project does not work; a form of YAML or TOML may leave no place for it.
 INDISPENSABLE = {PYPROJECT: "nb-tools =", HOOKS: "tools/in-env"}
+# A second description of the package, in [project], would stand against that of Poetry.
+POETRY = "describes the package for Poetry alone; to move it to [project]: uvx migrate-to-uv"
+NO_PLACE = "needs lines of .nb/skipped/{name}, for which the form of the file leaves no place"
 
 
 def skipped_names(root: Path) -> list[str]:
@@ -42,16 +45,16 @@ def additions(root: Path) -> dict[str, str]:
     return found
 
 
-def incomplete(root: Path) -> list[str]:
-    """Return the skipped files that only a person can complete."""
-    return [
-        name
-        for name in skipped_names(root)
-        if name in INDISPENSABLE
-        and INDISPENSABLE[name] in _read(root / SKIPPED_FILES / name)
-        and INDISPENSABLE[name]
-        not in completed(name, _read(root / name), _read(root / SKIPPED_FILES / name))
-    ]
+def incomplete(root: Path) -> dict[str, str]:
+    """Return the skipped files that only a person can complete, each with the reason."""
+    found = {}
+    for name in sorted({*skipped_names(root)} & INDISPENSABLE.keys()):
+        theirs, ours = _read(root / name), _read(root / SKIPPED_FILES / name)
+        text = INDISPENSABLE[name]
+        if text in ours and text not in completed(name, theirs, ours):
+            is_poetry = name == PYPROJECT and _is_of_poetry(_tables(theirs))
+            found[name] = POETRY if is_poetry else NO_PLACE.format(name=name)
+    return found
 
 
 def add_missing(root: Path) -> list[str]:
@@ -132,6 +135,8 @@ def _keys(text: str) -> set[str]:
 def _with_tables(theirs: str, ours: str) -> str:
     """Add groups and sources, and each table whose tool is not configured by them at all."""
     known, wanted, keys = _tables(theirs), _tables(ours), _keys(theirs)
+    if _is_of_poetry(known):
+        return theirs
     added = []
     for name, text in wanted.items():
         if name == GROUPS and "project" in known:
@@ -148,6 +153,10 @@ def _with_tables(theirs: str, ours: str) -> str:
         ):
             added.append(text.strip())
     return _appended(theirs, "\n\n".join(added)) if added else theirs
+
+
+def _is_of_poetry(tables: Iterable[str]) -> bool:
+    return "tool.poetry" in tables and "project" not in tables
 
 
 def _tool(table: str) -> str:

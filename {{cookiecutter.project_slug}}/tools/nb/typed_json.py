@@ -9,7 +9,7 @@ from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 Fields = TypeVar("Fields")
-# Larger numbers cannot be divided, or passed to the system.
+# Larger integers cannot be divided, or passed to the system.
 NUMBER_LIMIT = 2**63
 
 
@@ -67,5 +67,6 @@ def _is_plain(value: object, kind: type) -> bool:
     """Tell whether a value is a text, a number in bounds or a truth value, as asked for."""
     if kind is str or kind is bool:
         return isinstance(value, kind)
-    accepted = (int, float) if kind is float else int
-    return isinstance(value, accepted) and (value != value or abs(value) < NUMBER_LIMIT)
+    if isinstance(value, float):
+        return kind is float  # a metric may be infinite, or not a number
+    return isinstance(value, int) and abs(value) < NUMBER_LIMIT

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from math import isfinite
 
 
 def shortened(text: str, most: int = 60) -> str:
@@ -40,7 +41,7 @@ def count(number: int, thing: str) -> str:
 
 def duration(seconds: float | None) -> str:
     """Return `0.4 s`, `12 s`, `3 min 5 s` or `2 h 10 min`; nothing for an unknown duration."""
-    if seconds is None:
+    if seconds is None or not isfinite(seconds):
         return ""
     if round(seconds, 1) < 10:
         return f"{seconds:.1f} s"

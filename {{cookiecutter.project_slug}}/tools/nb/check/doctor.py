@@ -46,7 +46,7 @@ def examine(root: Path) -> Iterator[Diagnosis]:
         except OSError as error:  # a file that may not be read: no command of ours repairs that
             finding = Diagnosis(_words(check), unwritable(error))
         if finding.repair == SETUP:
-            finding = replace(finding, repair=setup_repair(root))
+            finding = replace(finding, repair=typed_setup(root))
         yield finding
         if finding.name == "Git repository" and finding.problem:
             return  # the next checks read the environment
@@ -73,7 +73,7 @@ def repair(root: Path, findings: list[Diagnosis]) -> list[str]:
     return list(commands)
 
 
-def setup_repair(root: Path) -> str:
+def typed_setup(root: Path) -> str:
     """Return the command of the set-up: the task `setup` of a team's own Makefile is another."""
     if BOOTSTRAP in text_of(root / "Makefile"):
         return SETUP
@@ -82,7 +82,7 @@ def setup_repair(root: Path) -> str:
 
 def portable_command(root: Path, command: str) -> list[str]:
     """Return the words of a repair, for machines without make."""
-    if command not in (SETUP, setup_repair(root)):
+    if command not in (SETUP, typed_setup(root)):
         name, *arguments = command.split()
         return [program_path(name), *arguments]
     base = getattr(sys, "_base_executable", sys.executable)

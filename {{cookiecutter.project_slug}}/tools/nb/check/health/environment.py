@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from nb.check.facts import Facts, normalized
+from nb.wording import count
 
 from .diagnosis import SETUP, Diagnosis, HealthCheck
 
@@ -73,6 +74,27 @@ def _locked_versions(root: Path) -> dict[str, set[str]]:
     return versions
 
 
+def _package(root: Path) -> Diagnosis:
+    """Look for the packages in src/ as notebooks import them: a team's own build may omit them."""
+    folders = sorted(path.parent for path in (root / "src").glob("*/__init__.py"))
+    missing = [folder.name for folder in folders if not _is_importable(folder)]
+    if missing:
+        problem = f"import {missing[0]} does not find src/{missing[0]}: the build settings in "
+        problem += "pyproject.toml leave the package out, or another of that name is installed"
+        repair = f'name the package there, as in packages = ["src/{missing[0]}"], then {SETUP}'
+        return Diagnosis("package", problem, repair=repair)
+    return Diagnosis("package", detail=f"{count(len(folders), 'package')} of src/ can be imported")
+
+
+def _is_importable(folder: Path) -> bool:
+    try:
+        spec = find_spec(folder.name)
+    except ValueError:  # a module without a spec has the name
+        return False
+    places = (spec and spec.submodule_search_locations) or ()
+    return any(Path(place).resolve() == folder.resolve() for place in places)
+
+
 def _kernel(root: Path) -> Diagnosis:
     folder = _kernel_folder("python3")
     if folder is None:  # Jupyter starts ipykernel then
@@ -99,4 +121,4 @@ def _kernel_folder(name: str) -> Path | None:
     return next((path.parent for path in found if path.parent.name.lower() == name), None)
 
 
-ENVIRONMENT_CHECKS: tuple[HealthCheck, ...] = (_python, _environment, _kernel)
+ENVIRONMENT_CHECKS: tuple[HealthCheck, ...] = (_python, _environment, _package, _kernel)

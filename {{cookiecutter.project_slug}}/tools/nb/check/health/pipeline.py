@@ -12,6 +12,7 @@ from nb.declaration.reader import LOCK, read_stages
 from nb.git.wiring import git
 from nb.notebook.content import notebooks_below
 from nb.project import PRODUCTION, NbError
+from nb.skipped import SKIPPED_FILES
 from nb.wording import byte_size, count, enumerated
 
 from .diagnosis import Diagnosis, HealthCheck
@@ -57,8 +58,16 @@ def _pipeline(root: Path) -> Diagnosis:
         return Diagnosis("pipeline", str(error), repair=_pipeline_repair(root, str(error)))
     if lost:
         problem = f"no stage of dvc.yaml runs {lost[0]}"
-        return Diagnosis("pipeline", problem, repair="edit dvc.yaml")
+        return Diagnosis("pipeline", problem, repair=_declaration_repair(root))
     return Diagnosis("pipeline", detail=count(stages, "stage"))
+
+
+def _declaration_repair(root: Path) -> str:
+    """Return the way to a stage; in a dvc.yaml of before the project, the example has none."""
+    skipped = SKIPPED_FILES / "dvc.yaml"
+    if not (root / skipped).is_file():
+        return "edit dvc.yaml"
+    return f"copy its stage from {skipped.as_posix()} to dvc.yaml, or delete the notebook"
 
 
 def _pipeline_repair(root: Path, problem: str) -> str:

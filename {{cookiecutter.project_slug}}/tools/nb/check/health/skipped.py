@@ -24,9 +24,9 @@ def skipped_files(root: Path) -> Diagnosis:
         return Diagnosis("files kept", problem, repair=ADD_LINES, is_safe=True)
     by_hand = incomplete(root)
     if by_hand:
-        problem = f"{enumerated(by_hand)} was here before the template, and lacks lines for which "
-        problem += "the form of the file leaves no place"
-        compare = f"git diff --no-index {by_hand[0]} {(SKIPPED_FILES / by_hand[0]).as_posix()}"
+        name, reason = next(iter(by_hand.items()))
+        problem = f"{name} was here before the template; it {reason}"
+        compare = f"git diff --no-index {name} {(SKIPPED_FILES / name).as_posix()}"
         return Diagnosis("files kept", problem, repair=compare)
     names = skipped_names(root)
     detail = "none stood in the template's way"
