@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -78,3 +80,19 @@ def test_the_state_of_a_project_is_read_with_one_start_of_git(
     assert state() == (commit, False)
     (clone / "a").write_text("22")
     assert state() == (commit, True)
+
+
+def test_an_older_git_without_scopes_finds_the_wiring(
+    clone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = shutil.which("git")
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    older = programs / "git"
+    older.write_text(f'#!/bin/sh\ncase "$*" in *--show-scope*) exit 129;; esac\nexec {own} "$@"\n')
+    older.chmod(0o755)
+    monkeypatch.setenv("PATH", str(programs), prepend=os.pathsep)
+    assert wiring.missing_wiring(clone) == []
+    assert wiring.heal(clone) == []
+    git(clone, "config", "--unset", "filter.nbstripout.clean")
+    assert wiring.missing_wiring(clone)

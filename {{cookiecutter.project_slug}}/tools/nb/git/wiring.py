@@ -156,6 +156,9 @@ def _missing_keys(config: Mapping[str, Mapping[str, str]]) -> list[str]:
 def _configuration(root: Path) -> dict[str, dict[str, str]]:
     """Return Git's configuration: the values by key, for each scope."""
     words = git_list(root, "config", "--list", "--show-scope", "-z", check=False)
+    if not words:  # Git before 2.26 knows no scopes; here the values count, wherever they are from
+        entries = git_list(root, "config", "--list", "-z", check=False)
+        words = [word for entry in entries for word in ("local", entry)]
     found: dict[str, dict[str, str]] = {}
     for scope, entry in zip(words[::2], words[1::2], strict=False):
         key, _, value = entry.partition("\n")
