@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
-from nb.run import record
+from nb.declaration.tasks import Task
+from nb.run import pipeline_run, record
 from nb.secrets.mask import Mask
 
 from tests.secret_kinds import KINDS
@@ -77,3 +80,19 @@ def test_stages_of_a_record_are_searched_together_and_only_those_that_changed(
     journal.finish(made, 0, 1.0)
     assert "stage-7" in "".join(searched)
     assert "stage-8" not in "".join(searched)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_run_that_finds_nothing_changed_records_no_secret(kind: str, tmp_path: Path) -> None:
+    text, secret = KINDS[kind]
+    tasks = [Task("train", parameters={"x": text})]
+    plan = SimpleNamespace(tasks=tasks, shown=["train"])
+    done = record.new_record(tmp_path, record.Options(), 1)
+    known = pipeline_run._stamp_content(cast("Any", plan), done)
+    assert secret not in json.dumps(known, ensure_ascii=False)
+    again = record.record_unchanged(tmp_path, record.Options(), known)
+    assert [stage.name for stage in again.stages] == known["shown"] == ["train"]
+    words = record.Options(settings=(text,))
+    record.record_unchanged(tmp_path, words, {"stages": [], "metrics": {}})
+    for path in (tmp_path / record.RUNS).glob("*.json"):
+        assert secret not in path.read_text(encoding="utf-8")
