@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
-from nb.run import record
+from nb.declaration.tasks import Task
+from nb.run import pipeline_run, record
 from nb.secrets.mask import Mask
 
 from tests.secret_kinds import KINDS
@@ -93,3 +96,19 @@ def test_one_and_several_failures_are_told_in_their_number(states: list[str], wo
     made = record.RunRecord(id="x", arguments={}, jobs=1, started="")
     made.stages = [record.StageRecord(f"s{n}", state) for n, state in enumerate(states)]
     assert made.problem().startswith(f"{words}; ")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_run_that_finds_nothing_changed_records_no_secret(kind: str, tmp_path: Path) -> None:
+    text, secret = KINDS[kind]
+    tasks = [Task("train", parameters={"x": text})]
+    plan = SimpleNamespace(tasks=tasks, shown=["train"])
+    done = record.new_record(tmp_path, record.Options(), 1)
+    known = pipeline_run._stamp_content(cast("Any", plan), done)
+    assert secret not in json.dumps(known, ensure_ascii=False)
+    again = record.record_unchanged(tmp_path, record.Options(), known)
+    assert [stage.name for stage in again.stages] == known["shown"] == ["train"]
+    words = record.Options(settings=(text,))
+    record.record_unchanged(tmp_path, words, {"stages": [], "metrics": {}})
+    for path in (tmp_path / record.RUNS).glob("*.json"):
+        assert secret not in path.read_text(encoding="utf-8")
