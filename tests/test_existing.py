@@ -163,7 +163,6 @@ def test_two_versions_of_the_template_are_rendered_in_one_process(tmp_path: Path
 import sys
 from cookiecutter.exceptions import FailedHookException
 from cookiecutter.main import cookiecutter
-from nb.check.doctor import portable_command, typed_setup
 for version in sys.argv[1:]:
     made = cookiecutter(version, no_input=True, output_dir=f"made-{version}")
     print(open(f"{made}/README.md").read())
