@@ -61,6 +61,20 @@ def test_the_package_holds_the_sources_and_nothing_else(packages: Path) -> None:
     assert names - others == sources
 
 
+# Modules that run before there is an environment: in the set-up and in Git's filter.
+EARLY = ("skipped", "surroundings", "git.filter", "git.merge", "git.text_view")
+
+
+def test_the_files_that_stay_need_no_other(bake: Bake, tmp_path: Path) -> None:
+    project = bake(example=False)
+    project.git("init", "--quiet")
+    project.git("add", "--all")
+    project.git("commit", "--quiet", "--message", "generated")
+    take_package(project, tmp_path)
+    imports = "; ".join(f"import nb.{module}" for module in EARLY)
+    project.run(sys.executable, "-I", "-c", f"import sys; sys.path.insert(0, 'tools'); {imports}")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("environment", ["uv", "pip"])
 def test_a_project_runs_with_the_package(bake: Bake, packages: Path, environment: str) -> None:

@@ -125,14 +125,17 @@ def take_back(root: Path, state: PendingWork) -> str:
 
     Returns:
         A sentence about the patch that follows another sentence; empty if no file was changed.
+
+    Raises:
+        NbError: if Git cannot tell the changes; then nothing is put back.
     """
     _free_index(root)
     command = ["git", "diff", "--binary", "--no-ext-diff", "--no-textconv", "--no-color"]
-    shown = subprocess.run([*command, state.head], cwd=root, capture_output=True)
-    if shown.returncode:
-        problem = shown.stderr.decode(errors="replace").strip()
-        raise NbError(f"nothing is put back, since changes could not be kept: {problem}")
-    changes = shown.stdout
+    done = subprocess.run([*command, state.head], cwd=root, capture_output=True)
+    if done.returncode:
+        reason = " ".join(done.stderr.decode(errors="replace").split())
+        raise NbError(f"git diff fails, so nothing was put back: {reason}")
+    changes = done.stdout
     patch = PUT_BACK / f"{hashlib.sha256(changes).hexdigest()[:12]}.patch"
     if changes:
         write_whole(root / patch, changes)

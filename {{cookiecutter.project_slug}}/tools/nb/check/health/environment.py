@@ -77,22 +77,13 @@ def _locked_versions(root: Path) -> dict[str, set[str]]:
 def _package(root: Path) -> Diagnosis:
     """Look for the packages in src/ as notebooks import them: a team's own build may omit them."""
     folders = sorted(path.parent for path in (root / "src").glob("*/__init__.py"))
-    missing = [folder.name for folder in folders if not _is_importable(folder)]
+    missing = [folder.name for folder in folders if not find_spec(folder.name)]
     if missing:
         problem = f"import {missing[0]} does not find src/{missing[0]}: the build settings in "
-        problem += "pyproject.toml leave the package out, or another of that name is installed"
+        problem += "pyproject.toml leave the package out"
         repair = f'name the package there, as in packages = ["src/{missing[0]}"], then {SETUP}'
         return Diagnosis("package", problem, repair=repair)
     return Diagnosis("package", detail=f"{count(len(folders), 'package')} of src/ can be imported")
-
-
-def _is_importable(folder: Path) -> bool:
-    try:
-        spec = find_spec(folder.name)
-    except ValueError:  # a module without a spec has the name
-        return False
-    places = (spec and spec.submodule_search_locations) or ()
-    return any(Path(place).resolve() == folder.resolve() for place in places)
 
 
 def _kernel(root: Path) -> Diagnosis:
