@@ -128,8 +128,8 @@ class Overview:
             return "No notebook was run; nb promote --dry-run NOTEBOOK tries a notebook."
         if states & {FAILS, TIMED_OUT}:
             return (
-                "No notebook is ready for promotion. Mend a cell that the table names, then try the "
-                "notebook again: nb promote --dry-run NOTEBOOK"
+                "No notebook is ready for promotion. Mend a cell that the table names, then try "
+                "again: nb promote --dry-run NOTEBOOK"
             )
         return "No notebook is ready for promotion; those that only look stay exploratory."
 
