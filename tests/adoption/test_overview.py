@@ -98,3 +98,17 @@ def test_an_overview_of_another_version_is_refused_in_one_sentence(tmp_path: Pat
         path.write_text(text)
         with pytest.raises(NbError, match="nb adopt SOURCE makes it"):
             read_overview(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("states", "step"),
+    [
+        (["not run", "not run"], "was run; nb promote --dry-run"),
+        (["runs", "fails"], "Mend a cell that the table names"),
+        (["timed out", "not run"], "Mend a cell that the table names"),
+        (["runs", "not run"], "those that only look stay exploratory"),
+    ],
+)
+def test_where_nothing_is_ready_the_next_step_is_told(states: list[str], step: str) -> None:
+    rows = [AdoptedRow(f"{number}.ipynb", state) for number, state in enumerate(states)]
+    assert step in Overview("old", rows).advice()

@@ -120,6 +120,19 @@ def test_paths_are_written_from_the_root(root: Path, before: str, after: str) ->
     assert changed.get(1, before) == after.replace("{other}", str(other))
 
 
+def test_a_folder_above_the_notebook_never_moves_with_an_output(root: Path) -> None:
+    folder = root / "notebooks" / "exploratory"
+    used = {
+        "notebooks/a.txt": "data/processed/a.txt",
+        "notebooks/exploratory/b.txt": "data/processed/b.txt",
+    }
+    file = notebook(folder / "a.ipynb", "%cd ..\nsys.path.append('..')\nx = '../exploratory/'")
+    changed = rewrite_from_root(file, PathsFromRoot(root, folder, used=used))
+    assert changed[1] == (
+        "%cd notebooks\nsys.path.append('notebooks')\nx = 'notebooks/exploratory/'"
+    )
+
+
 def test_for_a_copy_only_absolute_paths_change(root: Path) -> None:
     folder = root / "notebooks" / "exploratory"
     file = notebook(folder / "a.ipynb", f"a = '{root}/data/raw/a.csv'\nb = '../../data/raw/a.csv'")

@@ -152,6 +152,7 @@ import pandas as pd
 # %%
 len(pd.read_csv('../data/raw/prices.csv'))
 """,
+        refused="and change no folder",
     ),
     "cd-up-and-write": notebook(
         """

@@ -123,6 +123,18 @@ class Overview:
         order = promotion_order({row.notebook: row.after for row in self.rows})
         return [name for name in order if name in ready and name not in self.promoted]
 
+    def advice(self) -> str:
+        """Return the next step where no notebook is ready for promotion."""
+        states = {row.state for row in self.rows}
+        if states <= {NOT_RUN}:
+            return "No notebook was run; nb promote --dry-run NOTEBOOK tries a notebook."
+        if states & {FAILS, TIMED_OUT}:
+            return (
+                "No notebook is ready for promotion. Mend a cell that the table names, then try "
+                "again: nb promote --dry-run NOTEBOOK"
+            )
+        return "No notebook is ready for promotion; those that only look stay exploratory."
+
     def edges(self) -> dict[str, set[str]]:
         """Return, for each notebook, those whose files it reads."""
         return {row.notebook: set(row.after) for row in self.rows}

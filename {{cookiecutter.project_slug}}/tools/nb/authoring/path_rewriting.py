@@ -60,8 +60,10 @@ class PathsFromRoot:
         return self._prefixed(self._moved(name), text)
 
     def _moved(self, name: str) -> str:
-        """Return the new path of a file, or of a folder whose files all move to another."""
+        """Return the new path of a file, or of a folder beside the notebook that moves whole."""
         used = self.used or {}
+        if self.folder not in (self.root / name).parents:
+            return used.get(name, name)
         files = [
             (new, old.removeprefix(name)) for old, new in used.items() if old.startswith(f"{name}/")
         ]

@@ -101,12 +101,14 @@ def _run_stage(space: Workspace, choices: Choices) -> None:
             heard=heard,
         )
     if done.problem:
-        cell = read_cells(space.copy / call.notebook).cells[done.cell - 1] if done.cell else None
-        reason = cause_in_production(done.problem, cell.source if cell else "")
+        cells = read_cells(space.copy / call.notebook).cells
+        # The executed copy may have a cell of parameters more.
+        near = cells[max((done.cell or 0) - 2, 0) : done.cell or 0]
+        reason = cause_in_production(done.problem, "\n".join(cell.source for cell in near))
         raise NbError(f"the production notebook does not run: {reason}. Nothing was changed.")
     declared = Contract(inputs=(*stage.inputs, *call.files), outputs=tuple(stage.outputs))
     for line in contract.violations(stage.name, declared, done.trace, stage.command, space.copy):
-        used = line.partition(",")[0]
+        used = line.partition(", which")[0]
         raise NbError(f"only the production notebook {used}; {_FROM_ROOT}. Nothing was changed.")
 
 

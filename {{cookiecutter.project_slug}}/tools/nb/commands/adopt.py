@@ -223,7 +223,7 @@ def _show(root: Path | None, overview: Overview, as_json: bool) -> None:
         for name in proposed:
             echo(f"  nb promote {name}")
     else:
-        echo("\nNo notebook is ready for promotion; those that only look stay exploratory.")
+        echo(f"\n{overview.advice()}")
 
 
 def _cells(row: AdoptedRow) -> tuple[str, ...]:
