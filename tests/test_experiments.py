@@ -293,7 +293,7 @@ def test_the_example_s_experiment_is_completed_after_a_kill_at_any_moment(
         again = executions(log)
         for variant in done:
             assert of_variant(again, variant) == of_variant(first, variant), f"{case}: {variant}"
-        assert again.keys() == ended.keys(), case
+        assert again.keys() <= ended.keys(), case  # equal stages may be restored
         after = files(pipeline.path)
         assert {name: after.get(name) for name in before} == before, case
     assert interrupted >= KILLS // 2, "most kills came too late"
