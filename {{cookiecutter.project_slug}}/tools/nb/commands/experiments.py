@@ -179,9 +179,8 @@ def experiments_command(
     if ctx.invoked_subcommand:
         return
     root: Path = ctx.obj
-    known = [r for r in store.read_variants(root) if experiment in (None, r.experiment)]
     judge = read_best(best) if best else None
-    records = store.with_dead_runs_ended(root, known)
+    records = store.with_dead_runs_ended(root, store.read_experiment(root, experiment))
     if not records and not (as_json or as_csv):
         echo("There is no experiment yet: nb experiment --help")
         return

@@ -155,7 +155,7 @@ def export_variants_command(root: Path, uri: str, experiment: str | None) -> Non
     from nb.experiments import store
     from nb.experiments.mlflow_export import export_variants
 
-    records = [r for r in store.read_variants(root) if experiment in (None, r.experiment)]
+    records = store.read_experiment(root, experiment)
     logged = there = 0
     for record, is_new in export_variants(root, records, uri):
         logged, there = logged + is_new, there + (not is_new)

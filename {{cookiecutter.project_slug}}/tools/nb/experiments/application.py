@@ -11,9 +11,11 @@ from nb.locks import edit_lock
 from nb.notebook.config import read_config, set_value
 from nb.project import NbError
 from nb.run.copy_notes import note_taken_copies
-from nb.run.what_if import SettingReader
+from nb.run.what_if import Setting, SettingReader
+from nb.wording import value_text
 
 from . import store
+from .values import public_value
 
 
 def apply_variant(root: Path, number: int, tell: Callable[[str], None]) -> Iterator[str]:
@@ -42,7 +44,7 @@ def apply_variant(root: Path, number: int, tell: Callable[[str], None]) -> Itera
         for setting in settings:
             before = read_config(root / setting.config).get(setting.name)
             if set_value(root / setting.config, setting.name, setting.value):
-                yield f"{setting.config}: {setting.name} = {setting.value} (was {before})"
+                yield f"{setting.config}: {_change(setting, before)}"
         pipeline.take_results(copy, root, names, tell)
     taken = store.copy_executed(record.stages, copy, root)
     note_taken_copies(root, {stage.executed: stage.ended for stage in taken})
@@ -50,6 +52,12 @@ def apply_variant(root: Path, number: int, tell: Callable[[str], None]) -> Itera
         yield f"results of {', '.join(names)}"
     if pipeline.inputs_hash(root) != pipeline.inputs_hash(copy):
         yield "code, data or other parameters have changed since: nb run computes what is stale"
+
+
+def _change(setting: Setting, before: object) -> str:
+    """Return a parameter with the new and the old value, without secrets."""
+    now, was = (value_text(public_value(setting.name, value)) for value in (setting.value, before))
+    return f"{setting.name} = {now} (was {was})"
 
 
 def _require_committed(root: Path, paths: list[str]) -> None:

@@ -19,6 +19,7 @@ from nb.run.lock import is_locked
 from nb.run.past_runs import DIED
 from nb.run.record import StageRecord
 from nb.typed_json import read_fields
+from nb.wording import did_you_mean, enumerated
 from nb.workcopy.copying import copy_file
 
 from .space import Settings, canonical
@@ -126,6 +127,21 @@ def read_variants(root: Path) -> list[VariantRecord]:
     """Return the variants that this version understands, by number; of others a line is printed."""
     found = [_read(root, number) for number in variant_numbers(root)]
     return [record for record in found if record]
+
+
+def read_experiment(root: Path, name: str | None) -> list[VariantRecord]:
+    """Return the variants of an experiment, or all without a name.
+
+    Raises:
+        NbError: with exit code 2, if there is no such experiment.
+    """
+    known = read_variants(root)
+    found = [record for record in known if name in (None, record.experiment)]
+    if name is not None and not found:
+        names = dict.fromkeys(record.experiment for record in known)
+        hint = did_you_mean(name, names, f"there are {enumerated(names, 8)}" if names else "")
+        raise UsageError(f"there is no experiment {name}; {hint or 'there is none yet'}")
+    return found
 
 
 def with_dead_runs_ended(root: Path, records: Sequence[VariantRecord]) -> Sequence[VariantRecord]:

@@ -40,6 +40,11 @@ def public_record(record: VariantRecord) -> dict[str, object]:
     return _mask().tree(asdict(record) | {"state": record.state})
 
 
+def public_value(name: str, value: object) -> object:
+    """Return the value of a parameter, or a remark in place of a secret."""
+    return next(iter(_mask().tree({name: value}).values()))
+
+
 def _mask() -> Mask:
     return Mask(environment_secrets(os.environ))
 
