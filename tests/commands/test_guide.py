@@ -56,6 +56,8 @@ def test_words_are_found(runner: CliRunner) -> None:
     shown = runner.invoke(main, ["help", "--search", "NO credentials were found"])
     assert shown.exit_code == 0 and re.search(r"^storage: .*no credentials", shown.output, re.M)
     assert runner.invoke(main, ["help", "--search", "qwertz"]).exit_code == 1
+    (example,) = re.findall(r'nb help --search "(.+)"', runner.invoke(main, ["help", "-h"]).output)
+    assert runner.invoke(main, ["help", "--search", example]).exit_code == 0
 
 
 @pytest.mark.parametrize("command", ["push", "doctor"])

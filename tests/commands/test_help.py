@@ -189,6 +189,7 @@ def test_commands_of_a_group_have_a_whole_sentence_on_one_line(runner: CliRunner
         ("new", "missing argument 'NAME'; see nb new --help"),
         ("export x --to pdff", "invalid value for '--to': 'pdff' is not one of"),
         ("experiments shw", "there is no command shw; did you mean show?"),
+        ("merge-lock a b c", "a version of dvc.lock cannot be read: "),
         ("check --select NB3011", "--select: no rule NB3011; did you mean NB301?"),
     ],
 )

@@ -34,3 +34,9 @@ def test_there_are_three_things_or_as_many_as_there_are_repairs(
 ) -> None:
     lines = next_things([UNKNOWN] * faults, fetched=fetched, has_report=has_report)
     assert len(lines) == max(NEXT_THINGS, faults)
+
+
+def test_a_long_repair_is_told_from_its_problem() -> None:
+    edited = Diagnosis("tooling", "edited since 0.2.0", repair="nb update, which keeps your edit")
+    lines = next_things([edited], fetched=True, has_report=True)
+    assert lines[0] == "edited since 0.2.0: nb update, which keeps your edit"

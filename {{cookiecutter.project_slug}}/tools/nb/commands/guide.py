@@ -38,7 +38,7 @@ def help_command(ctx: click.Context, topic: str, wanted: str | None) -> None:
     Examples:
       nb help
       nb help storage
-      nb help --search "dvc.lock is in conflict"
+      nb help --search "in conflict"
     """
     pages = read_guide()
     if wanted is not None:

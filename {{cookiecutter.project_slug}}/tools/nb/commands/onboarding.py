@@ -61,7 +61,7 @@ def next_things(findings: list[Diagnosis], *, fetched: bool, has_report: bool) -
         fetched: whether data and results are here.
         has_report: whether there is an executed copy.
     """
-    repairs = [f"{f.repair:25} {f.problem}" for f in findings if f.problem and f.repair]
+    repairs = [_repair(f.repair, f.problem) for f in findings if f.problem and f.repair]
     pull = [] if fetched or repairs else [f"{'make pull':25} fetch data and results again"]
     runs = {
         True: f"{'make run-notebooks':25} see that nothing is stale",
@@ -73,6 +73,11 @@ def next_things(findings: list[Diagnosis], *, fetched: bool, has_report: bool) -
         f"{'CONTRIBUTING.md':25} how this team works",
     ]
     return [*repairs, *pull, *rest][: max(NEXT_THINGS, len(repairs))]
+
+
+def _repair(repair: str, problem: str) -> str:
+    """Return a command beside the problem; a sentence behind it."""
+    return f"{repair:25} {problem}" if len(repair) <= 25 else f"{problem}: {repair}"
 
 
 def _announce(step: int) -> None:

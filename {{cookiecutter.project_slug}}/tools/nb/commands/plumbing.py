@@ -13,7 +13,7 @@ import click
 from nb.exit_codes import ExitCode
 from nb.git import wiring
 from nb.programs import program_environment, program_path
-from nb.project import NbError
+from nb.project import NbError, UsageError, one_line
 from nb.surroundings import project_prefix
 from nb.terminal import echo, secho
 from nb.wording import enumerated
@@ -228,5 +228,8 @@ def merge_lock_command(base: Path, ours: Path, theirs: Path) -> None:
     """
     from nb.git.merge_lock import merge_locks
 
-    versions = (path.read_text(encoding="utf-8") for path in (base, ours, theirs))
+    try:
+        versions = [path.read_text(encoding="utf-8") for path in (base, ours, theirs)]
+    except (OSError, UnicodeError) as error:
+        raise UsageError(f"a version of dvc.lock cannot be read: {one_line(error)}") from None
     ours.write_text(merge_locks(*versions), encoding="utf-8", newline="\n")

@@ -314,7 +314,7 @@ def describe_command(
 
     \b
     Examples:
-      nb describe data/processed/features.parquet
+      nb describe data/processed/train.parquet
       nb describe -o data/DICTIONARY.md
     """
     from nb.report.data_dictionary import as_markdown, describe_outputs, write_dictionary
