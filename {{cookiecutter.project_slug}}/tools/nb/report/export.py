@@ -86,6 +86,16 @@ def export_document(path: Path, kind: str, target: Path, *, no_input: bool) -> b
     """
     if kind == "script" and no_input:
         raise UsageError("a script without its input is empty; leave out --no-input.")
+    try:
+        return _write_document(path, kind, target, no_input=no_input)
+    except (NbError, OSError):
+        raise
+    except Exception:  # nbconvert takes each notebook for a valid notebook
+        rendering.require_valid(path)
+        raise
+
+
+def _write_document(path: Path, kind: str, target: Path, *, no_input: bool) -> bool:
     code = rendering.LEFT_OUT if no_input else rendering.SHOWN
     notebook = rendering.read_executed(path)
     is_complete = kind == "script" or _has_outputs(notebook)
