@@ -37,3 +37,10 @@ def test_a_notebook_that_is_not_valid_is_refused_in_one_line(
         export_document(path, "html", tmp_path / "n.html", no_input=False)
     assert str(caught.value).startswith("n.ipynb cannot be shown, it is no valid notebook: ")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["html", "slides", "markdown", "script"])
+def test_half_a_character_is_shown_as_a_question_mark(tmp_path: Path, kind: str) -> None:
+    path = saved(tmp_path, {"source": "x = '\ud800'", "outputs": [], "execution_count": None})
+    export_document(path, kind, tmp_path / "document", no_input=False)
+    assert "?" in (tmp_path / "document").read_text(encoding="utf-8")

@@ -106,11 +106,12 @@ def _write_document(path: Path, kind: str, target: Path, *, no_input: bool) -> b
     if kind in ("markdown", "script"):
         _convert(notebook, kind, target, no_input=no_input)
     elif kind == "slides":
-        write_whole(target, _slides(notebook, path, code))
+        write_whole(target, _slides(notebook, path, code).encode("utf-8", "replace"))
     elif kind == "pdf":
         _print_document(notebook, path, code, target)
     else:
-        write_whole(target, _document(notebook, path, code, Outputs("")))
+        page = _document(notebook, path, code, Outputs(""))
+        write_whole(target, page.encode("utf-8", "replace"))
     return is_complete
 
 
@@ -179,7 +180,7 @@ def _convert(notebook: NotebookNode, kind: str, target: Path, *, no_input: bool)
     text, found = maker(config=config).from_notebook_node(notebook, resources=resources)
     for name, content in found.get("outputs", {}).items():
         write_whole(target.parent / name, content)
-    write_whole(target, text)
+    write_whole(target, text.encode("utf-8", "replace"))
 
 
 def _comment_raw_cells(notebook: NotebookNode) -> None:
