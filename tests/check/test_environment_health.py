@@ -81,3 +81,10 @@ def test_a_file_that_cannot_be_read_ends_no_other_check(
         ("kernel", "there is no kernel", "make setup"),
         ("disk", "", ""),
     ]
+
+
+def test_files_that_are_no_text_end_no_check(tmp_path: Path) -> None:
+    for name in ("pyproject.toml", "uv.lock", "requirements.lock"):
+        (tmp_path / name).write_bytes(b"\xff\xe9")
+    assert environment._python(tmp_path).name == "Python"
+    assert environment._locked_versions(tmp_path) == {}

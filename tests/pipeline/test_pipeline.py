@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -42,6 +43,7 @@ from nb.pipeline.states import _command, _reasons
 from nb.pipeline.undocumented import RESTORED_MESSAGES, RUNNING_MESSAGE, STATUS_MESSAGE
 from nb.project import NbError
 
+NAMES = "abcdefghi"
 HEAD = "schema: '2.0'\nstages:\n"
 
 
@@ -436,7 +438,10 @@ def test_metrics_and_parameters_are_compared_with_a_commit(
         found = {"diff": {path: {name: {"old": 1, "new": 2}, "gone": {"old": 1}}}}
         return SimpleNamespace(diff=lambda **_: found)
 
-    project = SimpleNamespace(metrics=differs("m.json", "auc"), params=differs("p.yaml", "seed"))
+    read = SimpleNamespace(fs_path=f"{tmp_path}/p.yaml")
+    index = SimpleNamespace(stages=[stage(params=[read], outs=[])])
+    differing = {"metrics": differs("m.json", "auc"), "params": differs("p.yaml", "seed")}
+    project = SimpleNamespace(index=index, **differing)
     monkeypatch.setattr(comparison, "open_project", lambda root: nullcontext(project))
     subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
     with pytest.raises(NbError, match="nothing is committed yet, so"):
@@ -454,6 +459,12 @@ def test_metrics_and_parameters_are_compared_with_a_commit(
         change(kind="parameter", path="p.yaml", name="seed", before=1, now=2),
     ]
     assert len(comparison.compare_with_commit(tmp_path, "HEAD", ["metric"])) == 2
+    bomb = "".join(
+        f"{new}: &{new} [{', '.join([f'*{old}'] * 9)}]\n" for old, new in pairwise(NAMES)
+    )
+    (tmp_path / "p.yaml").write_text(f"a: &a [x]\n{bomb}")
+    with pytest.raises(NbError, match=r"p\.yaml, line \d: aliases stand for more than"):
+        comparison.compare_with_commit(tmp_path, "HEAD")
 
 
 @pytest.mark.parametrize("name", [".x.tmp", "0" * 63, "0" * 65, "g" * 64, "A" * 64])

@@ -9,7 +9,7 @@ from pathlib import Path
 from nb.git.wiring import git
 from nb.project import UsageError
 
-from .repository import open_project
+from .repository import open_project, require_parameter_files
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,13 +48,16 @@ def compare_with_commit(
     """Compare metrics and parameters of the work tree with those of a commit.
 
     Raises:
-        NbError: if there is no such commit, or DVC cannot read the commit.
+        NbError: if there is no such commit, DVC cannot read the commit, or a parameter file of the
+            work tree is no plain YAML.
     """
     if not git(root, "rev-parse", "--quiet", "--verify", f"{commit}^{{commit}}", check=False):
         what = "nothing is committed yet" if commit == "HEAD" else f"there is no commit {commit}"
         raise UsageError(f"{what}, so there is nothing to compare with")
     found: list[Change] = []
     with open_project(root) as repo:
+        stages = repo.index.stages
+        require_parameter_files(stages, {str(out.fs_path) for s in stages for out in s.outs})
         for kind in kinds:
             command = repo.metrics.diff if kind == "metric" else repo.params.diff
             for path, values in command(a_rev=commit, all=True).get("diff", {}).items():

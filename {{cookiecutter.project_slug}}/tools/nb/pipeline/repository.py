@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 import os
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator, Set
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from traceback import walk_tb
@@ -271,21 +271,35 @@ def with_fingerprints(repo: Repo, stages: list[DvcStage]) -> list[DvcStage]:
     return [*stages, *can_run] if stages else []
 
 
+def require_parameter_files(stages: Iterable[DvcStage], made: Set[str]) -> None:
+    """Refuse parameter files that DVC would read otherwise than papermill, or never finish.
+
+    Args:
+        stages: the stages that depend on the files.
+        made: the absolute paths of outputs: a parameter file among them is validated when its stage
+            has written the file.
+
+    Raises:
+        NbError: if a file is no YAML, ambiguous, or expands beyond any memory (exit code 2).
+    """
+    for params in (params for stage in stages for params in stage.params):
+        is_yaml = str(params.fs_path).endswith((".yaml", ".yml"))
+        if is_yaml and params.fs_path not in made:
+            read_config(Path(params.fs_path))
+
+
 def stage_parameters(stage: DvcStage, made: Set[str]) -> dict[str, object]:
     """Return the parameters that a stage depends on, by name.
 
     Args:
-        made: the absolute paths of outputs: a parameter file among them is validated when its stage
-            has written the file.
+        made: the absolute paths of outputs, as for `require_parameter_files`.
 
     Raises:
         NbError: if a parameter file does not hold names and values, or is ambiguous YAML.
     """
     found: dict[str, object] = {}
+    require_parameter_files([stage], made)
     for params in stage.params:
-        is_yaml = str(params.fs_path).endswith((".yaml", ".yml"))
-        if is_yaml and params.fs_path not in made:
-            read_config(Path(params.fs_path))
         values = params.read_params()
         if not isinstance(values, dict):
             raise UsageError(

@@ -84,6 +84,16 @@ def export_document(path: Path, kind: str, target: Path, *, no_input: bool) -> b
     """
     if kind == "script" and no_input:
         raise UsageError("a script without its input is empty; leave out --no-input.")
+    try:
+        return _write_document(path, kind, target, no_input=no_input)
+    except (NbError, OSError):
+        raise
+    except Exception:  # nbconvert takes each notebook for a valid notebook
+        rendering.require_valid(path)
+        raise
+
+
+def _write_document(path: Path, kind: str, target: Path, *, no_input: bool) -> bool:
     code = rendering.LEFT_OUT if no_input else rendering.SHOWN
     notebook = rendering.read_executed(path)
     is_complete = kind == "script" or _has_outputs(notebook)
@@ -94,11 +104,12 @@ def export_document(path: Path, kind: str, target: Path, *, no_input: bool) -> b
     if kind in ("markdown", "script"):
         _convert(notebook, kind, target, no_input=no_input)
     elif kind == "slides":
-        write_whole(target, _slides(notebook, path, code))
+        write_whole(target, _slides(notebook, path, code).encode("utf-8", "replace"))
     elif kind == "pdf":
         _print_document(notebook, path, code, target)
     else:
-        write_whole(target, _document(notebook, path, code, Outputs("")))
+        page = _document(notebook, path, code, Outputs(""))
+        write_whole(target, page.encode("utf-8", "replace"))
     return is_complete
 
 
@@ -167,7 +178,7 @@ def _convert(notebook: NotebookNode, kind: str, target: Path, *, no_input: bool)
     text, found = maker(config=config).from_notebook_node(notebook, resources=resources)
     for name, content in found.get("outputs", {}).items():
         write_whole(target.parent / name, content)
-    write_whole(target, text)
+    write_whole(target, text.encode("utf-8", "replace"))
 
 
 def _comment_raw_cells(notebook: NotebookNode) -> None:

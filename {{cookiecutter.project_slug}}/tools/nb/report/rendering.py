@@ -61,6 +61,21 @@ def read_executed(path: Path) -> NotebookNode:
     return notebook
 
 
+def require_valid(path: Path) -> None:
+    """Refuse a notebook that the schema of nbformat does not allow.
+
+    Raises:
+        NbError: with the first fault.
+    """
+    import nbformat
+
+    try:
+        nbformat.validate(read_executed(path), relax_add_props=True)
+    except nbformat.ValidationError as error:
+        reason = first_line_of(str(error))
+        raise NbError(f"{path.name} cannot be shown, it is no valid notebook: {reason}") from None
+
+
 def render(
     notebook: NotebookNode,
     path: Path,

@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from nb.check.facts import Facts, normalized
+from nb.project import text_of
 from nb.wording import count
 
 from .diagnosis import SETUP, Diagnosis, HealthCheck
@@ -19,7 +20,7 @@ KERNEL_FILE = "kernel.json"
 
 
 def _python(root: Path) -> Diagnosis:
-    text = (root / "pyproject.toml").read_text(encoding="utf-8")
+    text = text_of(root / "pyproject.toml")
     wanted = re.search(r'^requires-python = ">=(\d+)\.(\d+)"', text, re.M)
     version = ".".join(map(str, sys.version_info[:3]))
     if wanted and sys.version_info < tuple(map(int, wanted.groups())):
@@ -67,9 +68,7 @@ def _locked_versions(root: Path) -> dict[str, set[str]]:
         ("uv.lock", r'^name = "(.+)"\nversion = "(.+)"'),
         ("requirements.lock", r"^([\w.-]+)==(\S+)"),
     ):
-        path = root / file
-        text = path.read_text(encoding="utf-8") if path.exists() else ""
-        for name, version in re.findall(pattern, text, re.M):
+        for name, version in re.findall(pattern, text_of(root / file), re.M):
             versions.setdefault(normalized(name), set()).add(version)
     return versions
 

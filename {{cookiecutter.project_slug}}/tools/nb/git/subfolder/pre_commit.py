@@ -40,7 +40,7 @@ def pre_commit_config(root: Path, prefix: str) -> Path:
     try:
         config = YAML(typ="safe").load((root / HOOKS_CONFIG).read_text(encoding="utf-8"))
         moved = config_below(config, prefix)
-    except (YAMLError, OSError, TypeError, AttributeError, KeyError) as error:
+    except (YAMLError, OSError, ValueError, TypeError, AttributeError, KeyError) as error:
         raise NbError(f"{HOOKS_CONFIG} is not a configuration of pre-commit: {error}") from None
     write_whole(root / MOVED_CONFIG, json.dumps(moved, indent=2))
     return MOVED_CONFIG
