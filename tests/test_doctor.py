@@ -94,6 +94,11 @@ def add_undeclared(project: Project) -> None:
     )
 
 
+def comment_a_stage_out(project: Project) -> None:
+    add_undeclared(project)
+    append("dvc.yaml", "  # lost: papermill notebooks/production/90-lost.ipynb x.ipynb\n")(project)
+
+
 def in_global_settings(name: str, key: str, text: str) -> Break:
     """Write a file, and name it in a Git setting of the person, for all repositories."""
 
@@ -270,6 +275,7 @@ BREAKAGES: dict[str, tuple[Break, str, str, bool]] = {
         False,
     ),
     "undeclared notebook": (add_undeclared, "pipeline", "90-lost.ipynb", False),
+    "stage commented out": (comment_a_stage_out, "pipeline", "90-lost.ipynb", False),
     "storage out of reach": (block_storage, "DVC storage", "cannot be reached", False),
     "no storage": (
         lambda p: p.run("dvc", "config", "--unset", "core.remote"),

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 from conftest import Project
+from merge_shapes import SHAPES, holds, is_marked
 
 FEATURES = "notebooks/production/20-features.ipynb"
+SHAPE = "notebooks/exploratory/{}.ipynb"
 Clone = Callable[[str], Project]
 
 
@@ -156,6 +158,45 @@ def test_edits_of_the_same_cell_are_a_conflict_that_a_person_resolves(team: Clon
     commit(member)
     assert member.git("rev-parse", "HEAD^2") == member.git("rev-parse", "theirs")
     assert 'side = \\"ours' in member.git("show", f"HEAD:{FEATURES}")
+
+
+@pytest.fixture
+def merged(team: Clone) -> tuple[Project, str]:
+    """A clone in which `git merge` had to merge every shape, and the words of that command."""
+    member = team("member")
+    member.run("nb", "setup")
+    for branch, start, at in (("base", "main", 0), ("theirs", "base", 2), ("ours", "base", 1)):
+        member.git("checkout", "--quiet", "-b", branch, start)
+        for name, shape in SHAPES.items():
+            if shape[at] is not None:
+                member.write(SHAPE.format(name), f"{json.dumps(shape[at], indent=1)}\n")
+        member.git("add", "--all")
+        member.git("commit", "--quiet", "--no-verify", "--message", branch)
+    return member, member.git("merge", "theirs", code=1)
+
+
+def test_no_merge_loses_a_side_or_lets_a_conflict_be_committed(merged: tuple[Project, str]) -> None:
+    member, said = merged
+    unmerged = member.run("nb", "verify", code=1)
+    member.git("add", "--all")
+    refused = commit(member, code=1)
+    problems = {}
+    for name, (_, _, _, words, is_conflict) in SHAPES.items():
+        path = SHAPE.format(name)
+        text = member.git("show", f":{path}")
+        problems[name] = [
+            problem
+            for problem, is_there in {
+                "a side is lost": not holds(text, words),
+                "its conflict is not named": is_conflict != (f"{path} is unmerged" in unmerged),
+                "its conflict can be committed": is_conflict != (f"{path}: cell" in refused),
+                "its marks are not where they are read": is_conflict != is_marked(text),
+                "an output that is not kept is stored": "changed" in text,
+            }.items()
+            if is_there
+        ]
+    assert {name: found for name, found in problems.items() if found} == {}
+    assert "Traceback" not in said
 
 
 def test_a_merge_needs_no_environment(team: Clone) -> None:

@@ -185,6 +185,15 @@ def test_what_changed_between_the_question_and_the_first_look_leaves_no_stamp(ro
     assert not record(root, watched(root), began, {})
 
 
+def test_what_changes_within_the_tick_of_the_stamp_leaves_none(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uptodate, "file_system_time", lambda _: 0)
+    monkeypatch.setattr(uptodate.time, "sleep", lambda _: (root / "report").write_text("again"))
+    began = time.time_ns() + 10**10
+    assert not record(root, watched(root), began, {})
+
+
 def test_bytecode_that_a_run_makes_in_a_source_folder_does_not_count(root: Path) -> None:
     began = uptodate.file_system_time(root)
     planned = watched(root)

@@ -97,6 +97,7 @@ def test_a_dead_kernel_is_told_from_a_dead_command(tmp_path: Path) -> None:
     copy = failed_copy(tmp_path, "DeadKernelError: the kernel died")
     assert cause(ExitCode.DEAD_KERNEL, copy=copy) == Cause(KILLED, "its kernel died", 2)
     assert cause(ExitCode.DEAD_KERNEL) == Cause(KILLED, "it was killed")
+    assert cause(137, copy=copy).cause == "it was killed"
 
 
 def test_breaches_of_the_contract_are_counted() -> None:

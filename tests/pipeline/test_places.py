@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from nb.pipeline import misplaced
-from nb.pipeline.places import PROTECTED, require_untracked
+from nb.pipeline.places import PROTECTED, require_places, require_untracked
 from nb.project import NbError
 
 
@@ -95,6 +95,18 @@ def test_what_git_tracks_is_refused_before_it_is_removed(root: Path) -> None:
             NbError, match=f"output {path}, which Git tracks and .* --cached {path}"
         ):
             require_untracked(root, [stage("data"), stage(path)])
+
+
+def test_an_output_at_an_address_must_not_be_cached(root: Path) -> None:
+    def stage(use_cache: bool) -> Any:
+        out = SimpleNamespace(protocol="s3", def_path="s3://b/x.csv", use_cache=use_cache)
+        return SimpleNamespace(outs=[out], addressing="a", relpath="dvc.yaml")
+
+    require_places(root, [stage(use_cache=False)])
+    with pytest.raises(
+        NbError, match=r"output s3://b/x\.csv, which DVC cannot store without cache"
+    ):
+        require_places(root, [stage(use_cache=True)])
 
 
 part = st.sampled_from(["..", ".", "data", "src", "linked", "models", "new", ".git"])
