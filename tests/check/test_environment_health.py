@@ -74,6 +74,7 @@ def test_a_file_that_cannot_be_read_ends_no_other_check(
     def disk(root: Path) -> Diagnosis:
         return Diagnosis("disk", detail="enough")
 
+    (tmp_path / "Makefile").write_text("setup:\n\tpython3 tools/bootstrap.py uv\n")
     monkeypatch.setattr(doctor, "CHECKS", (_stale_results, kernel, disk))
     found = [(f.name, f.problem, f.repair) for f in doctor.examine(tmp_path)]
     assert found == [
