@@ -425,6 +425,30 @@ def test_a_clone_shows_the_same_site_without_a_run(
     assert notebooks_run(second.run("nb", "run")) == 0
 
 
+SLOW_IMPORT = """
+import sys, time
+from importlib.abc import MetaPathFinder
+
+class Slow(MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name == "s3fs":
+            sys.meta_path.remove(self)
+            time.sleep(12)
+
+sys.meta_path.insert(0, Slow())
+"""
+
+
+def test_the_import_of_a_library_is_no_part_of_the_answer(
+    places: Callable[[str], Place], owner: Callable[[Place], Clone], tmp_path: Path
+) -> None:
+    """A busy machine takes long to import the library of a storage that answers at once."""
+    project = owner(places("s3"))
+    (tmp_path / "sitecustomize.py").write_text(SLOW_IMPORT)
+    said = project.run("nb", "push", PYTHONPATH=str(tmp_path), NB_STORAGE_TIMEOUT="10")
+    assert "Sent " in said or "Everything is in the storage already." in said
+
+
 @pytest.mark.parametrize("kind", REMOTE)
 def test_a_server_that_is_not_there(
     places: Callable[[str], Place], owner: Callable[[Place], Clone], kind: str
