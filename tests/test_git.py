@@ -393,6 +393,33 @@ def test_a_stash_through_sync_keeps_outputs(team: Clone) -> None:
     assert all(outputs(member)) and "## Start" in member.read("README.md")
 
 
+def test_a_stash_that_is_popped_has_the_output_of_an_edited_cell(team: Clone) -> None:
+    member = team("member")
+    member.run("nb", "setup")
+    execute(member)
+    edit(member, 2, "changed = 1")
+    member.run("nb", "sync", "stash")
+    member.run("nb", "sync", "stash", "pop")
+    assert all(outputs(member)) and "changed = 1" in member.read(FEATURES)
+
+
+def test_blame_raises_no_alarm(team: Clone) -> None:
+    """Git gives the filter the readable text of the notebook instead of JSON."""
+    member = team("member")
+    member.run("nb", "setup")
+    assert "git-notebook:" not in member.git("blame", FEATURES)
+
+
+def test_a_change_of_metadata_alone_is_seen_in_a_diff(team: Clone) -> None:
+    member = team("member")
+    member.run("nb", "setup")
+    notebook = load(member)
+    notebook["metadata"]["authors"] = [{"name": "Ada"}]
+    save(member, notebook)
+    assert member.git("status", "--short") == f" M {FEATURES}\n"
+    assert "Ada" in member.git("diff")
+
+
 def test_a_failed_pull_loses_nothing_and_says_so(team: Clone) -> None:
     member = team("member")
     member.run("nb", "setup")
