@@ -56,6 +56,22 @@ def test_a_copy_has_all_but_what_dvc_is_about(tmp_path: Path) -> None:
             assert (copy / name).stat().st_mtime_ns == (root / name).stat().st_mtime_ns
 
 
+def test_where_nobody_may_link_a_folder_the_tooling_is_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Most people on Windows may not."""
+    root, copy = made(tmp_path / "whole"), tmp_path / "copy"
+    (root / "data/link.csv").unlink()
+
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(1314, "A required privilege is not held by the client")
+
+    monkeypatch.setattr(os, "symlink", refused)
+    copy_snapshot(snapshot(root), copy, [])
+    assert not (copy / "tools").is_symlink()
+    assert (copy / "tools/nb/cli.py").read_text() == "x = 1\n"
+
+
 def may_write(path: str | Path, _: int) -> bool:
     return bool(Path(path).stat().st_mode & 0o222)
 

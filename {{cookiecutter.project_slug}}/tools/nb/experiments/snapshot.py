@@ -148,9 +148,9 @@ def _copy_folder(folder: str, copy: str, shared: Set[str]) -> None:
         if entry.is_symlink():
             os.symlink(os.readlink(entry.path), place)
         elif entry.is_dir():
-            if entry.path in shared:
-                os.symlink(os.path.relpath(entry.path, copy), place)
-            elif not (entry.name == "tmp" and folder.endswith("/.dvc")):
+            if entry.path in shared and _link_folder(entry.path, place):
+                continue
+            if not (entry.name == "tmp" and folder.endswith("/.dvc")):
                 _copy_folder(entry.path, place, shared)
         elif entry.path in shared or _is_cached(entry):
             os.link(entry.path, place)
@@ -158,6 +158,15 @@ def _copy_folder(folder: str, copy: str, shared: Set[str]) -> None:
             copy_file(Path(entry.path), Path(place))
         else:
             shutil.copy2(entry.path, place)
+
+
+def _link_folder(folder: str, place: str) -> bool:
+    """Make a link to a folder; false where nobody may, as for most people on Windows."""
+    try:
+        os.symlink(os.path.relpath(folder, Path(place).parent), place, target_is_directory=True)
+    except OSError:
+        return False
+    return True
 
 
 def _is_cached(entry: os.DirEntry[str]) -> bool:
