@@ -298,8 +298,23 @@ def test_a_mark_is_a_comment_and_no_part_of_a_text(
 ) -> None:
     path = tmp_path / "a.ipynb"
     path.write_text(notebook(source))
-    mark_proven_lines(path, [Finding("a.ipynb", 1, 1, "NB304", "")])
+    mark_proven_lines(path, [Finding("a.ipynb", 1, 1, "NB304", "")], tmp_path)
     assert read_cells(path).cells[0].source == marked
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_path_to_something_on_this_machine_alone_is_not_marked(
+    tmp_path: Path, is_there: bool
+) -> None:
+    root, elsewhere = tmp_path / "project", tmp_path / "elsewhere.csv"
+    root.mkdir()
+    if is_there:
+        elsewhere.touch()
+    source = f'print("~no-user", "{elsewhere}")'
+    path = root / "a.ipynb"
+    path.write_text(notebook(source))
+    mark_proven_lines(path, [Finding("a.ipynb", 1, 1, "NB302", "")], root)
+    assert ("# noqa: NB302" in read_cells(path).cells[0].source) != is_there
 
 
 def test_a_mark_names_the_rules_that_it_switches_off(tmp_path: Path) -> None:

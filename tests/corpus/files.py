@@ -318,14 +318,6 @@ df = pd.read_excel(r'C:\\Users\\me\\Desktop\\sales 2021.xlsx')
 """,
         refused="sales 2021.xlsx",
     ),
-    "writes-outside": notebook(
-        """
-# %%
-with open('../../../outside.txt', 'w') as f:
-    f.write('x')
-""",
-        listed=("NB302",),
-    ),
     "f-string-paths": notebook(
         """
 # %%

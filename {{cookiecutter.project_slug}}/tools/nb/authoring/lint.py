@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,7 +14,7 @@ from typing import Any
 from nb.check.call_order import OPAQUE_MAGICS
 from nb.check.findings import Finding
 from nb.check.rules.running import is_install
-from nb.notebook.content import load_json
+from nb.notebook.content import load_json, source_text
 from nb.notebook.file import CellFile, parse_cells, read_cells
 from nb.notebook.magics import Escape, foreign_cell, mask
 from nb.programs import run_program
@@ -24,7 +25,7 @@ from nb.refactoring.imports_first import with_imports_first
 _PROVEN_REPAIRS = ["B007", "B905", "C4", "E731", "F841", "SIM"]
 # Rules to be switched off, by cell and line; the cell is 0 in a module.
 _Codes = defaultdict[int, defaultdict[int, set[str]]]
-# Rules of nb check for lines that the proof has seen to work, or not to run: absolute paths,
+# Rules of nb check for lines that the proof has seen to work, or not to run: paths to nothing,
 # shell lines, and addresses. In a shell line, the mark is a comment; ruff does not look there.
 _OF_PROVEN_LINES = {"NB302", "NB304", "NB306"}
 # Names that nothing defines: mistakes that no run came across. A promotion never hides them.
@@ -168,14 +169,36 @@ def _mark(path: Path, findings: Iterable[Mapping[str, Any]]) -> None:
         write_whole(path, with_rules_off(path.read_text(encoding="utf-8"), codes[0]))
 
 
-def mark_proven_lines(path: Path, findings: Iterable[Finding]) -> None:
-    """Mark the findings of `nb check` in lines that the proof covers."""
+def mark_proven_lines(path: Path, findings: Iterable[Finding], root: Path) -> None:
+    """Mark the findings of `nb check` in lines that the proof covers.
+
+    A path out of the project that leads to something here may lead to nothing on another machine:
+    no run here proves such a line, and the commit goes on to be refused.
+    """
+    cells = load_json(path, path.read_text(encoding="utf-8"))["cells"]
     codes: _Codes = defaultdict(lambda: defaultdict(set))
     for one in findings:
-        if one.code in _OF_PROVEN_LINES:
+        source = source_text(cells[one.cell - 1]) if one.cell else ""
+        if one.code in _OF_PROVEN_LINES and not (
+            one.code == "NB302" and _leads_somewhere(source, one.line, root)
+        ):
             codes[one.cell or 0][one.line].add(one.code)
     if codes:
         _mark_cells(path, codes)
+
+
+def _leads_somewhere(source: str, line: int, root: Path) -> bool:
+    """Tell whether a text in a line is the path of something outside the project."""
+    tree = masked.tree if (masked := mask(source)) else ast.Module([], [])
+    texts = (
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.lineno == line
+    )
+    # Unlike those of pathlib, these functions take any text, also one that cannot be a path.
+    places = (root / os.path.expanduser(text) for text in texts)  # noqa: PTH111
+    there = (place.resolve() for place in places if os.path.exists(place))  # noqa: PTH110
+    return not all(place.is_relative_to(root.resolve()) for place in there)
 
 
 def _mark_cells(path: Path, codes: _Codes) -> None:

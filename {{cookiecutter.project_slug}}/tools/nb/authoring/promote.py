@@ -186,7 +186,7 @@ def _findings(root: Path, choices: Choices) -> list[str]:
     from nb.check.runner import check_paths
 
     found = check_paths(root, (root / choices.notebook,), (), ()).findings
-    mark_proven_lines(root / choices.notebook, found)
+    mark_proven_lines(root / choices.notebook, found, root)
     return [f"{choices.notebook}:{one.cell}:{one.line}: {one.code} {one.message}" for one in found]
 
 
