@@ -426,6 +426,7 @@ def test_the_table_is_sorted_filtered_exported_and_emptied(
 
 
 def test_apply_makes_a_variant_the_project_s_own(project: Project) -> None:
+    forget_results(project)  # of other tests
     project.run("nb", "experiment", "train.folds=2,3")
     (number,) = [r["number"] for r in table(project) if r["parameters"]["train.folds"] == 2]
     assert [row["best"] for row in table(project)].count(True) == 1, "dvc.yaml names the metric"

@@ -1,7 +1,7 @@
-"""Return of an adoption from the clone to the project, by a fast-forward of Git, and its set-up.
+"""Return of an adoption to the project: commit, data, outputs, packages; repair after a kill.
 
-Until the fast-forward a kill leaves no more than a temporary folder; a kill after that is mended
-by the next command, which brings the rest or puts the project back.
+A kill before the fast-forward of Git leaves no more than files and folders that Git ignores; a kill
+after that is mended by the next command, which brings the rest or puts the project back.
 """
 
 from __future__ import annotations

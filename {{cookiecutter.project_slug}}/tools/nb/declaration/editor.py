@@ -1,7 +1,7 @@
-"""Editor of `dvc.yaml`: adds a stage and leaves every other byte of the file unchanged.
+"""Stages of production notebooks: added to `dvc.yaml`, with comments, order and quotes kept.
 
-Comments, order and quotes belong to the user. Concurrent edits are serialised by a lock; each
-reads the file after the lock is taken.
+All other lines stay; line ends become those of Windows where any line has them. Concurrent edits
+are serialised by a lock; each reads the file after the lock is taken.
 """
 
 from __future__ import annotations

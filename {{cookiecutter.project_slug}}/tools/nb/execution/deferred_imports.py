@@ -1,4 +1,4 @@
-"""Deferred imports: slow, seldom used dependencies of a library are imported at first use."""
+"""Imports of two slow modules: put off to their first use, for libraries imported in a block."""
 
 from __future__ import annotations
 

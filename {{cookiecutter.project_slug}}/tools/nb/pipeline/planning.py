@@ -1,4 +1,4 @@
-"""Run plans: the stages that a run examines, in topological order, and the files they depend on."""
+"""Run plans: the stages of a run in order, those that are stale, and the files that decide this."""
 
 from __future__ import annotations
 

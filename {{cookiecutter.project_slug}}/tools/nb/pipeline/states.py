@@ -1,4 +1,4 @@
-"""Staleness of stages, with the reasons in words (`nb status`)."""
+"""States of stages for `nb status`: reasons, stale stages upstream, and the command that helps."""
 
 from __future__ import annotations
 

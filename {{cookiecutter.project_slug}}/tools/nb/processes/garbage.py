@@ -1,4 +1,4 @@
-"""Garbage collection: none while many objects are made that stay, such as a pipeline."""
+"""Garbage collection: none in a block, and none later for objects that are alive at its end."""
 
 from __future__ import annotations
 
