@@ -120,17 +120,14 @@ def test_after_any_run_the_next_one_need_not_ask_dvc(project: Project) -> None:
     assert project.has(".nb/stamp.json")
 
 
-def test_a_first_commit_leaves_nothing_to_ask_dvc(project: Project) -> None:
-    for cache in (".ruff_cache", "tools/.ruff_cache"):  # the hooks of a first commit make it
-        shutil.rmtree(project.path / cache, ignore_errors=True)
-    project.run("nb", "run")
+@pytest.mark.slow
+def test_the_first_run_and_the_first_commit_leave_nothing_to_ask_dvc(bake: Bake) -> None:
+    project = bake(project_name="Fresh")
+    project.make("run-notebooks")
     assert "dvc.repo" not in project.run("nb", "status", PYTHONPROFILEIMPORTTIME="1")
-    project.write("tests/more.py", '"""More."""\n')  # which the hooks look at
     project.git("add", "--all")
-    project.git("commit", "--quiet", "--message", "work")
-    assert (project.path / ".ruff_cache").is_dir()
+    project.git("commit", "--quiet", "--message", "The project")
     assert "dvc.repo" not in project.run("nb", "status", PYTHONPROFILEIMPORTTIME="1")
-    project.git("reset", "--quiet", "--hard", "HEAD~")
 
 
 def test_a_change_upstream_reaches_only_what_its_results_reach(project: Project) -> None:
