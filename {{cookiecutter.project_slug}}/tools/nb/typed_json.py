@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import is_dataclass
 from functools import cache
@@ -9,8 +10,8 @@ from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 Fields = TypeVar("Fields")
-# Larger integers cannot be divided, or passed to the system.
-NUMBER_LIMIT = 2**63
+# Larger counts, sizes and process ids cannot be passed to the system.
+NUMBER_LIMIT = 2**63 - 1
 
 
 def read_fields(kind: type[Fields], content: object) -> Fields:
@@ -69,4 +70,5 @@ def _is_plain(value: object, kind: type) -> bool:
         return isinstance(value, kind)
     if isinstance(value, float):
         return kind is float  # a metric may be infinite, or not a number
-    return isinstance(value, int) and abs(value) < NUMBER_LIMIT
+    limit = sys.float_info.max if kind is float else NUMBER_LIMIT
+    return isinstance(value, int) and abs(value) <= limit
