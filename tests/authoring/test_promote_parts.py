@@ -303,16 +303,16 @@ def test_a_mark_is_a_comment_and_no_part_of_a_text(
 
 
 @pytest.mark.parametrize("is_there", [True, False])
+@pytest.mark.parametrize("source", ['print("~no-user", "{}")', "!head '{}'", "x = !head {}"])
 def test_a_path_to_something_on_this_machine_alone_is_not_marked(
-    tmp_path: Path, is_there: bool
+    tmp_path: Path, source: str, is_there: bool
 ) -> None:
     root, elsewhere = tmp_path / "project", tmp_path / "elsewhere.csv"
     root.mkdir()
     if is_there:
         elsewhere.touch()
-    source = f'print("~no-user", "{elsewhere}")'
     path = root / "a.ipynb"
-    path.write_text(notebook(source))
+    path.write_text(notebook(source.format(elsewhere)))
     mark_proven_lines(path, [Finding("a.ipynb", 1, 1, "NB302", "")], root)
     assert ("# noqa: NB302" in read_cells(path).cells[0].source) != is_there
 

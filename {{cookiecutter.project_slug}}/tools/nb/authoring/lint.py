@@ -188,13 +188,15 @@ def mark_proven_lines(path: Path, findings: Iterable[Finding], root: Path) -> No
 
 
 def _leads_somewhere(source: str, line: int, root: Path) -> bool:
-    """Tell whether a text in a line is the path of something outside the project."""
+    """Tell whether a text, or a word of a command, in a line leads out of the project."""
     tree = masked.tree if (masked := mask(source)) else ast.Module([], [])
-    texts = (
+    texts = [
         node.value
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.lineno == line
-    )
+    ]
+    commands = (escape.text for escape in _escapes(source) if escape.line == line)
+    texts += [word.strip("\"'") for command in commands for word in command.split()]
     # Unlike those of pathlib, these functions take any text, also one that cannot be a path.
     places = (root / os.path.expanduser(text) for text in texts)  # noqa: PTH111
     there = (place.resolve() for place in places if os.path.exists(place))  # noqa: PTH110
