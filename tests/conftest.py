@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
+import logging
 import os
 import re
 import shutil
@@ -188,6 +190,26 @@ def _isolated() -> Iterator[None]:
             patch.setenv(f"GIT_{role}_NAME", "A Tester")
             patch.setenv(f"GIT_{role}_EMAIL", "tester@example.org")
         yield
+
+
+@pytest.fixture(autouse=True)
+def _as_before() -> Iterator[None]:
+    """Fail a test that leaves the process otherwise than it was: the next one would be wrong."""
+    before = process_state()
+    yield
+    assert process_state() == before
+
+
+def process_state() -> dict[str, object]:
+    """Return the state of this process that tests share."""
+    return {
+        "collects garbage": gc.isenabled(),
+        "working directory": Path.cwd(),
+        "environment": {k: v for k, v in os.environ.items() if k != "PYTEST_CURRENT_TEST"},
+        "module path": list(sys.path),
+        "handlers": {number: signal.getsignal(number) for number in signal.valid_signals()},
+        "disabled messages": logging.root.manager.disable,
+    }
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nb.exit_codes import ExitCode
+from nb.processes.garbage import no_collection
 from nb.project import NbError, UsageError
 from nb.terminal import echo, secho, style, wrapped
 from nb.wording import count, did_you_mean
@@ -171,8 +171,8 @@ def duplicates_command(root: Path, check: bool, lines: int | None, as_json: bool
     from nb.refactoring.duplicates import BLOCK_LINES, find_duplicates
 
     # Syntax trees are many objects and no garbage: looking through them takes as long as the work.
-    gc.disable()
-    found = find_duplicates(root, lines or BLOCK_LINES)
+    with no_collection():
+        found = find_duplicates(root, lines or BLOCK_LINES)
     if as_json:
         print_json([duplicate.as_json() for duplicate in found])
     else:
