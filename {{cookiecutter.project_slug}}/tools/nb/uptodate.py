@@ -69,7 +69,7 @@ class WatchedFiles:
 
 
 class DoubtError(Exception):
-    """Whether the pipeline is up to date cannot be decided without DVC."""
+    """Return whether the pipeline is up to date cannot be decided without DVC."""
 
 
 def file_system_time(root: Path) -> int:

@@ -1,4 +1,4 @@
-"""Notebooks of old formats and of other editors, cleaned to nbformat 4 with outputs kept."""
+"""Reader of foreign notebooks: old formats and other editors become nbformat 4; outputs stay."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class AdoptedNotebook:
 
     @property
     def is_python(self) -> bool:
-        """Whether the kernel runs Python."""
+        """Return whether the kernel runs Python."""
         return self.language == "python"
 
     def sources(self) -> list[str]:
@@ -116,7 +116,7 @@ def _language(metadata: Mapping[str, Any]) -> str:
 
 
 def _clean(content: dict[str, Any]) -> bool:
-    """Remove foreign metadata and give each cell an id, in place; tell whether any was foreign."""
+    """Remove foreign metadata in place, and give cells ids; return whether any was foreign."""
     foreign = bool(FOREIGN_METADATA & content["metadata"].keys())
     content["metadata"] = _without(content["metadata"], FOREIGN_METADATA)
     content["nbformat"], content["nbformat_minor"] = 4, 5

@@ -1,4 +1,4 @@
-"""Project facts for rules: settings, stages, config files, modules and dependencies.
+"""Project facts for rules, read on demand: settings, stages, config files, modules, dependencies.
 
 Each is read when a rule first asks for it, and once.
 """
@@ -153,7 +153,7 @@ class Facts:
         }
 
     def has_module(self, name: str) -> bool:
-        """Whether there is a module or a folder of modules of this dotted name under `src/`."""
+        """Return whether `src/` has a module or a folder of modules of this dotted name."""
         if name in self.sources.modules:
             return True
         path = self.root.joinpath("src", *name.split("."))
@@ -225,7 +225,7 @@ class Facts:
     _unknown_modules = False
 
     def is_declared(self, module: str) -> bool:
-        """Whether a declared dependency, the standard library or `src/` has a top-level module.
+        """Return whether a top-level module is declared, of the standard library, or of `src/`.
 
         True also if that cannot be told, because a dependency that should be is not installed.
         """

@@ -89,7 +89,7 @@ class Document:
 
     @property
     def is_python(self) -> bool:
-        """Whether the code is Python, as far as the file tells."""
+        """Return whether the code is Python, as far as the file tells."""
         return self.language in PYTHONS
 
     @cached_property

@@ -1,4 +1,4 @@
-"""Imports of two slow modules: put off to their first use, for libraries imported in a block."""
+"""Deferred imports: libraries imported in a block import two slow modules at their first call."""
 
 from __future__ import annotations
 

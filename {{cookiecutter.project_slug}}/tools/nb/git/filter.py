@@ -58,7 +58,7 @@ _MAX_PACKET = 65516
 
 
 def is_installed(git_dir: Path, tools: Path | None = None) -> bool:
-    """Tell whether a clone runs the very files of a project.
+    """Return whether a clone runs the very files of a project.
 
     Args:
         git_dir: the common Git directory (``git rev-parse --git-common-dir``).

@@ -1,4 +1,4 @@
-"""Three-way merge of `dvc.lock`, stage by stage.
+"""Three-way merge of `dvc.lock`, stage by stage, also of files that already are in conflict.
 
 An entry says "these inputs gave these outputs", which is true independently of other entries. So
 any mix of entries is a valid lock file: DVC runs the stages that do not fit the merged project

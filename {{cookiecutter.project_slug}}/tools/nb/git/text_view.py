@@ -58,7 +58,7 @@ def readable_diff(name: str, before: bytes | None, after: bytes) -> str:
 
 
 def is_text_view(data: bytes) -> bool:
-    """Tell whether data can be a text view: `git blame` sends such through the filter."""
+    """Return whether data can be a text view: `git blame` sends such through the filter."""
     heads = (b"# format: ", b"# kernel: ", b"# metadata: ", b"# %%")
     return data.startswith(heads) or not data.strip()
 

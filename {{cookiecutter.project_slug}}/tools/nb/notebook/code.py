@@ -96,12 +96,12 @@ class Definition:
 
     @property
     def is_constant(self) -> bool:
-        """Whether the definition is neither function nor class."""
+        """Return whether the definition is neither function nor class."""
         return self.kind == "constant"
 
     @property
     def has_magic(self) -> bool:
-        """Whether the definition holds lines of IPython, which a module cannot."""
+        """Return whether the definition holds lines of IPython, which a module cannot."""
         text = self.masked.unmask(self.text)
         try:
             ast.parse(text)

@@ -1,4 +1,4 @@
-"""Reader of notebooks: kernel and code cells of a file of nbformat 4.
+"""Reader of notebooks (nbformat 4): the kernel and the code cells; search for notebooks by name.
 
 Standard library only, fast to import.
 """

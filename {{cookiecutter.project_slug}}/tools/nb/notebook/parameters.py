@@ -81,7 +81,7 @@ class Parameter:
 
     @property
     def required(self) -> bool:
-        """Whether the parameter lacks a default, in the notebook and in the environment."""
+        """Return whether the parameter lacks a default, in the notebook and in the environment."""
         return self.default is REQUIRED
 
 

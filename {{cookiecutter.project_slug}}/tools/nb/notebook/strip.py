@@ -255,7 +255,7 @@ def _strip_ids(cells: list[dict[str, object]], required: bool, keep: bool) -> No
 
 
 def keeps_output(metadata: dict[str, Any], default: bool) -> bool:
-    """Tell whether the outputs of a cell are stored.
+    """Return whether the outputs of a cell are stored.
 
     Args:
         metadata: the cell's.

@@ -1,4 +1,4 @@
-"""Reasons against a fork: a process that would start with other properties starts by itself."""
+"""Admission of forks: refused if a process would start with another environment or other rights."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def with_imports_first(file: CellFile) -> CellFile:
 
 
 def is_only_imports(source: str) -> bool:
-    """Whether a cell consists of imports and lines of IPython, with at least one statement."""
+    """Return whether a cell is only imports and lines of IPython, with a statement at least."""
     masked = mask(source)
     body = masked.tree.body if masked and not source.lstrip().startswith("%%") else []
     return bool(body) and all(isinstance(n, ast.Import | ast.ImportFrom | ast.Pass) for n in body)
