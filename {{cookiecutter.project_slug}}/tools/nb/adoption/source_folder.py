@@ -150,7 +150,7 @@ def _kind(path: Path, folder: Path) -> str:
 
 
 def is_own_file(folder: Path, name: str) -> bool:
-    """Return whether a name stands for a file of the folder, rather than a link out of the folder."""
+    """Return whether a name stands for a file of the folder, not for a file elsewhere."""
     path = folder / name
     return path.is_file() and path.resolve().is_relative_to(folder.resolve())
 
