@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nb.notebook.content import load_json, source_text
+from nb.notebook.content import load_json, named_language, source_text
 from nb.notebook.file import source_lines
 from nb.notebook.new_cell import KERNELSPEC, notebook_text
 from nb.project import NbError, read_regular
@@ -105,10 +105,9 @@ def _converted(content: dict[str, object]) -> dict[str, Any]:
 
 
 def _language(metadata: Mapping[str, Any]) -> str:
-    kernel, info = metadata.get("kernelspec", {}), metadata.get("language_info", {})
-    named = info.get("name") or kernel.get("language") or metadata.get("language")
+    named = named_language(metadata) or metadata.get("language")
     if not named:
-        name = str(kernel.get("name", "python3")).lower()
+        name = str(metadata.get("kernelspec", {}).get("name", "python3")).lower()
         known = {"ir": "r", "julia": "julia", "scala": "scala", "spark": "scala", "bash": "bash"}
         named = next((known[key] for key in known if name.startswith(key)), "python")
     named = str(named).lower()

@@ -18,6 +18,7 @@ from nb.declaration.reader import Entry, read_entries
 from nb.declaration.templates import PLACEHOLDER, as_glob
 from nb.grouping import grouped
 from nb.notebook.config import read_config
+from nb.notebook.magics import parse_python
 from nb.notebook.modules import SourcePackages
 from nb.notebook.parameters import TAG, CellError, Parameter, read_parameters
 from nb.project import CONFIG, pyproject_table, read_pyproject
@@ -25,7 +26,7 @@ from nb.project import CONFIG, pyproject_table, read_pyproject
 from .call_order import bound_names
 from .reads import SharedFiles
 from .settings import CheckSettings, read_check_settings
-from .source import CheckedCell, Document, parse_python
+from .source import CheckedCell, Document
 
 if TYPE_CHECKING:
     from nb.refactoring.duplicates import Duplicate

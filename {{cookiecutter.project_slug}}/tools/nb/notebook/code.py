@@ -15,7 +15,7 @@ from pathlib import Path
 
 from .content import Cell
 from .file import CellFile
-from .magics import Masked, mask
+from .magics import Masked, mask, parse_python
 
 # Names that IPython defines in every notebook, and how a module imports them.
 IPYTHON_NAMES = {"display": "IPython.display"}
@@ -102,12 +102,7 @@ class Definition:
     @property
     def has_magic(self) -> bool:
         """Return whether the definition holds lines of IPython, which a module cannot."""
-        text = self.masked.unmask(self.text)
-        try:
-            ast.parse(text)
-        except SyntaxError:
-            return True
-        return False
+        return parse_python(self.masked.unmask(self.text)) is None
 
 
 def first_line(node: ast.stmt) -> int:

@@ -133,6 +133,16 @@ def _require_tags(path: Path, number: int, metadata: Mapping[str, object]) -> No
         raise NbError(f"{path}: the tags of cell {number} are no list of texts.")
 
 
+def named_language(metadata: Mapping[str, object]) -> str:
+    """Return the language that the metadata of a notebook name; empty if they name none."""
+    for key, name in (("kernelspec", "language"), ("language_info", "name")):
+        part = metadata.get(key)
+        found = part.get(name) if isinstance(part, Mapping) else None
+        if isinstance(found, str) and found:
+            return found
+    return ""
+
+
 def source_text(cell: Mapping[str, object]) -> str:
     """Return a cell's source: a string, or the list of its lines, in the file."""
     source = cell["source"]

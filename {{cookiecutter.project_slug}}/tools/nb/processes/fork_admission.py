@@ -1,4 +1,4 @@
-"""Admission of forks: refused if a process would start with another environment or other rights."""
+"""Admission of forks: refused for another interpreter, environment, user, limit or priority."""
 
 from __future__ import annotations
 
