@@ -1,4 +1,4 @@
-"""Files that were there before the project was generated over them, and lines that they lack.
+"""Files that were there before the project was generated over them; lines that they lack, added.
 
 Standard library only, from Python 3.8 on: the lines are added before there is an environment. The
 template's version of each skipped file is in `.nb/skipped`; lines are only added, none is removed.

@@ -1,4 +1,4 @@
-"""`nb doctor`: runs the health checks of a clone, and the repairs that are safe."""
+"""`nb doctor`: the health checks of a clone and the safe repairs, also on machines without make."""
 
 from __future__ import annotations
 

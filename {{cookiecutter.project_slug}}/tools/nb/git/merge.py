@@ -281,7 +281,7 @@ def main(arguments: list[str]) -> int:
     """Merge notebooks for Git.
 
     Args:
-        arguments: ``merge``, the files of the base, of ours and of theirs, the notebook's path, and
+        arguments: `merge`, the files of the base, of ours and of theirs, the notebook's path, and
             where to write the result.
     """
     _, base, ours, theirs, name, result = arguments

@@ -1,4 +1,4 @@
-"""Text view of notebooks for ``git diff``: cells as a person reads them, without outputs.
+"""Text view of notebooks for diffs, such as `git diff`: cells as a person reads them, no outputs.
 
 Only the standard library is used, from Python 3.8 on: Git starts this once for each version of
 each notebook that it shows.

@@ -105,6 +105,11 @@ class Definition:
         return parse_python(self.masked.unmask(self.text)) is None
 
 
+def is_code_line(line: str) -> bool:
+    """Return whether a line is neither blank nor a comment."""
+    return bool(line.strip()) and not line.lstrip().startswith("#")
+
+
 def first_line(node: ast.stmt) -> int:
     """Return the first line of a statement, decorators included."""
     decorators: list[ast.expr] = getattr(node, "decorator_list", [])

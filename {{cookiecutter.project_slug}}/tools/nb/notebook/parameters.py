@@ -1,4 +1,4 @@
-"""Parameters of a notebook: reader of the parameters cell, and validation of given values.
+"""Parameters of a notebook: reader of the parameters cell; values validated, described, written.
 
 Standard library only, fast to import. The cell, tagged `parameters`, holds nothing but literals:
 
