@@ -110,6 +110,7 @@ TEXTS = DOCUMENTS | st.text("ab:-[]{}&*!|>'\"#%,? \n\t01", max_size=40)
 
 @given(TEXTS)
 @example("flag: on")
+@example("=: 1")
 @example("x: !")
 @example("x: [!, 1]")
 @example("x: {!: 1}")

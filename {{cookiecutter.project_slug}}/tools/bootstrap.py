@@ -37,7 +37,7 @@ sys.path.pop(0)
 
 
 def is_locked() -> bool:
-    """Tell whether lock files must fit as they are: CI sets the variable, which is uv's own."""
+    """Return whether lock files must fit as they are: CI sets the variable, which is uv's own."""
     return os.environ.get("UV_LOCKED", "") not in ("", "0", "false")
 
 
@@ -134,7 +134,7 @@ def version_of(python: str | Path, module: str = "sys") -> tuple[int, ...]:
 
 
 def is_ours(path: str | Path) -> bool:
-    """Tell whether a program is part of the environment, which may be about to be made anew."""
+    """Return whether a program is part of the environment, which may be about to be made anew."""
     return VENV in Path(path).absolute().parents
 
 
@@ -187,7 +187,7 @@ def find_uv() -> str | Path:
 
 
 def compiles_nothing() -> bool:
-    """Tell whether Python keeps no bytecode of a module that a program imports, as in many images.
+    """Return whether Python keeps no bytecode of imported modules, as in many images.
 
     Then the set-up compiles, as pip does anyway: each command would compile DVC anew, for seconds.
     """

@@ -1,4 +1,4 @@
-"""Files that were there before the project was generated over them, and lines that they lack.
+"""Files that were there before the project was generated over them; lines that they lack, added.
 
 Standard library only, from Python 3.8 on: the lines are added before there is an environment. The
 template's version of each skipped file is in `.nb/skipped`; lines are only added, none is removed.
@@ -82,7 +82,7 @@ def _read(path: Path) -> str:
 
 
 def _has_windows_lines(content: bytes) -> bool:
-    """Tell whether every line ends as on Windows; the ends of a mixture stay as they are."""
+    """Return whether every line ends as on Windows; the ends of a mixture stay as they are."""
     return 0 < content.count(b"\n") == content.count(b"\r\n")
 
 
@@ -164,7 +164,7 @@ def _tool(table: str) -> str:
 
 
 def _is_configured(table: str, headers: Iterable[str], keys: Iterable[str]) -> bool:
-    """Tell whether a file has a table, or a part of the table, or holds the table in a key."""
+    """Return whether a file has a table, or a part of the table, or holds the table in a key."""
     parts = any(f"{name}.".startswith(f"{table}.") for name in (*headers, *keys))
     return parts or any(table.startswith(f"{key}.") for key in keys)
 
@@ -204,7 +204,7 @@ def _with_members(known: str, wanted: str) -> str:
 
 
 def _has_member(members: str, line: str) -> bool:
-    """Tell whether a list holds the package or group of a line."""
+    """Return whether a list holds the package or group of a line."""
     found = re.match(r'\s*(?:"([\w.-]+)|\{ include-group = "([\w-]+)")', line)
     if found is None:
         return True  # a comment
@@ -213,7 +213,7 @@ def _has_member(members: str, line: str) -> bool:
 
 
 def _names(package: str, text: str) -> bool:
-    """Tell whether a text has a requirement of a package."""
+    """Return whether a text has a requirement of a package."""
     return bool(re.search(rf"[\"']{re.escape(package)}(?![\w.-])", text, re.IGNORECASE))
 
 

@@ -1,4 +1,4 @@
-"""Surroundings of a project: settings of the shell that its programs must not get, the repository.
+"""Surroundings of a project: the shell's settings, to be forgotten, and the Git repository around.
 
 Standard library only, from Python 3.8 on: the set-up uses this before anything is installed.
 """

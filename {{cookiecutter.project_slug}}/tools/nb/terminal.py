@@ -70,7 +70,7 @@ def forget_color_reset() -> None:
 
 
 def is_colored(stream: IO[str]) -> bool:
-    """Tell whether text on a stream gets colors."""
+    """Return whether text on a stream gets colors."""
     wanted = colors()
     return stream.isatty() if wanted is None else wanted
 

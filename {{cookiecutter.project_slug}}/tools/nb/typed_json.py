@@ -65,7 +65,7 @@ def _typed(value: Any, hint: Any, name: str) -> Any:
 
 
 def _is_plain(value: object, kind: type) -> bool:
-    """Tell whether a value is a text, a number in bounds or a truth value, as asked for."""
+    """Return whether a value is a text, a number in bounds or a truth value, as asked for."""
     if kind is str or kind is bool:
         return isinstance(value, kind)
     if isinstance(value, float):

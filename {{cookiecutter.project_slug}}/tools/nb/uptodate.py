@@ -19,7 +19,7 @@ from pathlib import Path
 from stat import S_ISDIR, S_ISLNK
 from typing import Any
 
-from nb.project import parse_json, write_whole
+from nb.project import PYPROJECT, parse_json, write_whole
 
 STAMP = Path(".nb/stamp.json")
 CLOCK = Path(".nb/clock")
@@ -32,7 +32,6 @@ BYTECODE = "__pycache__"
 # Folders that come with the first commit or test, each with its own .gitignore, in the root and
 # beside settings of the tools.
 TOOL_CACHES = (".mypy_cache", ".pytest_cache", ".ruff_cache")
-TOOL_SETTINGS = "pyproject.toml"
 # The clock tick of slow file systems: a second change within one tick has the same mtime.
 TICK_SECONDS = 0.02
 
@@ -69,7 +68,7 @@ class WatchedFiles:
 
 
 class DoubtError(Exception):
-    """Whether the pipeline is up to date cannot be decided without DVC."""
+    """Return whether the pipeline is up to date cannot be decided without DVC."""
 
 
 def file_system_time(root: Path) -> int:
@@ -224,7 +223,7 @@ def declaration_folders(
         if any(e.name.endswith(".py") for e in found):  # imports of a run make the folder
             bytecode = os.path.join(folder, BYTECODE)
             folders |= {bytecode} if is_ignored(bytecode) else set()
-        if folder == str(root) or any(e.name == TOOL_SETTINGS for e in found):
+        if folder == str(root) or any(e.name == PYPROJECT for e in found):
             caches = (os.path.join(folder, name) for name in TOOL_CACHES)
             folders |= {path for path in caches if is_left(path)}
         for path in folders:

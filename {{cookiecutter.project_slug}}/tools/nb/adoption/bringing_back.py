@@ -92,7 +92,7 @@ def _carry_data(root: Path, plan: AdoptionPlan, clone: Path) -> list[Path]:
 
 
 def set_up(root: Path, base: str) -> bool:
-    """Install the dependencies that are new since a commit; tell whether that went well."""
+    """Install the dependencies that are new since a commit; return whether that went well."""
     if not git(root, "diff", "--name-only", base, "HEAD", "--", PYPROJECT):
         return True
     from nb.check.doctor import portable_command

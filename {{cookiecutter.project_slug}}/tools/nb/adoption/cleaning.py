@@ -1,4 +1,4 @@
-"""Notebooks of old formats and of other editors, cleaned to nbformat 4 with outputs kept."""
+"""Reader of foreign notebooks: old formats and other editors become nbformat 4; outputs stay."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nb.notebook.content import load_json, source_text
+from nb.notebook.content import load_json, named_language, source_text
 from nb.notebook.file import source_lines
 from nb.notebook.new_cell import KERNELSPEC, notebook_text
 from nb.project import NbError, read_regular
@@ -42,7 +42,7 @@ class AdoptedNotebook:
 
     @property
     def is_python(self) -> bool:
-        """Whether the kernel runs Python."""
+        """Return whether the kernel runs Python."""
         return self.language == "python"
 
     def sources(self) -> list[str]:
@@ -105,10 +105,9 @@ def _converted(content: dict[str, object]) -> dict[str, Any]:
 
 
 def _language(metadata: Mapping[str, Any]) -> str:
-    kernel, info = metadata.get("kernelspec", {}), metadata.get("language_info", {})
-    named = info.get("name") or kernel.get("language") or metadata.get("language")
+    named = named_language(metadata) or metadata.get("language")
     if not named:
-        name = str(kernel.get("name", "python3")).lower()
+        name = str(metadata.get("kernelspec", {}).get("name", "python3")).lower()
         known = {"ir": "r", "julia": "julia", "scala": "scala", "spark": "scala", "bash": "bash"}
         named = next((known[key] for key in known if name.startswith(key)), "python")
     named = str(named).lower()
@@ -116,7 +115,7 @@ def _language(metadata: Mapping[str, Any]) -> str:
 
 
 def _clean(content: dict[str, Any]) -> bool:
-    """Remove foreign metadata and give each cell an id, in place; tell whether any was foreign."""
+    """Remove foreign metadata in place, and give cells ids; return whether any was foreign."""
     foreign = bool(FOREIGN_METADATA & content["metadata"].keys())
     content["metadata"] = _without(content["metadata"], FOREIGN_METADATA)
     content["nbformat"], content["nbformat_minor"] = 4, 5

@@ -1,4 +1,4 @@
-"""Dependencies of adopted code, as requirements with the names of the registry.
+"""Dependencies of adopted code, from files, cells and imports, as names of distributions.
 
 A name that no list knows is never guessed: somebody else may own the name in the registry.
 """
@@ -220,7 +220,7 @@ def _distribution(
 
 
 def _is_cloud(name: str, known: Mapping[str, str]) -> bool:
-    """Whether a module of `google.cloud` has a distribution that a list knows by name."""
+    """Return whether a module of `google.cloud` has a distribution that a list knows by name."""
     parts = name.split(".")
     wanted = f"google-cloud-{parts[2]}" if parts[:2] == ["google", "cloud"] and parts[2:] else ""
     return bool(wanted) and wanted in {normalized(each) for each in known.values()}

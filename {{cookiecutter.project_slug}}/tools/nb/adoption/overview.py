@@ -1,4 +1,4 @@
-"""Overview of adopted notebooks: outcomes of the trials, dependencies, and an order to promote."""
+"""Overview of adopted notebooks: trials, parameters, readiness, order to promote; kept as JSON."""
 
 from __future__ import annotations
 

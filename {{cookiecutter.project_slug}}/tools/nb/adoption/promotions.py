@@ -1,4 +1,4 @@
-"""Promotion of adopted notebooks in order, each proven and committed before the next."""
+"""Promotion of adopted notebooks in order, each proven and committed; readers get the new paths."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The folder to adopt: a folder, a Git URL or a single notebook, and the kinds of its files."""
+"""The folder to adopt, from a path, a Git URL or a single notebook, and its files by kind."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def _kind(path: Path, folder: Path) -> str:
 
 
 def is_own_file(folder: Path, name: str) -> bool:
-    """Whether a name stands for a file of the folder: none elsewhere, to which a link leads."""
+    """Return whether a name stands for a file of the folder, not for a file elsewhere."""
     path = folder / name
     return path.is_file() and path.resolve().is_relative_to(folder.resolve())
 

@@ -1,4 +1,4 @@
-"""Trial runs of adopted notebooks: each once, side by side, in a copy of the project.
+"""Trial runs of adopted notebooks, side by side in a copy, and again once missing inputs are made.
 
 Run as a program, the module makes a single trial and prints the outcome as JSON.
 """
@@ -133,7 +133,7 @@ def _try(
 
 @cache
 def can_go_offline() -> bool:
-    """Whether this machine lets a command run without a network."""
+    """Return whether this machine lets a command run without a network."""
     if not shutil.which("unshare"):
         return False
     words = [*OFFLINE, "true"]

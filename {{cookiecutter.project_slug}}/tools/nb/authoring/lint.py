@@ -1,4 +1,4 @@
-"""Findings of rules in promoted and adopted code: repaired, or marked with `# noqa`."""
+"""Lint of promoted and adopted code: repairs, `# noqa`, undefined names, and lines that install."""
 
 from __future__ import annotations
 
@@ -188,7 +188,7 @@ def mark_proven_lines(path: Path, findings: Iterable[Finding], root: Path) -> No
 
 
 def _leads_somewhere(source: str, line: int, root: Path) -> bool:
-    """Tell whether a text, or a word of a command, in a line leads out of the project."""
+    """Return whether a text, or a word of a command, in a line leads out of the project."""
     tree = masked.tree if (masked := mask(source)) else ast.Module([], [])
     texts = [
         node.value
@@ -217,7 +217,7 @@ def _mark_cells(path: Path, codes: _Codes) -> None:
 
 
 def _says_the_same(old: str, new: str) -> bool:
-    """Whether the marks are comments: a line may belong to a text of several lines."""
+    """Return whether the marks are comments: a line may belong to a text of several lines."""
     trees = [masked.tree if (masked := mask(source)) else None for source in (old, new)]
     return len({ast.dump(tree) for tree in trees if tree}) < 2
 

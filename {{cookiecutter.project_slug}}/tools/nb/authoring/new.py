@@ -1,4 +1,4 @@
-"""New notebooks from a template: file name, first cells; in production, stage and parameters."""
+"""New notebooks from a template, with file name and first cells; in production, also a stage."""
 
 from __future__ import annotations
 

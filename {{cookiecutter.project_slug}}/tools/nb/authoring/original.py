@@ -1,4 +1,4 @@
-"""The original run of a promotion: an exploratory notebook, unchanged, under trace."""
+"""Original run of a promotion: the notebook, traced; its inputs, outputs and helper modules."""
 
 from __future__ import annotations
 

@@ -199,7 +199,7 @@ def _through_output(source: str, outputs: Collection[str]) -> str:
 
 
 def _is_output(value: object, outputs: Collection[str]) -> bool:
-    """Whether a value is the path of an output, or that path without the suffix."""
+    """Return whether a value is the path of an output, or that path without the suffix."""
     if not isinstance(value, str):
         return False
     return any(out == value or out.startswith(f"{value}.") for out in outputs)

@@ -1,4 +1,4 @@
-"""The production notebook of a promotion, with its module and its parameter file."""
+"""Writer of the production notebook of a promotion, with module, parameter file and folders."""
 
 from __future__ import annotations
 
@@ -270,13 +270,13 @@ def _with_folders(root: Path, file: CellFile, outputs: Iterable[str]) -> CellFil
 
 
 def _is_served(output: str, source: str) -> bool:
-    """Whether a source gets the path of an output, with or without suffix, by `paths.output`."""
+    """Return whether a source takes an output, with or without the suffix, from `paths.output`."""
     given = re.findall(r"paths\.output\([rRuU]?['\"]([^'\"]+)", source)
     return any(output == path or output.startswith(f"{path}.") for path in given)
 
 
 def _is_made(file: CellFile, folder: str) -> bool:
-    """Whether a notebook makes a folder, by a call with the path as a literal."""
+    """Return whether a notebook makes a folder, by a call with the path as a literal."""
     made = re.compile(
         rf"makedirs\(['\"]{re.escape(folder)}/?['\"]|"
         rf"Path\(['\"]{re.escape(folder)}/?['\"]\)\.mkdir\("

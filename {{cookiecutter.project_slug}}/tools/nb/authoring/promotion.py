@@ -1,4 +1,4 @@
-"""Names, folders and result of a promotion, as its steps hand them on."""
+"""Records of a promotion: names (typed or proposed), folders, proof and result."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ class Promotion:
 
     @property
     def differs(self) -> bool:
-        """Whether an output differs from the exploratory notebook's."""
+        """Return whether an output differs from the exploratory notebook's."""
         return any(row.difference for row in self.rows)
 
 

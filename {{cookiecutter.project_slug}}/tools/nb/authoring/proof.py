@@ -1,4 +1,4 @@
-"""The proof of a promotion: the stage keeps its contract and gives the outputs of the original."""
+"""Proof of a promotion: the stage keeps its contract; output files, or shown outputs, are equal."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def shown_lines(executed: Path) -> list[str]:
 
 
 def _installs(cell: Mapping[str, Any]) -> bool:
-    """Whether a cell installs packages, and does nothing else that shows something."""
+    """Return whether a cell installs packages, and does nothing else that shows something."""
     left, lines = take_out_installs(source_text(cell))
     return bool(lines) and (not left or is_only_imports(left))
 

@@ -75,7 +75,7 @@ def proposed_parameters(file: CellFile, names: Names) -> list[Proposed]:
 
 
 def is_parameter(constant: Definition) -> bool:
-    """Whether a constant is a setting that a run may change."""
+    """Return whether a constant is a setting that a run may change."""
     return _proposed(constant.name, constant) is not None
 
 
@@ -103,7 +103,7 @@ def _proposed(name: str, definition: Definition) -> Proposed | None:
 
 
 def _is_setting(value: object) -> bool:
-    """Whether a value is a number, a choice, a date, a path, or a short list of those."""
+    """Return whether a value is a number, a choice, a date, a path, or a short list of those."""
     if isinstance(value, str):
         return len(value) <= LONGEST_CHOICE and "\n" not in value and value.count(" ") < MOST_WORDS
     if isinstance(value, list | tuple):
@@ -113,7 +113,7 @@ def _is_setting(value: object) -> bool:
 
 
 def _is_readable(code: str) -> bool:
-    """Whether the reader of parameters cells accepts an assignment, and its value in a config."""
+    """Return whether an assignment may stand in a parameters cell, and the value in a config."""
     cell = Notebook(Path("proposed.ipynb"), "", (Cell(1, code, (TAG,)),))
     try:
         (parameter,) = read_parameters(cell)

@@ -297,7 +297,7 @@ def _files_forbidden(root: str) -> Iterator[None]:
 
 
 def _passes(test: Path) -> bool:
-    """Tell whether pytest is content with a test file."""
+    """Return whether pytest is content with a test file."""
     import pytest
 
     with redirect_stdout(io.StringIO()):

@@ -59,7 +59,7 @@ def _message(function: str, used: str, where: int, here: int) -> str:
 
 
 def _is_opaque(cell: CheckedCell) -> bool:
-    """Tell whether the definitions of a cell cannot be known from the source text."""
+    """Return whether the definitions of a cell cannot be known from the source text."""
     if cell.tree is None or any(escape.magic in OPAQUE_MAGICS for escape in cell.escapes):
         return True
     return any(_defines_anything(node) for node in cell.nodes)

@@ -1,8 +1,7 @@
-"""`nb doctor`: runs the health checks of a clone, and the repairs that are safe."""
+"""`nb doctor`: the health checks of a clone and the safe repairs, also on machines without make."""
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from nb.git import wiring
 from nb.programs import program_path
 from nb.project import NbError, text_of, unwritable
 from nb.skipped import add_missing
+from nb.update.inferred_answers import environment_manager
 from nb.update.provenance import read_provenance
 
 from .health.diagnosis import SETUP, WIRE, Diagnosis, HealthCheck
@@ -91,9 +91,8 @@ def portable_command(root: Path, command: str) -> list[str]:
 
 def _environment_manager(root: Path) -> str:
     """Return the program that makes the environment: of the Makefile, else as was answered."""
-    found = re.search(r"^ENVIRONMENT := (\w+)", text_of(root / "Makefile"), re.M)
-    if found:
-        return found[1]
+    if named := environment_manager(root):
+        return named
     with suppress(NbError):
         recorded = read_provenance(root)
         return str(recorded.answers.get("environment", "uv")) if recorded else "uv"

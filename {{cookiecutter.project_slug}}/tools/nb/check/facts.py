@@ -1,4 +1,4 @@
-"""Project facts for rules: settings, stages, config files, modules and dependencies.
+"""Project facts for rules, read on demand: settings, stages, config files, modules, dependencies.
 
 Each is read when a rule first asks for it, and once.
 """
@@ -18,6 +18,7 @@ from nb.declaration.reader import Entry, read_entries
 from nb.declaration.templates import PLACEHOLDER, as_glob
 from nb.grouping import grouped
 from nb.notebook.config import read_config
+from nb.notebook.magics import parse_python
 from nb.notebook.modules import SourcePackages
 from nb.notebook.parameters import TAG, CellError, Parameter, read_parameters
 from nb.project import CONFIG, pyproject_table, read_pyproject
@@ -25,7 +26,7 @@ from nb.project import CONFIG, pyproject_table, read_pyproject
 from .call_order import bound_names
 from .reads import SharedFiles
 from .settings import CheckSettings, read_check_settings
-from .source import CheckedCell, Document, parse_python
+from .source import CheckedCell, Document
 
 if TYPE_CHECKING:
     from nb.refactoring.duplicates import Duplicate
@@ -153,7 +154,7 @@ class Facts:
         }
 
     def has_module(self, name: str) -> bool:
-        """Whether there is a module or a folder of modules of this dotted name under `src/`."""
+        """Return whether `src/` has a module or a folder of modules of this dotted name."""
         if name in self.sources.modules:
             return True
         path = self.root.joinpath("src", *name.split("."))
@@ -225,7 +226,7 @@ class Facts:
     _unknown_modules = False
 
     def is_declared(self, module: str) -> bool:
-        """Whether a declared dependency, the standard library or `src/` has a top-level module.
+        """Return whether a top-level module is declared, of the standard library, or of `src/`.
 
         True also if that cannot be told, because a dependency that should be is not installed.
         """

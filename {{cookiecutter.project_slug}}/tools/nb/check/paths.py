@@ -1,4 +1,4 @@
-"""Paths that a notebook names, in the code or in its config file.
+"""Paths that a notebook names in code or config, held against the outputs of the stage.
 
 They come from constants, f-strings, sums, `format` and `%`. A part that is known only at run time
 matches anything.
@@ -70,7 +70,7 @@ def _strings(value: object) -> Iterator[str]:
 
 
 def is_named(output: str, texts: Sequence[str], foreign: str) -> bool:
-    """Whether a declared output can be seen among the texts of a notebook.
+    """Return whether a declared output can be seen among the texts of a notebook.
 
     A text shows the output by the end of the path, a file below that path, or the folder; a part
     known only at run time, on either side, matches anything.
@@ -110,7 +110,7 @@ def _is_end(parts: list[str], pieces: list[str]) -> bool:
 
 
 def _unify(output: str, text: str) -> bool:
-    """Whether both can stand for the same path."""
+    """Return whether both can stand for the same path."""
     templated = PLACEHOLDER.sub(ANYTHING, output)
     return _matches(templated, text) or _matches(text, templated)
 

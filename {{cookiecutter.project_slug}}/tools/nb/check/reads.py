@@ -25,7 +25,7 @@ ROOTS = {"ROOT", "PROJECT_ROOT"}
 
 
 def is_read(call: ast.Call) -> bool:
-    """Tell whether a call reads the file that the first argument, or the object, names."""
+    """Return whether a call reads the file that the first argument, or the object, names."""
     match call.func:
         case ast.Name(id="open"):
             return not _writes(call.args[1:2], call)

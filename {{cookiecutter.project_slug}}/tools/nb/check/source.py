@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +13,7 @@ from nb.notebook.content import (
     CellContent,
     Notebook,
     load_json,
+    named_language,
     parse_notebook,
     read_notebook_text,
     source_text,
@@ -89,7 +90,7 @@ class Document:
 
     @property
     def is_python(self) -> bool:
-        """Whether the code is Python, as far as the file tells."""
+        """Return whether the code is Python, as far as the file tells."""
         return self.language in PYTHONS
 
     @cached_property
@@ -130,22 +131,12 @@ def read_document(name: str, path: Path) -> Document:
         text, content = read_notebook_text(path, lambda text: (text, load_json(path, text)))
         notebook = parse_notebook(path, content)
         cells, data = tuple(cells_of(content["cells"])), text.encode("utf-8")
-        return Document(name, notebook, cells, data, _named_language(content["metadata"]))
+        return Document(name, notebook, cells, data, named_language(content["metadata"]).lower())
     except NbError as error:
         reason = str(error).removeprefix(f"{path}: ").replace(str(path), "it")
         raise UnreadableError(reason.rstrip(".")) from None
     except (KeyError, TypeError, AttributeError) as error:
         raise UnreadableError(f"it is no notebook: {type(error).__name__} {error}") from None
-
-
-def _named_language(metadata: Mapping[str, object]) -> str:
-    """Return the language that a notebook names, in lower case; empty without a name."""
-    for key, name in (("kernelspec", "language"), ("language_info", "name")):
-        part = metadata.get(key)
-        found = part.get(name) if isinstance(part, dict) else None
-        if isinstance(found, str) and found:
-            return found.lower()
-    return ""
 
 
 def cells_of(cells: Iterable[CellContent]) -> Iterator[CheckedCell]:
@@ -175,11 +166,3 @@ def syntax_error(source: str) -> tuple[int, str]:
     except (ValueError, RecursionError, MemoryError) as error:
         return 1, str(error) or "nested too deeply"
     return 1, "invalid syntax"
-
-
-def parse_python(source: str) -> ast.Module | None:
-    """Return the tree of Python source; None after a syntax error."""
-    try:
-        return ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None

@@ -1,4 +1,4 @@
-"""Commands of `nb`: arguments, messages and exit codes; here, what several of them share."""
+"""Commands of `nb`; here, the tables, JSON, notes and completions that several of them share."""
 
 from __future__ import annotations
 

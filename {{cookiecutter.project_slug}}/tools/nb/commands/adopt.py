@@ -141,7 +141,7 @@ def _adopt(
 
 
 def _finish(root: Path) -> bool:
-    """Finish or put back work that was killed, and say so; tell whether there was any."""
+    """Finish or put back work that was killed, and say so; return whether there was any."""
     from nb.adoption.bringing_back import finish_broken_off
 
     said = finish_broken_off(root)

@@ -1,4 +1,4 @@
-"""Stages of production notebooks: added to `dvc.yaml`, with comments, order and quotes kept.
+"""Editor of `dvc.yaml`: appends stages of production notebooks; comments, order, quotes stay.
 
 All other lines stay; line ends become those of Windows where any line has them. Concurrent edits
 are serialised by a lock; each reads the file after the lock is taken.

@@ -1,4 +1,4 @@
-"""Parser of papermill command lines in the commands of stages.
+"""Parser of commands of stages: calls of papermill with options, and all notebooks that run.
 
 The shell line is split here; click parses the options, as in papermill, from the table `OPTIONS`:
 importing papermill's own command takes a second. A test compares the table with papermill.

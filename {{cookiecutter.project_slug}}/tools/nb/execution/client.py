@@ -19,6 +19,7 @@ from nbformat import NotebookNode, from_dict
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NotebookExecutionManager
 
+from nb.notebook.content import named_language
 from nb.secrets.masked_file import MaskedFile
 
 from . import strict
@@ -92,7 +93,7 @@ class Client(PapermillNotebookClient):
         super().__init__(nb_man, **hooks, **options)
         self.limits = limits
         self.cell_seconds = cell_seconds or math.inf
-        self.strict = settings.strict and language_of(nb_man.nb) == "python"
+        self.strict = settings.strict and named_language(nb_man.nb.metadata) in ("", "python")
         self.logs = dict(zip(("stdout", "stderr"), logs, strict=True))
         self.outputs = CellOutputs()
         self.has_exited = False
@@ -281,10 +282,3 @@ class Client(PapermillNotebookClient):
         super().clear_output(outs, msg, cell_index)
         if not outs:
             self.outputs.begin()
-
-
-def language_of(nb: NotebookNode) -> str:
-    """Return the language of a notebook, Python by default."""
-    language = nb.metadata.get("kernelspec", {}).get("language")
-    language = language or nb.metadata.get("language_info", {}).get("name")
-    return str(language or "python")

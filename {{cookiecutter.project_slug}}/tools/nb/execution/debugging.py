@@ -1,4 +1,4 @@
-"""Script of a notebook for a debugger, with the values of the config file.
+"""Script of a notebook for a debugger, with the values of the config file: written and run.
 
 A debugger steps through files. The cells of a notebook, which a kernel runs as text, are therefore
 written to `.nb/debug/<name>.py`, and the script stops before the first of them.

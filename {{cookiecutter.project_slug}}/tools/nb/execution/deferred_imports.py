@@ -1,4 +1,4 @@
-"""Imports of two slow modules: put off to their first use, for libraries imported in a block."""
+"""Deferred imports: libraries imported in a block import two slow modules at their first call."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ def defer_slow_imports() -> Iterator[None]:
 
     After the block an import gives the real module.
     """
-    absent = [name for name in SLOW if name not in sys.modules and _is_installed(name)]
+    unused = [name for name in SLOW if name not in sys.modules]
+    absent = [name for name in unused if importlib.util.find_spec(name.partition(".")[0])]
     for name in absent:
         module = ModuleType(name)
         vars(module).update({function: _calling(name, function) for function in SLOW[name]})
@@ -33,10 +34,6 @@ def defer_slow_imports() -> Iterator[None]:
     finally:
         for name in absent:
             del sys.modules[name]
-
-
-def _is_installed(name: str) -> bool:
-    return importlib.util.find_spec(name.partition(".")[0]) is not None
 
 
 def _calling(module: str, name: str) -> Callable[..., object]:

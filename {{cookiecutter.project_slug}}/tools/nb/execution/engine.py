@@ -16,12 +16,13 @@ from papermill.iorw import write_ipynb
 from papermill.log import logger
 
 from nb.exit_codes import ExitCode, after_signal
+from nb.notebook.content import named_language
 from nb.secrets.environment import environment_secrets
 from nb.secrets.mask import Mask
 from nb.secrets.masked_file import MaskedFile, Writable
 
 from .atomic_file import register_atomic_handler
-from .client import LOOK_SECONDS, OUTPUT_SECONDS, Client, ClientSettings, language_of
+from .client import LOOK_SECONDS, OUTPUT_SECONDS, Client, ClientSettings
 from .copies.failure import ERROR_MARK, Failure, error_marks, find_failure, first_line_of
 from .copies.normalisation import normalise, read_ids
 from .given_parameters import apply_parameters, check_given_files
@@ -42,7 +43,7 @@ class Engine(NBClientEngine):
     @classmethod
     def nb_language(cls, nb: NotebookNode, language: str | None = None) -> str:
         """Return the language of a notebook, Python by default."""
-        return language or language_of(nb)
+        return language or named_language(nb.metadata) or "python"
 
     @classmethod
     def execute_notebook(

@@ -175,7 +175,7 @@ class KernelClient(AsyncKernelClient):
 
 
 def listens(side: KernelClient) -> bool:
-    """Tell whether the sockets of a kernel are there; over TCP nobody knows."""
+    """Return whether the sockets of a kernel are there; over TCP nobody knows."""
     paths = (Path(f"{side.ip}-{port}") for port in side.ports)
     return side.transport == "ipc" and all(path.exists() for path in paths)
 

@@ -1,4 +1,4 @@
-"""Definitions of experiments: the variants that a command line or a file of YAML asks for.
+"""Definitions of experiments, from arguments or a YAML file: the variants and the best metric.
 
 A file, by convention in `experiments/`, holds any of `grid`, `zip`, `sample` and `variants`, and
 `best`, the metric to sort by:

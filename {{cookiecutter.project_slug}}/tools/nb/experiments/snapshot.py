@@ -1,4 +1,4 @@
-"""Snapshots: the project as it was when an experiment began.
+"""Snapshots: the project as an experiment began, kept on disk, and copied for each variant.
 
 Variants are copied from a snapshot, not from the project, which people edit meanwhile. Experiments
 from an unchanged project share a snapshot.

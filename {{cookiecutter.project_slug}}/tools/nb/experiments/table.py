@@ -1,4 +1,4 @@
-"""The table of experiments: parameters and metrics in which variants differ, and nothing else."""
+"""Table of variants: parameters and metrics that differ; columns, sorting and filters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Git's attributes of files, by which notebooks are filtered, compared and merged as such."""
+"""Git's attributes of files: which notebooks are filtered, compared and merged as notebooks."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Git filter that strips notebooks on their way into Git, and its installation in a clone.
 
 Git starts a process per command and sends it every notebook (gitattributes(5), "Long Running
-Filter Process"); clients that cannot, start ``clean`` once per notebook. Only the standard library
+Filter Process"); clients that cannot, start `clean` once per notebook. Only the standard library
 is used, from Python 3.8 on, so that neither needs the project's environment. Notebooks that
 `nb.notebook.strip` refuses go to nbstripout itself.
 """
@@ -58,10 +58,10 @@ _MAX_PACKET = 65516
 
 
 def is_installed(git_dir: Path, tools: Path | None = None) -> bool:
-    """Tell whether a clone runs the very files of a project.
+    """Return whether a clone runs the very files of a project.
 
     Args:
-        git_dir: the common Git directory (``git rev-parse --git-common-dir``).
+        git_dir: the common Git directory (`git rev-parse --git-common-dir`).
         tools: the folder `tools` of the project; by default, or if files are missing there, that of
             this file.
     """
@@ -75,7 +75,7 @@ def install(git_dir: Path, tools: Path | None = None) -> None:
     """Copy filter, text view and merge into a clone, for the commands of `WIRING` to find.
 
     Args:
-        git_dir: the common Git directory (``git rev-parse --git-common-dir``).
+        git_dir: the common Git directory (`git rev-parse --git-common-dir`).
         tools: the folder `tools` of the project; by default, or if files are missing there, that of
             this file.
     """
@@ -99,7 +99,7 @@ def clean(data: bytes, name: str) -> bytes:
     """Turn a notebook of the working tree into the notebook that Git stores.
 
     Data that is not JSON stays unchanged, with a warning: somebody is resolving a conflict, and
-    ``git add`` must not get in the way.
+    `git add` must not get in the way.
 
     Args:
         data: the file.
@@ -279,7 +279,7 @@ def _clean_once(source: IO[bytes], sink: IO[bytes], name: str) -> int:
 
 
 def main(arguments: list[str]) -> int:
-    """Run ``filter``, or ``clean`` with the name of the notebook on stdin; return the exit code."""
+    """Run `filter`, or `clean` with the name of the notebook on stdin; return the exit code."""
     mode, *names = arguments
     source, sink = sys.stdin.buffer, sys.stdout.buffer
     try:

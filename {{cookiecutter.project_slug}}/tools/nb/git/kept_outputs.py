@@ -155,7 +155,7 @@ def _put_all_back(root: Path, kept: KeptOutputs, *, edits_return: bool) -> None:
 
 
 def _is_foreign(copy: Path, target: Path) -> bool:
-    """Tell whether a copy differs and is in another nbformat, so its outputs cannot be moved."""
+    """Return whether a copy differs and is in another nbformat, so its outputs cannot be moved."""
     content = copy.read_bytes()
     try:
         return bool(content != target.read_bytes() and parse_json(content)["nbformat"] != 4)

@@ -98,7 +98,7 @@ def _without(tree: dict[str, object], keys: tuple[str, ...]) -> dict[str, object
 
 
 def _is_same(first: object, second: object) -> bool:
-    """Tell whether two JSON values are written alike; Python takes 1 and true for equal."""
+    """Return whether two JSON values are written alike; Python takes 1 and true for equal."""
     if first is _ABSENT or second is _ABSENT:
         return first is second
     return json.dumps(first, sort_keys=True) == json.dumps(second, sort_keys=True)
@@ -281,7 +281,7 @@ def main(arguments: list[str]) -> int:
     """Merge notebooks for Git.
 
     Args:
-        arguments: ``merge``, the files of the base, of ours and of theirs, the notebook's path, and
+        arguments: `merge`, the files of the base, of ours and of theirs, the notebook's path, and
             where to write the result.
     """
     _, base, ours, theirs, name, result = arguments

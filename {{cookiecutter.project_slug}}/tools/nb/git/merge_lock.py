@@ -1,4 +1,4 @@
-"""Three-way merge of `dvc.lock`, stage by stage.
+"""Three-way merge of `dvc.lock`, stage by stage, also of files that already are in conflict.
 
 An entry says "these inputs gave these outputs", which is true independently of other entries. So
 any mix of entries is a valid lock file: DVC runs the stages that do not fit the merged project
@@ -30,16 +30,13 @@ def merge_locks(base: str, ours: str, theirs: str) -> str:
     versions = [_read(text) for text in (base, ours, theirs)]
     stages = [version.get("stages") or {} for version in versions]
     names = [*stages[1], *(name for name in stages[2] if name not in stages[1])]
-    merged = {name: _choose(*(version.get(name) for version in stages)) for name in names}
+    sides = {name: [version.get(name) for version in stages] for name in names}
+    merged = {n: theirs if ours == old else ours for n, (old, ours, theirs) in sides.items()}
     result = versions[1] or versions[2]
     result["stages"] = {name: stage for name, stage in merged.items() if stage is not None}
     text = StringIO()
     _yaml().dump(result, text)
     return text.getvalue()
-
-
-def _choose(base: object, ours: object, theirs: object) -> object:
-    return theirs if ours == base else ours
 
 
 def _yaml() -> YAML:

@@ -1,4 +1,4 @@
-"""Text view of notebooks for ``git diff``: cells as a person reads them, without outputs.
+"""Text view of notebooks for diffs, such as `git diff`: cells as a person reads them, no outputs.
 
 Only the standard library is used, from Python 3.8 on: Git starts this once for each version of
 each notebook that it shows.
@@ -58,7 +58,7 @@ def readable_diff(name: str, before: bytes | None, after: bytes) -> str:
 
 
 def is_text_view(data: bytes) -> bool:
-    """Tell whether data can be a text view: `git blame` sends such through the filter."""
+    """Return whether data can be a text view: `git blame` sends such through the filter."""
     heads = (b"# format: ", b"# kernel: ", b"# metadata: ", b"# %%")
     return data.startswith(heads) or not data.strip()
 

@@ -245,7 +245,7 @@ def own_hooks_folder(root: Path) -> Path:
 
 
 def hooks_are_elsewhere(root: Path) -> bool:
-    """Tell whether core.hooksPath leads Git to hooks that belong to somebody else."""
+    """Return whether core.hooksPath leads Git to hooks that belong to somebody else."""
     return _is_elsewhere(root, hooks_folder(root))
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from .content import Cell
 from .file import CellFile
-from .magics import Masked, mask
+from .magics import Masked, mask, parse_python
 
 # Names that IPython defines in every notebook, and how a module imports them.
 IPYTHON_NAMES = {"display": "IPython.display"}
@@ -96,18 +96,18 @@ class Definition:
 
     @property
     def is_constant(self) -> bool:
-        """Whether the definition is neither function nor class."""
+        """Return whether the definition is neither function nor class."""
         return self.kind == "constant"
 
     @property
     def has_magic(self) -> bool:
-        """Whether the definition holds lines of IPython, which a module cannot."""
-        text = self.masked.unmask(self.text)
-        try:
-            ast.parse(text)
-        except SyntaxError:
-            return True
-        return False
+        """Return whether the definition holds lines of IPython, which a module cannot."""
+        return parse_python(self.masked.unmask(self.text)) is None
+
+
+def is_code_line(line: str) -> bool:
+    """Return whether a line is neither blank nor a comment."""
+    return bool(line.strip()) and not line.lstrip().startswith("#")
 
 
 def first_line(node: ast.stmt) -> int:

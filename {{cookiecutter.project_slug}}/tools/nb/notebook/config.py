@@ -1,4 +1,4 @@
-"""Parameter files in `config/`, read as papermill and DVC both read them."""
+"""Parameter files in `config/`: read as papermill and DVC read them; single values replaced."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reader of notebooks: kernel and code cells of a file of nbformat 4.
+"""Reader of notebooks (nbformat 4): the kernel and the code cells; search for notebooks by name.
 
 Standard library only, fast to import.
 """
@@ -131,6 +131,16 @@ def _require_tags(path: Path, number: int, metadata: Mapping[str, object]) -> No
     tags = metadata.get("tags", [])
     if not (isinstance(tags, list) and all(isinstance(tag, str) for tag in tags)):
         raise NbError(f"{path}: the tags of cell {number} are no list of texts.")
+
+
+def named_language(metadata: Mapping[str, object]) -> str:
+    """Return the language that the metadata of a notebook name; empty if they name none."""
+    for key, name in (("kernelspec", "language"), ("language_info", "name")):
+        part = metadata.get(key)
+        found = part.get(name) if isinstance(part, Mapping) else None
+        if isinstance(found, str) and found:
+            return found
+    return ""
 
 
 def source_text(cell: Mapping[str, object]) -> str:

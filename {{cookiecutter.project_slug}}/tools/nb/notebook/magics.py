@@ -147,16 +147,18 @@ def without_timing(source: str) -> str:
     for number in hidden:
         line = lines[number - 1]
         statement = _TIME.sub(r"\1", line)
-        if statement != line and _parses(statement.strip()):
+        tree = parse_python(statement.strip())
+        if statement != line and tree and tree.body:
             lines[number - 1] = statement
     return "\n".join(lines)
 
 
-def _parses(statement: str) -> bool:
+def parse_python(source: str) -> ast.Module | None:
+    """Return the tree of Python source; None if Python cannot parse the source."""
     try:
-        return bool(ast.parse(statement).body)
+        return ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
+        return None
 
 
 def foreign_cell(source: str) -> Escape | None:

@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 from .content import Notebook, python_source
+from .magics import parse_python
 
 IGNORED_FOLDERS = {"__pycache__", ".ipynb_checkpoints"}
 
@@ -24,9 +25,8 @@ def imported_names(source: str, package: str = "", is_package: bool = False) -> 
         package: dotted name of the module that the source is, for its relative imports.
         is_package: whether that module is a package (`__init__.py`).
     """
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    tree = parse_python(source)
+    if tree is None:
         return None
     names: set[str] = set()
     for node in ast.walk(tree):

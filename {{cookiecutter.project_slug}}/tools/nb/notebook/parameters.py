@@ -1,4 +1,4 @@
-"""Parameters of a notebook: reader of the parameters cell, and validation of given values.
+"""Parameters of a notebook: reader of the parameters cell; values validated, described, written.
 
 Standard library only, fast to import. The cell, tagged `parameters`, holds nothing but literals:
 
@@ -81,7 +81,7 @@ class Parameter:
 
     @property
     def required(self) -> bool:
-        """Whether the parameter lacks a default, in the notebook and in the environment."""
+        """Return whether the parameter lacks a default, in the notebook and in the environment."""
         return self.default is REQUIRED
 
 

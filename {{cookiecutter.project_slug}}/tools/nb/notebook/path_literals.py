@@ -292,7 +292,7 @@ def _new_literal(
 
 
 def _may_be_path(node: ast.AST, value: str, parents: Mapping[ast.AST, ast.AST]) -> bool:
-    """Whether a literal stands where a path begins: no part that is joined, no column's name."""
+    """Return whether a literal stands where a path begins: no joined part, no column's name."""
     parent = parents.get(node)
     if isinstance(parent, ast.Subscript | ast.Compare | ast.Dict | ast.Expr):
         return isinstance(parent, ast.Dict) and node in parent.values and "." in value

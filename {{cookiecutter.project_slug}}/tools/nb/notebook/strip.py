@@ -126,8 +126,8 @@ def strip(
 
     Args:
         data: the file in the working tree.
-        extra_keys: metadata to drop, in the notation of nbstripout's ``--extra-keys``.
-        keep_id: keep cell ids (``--keep-id``) instead of numbering the cells.
+        extra_keys: metadata to drop, in the notation of nbstripout's `--extra-keys`.
+        keep_id: keep cell ids (`--keep-id`) instead of numbering the cells.
         settled: apply `settle` first.
 
     Returns:
@@ -255,7 +255,7 @@ def _strip_ids(cells: list[dict[str, object]], required: bool, keep: bool) -> No
 
 
 def keeps_output(metadata: dict[str, Any], default: bool) -> bool:
-    """Tell whether the outputs of a cell are stored.
+    """Return whether the outputs of a cell are stored.
 
     Args:
         metadata: the cell's.
@@ -321,7 +321,7 @@ def _joined(text: object) -> str:
 
 
 def _pop(tree: object, key: str) -> None:
-    """Delete a key like ``a.b``: the literal name at any level wins, as in nbstripout."""
+    """Delete a key like `a.b`: the literal name at any level wins, as in nbstripout."""
     while type(tree) is dict:
         if key in tree:
             del tree[key]

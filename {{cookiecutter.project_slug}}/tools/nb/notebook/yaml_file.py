@@ -265,7 +265,8 @@ def _mapping_problems(first: Node, second: Node, name: str) -> Iterator[str]:
         if key.tag == other.tag == f"{TAG_PREFIX}merge":
             yield from _problems(value, others, name)
             continue
-        if not key.tag == other.tag == f"{TAG_PREFIX}str":
+        # YAML 1.1 gives `=` a tag of its own, and a name of that tag is text to both.
+        if key.tag != other.tag or key.tag not in (f"{TAG_PREFIX}str", f"{TAG_PREFIX}value"):
             quoted = json.dumps(key.value, ensure_ascii=False)
             yield f"line {line}: parameter {inner}: a name has to be text; write {quoted}"
         yield from _problems(value, others, inner)

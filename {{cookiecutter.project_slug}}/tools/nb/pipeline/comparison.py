@@ -1,4 +1,4 @@
-"""Comparison of metrics and parameters with a commit; files of the cache of DVC by their hashes."""
+"""Comparison of metrics and parameters with a commit; files in DVC's cache, by their hashes."""
 
 from __future__ import annotations
 

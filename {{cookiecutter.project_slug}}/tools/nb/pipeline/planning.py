@@ -158,7 +158,7 @@ def _plan(
 
 
 def _watched(repo: Repo, root: Path, stages: Sequence[DvcStage], began: int) -> WatchedFiles | None:
-    """Return what stages read and write; None if only DVC can tell whether it changed."""
+    """Return the files that stages read and write; None if only DVC can tell of changes."""
     import dvc
 
     if any(_is_always_looked_at(stage) for stage in stages):

@@ -1,4 +1,4 @@
-"""Reasons against a fork: a process that would start with other properties starts by itself."""
+"""Admission of forks: refused for another interpreter, environment, user, limit or priority."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Programs that forks of the warm process become: papermill and kernels."""
+"""Programs that forks of the warm process become, papermill and kernels, from start to exit."""
 
 from __future__ import annotations
 

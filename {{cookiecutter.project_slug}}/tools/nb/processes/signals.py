@@ -1,4 +1,4 @@
-"""Signal handlers of a block of code."""
+"""Signal handlers for a block of code: a function called, or an exception that cleans up."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ def _in_texts(nodes: Iterable[ast.AST]) -> set[int]:
 
 
 def _all_calls_are_known(name: str, file: CellFile) -> bool:
-    """Whether each use of a function is a call outside functions, with all arguments in sight."""
+    """Return whether all uses of a function are calls outside functions, arguments in sight."""
     for cell in file.cells:
         masked = mask(cell.source)
         hidden = "\n".join(masked.hidden) if masked else cell.source

@@ -226,7 +226,7 @@ class _Writer:
 
 
 def is_docstring(node: object) -> TypeGuard[ast.Expr]:
-    """Whether a node is a docstring: a statement that is only a string constant."""
+    """Return whether a node is a docstring: a statement that is only a string constant."""
     if not isinstance(node, ast.Expr) or not isinstance(node.value, ast.Constant):
         return False
     return isinstance(node.value.value, str)

@@ -173,7 +173,7 @@ def _is_statement(line: Line) -> bool:
 
 
 def _is_head(line: Line) -> bool:
-    """Whether a statement may stand above imports: another import, a magic, a docstring."""
+    """Return whether a statement may stand above imports: another import, a magic, a docstring."""
     import libcst as cst
 
     if not isinstance(line, cst.SimpleStatementLine):

@@ -11,7 +11,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 
-from nb.notebook.code import imports_of, names_of_notebook
+from nb.notebook.code import imports_of, is_code_line, names_of_notebook
 from nb.notebook.file import CellFile, FileCell, parse_cells
 from nb.notebook.magics import mask
 from nb.notebook.new_cell import with_cell
@@ -40,7 +40,7 @@ def with_imports_first(file: CellFile) -> CellFile:
         if has_home and cell is first:
             continue
         rows = cell.source.split("\n")
-        if is_only_imports(cell.source) and len(lines) == sum(map(_is_code_line, rows)):
+        if is_only_imports(cell.source) and len(lines) == sum(map(is_code_line, rows)):
             lines = set(range(len(rows)))  # comments come along
         taken = [rows[number] for number in sorted(lines)]
         moved.append("\n".join(taken).strip("\n"))
@@ -57,27 +57,22 @@ def with_imports_first(file: CellFile) -> CellFile:
 
 
 def is_only_imports(source: str) -> bool:
-    """Whether a cell consists of imports and lines of IPython, with at least one statement."""
-    masked = mask(source)
-    body = masked.tree.body if masked and not source.lstrip().startswith("%%") else []
+    """Return whether a cell is only imports and lines of IPython, with a statement at least."""
+    body = _statements(source)
     return bool(body) and all(isinstance(n, ast.Import | ast.ImportFrom | ast.Pass) for n in body)
-
-
-def _is_code_line(line: str) -> bool:
-    return bool(line.strip()) and not line.lstrip().startswith("#")
 
 
 def _movable(file: CellFile) -> Iterator[tuple[FileCell, set[int]]]:
     """Yield cells with the numbers of their lines, from 0, that hold imports to be moved."""
     names = names_of_notebook(file)
     origins: dict[str, set[str]] = defaultdict(set)
-    for node in (n for cell in file.cells for n in _body(cell)):
+    for node in (n for cell in file.cells for n in _statements(cell.source)):
         for one in imports_of(node):
             origins[one.binds].add(one.origin)
     fixed = {*names.variables, *names.definitions}
     fixed |= {name for name, meanings in origins.items() if len(meanings) > 1}
     for cell in file.cells:
-        body, rows = _body(cell), cell.source.split("\n")
+        body, rows = _statements(cell.source), cell.source.split("\n")
         staying = (node for node in body if not _may_move(node, fixed))
         kept = {line for node in staying for line in _lines(node)}
         found: set[int] = set()
@@ -98,10 +93,10 @@ def _may_move(node: ast.stmt, fixed: set[str]) -> bool:
     return bool(found) and all(one.name != "*" and one.binds not in fixed for one in found)
 
 
-def _body(cell: FileCell) -> list[ast.stmt]:
+def _statements(source: str) -> list[ast.stmt]:
     """Return the statements of a cell; none of a cell with a cell magic."""
-    masked = mask(cell.source)
-    return masked.tree.body if masked and not cell.source.lstrip().startswith("%%") else []
+    masked = mask(source)
+    return masked.tree.body if masked and not source.lstrip().startswith("%%") else []
 
 
 def _lines(node: ast.stmt) -> range:

@@ -19,7 +19,7 @@ _DEFAULT = re.compile(r"^\s*#\s*\|\s*default_exp\s+([\w.]+)\s*$", re.M)
 
 
 def is_exported(cell: Cell) -> bool:
-    """Whether a cell has nbdev's export directive."""
+    """Return whether a cell has nbdev's export directive."""
     return bool(_EXPORT.search(cell.source))
 
 

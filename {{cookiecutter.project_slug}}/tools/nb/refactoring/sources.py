@@ -13,7 +13,14 @@ from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
 
-from nb.notebook.code import Definition, Function, first_line, names_of, project_package
+from nb.notebook.code import (
+    Definition,
+    Function,
+    first_line,
+    is_code_line,
+    names_of,
+    project_package,
+)
 from nb.notebook.content import Cell, notebooks_below, read_notebook
 from nb.notebook.magics import mask
 from nb.notebook.modules import SourcePackages
@@ -214,7 +221,7 @@ def _is_code(source: str) -> Iterator[bool]:
         for node in filter(is_docstring, body):
             texts.update(range(node.lineno, (node.end_lineno or node.lineno) + 1))
     for number, line in enumerate(source.split("\n"), 1):
-        yield number not in texts and bool(line.strip()) and not line.lstrip().startswith("#")
+        yield number not in texts and is_code_line(line)
 
 
 def _without_breaks(body: Sequence[ast.stmt], hidden: set[int]) -> Iterator[list[ast.stmt]]:

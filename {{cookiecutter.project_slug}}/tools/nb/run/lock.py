@@ -1,4 +1,4 @@
-"""Lock of a project for runs: a single run, or any number of tasks, is at work."""
+"""Lock of a project: a single run, or many tasks, at work; leftovers of killed runs are removed."""
 
 from __future__ import annotations
 

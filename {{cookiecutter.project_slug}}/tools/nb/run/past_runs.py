@@ -1,4 +1,4 @@
-"""Past runs, read from the records in `reports/runs`; records of killed runs are closed.
+"""Past runs, read from `reports/runs`: costs of stages; records of killed runs are closed.
 
 Records of other versions of the format are passed over.
 """

@@ -1,4 +1,4 @@
-"""Run of the pipeline: DVC names stale stages and keeps results; stages run side by side."""
+"""Run of the pipeline, stages side by side or else by `dvc repro`, and the preview of a run."""
 
 from __future__ import annotations
 

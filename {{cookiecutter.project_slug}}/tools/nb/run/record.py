@@ -1,4 +1,4 @@
-"""Record of a run, the file `reports/runs/<id>.json`: true at every moment, even after `kill -9`.
+"""Record of a run, `reports/runs/<id>.json`: without secrets, and true even after `kill -9`.
 
 The schema is documented by `nb help run`; a change of meaning raises `RECORD_SCHEMA`.
 """

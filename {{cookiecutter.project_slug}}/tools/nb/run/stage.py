@@ -1,4 +1,4 @@
-"""A stage of a run: its first record, its reproduction by DVC in a worker, and the verdict."""
+"""A stage of a run: first record, reproduction by DVC in a worker, verdict and exit code."""
 
 from __future__ import annotations
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from nb.notebook.content import python_source, read_notebook
+from nb.notebook.magics import parse_python
 from nb.notebook.modules import SourcePackages
 from nb.processes.messages import line
 from nb.programs import module_command, program_environment
@@ -175,10 +176,8 @@ def _sets_first(cells: Iterable[str]) -> bool:
     for source in cells:
         magics = [i for i, text in enumerate(source.split("\n"), 1) if ENV_MAGIC.match(text)]
         events = [(number, True) for number in magics]
-        try:
-            nodes = list(ast.walk(ast.parse(python_source(source))))
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            nodes = []
+        tree = parse_python(python_source(source))
+        nodes = list(ast.walk(tree)) if tree else []
         events += [(n.lineno, True) for n in nodes if isinstance(n, ast.expr) and _is_set(n)]
         events += [(n.lineno, False) for n in nodes if isinstance(n, ast.stmt) and _is_library(n)]
         for _, is_set in sorted(events):

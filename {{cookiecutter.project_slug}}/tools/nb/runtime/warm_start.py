@@ -1,4 +1,4 @@
-"""Warm imports of a run: begun for the notebooks that may run, and awaited by those."""
+"""Use of the warm process by a run: imports for notebooks, stages that start without, forks."""
 
 from __future__ import annotations
 

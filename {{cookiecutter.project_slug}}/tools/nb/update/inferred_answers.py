@@ -67,9 +67,8 @@ def _of_files(root: Path) -> Iterator[tuple[str, str | bool]]:
     packages = [path.parent.name for path in sorted((root / "src").glob("*/paths.py"))]
     if packages:
         yield "package_name", packages[0]
-    manager = re.search(r"^ENVIRONMENT := (\w+)", text_of(root / "Makefile"), re.MULTILINE)
-    if manager:
-        yield "environment", manager[1]
+    if manager := environment_manager(root):
+        yield "environment", manager
     storage = re.search(r"^\s*url = (.+)$", text_of(root / ".dvc" / "config"), re.MULTILINE)
     if storage:
         yield "storage", storage[1].strip(" \"'\t").removeprefix("../")
@@ -77,6 +76,12 @@ def _of_files(root: Path) -> Iterator[tuple[str, str | bool]]:
         yield question, next((a for name, a in files.items() if (root / name).exists()), "none")
     yield "cloud", (root / ".devcontainer").is_dir()
     yield "example", (root / "notebooks" / "production" / "10-ingest.ipynb").exists()
+
+
+def environment_manager(root: Path) -> str:
+    """Return the program that makes the environment, of the Makefile; empty if none is named."""
+    found = re.search(r"^ENVIRONMENT := (\w+)", text_of(root / "Makefile"), re.MULTILINE)
+    return found[1] if found else ""
 
 
 def _warehouse(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Merge of an update or an adoption into the project: a single Git process, never interrupted.
+"""Merge of an update or an adoption by a Git that nothing interrupts; finished or put back later.
 
 Git runs in a session of its own and holds the lock of the update, so neither Ctrl-C nor a kill of
 `nb` ends the merge half-way.
@@ -128,7 +128,7 @@ def _refuse_overwriting(root: Path, state: PendingWork, before: str) -> None:
 
 
 def _is_occupied(path: Path) -> bool:
-    """Tell whether something lies at a path, other than an empty folder, which Git replaces."""
+    """Return whether something lies at a path, other than an empty folder, which Git replaces."""
     if path.is_dir() and not path.is_symlink():
         return any(path.iterdir())
     return os.path.lexists(path)

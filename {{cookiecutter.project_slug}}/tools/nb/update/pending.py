@@ -112,7 +112,7 @@ def head_commit(root: Path) -> str:
 
 
 def is_waiting(root: Path, state: PendingWork) -> bool:
-    """Tell whether an update waits for conflicts to be resolved."""
+    """Return whether an update waits for conflicts to be resolved."""
     picked = git_file(root, "CHERRY_PICK_HEAD")
     return picked.is_file() and picked.read_text(encoding="utf-8").strip() == state.commit
 

@@ -1,4 +1,4 @@
-"""Preparation of an update: both renderings of the template, and their difference as a commit.
+"""Preparation of an update: the difference of two renderings; edits of the tooling as a patch.
 
 Nothing in the work tree changes here.
 """

@@ -1,4 +1,4 @@
-"""Record of the template that a project was generated from, in cruft's file and format."""
+"""Record of a project's template, in cruft's file and format, and the newest version seen."""
 
 from __future__ import annotations
 

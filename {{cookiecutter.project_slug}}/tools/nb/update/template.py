@@ -140,7 +140,7 @@ class Template:
         return found
 
     def contains(self, newer: Release, older: Release) -> bool:
-        """Tell whether a commit has another among its ancestors."""
+        """Return whether a commit has another among its ancestors."""
         base = git(self.clone, "merge-base", newer.commit, older.commit, check=False).strip()
         return base == older.commit
 

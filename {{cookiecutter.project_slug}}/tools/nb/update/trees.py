@@ -1,4 +1,4 @@
-"""Renderings as commits of the project's own repository: both sides that an update is merged from.
+"""Renderings of the template as Git commits, from which an update is merged; expected conflicts.
 
 Git merges a commit with its parent as the base, so the old rendering is the parent of the new one,
 and `git cherry-pick` brings the difference into the project. Nothing points at the commits; Git

@@ -1,4 +1,4 @@
-"""Copying of a project's files: machinery left out, times kept, symbolic links made safe.
+"""Copying of a project: machinery left out, times kept, symbolic links made safe, Git cut off.
 
 A copy never leads writes back: a link to a folder of the project becomes a link inside the copy, a
 link to a folder elsewhere becomes a folder, and a link to a file becomes a file. Only links to

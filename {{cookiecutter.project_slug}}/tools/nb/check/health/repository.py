@@ -129,7 +129,7 @@ def _attributes(root: Path) -> Diagnosis:
 
 
 def _is_source(name: str) -> bool:
-    """Tell whether a file is a notebook that people write; executed copies keep their outputs."""
+    """Return whether a file is a notebook that people write; executed copies keep their outputs."""
     return name.endswith(".ipynb") and not name.startswith("reports/")
 
 

@@ -1,4 +1,4 @@
-"""NB3: inputs of a production notebook that are there for every run: files, addresses, answers."""
+"""NB3: inputs that every run has: files that are shared, no network, no answers of a person."""
 
 from __future__ import annotations
 

@@ -175,7 +175,7 @@ def no_installs(document: Document, facts: Facts) -> Found:
 
 
 def is_install(escape: Escape) -> bool:
-    """Whether a line of IPython, or a cell of a shell, installs packages."""
+    """Return whether a line of IPython, or a cell of a shell, installs packages."""
     if escape.magic in INSTALL_MAGICS:
         return bool(
             re.match(r"%\w+\s+(?:-\S+\s+)*(install|add|pip\s+install|create)\b", escape.text)
@@ -185,7 +185,7 @@ def is_install(escape: Escape) -> bool:
 
 
 def _is_program(node: ast.Call) -> bool:
-    """Whether a call starts a program."""
+    """Return whether a call starts a program."""
     match node.func:
         case ast.Attribute(value=ast.Name(id="subprocess")):
             return True
@@ -243,7 +243,7 @@ def _hidden_failure(escape: Escape) -> str:
 
 
 def _only_shows(command: str) -> bool:
-    """Tell whether all programs of a shell line only show something."""
+    """Return whether all programs of a shell line only show something."""
     if CHANGES.search(command):
         return False
     parts = (part.split() for part in re.split(r"&&|\|\|?|;", command))
