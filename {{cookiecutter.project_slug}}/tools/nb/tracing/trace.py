@@ -23,6 +23,7 @@ from pathlib import Path, PurePath
 from tempfile import TemporaryDirectory
 from typing import IO
 
+from nb.processes.guard import guarded
 from nb.processes.signals import exit_when_terminated, handle_signals
 from nb.processes.tree import end_tree
 from nb.project import EXECUTED, SITE, UsageError, parse_json
@@ -194,10 +195,11 @@ def _overheard(
 def _started(
     command: Sequence[str], cwd: Path, variables: Mapping[str, str], output: int | IO[bytes] | None
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a command; an exception in the block ends the command and all descendants."""
+    """Start a command, which ends with the block and with this process, and all descendants."""
     process = subprocess.Popen(command, cwd=cwd, env=variables, stdout=output, stderr=output)
     try:
-        yield process
+        with guarded(process.pid):
+            yield process
     except BaseException:
         end_tree(process.pid)
         process.wait()
