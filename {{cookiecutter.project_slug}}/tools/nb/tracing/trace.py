@@ -19,6 +19,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path, PurePath
 from tempfile import TemporaryDirectory
 from typing import IO
@@ -255,8 +256,9 @@ def _accesses(
 ) -> list[Access]:
     """Merge the accesses that each view saw, file by file."""
     kinds: dict[str, dict[str, list[str]]] = {}
+    real_folder = cache(os.path.realpath)  # Python opens thousands of files in few folders
     for how, kind, path in found:
-        name = _relative(root, path)
+        name = _relative(root, path, real_folder)
         if name:
             kinds.setdefault(name, {}).setdefault(how, []).append(kind)
     changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
@@ -283,10 +285,11 @@ def _access(name: str, ways: Mapping[str, list[str]], existed: bool, changed: bo
     return Access(name, reads, writes, tuple(sorted(ways)))
 
 
-def _relative(root: Path, path: Path) -> str:
+def _relative(root: Path, path: Path, real_folder: Callable[[str], str]) -> str:
     """Return the path relative to the root; empty outside, and for no part of contracts."""
-    for candidate in (Path(os.path.normpath(path)), path.parent.resolve() / path.name):
-        if candidate.is_relative_to(root):
+    folder, name = os.path.split(path)
+    for text in (os.path.normpath(path), f"{real_folder(folder)}{os.sep}{name}"):
+        if text.startswith(str(root)) and (candidate := Path(text)).is_relative_to(root):
             relative = candidate.relative_to(root)
             outside = candidate.is_relative_to(sys.prefix) or not is_traced(relative)
             return "" if outside or candidate.is_dir() else relative.as_posix()
