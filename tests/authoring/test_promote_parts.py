@@ -351,22 +351,24 @@ def test_words_of_magics_and_of_an_installer_are_no_difference(tmp_path: Path) -
         {"cell_type": "markdown", "source": "text"},
     ]
     (tmp_path / "executed.ipynb").write_text(json.dumps({"cells": cells}), encoding="utf-8")
-    assert shown_lines(tmp_path / "executed.ipynb") == ["3", "a line"]
+    assert shown_lines(tmp_path / "executed.ipynb") == [(4, "3"), (5, "a line")]
 
 
 @pytest.mark.parametrize(
     ("before", "after", "difference"),
     [
         (["1", "2"], ["1", "2"], ""),
-        (["1", "2"], ["1", "3"], "'2' became '3'"),
-        (["1"], ["1", "2"], "nothing became '2'"),
-        (["1", "2"], ["1"], "'2' became nothing"),
+        (["1", "2"], ["1", "3"], "'2' became '3' in code cell 2"),
+        (["1"], ["1", "2"], "nothing became '2' in code cell 1"),
+        (["1", "2"], ["1"], "'2' became nothing in code cell 2"),
+        ([], ["1"], "nothing became '1'"),
     ],
 )
-def test_the_first_line_that_differs_is_told(
+def test_the_first_line_that_differs_is_told_with_the_cell_of_the_first_notebook(
     before: list[str], after: list[str], difference: str
 ) -> None:
-    assert first_difference(before, after) == difference
+    others = list(enumerate(after, 8))  # a promotion changes the numbers of cells
+    assert first_difference(list(enumerate(before, 1)), others) == difference
 
 
 @pytest.mark.parametrize(

@@ -88,19 +88,7 @@ def run_original(space: Workspace, choices: Choices) -> Original:
     _require_python(root, source)
     if choices.seed is not None:
         file = with_seed(file, choices.seed)
-    paths = PathsFromRoot(root, (root / source).parent, target=str(copy))
-    private = file.edited(rewrite_from_root(file, paths))
-    (copy / source).write_text(private, encoding="utf-8", newline="")
-    with live_line(source.stem) as heard:
-        done = footprint.run_traced(
-            copy,
-            copy / source,
-            space.executed_original,
-            (copy / source).parent,
-            environment=clean_copy.copy_environment(copy),
-            forbidden=root,
-            heard=heard,
-        )
+    done = run_in_copy(space, file, space.executed_original)
     if done.problem:
         raise NbError(_explained(done, file))
     modules = helper_modules(copy, _helpers(file, done.trace))
@@ -119,6 +107,24 @@ def run_original(space: Workspace, choices: Choices) -> Original:
         modules=modules,
         unseen=done.trace.unseen,
     )
+
+
+def run_in_copy(space: Workspace, file: CellFile, executed: Path) -> footprint.Footprint:
+    """Run the exploratory notebook in the copy, where its absolute paths lead, too."""
+    source = space.copy / space.source
+    paths = PathsFromRoot(space.root, (space.root / space.source).parent, target=str(space.copy))
+    private = file.edited(rewrite_from_root(file, paths))
+    source.write_text(private, encoding="utf-8", newline="")
+    with live_line(source.stem) as heard:
+        return footprint.run_traced(
+            space.copy,
+            source,
+            executed,
+            source.parent,
+            environment=clean_copy.copy_environment(space.copy),
+            forbidden=space.root,
+            heard=heard,
+        )
 
 
 def _require_python(root: Path, source: Path) -> None:
