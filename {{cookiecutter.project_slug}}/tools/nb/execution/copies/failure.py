@@ -39,7 +39,8 @@ class Failure:
     @property
     def error(self) -> str:
         """The error in one line, `NameError: …`."""
-        return first_line_of(f"{self.output.get('ename')}: {self.output.get('evalue')}")
+        words = (str(self.output.get(key) or "").strip() for key in ("ename", "evalue"))
+        return first_line_of(": ".join(filter(None, words)))
 
 
 def find_failure(notebook: dict[str, Any]) -> Failure | None:
