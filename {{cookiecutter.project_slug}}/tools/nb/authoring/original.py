@@ -23,6 +23,7 @@ from nb.workcopy.copying import copy_file
 
 from .path_rewriting import PathsFromRoot, rewrite_from_root
 from .promotion import Choices, Workspace
+from .propose import without_unreadable_tag
 from .randomness import with_seed
 
 MODELS = (".joblib", ".pkl", ".pickle", ".onnx", ".pt")
@@ -64,6 +65,7 @@ class Original:
         writes: the outputs: by the path of the exploratory notebook, that of the stage.
         modules: the modules beside the notebook: by present path, the path in the package.
         unseen: gaps of the trace.
+        untagged: the reason why the parameters cell became an ordinary cell; else empty.
     """
 
     file: CellFile
@@ -71,6 +73,7 @@ class Original:
     writes: Mapping[str, str]
     modules: Mapping[str, str]
     unseen: Sequence[str]
+    untagged: str = ""
 
 
 def run_original(space: Workspace, choices: Choices) -> Original:
@@ -86,6 +89,7 @@ def run_original(space: Workspace, choices: Choices) -> Original:
     if not file.cells:
         raise UsageError(f"{source.as_posix()} has no code cell to promote")
     _require_python(root, source)
+    file, untagged = without_unreadable_tag(file)
     if choices.seed is not None:
         file = with_seed(file, choices.seed)
     done = run_in_copy(space, file, space.executed_original)
@@ -106,6 +110,7 @@ def run_original(space: Workspace, choices: Choices) -> Original:
         writes=new_homes(root, writes, source.parent, choices),
         modules=modules,
         unseen=done.trace.unseen,
+        untagged=untagged,
     )
 
 

@@ -104,6 +104,8 @@ def _proved(space: Workspace, original: Original, production: Production) -> Pro
         if (space.root / old).exists()
     ]
     gaps = [f"the contract may lack {unseen}" for unseen in original.unseen]
+    if original.untagged:
+        gaps.append(f"the parameters cell is an ordinary cell now: {original.untagged}")
     return Promotion(
         choices=choices,
         reads=list(original.reads.values()),

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from nb.notebook.code import Definition, Names, needed_names
-from nb.notebook.content import Cell, Notebook
-from nb.notebook.file import CellFile
+from nb.notebook.content import Cell, Notebook, parse_notebook
+from nb.notebook.file import CellFile, parse_cells
 from nb.notebook.magics import mask
-from nb.notebook.parameters import TAG, read_parameters
+from nb.notebook.new_cell import notebook_text
+from nb.notebook.parameters import TAG, CellError, read_parameters
 from nb.notebook.types.coercion import coerce
 from nb.notebook.types.kinds import kind_of_default, literal
 from nb.notebook.yaml_file import dump
@@ -72,6 +74,25 @@ def proposed_parameters(file: CellFile, names: Names) -> list[Proposed]:
         if proposed and not (name in columns and _holds_text(proposed.value)):
             found.append(proposed)
     return sorted(found, key=lambda one: (one.cell, one.lines))
+
+
+def without_unreadable_tag(file: CellFile) -> tuple[CellFile, str]:
+    """Return a notebook whose parameters cell is an ordinary cell if no run could read that cell.
+
+    papermill takes any code there. The constants of an ordinary cell become parameters.
+
+    Returns:
+        the notebook, and the reason; empty if the notebook stays as it is.
+    """
+    content = json.loads(file.text)
+    try:
+        read_parameters(parse_notebook(file.path, content))
+    except CellError as error:
+        for cell in content["cells"]:
+            if TAG in (tags := cell["metadata"].get("tags", [])):
+                tags.remove(TAG)
+        return parse_cells(file.path, notebook_text(content)), error.reason
+    return file, ""
 
 
 def is_parameter(constant: Definition) -> bool:
