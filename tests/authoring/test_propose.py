@@ -222,6 +222,10 @@ def test_constants_become_annotated_parameters(tmp_path: Path) -> None:
         ["x = ['area']", "table[['price'] + x]"],
         ["from pathlib import Path\nx = [Path('a'), Path('b')]"],
         ["x = 'area'", "table.sort_values(by=x)"],
+        ["x = ['area']", "sns.PairGrid(table, x_vars=x)"],
+        ["x = 'area'", "sns.scatterplot(table, x=x, y='price')"],
+        ["x = ['Income', 'Age']", "table.plot(label=x[0])"],
+        ["x = 'Income'", "ax.set_xlabel(x)"],
         ["x = compute()"],
         ["x = 'a\\nb'"],
         ["_x = 1"],
@@ -243,6 +247,7 @@ def test_what_changes_or_belongs_to_a_function_is_no_parameter(
         ("'mean'", "table.agg(x)"),
         ("'2024-01-31'", "table[table['day'] > x]"),
         ("[1, 2]", "table.iloc[x]"),
+        ("3", "plt.scatter(x=x, y=2)"),
     ],
 )
 def test_a_threshold_or_size_is_a_parameter_where_it_selects_rows(
