@@ -402,6 +402,7 @@ def test_a_notebook_of_another_language_is_refused(tmp_path: Path, metadata: obj
         ("tqdm(x)", "ImportError: IProgress not found.", "from tqdm.auto"),
         ("input()", "StdinNotImplementedError: no input.", "no input; give the answer to a"),
         ("x", "NameError: name 'x' is not defined", "no cell defines x"),
+        ("raise E", "E", "catch the exception with try"),  # tagged raises-exception
     ],
 )
 def test_a_failure_is_told_with_the_next_step(
@@ -409,7 +410,10 @@ def test_a_failure_is_told_with_the_next_step(
 ) -> None:
     for folder in ("root", "copy"):
         (tmp_path / folder).mkdir()
-        (tmp_path / folder / "a.ipynb").write_text(notebook(source))
+        text = notebook(source)
+        if source == "raise E":
+            text = text.replace('"metadata": {}', '"metadata": {"tags": ["raises-exception"]}', 1)
+        (tmp_path / folder / "a.ipynb").write_text(text)
     space = Workspace(root=tmp_path / "root", copy=tmp_path / "copy", source=Path("a.ipynb"))
     failed = Footprint(Trace(0, "python", []), f"cell 1 failed: {problem}", 1)
     monkeypatch.setattr("nb.tracing.footprint.run_traced", lambda *_, **__: failed)

@@ -247,6 +247,8 @@ def _explained(done: footprint.Footprint, file: CellFile) -> str:
     if module and done.cell is not None:
         return f"{problem}; {_missing_module(module[1], file)}. Nothing was changed."
     step = next((step for words, step in REMEDIES.items() if words in problem), "")
+    if done.cell is not None and "raises-exception" in file.cells[done.cell - 1].tags:
+        step = "catch the exception with try: a run fails also where the tag raises-exception is"
     if step:
         return f"{problem}; {step}. Nothing was changed."
     if not found or done.cell is None:
