@@ -23,7 +23,7 @@ def test_a_file_that_another_program_makes_meanwhile_is_read(tmp_path: Path) -> 
     command = ["sh", "-c", "until [ -s made.csv ]; do sleep 0.05; done; cat made.csv; echo > own"]
     timer = threading.Timer(0.5, lambda: made.write_text("1"))
     timer.start()
-    found = trace.run_under_trace(command, tmp_path, view=trace.STRACE, quiet=True)
+    found = trace.run_under_trace(command, tmp_path, view=trace.STRACE)
     timer.join()
     assert (found.reads, found.writes) == (["made.csv"], ["own"])
 

@@ -107,9 +107,14 @@ def _ask_for_names(
 
 def _reason_of_difference(found: Promotion) -> str:
     """Return the calls that differ from run to run, and the next step."""
-    if not found.unseeded:
+    keep = "(--keep goes on all the same)"
+    if found.unrepeated:
         causes = "is a seed missing, or does a time or the order of a set go in?"
-        return f"{causes} (--keep goes on all the same)"
+        each = "the exploratory notebook itself gives another result in each run"
+        return f"{each}: {found.unrepeated}; {causes} {keep}"
+    if not found.unseeded:
+        repeats = "the exploratory notebook repeats its own results, so the promotion changed them"
+        return f"{repeats}, such as a path in a printed text {keep}"
     calls = f"each run gives another result of {', '.join(found.unseeded)}"
     advice = "--seed 42 makes the seed a parameter" if found.seedable else "--keep goes on"
     return f"{calls} ({advice})"

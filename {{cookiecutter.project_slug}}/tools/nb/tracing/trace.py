@@ -128,7 +128,6 @@ def run_under_trace(
     environment: Mapping[str, str] | None = None,
     view: str | None = None,
     forbidden: Path | None = None,
-    quiet: bool = False,
     heard: Callable[[bytes], None] | None = None,
 ) -> Trace:
     """Run a command to the end and return the trace.
@@ -139,7 +138,6 @@ def run_under_trace(
         environment: the environment variables; by default those of this process.
         view: a key of `VIEWS`; by default the best.
         forbidden: a folder in which Python processes are refused to write.
-        quiet: drop the output.
         heard: takes the output, which is not printed then, a few times a second.
     """
     view = view or best_view()
@@ -156,8 +154,7 @@ def run_under_trace(
             if heard:
                 code = _overheard(command, cwd, variables, folder / "output", heard)
             else:
-                output = subprocess.DEVNULL if quiet else None
-                with _started(command, cwd, variables, output) as process:
+                with _started(command, cwd, variables) as process:
                     code = process.wait()
         found = list(_hook_log(folder / "hook"))
         if view == STRACE:
@@ -194,7 +191,10 @@ def _overheard(
 
 @contextmanager
 def _started(
-    command: Sequence[str], cwd: Path, variables: Mapping[str, str], output: int | IO[bytes] | None
+    command: Sequence[str],
+    cwd: Path,
+    variables: Mapping[str, str],
+    output: IO[bytes] | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Start a command, which ends with the block and with this process, and all descendants."""
     process = subprocess.Popen(command, cwd=cwd, env=variables, stdout=output, stderr=output)
