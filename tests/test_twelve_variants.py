@@ -1,4 +1,4 @@
-"""Twelve variants of the example, held against `nb run --set` and plain `dvc repro`, byte for byte."""
+"""Twelve variants of the example have the bytes of `nb run --set` and of plain `dvc repro`."""
 
 from __future__ import annotations
 

@@ -73,6 +73,21 @@ def test_what_follows_the_machinery_alone_is_unchanged() -> None:
     assert schedule.states["b"] == UNCHANGED
 
 
+def test_a_hidden_stage_runs_beside_the_others_and_takes_no_place_of_theirs() -> None:
+    hidden = [Task("p", hidden=True), Task("q", hidden=True)]
+    plan = [*hidden, Task("a", memory=9), Task("b", memory=9), Task("c", after=frozenset("p"))]
+    schedule = Schedule(plan, 1, {"a": 9})
+    assert names(schedule, 1) == ["p", "a"], "a stage alone starts, whatever its need"
+    for name in ("p", "a"):
+        schedule.set(name, RUNNING)
+    assert names(schedule) == [], "one at a time, of either kind"
+    schedule.set("p", RAN)
+    assert names(schedule) == ["q"]
+    schedule.set("a", RAN)
+    schedule.set("q", RUNNING)
+    assert names(schedule, 1) == ["b"]
+
+
 def test_memory_that_a_stage_has_taken_is_not_counted_twice() -> None:
     schedule = Schedule([Task("a", memory=6), Task("b", memory=4)], 2, {"a": 9})
     assert names(schedule, 9) == ["a"]
