@@ -11,6 +11,8 @@ from nb.declaration.tasks import BROKEN, DONE, FAILURES, NOT_RUN, RUNNING, UNCHA
 
 # The assumed seconds of a stage that never ran: those of a small notebook.
 UNKNOWN_SECONDS = 1.0
+# A stage of a notebook takes several times as long as a hidden stage: the copy of a project.
+STAGES_PER_HIDDEN = 4
 # The rank of a stage: the seconds from its start to the end of the run, negative; place; name.
 Rank = tuple[float, int, str]
 
@@ -23,7 +25,7 @@ class Schedule:
 
     Args:
         tasks: the plan; each stage comes after the stages it needs.
-        jobs: how many stages may run at a time; one hidden stage runs beside them.
+        jobs: how many stages may run at a time; one hidden stage runs beside up to four.
         seconds: how long stages took earlier, by name.
         keep_going: after a failure, start stages that do not depend on the failed stage.
         memory: how much stages needed earlier, by name, in bytes; a declared need counts more.
@@ -82,7 +84,8 @@ class Schedule:
             available: tells how much memory is available, in bytes; asked if a stage could start.
         """
         self._settle()
-        hidden = [] if self._running[True] else self._ready[True][:1]
+        places = -(-self.jobs // STAGES_PER_HIDDEN) - len(self._running[True])
+        hidden = self._ready[True][:places]
         return [*(self.tasks[name] for *_, name in hidden), *self._fitting(available)]
 
     def _fitting(self, available: Callable[[], float]) -> list[Task]:
