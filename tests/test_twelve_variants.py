@@ -51,8 +51,10 @@ def test_each_variant_is_that_of_set_and_that_of_dvc_repro(
     variants = {row["number"]: copy.path / f".nb/experiments/{row['number']}" for row in rows}
     records = [json.loads((path / "variant.json").read_text()) for path in variants.values()]
     ran = Counter(s["name"] for each in records for s in each["stages"] if s["state"] == "ran")
-    trained = {"train@logistic": 12, "train@forest": 12, "evaluate": 12}
-    assert ran == {"ingest": 1, "features": 4, **trained}
+    assert ran["ingest"] == 1
+    assert ran["features"] == 4, "one for each limit"
+    assert ran["train@logistic"] == ran["train@forest"] == 12
+    assert 4 <= ran["evaluate"] <= 12, "models that are the same byte for byte are evaluated once"
 
     for row in rows:
         settings = {name: row["parameters"][name] for name in PARAMETERS}
