@@ -160,7 +160,7 @@ def duplicates_command(root: Path, check: bool, lines: int | None, as_json: bool
 
     Functions, classes and blocks are compared without their comments, docstrings and annotations;
     copies whose variables were renamed count. Those that save most lines come first, each with its
-    places as path:code cell:line, and the command that repairs it.
+    places and the command that repairs it.
 
     \b
     Examples:

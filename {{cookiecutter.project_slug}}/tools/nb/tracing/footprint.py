@@ -91,7 +91,7 @@ def run_traced(
     failed = failed_cell(executed, 0) if executed.exists() else None
     if failed is None:
         return Footprint(traced, f"{own} could not be run: papermill exited with {found.code}")
-    return Footprint(traced, f"{own}: cell {failed[1]} failed: {failed[0]}", failed[1])
+    return Footprint(traced, f"{own}: code cell {failed[1]} failed: {failed[0]}", failed[1])
 
 
 def _is_code(path: str, notebook: str) -> bool:
