@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import ast
-import inspect
 import io
 import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import pytest
 from click.shell_completion import ShellComplete
 from click.testing import CliRunner
+from help_pages import every_command, examples
 from nb import terminal
 from nb.cli import GROUPS, WHERE, main
 
@@ -114,25 +113,6 @@ def test_without_colors_the_cursor_still_moves(monkeypatch: pytest.MonkeyPatch) 
     stream = _Stream(True)
     terminal.echo(terminal.sequence("\x1b[2A\x1b[J") + terminal.style("x", fg="red"), file=stream)
     assert stream.getvalue() == "\x1b[2A\x1b[Jx\n"
-
-
-def every_command(
-    group: click.Group = main, path: str = "nb"
-) -> Iterator[tuple[str, click.Command]]:
-    """Yield all commands and the commands of groups, each with its words."""
-    for name in group.list_commands(click.Context(group)):
-        command = group.get_command(click.Context(group), name)
-        assert command is not None
-        yield f"{path} {name}", command
-        if isinstance(command, click.Group):
-            yield from every_command(command, f"{path} {name}")
-
-
-def examples(command: click.Command) -> list[str]:
-    """Return the lines of the examples in a help text, without the remarks behind them."""
-    text = inspect.cleandoc(command.help or "")
-    found = re.search(r"^Examples?:\n((?:  .*\n?)+)", text, re.M)
-    return [re.split(r"\s{3,}", line.strip())[0] for line in found[1].splitlines()] if found else []
 
 
 COMMANDS = dict(every_command())
