@@ -190,6 +190,12 @@ def test_a_notebook_to_promote_that_is_missing_is_named_with_the_nearest(
     idea.write_text("{}")
     mistyped = runner.invoke(main, ["promote", "notebooks/exploratory/01-me-idae.ipynb"])
     assert f"did you mean {idea.as_posix()}?" in mistyped.output
+    mistyped = runner.invoke(main, ["promote", "01-me-idae"])
+    assert "did you mean 01-me-idea?" in mistyped.output
+    missing = runner.invoke(main, ["show", "notebooks/exploratory/01-idea.ipynb"])
+    assert f"did you mean {idea.as_posix()}?" in missing.output
+    found = runner.invoke(main, ["promote", "01-me-idea"])
+    assert "Name of the production notebook [10-idea]" in found.output
     assert "name the notebook to promote" in runner.invoke(main, ["promote", ""]).output
 
 

@@ -13,7 +13,7 @@ from nb.exit_codes import ExitCode
 from nb.processes.garbage import no_collection
 from nb.project import NbError, UsageError
 from nb.terminal import echo, secho, style, wrapped
-from nb.wording import count, did_you_mean
+from nb.wording import count
 
 from . import note, print_json, print_table
 
@@ -49,10 +49,11 @@ def promote_command(
 ) -> None:
     """Make an exploratory notebook a production notebook, with proof.
 
-    NOTEBOOK runs from top to bottom in a copy of the project. Its constants become parameters, its
-    functions move to src/ with a first test, what it reads and writes becomes its stage in
-    dvc.yaml. The new notebook runs as that stage, and its outputs are compared with those of
-    NOTEBOOK. Only if they are the same does the project change; nothing is committed.
+    NOTEBOOK, a path or the name of an exploratory notebook, runs from top to bottom in a copy of
+    the project. Its constants become parameters, its functions move to src/ with a first test, what
+    it reads and writes becomes its stage in dvc.yaml. The new notebook runs as that stage, and its
+    outputs are compared with those of NOTEBOOK. Only if they are the same does the project change;
+    nothing is committed.
 
     \b
     Examples:
@@ -63,15 +64,11 @@ def promote_command(
     from nb.authoring.new import EXPLORATORY
     from nb.authoring.promote import promote_notebook as run_promotion
     from nb.authoring.promotion import proposal
-    from nb.notebook.content import notebooks_below
+    from nb.notebook.content import find_notebook
 
-    path = Path(notebook)
     if not notebook:  # make promote without NB=
         raise UsageError(f"name the notebook to promote; for example: {EXAMPLE}")
-    if not path.is_file():
-        known = (each.relative_to(root).as_posix() for each in notebooks_below(root / EXPLORATORY))
-        hint = did_you_mean(notebook, known, f"for example: {EXAMPLE}")
-        raise UsageError(f"there is no notebook {notebook}; {hint}")
+    path = find_notebook(root, notebook, EXPLORATORY)
     propose = partial(proposal, root, path, leave_functions=leave_functions, seed=seed)
     choices = propose(name, module)
     if not (yes or dry_run):

@@ -161,8 +161,8 @@ def python_source(source: str) -> str:
     return "" if foreign_cell(source) else source
 
 
-def find_notebook(root: Path, name: str) -> Path:
-    """Return the notebook of a path, or the production notebook of a name such as `20-features`.
+def find_notebook(root: Path, name: str, folder: Path = PRODUCTION) -> Path:
+    """Return the notebook of a path, or that of a name such as `20-features` in a folder.
 
     Raises:
         NbError: if there is none.
@@ -170,11 +170,17 @@ def find_notebook(root: Path, name: str) -> Path:
     path = Path(name)
     if path.suffix == ".ipynb" and path.is_file():
         return path
-    notebooks = {path.stem: path for path in notebooks_below(root / PRODUCTION)}
+    notebooks = {path.stem: path for path in notebooks_below(root / folder)}
     stem = path.name.removesuffix(".ipynb")
     if stem in notebooks and path.parent == Path():
         return notebooks[stem]
-    hint = did_you_mean(stem, notebooks, f"there are {', '.join(notebooks) or 'none'}.")
+    otherwise = f"there are {', '.join(notebooks) or 'none'}."
+    if path.parent == Path():
+        hint = did_you_mean(stem, notebooks, otherwise)
+    else:
+        every = notebooks_below(root / PRODUCTION.parent)
+        paths = (each.relative_to(root).as_posix() for each in every)
+        hint = did_you_mean(path.as_posix(), paths, otherwise)
     raise UsageError(f"there is no notebook {name}; {hint}")
 
 
