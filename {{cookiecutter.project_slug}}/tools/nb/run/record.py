@@ -34,7 +34,7 @@ RUNS = Path("reports/runs")
 KEPT = 50
 LOCK_FILES = ("uv.lock", "requirements.lock")
 # Fields of a stage with text that a person or a program has written.
-TEXTS = ("name", "cause", "notebook", "executed", "parameters")
+TEXT_FIELDS = ("name", "cause", "notebook", "executed", "parameters")
 
 _T = TypeVar("_T")
 _encode = json.JSONEncoder(default=str).encode
@@ -78,7 +78,7 @@ class StageRecord:
 
         The other values are states, times and numbers, ten times as long.
         """
-        return {name: value for name in TEXTS if (value := vars(self)[name])}
+        return {name: value for name in TEXT_FIELDS if (value := vars(self)[name])}
 
 
 class RecordLines:
