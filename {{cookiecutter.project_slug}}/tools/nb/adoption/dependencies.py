@@ -130,7 +130,7 @@ def installed_by_cells(sources: Iterable[str]) -> Iterator[str]:
 
 def all_imports(source: str) -> set[str]:
     """Return the dotted names that a source imports."""
-    return (imported_names(python_source(source)) or set()) - {""}
+    return set(imported_names(python_source(source)) or ()) - {""}
 
 
 def imports_in(sources: Iterable[str]) -> set[str]:

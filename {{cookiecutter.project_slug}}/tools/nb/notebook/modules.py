@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import hashlib
 from collections.abc import Iterable, Iterator
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from .content import Notebook, python_source
@@ -17,7 +17,11 @@ from .magics import parse_python
 IGNORED_FOLDERS = {"__pycache__", ".ipynb_checkpoints"}
 
 
-def imported_names(source: str, package: str = "", is_package: bool = False) -> set[str] | None:
+# Cells of the notebooks of a run: fingerprint, warm imports and their order ask for the same.
+@lru_cache(maxsize=10_000)
+def imported_names(
+    source: str, package: str = "", is_package: bool = False
+) -> frozenset[str] | None:
     """Return the absolute dotted names that a source may import; None if that cannot be told.
 
     Args:
@@ -39,7 +43,7 @@ def imported_names(source: str, package: str = "", is_package: bool = False) -> 
             name = node.id if isinstance(node, ast.Name) else node.attr
             if name in ("__import__", "import_module"):
                 return None
-    return names
+    return frozenset(names)
 
 
 def _origin(node: ast.ImportFrom, package: str, is_package: bool) -> str:
@@ -57,7 +61,7 @@ class SourcePackages:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._imports: dict[str, set[str]] = {}
+        self._imports: dict[str, frozenset[str]] = {}
         self._hashes: dict[Path, str] = {}
 
     @cached_property
@@ -102,7 +106,7 @@ class SourcePackages:
         Those that cannot be told are left out.
         """
         sources = (python_source(cell.source) for cell in notebook.cells)
-        names = set().union(*(imported_names(source) or () for source in sources))
+        names = set[str]().union(*(imported_names(source) or () for source in sources))
         return names.union(*(self._imports_of(module) for module in self.used_by(notebook)))
 
     def closure(self, names: Iterable[str]) -> set[str]:
@@ -116,12 +120,12 @@ class SourcePackages:
                     waiting.extend(self._imports_of(module))
         return seen
 
-    def _imports_of(self, module: str) -> set[str]:
+    def _imports_of(self, module: str) -> frozenset[str]:
         if module not in self._imports:
             path = self.modules[module]
             source = path.read_text(encoding="utf-8", errors="replace")
             found = imported_names(source, module, path.name == "__init__.py")
-            self._imports[module] = set(self.modules) if found is None else found
+            self._imports[module] = frozenset(self.modules) if found is None else found
         return self._imports[module]
 
     def hash_of(self, path: Path) -> str:

@@ -31,7 +31,7 @@ from nb.tracing import contract, trace
 from . import executed_copies, record
 from .lock import exclusive_lock, remove_leftovers
 from .page_process import RunPrograms
-from .record import Options, RunRecord, without_secrets_in
+from .record import Options, RunRecord, without_secrets_in, without_secrets_of
 from .runner import ENDING, Runner
 from .stage import StageReproducer, stage_record
 from .view import View
@@ -131,9 +131,12 @@ def _stamp_content(plan: Plan, done: RunRecord) -> dict[str, object]:
     """Return the facts that a stamp keeps for a run that finds nothing touched."""
     tasks = [task for task in plan.tasks if not task.hidden]
     whole = {task.name for task in tasks} >= set(plan.shown)
-    stages = [{**vars(stage_record(task)), "state": UNCHANGED} for task in tasks]
-    results = without_secrets_in({"stages": stages, "metrics": done.metrics})
-    return {**results, "shown": plan.shown if whole else None}
+    stages = [replace(stage_record(task), state=UNCHANGED) for task in tasks]
+    return {
+        "stages": without_secrets_of(stages),
+        "metrics": without_secrets_in(done.metrics),
+        "shown": plan.shown if whole else None,
+    }
 
 
 def preview_run(root: Path, options: Options) -> list[StageState]:

@@ -34,7 +34,7 @@ RUNS = Path("reports/runs")
 KEPT = 50
 LOCK_FILES = ("uv.lock", "requirements.lock")
 # Fields of a stage with text that a person or a program has written.
-TEXTS = ("name", "cause", "notebook", "executed", "parameters")
+TEXT_FIELDS = ("name", "cause", "notebook", "executed", "parameters")
 
 _T = TypeVar("_T")
 _encode = json.JSONEncoder(default=str).encode
@@ -78,7 +78,7 @@ class StageRecord:
 
         The other values are states, times and numbers, ten times as long.
         """
-        return {name: value for name in TEXTS if (value := vars(self)[name])}
+        return {name: value for name in TEXT_FIELDS if (value := vars(self)[name])}
 
 
 class RecordLines:
@@ -111,11 +111,9 @@ class RecordLines:
 
     def _renew(self, stages: Sequence[StageRecord]) -> None:
         """Make the lines of stages anew, without secrets."""
-        lines = [_encode(vars(stage)) for stage in stages]
-        if not self._is_clean and not _mask().is_clean(stage.texts() for stage in stages):
-            lines = [_encode(without_secrets_in(json.loads(line))) for line in lines]
-        for stage, line in zip(stages, lines, strict=True):
-            self._known[stage.name] = dict(vars(stage)), f"    {line}"
+        shown = map(vars, stages) if self._is_clean else without_secrets_of(stages)
+        for stage, values in zip(stages, shown, strict=True):
+            self._known[stage.name] = dict(vars(stage)), f"    {_encode(values)}"
 
 
 @dataclass
@@ -236,6 +234,14 @@ def without_secrets(lines: list[str]) -> list[str]:
 def without_secrets_in(values: _T) -> _T:
     """Return JSON data without credentials and values of secret environment variables."""
     return _mask().tree(values)
+
+
+def without_secrets_of(stages: Sequence[StageRecord]) -> list[dict[str, Any]]:
+    """Return the values of stages without secrets; the texts of all are searched at once."""
+    values = [vars(stage) for stage in stages]
+    if _mask().is_clean(stage.texts() for stage in stages):
+        return values
+    return [without_secrets_in(json.loads(_encode(each))) for each in values]
 
 
 def now() -> str:
