@@ -22,7 +22,6 @@ from nb.project import NbError, from_root, warn
 from .ast_hash import Shapes, Skeleton, is_docstring, parameters, shape
 from .nbdev_cells import GENERATED, exported_module, is_exported
 
-NOTEBOOKS = Path("notebooks")
 # Imports and definitions end a run: imports must repeat, definitions are compared as a whole.
 BREAKS = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
@@ -239,7 +238,7 @@ def read_sources(root: Path) -> list[Source]:
     """
     sources = list(read_modules(root, SourcePackages(root / "src")))
     package = project_package(root)
-    for path in notebooks_below(root / NOTEBOOKS):
+    for path in notebooks_below(root / NOTEBOOK_FOLDERS):
         try:
             sources.append(read_source(path, root, package))
         except NbError as error:
