@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nb.notebook.code import Definition, Function, first_line, names_of, project_package
-from nb.notebook.content import Cell, notebooks_below, read_notebook
+from nb.notebook.content import NOTEBOOK_FOLDERS, Cell, notebooks_below, read_notebook
 from nb.notebook.magics import mask
 from nb.notebook.modules import SourcePackages
 from nb.project import NbError, from_root, warn
