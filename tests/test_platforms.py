@@ -112,6 +112,18 @@ def test_every_command_names_a_file_system_without_locks(pipeline: Pipeline) -> 
         assert line.endswith("move the project to a file system with locks, such as a local disk")
 
 
+def test_a_read_only_checkout_is_looked_at_without_locks(pipeline: Pipeline) -> None:
+    namespace = ["unshare", "--mount", "sh", "-c"]
+    mount = 'mount --bind . . && mount -o remount,ro,bind . && cd "$PWD"'
+    pipeline.declare(a=step("echo a > a", out="a"))
+    if subprocess.run([*namespace, mount], cwd=pipeline.path, capture_output=True).returncode:
+        pytest.skip("needs mount namespaces")
+    pipeline.nb("status")  # writes .nb, as a set-up does
+    assert "nb run" in pipeline.run(*namespace, f"{mount} && nb status")
+    refused = pipeline.run(*namespace, f"{mount} && nb run", code=None)
+    assert refused == "nb: .nb/run.lock: Read-only file system\n"
+
+
 CODE_PAGE = {"PYTHONIOENCODING": "cp1252"}  # of a pipe, on a Windows of western Europe
 
 

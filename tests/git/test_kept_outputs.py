@@ -68,6 +68,7 @@ def test_a_stash_that_is_popped_brings_the_output_of_an_edited_cell_back(clone: 
     kept = sync(clone, "stash", "pop")
     assert kept.restored == [NAME] and not kept.later
     assert texts(clone) == {"x = 1": "first", "print(x + 1)": "2"}
+    assert [c["execution_count"] for c in json.loads(clone.read())["cells"]] == [1, 1]
     assert not list((clone.path / LATER).rglob("*.ipynb"))
 
 
@@ -81,6 +82,32 @@ def test_outputs_that_find_no_cell_yet_wait_on(clone: Clone) -> None:
         sync(clone, "status")
         assert texts(clone)[back["source"]] == text
     assert not list((clone.path / LATER).rglob("*.ipynb"))
+
+
+def test_outputs_that_still_wait_are_named_beside_those_that_came_back(clone: Clone) -> None:
+    edits = [{**LAST, "source": f"print(x)  # {side}"} for side in ("a", "b")]
+    clone.git("checkout", "--quiet", "-b", "side")
+    clone.commit(a=notebook(FIRST, edits[0]))
+    clone.git("checkout", "--quiet", "main")
+    write(clone, notebook(FIRST, printed(edits[0], "of a")))
+    sync(clone, "stash")
+    write(clone, notebook(FIRST, printed(edits[1], "of b")))
+    kept = sync(clone, "checkout", "--quiet", "--force", "side")
+    assert texts(clone) == {"x = 1": "", "print(x)  # a": "of a"}
+    assert (kept.restored, kept.later) == ([NAME], [NAME])
+
+
+def test_outputs_wait_while_a_notebook_is_in_conflict(clone: Clone) -> None:
+    ours, theirs = ({**LAST, "source": f"print(x, {number})"} for number in (1, 2))
+    upstream(clone, notebook(FIRST, theirs))
+    clone.commit(a=notebook(FIRST, ours))
+    write(clone, notebook(printed(FIRST, "mine"), ours))
+    with pytest.raises(NbError):
+        sync(clone, "pull", "--quiet", "--no-rebase")
+    assert "mine" not in clone.read()
+    clone.git("merge", "--abort")
+    assert sync(clone, "status").restored == [NAME]
+    assert texts(clone)["x = 1"] == "mine"
 
 
 def test_a_newer_output_waits_instead_of_an_older_one(clone: Clone) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import re
-from html import unescape
+from html import escape, unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from browsing import visit
 from hypothesis import given
 from hypothesis import strategies as st
 from nb.report.rich import libraries
@@ -166,6 +168,51 @@ def test_what_cannot_be_shown_says_which_cell_and_what_to_write(
     html = unescape(output(tmp_path, **data))
     assert told in html and "<iframe" not in html
     assert "Code cell 1: " in html and "cannot be shown here. Instead, " in html
+
+
+@pytest.mark.parametrize(
+    ("html", "absent"),
+    [
+        ('<iframe src="report.pdf"></iframe>', "an output that loads report.pdf, which is not"),
+        ('<object data="x.svg"></object><style></style>', "an output that loads x.svg, which"),
+        ('<div></div><script src="lib.js"></script>', "an output that loads lib.js, which is not"),
+        ('<style></style><img src="plot.png">', "(an image that is not in the notebook)"),
+    ],
+)
+def test_a_file_beside_the_notebook_is_named(tmp_path: Path, html: str, absent: str) -> None:
+    assert absent in unescape(output(tmp_path, **{"text/html": html}))
+
+
+def test_the_content_of_a_frame_is_shown(tmp_path: Path) -> None:
+    inner = "<h2>Profile</h2><table><tr><td>1</td></tr></table>"
+    encoded = base64.b64encode(inner.encode()).decode()
+    for frame in (f'srcdoc="{escape(inner)}"', f'src="data:text/html;base64,{encoded}"'):
+        text = output(tmp_path, **{"text/html": f"<div><iframe {frame}></iframe></div>"})
+        assert "Profile</h2>" in text and "<td>1</td>" in text
+
+
+def test_styles_alone_leave_no_empty_frame(tmp_path: Path) -> None:
+    assert "<iframe" not in output(tmp_path, **{"text/html": "<!-- x --><style>p {}</style>"})
+
+
+def test_a_pdf_is_named_and_every_picture_of_jupyter_is_shown(tmp_path: Path) -> None:
+    text = output(tmp_path, **{"application/pdf": "JVBERi0=", "text/plain": "<PDF>"})
+    assert "Code cell 1: a PDF document cannot be shown here." in text
+    for kind in ("webp", "bmp"):
+        text = output(tmp_path, **{f"image/{kind}": "UklGRg==", "text/plain": "<Image>"})
+        assert f".{kind}" in text and "<img" in text
+
+
+@pytest.mark.slow
+def test_scripts_that_draw_nothing_are_told_in_words(browser: Any, tmp_path: Path) -> None:
+    table = "<table hidden><tr><td>1</td></tr></table><script type=module>throw 1</script>"
+    page = make_page(tmp_path, [code(1, {"text/html": table})])
+    with browser.new_context() as context:
+        frame = visit(context, page).page.locator("iframe.interactive")
+        frame.scroll_into_view_if_needed()
+        words = frame.content_frame.get_by_text("nothing to see without the network")
+        words.wait_for(timeout=30_000)
+        assert "Output of code cell 1" in words.inner_text()
 
 
 def test_a_figure_without_its_library_is_a_picture_and_a_reason(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from nb.declaration.reader import FILE
-from nb.notebook.content import NOTEBOOKS, find_notebook, notebooks_below
+from nb.notebook.content import NOTEBOOK_FOLDERS, find_notebook, notebooks_below
 from nb.project import CONFIG, PRODUCTION, UsageError
 
 
@@ -21,7 +21,7 @@ def select_notebooks(root: Path, paths: Sequence[Path]) -> tuple[list[Path], boo
         NbError: if a path does not exist or is not in the project (exit code 2).
     """
     if not paths:
-        return notebooks_below(root / NOTEBOOKS), True
+        return notebooks_below(root / NOTEBOOK_FOLDERS), True
     found: dict[Path, None] = {}
     with_pipeline = False
     for given in paths:
@@ -40,7 +40,7 @@ def select_notebooks(root: Path, paths: Sequence[Path]) -> tuple[list[Path], boo
 
 def _inside(root: Path, folder: Path) -> Iterator[Path]:
     """Yield the notebooks of a folder that a person names."""
-    known = root / NOTEBOOKS
+    known = root / NOTEBOOK_FOLDERS
     if folder == known or folder in known.parents or known in folder.parents:
         # Executed copies in the root are notebooks, too, and not meant.
         yield from (each for each in notebooks_below(known) if folder in each.parents)

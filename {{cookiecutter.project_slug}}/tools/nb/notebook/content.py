@@ -20,7 +20,7 @@ from .strip import cell_label, kernel_name
 
 Parsed = TypeVar("Parsed")
 # The notebooks that people write, of all kinds.
-NOTEBOOKS = PRODUCTION.parent
+NOTEBOOK_FOLDERS = PRODUCTION.parent
 
 
 @dataclass(frozen=True)
@@ -185,7 +185,7 @@ def find_notebook(root: Path, name: str, folder: Path = PRODUCTION) -> Path:
     for path in (Path(name), Path(f"{name}.ipynb")):
         if path.suffix == ".ipynb" and path.is_file():
             return path
-    known = [path.relative_to(root) for path in notebooks_below(root / NOTEBOOKS)]
+    known = [path.relative_to(root) for path in notebooks_below(root / NOTEBOOK_FOLDERS)]
     named = [path for path in known if name in (path.name, path.stem)]
     found = [path for path in named if path.is_relative_to(folder)] or named
     if len(found) == 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import logging
 import os
@@ -192,6 +193,10 @@ def hold_lock(repo: Repo, tell: Callable[[str], None]) -> Iterator[None]:
                     holder = (Path(repo.tmp_dir) / "lock").read_text(errors="replace").strip()
                     tell(f"waiting for DVC's lock, which process {holder or 'unknown'} holds")
                 told = True
+            except OSError as error:
+                if error.errno != errno.EROFS or isinstance(repo.lock, dvc.lock.LockNoop):
+                    raise
+                repo.lock = dvc.lock.LockNoop()  # there is nothing to guard: nobody can write
         _repair_path_locks(Path(repo.tmp_dir) / "rwlock")
         yield
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -23,17 +23,20 @@ def compile_schemas() -> None:
 
 
 @contextmanager
-def nested_path_locks() -> Iterator[None]:
+def nested_path_locks(held: Iterable[str] = ()) -> Iterator[None]:
     """In the block, lock a path once that this process has locked already.
 
     DVC notes in `.dvc/tmp/rwlock` which process reads or writes which path. Each part of
     reproducing a stage takes the same locks again, and edits that file twice: 22 edits for a stage
     of one `echo`, a sixth of the CPU that the stage costs.
+
+    Args:
+        held: paths that need no lock.
     """
     import dvc.rwlock
 
     lock = dvc.rwlock.rwlock
-    reading: set[str] = set()
+    reading = set(held)
     writing: set[str] = set()
 
     @contextmanager
@@ -71,7 +74,9 @@ def whole_pipeline(repo: Repo, stages: Sequence[DvcStage]) -> Iterator[None]:
 
     paths = {str(i.fs_path) for stage in stages for i in (*stage.deps, *stage.outs)}
     hardlink = repo.config["core"].get("hardlink_lock", False)
-    with nested_path_locks(), known_hashes(), ExitStack() as held:
+    read_only = isinstance(repo.lock, dvc.lock.LockNoop)  # then `hold_lock` takes this lock
+    nested = nested_path_locks(paths if read_only else ())
+    with nested, known_hashes(), ExitStack() as held:
         with suppress(dvc.lock.LockError):
             lock = dvc.rwlock.rwlock(repo.tmp_dir, repo.fs, "nb", sorted(paths), [], hardlink)
             held.enter_context(lock)

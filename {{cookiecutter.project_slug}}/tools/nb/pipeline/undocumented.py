@@ -32,6 +32,7 @@ DVC = (
     "dvc.ignore:DvcIgnoreFilter.is_ignored_dir",
     "dvc.lock:DEFAULT_TIMEOUT",
     "dvc.lock:LockError",
+    "dvc.lock:LockNoop",
     "dvc.output:Output.get_hash",
     "dvc.output:OutputDoesNotExistError",
     "dvc.repo.index:Index.graph",

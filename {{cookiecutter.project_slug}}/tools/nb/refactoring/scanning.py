@@ -17,13 +17,12 @@ from typing import NamedTuple
 
 from nb.exit_codes import ExitCode
 from nb.notebook.code import project_package
-from nb.notebook.content import notebooks_below
+from nb.notebook.content import NOTEBOOK_FOLDERS, notebooks_below
 from nb.notebook.modules import SourcePackages
 from nb.programs import cores
 from nb.project import NbError
 
 from .sources import (
-    NOTEBOOKS,
     PlacedDefinition,
     Source,
     StatementRun,
@@ -51,7 +50,7 @@ def scan_project(root: Path) -> list[Scan]:
     A file that cannot be read or compared is left out with a line on standard error.
     """
     found = [_scan(source) for source in read_modules(root, SourcePackages(root / "src"))]
-    found += _scan_notebooks(root, notebooks_below(root / NOTEBOOKS))
+    found += _scan_notebooks(root, notebooks_below(root / NOTEBOOK_FOLDERS))
     for each in found:
         if isinstance(each, NbError):
             warn_left_out(each, root)

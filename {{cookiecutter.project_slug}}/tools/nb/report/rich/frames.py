@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from .sanitised import without_scripts
+from .sanitised import LOST_IMAGE, without_scripts
 
 # Blocked, each would fill the browser's console.
 _BLOCKED = re.compile(
@@ -62,9 +62,11 @@ def static_frame(html: str, title: str) -> str:
 
 
 def _quiet(blocked: re.Match[str]) -> str:
-    """Return a picture that the notebook holds; nothing for all else that a frame blocks."""
+    """Return a picture, if the notebook holds it; nothing for all else that a frame blocks."""
     tag = blocked[0]
-    return tag if blocked["image"] and not _ADDRESS.search(tag) else ""
+    if not blocked["image"]:
+        return ""
+    return LOST_IMAGE if _ADDRESS.search(tag) else tag
 
 
 def frame_of(href: str, title: str) -> str:
@@ -75,13 +77,14 @@ def frame_of(href: str, title: str) -> str:
     )
 
 
-def interactive_page(html: str, title: str, libraries: Sequence[str]) -> str:
+def interactive_page(html: str, title: str, libraries: Sequence[str], empty: str) -> str:
     """Return the page of an output with scripts.
 
     Args:
         html: the output.
         title: the title of page and frame.
         libraries: links to the libraries, files of `library_file`.
+        empty: the sentence to show if the scripts draw nothing.
     """
     inner_script, outer_script = (
         (Path(__file__).parent / name).read_text(encoding="utf-8")
@@ -98,7 +101,7 @@ def interactive_page(html: str, title: str, libraries: Sequence[str]) -> str:
     return (
         f"{_HEAD.format(policy=_SHELL, **shown)}<script>const libraries = [];</script>\n{loads}"
         f'<main><iframe sandbox="allow-scripts" title="{escape(title)}" srcdoc="{escape(inner)}">'
-        f"</iframe></main>\n<script>{outer_script}</script></html>\n"
+        f"</iframe></main>\n<p hidden>{escape(empty)}</p>\n<script>{outer_script}</script></html>\n"
     )
 
 

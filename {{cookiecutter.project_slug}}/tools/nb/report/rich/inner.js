@@ -14,6 +14,8 @@ if (window.trustedTypes)
     createScriptURL: (address) => address,
   });
 const tell = (message) => parent.postMessage(message, "*");
+// After this time without a height, the output is taken for empty.
+const settle = () => setTimeout(() => tell({ settled: true }), 3000);
 const insertContent = () => {
   const content = JSON.parse(document.querySelector("script[type='application/json']").text);
   document.body.append(document.createRange().createContextualFragment(content));
@@ -26,9 +28,11 @@ addEventListener("message", (event) => {
     document.head.append(script);
   }
   insertContent();
+  settle();
 }, { once: true });
 addEventListener("DOMContentLoaded", () => {
   if (document.querySelector("script[type='application/json']")) tell("ready");
+  else addEventListener("load", settle);
   const measure = () => tell({ height: document.body.scrollHeight });
   new ResizeObserver(measure).observe(document.body);
   measure();

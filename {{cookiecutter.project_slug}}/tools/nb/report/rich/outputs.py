@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from nb.execution.copies.outputs import without_overwritten
 from nb.report.files import PageFiles
-from nb.wording import byte_size, enumerated
+from nb.wording import byte_size
 
 from . import libraries
 from .frames import frame_of, interactive_page, static_frame
@@ -34,6 +34,7 @@ from .sanitised import (
     scrolling,
     without_pandas_style,
     without_scripts,
+    without_styles,
 )
 from .widgets import VIEW, Widgets
 
@@ -46,7 +47,8 @@ HTML_LIMIT = 300_000
 PAGE_LIMIT = 16_000_000  # plotly brings 5 MB of JavaScript with it
 IMAGE_LIMIT = 5_000_000  # bytes
 
-IMAGES = {"image/svg+xml": "svg", "image/png": "png", "image/jpeg": "jpg", "image/gif": "gif"}
+IMAGES = {"image/svg+xml": "svg", "image/png": "png", "image/jpeg": "jpg"}
+IMAGES |= {f"image/{kind}": kind for kind in ("gif", "webp", "bmp")}
 _SCRIPT = re.compile(r"<\s*script|\son\w+\s*=|javascript:", re.I)
 _VISIBLE = re.compile(r"<(?:table|p|h[1-6]|ul|ol|pre|svg|img|blockquote)\b", re.I)
 _HEADING = re.compile(r"<h([1-6])[^>]*>(.*?)</h\1>", re.S)
@@ -177,6 +179,8 @@ class Outputs:
                 return self._text(data[kind], kind.replace("/", "-"))
         if "application/javascript" in data:
             return self._absent("JavaScript", "show the result as HTML, a table or a picture")
+        if "application/pdf" in data:
+            return self._absent("a PDF document", "show its pages as pictures")
         if "text/plain" in data:
             return self._text(data["text/plain"], "text-plain")
         names = ", ".join(sorted(map(str, data))) or "nothing"
@@ -257,7 +261,7 @@ class Outputs:
 
     def _html(self, data: dict[str, str]) -> str:
         html = data["text/html"]
-        if libraries.is_mount(html):
+        if libraries.is_mount(html) or not without_styles(html).strip():
             return ""
         plain = without_pandas_style(html)
         if len(plain) <= HTML_LIMIT and is_plain(plain):
@@ -265,16 +269,18 @@ class Outputs:
         media = find_media(html)
         if media.players and media.is_plain:
             return self._players(media)
-        if media.addresses:
-            return self._foreign(data, media.addresses)
+        if media.addresses or media.files:
+            return self._foreign(data, media)
+        if media.is_plain and len(media.frames) == 1:
+            return self._html({**data, "text/html": media.frames[0]})
         if _SCRIPT.search(html) and self.files:
             return self._interactive(html)
         if len(html) <= HTML_LIMIT:
             note = self._absent("scripts", _PICTURE[""]) if _SCRIPT.search(html) else ""
             return static_frame(html, f"Output of {self._cell}") + note
         note = self._note(f"Its HTML form has {byte_size(len(html))} and is left out.")
-        picture = self._picture(data)
-        return (picture or self._text(data.get("text/plain", ""), "text-plain")) + note
+        plain = self._text(data.get("text/plain", ""), "text-plain")
+        return (self._picture(data) or plain) + note
 
     def _players(self, media: Media) -> str:
         """Return sound and film that the notebook holds; a file elsewhere is named."""
@@ -293,15 +299,13 @@ class Outputs:
                 )
         return "".join(shown)
 
-    def _foreign(self, data: dict[str, str], addresses: list[str]) -> str:
-        """Return HTML that loads scripts or pages from the network, as far as it goes without."""
+    def _foreign(self, data: dict[str, str], media: Media) -> str:
+        """Return HTML that loads scripts, pages or files, as far as the HTML goes without."""
         html = data["text/html"]
         shown = self._picture(data)
         if not shown and len(html) <= HTML_LIMIT and _VISIBLE.search(without_scripts(html)):
             shown = static_frame(html, f"Output of {self._cell}")
-        hosts = sorted({re.split(r"[/?#]", a.partition("//")[2])[0][:100] for a in addresses})
-        what = f"an output that loads {enumerated(hosts, 3)} from the network"
-        return shown + self._absent(what, _PICTURE[""])
+        return shown + self._absent(f"an output that loads {media.loaded()}", _PICTURE[""])
 
     def _interactive(self, html: str, library: str = "") -> str:
         """Write the page of an output with scripts; return the frame and a link."""
@@ -312,7 +316,8 @@ class Outputs:
         page = f"outputs/{self.name}-{self._pages}.html"
         title = f"Output of {self._cell}"
         links = [self.files.save_library(library, page)] if library else []
-        text = interactive_page(html, title, links)
+        empty = f"{title}: nothing to see without the network or other outputs of the notebook. "
+        text = interactive_page(html, title, links, f"{empty}Instead, {_PICTURE['']}.")
         href = self.files.save(page, text.encode("utf-8", "replace"))
         link = f'<a href="{escape(href)}">Open it on a page of its own</a>'
         return f'{frame_of(href, title)}<p class="note own-page">{link}</p>'

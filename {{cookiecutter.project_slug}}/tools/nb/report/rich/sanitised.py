@@ -20,8 +20,10 @@ _MOST_UNCLOSED = 500
 _TAG = re.compile(r"<\s*(?:/\s*)?([a-zA-Z][^\s/>]*)")
 _SCRIPT = re.compile(r"<script\b", re.I), re.compile(r"</script\s*>", re.I)
 _STYLE = re.compile(r"<style\b", re.I), re.compile(r"</style\s*>", re.I)
+_COMMENT = re.compile("<!--"), re.compile("-->")
 _PANDAS_STYLE = re.compile(r"<style scoped>"), re.compile(r"</style>")
-_LOST_IMAGE = re.compile(r"<img(?![^>]* src=)[^>]*>")
+LOST_IMAGE = "<em>(an image that is not in the notebook)</em>"
+_WITHOUT_SOURCE = re.compile(r"<img(?![^>]* src=)[^>]*>")
 _UNDESCRIBED_IMAGE = re.compile(r"<img(?![^>]* alt=)")
 
 
@@ -38,6 +40,11 @@ def is_plain(html: str) -> bool:
 def without_scripts(html: str) -> str:
     """Return HTML without script elements, whose text would be left over."""
     return _without(_SCRIPT, html)
+
+
+def without_styles(html: str) -> str:
+    """Return HTML without style elements and comments."""
+    return _without(_COMMENT, _without(_STYLE, html))
 
 
 def without_pandas_style(html: str) -> str:
@@ -64,14 +71,14 @@ def harmless(html: str) -> str:
 
     harmless = bleach.clean(
         # bleach would keep the text of these elements.
-        _without(_STYLE, without_scripts(html)),
+        without_styles(without_scripts(html)),
         tags=INLINE,
         attributes=_is_harmless,
         protocols={"http", "https", "mailto", "data"},
         strip=True,
     )
     described = _UNDESCRIBED_IMAGE.sub('<img alt="Image without a description"', harmless)
-    return _LOST_IMAGE.sub("<em>(an image that is not in the notebook)</em>", described)
+    return _WITHOUT_SOURCE.sub(LOST_IMAGE, described)
 
 
 def _is_harmless(tag: str, name: str, value: str) -> bool:
