@@ -65,7 +65,7 @@ bench-daily: $(READY)
 
 bench-filter: $(READY)
 	uv pip install --quiet --group bench
-	python benchmarks/git_filter.py
+	python -m benchmarks.git_filter
 
 # Options: make bench-engine BENCH="--pipelines pandas --repeats 1"; --publish writes docs/.
 bench-engine: $(READY)

@@ -26,12 +26,14 @@ from typing import NamedTuple
 from . import harness
 from .growth import NOTEBOOKS, SHELL, prepare
 from .harness import (
+    INTERRUPTED,
     TEMPLATE,
     CommandFailed,
     machine_line,
     measured,
     parser,
     publish,
+    run,
     say,
     variables,
 )
@@ -164,7 +166,11 @@ COMMANDS = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure both versions and report; 1 if something became slower, 2 if there is no baseline."""
+    """Measure both versions and report.
+
+    Returns:
+        1 if something became slower, 2 if there is no baseline, 130 if interrupted.
+    """
     options = _parse(arguments)
     try:
         baseline = commit_of(options.baseline or last_release() or FIRST_MEASURED)
@@ -177,22 +183,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     }
     chosen = [daily for daily in COMMANDS if options.all or not daily.long]
     taken: dict[str, tuple[float, float]] = {}
+    interrupted = False
     try:
         for name, before, now in _measure(projects, chosen, options.rounds):
             say(f"daily: {name}: {before:.3f} -> {now:.3f}")
             taken[name] = (before, now)
     except KeyboardInterrupt:
+        interrupted = True
         say("daily: interrupted; what was measured is kept")
     ratios = {name: now / before for name, (before, now) in taken.items() if before and now}
     shown = table(taken, baseline)
     print(shown)
     if not options.no_history:
         add_to_history("daily", baseline, ratios)
-    if options.publish:
+    if options.publish and not interrupted:
         publish(PAGE, MARKS, f"{machine_line()}.\n\n{shown}")
     sentences = slower(ratios)
     say("\n".join(sentences) or "Nothing became slower by over a tenth.")
-    return 1 if sentences else 0
+    return INTERRUPTED if interrupted else 1 if sentences else 0
 
 
 def _parse(given: Sequence[str] | None) -> argparse.Namespace:
@@ -291,4 +299,4 @@ def table(taken: Mapping[str, tuple[float, float]], baseline: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

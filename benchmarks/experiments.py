@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from .harness import TEMPLATE, Figure, copy_project, measured, parser, variables
+from .harness import TEMPLATE, Figure, copy_project, measured, parser, run, variables
 
 PROJECT = TEMPLATE / "build/demo"
 TABLE = """\
@@ -169,4 +169,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -1,6 +1,6 @@
 """Measure ``git add`` and ``git status`` on notebooks: our filter, its peers, no filter.
 
-    python benchmarks/git_filter.py [--json FILE] [--full]
+    python -m benchmarks.git_filter [--json FILE] [--full]
 
 Every filter works on the same files in the same run; repetitions alternate between the filters and
 the median is shown. ``git status`` runs after every file was touched, so that Git has to filter all
@@ -29,6 +29,8 @@ TOOLS = Path(__file__).parent.parent / "{{cookiecutter.project_slug}}" / "tools"
 sys.path.insert(0, str(TOOLS))
 
 from nb.git import filter  # noqa: E402  (the path is set one line above)
+
+from .harness import run  # noqa: E402
 
 OURS = "this project"
 SLOW_LIMIT = 100
@@ -286,4 +288,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

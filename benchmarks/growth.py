@@ -20,7 +20,17 @@ from pathlib import Path
 
 from .engine.contestants import stage, yaml
 from .engine.pipelines import Step
-from .harness import TEMPLATE, Figure, copy_project, machine_line, measured, parser, publish, write
+from .harness import (
+    TEMPLATE,
+    Figure,
+    copy_project,
+    machine_line,
+    measured,
+    parser,
+    publish,
+    run,
+    write,
+)
 
 PAGE = TEMPLATE / "docs/why/run-benchmark.md"
 PICTURE = "growth-{}.svg"
@@ -217,4 +227,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

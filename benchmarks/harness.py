@@ -13,8 +13,10 @@ import platform
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 TEMPLATE = Path(__file__).resolve().parent.parent
 BASE = TEMPLATE / "build/bench"
@@ -23,6 +25,8 @@ MEASURE = TEMPLATE / "benchmarks/engine/measure.py"
 LEFT_OUT = (".venv", ".git", ".nb", "cache", "tmp", "runs", "site", "*.ipynb", "dvc.lock")
 # Variables that would have a project's programs run otherwise than in a user's shell.
 DROPPED = ("PYTHON", "VIRTUAL_ENV")
+# The exit code of a shell for a program that Ctrl-C ended.
+INTERRUPTED = 130
 
 
 class CommandFailed(Exception):
@@ -129,3 +133,15 @@ def publish(page: Path, marks: tuple[str, str], content: str) -> None:
 def say(text: str) -> None:
     """Print a line of progress."""
     print(text, file=sys.stderr, flush=True)
+
+
+def run(program: Callable[[], int | None]) -> NoReturn:
+    """Run a benchmark to the end; Ctrl-C and a command that fails end it as a line, in any step."""
+    try:
+        sys.exit(program())
+    except KeyboardInterrupt:
+        say("interrupted")
+        sys.exit(INTERRUPTED)
+    except (CommandFailed, subprocess.CalledProcessError) as error:
+        say(str(error))
+        sys.exit(1)

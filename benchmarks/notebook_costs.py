@@ -18,7 +18,7 @@ from statistics import median
 
 from . import process_costs
 from .growth import NOTEBOOKS, prepare
-from .harness import TEMPLATE, CommandFailed, machine_line, measured, parser, publish
+from .harness import TEMPLATE, CommandFailed, machine_line, measured, parser, publish, run
 
 PAGE = TEMPLATE / "docs/why/run-benchmark.md"
 PICTURE = TEMPLATE / "docs/why/notebook-costs.svg"
@@ -133,4 +133,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -19,6 +19,8 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+from .harness import run
+
 STAGES, RUNS, PICTURES, ROUNDS = 300, 1000, 2000, 5
 COLUMNS = 10
 FIRST_RUN = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
@@ -185,4 +187,4 @@ def main(project: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else "build/demo").absolute())
+    run(lambda: main(Path(sys.argv[1] if len(sys.argv) > 1 else "build/demo").absolute()))

@@ -207,7 +207,10 @@ def process_state() -> dict[str, object]:
         "working directory": Path.cwd(),
         "environment": {k: v for k, v in os.environ.items() if k != "PYTEST_CURRENT_TEST"},
         "module path": list(sys.path),
-        "handlers": {number: signal.getsignal(number) for number in signal.valid_signals()},
+        # pytest's limit of time is SIGALRM's.
+        "handlers": {
+            number: signal.getsignal(number) for number in signal.valid_signals() - {signal.SIGALRM}
+        },
         "disabled messages": logging.root.manager.disable,
     }
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import runpy
+import sys
 from pathlib import Path
 
 import pytest
 
-from benchmarks import daily, history
+from benchmarks import daily, harness, history
 
 
 def test_only_what_became_slower_by_over_a_tenth_is_named() -> None:
@@ -42,3 +44,36 @@ def test_the_table_shows_both_versions_and_the_aim() -> None:
     assert rows[0] == "| `make test` | 50.000 | 17.000 | 0.34 | 20 |"
     assert rows[1] == "| `git add` of one notebook | 0.040 | 0.030 | 0.75 |  |"
     assert rows[2] == "| `nb stages` | failed | 0.500 |  | 0.3 |"
+
+
+@pytest.mark.parametrize("name", ["daily", "engine", "experiments", "growth", "notebook_costs"])
+def test_ctrl_c_in_any_step_ends_a_benchmark_with_a_line(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(harness, "parser", interrupted)
+    for module in (f"benchmarks.{name}", f"benchmarks.{name}.__main__"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module(f"benchmarks.{name}", run_name="__main__")
+    assert ended.value.code == harness.INTERRUPTED
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_an_interrupted_measurement_is_not_published(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def measured(*_: object) -> object:
+        yield "`nb stages`", 0.5, 0.1
+        raise KeyboardInterrupt
+
+    published: list[object] = []
+    for part in ("_checkout", "_project"):
+        monkeypatch.setattr(daily, part, lambda *_: Path())
+    monkeypatch.setattr(daily, "_measure", measured)
+    monkeypatch.setattr(daily, "publish", lambda *given: published.append(given))
+    code = daily.main(["--baseline", "HEAD", "--publish", "--no-history"])
+    assert (code, published) == (harness.INTERRUPTED, [])
+    assert "| `nb stages` | 0.500 | 0.100 |" in capsys.readouterr().out

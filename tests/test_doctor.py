@@ -257,6 +257,19 @@ BREAKAGES: dict[str, tuple[Break, str, str, bool]] = {
         "dvc.lock",
         False,
     ),
+    "half a manifest": (
+        cut("tools/manifest.json"),
+        "tooling",
+        "tools/manifest.json cannot be read",
+        False,
+    ),
+    "half a record": (cut(".cruft.json"), "template", ".cruft.json is not a record", False),
+    "half a lock of packages": (
+        lambda p: p.write("uv.lock", "version = "),
+        "environment",
+        "uv.lock names no package",
+        False,
+    ),
     "marks in the lock file": (commit_marks, "pipeline", "dvc.lock holds the marks", True),
     "attributes lost": (
         replace(".gitattributes", "filter=nbstripout diff=notebook", ""),

@@ -1380,6 +1380,7 @@ with open_project(Path.cwd()) as repo:
         "Item": out, "ObjectStore": repo.cache.local, "Output": out, "Parameters": params,
         "Remote": repo.cloud.get_remote(), "Repo": repo, "SourceControl": repo.scm,
         "SourceControlContext": repo.scm_context, "DvcStage": stage, "StageCache": repo.stage_cache,
+        "StageLoader": repo.stage,
     }
     for name, thing in objects.items():
         protocol = getattr(protocols, name)

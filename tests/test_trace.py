@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from nb.tracing import inotify, strace, trace
+from nb.tracing import footprint, inotify, strace, trace
 
 from tests.conftest import Project
 
@@ -272,3 +272,24 @@ def test_trace_lists_what_a_notebook_reads_and_writes(ready: Project) -> None:
     assert "writes  data/processed/test.parquet" in output
     assert "src/" not in output
     assert ready.git("status", "--porcelain") == ""
+
+
+@pytest.mark.parametrize(
+    ("program", "problem"),
+    [
+        (
+            "import sys; sys.exit(f'nb: {sys.argv[1]}: parameters cell, line 2: invalid syntax.')",
+            "a.ipynb could not be run: parameters cell, line 2: invalid syntax.",
+        ),
+        ("import os; os._exit(3)", "a.ipynb could not be run: its command exited with 3"),
+        ("raise OSError('no room')", "a.ipynb could not be run: OSError: no room"),
+    ],
+)
+def test_the_reason_why_papermill_does_not_run_a_notebook_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, program: str, problem: str
+) -> None:
+    command = [sys.executable, "-c", program]
+    monkeypatch.setattr(footprint, "module_command", lambda _: command)
+    notebook = tmp_path / "a.ipynb"
+    done = footprint.run_traced(tmp_path, notebook, tmp_path / "made.ipynb", tmp_path)
+    assert done.problem == problem

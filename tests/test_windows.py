@@ -203,7 +203,7 @@ def test_the_same_project_is_generated_as_on_linux(windows: Windows, bake: Bake)
 
 def test_the_set_up_without_git_ends_in_a_sentence(windows: Windows) -> None:
     bootstrap = windows_path(PACKAGE.parent / "bootstrap.py")
-    said = windows.run("-I", bootstrap, "uv", code=1)
+    said = windows.run("-I", "-B", bootstrap, "uv", code=1)
     assert said == "setup: git was not found; install it, then run this again.\n"
 
 

@@ -12,10 +12,9 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from collections.abc import Sequence
 
-from ..harness import TEMPLATE, parser, publish, say
+from ..harness import INTERRUPTED, TEMPLATE, parser, publish, run, say
 from .contestants import contestants
 from .environments import BASE
 from .pipelines import calibrate, pipelines
@@ -105,7 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             say("interrupted; what was measured is kept")
         if not benchmark.results.measurements:  # the results of the run before stay
             say("nothing was measured")
-            return 130 if interrupted else 1
+            return INTERRUPTED if interrupted else 1
         benchmark.results.save(path)
     results = Results.load(path)
     print(table(results))
@@ -113,8 +112,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.publish and not interrupted:
         publish(PAGE, MARKS, for_page(results, PAGE))
     say(f"raw results: {path.relative_to(TEMPLATE)}")
-    return 130 if interrupted else 1 if results.broken else 0
+    return INTERRUPTED if interrupted else 1 if results.broken else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

@@ -351,22 +351,24 @@ def test_words_of_magics_and_of_an_installer_are_no_difference(tmp_path: Path) -
         {"cell_type": "markdown", "source": "text"},
     ]
     (tmp_path / "executed.ipynb").write_text(json.dumps({"cells": cells}), encoding="utf-8")
-    assert shown_lines(tmp_path / "executed.ipynb") == ["3", "a line"]
+    assert shown_lines(tmp_path / "executed.ipynb") == [(4, "3"), (5, "a line")]
 
 
 @pytest.mark.parametrize(
     ("before", "after", "difference"),
     [
         (["1", "2"], ["1", "2"], ""),
-        (["1", "2"], ["1", "3"], "'2' became '3'"),
-        (["1"], ["1", "2"], "nothing became '2'"),
-        (["1", "2"], ["1"], "'2' became nothing"),
+        (["1", "2"], ["1", "3"], "'2' became '3' in code cell 2"),
+        (["1"], ["1", "2"], "nothing became '2' in code cell 1"),
+        (["1", "2"], ["1"], "'2' became nothing in code cell 2"),
+        ([], ["1"], "nothing became '1'"),
     ],
 )
-def test_the_first_line_that_differs_is_told(
+def test_the_first_line_that_differs_is_told_with_the_cell_of_the_first_notebook(
     before: list[str], after: list[str], difference: str
 ) -> None:
-    assert first_difference(before, after) == difference
+    others = list(enumerate(after, 8))  # a promotion changes the numbers of cells
+    assert first_difference(list(enumerate(before, 1)), others) == difference
 
 
 @pytest.mark.parametrize(
@@ -400,6 +402,7 @@ def test_a_notebook_of_another_language_is_refused(tmp_path: Path, metadata: obj
         ("tqdm(x)", "ImportError: IProgress not found.", "from tqdm.auto"),
         ("input()", "StdinNotImplementedError: no input.", "no input; give the answer to a"),
         ("x", "NameError: name 'x' is not defined", "no cell defines x"),
+        ("raise E", "E", "catch the exception with try"),  # tagged raises-exception
     ],
 )
 def test_a_failure_is_told_with_the_next_step(
@@ -407,7 +410,10 @@ def test_a_failure_is_told_with_the_next_step(
 ) -> None:
     for folder in ("root", "copy"):
         (tmp_path / folder).mkdir()
-        (tmp_path / folder / "a.ipynb").write_text(notebook(source))
+        text = notebook(source)
+        if source == "raise E":
+            text = text.replace('"metadata": {}', '"metadata": {"tags": ["raises-exception"]}', 1)
+        (tmp_path / folder / "a.ipynb").write_text(text)
     space = Workspace(root=tmp_path / "root", copy=tmp_path / "copy", source=Path("a.ipynb"))
     failed = Footprint(Trace(0, "python", []), f"cell 1 failed: {problem}", 1)
     monkeypatch.setattr("nb.tracing.footprint.run_traced", lambda *_, **__: failed)

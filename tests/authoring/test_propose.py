@@ -10,7 +10,7 @@ import pytest
 from nb.authoring import propose
 from nb.authoring.path_rewriting import PathsFromRoot, rewrite_from_root, write_through_outputs
 from nb.notebook.code import names_of_notebook
-from nb.notebook.file import CellFile, read_cells
+from nb.notebook.file import CellFile, parse_cells, read_cells
 
 
 def notebook(path: Path, *sources: str) -> CellFile:
@@ -222,6 +222,10 @@ def test_constants_become_annotated_parameters(tmp_path: Path) -> None:
         ["x = ['area']", "table[['price'] + x]"],
         ["from pathlib import Path\nx = [Path('a'), Path('b')]"],
         ["x = 'area'", "table.sort_values(by=x)"],
+        ["x = ['area']", "sns.PairGrid(table, x_vars=x)"],
+        ["x = 'area'", "sns.scatterplot(table, x=x, y='price')"],
+        ["x = ['Income', 'Age']", "table.plot(label=x[0])"],
+        ["x = 'Income'", "ax.set_xlabel(x)"],
         ["x = compute()"],
         ["x = 'a\\nb'"],
         ["_x = 1"],
@@ -243,6 +247,7 @@ def test_what_changes_or_belongs_to_a_function_is_no_parameter(
         ("'mean'", "table.agg(x)"),
         ("'2024-01-31'", "table[table['day'] > x]"),
         ("[1, 2]", "table.iloc[x]"),
+        ("3", "plt.scatter(x=x, y=2)"),
     ],
 )
 def test_a_threshold_or_size_is_a_parameter_where_it_selects_rows(
@@ -259,3 +264,27 @@ def test_the_rest_of_a_cell_stays(tmp_path: Path) -> None:
     assert propose.without_constants(source, [found]) == "import os\n\nprint(LIMIT)"
     assert found.comment == "how many at most"
     assert propose.proposed_cell([found]) == "# how many at most\nLIMIT: int = 3"
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("n = 3\nname: str = 'a'", ""),
+        ("table = None\nn = 3", "table: None alone does not say the type"),
+        ("n = 3\nprint(n)", "this does not give a value to one name"),
+        ("%matplotlib inline\nn = 3", "this is no Python but a line of IPython"),
+        ("n = 3\n= 2", "invalid syntax"),
+    ],
+)
+def test_a_parameters_cell_that_no_run_could_read_is_an_ordinary_cell(
+    tmp_path: Path, source: str, reason: str
+) -> None:
+    file = notebook(tmp_path / "a.ipynb", "import os", source)
+    content = json.loads(file.text)
+    content["cells"][1]["metadata"]["tags"] = ["keep", "parameters"]
+    file = parse_cells(file.path, json.dumps(content))
+    changed, why = propose.without_unreadable_tag(file)
+    assert why.startswith(reason) and bool(why) == bool(reason)
+    assert changed.cells[1].tags == (("keep",) if reason else ("keep", "parameters"))
+    assert [cell.source for cell in changed.cells] == ["import os", source]
+    assert changed.cells[0].tags == ()

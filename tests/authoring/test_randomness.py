@@ -13,7 +13,8 @@ IMPORTS = (
     "import random\nimport numpy as np\nimport pandas as pd\nimport time, uuid\n"
     "from datetime import datetime\nfrom sklearn.model_selection import train_test_split\n"
     "from numpy.random import rand\nfrom sklearn.ensemble import RandomForestClassifier\n"
-    "from sklearn import cluster, datasets, pipeline"
+    "from sklearn import cluster, datasets, pipeline\nimport seaborn as sns\nimport secrets\n"
+    "from scipy import stats"
 )
 
 
@@ -37,6 +38,10 @@ def cells(*sources: str) -> CellFile:
         ("datetime.now()", ""),
         ("time.time()", ""),
         ("uuid.uuid4()", ""),
+        ("secrets.token_hex(4)", ""),
+        ("stats.norm.rvs(size=3)", "numpy.random"),
+        ("sns.barplot(t, x='a', y='b')", "the keyword seed"),
+        ("sns.regplot(t, x='a', y='b', ci=95)", "the keyword seed"),
     ],
 )
 def test_a_call_without_a_seed_is_named_with_its_cell(cell: str, generator: str) -> None:
@@ -59,6 +64,12 @@ def test_a_call_without_a_seed_is_named_with_its_cell(cell: str, generator: str)
         "random.Random(3)",
         "np.random.RandomState(seed=3)",
         "rng.normal()",
+        "stats.norm.rvs(size=3, random_state=2)",
+        "sns.barplot(t, x='a', y='b', seed=1)",
+        "sns.lineplot(t, x='a', y='b', errorbar=None)",
+        "sns.regplot(t, x='a', y='b', ci=None)",
+        "sns.catplot(**options)",
+        "sns.scatterplot(t, x='a', y='b')",
         "time.sleep(1)",
         "%timeit np.random.rand(3)",
     ],
@@ -93,6 +104,21 @@ def test_a_call_that_is_repeatable_is_not_named(cell: str) -> None:
             3,
             "# Seed of everything random.\nrandom_seed = 7\nrandom.seed(random_seed)\n"
             "random.random()",
+        ),
+        (
+            [
+                "import seaborn as sns",
+                "sns.lineplot(\n    t,  # a, b\n    x='a',  # first, of two\n)",
+            ],
+            2,
+            "# Seed of everything random.\nseed = 7\nsns.lineplot(\n    t,  # a, b\n    x='a',"
+            "  # first, of two\nseed=seed)",
+        ),
+        (
+            ["from seaborn import barplot, regplot", "f(barplot((t)), regplot())"],
+            2,
+            "# Seed of everything random.\nseed = 7\n"
+            "f(barplot((t), seed=seed), regplot(seed=seed))",
         ),
     ],
 )

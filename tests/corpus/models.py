@@ -142,7 +142,29 @@ print(uuid.uuid4())
 words = {'apple', 'pear', 'plum', 'fig', 'date', 'lime'}
 print(list(words))
 """,
-        refused="the order of a set",
+        refused="another result in each run: \"['",
+    ),
+    "scipy-draws": notebook(
+        """
+# %%
+from scipy import stats
+heights = stats.norm.rvs(loc=170, scale=8, size=5)
+print(heights.round(1))
+""",
+        options=("--seed", "5"),
+        dependencies=("scipy",),
+        contains=("seed: 5",),
+    ),
+    "generator-inside": notebook(
+        """
+# %%
+from scipy.stats import qmc
+# %%
+points = qmc.Sobol(d=2).random(4)
+print(points)
+""",
+        dependencies=("scipy",),
+        refused="in code cell 2; is a seed missing",
     ),
     "object-addresses": notebook(
         """

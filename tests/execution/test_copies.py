@@ -167,6 +167,23 @@ def test_the_failure_is_the_last_error_of_the_marked_cell() -> None:
     assert found and found.error == "B: v"
 
 
+@pytest.mark.parametrize(
+    ("printed", "error"),
+    [
+        ("a warning\nUsageError: Line magic function `%x` not found.\n", "UsageError: Line magic"),
+        ("", "it failed without a message"),
+    ],
+)
+def test_a_cell_that_failed_without_an_error_output_is_the_failure(
+    printed: str, error: str
+) -> None:
+    outputs = [stream("stdout", "1"), *([stream("stderr", printed)] if printed else [])]
+    failed = code(outputs=outputs, metadata={"papermill": {"exception": True}})
+    found = find_failure(executed(code(), failed))
+    assert found and found.cell == 2
+    assert found.error.startswith(error)
+
+
 def test_only_facts_that_equal_runs_share_stay_in_the_metadata() -> None:
     metadata = {"papermill": {"duration": 1.5, "exception": True, "status": "failed"}, "tags": []}
     injected = code(id="random", metadata={"tags": [INJECTED]})

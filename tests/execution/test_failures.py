@@ -55,6 +55,14 @@ def test_the_error_of_a_cell_is_the_cause(tmp_path: Path) -> None:
     assert cause(1, copy=failed_copy(tmp_path, MEMORY)) == Cause(OUT_OF_MEMORY, MEMORY, 2)
 
 
+def test_an_error_without_words_and_one_that_begins_with_a_blank_line_are_one_line(
+    tmp_path: Path,
+) -> None:
+    assert cause(1, copy=failed_copy(tmp_path, "AssertionError: ")).cause == "AssertionError"
+    copy = failed_copy(tmp_path, "ValueError: \nAll fits failed.\nmore")
+    assert cause(1, copy=copy).cause == "ValueError: All fits failed."
+
+
 def test_the_copy_of_an_earlier_run_tells_nothing(tmp_path: Path) -> None:
     copy = failed_copy(tmp_path, "NameError: no x", at=BEGAN - 1)
     assert cause(1, "OSError: now", copy=copy) == Cause(FAILED, "OSError: now")

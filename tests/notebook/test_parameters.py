@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -414,16 +415,26 @@ def test_a_notebook_is_found_by_path_or_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "notebooks" / "production"
-    folder.mkdir(parents=True)
-    (folder / "20-features.ipynb").touch()
+    exploratory = tmp_path / "notebooks" / "exploratory"
+    for made in (folder / "20-features", exploratory / "01-look", exploratory / "20-features"):
+        made.parent.mkdir(parents=True, exist_ok=True)
+        made.with_suffix(".ipynb").touch()
     monkeypatch.chdir(folder.parent)
-    for name in ("20-features", "20-features.ipynb", "production/20-features.ipynb"):
+    for name in ("20-features", "20-features.ipynb", "production/20-features"):
         assert find_notebook(tmp_path, name).samefile(folder / "20-features.ipynb")
+    found = find_notebook(tmp_path, "20-features", Path("notebooks/exploratory"))
+    assert found.samefile(exploratory / "20-features.ipynb")
+    for name in ("01-look", "01-look.ipynb", "exploratory/01-look.ipynb"):
+        assert find_notebook(tmp_path, name).samefile(exploratory / "01-look.ipynb")
+    (tmp_path / "notebooks" / "old").mkdir()
+    (tmp_path / "notebooks" / "old" / "01-look.ipynb").touch()
     for name, hint in [
-        ("20-feature", "did you mean 20-features?"),
-        ("x", "there are 20-features."),
+        ("20-feature", "there is no notebook 20-feature; did you mean 20-features?"),
+        ("x", "there is no notebook x; there are 20-features."),
+        ("explore/01-look", "there is no notebook explore/01-look; did you mean 01-look?"),
+        ("01-look", "several notebooks are called 01-look: notebooks/exploratory/01-look.ipynb, "),
     ]:
-        with pytest.raises(NbError, match=f"there is no notebook {name}; {hint}"):
+        with pytest.raises(NbError, match=re.escape(hint)):
             find_notebook(tmp_path, name)
 
 

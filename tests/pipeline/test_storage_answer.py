@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from nb.pipeline.storage import ANSWER_SECONDS, TIMEOUT, answer_seconds, probe
+from nb.pipeline.storage.trouble import explain_own_file
 from nb.project import NbError
 
 URL = "s3://bucket/path"
@@ -102,3 +104,21 @@ def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, text: str) ->
     monkeypatch.setenv(TIMEOUT, text)
     with pytest.raises(NbError, match=f"{TIMEOUT} is {text}; it must be"):
         answer_seconds()
+
+
+@pytest.mark.parametrize(
+    ("path", "url", "expected"),
+    [
+        (".dvc/tmp/lock", "s3://bucket", ".dvc/tmp/lock: Permission denied"),
+        (".dvc/tmp/lock", "/storage", ".dvc/tmp/lock: Permission denied"),
+        ("/storage/files/md5/aa", "/storage", ""),
+        ("stored/files/md5/aa", "{root}/stored", ""),
+    ],
+)
+def test_a_file_of_the_project_is_no_trouble_with_the_storage(
+    path: str, url: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    error = RuntimeError("files were not sent")
+    error.__cause__ = PermissionError(13, "Permission denied", path)
+    assert explain_own_file(tmp_path, url.format(root=tmp_path), error) == expected

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,21 @@ def test_long_values_and_causes_are_cut_and_secrets_removed(tmp_path: Path) -> N
     assert "bad " * 51 not in text
     assert 'class="long"' in text
     assert ">null</td>" in text
+
+
+def test_a_page_of_two_hundred_variants_is_light(tmp_path: Path) -> None:
+    """Browsers take a millisecond per kilobyte; figures beyond the first come when scrolled to."""
+    sizes = []
+    for last in (100, 200):
+        for number in range(last - 99, last + 1):
+            made(tmp_path, number, settings={"train.folds": number})
+        text = page(tmp_path)
+        sizes.append(len(text))
+        pictures = re.findall("<img[^>]*>", text)
+        assert len(pictures) == last
+        assert sum('loading="lazy"' not in each for each in pictures) == 24
+    assert sizes[1] < 250_000
+    assert sizes[1] - sizes[0] < 100_000
 
 
 @pytest.mark.slow

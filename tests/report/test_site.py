@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
+from collections.abc import Iterator
 from datetime import datetime
+from importlib.util import cache_from_source
 from pathlib import Path
 from xml.etree import ElementTree
 
+import jinja2
 import pytest
 from nb.declaration.reader import Stage
-from nb.report import charts, format, tables
+from nb.project import write_whole
+from nb.report import build, charts, files, format, tables
 from nb.report.files import PUBLISHED_BYTES, PageFiles, is_published, slug
 from nb.report.history import Moment
 from nb.report.pages import Note
@@ -52,21 +57,81 @@ def test_small_harmless_results_go_with_the_site(tmp_path: Path) -> None:
     stays = ["reports/run.html", "data/c.csv", "reports/large.csv", "reports/none.csv", "reports"]
     assert [is_published(tmp_path, name) for name in goes] == [True] * 3
     assert not any(is_published(tmp_path, name) for name in stays)
-    files = PageFiles(tmp_path, "pages/one.html")
-    assert files.artifact("reports/a.csv") == ("../files/a.csv", True)
-    assert files.artifact("data/c.csv") == ("../../../data/c.csv", False)
-    assert files.artifact("data/none.csv") == ("", False)
+    page = PageFiles(tmp_path, "pages/one.html")
+    assert page.artifact("reports/a.csv") == ("../files/a.csv", True)
+    assert page.artifact("data/c.csv") == ("../../../data/c.csv", False)
+    assert page.artifact("data/none.csv") == ("", False)
 
 
 def test_a_file_is_written_when_it_changes(tmp_path: Path) -> None:
-    files = PageFiles(tmp_path, "index.html")
-    assert files.save("deep/a b.txt", b"1") == "deep/a%20b.txt"
+    page = PageFiles(tmp_path, "index.html")
+    assert page.save("deep/a b.txt", b"1") == "deep/a%20b.txt"
     path = tmp_path / "reports/site/deep/a b.txt"
     os.utime(path, ns=(0, 0))
-    files.save("deep/a b.txt", b"1")
+    page.save("deep/a b.txt", b"1")
     assert path.stat().st_mtime_ns == 0
-    files.save("deep/a b.txt", b"2")
+    page.save("deep/a b.txt", b"2")
     assert path.read_bytes() == b"2"
+
+
+@pytest.fixture
+def compiled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[list[object]]:
+    """The templates that are compiled, where no template was compiled before."""
+    found: list[object] = []
+    compile_template = jinja2.Environment.compile
+
+    def noted(self: jinja2.Environment, source: str, *names: str | None) -> object:
+        found.append(names)
+        return compile_template(self, source, *names)
+
+    monkeypatch.setattr(sys, "pycache_prefix", str(tmp_path / "bytecode"))
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    monkeypatch.setattr(jinja2.Environment, "compile", noted)
+    yield found
+    begin_anew()
+
+
+def begin_anew() -> None:
+    files._environment.cache_clear()
+    files.compiled_templates.cache_clear()
+
+
+def written_index(root: Path) -> bytes:
+    """Return the index of a site as another process would write it."""
+    begin_anew()
+    build(root)
+    return (root / "reports/site/index.html").read_bytes()
+
+
+def test_templates_are_compiled_once_and_anew_where_that_was_not_kept(
+    compiled: list[object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "project"
+    write_whole(root / "dvc.yaml", b"stages: {}")
+    store = Path(cache_from_source(files.__file__)).parent
+    first = written_index(root)
+    assert compiled  # where the store's folder cannot be made
+    store.mkdir(parents=True, exist_ok=True)
+    assert written_index(root) == first
+    kept = list(store.glob("jinja-*.cache"))
+    assert kept
+
+    compiled.clear()
+    assert written_index(root) == first
+    assert not compiled
+
+    content = kept[0].read_bytes()
+    for damaged in (b"", b"x", content[: len(content) // 2], content[:8] + b"x" * 50):
+        kept[0].write_bytes(damaged)
+        assert written_index(root) == first
+        assert compiled
+        compiled.clear()
+
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    for path in kept:
+        path.unlink()
+    assert written_index(root) == first
+    assert not list(store.iterdir())
 
 
 # Rows --------------------------------------------------------------------------------------------

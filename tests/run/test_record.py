@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, cast, get_type_hints
 
 import pytest
 from nb.declaration.tasks import Task
@@ -57,6 +57,20 @@ def test_a_record_loses_each_kind_of_secret_of_a_stage_among_others(
     assert secret not in content
     assert json.loads(content)["stages"][0] == vars(stages[0])
     assert json.loads(content)["stages"][2] == vars(stages[2])
+
+
+def test_each_field_of_a_stage_that_may_have_any_text_is_searched(tmp_path: Path) -> None:
+    text, secret = next(iter(KINDS.values()))
+    given = {"state", "started", "ended"}  # of a fixed set, and times
+    hints = get_type_hints(record.StageRecord).items()
+    fields = [name for name, hint in hints if hint in (str, dict[str, object])]
+    assert len(fields) > len(given)
+    for name in {*fields} - given:
+        stage = record.StageRecord("a")
+        setattr(stage, name, text if name != "parameters" else {"x": [text]})
+        made = record.new_record(tmp_path, record.Options(), 1)
+        made.stages = [record.StageRecord("b"), stage]
+        assert secret not in record.RecordLines().json(made), name
 
 
 def test_stages_of_a_record_are_searched_together_and_only_those_that_changed(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
 from hypothesis import given
@@ -59,8 +59,9 @@ def test_a_value_is_of_its_type_or_refused(written: Any, data: st.DataObject, va
     is_number = hint is float or float in get_args(hint)
     allowed = (int, float) if is_number else object
     found = getattr(read, name)
-    if hint in (str, int, bool):
-        assert isinstance(found, hint)
+    origin = get_origin(hint) or hint
+    if origin in (str, int, bool, dict, list):
+        assert isinstance(found, origin)
     assert found is None or isinstance(found, allowed)
     assert hint is not int or abs(found) <= NUMBER_LIMIT
 

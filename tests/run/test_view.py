@@ -188,7 +188,7 @@ def test_a_notebook_outside_of_a_run_has_a_live_line_on_a_terminal(
     monkeypatch.setattr(module, "REFRESH_SECONDS", 0)
     command = [sys.executable, "-c", f"print({BAR!r})"]
     with live_line("02-idea") as heard:
-        run_under_trace(command, tmp_path, view=ARGUMENTS, quiet=True, heard=heard)
+        run_under_trace(command, tmp_path, view=ARGUMENTS, heard=heard)
     assert re.search(r"  02-idea \d\.\d s, cell 7/12\n", terminal.getvalue())
     assert terminal.getvalue().endswith("\x1b[J")
 

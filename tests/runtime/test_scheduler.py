@@ -8,6 +8,7 @@ from math import inf
 from types import FrameType
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from nb.declaration.tasks import DONE, FAILED, NOT_RUN, RAN, RUNNING, UNCHANGED, WAITING, Task
@@ -71,6 +72,30 @@ def test_what_follows_the_machinery_alone_is_unchanged() -> None:
     schedule.set("a", RAN)
     assert names(schedule) == []
     assert schedule.states["b"] == UNCHANGED
+
+
+def test_a_hidden_stage_runs_beside_the_others_and_takes_no_place_of_theirs() -> None:
+    hidden = [Task("p", hidden=True), Task("q", hidden=True)]
+    plan = [*hidden, Task("a", memory=9), Task("b", memory=9), Task("c", after=frozenset("p"))]
+    schedule = Schedule(plan, 1, {"a": 9})
+    assert names(schedule, 1) == ["p", "a"], "a stage alone starts, whatever its need"
+    for name in ("p", "a"):
+        schedule.set(name, RUNNING)
+    assert names(schedule) == [], "one at a time, of either kind"
+    schedule.set("p", RAN)
+    assert names(schedule) == ["q"]
+    schedule.set("a", RAN)
+    schedule.set("q", RUNNING)
+    assert names(schedule, 1) == ["b"]
+
+
+@pytest.mark.parametrize(("jobs", "beside"), [(1, 1), (4, 1), (5, 2), (16, 4)])
+def test_hidden_stages_are_as_many_as_the_others_need(jobs: int, beside: int) -> None:
+    plan = [Task(f"h{n}", hidden=True) for n in range(9)]
+    schedule = Schedule(plan, jobs, {})
+    assert len(names(schedule)) == beside
+    schedule.set("h0", RUNNING)
+    assert len(names(schedule)) == beside - 1
 
 
 def test_memory_that_a_stage_has_taken_is_not_counted_twice() -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import is_dataclass
 from functools import cache
 from types import NoneType, UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, NoReturn, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from nb.project import parse_json
 
 Fields = TypeVar("Fields")
+# Returns a value of JSON as one of a type, or refuses it; the name of the field is for the error.
+Reader = Callable[[Any, str], Any]
 # Larger counts, sizes and process ids cannot be passed to the system.
 NUMBER_LIMIT = 2**63 - 1
 
@@ -38,10 +40,10 @@ def read_fields(kind: type[Fields], content: object) -> Fields:
 def _object(content: object, kind: Any) -> Any:
     if not isinstance(content, Mapping):
         raise ValueError(f"{kind.__name__} is no object")
-    hints = _hints(kind)
-    if unknown := content.keys() - hints.keys():
+    readers = _field_readers(kind)
+    if unknown := content.keys() - readers.keys():
         raise ValueError(f"{kind.__name__} has no field {min(unknown)}")
-    values = {name: _typed(value, hints[name], name) for name, value in content.items()}
+    values = {name: readers[name](value, name) for name, value in content.items()}
     try:
         return kind(**values)
     except TypeError as error:  # of a field that is missing
@@ -49,29 +51,47 @@ def _object(content: object, kind: Any) -> Any:
 
 
 @cache
-def _hints(kind: Any) -> dict[str, Any]:
-    return get_type_hints(kind)
+def _field_readers(kind: Any) -> dict[str, Reader]:
+    return {name: _reader(hint) for name, hint in get_type_hints(kind).items()}
 
 
-def _typed(value: Any, hint: Any, name: str) -> Any:
-    """Return a value of JSON as one of a type; a field's name is for the error."""
+@cache
+def _reader(hint: Any) -> Reader:
+    """Return the function that reads values of a type.
+
+    To ask a type for its parts takes longer than to read a value, and a run reads records of
+    hundreds of stages.
+    """
     origin, inner = get_origin(hint) or hint, get_args(hint)
+    if origin in (object, Any):
+        return lambda value, _: value
     if origin in (Union, UnionType):
-        if value is None and NoneType in inner:
-            return None
-        (hint,) = (each for each in inner if each is not NoneType)
-        return _typed(value, hint, name)
-    if isinstance(origin, type) and is_dataclass(origin):
-        return _object(value, origin)
-    if origin is list and isinstance(value, list):
-        return [_typed(each, inner[0], name) for each in value]
-    if origin is tuple and isinstance(value, list):
-        hints = inner[:1] * len(value) if Ellipsis in inner else inner
-        return tuple(_typed(each, hint, name) for each, hint in zip(value, hints, strict=True))
-    if origin is dict and isinstance(value, dict):
-        return {key: _typed(each, inner[1], name) for key, each in value.items()}
-    if origin in (object, Any) or _is_plain(value, origin):
-        return value
+        (some,) = (_reader(each) for each in inner if each is not NoneType)
+        return lambda value, name: None if value is None else some(value, name)
+    if is_dataclass(origin):
+        return lambda value, _: _object(value, origin)
+    if origin in (dict, list, tuple):
+        return _container_reader(origin, inner)
+    return lambda value, name: value if _is_plain(value, origin) else _refuse(name)
+
+
+def _container_reader(kind: Any, inner: Sequence[Any]) -> Reader:
+    parts = [_reader(each) for each in inner if each is not Ellipsis]
+    (*_, each) = parts
+
+    def read(value: Any, name: str) -> Any:
+        if kind is dict and isinstance(value, dict):
+            return {key: each(part, name) for key, part in value.items()}
+        if kind is dict or not isinstance(value, list):
+            _refuse(name)
+        if kind is list or Ellipsis in inner:
+            return kind(each(part, name) for part in value)
+        return tuple(part(one, name) for part, one in zip(parts, value, strict=True))
+
+    return read
+
+
+def _refuse(name: str) -> NoReturn:
     raise ValueError(f"{name} is of another type")
 
 

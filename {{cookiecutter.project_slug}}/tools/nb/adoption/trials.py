@@ -10,7 +10,6 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +18,7 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from nb.processes.guard import guarded
 from nb.processes.tree import end_tree
 from nb.programs import cores, module_command
 from nb.project import parse_json
@@ -119,7 +119,8 @@ def _try(
     running.append(process)
     start = time.monotonic()
     try:
-        output, _ = process.communicate(timeout=limit)
+        with guarded(process.pid):
+            output, _ = process.communicate(timeout=limit)
     except subprocess.TimeoutExpired:
         end_tree(process.pid)
         process.wait()
@@ -160,16 +161,8 @@ def try_notebook(copy: Path, notebook: str, origin: Path) -> Trial:
     return Trial(notebook, problem, done.cell, False, seconds, reads, used.writes)
 
 
-def _end_with_parent(parent: int) -> None:
-    """End with the command, even if that was killed: nobody would wait for the trial."""
-    while os.getppid() == parent:
-        time.sleep(0.5)
-    end_tree(os.getpid())
-
-
 def main(arguments: Sequence[str]) -> None:
     """Make a single trial and print the outcome as JSON."""
-    threading.Thread(target=_end_with_parent, args=[os.getppid()], daemon=True).start()
     copy, notebook, origin = arguments
     made: dict[str, object] = asdict(try_notebook(Path(copy), notebook, Path(origin)))
     print(json.dumps(made), flush=True)

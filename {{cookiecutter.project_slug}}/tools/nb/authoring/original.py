@@ -23,6 +23,7 @@ from nb.workcopy.copying import copy_file
 
 from .path_rewriting import PathsFromRoot, rewrite_from_root
 from .promotion import Choices, Workspace
+from .propose import without_unreadable_tag
 from .randomness import with_seed
 
 MODELS = (".joblib", ".pkl", ".pickle", ".onnx", ".pt")
@@ -64,6 +65,7 @@ class Original:
         writes: the outputs: by the path of the exploratory notebook, that of the stage.
         modules: the modules beside the notebook: by present path, the path in the package.
         unseen: gaps of the trace.
+        untagged: the reason why the parameters cell became an ordinary cell; else empty.
     """
 
     file: CellFile
@@ -71,6 +73,7 @@ class Original:
     writes: Mapping[str, str]
     modules: Mapping[str, str]
     unseen: Sequence[str]
+    untagged: str = ""
 
 
 def run_original(space: Workspace, choices: Choices) -> Original:
@@ -86,21 +89,10 @@ def run_original(space: Workspace, choices: Choices) -> Original:
     if not file.cells:
         raise UsageError(f"{source.as_posix()} has no code cell to promote")
     _require_python(root, source)
+    file, untagged = without_unreadable_tag(file)
     if choices.seed is not None:
         file = with_seed(file, choices.seed)
-    paths = PathsFromRoot(root, (root / source).parent, target=str(copy))
-    private = file.edited(rewrite_from_root(file, paths))
-    (copy / source).write_text(private, encoding="utf-8", newline="")
-    with live_line(source.stem) as heard:
-        done = footprint.run_traced(
-            copy,
-            copy / source,
-            space.executed_original,
-            (copy / source).parent,
-            environment=clean_copy.copy_environment(copy),
-            forbidden=root,
-            heard=heard,
-        )
+    done = run_in_copy(space, file, space.executed_original)
     if done.problem:
         raise NbError(_explained(done, file))
     modules = helper_modules(copy, _helpers(file, done.trace))
@@ -118,7 +110,26 @@ def run_original(space: Workspace, choices: Choices) -> Original:
         writes=new_homes(root, writes, source.parent, choices),
         modules=modules,
         unseen=done.trace.unseen,
+        untagged=untagged,
     )
+
+
+def run_in_copy(space: Workspace, file: CellFile, executed: Path) -> footprint.Footprint:
+    """Run the exploratory notebook in the copy, where its absolute paths lead, too."""
+    source = space.copy / space.source
+    paths = PathsFromRoot(space.root, (space.root / space.source).parent, target=str(space.copy))
+    private = file.edited(rewrite_from_root(file, paths))
+    source.write_text(private, encoding="utf-8", newline="")
+    with live_line(source.stem) as heard:
+        return footprint.run_traced(
+            space.copy,
+            source,
+            executed,
+            source.parent,
+            environment=clean_copy.copy_environment(space.copy),
+            forbidden=space.root,
+            heard=heard,
+        )
 
 
 def _require_python(root: Path, source: Path) -> None:
@@ -236,6 +247,8 @@ def _explained(done: footprint.Footprint, file: CellFile) -> str:
     if module and done.cell is not None:
         return f"{problem}; {_missing_module(module[1], file)}. Nothing was changed."
     step = next((step for words, step in REMEDIES.items() if words in problem), "")
+    if done.cell is not None and "raises-exception" in file.cells[done.cell - 1].tags:
+        step = "catch the exception with try: a run fails also where the tag raises-exception is"
     if step:
         return f"{problem}; {step}. Nothing was changed."
     if not found or done.cell is None:

@@ -29,7 +29,7 @@ from .lint import mark_proven_lines, require_defined_names, undefined_names
 from .original import Original, run_original
 from .production import Production, write_production
 from .promotion import Choices, Promotion, Workspace
-from .proof import prove
+from .proof import difference_when_repeated, prove
 from .randomness import unseeded_calls
 from .stage_tests import ExampleTests, sample_inputs, write_example_tests
 
@@ -66,6 +66,9 @@ def promote_notebook(
         _declare(copy.root, original, production)
         tell(f"running {choices.notebook} as the stage {choices.stage}")
         found = replace(_proved(space, original, production), hidden=hidden)
+        if found.differs and not (keep or found.unseeded):
+            tell(f"running {relative.as_posix()} once more: do its results repeat?")
+            found = replace(found, unrepeated=difference_when_repeated(space, original))
         if (keep or not found.differs) and agree(found):
             outputs = [new for new in found.writes.values() if (copy.root / new).exists()]
             added = [new for old, new in original.reads.items() if old != new]
@@ -101,6 +104,8 @@ def _proved(space: Workspace, original: Original, production: Production) -> Pro
         if (space.root / old).exists()
     ]
     gaps = [f"the contract may lack {unseen}" for unseen in original.unseen]
+    if original.untagged:
+        gaps.append(f"the parameters cell is an ordinary cell now: {original.untagged}")
     return Promotion(
         choices=choices,
         reads=list(original.reads.values()),

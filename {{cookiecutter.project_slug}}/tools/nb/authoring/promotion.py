@@ -66,6 +66,11 @@ class Workspace:
         """The executed copy of the exploratory notebook."""
         return self.copy.parent / "original.ipynb"
 
+    @property
+    def repeated_original(self) -> Path:
+        """The executed copy of the exploratory notebook's second run."""
+        return self.copy.parent / "repeated.ipynb"
+
     def executed(self, choices: Choices) -> Path:
         """Return the executed copy of the production notebook."""
         return self.copy / EXECUTED / f"{choices.name}.ipynb"
@@ -99,6 +104,7 @@ class Promotion:
         notes: open tasks, a line each.
         unseeded: calls of the notebook whose results differ in each run, each with the cell.
         seedable: whether a seed would make all of them repeatable.
+        unrepeated: the first difference between two runs of the exploratory notebook.
         diff: the changes, as a unified diff.
     """
 
@@ -116,6 +122,7 @@ class Promotion:
     notes: Sequence[str] = ()
     unseeded: Sequence[str] = ()
     seedable: bool = False
+    unrepeated: str = ""
     diff: str = ""
 
     @property

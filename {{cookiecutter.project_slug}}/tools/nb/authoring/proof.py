@@ -25,6 +25,7 @@ from nb.workcopy import clean_copy
 
 from . import compare
 from .lint import take_out_installs
+from .original import Original, run_in_copy
 from .promotion import Choices, ProofRow, Workspace
 
 _FROM_ROOT = (
@@ -68,10 +69,30 @@ def prove(space: Workspace, writes: Mapping[str, str], choices: Choices) -> list
     old, new = shown_lines(space.executed_original), shown_lines(space.executed(choices))
     # Paths relative to the notebook's folder became those relative to the root.
     upwards = f"{Path(os.path.relpath('.', space.source.parent)).as_posix()}/"
-    old = [line.replace(upwards, "") for line in old]
+    old = [(cell, line.replace(upwards, "")) for cell, line in old]
     if choices.module:  # classes that moved are printed with another module
-        new = [line.replace(f"{choices.module}.", "__main__.") for line in new]
+        new = [(cell, line.replace(f"{choices.module}.", "__main__.")) for cell, line in new]
     return [ProofRow("what it shows", "text and pixels", first_difference(old, new))]
+
+
+def difference_when_repeated(space: Workspace, original: Original) -> str:
+    """Run the exploratory notebook once more; return the first difference between the two runs.
+
+    A notebook that gives other results in each run cannot be proven, whatever a promotion does.
+    """
+    done = run_in_copy(space, original.file, space.repeated_original)
+    if done.problem:
+        return done.problem
+    if original.writes:
+        found = {
+            name: compare.difference(space.originals / name, space.copy / name)
+            for name in original.writes
+            if (space.originals / name).exists()
+        }
+        return next((f"{name}: {text}" for name, text in found.items() if text), "")
+    return first_difference(
+        shown_lines(space.executed_original), shown_lines(space.repeated_original)
+    )
 
 
 def _run_stage(space: Workspace, choices: Choices) -> None:
@@ -124,18 +145,24 @@ def cause_in_production(problem: str, source: str) -> str:
     return problem
 
 
-def shown_lines(executed: Path) -> list[str]:
-    """Return the lines that the cells of an executed copy show, and a line for each figure.
+def shown_lines(executed: Path) -> list[tuple[int, str]]:
+    """Return the lines that the code cells of an executed copy show, each with the cell's number.
+
+    A figure counts as a line.
 
     Parts that change from run to run are left out. `%time STATEMENT` may show those alone, and the
     production notebook has the statement. Cells that install packages show the installer's words.
     """
     cells = json.loads(executed.read_text(encoding="utf-8"))["cells"]
-    outputs = (
-        output for cell in cells if not _installs(cell) for output in cell.get("outputs", ())
-    )
-    texts = (stable_text(text) for output in outputs for text in _texts(output))
-    return [line for text in texts for line in text.splitlines()]
+    code_cells = (cell for cell in cells if cell["cell_type"] == "code")
+    return [
+        (number, line)
+        for number, cell in enumerate(code_cells, 1)
+        if not _installs(cell)
+        for output in cell["outputs"]
+        for text in _texts(output)
+        for line in stable_text(text).splitlines()
+    ]
 
 
 def _installs(cell: Mapping[str, Any]) -> bool:
@@ -157,12 +184,19 @@ def _texts(output: Mapping[str, Any]) -> Iterator[str]:
         yield f"a figure with the hash {sha256(image.encode()).hexdigest()[:8]}"
 
 
-def first_difference(before: Iterable[str], after: Iterable[str]) -> str:
-    """Return in words the first line that differs; empty for equal lines."""
-    for old, new in zip_longest(before, after):
-        if old != new:
-            was, now = (repr(shortened(line)) if line else "nothing" for line in (old, new))
-            return f"{was} became {now}"
+def first_difference(before: Iterable[tuple[int, str]], after: Iterable[tuple[int, str]]) -> str:
+    """Return in words the first line that differs, with the cell; empty for equal lines.
+
+    The numbers of cells may differ. The cell that is named is of the first notebook, and the last
+    that showed anything if that notebook shows less.
+    """
+    last = 0
+    for old, new in zip_longest(before, after, fillvalue=(0, "")):
+        last = old[0] or last
+        if old[1] != new[1]:
+            was, now = (repr(shortened(line)) if line else "nothing" for _, line in (old, new))
+            place = f" in code cell {last}" if last else ""
+            return f"{was} became {now}{place}"
     return ""
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from nb.notebook.code import Definition, Names, needed_names
-from nb.notebook.content import Cell, Notebook
-from nb.notebook.file import CellFile
+from nb.notebook.content import Cell, Notebook, parse_notebook
+from nb.notebook.file import CellFile, parse_cells
 from nb.notebook.magics import mask
-from nb.notebook.parameters import TAG, read_parameters
+from nb.notebook.new_cell import notebook_text
+from nb.notebook.parameters import TAG, CellError, read_parameters
 from nb.notebook.types.coercion import coerce
 from nb.notebook.types.kinds import kind_of_default, literal
 from nb.notebook.yaml_file import dump
@@ -20,9 +22,13 @@ from nb.project import NbError
 
 _CHANGING = {"append", "extend", "insert", "update", "pop", "remove", "sort", "add", "clear"}
 _CHANGING |= {"setdefault", "discard", "reverse", "popitem"}
-# Methods of tables that take names of columns, and keywords that name columns anywhere.
-_BY_COLUMN = {"drop", "filter", "groupby", "pivot", "pivot_table", "set_index", "sort_values"}
-_COLUMN_KEYWORDS = {"by", "columns", "hue", "on", "left_on", "right_on", "subset", "usecols"}
+# Methods that take names of columns or texts of a figure, and keywords that do so anywhere.
+_TAKING_NAMES = {"drop", "filter", "groupby", "pivot", "pivot_table", "set_index", "sort_values"}
+_TAKING_NAMES |= {"legend", "set_title", "set_xlabel", "set_xticklabels", "set_ylabel"}
+_TAKING_NAMES |= {"set_yticklabels", "suptitle", "title", "xlabel", "ylabel"}
+_NAMING_KEYWORDS = {"by", "columns", "hue", "on", "left_on", "right_on", "subset", "usecols"}
+_NAMING_KEYWORDS |= {"id_vars", "index_col", "names", "parse_dates", "value_vars", "vars", "x_vars"}
+_NAMING_KEYWORDS |= {"y_vars", "x", "y", "label", "labels", "title", "xlabel", "ylabel"}
 # Longer values are texts and tables: characters and spaces of a text, items of a list.
 LONGEST_CHOICE, MOST_WORDS, LONGEST_LIST = 60, 3, 10
 
@@ -52,8 +58,9 @@ def proposed_parameters(file: CellFile, names: Names) -> list[Proposed]:
     """Return top-level constants that can become parameters.
 
     Those are assigned once, to a literal, changed nowhere, and used by no function or class: a
-    constant that a function uses moves with that function to the module. Names of columns, tables
-    of values and longer texts stay in the code: a run with others would be another notebook.
+    constant that a function uses moves with that function to the module. Names of columns, texts
+    of figures, tables of values and longer texts stay in the code: a run with others would be
+    another notebook.
     """
     used = {
         needed
@@ -63,15 +70,34 @@ def proposed_parameters(file: CellFile, names: Names) -> list[Proposed]:
         for needed in needed_names(one.masked.text if one.has_magic else one.text)
     }
     fixed = used | set(_changed_names(file))
-    columns = set(_column_names(file))
+    naming = set(_naming_names(file))
     found: list[Proposed] = []
     for name, definitions in names.definitions.items():
         one = definitions[0]
         fits = len(definitions) == 1 and one.is_constant and name not in fixed
         proposed = _proposed(name, one) if fits and not name.startswith("_") else None
-        if proposed and not (name in columns and _holds_text(proposed.value)):
+        if proposed and not (name in naming and _holds_text(proposed.value)):
             found.append(proposed)
     return sorted(found, key=lambda one: (one.cell, one.lines))
+
+
+def without_unreadable_tag(file: CellFile) -> tuple[CellFile, str]:
+    """Return a notebook whose parameters cell is an ordinary cell if no run could read that cell.
+
+    papermill takes any code there. The constants of an ordinary cell become parameters.
+
+    Returns:
+        the notebook, and the reason; empty if the notebook stays as it is.
+    """
+    content = json.loads(file.text)
+    try:
+        read_parameters(parse_notebook(file.path, content))
+    except CellError as error:
+        for cell in content["cells"]:
+            if TAG in (tags := cell["metadata"].get("tags", [])):
+                tags.remove(TAG)
+        return parse_cells(file.path, notebook_text(content)), error.reason
+    return file, ""
 
 
 def is_parameter(constant: Definition) -> bool:
@@ -123,25 +149,25 @@ def _is_readable(code: str) -> bool:
     return True
 
 
-def _column_names(file: CellFile) -> Iterator[str]:
-    """Yield names that select parts of a table: `table[TARGET]`, `table.groupby(KEYS)`."""
+def _naming_names(file: CellFile) -> Iterator[str]:
+    """Yield names that select parts of a table, as in `table[TARGET]`, or are shown in a figure."""
     for cell in file.cells:
         masked = mask(cell.source)
         for node in ast.walk(masked.tree) if masked else ():
             match node:
                 case ast.Subscript(slice=key):
                     yield from _selecting(key)
-                case ast.Call(func=ast.Attribute(attr=method)) if method in _BY_COLUMN:
+                case ast.Call(func=ast.Attribute(attr=method)) if method in _TAKING_NAMES:
                     for argument in (*node.args, *(one.value for one in node.keywords)):
                         yield from _selecting(argument)
-                case ast.keyword(arg=name, value=value) if name in _COLUMN_KEYWORDS:
+                case ast.keyword(arg=name, value=value) if name in _NAMING_KEYWORDS:
                     yield from _selecting(value)
 
 
 def _selecting(node: ast.expr) -> Iterator[str]:
     """Yield the names that a key consists of: alone, in a list, or in a sum of lists."""
     match node:
-        case ast.Name(id=name):
+        case ast.Name(id=name) | ast.Subscript(value=ast.Name(id=name)):
             yield name
         case ast.List(elts=parts) | ast.Tuple(elts=parts):
             for part in parts:

@@ -16,7 +16,7 @@ from nb.skipped import add_missing
 from nb.update.inferred_answers import environment_manager
 from nb.update.provenance import read_provenance
 
-from .health.diagnosis import SETUP, WIRE, Diagnosis, HealthCheck
+from .health.diagnosis import SETUP, WIRE, Diagnosis, HealthCheck, file_repair
 from .health.environment import ENVIRONMENT_CHECKS
 from .health.pipeline import PIPELINE_CHECKS
 from .health.repository import GIT_CHECKS
@@ -42,7 +42,8 @@ def examine(root: Path) -> Iterator[Diagnosis]:
         try:
             finding = check(root)
         except NbError as error:
-            finding = Diagnosis(_words(check), str(error), repair=SETUP)
+            cause = str(error)
+            finding = Diagnosis(_words(check), cause, repair=file_repair(root, cause) or SETUP)
         except OSError as error:  # a file that may not be read: no command of ours repairs that
             finding = Diagnosis(_words(check), unwritable(error))
         if finding.repair == SETUP:

@@ -6,29 +6,26 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from nb.declaration.reader import FILE
-from nb.notebook.content import notebooks_below
+from nb.notebook.content import NOTEBOOKS, find_notebook, notebooks_below
 from nb.project import CONFIG, PRODUCTION, UsageError
-
-NOTEBOOK_FOLDERS = Path("notebooks")
 
 
 def select_notebooks(root: Path, paths: Sequence[Path]) -> tuple[list[Path], bool]:
     """Return the notebooks to check, and whether `dvc.yaml` is checked, too.
 
     Args:
-        paths: notebooks, folders and other files of the project; empty for all notebooks.
+        paths: notebooks (or their names), folders and other files of the project; empty for all
+            notebooks.
 
     Raises:
         NbError: if a path does not exist or is not in the project (exit code 2).
     """
     if not paths:
-        return notebooks_below(root / NOTEBOOK_FOLDERS), True
+        return notebooks_below(root / NOTEBOOKS), True
     found: dict[Path, None] = {}
     with_pipeline = False
     for given in paths:
-        path = given.resolve()
-        if not path.exists():
-            raise UsageError(f"{given} does not exist; nb check looks at all notebooks.")
+        path = (given if given.exists() else find_notebook(root, str(given))).resolve()
         if path != root and root not in path.parents:
             raise UsageError(f"{given} is not in this project.")
         if path.is_dir():
@@ -43,7 +40,7 @@ def select_notebooks(root: Path, paths: Sequence[Path]) -> tuple[list[Path], boo
 
 def _inside(root: Path, folder: Path) -> Iterator[Path]:
     """Yield the notebooks of a folder that a person names."""
-    known = root / NOTEBOOK_FOLDERS
+    known = root / NOTEBOOKS
     if folder == known or folder in known.parents or known in folder.parents:
         # Executed copies in the root are notebooks, too, and not meant.
         yield from (each for each in notebooks_below(known) if folder in each.parents)

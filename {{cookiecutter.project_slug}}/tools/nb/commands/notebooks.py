@@ -66,9 +66,9 @@ def check_command(
 ) -> None:
     """Check notebooks against the rules; change nothing.
 
-    PATHS are notebooks, folders, or other files of the project, which concern all production
-    notebooks; without any, all notebooks and dvc.yaml are checked. Exploratory notebooks get only
-    the rules that protect others. Exit codes: 0 nothing found, 1 findings, 2 wrong usage.
+    PATHS are notebooks (a name will do), folders, or other files of the project, which concern all
+    production notebooks; without any, all notebooks and dvc.yaml are checked. Exploratory notebooks
+    get only the rules that protect others. Exit codes: 0 nothing found, 1 findings, 2 wrong usage.
 
     \b
     Examples:
@@ -113,7 +113,7 @@ def _codes(text: str | None) -> tuple[str, ...]:
 def show_command(root: Path, notebook: str) -> None:
     """Print a notebook as text, without outputs.
 
-    NOTEBOOK is a path, or the name of a production notebook.
+    NOTEBOOK is a path or a name.
 
     \b
     Examples:
@@ -134,8 +134,7 @@ def edit_command(root: Path, notebook: str) -> None:
     """Edit a notebook as a Python script in your editor.
 
     The editor is that of $VISUAL or $EDITOR; jupytext is needed. Cells begin with `# %%`. Cells
-    that you leave alone keep their outputs; all keep their ids. NOTEBOOK is a path, or the name of
-    a production notebook.
+    that you leave alone keep their outputs; all keep their ids. NOTEBOOK is a path or a name.
 
     \b
     Examples:

@@ -13,7 +13,7 @@ from nb.exit_codes import ExitCode
 from nb.processes.garbage import no_collection
 from nb.project import NbError, UsageError
 from nb.terminal import echo, secho, style, wrapped
-from nb.wording import count, did_you_mean
+from nb.wording import count
 
 from . import note, print_json, print_table
 
@@ -49,29 +49,26 @@ def promote_command(
 ) -> None:
     """Make an exploratory notebook a production notebook, with proof.
 
-    NOTEBOOK runs from top to bottom in a copy of the project. Its constants become parameters, its
-    functions move to src/ with a first test, what it reads and writes becomes its stage in
-    dvc.yaml. The new notebook runs as that stage, and its outputs are compared with those of
-    NOTEBOOK. Only if they are the same does the project change; nothing is committed.
+    NOTEBOOK, a path or a name, runs from top to bottom in a copy of the project. Its constants
+    become parameters, its functions move to src/ with a first test, what it reads and writes
+    becomes its stage in dvc.yaml. The new notebook runs as that stage, and its outputs are
+    compared with those of NOTEBOOK. Only if they are the same does the project change; nothing is
+    committed.
 
     \b
     Examples:
-      nb promote notebooks/exploratory/02-am-prices.ipynb
+      nb promote 02-am-prices
       nb promote --yes --as prices notebooks/exploratory/02-am-prices.ipynb
       nb promote --dry-run notebooks/exploratory/02-am-prices.ipynb
     """
     from nb.authoring.new import EXPLORATORY
     from nb.authoring.promote import promote_notebook as run_promotion
     from nb.authoring.promotion import proposal
-    from nb.notebook.content import notebooks_below
+    from nb.notebook.content import find_notebook
 
-    path = Path(notebook)
     if not notebook:  # make promote without NB=
         raise UsageError(f"name the notebook to promote; for example: {EXAMPLE}")
-    if not path.is_file():
-        known = (each.relative_to(root).as_posix() for each in notebooks_below(root / EXPLORATORY))
-        hint = did_you_mean(notebook, known, f"for example: {EXAMPLE}")
-        raise UsageError(f"there is no notebook {notebook}; {hint}")
+    path = find_notebook(root, notebook, EXPLORATORY)
     propose = partial(proposal, root, path, leave_functions=leave_functions, seed=seed)
     choices = propose(name, module)
     if not (yes or dry_run):
@@ -110,9 +107,14 @@ def _ask_for_names(
 
 def _reason_of_difference(found: Promotion) -> str:
     """Return the calls that differ from run to run, and the next step."""
-    if not found.unseeded:
+    keep = "(--keep goes on all the same)"
+    if found.unrepeated:
         causes = "is a seed missing, or does a time or the order of a set go in?"
-        return f"{causes} (--keep goes on all the same)"
+        each = "the exploratory notebook itself gives another result in each run"
+        return f"{each}: {found.unrepeated}; {causes} {keep}"
+    if not found.unseeded:
+        repeats = "the exploratory notebook repeats its own results, so the promotion changed them"
+        return f"{repeats}, such as a path in a printed text {keep}"
     calls = f"each run gives another result of {', '.join(found.unseeded)}"
     advice = "--seed 42 makes the seed a parameter" if found.seedable else "--keep goes on"
     return f"{calls} ({advice})"

@@ -50,9 +50,9 @@ def metrics_command(root: Path, commit: str, as_json: bool) -> None:
 def params_command(root: Path, notebook: str | None, commit: str, as_json: bool) -> None:
     """Document parameters, or compare them with those of a commit.
 
-    NOTEBOOK is a path, or the name of a production notebook. Its config file is checked, too: exits
-    with 2 if the values in config/<name>.yaml do not fit the notebook. Without NOTEBOOK
-    every parameter of the pipeline is listed, beside its value in the commit.
+    NOTEBOOK is a path or a name. Its config file is checked, too: exits with 2 if the values in
+    config/<name>.yaml do not fit the notebook. Without NOTEBOOK every parameter of the pipeline is
+    listed, beside its value in the commit.
 
     \b
     Examples:
@@ -183,8 +183,8 @@ def _stale(root: Path) -> dict[str, list[str]]:
 def trace_command(root: Path, notebook: str, as_json: bool) -> None:
     """Run a notebook, and list the files that it reads and writes.
 
-    NOTEBOOK is a path, or the name of a production notebook, which runs with its config file. An
-    exploratory notebook runs in its folder, as in Jupyter. The executed copy is thrown away.
+    NOTEBOOK is a path or a name. A production notebook runs with its config file, an exploratory
+    notebook in its folder, as in Jupyter. The executed copy is thrown away.
 
     \b
     Examples:
@@ -214,10 +214,10 @@ def trace_command(root: Path, notebook: str, as_json: bool) -> None:
 def debug_command(root: Path, notebook: str) -> None:
     """Run a notebook as a script that stops in the debugger.
 
-    NOTEBOOK is a path, or the name of a production notebook; the values are those of its config
-    file. The script, .nb/debug/<name>.py, stops before the first cell: in pdb on a terminal, in VS
-    Code with the launch entry "Production notebook, with its parameters". What it writes stays, and
-    nb status tells.
+    NOTEBOOK is a path or a name; the values are those of its config file. The script,
+    .nb/debug/<name>.py, stops before the first cell: in pdb on a terminal, in VS Code with the
+    launch entry "Production notebook, with its parameters". What it writes stays, and nb status
+    tells.
 
     \b
     Example:
@@ -272,7 +272,7 @@ def export_command(
 ) -> None:
     """Make a document of a notebook, in reports/documents.
 
-    NOTEBOOK is a path, or the name of an executed copy or a production notebook. Cells tagged
+    NOTEBOOK is a path or a name, of which the executed copy is taken if there is one. Cells tagged
     hide-input are shown without their code, cells tagged remove-cell not at all. A PDF needs
     Chromium, Chrome or Edge; nothing needs a network. Exits with 1 if there are no outputs to show:
     the document is written all the same, and begins with that.

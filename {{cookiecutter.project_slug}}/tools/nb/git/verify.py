@@ -21,7 +21,7 @@ CONFLICT = re.compile(r"^(<{7}|>{7})( |$)", re.M)
 
 
 def verify_notebooks(root: Path, ids: Mapping[str, str]) -> list[str]:
-    """Return a sentence for each notebook that holds outputs or a conflict, is huge, or is none.
+    """Return a sentence for each notebook with outputs or a conflict, in another format, or huge.
 
     Args:
         ids: the files to look at, with their ids in the index; only notebooks are.
@@ -63,10 +63,19 @@ def _conflict(name: str, content: bytes) -> str | None:
 
 def _problem(name: str, content: bytes) -> str | None:
     try:
-        if clean(content, name) != content:
-            return f"{name} holds outputs: run `nb setup`, then `git add --renormalize {name}`."
+        stored = clean(content, name)
     except RefusedError as error:
         return f"{name}: {error}"
+    if stored != content:
+        is_run = _results(content) != _results(stored)
+        fault = "holds outputs" if is_run else "is written otherwise than the notebook filter does"
+        return f"{name} {fault}: run `nb setup`, then `git add --renormalize {name}`."
     if len(content) > LARGEST:
         return f"{name} holds {byte_size(len(content))} besides outputs: keep data with DVC."
     return None
+
+
+def _results(content: bytes) -> list[tuple[int, object]]:
+    """Return the number of outputs and the execution count of each cell."""
+    cells = load(content)["cells"]
+    return [(len(cell.get("outputs") or ()), cell.get("execution_count")) for cell in cells]

@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any, TypedDict, TypeVar
 
 from nb.project import DEEPEST, PRODUCTION, NbError, UsageError, read_regular
-from nb.wording import did_you_mean
+from nb.wording import did_you_mean, enumerated
 
 from .magics import foreign_cell, mask
 from .strip import kernel_name
 
 Parsed = TypeVar("Parsed")
+# The notebooks that people write, of all kinds.
+NOTEBOOKS = PRODUCTION.parent
 
 
 @dataclass(frozen=True)
@@ -169,20 +171,29 @@ def python_source(source: str) -> str:
     return "" if foreign_cell(source) else source
 
 
-def find_notebook(root: Path, name: str) -> Path:
-    """Return the notebook of a path, or the production notebook of a name such as `20-features`.
+def find_notebook(root: Path, name: str, folder: Path = PRODUCTION) -> Path:
+    """Return the notebook of a path, with or without the suffix, or of a name like `20-features`.
+
+    Args:
+        folder: the folder of the project whose notebook is meant if others have the same name.
 
     Raises:
-        NbError: if there is none.
+        NbError: if there is none, or nothing tells which notebook is meant (exit code 2).
     """
-    path = Path(name)
-    if path.suffix == ".ipynb" and path.is_file():
-        return path
-    notebooks = {path.stem: path for path in notebooks_below(root / PRODUCTION)}
-    stem = path.name.removesuffix(".ipynb")
-    if stem in notebooks and path.parent == Path():
-        return notebooks[stem]
-    hint = did_you_mean(stem, notebooks, f"there are {', '.join(notebooks) or 'none'}.")
+    for path in (Path(name), Path(f"{name}.ipynb")):
+        if path.suffix == ".ipynb" and path.is_file():
+            return path
+    known = [path.relative_to(root) for path in notebooks_below(root / NOTEBOOKS)]
+    named = [path for path in known if name in (path.name, path.stem)]
+    found = [path for path in named if path.is_relative_to(folder)] or named
+    if len(found) == 1:
+        return root / found[0]
+    if found:
+        raise UsageError(f"several notebooks are called {name}: {', '.join(map(str, found))}")
+    names = [path.stem for path in known if path.is_relative_to(folder)]
+    wanted = Path(name).name.removesuffix(".ipynb")
+    otherwise = f"there are {enumerated(names, 20) or 'none'}."
+    hint = did_you_mean(wanted, [path.stem for path in known], otherwise)
     raise UsageError(f"there is no notebook {name}; {hint}")
 
 

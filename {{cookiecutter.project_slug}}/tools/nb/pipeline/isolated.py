@@ -92,14 +92,14 @@ def take_results(
     wanted = set(names)
     if not wanted:
         return
-    with locked_repository(target, tell):
+    with locked_repository(target, tell) as repo:
         for file, own in stages_by_lock(wanted).items():
             theirs, ours = lock_text(source / file), lock_text(target / file)
             text = put_back(theirs, ours or without_stages(theirs), own)
             if text != ours:
                 write_whole(target / file, text)
-    with locked_repository(target, tell) as repo:
-        stages = [stage for stage in repo.index.stages if stage.addressing in wanted]
+        # By name: for its index of all stages DVC would search every folder of the project.
+        stages = [stage for name in wanted for stage in repo.stage.collect(name)]
         for out in (out for stage in stages for out in stage.outs if not out.use_cache):
             place = Path(out.fs_path)
             if place.is_relative_to(target):

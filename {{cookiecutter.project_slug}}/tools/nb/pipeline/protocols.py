@@ -148,6 +148,12 @@ class Index(Protocol):
     stages: Sequence[DvcStage]
 
 
+class StageLoader(Protocol):
+    """Stages by name, read from the files that declare them."""
+
+    def collect(self, target: str) -> Iterable[DvcStage]: ...
+
+
 class StageCache(Protocol):
     """The run cache: the results of stages by the hash of their inputs and command."""
 
@@ -250,6 +256,7 @@ class Repo(Protocol):
     scm: SourceControl
     scm_context: SourceControlContext
     _lock_depth: int
+    stage: StageLoader
     stage_cache: StageCache
     tmp_dir: str
 

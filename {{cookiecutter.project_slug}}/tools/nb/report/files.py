@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import posixpath
 import re
+import sys
 from base64 import b64encode
+from contextlib import suppress
 from functools import cache
 from hashlib import sha256
+from importlib.util import cache_from_source
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -19,7 +22,7 @@ from .rich.frames import library_file
 from .rich.libraries import script_of, shipped_version
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
+    from jinja2 import BytecodeCache, Environment
     from markupsafe import Markup
 
 # The records of the pages that exist.
@@ -127,6 +130,32 @@ def inline_script(name: str) -> dict[str, str]:
 
 
 @cache
+def compiled_templates() -> BytecodeCache | None:
+    """Return the store of compiled templates, beside the bytecode of this module.
+
+    To compile the templates takes longer than to fill them. Jinja compiles a template anew if its
+    source changed; so does a store that cannot be read or written. None where Python keeps no
+    bytecode.
+    """
+    from jinja2.bccache import Bucket, FileSystemBytecodeCache
+
+    class Store(FileSystemBytecodeCache):
+        def load_bytecode(self, bucket: Bucket) -> None:
+            try:
+                super().load_bytecode(bucket)
+            except Exception:  # of a damaged file, any: Jinja reads it by pickle
+                bucket.reset()
+
+        def dump_bytecode(self, bucket: Bucket) -> None:
+            with suppress(OSError):
+                super().dump_bytecode(bucket)
+
+    if sys.dont_write_bytecode:
+        return None
+    return Store(str(Path(cache_from_source(__file__)).parent), "jinja-%s.cache")
+
+
+@cache
 def _environment() -> Environment:
     """Return the Jinja environment of the templates, with every value escaped."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -141,6 +170,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=StrictUndefined,
+        bytecode_cache=compiled_templates(),
     )
     style = (folder / "style.css").read_text(encoding="utf-8")
     made.globals.update(style=Markup(style), **inline_script("site.js"))

@@ -128,7 +128,7 @@ def key_of(*sources: object) -> str:
 def _version() -> str:
     """Return a hash of the code and the templates: a page of other code is outdated."""
     own = sorted(path for path in Path(__file__).parent.rglob("*") if path.is_file())
-    kept = [path for path in own if path.suffix != ".pyc"]
+    kept = [path for path in own if "__pycache__" not in path.parts]
     return hashlib.sha256(b"".join(path.read_bytes() for path in kept)).hexdigest()
 
 

@@ -14,6 +14,7 @@ from nb.notebook.content import load_json, parse_notebook, read_notebook_text
 from nb.project import NbError
 from nb.secrets.mask import Mask
 
+from .files import compiled_templates
 from .rich.markdown import Text
 from .rich.outputs import Outputs, table_of_contents
 
@@ -182,6 +183,7 @@ def _exporter() -> HTMLExporter:
         template_name="cells",
         optimistic_validation=True,  # once, and not after each of a dozen preprocessors
     )
+    exporter.environment.bytecode_cache = compiled_templates()
     exporter.register_filter("focusable", lambda html: html.replace("<pre", '<pre tabindex="0"'))
     return exporter
 

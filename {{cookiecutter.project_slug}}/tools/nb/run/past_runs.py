@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from copy import deepcopy
+from functools import lru_cache
 from pathlib import Path
 
 from nb.declaration.tasks import KILLED, NOT_RUN, RAN, RUNNING, WAITING
@@ -51,8 +53,9 @@ def close_dead_records(root: Path) -> None:
         draft.unlink()
     for record in _read(keep_newest(root, KEPT - 1), RUNNING):
         if record.state == RUNNING:
-            _close(record)
-            record.save(root)
+            closed = deepcopy(record)
+            _close(closed)
+            closed.save(root)
 
 
 def _close(record: RunRecord) -> None:
@@ -65,7 +68,7 @@ def _close(record: RunRecord) -> None:
 
 
 def _read(paths: list[Path], state: str = "") -> Iterator[RunRecord]:
-    """Yield the records that this version understands.
+    """Yield the records that this version understands; callers leave them as they are.
 
     Args:
         paths: the files.
@@ -74,6 +77,12 @@ def _read(paths: list[Path], state: str = "") -> Iterator[RunRecord]:
     for path in paths:
         with suppress(OSError, ValueError):
             text = path.read_text(encoding="utf-8")
-            record = read_record(text) if state in text else None
+            record = _parsed(text) if state in text else None
             if record:
                 yield record
+
+
+@lru_cache(maxsize=KEPT)
+def _parsed(text: str) -> RunRecord | None:
+    """Return the record in a text: a run reads the records at the begin and for the report."""
+    return read_record(text)

@@ -34,6 +34,8 @@ RECORD_SCHEMA = 1
 RUNS = Path("reports/runs")
 KEPT = 50
 LOCK_FILES = ("uv.lock", "requirements.lock")
+# Fields of a stage with text that a person or a program has written.
+TEXTS = ("name", "cause", "notebook", "executed", "parameters")
 
 _T = TypeVar("_T")
 _encode = json.JSONEncoder(default=str).encode
@@ -72,6 +74,13 @@ class StageRecord:
     peak_memory: int | None = None
     parameters: dict[str, object] = field(default_factory=dict)
 
+    def texts(self) -> dict[str, object]:
+        """Return the values that a person or a program has written, which may hold a secret.
+
+        The other values are states, times and numbers, ten times as long.
+        """
+        return {name: value for name in TEXTS if (value := vars(self)[name])}
+
 
 class RecordLines:
     """Lines of the JSON of a record, made anew only where a value or a stage has changed.
@@ -104,7 +113,7 @@ class RecordLines:
     def _renew(self, stages: Sequence[StageRecord]) -> None:
         """Make the lines of stages anew, without secrets."""
         lines = [_encode(vars(stage)) for stage in stages]
-        if not self._is_clean and not _mask().is_clean(map(vars, stages)):
+        if not self._is_clean and not _mask().is_clean(stage.texts() for stage in stages):
             lines = [_encode(without_secrets_in(json.loads(line))) for line in lines]
         for stage, line in zip(stages, lines, strict=True):
             self._known[stage.name] = dict(vars(stage)), f"    {line}"

@@ -11,6 +11,10 @@ from nb.declaration.tasks import BROKEN, DONE, FAILURES, NOT_RUN, RUNNING, UNCHA
 
 # The assumed seconds of a stage that never ran: those of a small notebook.
 UNKNOWN_SECONDS = 1.0
+# A stage of a notebook takes several times as long as a hidden stage: the copy of a project.
+STAGES_PER_HIDDEN = 4
+# The rank of a stage: the seconds from its start to the end of the run, negative; place; name.
+Rank = tuple[float, int, str]
 
 
 class Schedule:
@@ -21,7 +25,7 @@ class Schedule:
 
     Args:
         tasks: the plan; each stage comes after the stages it needs.
-        jobs: how many stages may run at a time.
+        jobs: how many stages may run at a time; one hidden stage runs beside up to four.
         seconds: how long stages took earlier, by name.
         keep_going: after a failure, start stages that do not depend on the failed stage.
         memory: how much stages needed earlier, by name, in bytes; a declared need counts more.
@@ -49,12 +53,15 @@ class Schedule:
         learnt = memory or {}
         self._needs = {t.name: t.memory or learnt.get(t.name, 0) for t in self.tasks.values()}
         self._capacity = inf
-        self._running: set[str] = set()
+        # Of stages that are shown (False), and of hidden stages (True).
+        self._running: dict[bool, set[str]] = {False: set(), True: set()}
+        self._ready: dict[bool, list[Rank]] = {False: [], True: []}  # in order
         self._is_any_broken = False
         remaining = _remaining_seconds(list(self.tasks.values()), seconds)
         # The longest way to the end first; of equal ways, that of the stage declared first.
-        self._ranks = {n: (-remaining[n], place, n) for place, n in enumerate(self.tasks)}
-        self._ready: list[tuple[float, int, str]] = []  # ranks, in order
+        self._ranks: dict[str, Rank] = {
+            n: (-remaining[n], place, n) for place, n in enumerate(self.tasks)
+        }
         self._dependents: dict[str, list[str]] = {name: [] for name in self.tasks}
         for task in self.tasks.values():
             for name in task.after:
@@ -70,14 +77,21 @@ class Schedule:
         """Return the stages to start now; the longest way to the end comes first.
 
         A stage waits while the memory for this and the running stages exceeds the memory that was
-        available when none ran, or is available now. A stage alone always starts.
+        available when none ran, or is available now. A stage alone always starts. Hidden stages
+        take neither a place nor memory, and prepare others while those that run wait for something.
 
         Args:
             available: tells how much memory is available, in bytes; asked if a stage could start.
         """
         self._settle()
-        running = self._running
-        if len(running) >= self.jobs or not self._ready:
+        places = -(-self.jobs // STAGES_PER_HIDDEN) - len(self._running[True])
+        hidden = self._ready[True][:places]
+        return [*(self.tasks[name] for *_, name in hidden), *self._fitting(available)]
+
+    def _fitting(self, available: Callable[[], float]) -> list[Task]:
+        """Return the stages, hidden stages left out, for which there is a place and memory."""
+        running, ready = self._running[False], self._ready[False]
+        if len(running) >= self.jobs or not ready:
             return []
         now = available()
         if not running:
@@ -85,7 +99,7 @@ class Schedule:
         used = sum(self._needs[name] for name in running)
         room = min(now, self._capacity - used)
         chosen: list[Task] = []
-        for _, _, name in self._ready:
+        for *_, name in ready:
             if len(running) + len(chosen) >= self.jobs:
                 break
             need = self._needs[name]
@@ -121,12 +135,14 @@ class Schedule:
     def _note(self, name: str, state: str) -> None:
         before, self.states[name] = self.states[name], state
         self._changed[name] = None
+        hidden = self.tasks[name].hidden
+        running, ready = self._running[hidden], self._ready[hidden]
         if before == WAITING:
-            self.waiting -= not self.tasks[name].hidden
-            place = bisect_left(self._ready, self._ranks[name])
-            if self._ready[place : place + 1] == [self._ranks[name]]:
-                del self._ready[place]
-        (self._running.add if state == RUNNING else self._running.discard)(name)
+            self.waiting -= not hidden
+            place = bisect_left(ready, self._ranks[name])
+            if ready[place : place + 1] == [self._ranks[name]]:
+                del ready[place]
+        (running.add if state == RUNNING else running.discard)(name)
         for dependent in self._dependents[name]:
             self._undone[dependent] -= state in DONE
             if not self._undone[dependent] or state in (*BROKEN, NOT_RUN):
@@ -146,7 +162,7 @@ class Schedule:
             elif not task.changed and all(map(self._left_alone, task.after)):
                 self._note(task.name, UNCHANGED)
             else:
-                insort(self._ready, self._ranks[task.name])
+                insort(self._ready[task.hidden], self._ranks[task.name])
 
     def _left_alone(self, name: str) -> bool:
         # A hidden stage's results were brought up to date before the plan was made.

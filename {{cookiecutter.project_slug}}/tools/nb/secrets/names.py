@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import re
 
+# Words for passwords in other languages than English and German.
+FOREIGN = (
+    r"contrase[\xf1n]a|senha|mot_?de_?passe|wachtwoord|l[\xf6o]senord|passord|adgangskode"
+    r"|has[l\u0142]o|heslo|salasana|[s\u015f]ifre|\u043f\u0430\u0440\u043e\u043b\u044c"
+    r"|\u5bc6[\u7801\u78bc]|\u30d1\u30b9\u30ef\u30fc\u30c9|\ube44\ubc00\ubc88\ud638"
+)
 # The end of such a name. `max_tokens`, `password_strength` and `key` are names of something else.
 _SECRET = re.compile(
     r"(?:password|passwd|pass[_-]?phrase|passcode|(?:^|[_.-])(?:pass|pw|psk)|pwd|secret|token"
-    r"|credentials?|secret_?id|(?:pass|kenn)wort|contrase[\xf1n]a|senha|secret_key_base"
+    rf"|credentials?|secret_?id|(?:pass|kenn)wort|{FOREIGN}|secret_key_base"
     r"|(?:api|access|account|private|secret|auth|encryption|fernet|signing|subscription|kaggle)"
     r"[_. -]?key)"
     r"[_-]?\d*\Z",
@@ -20,7 +26,8 @@ _MARK = re.compile(
     re.I,
 )
 _PASSWORD = re.compile(
-    r"(?:[_.-]pass|(?:^|[_.-])psk|passw(?:or)?d|pass[_-]?phrase|passcode|pwd|wort|contrase[\xf1n]a|senha)"
+    r"(?:[_.-]pass|(?:^|[_.-])psk|passw(?:or)?d|pass[_-]?phrase|passcode|pwd|wort"
+    rf"|{FOREIGN})"
     r"[_-]?\d*\Z",
     re.I,
 )

@@ -122,8 +122,11 @@ _PHRASES = (
     ),
     _Phrase(
         "Key of a Call",
-        ("OAuthHandler(", "connect("),
-        rf"\w+\(\s{{0,40}}{_ARGUMENT}{_SECRET_ARGUMENT}",
+        ("OAuthHandler(", "connect(", "database(", "getConnection(", "add_password("),
+        (
+            rf"\w+\(\s{{0,40}}(?:{_ARGUMENT}|[\w$.]{{1,64}},\s{{0,40}}){{1,4}}?"
+            rf"{_NEEDED_QUOTE}(?=[^\s\"'&\\]{{0,64}}\d)([^\s\"'&\\]{{4,256}}){_NEEDED_QUOTE}"
+        ),
         _is_mixed,
     ),
     _Phrase(

@@ -101,6 +101,9 @@ _TABLE: tuple[tuple[str, str, str], ...] = (
     ("NVIDIA Key", "nvapi-", r"[\w-]{40,}"),
     ("1Password Token", "ops_eyJ", r"[A-Za-z0-9+/=]{40,}"),
     ("OpenAI Key", "sk-", r"(?:proj|svcacct|admin|None|or-v1|lf)-[\w-]{20,}|[A-Za-z0-9]{32,}"),
+    ("Password Hash", "$1$ $5$ $6$ $y$ $apr1$", r"(?:[\w./=]{1,24}\$){1,2}[\w./]{22,}"),
+    ("Password Hash", "$2a$ $2b$ $2y$", r"\d\d\$[\w./]{53}"),
+    ("Password Hash", "$argon2", r"[id]{1,2}\$[\w=,$+/]{40,}"),
     ("Perplexity Key", "pplx-", r"[A-Za-z0-9]{40,}"),
     ("Pinecone Key", "pcsk_", r"\w{40,}"),
     ("PlanetScale Token", "pscale_tkn_ pscale_pw_ pscale_oauth_", r"[\w=.-]{30,}"),
@@ -141,12 +144,21 @@ _TABLE: tuple[tuple[str, str, str], ...] = (
     ("Private Key", "MHcCAQEEI MIGkAgEBBD MIHcAgEBBE MC4CAQAwBQYDK2Vw", _LINES),
     ("Private Key", "MIGHAgEAMBMGByqGSM49 MIGTAgEAMBMGByqGSM49", _LINES),
 )
+# A name and a password with a digit, before the host of an address without a scheme.
+_LOGIN = r"[\w.+-]{1,64}:(?=[^\s@]{0,64}\d)[^\s:@/\"'<>&;,\\]{6,64}"
 # Kind, the part before the hint, the hint, and the rest.
 _INNER: tuple[tuple[str, str, str, str], ...] = (
     ("Azure Client Secret", r"[\w~.]{3}\d", "Q~", r"[\w~.-]{31,34}(?![\w~.-])"),
     ("Azure Signature", "", "sig=", r"[A-Za-z0-9%+/]{30,}[A-Za-z0-9%+/=]*"),
     ("Discord Bot Token", r"[MNO][\w-]{22,25}", ".", r"[\w-]{6}\.[\w-]{27,38}(?![\w-])"),
     ("Mailchimp Key", r"[0-9a-f]{32}", "-us", r"\d{1,2}(?![A-Za-z0-9])"),
+    ("Password in an Address", rf"(?<!:)//{_LOGIN}", "@", r"[\w-]+\."),
+    (
+        "Password in an Address",
+        rf"(?<![/\w.+-])(?!mailto:){_LOGIN}",
+        "@",
+        r"(?:[\w-]+\.)+[A-Za-z]{2,}(?::\d+)?/",
+    ),
     ("Signed Address", r"[?&;-]", "Signature=", r"[A-Za-z0-9%+/=~_-]{27,}"),
     ("Telegram Bot Token", r"(?:bot)?\d{8,10}", ":", r"[A-Z][\w-]{34}(?![\w-])"),
     ("Terraform Token", r"[A-Za-z0-9]{14}", ".atlasv1.", r"[\w=-]{40,}"),
@@ -177,7 +189,8 @@ def secrets_by_shape(text: str) -> Iterator[FoundSecret]:
                     continue
                 start = before.start()
             matched = shape.pattern.match(text, at) if _begins(text, start) else None
-            if matched and not is_placeholder(text[start : matched.end()]):
+            # The parts of a hash are no variables of a shell.
+            if matched and not is_placeholder(text[start : matched.end()].rpartition("$")[2]):
                 yield FoundSecret(start, matched.end(), shape.kind)
                 if shape.kind == "AWS Access Key":
                     key = _KEY_BESIDE_ID.search(text, at, at + 250)

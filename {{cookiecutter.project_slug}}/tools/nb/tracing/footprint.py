@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from nb.execution.failures import failed_cell
+from nb.declaration.tasks import Outcome
+from nb.execution.failures import find_cause, oom_kills
 from nb.programs import module_command, program_environment
 from nb.project import CONFIG, PRODUCTION
 from nb.terminal import in_columns
@@ -78,8 +79,15 @@ def run_traced(
     words += ["--cwd", str(cwd), "--progress-bar" if heard else "--no-progress-bar", *options]
     command = [*module_command("nb.execution.papermill_program"), *words]
     variables = {**(environment or program_environment()), "NB_STREAM": ""}
+    said, oom_before = bytearray(), oom_kills()
+
+    def hear(output: bytes) -> None:
+        said.extend(output)
+        if heard:
+            heard(output)
+
     found = trace.run_under_trace(
-        command, root, environment=variables, forbidden=forbidden, quiet=True, heard=heard
+        command, root, environment=variables, forbidden=forbidden, heard=hear
     )
     own = Path(os.path.relpath(notebook, root)).as_posix()
     accesses = [
@@ -88,10 +96,10 @@ def run_traced(
     traced = replace(found, accesses=accesses)
     if not found.code:
         return Footprint(traced)
-    failed = failed_cell(executed, 0) if executed.exists() else None
-    if failed is None:
-        return Footprint(traced, f"{own} could not be run: papermill exited with {found.code}")
-    return Footprint(traced, f"{own}: cell {failed[1]} failed: {failed[0]}", failed[1])
+    lines = said.decode(errors="replace").replace(f"{notebook}: ", "").splitlines()
+    found_cause = find_cause(Outcome(status=found.code), executed, 0, oom_before, lines)
+    place = f": cell {found_cause.cell} failed" if found_cause.cell else " could not be run"
+    return Footprint(traced, f"{own}{place}: {found_cause.cause}", found_cause.cell)
 
 
 def _is_code(path: str, notebook: str) -> bool:

@@ -19,10 +19,12 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path, PurePath
 from tempfile import TemporaryDirectory
 from typing import IO
 
+from nb.processes.guard import guarded
 from nb.processes.signals import exit_when_terminated, handle_signals
 from nb.processes.tree import end_tree
 from nb.project import EXECUTED, SITE, UsageError, parse_json
@@ -126,7 +128,6 @@ def run_under_trace(
     environment: Mapping[str, str] | None = None,
     view: str | None = None,
     forbidden: Path | None = None,
-    quiet: bool = False,
     heard: Callable[[bytes], None] | None = None,
 ) -> Trace:
     """Run a command to the end and return the trace.
@@ -137,7 +138,6 @@ def run_under_trace(
         environment: the environment variables; by default those of this process.
         view: a key of `VIEWS`; by default the best.
         forbidden: a folder in which Python processes are refused to write.
-        quiet: drop the output.
         heard: takes the output, which is not printed then, a few times a second.
     """
     view = view or best_view()
@@ -154,8 +154,7 @@ def run_under_trace(
             if heard:
                 code = _overheard(command, cwd, variables, folder / "output", heard)
             else:
-                output = subprocess.DEVNULL if quiet else None
-                with _started(command, cwd, variables, output) as process:
+                with _started(command, cwd, variables) as process:
                     code = process.wait()
         found = list(_hook_log(folder / "hook"))
         if view == STRACE:
@@ -192,12 +191,16 @@ def _overheard(
 
 @contextmanager
 def _started(
-    command: Sequence[str], cwd: Path, variables: Mapping[str, str], output: int | IO[bytes] | None
+    command: Sequence[str],
+    cwd: Path,
+    variables: Mapping[str, str],
+    output: IO[bytes] | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a command; an exception in the block ends the command and all descendants."""
+    """Start a command, which ends with the block and with this process, and all descendants."""
     process = subprocess.Popen(command, cwd=cwd, env=variables, stdout=output, stderr=output)
     try:
-        yield process
+        with guarded(process.pid):
+            yield process
     except BaseException:
         end_tree(process.pid)
         process.wait()
@@ -253,8 +256,9 @@ def _accesses(
 ) -> list[Access]:
     """Merge the accesses that each view saw, file by file."""
     kinds: dict[str, dict[str, list[str]]] = {}
+    real_folder = cache(os.path.realpath)  # Python opens thousands of files in few folders
     for how, kind, path in found:
-        name = _relative(root, path)
+        name = _relative(root, path, real_folder)
         if name:
             kinds.setdefault(name, {}).setdefault(how, []).append(kind)
     changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
@@ -281,10 +285,11 @@ def _access(name: str, ways: Mapping[str, list[str]], existed: bool, changed: bo
     return Access(name, reads, writes, tuple(sorted(ways)))
 
 
-def _relative(root: Path, path: Path) -> str:
+def _relative(root: Path, path: Path, real_folder: Callable[[str], str]) -> str:
     """Return the path relative to the root; empty outside, and for no part of contracts."""
-    for candidate in (Path(os.path.normpath(path)), path.parent.resolve() / path.name):
-        if candidate.is_relative_to(root):
+    folder, name = os.path.split(path)
+    for text in (os.path.normpath(path), f"{real_folder(folder)}{os.sep}{name}"):
+        if text.startswith(str(root)) and (candidate := Path(text)).is_relative_to(root):
             relative = candidate.relative_to(root)
             outside = candidate.is_relative_to(sys.prefix) or not is_traced(relative)
             return "" if outside or candidate.is_dir() else relative.as_posix()

@@ -6,8 +6,27 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from nb.declaration.reader import FILE, LOCK
+from nb.git.command import git
+from nb.project import PYPROJECT, text_of
+
 SETUP = "make setup"
 WIRE = "nb setup"
+# Files that programs write, each with its repair if the last commit has no other content.
+_WRITTEN = {
+    LOCK: f"rm {LOCK}",
+    "uv.lock": f"rm uv.lock && {SETUP}",
+    "requirements.lock": f"rm requirements.lock && {SETUP}",
+    "tools/manifest.json": "nb update",
+    ".cruft.json": "rm .cruft.json, then nb update --from COMMIT --template ADDRESS",
+}
+# Files that people write, by words of the messages about them.
+_EDITED = {
+    "notebooks/dvc.yaml": "notebooks/dvc.yaml",
+    FILE: FILE,
+    PYPROJECT: PYPROJECT,
+    "config file error": ".dvc/config",
+}
 
 
 @dataclass(frozen=True)
@@ -30,3 +49,13 @@ class Diagnosis:
 
 
 HealthCheck = Callable[[Path], Diagnosis]
+
+
+def file_repair(root: Path, problem: str) -> str:
+    """Return the repair of the damaged file that a problem names; empty if it names none."""
+    for name, otherwise in _WRITTEN.items():
+        if name in problem:
+            stored = git(root, "show", f"HEAD:./{name}", check=False)
+            is_other = stored and stored != text_of(root / name)
+            return f"git checkout HEAD -- {name}" if is_other else otherwise
+    return next((f"edit {name}" for words, name in _EDITED.items() if words in problem), "")

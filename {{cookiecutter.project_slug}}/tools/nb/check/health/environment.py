@@ -14,9 +14,14 @@ from nb.check.facts import Facts, normalized
 from nb.project import text_of
 from nb.wording import count
 
-from .diagnosis import SETUP, Diagnosis, HealthCheck
+from .diagnosis import SETUP, Diagnosis, HealthCheck, file_repair
 
 KERNEL_FILE = "kernel.json"
+# The lock files, with the pattern of a package and its version in each.
+_LOCK_FILES = {
+    "uv.lock": r'^name = "(.+)"\nversion = "(.+)"',
+    "requirements.lock": r"^([\w.-]+)==(\S+)",
+}
 
 
 def _python(root: Path) -> Diagnosis:
@@ -35,6 +40,10 @@ def _python(root: Path) -> Diagnosis:
 def _environment(root: Path) -> Diagnosis:
     """Compare the installed packages with the lock file, by name and version."""
     locked = _locked_versions(root)
+    damaged = next((name for name in _LOCK_FILES if (root / name).is_file()), "")
+    if not locked and damaged:
+        problem = f"{damaged} names no package: the file is damaged"
+        return Diagnosis("environment", problem, repair=file_repair(root, problem))
     if not locked:
         problem = "there is no uv.lock or requirements.lock, so versions may differ between people"
         return Diagnosis("environment", problem, repair=SETUP, is_safe=True)
@@ -64,10 +73,7 @@ def _installed() -> dict[str, str]:
 def _locked_versions(root: Path) -> dict[str, set[str]]:
     """Return the versions that the lock file allows, by package."""
     versions: dict[str, set[str]] = {}
-    for file, pattern in (
-        ("uv.lock", r'^name = "(.+)"\nversion = "(.+)"'),
-        ("requirements.lock", r"^([\w.-]+)==(\S+)"),
-    ):
+    for file, pattern in _LOCK_FILES.items():
         for name, version in re.findall(pattern, text_of(root / file), re.M):
             versions.setdefault(normalized(name), set()).add(version)
     return versions

@@ -8,14 +8,14 @@ import shutil
 from pathlib import Path
 
 from nb.check.reads import SharedFiles
-from nb.declaration.reader import LOCK, read_stages
+from nb.declaration.reader import FILE, read_stages
 from nb.git.command import git
 from nb.notebook.content import notebooks_below
 from nb.project import PRODUCTION, NbError
 from nb.skipped import SKIPPED_FILES
 from nb.wording import byte_size, count, enumerated
 
-from .diagnosis import Diagnosis, HealthCheck
+from .diagnosis import Diagnosis, HealthCheck, file_repair
 
 # Below this, a run of the pipeline is likely to end half-way.
 LEAST_FREE_BYTES = 1_000_000_000
@@ -55,7 +55,9 @@ def _pipeline(root: Path) -> Diagnosis:
     except NbError as error:
         if "git-ignored" in str(error):  # DVC reads none that are; `_ignored` says by which line
             return Diagnosis("pipeline", detail="not known while Git ignores its files")
-        return Diagnosis("pipeline", str(error), repair=_pipeline_repair(root, str(error)))
+        return Diagnosis(
+            "pipeline", str(error), repair=file_repair(root, str(error)) or f"edit {FILE}"
+        )
     if lost:
         problem = f"no stage of dvc.yaml runs {lost[0]}"
         return Diagnosis("pipeline", problem, repair=_declaration_repair(root))
@@ -68,14 +70,6 @@ def _declaration_repair(root: Path) -> str:
     if not (root / skipped).is_file():
         return "edit dvc.yaml"
     return f"copy its stage from {skipped.as_posix()} to dvc.yaml, or delete the notebook"
-
-
-def _pipeline_repair(root: Path, problem: str) -> str:
-    """Return the repair of the broken file: the lock is DVC's, dvc.yaml a person's."""
-    if LOCK not in problem:
-        return "edit dvc.yaml"
-    stored = git(root, "show", f"HEAD:./{LOCK}", check=False)
-    return f"git checkout HEAD -- {LOCK}" if stored else f"rm {LOCK}"
 
 
 def _storage(root: Path) -> Diagnosis:

@@ -205,7 +205,7 @@ def _stripped(root: Path) -> Diagnosis:
     if problems:
         problem = enumerated(line.split(": run")[0] for line in problems)
         return Diagnosis("notebooks in Git", problem, repair="git add --renormalize .")
-    return Diagnosis("notebooks in Git", detail="none holds outputs")
+    return Diagnosis("notebooks in Git", detail="all are as the filter writes them")
 
 
 def _line_endings(root: Path) -> Diagnosis:

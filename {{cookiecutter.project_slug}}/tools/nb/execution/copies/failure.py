@@ -39,7 +39,8 @@ class Failure:
     @property
     def error(self) -> str:
         """The error in one line, `NameError: …`."""
-        return first_line_of(f"{self.output.get('ename')}: {self.output.get('evalue')}")
+        words = (str(self.output.get(key) or "").strip() for key in ("ename", "evalue"))
+        return first_line_of(": ".join(filter(None, words)))
 
 
 def find_failure(notebook: dict[str, Any]) -> Failure | None:
@@ -55,8 +56,17 @@ def find_failure(notebook: dict[str, Any]) -> Failure | None:
         number += INJECTED not in metadata.get("tags", ())
         if metadata.get("papermill", {}).get("exception"):
             errors = [o for o in cell.get("outputs", ()) if o.get("output_type") == "error"]
-            return Failure(index, max(number, 1), errors[-1]) if errors else None
+            return Failure(index, max(number, 1), errors[-1] if errors else _printed_error(cell))
     return None
+
+
+def _printed_error(cell: dict[str, Any]) -> dict[str, Any]:
+    """Return the error that a cell only printed, as IPython does for an unknown magic."""
+    outputs = cell.get("outputs", ())
+    printed = ["".join(one["text"]) for one in outputs if one.get("name") == "stderr"]
+    line = "".join(printed).strip().rpartition("\n")[2] or "it failed without a message"
+    name, _, text = line.partition(": ")
+    return {"output_type": "error", "ename": name, "evalue": text, "traceback": [line]}
 
 
 def read_failure(path: Path) -> Failure | None:

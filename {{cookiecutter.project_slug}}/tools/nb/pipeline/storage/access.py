@@ -18,7 +18,7 @@ from nb.pipeline.protocols import Repo
 from nb.pipeline.repository import open_project
 from nb.project import NbError, UsageError
 
-from .trouble import Trouble, explain_failure, no_answer
+from .trouble import Trouble, explain_failure, explain_own_file, no_answer
 
 # Some client libraries retry for minutes.
 ANSWER_SECONDS = 10.0
@@ -94,7 +94,8 @@ def open_storage(root: Path) -> Iterator[tuple[Repo, TransferErrors]]:
         except NbError:
             raise
         except Exception as error:  # each kind of storage has errors of its own
-            raise NbError(str(explain_failure(url, error))) from None
+            own = explain_own_file(root, url, error)
+            raise NbError(own or str(explain_failure(url, error))) from None
 
 
 @contextmanager

@@ -6,8 +6,9 @@ import socket
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
-from nb.project import one_line
+from nb.project import one_line, unwritable
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,20 @@ def explain_failure(url: str, error: BaseException) -> Trouble:
     return Trouble(
         f"{url} cannot be reached: {one_line(error)[:200]}", "check the address: dvc remote list"
     )
+
+
+def explain_own_file(root: Path, url: str, error: BaseException) -> str:
+    """Return the trouble with a file of the project, not of the storage; empty if there is none.
+
+    Args:
+        root: the project's root, also the working directory.
+    """
+    for cause in _causes(error):
+        if isinstance(cause, OSError) and isinstance(cause.filename, str):
+            path = Path(cause.filename).absolute()
+            if path.is_relative_to(root.absolute()) and not path.is_relative_to(url):
+                return unwritable(cause)
+    return ""
 
 
 def no_answer(url: str, text: str) -> Trouble:
