@@ -215,7 +215,7 @@ KINDS: dict[str, Kind] = {
     ),
     "undefined": Kind(
         cells=["def later():\n    return nothing", "print(1)"],
-        refused="07-am-undefined.ipynb:1:2: F821 Undefined name `nothing`",
+        refused="07-am-undefined.ipynb, code cell 1, line 2: F821 Undefined name `nothing`",
     ),
     "undefined-known": Kind(
         cells=["def later():\n    return nothing  # noqa: F821", "print(1)"],

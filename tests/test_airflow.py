@@ -128,7 +128,7 @@ def test_a_failing_notebook_fails_its_task_and_nothing_downstream_runs(put_back:
     before = put_back.executed()
     break_notebook(put_back, "20-features")
     output = run_dag(put_back, code=None)
-    error = "features · 20-features · cell 1 · NameError: name 'no_such_name' is not defined"
+    error = "features · 20-features · code cell 1 · NameError: name 'no_such_name' is not defined"
     assert error in output
     found = states(output)
     assert found == {"ingest": "skipped", "features": "failed"}

@@ -137,7 +137,7 @@ def test_a_failing_notebook_fails_its_asset_and_nothing_downstream_runs(
     before = put_back.executed()
     break_notebook(put_back, "20-features")
     output = dagster(put_back, *MATERIALISE, code=1)
-    error = "features · 20-features · cell 1 · NameError: name 'no_such_name' is not defined"
+    error = "features · 20-features · code cell 1 · NameError: name 'no_such_name' is not defined"
     assert error in output
     after = put_back.executed()
     ran = {name for name in before if before[name] != after[name]}

@@ -277,7 +277,7 @@ BREAKAGES: dict[str, tuple[Break, str, str, bool]] = {
         "filter and the diff",
         False,
     ),
-    "conflict in Git": (leave_marks, "notebook merges", "cell 1 holds a merge conflict", False),
+    "conflict in Git": (leave_marks, "notebook merges", "the text at the top holds a merge", False),
     "outputs in Git": (commit_outputs, "notebooks in Git", "holds outputs", False),
     "Windows lines in Git": (commit_windows_lines, "line endings", "notes.md", False),
     "broken pipeline": (append("dvc.yaml", "  oops: [\n"), "pipeline", "dvc.yaml", False),

@@ -70,7 +70,7 @@ def test_equal_results_give_equal_bytes(pipeline: Pipeline) -> None:
 def test_a_failure_is_told_in_words_and_marked_in_the_copy(pipeline: Pipeline) -> None:
     cells = ("print('hello')", "x.missing <b>", "z = 1")
     output = papermill(pipeline, *cells, code=1, DVC_STAGE="train")
-    last = "nb: train · 10-a · cell 3 · SyntaxError: invalid syntax"
+    last = "nb: train · 10-a · code cell 3 · SyntaxError: invalid syntax"
     assert output.splitlines()[-1].startswith(last)
     assert f"; see {COPY}" in output.splitlines()[-1]
     assert "papermill/" not in output  # no traceback of papermill's own
@@ -142,7 +142,7 @@ NAMES = "print([name for name in globals() if 'nb' in name or 'strict' in name],
 
 def test_a_failing_thread_fails_the_cell_at_whose_end_it_is_found(pipeline: Pipeline) -> None:
     output = papermill(pipeline, NAMES, LATE, "thread.join()", "z = 1", code=1)
-    assert "cell 4 · RuntimeError: worker failed: ValueError: boom" in output
+    assert "code cell 4 · RuntimeError: worker failed: ValueError: boom" in output
     content = executed(pipeline)
     assert content.cells[4].outputs[0].text == "[] 4\n"  # nothing was left in the namespace
     assert content.cells[-1].execution_count is None  # what comes after did not run
@@ -159,7 +159,7 @@ def test_a_thread_that_fails_after_the_last_cell_counts(pipeline: Pipeline) -> N
 
 def test_a_failing_shell_command_fails_its_cell(pipeline: Pipeline) -> None:
     output = papermill(pipeline, "!false || true\n!yes | head -1", "!exit 3\ny = 1", "z", code=1)
-    assert "cell 3 · CalledProcessError: Command 'exit 3' returned non-zero exit" in output
+    assert "code cell 3 · CalledProcessError: Command 'exit 3' returned non-zero exit" in output
 
 
 def test_strict_mode_can_be_switched_off(pipeline: Pipeline) -> None:
@@ -194,7 +194,7 @@ def test_a_cell_that_takes_too_long_ends_the_run(pipeline: Pipeline) -> None:
     process = pipeline.begin("nb", "run")
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 124
-    assert "a · 10-a · cell 3 · TimeoutError: the cell took longer than 1 s" in output
+    assert "a · 10-a · code cell 3 · TimeoutError: the cell took longer than 1 s" in output
     assert (pipeline.stage("a")["state"], pipeline.stage("a")["cell"]) == ("timed out", 3)
     assert "KeyboardInterrupt" in pipeline.read(COPY)  # it shows where the cell was
     pipeline.is_gone()
@@ -214,7 +214,7 @@ def test_a_cell_that_heeds_no_interrupt_is_killed(pipeline: Pipeline) -> None:
 def test_a_notebook_that_takes_too_long_ends(pipeline: Pipeline) -> None:
     began = time.monotonic()
     output = papermill(pipeline, "import time\ntime.sleep(100)", code=124, NB_TIMEOUT="4")
-    assert "cell 2 · TimeoutError: the notebook took longer than 4 s" in output
+    assert "code cell 2 · TimeoutError: the notebook took longer than 4 s" in output
     assert time.monotonic() - began < 30
 
 
@@ -236,7 +236,7 @@ def test_an_error_that_jupyter_expects_fails_the_notebook_in_the_end(pipeline: P
     content.cells[2].metadata["tags"] = ["raises-exception"]
     nbformat.write(content, path)
     output = type_in(pipeline, f"{command} --no-progress-bar", code=1)
-    assert "cell 2 · ZeroDivisionError: division by zero" in output
+    assert "code cell 2 · ZeroDivisionError: division by zero" in output
     assert executed(pipeline).cells[-1].outputs[0].text == "after\n"
 
 
@@ -247,13 +247,13 @@ def test_a_notebook_that_leaves_with_an_error_fails(
     pipeline: Pipeline, leave: str, says: str
 ) -> None:
     output = papermill(pipeline, f"import sys\n{leave}", "print('after')", code=1)
-    assert f"cell 2 · SystemExit: {says}" in output
+    assert f"code cell 2 · SystemExit: {says}" in output
     assert executed(pipeline).cells[-1].outputs == []
 
 
 def test_a_dead_kernel_leaves_a_copy_that_says_where(pipeline: Pipeline) -> None:
     output = papermill(pipeline, "print(1)", "import os\nos.kill(os.getpid(), 9)", code=138)
-    assert "cell 3 · DeadKernelError: the kernel died" in output
+    assert "code cell 3 · DeadKernelError: the kernel died" in output
     assert executed(pipeline).cells[-3].outputs[0].text == "1\n"
 
 
@@ -280,7 +280,7 @@ def test_a_kernel_that_forgets_to_reply_is_not_waited_for(pipeline: Pipeline) ->
     forget = "def forget(*_):\n    raise KeyboardInterrupt\n"
     cell = f"{forget}get_ipython().kernel.finish_metadata = forget"
     output = papermill(pipeline, cell, "print(1)", code=1)
-    assert "cell 2 · KeyboardInterrupt" in output
+    assert "code cell 2 · KeyboardInterrupt" in output
     assert executed(pipeline).cells[-1].outputs == []
 
 
@@ -343,7 +343,7 @@ def odd(path: Path, *sources: str, **metadata: Any) -> None:
 def test_a_notebook_without_a_kernels_name_runs_in_the_projects(pipeline: Pipeline) -> None:
     odd(pipeline.path / "odd.ipynb", "x = 1", "input('your name?')")
     output = type_in(pipeline, "papermill odd.ipynb out.ipynb --engine nb", code=1)
-    assert "odd · cell 2 · StdinNotImplementedError" in output
+    assert "odd · code cell 2 · StdinNotImplementedError" in output
     type_in(pipeline, "papermill odd.ipynb out.ipynb --engine nb -p y 2", code=2)
 
 

@@ -486,7 +486,7 @@ def test_credentials_are_refused_by_the_hook(team: Clone, place: str) -> None:
     member.run("nb", "setup")
     if place == "source":
         edit(member, 0, f'key = "{AWS_KEY}"')
-        expected = f"{FEATURES}:cell 2: AWS Access Key"
+        expected = f"{FEATURES}, code cell 1: AWS Access Key"
     elif place == "kept output":
         execute(member)
         notebook = load(member)
@@ -494,7 +494,7 @@ def test_credentials_are_refused_by_the_hook(team: Clone, place: str) -> None:
         kept["metadata"]["tags"] = ["keep_output"]
         kept["outputs"][0]["text"] = [f"connecting with {AWS_KEY}\n"]
         save(member, notebook)
-        expected = f"{FEATURES}:cell 2: AWS Access Key"
+        expected = f"{FEATURES}, code cell 1: AWS Access Key"
     else:
         member.write("src/biopsies/login.py", f'"""Log in."""\n\nKEY = "{AWS_KEY}"\n')
         expected = "src/biopsies/login.py:3: AWS Access Key"

@@ -49,10 +49,10 @@ def stage(stages: ModuleType, **scheduler: Any) -> Any:
 def test_a_stage_is_run_with_the_options_of_the_worker(
     stages: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stand_in(stages, 'echo "cell 1" >&2; echo "{\\"given\\": \\"$*\\"}"')
+    stand_in(stages, 'echo "code cell 1" >&2; echo "{\\"given\\": \\"$*\\"}"')
     lines: list[str] = []
     assert stages.run(stage(stages), lines.append) == {"given": "task train@forest --json"}
-    assert lines == ["cell 1"]
+    assert lines == ["code cell 1"]
     monkeypatch.setenv("NB_TASK_OPTIONS", "--pull --push")
     given = stages.run(stage(stages), lines.append)["given"]
     assert given == "task train@forest --json --pull --push"
@@ -62,8 +62,10 @@ def test_a_stage_is_run_with_the_options_of_the_worker(
 def test_the_last_line_of_a_failed_stage_is_its_error(
     stages: ModuleType, code: int, hopeless: bool
 ) -> None:
-    stand_in(stages, f'echo "a line" >&2; echo "nb: train · cell 7 · KeyError" >&2; exit {code}')
-    with pytest.raises(stages.StageError, match=r"^train · cell 7 · KeyError$") as error:
+    stand_in(
+        stages, f'echo "a line" >&2; echo "nb: train · code cell 7 · KeyError" >&2; exit {code}'
+    )
+    with pytest.raises(stages.StageError, match=r"^train · code cell 7 · KeyError$") as error:
         stages.run(stage(stages), lambda _: None)
     assert error.value.is_hopeless == hopeless
 

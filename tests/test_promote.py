@@ -167,7 +167,7 @@ def test_a_notebook_that_does_not_run_is_refused_with_the_cell_and_the_name(
     write_notebook(project.path / EXPLORATORY / "99-am-broken.ipynb", BROKEN, project.path)
     before = tree(project)
     output = promote(project, "99-am-broken", "--yes", code=1)
-    assert "cell 2 failed: NameError: name 'numbers' is not defined" in output
+    assert "code cell 2 failed: NameError: name 'numbers' is not defined" in output
     assert "code cell 3 further down defines numbers" in output
     assert tree(project) == before
 

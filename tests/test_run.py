@@ -405,7 +405,8 @@ def test_tracked_data_is_an_input_like_any_other(pipeline: Pipeline) -> None:
     pipeline.declare(use=copy("use.txt", "raw.txt"))
     pipeline.write("raw.txt", "1\n")
     pipeline.run("dvc", "add", "raw.txt")
-    assert pipeline.states() == {"raw.txt.dvc": "unchanged", "use": "ran"}
+    assert pipeline.states() == {"use": "ran"}
+    assert "Nothing to run: the stage is unchanged." in pipeline.nb("run")
     (pipeline.path / "raw.txt").write_text("2\n")
     assert pipeline.states() == {"raw.txt.dvc": "ran", "use": "ran"}
     pipeline.is_settled()
@@ -815,7 +816,7 @@ def notebook(pipeline: Pipeline, *cells: str, name: str = "10-a") -> dict[str, A
 def test_a_failing_cell_is_named(pipeline: Pipeline) -> None:
     pipeline.declare(a=notebook(pipeline, "print('hello', x)", "y = 1\nmissing + 1", "z = 1"))
     output = pipeline.nb("run", code=1)
-    assert "a · 10-a · cell 3 · NameError: name 'missing' is not defined" in output
+    assert "a · 10-a · code cell 3 · NameError: name 'missing' is not defined" in output
     assert "reports/notebooks/10-a.ipynb" in output
     assert "a | hello 2" in output
     assert "cell/s" not in output and "\r" not in output
@@ -839,7 +840,7 @@ def test_a_kernel_that_allocates_up_to_its_limit_is_out_of_memory(pipeline: Pipe
         a=notebook(pipeline, limit, "held = []\nwhile True: held.append(bytes(2**26))")
     )
     output = pipeline.nb("run", code=137)
-    assert "a · 10-a · cell 3 · MemoryError" in output
+    assert "a · 10-a · code cell 3 · MemoryError" in output
     assert pipeline.stage("a")["state"] == "out of memory"
 
 
@@ -976,7 +977,7 @@ def test_a_stage_that_takes_too_long_is_ended(pipeline: Pipeline) -> None:
 def test_a_notebook_that_takes_too_long_tells_at_which_cell(pipeline: Pipeline) -> None:
     pipeline.declare(a=notebook(pipeline, "import time", "time.sleep(60)"))
     output = pipeline.nb("run", "--timeout", "4", code=124)
-    assert "cell 3 · ran longer than 4 s" in output
+    assert "code cell 3 · ran longer than 4 s" in output
     assert pipeline.stage("a")["cell"] == 3
 
 

@@ -207,7 +207,9 @@ def test_a_warehouse_that_cannot_be_used_is_one_sentence(
     configure(project, request.getfixturevalue("server") if url == "SERVER" else url)
     # Forced: the answer of a warehouse that was asked before would be restored.
     said = project.run("nb", "run", "--force", "--downstream", "sizes", code=1, **environment)
-    assert re.search(rf"^sizes · 15-sizes · cell 4 · WarehouseError: {sentence}", said, re.M), said
+    assert re.search(
+        rf"^sizes · 15-sizes · code cell 4 · WarehouseError: {sentence}", said, re.M
+    ), said
     assert "Traceback" not in said
     assert "Traceback" not in project.read("reports/notebooks/15-sizes.ipynb")
 

@@ -52,7 +52,7 @@ def test_an_error_names_the_need(problem: str, needs: str) -> None:
 def test_a_changed_library_is_named_as_such(problem: str) -> None:
     row = outcome_row(Trial("a.ipynb", problem, 2))
     rate_readiness([row])
-    assert row.drift and row.readiness.startswith("cell 2: a library has changed: ")
+    assert row.drift and row.readiness.startswith("code cell 2: a library has changed: ")
 
 
 def row(name: str, reads: list[str], writes: list[str]) -> AdoptedRow:

@@ -118,7 +118,11 @@ def test_code_that_ruff_cannot_repair_is_marked_and_listed(tmp_path: Path) -> No
     function = "def f(a):\n    try:\n        return a\n    except:\n        return 1\n"
     (tmp_path / "b.py").write_text(function)
     found = repair_code(tmp_path, ["a.ipynb", "b.py"])
-    assert [line.partition(" ")[0] for line in found] == ["a.ipynb:2:1:", "a.ipynb:2:3:", "b.py:4:"]
+    assert [line.partition(": ")[0] for line in found] == [
+        "a.ipynb, code cell 2, line 1",
+        "a.ipynb, code cell 2, line 3",
+        "b.py:4",
+    ]
     left = subprocess.run(
         [program_path("ruff"), "check", "--no-cache", "."], cwd=tmp_path, capture_output=True
     )
@@ -226,7 +230,7 @@ def test_a_name_that_nothing_defines_is_refused_and_never_hidden(tmp_path: Path)
     cells = ["def later():\n    return nothing", "def never():\n    return known  # noqa: F821"]
     path = tmp_path / "a.ipynb"
     path.write_text(notebook(*cells))
-    with pytest.raises(NbError, match=r"a\.ipynb:1:2: F821 Undefined name `nothing`"):
+    with pytest.raises(NbError, match=r"a\.ipynb, code cell 1, line 2: F821 Undefined name"):
         repair_code(tmp_path, ["a.ipynb"])
     assert "F821" not in read_cells(path).cells[0].source
     (known,) = set(undefined_names(tmp_path, ["a.ipynb"], "--ignore-noqa")) - set(
@@ -415,7 +419,7 @@ def test_a_failure_is_told_with_the_next_step(
             text = text.replace('"metadata": {}', '"metadata": {"tags": ["raises-exception"]}', 1)
         (tmp_path / folder / "a.ipynb").write_text(text)
     space = Workspace(root=tmp_path / "root", copy=tmp_path / "copy", source=Path("a.ipynb"))
-    failed = Footprint(Trace(0, "python", []), f"cell 1 failed: {problem}", 1)
+    failed = Footprint(Trace(0, "python", []), f"code cell 1 failed: {problem}", 1)
     monkeypatch.setattr("nb.tracing.footprint.run_traced", lambda *_, **__: failed)
     with pytest.raises(NbError, match=f"{step}.*Nothing was changed"):
         run_original(space, Choices(name="50-a"))

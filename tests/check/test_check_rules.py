@@ -159,7 +159,7 @@ def test_calls_in_order_and_doubtful_calls_are_not_reported(tmp_path: Path, cell
     [
         (
             "def f():\n    return x\nf()\n# %%\nx = 1",
-            "1:3 f() is called before cell 2 assigns x, which it uses",
+            "1:3 f() is called before code cell 2 assigns x, which it uses",
         ),
         (
             "def f():\n    return g()\ndef g():\n    return x\nf()\nx = 1",
@@ -459,7 +459,7 @@ def test_what_is_no_notebook_is_one_finding(tmp_path: Path, text: str) -> None:
     write_project(tmp_path, "# %%\nprint(1)")
     (tmp_path / NAME).write_bytes(text.encode("utf-8", "surrogateescape"))
     (finding,) = check_paths(tmp_path, ignore=("NB105",)).findings
-    assert (finding.code, finding.cell, finding.line) == ("NB001", None, 1)
+    assert (finding.code, finding.cell, finding.line) == ("NB001", None, 0)
     assert "\n" not in finding.message
 
 
@@ -478,8 +478,8 @@ def test_a_cell_that_cannot_be_parsed_is_one_finding_and_the_rest_is_checked(
     cells = "# %%\n%matplotlib inline\nx = = 1\n# %%\nopen('/home/me/x')\n# %%\npip install x"
     write_project(tmp_path, cells)
     chosen = ("NB0", "NB3")
-    found = [str(f).partition("ipynb:")[2][:9] for f in check_paths(tmp_path, (), chosen).findings]
-    assert found == ["1:1: NB00", "2:1: NB30", "3:1: NB30"]
+    found = [(f.cell, f.line, f.code) for f in check_paths(tmp_path, (), chosen).findings]
+    assert found == [(1, 1, "NB002"), (2, 1, "NB302"), (3, 1, "NB303")]
 
 
 @pytest.mark.parametrize(
@@ -600,11 +600,11 @@ def test_a_copy_in_another_notebook_is_found_in_both(tmp_path: Path) -> None:
         return [str(finding) for finding in check_paths(tmp_path, chosen, ("NB203",)).findings]
 
     same = f"@cache\n{TIDY_UP}".replace("@cache\nimport numpy\n", "import numpy\n@cache")
+    here = f"{NAME}, code cell 2, line 1"
+    there = "notebooks/production/20-other.ipynb, code cell 1, line 2"
     found = [
-        f"{NAME}:3:1: NB203 clean stands in notebooks/production/20-other.ipynb:1:2 as tidy_up, "
-        "too: nb extract clean",
-        f"notebooks/production/20-other.ipynb:1:2: NB203 tidy_up stands in {NAME}:3:1 as clean, "
-        "too: nb extract tidy_up",
+        f"{here}: NB203 clean stands in {there} as tidy_up, too: nb extract clean",
+        f"{there}: NB203 tidy_up stands in {here} as clean, too: nb extract tidy_up",
     ]
     assert copies(same) == copies(same, "notebooks") == found
     assert copies(same, NAME) == []
@@ -719,13 +719,13 @@ def test_findings_are_written_for_people_machines_and_github() -> None:
     finding = Finding("a,b.ipynb", 3, 7, "NB301", "100% wrong")
     other = Finding("dvc.yaml", None, 7, "NB105", "no notebook")
     assert findings_text([finding, other], "text") == (
-        "a,b.ipynb:3:7: NB301 100% wrong\ndvc.yaml:7: NB105 no notebook"
+        "a,b.ipynb, code cell 3, line 7: NB301 100% wrong\ndvc.yaml:7: NB105 no notebook"
     )
     assert json.loads(findings_text([finding], "json")) == [
         {"path": "a,b.ipynb", "cell": 3, "line": 7, "code": "NB301", "message": "100% wrong"}
     ]
     assert findings_text([finding, other], "github") == (
-        "::error file=a%2Cb.ipynb,line=1,title=NB301::cell 3, line 7: 100%25 wrong\n"
+        "::error file=a%2Cb.ipynb,line=1,title=NB301::code cell 3, line 7: 100%25 wrong\n"
         "::error file=dvc.yaml,line=7,title=NB105::no notebook"
     )
 

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import ast
-import inspect
 import io
 import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import pytest
 from click.shell_completion import ShellComplete
 from click.testing import CliRunner
+from help_pages import every_command, examples
 from nb import terminal
 from nb.cli import GROUPS, WHERE, main
 
@@ -116,25 +115,6 @@ def test_without_colors_the_cursor_still_moves(monkeypatch: pytest.MonkeyPatch) 
     assert stream.getvalue() == "\x1b[2A\x1b[Jx\n"
 
 
-def every_command(
-    group: click.Group = main, path: str = "nb"
-) -> Iterator[tuple[str, click.Command]]:
-    """Yield all commands and the commands of groups, each with its words."""
-    for name in group.list_commands(click.Context(group)):
-        command = group.get_command(click.Context(group), name)
-        assert command is not None
-        yield f"{path} {name}", command
-        if isinstance(command, click.Group):
-            yield from every_command(command, f"{path} {name}")
-
-
-def examples(command: click.Command) -> list[str]:
-    """Return the lines of the examples in a help text, without the remarks behind them."""
-    text = inspect.cleandoc(command.help or "")
-    found = re.search(r"^Examples?:\n((?:  .*\n?)+)", text, re.M)
-    return [re.split(r"\s{3,}", line.strip())[0] for line in found[1].splitlines()] if found else []
-
-
 COMMANDS = dict(every_command())
 
 
@@ -210,6 +190,12 @@ def test_a_notebook_to_promote_that_is_missing_is_named_with_the_nearest(
     idea.write_text("{}")
     mistyped = runner.invoke(main, ["promote", "notebooks/exploratory/01-me-idae.ipynb"])
     assert f"did you mean {idea.as_posix()}?" in mistyped.output
+    mistyped = runner.invoke(main, ["promote", "01-me-idae"])
+    assert "did you mean 01-me-idea?" in mistyped.output
+    missing = runner.invoke(main, ["show", "notebooks/exploratory/01-idea.ipynb"])
+    assert f"did you mean {idea.as_posix()}?" in missing.output
+    found = runner.invoke(main, ["promote", "01-me-idea"])
+    assert "Name of the production notebook [10-idea]" in found.output
     assert "name the notebook to promote" in runner.invoke(main, ["promote", ""]).output
 
 

@@ -52,8 +52,10 @@ def test_a_notebook_runs_with_the_values_of_its_config_file(root: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout == "8 b\n"
     script = (root / ".nb/debug/20-features.py").read_text()
-    assert script.index("breakpoint()") < script.index("# %% cell 1") < script.index("seed = 7")
-    assert script.index("seed = 7") < script.index("# %% cell 2\nprint(seed + 1, name)")
+    assert (
+        script.index("breakpoint()") < script.index("# %% code cell 1") < script.index("seed = 7")
+    )
+    assert script.index("seed = 7") < script.index("# %% code cell 2\nprint(seed + 1, name)")
 
 
 def test_an_error_shows_the_line_of_the_script_and_no_frame_of_the_tooling(root: Path) -> None:

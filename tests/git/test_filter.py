@@ -353,7 +353,7 @@ def test_a_cell_that_cannot_be_stripped_is_named() -> None:
         "metadata": {"tags": ["keep_output"], "keep_output": False},
     }
     data["cells"].append(contradiction)
-    with pytest.raises(RefusedError, match=r"^cell 2: its metadata and tags disagree"):
+    with pytest.raises(RefusedError, match=r"^code cell 2: its metadata and tags disagree"):
         strip(json.dumps(data).encode())
 
 
@@ -363,7 +363,7 @@ def test_what_nbstripout_fails_on_is_not_added(repository: Repository) -> None:
     repository.write("a.ipynb", odd_notebook())
     repository.write("b.ipynb", notebook())
     message = repository.fails("add", "a.ipynb")
-    said = "cell 1: it has unknown fields; nbstripout fails (MetadataError: why)"
+    said = "code cell 1: it has unknown fields; nbstripout fails (MetadataError: why)"
     assert f'"a.ipynb" cannot be stripped: {said}' in message
     assert "Traceback" not in message
     repository.git("add", "b.ipynb")

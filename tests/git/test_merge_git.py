@@ -169,7 +169,7 @@ def test_what_is_unmerged_or_marked_is_refused_until_it_is_resolved(clone: Clone
     (clone.path / NAME).write_text(jupyter, encoding="utf-8")
     clone.git("add", NAME)
     assert clone.problems() == [
-        f"{NAME}: cell 1 holds a merge conflict: edit it, then git add it again."
+        f"{NAME}: the text at the top holds a merge conflict: edit it, then git add it again."
     ]
     resolved = json.loads(clone.read())
     resolved["cells"].pop(0)

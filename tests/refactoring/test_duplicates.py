@@ -66,7 +66,10 @@ def write(project: Path, name: str, *sources: str, tags: tuple[str, ...] = ()) -
 
 
 def places(found: Duplicate) -> list[str]:
-    return [str(place).removeprefix("notebooks/exploratory/") for place in found.places]
+    return [
+        f"{Path(place.path).name}:{place.cell}:{place.line}" if place.cell else str(place)
+        for place in found.places
+    ]
 
 
 def test_a_renamed_copy_is_found(project: Path) -> None:

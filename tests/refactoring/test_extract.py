@@ -90,7 +90,10 @@ ONCE = "def once(x):\n    return x + 1"
     ("arguments", "reason"),
     [
         (("claen",), "no function or class claen .* did you mean clean?"),
-        (("clean",), "clean differs between .*a.ipynb:1:5, .*d.ipynb:1:5; name one .* --from"),
+        (
+            ("clean",),
+            "clean differs between .*a.ipynb, code cell 1, .*d.ipynb, code .*; name one .* --from",
+        ),
         (("once", "a b"), "a b is no name of a module"),
         (("clean", "sub.data", "a.ipynb"), "src/pkg/sub is no package"),
         (("clean", "", "x.ipynb"), "no function or class clean .* in x.ipynb"),

@@ -162,8 +162,8 @@ def test_the_last_run_that_ran_tells_of_a_stage(tmp_path: Path) -> None:
     assert not found.is_restored
     assert row(tmp_path, run("ran", "restored", "unchanged")).is_restored
     assert not row(tmp_path, run("restored", "ran")).is_restored
-    broken = row(tmp_path, run("ran", "failed", cause="cell 3"))
-    assert (broken.state, broken.cause, broken.is_broken) == ("failed", "cell 3", True)
+    broken = row(tmp_path, run("ran", "failed", cause="code cell 3"))
+    assert (broken.state, broken.cause, broken.is_broken) == ("failed", "code cell 3", True)
 
 
 def test_what_broke_before_it_was_declared_is_shown_first(tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def test_without_a_terminal_there_are_plain_lines_and_signs_of_life(
     assert stream.getvalue() == "a     | hello\n"
     monkeypatch.setattr(module, "HEARTBEAT_SECONDS", 0)
     view.tick()
-    assert stream.getvalue().endswith("nb: running: train 1 min 5 s, cell 3/9; waiting: 0\n")
+    assert stream.getvalue().endswith("nb: running: train 1 min 5 s, 3/9 cells; waiting: 0\n")
 
 
 def test_on_a_terminal_running_stages_have_a_line_below(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,7 +105,7 @@ def test_the_summary_has_a_line_per_stage_and_per_failure() -> None:
         "bad    failed         2 min 5 s",
         "later  not run        bad failed",
         "1 ran, 1 failed, 1 not run, 2 min 6 s",
-        "bad · 20-b · cell 7 · NameError: x (see r/20-b.ipynb)",
+        "bad · 20-b · code cell 7 · NameError: x (see r/20-b.ipynb)",
     ]
 
 
@@ -189,7 +189,7 @@ def test_a_notebook_outside_of_a_run_has_a_live_line_on_a_terminal(
     command = [sys.executable, "-c", f"print({BAR!r})"]
     with live_line("02-idea") as heard:
         run_under_trace(command, tmp_path, view=ARGUMENTS, heard=heard)
-    assert re.search(r"  02-idea \d\.\d s, cell 7/12\n", terminal.getvalue())
+    assert re.search(r"  02-idea \d\.\d s, 7/12 cells\n", terminal.getvalue())
     assert terminal.getvalue().endswith("\x1b[J")
 
 

@@ -29,7 +29,8 @@ def test_packages_of_pip_are_one_line(capfd: pytest.CaptureFixture[str]) -> None
     install()
     shown = capfd.readouterr().err
     counts = (f"\rsetup: {number} packages to install" for number in (1, 2, 3))
-    assert shown == "".join(counts) + "\n"
+    last = "\nInstalling collected packages; a minute or two\n"
+    assert shown == "".join(counts) + last
 
 
 def test_an_error_of_pip_is_a_line_of_its_own(capfd: pytest.CaptureFixture[str]) -> None:

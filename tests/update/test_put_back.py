@@ -128,7 +128,9 @@ def test_marks_left_in_a_notebook_are_refused(source: Source, project: Project) 
     project.write(Makefile="resolved\n")
     project.write(**{".gitattributes": attributes, "a.ipynb": notebook("<<<<<<< ours\nx = 1")})
     project.git("add", ".")
-    assert "a.ipynb: cell 1 holds a merge conflict" in project.nb("update", "--continue", code=1)
+    assert "a.ipynb: code cell 1 holds a merge conflict" in project.nb(
+        "update", "--continue", code=1
+    )
     project.write(**{"a.ipynb": notebook("x = 1")})
     project.git("add", ".")
     project.nb("update", "--continue")

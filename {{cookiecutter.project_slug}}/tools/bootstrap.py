@@ -48,9 +48,11 @@ def fail(sentence: str) -> NoReturn:
 
 # Lines of pip about packages that come as they should, two or three for each of two hundred.
 PIP_PACKAGES = ("Collecting ", "Processing ")
+# The names of all packages follow, and then nothing until each is unpacked and compiled.
+INSTALLING = re.compile(r"^(Installing collected packages):.*\n")
 PIP_STEPS = (
     *("  Downloading ", "  Using cached ", "  Preparing metadata", "  Getting requirements"),
-    *("  Installing build dep", "Installing collected", "Successfully ", "Requirement already "),
+    *("  Installing build dep", "Successfully ", "Requirement already "),
     *("Looking in indexes", "Ignoring ", "Using cached ", "Downloading ", "Building wheel"),
 )
 
@@ -83,8 +85,9 @@ def run(
                     line = f"\rsetup: {number} packages to install"
                 elif line.startswith(hide):
                     continue
-                elif number:
-                    line, number = f"\n{line}", 0
+                else:
+                    line = INSTALLING.sub(r"\1; a minute or two\n", line)
+                    line, number = ("\n" if number else "") + line, 0
                 sys.stderr.write(line)
                 sys.stderr.flush()
     except OSError as error:

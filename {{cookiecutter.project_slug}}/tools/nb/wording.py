@@ -39,6 +39,19 @@ def count(number: int, thing: str) -> str:
     return f"{number} {plural(number, thing)}"
 
 
+def place_in_file(path: str, cell: int | None, line: int) -> str:
+    """Return `a.ipynb, code cell 3, line 2` for a place in a notebook, else `a.py:2`.
+
+    Args:
+        path: the file.
+        cell: the number of the code cell; None or 0 for a place outside of cells.
+        line: the line in the cell or the file; 0 for the file as a whole.
+    """
+    if cell:
+        return f"{path}, code cell {cell}, line {line}"
+    return f"{path}:{line}" if line else path
+
+
 def duration(seconds: float | None) -> str:
     """Return `0.4 s`, `12 s`, `3 min 5 s` or `2 h 10 min`; nothing for an unknown duration."""
     if seconds is None or not isfinite(seconds):

@@ -176,7 +176,7 @@ def rate_readiness(rows: Iterable[AdoptedRow]) -> None:
     """Note in each row whether the notebook is ready for promotion, or why not."""
     for row in rows:
         if row.state != RUNS:
-            where = f"cell {row.cell}: " if row.cell else ""
+            where = f"code cell {row.cell}: " if row.cell else ""
             cause = "a library has changed: " if row.drift else ""
             need = f"needs {row.needs}" if row.needs else f"{cause}{row.problem}"
             row.readiness = f"{where}{need}"

@@ -14,12 +14,13 @@ from typing import Any
 from nb.check.call_order import OPAQUE_MAGICS
 from nb.check.findings import Finding
 from nb.check.rules.running import is_install
-from nb.notebook.content import load_json, source_text
+from nb.notebook.content import load_json
 from nb.notebook.file import CellFile, parse_cells, read_cells
 from nb.notebook.magics import Escape, foreign_cell, mask
 from nb.programs import run_program
 from nb.project import NbError, write_whole
 from nb.refactoring.imports_first import with_imports_first
+from nb.wording import place_in_file
 
 # Repairs that ruff leaves to a person. Here the notebook runs afterwards, as the proof.
 _PROVEN_REPAIRS = ["B007", "B905", "C4", "E731", "F841", "SIM"]
@@ -115,7 +116,7 @@ def undefined_names(root: Path, files: Sequence[str], *options: str) -> list[str
     found = ruff_findings(root, files, f"--select={','.join(_UNDEFINED)}", *options)
     given = {str((root / name).resolve()): _names_of_magics(root / name) for name in files}
     return [
-        f"{_file_of(one, root)}:{_place(one)}"
+        _line(one, root)
         for one in found
         if one["code"] in _UNDEFINED and not given[one["filename"]].search(one["message"])
     ]
@@ -144,17 +145,13 @@ def mark_findings(root: Path, files: Sequence[str]) -> list[str]:
         by_file[Path(one["filename"])].append(one)
     for path, findings in by_file.items():
         _mark(path, findings)
-    return [f"{_file_of(one, root)}:{_place(one)}" for found in by_file.values() for one in found]
+    return [_line(one, root) for found in by_file.values() for one in found]
 
 
-def _file_of(finding: Mapping[str, Any], root: Path) -> str:
-    return Path(finding["filename"]).relative_to(root.resolve()).as_posix()
-
-
-def _place(finding: Mapping[str, Any]) -> str:
-    """Return the place of a finding in the file, with the rule and the message."""
-    row = finding["location"]["row"]
-    place = f"{finding['cell']}:{row}" if finding["cell"] else f"{row}"
+def _line(finding: Mapping[str, Any], root: Path) -> str:
+    """Return a finding of ruff as `nb check` writes its own."""
+    file = Path(finding["filename"]).relative_to(root.resolve()).as_posix()
+    place = place_in_file(file, finding["cell"], finding["location"]["row"])
     return f"{place}: {finding['code']} {finding['message']}"
 
 
@@ -175,10 +172,10 @@ def mark_proven_lines(path: Path, findings: Iterable[Finding], root: Path) -> No
     A path out of the project that leads to something here may lead to nothing on another machine:
     no run here proves such a line, and the commit goes on to be refused.
     """
-    cells = load_json(path, path.read_text(encoding="utf-8"))["cells"]
+    cells = read_cells(path).cells
     codes: _Codes = defaultdict(lambda: defaultdict(set))
     for one in findings:
-        source = source_text(cells[one.cell - 1]) if one.cell else ""
+        source = cells[one.cell - 1].source if one.cell else ""
         if one.code in _OF_PROVEN_LINES and not (
             one.code == "NB302" and _leads_somewhere(source, one.line, root)
         ):
@@ -204,14 +201,12 @@ def _leads_somewhere(source: str, line: int, root: Path) -> bool:
 
 
 def _mark_cells(path: Path, codes: _Codes) -> None:
-    """Switch rules off in lines of a notebook, by the place of the cell among all cells."""
-    cells = load_json(path, path.read_text(encoding="utf-8"))["cells"]
-    places = [place for place, cell in enumerate(cells, 1) if cell["cell_type"] == "code"]
+    """Switch rules off in lines of a notebook, by the number of the code cell."""
     file = read_cells(path)
     sources: dict[int, str | None] = {
         cell.number: marked
-        for place, cell in zip(places, file.cells, strict=True)
-        if _says_the_same(cell.source, marked := with_rules_off(cell.source, codes[place]))
+        for cell in file.cells
+        if _says_the_same(cell.source, marked := with_rules_off(cell.source, codes[cell.number]))
     }
     write_whole(path, file.edited(sources))
 
@@ -244,11 +239,20 @@ def with_rules_off(source: str, codes: Mapping[int, Iterable[str]]) -> str:
 
 
 def ruff_findings(root: Path, files: Sequence[str], *options: str) -> list[dict[str, Any]]:
-    """Return the findings of ruff in files, as ruff describes them."""
+    """Return the findings of ruff in files, as ruff describes them; `cell` counts code cells."""
     words = ("check", "--exit-zero", "--output-format=json", *options)
     listed = run_ruff(root, *words, *files) if files else ""
-    found: list[dict[str, object]] = json.loads(listed or "[]")
+    found: list[dict[str, Any]] = json.loads(listed or "[]")
+    for one in found:
+        if one["cell"]:
+            one["cell"] = _code_cells_until(Path(one["filename"]), one["cell"])
     return found
+
+
+def _code_cells_until(path: Path, place: int) -> int:
+    """Return the number of the code cell that ruff names by the place among all cells."""
+    cells = load_json(path, path.read_text(encoding="utf-8"))["cells"][:place]
+    return sum(cell["cell_type"] == "code" for cell in cells)
 
 
 def run_ruff(root: Path, *arguments: str) -> str:

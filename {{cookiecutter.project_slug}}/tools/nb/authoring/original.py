@@ -263,11 +263,11 @@ def _explained(done: footprint.Footprint, file: CellFile) -> str:
     later = [cell for cell in cells if cell > done.cell]
     if later:
         reason = (
-            f"code cell {later[0]} further down defines {missing}: it was probably run before cell "
-            f"{done.cell}; move it up"
+            f"code cell {later[0]} further down defines {missing}: it was probably run before "
+            f"code cell {done.cell}; move it up"
         )
     elif cells:
-        reason = f"{missing} is defined in cell {cells[0]}, but not always; look at its conditions"
+        reason = f"code cell {cells[0]} defines {missing}, but not always; look at its conditions"
     elif missing in HOSTED:
         reason = f"only {HOSTED[missing]} gives {missing} to notebooks; write that part without"
     else:

@@ -192,7 +192,7 @@ def _findings(root: Path, choices: Choices) -> list[str]:
 
     found = check_paths(root, (root / choices.notebook,), (), ()).findings
     mark_proven_lines(root / choices.notebook, found, root)
-    return [f"{choices.notebook}:{one.cell}:{one.line}: {one.code} {one.message}" for one in found]
+    return [str(finding) for finding in found]
 
 
 def _add_to_dvc(root: Path, files: Sequence[str]) -> None:

@@ -54,7 +54,7 @@ def early_calls(cells: Sequence[CheckedCell]) -> Found:
 
 
 def _message(function: str, used: str, where: int, here: int) -> str:
-    place = "this cell" if where == here else f"cell {where}"
+    place = "this cell" if where == here else f"code cell {where}"
     return f"{function}() is called before {place} assigns {used}, which it uses; move the call"
 
 

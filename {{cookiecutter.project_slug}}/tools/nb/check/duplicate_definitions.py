@@ -32,8 +32,6 @@ def duplicates_of(
 ) -> dict[str, list[Duplicate]]:
     """Return the definitions that stand in several notebooks, or in a notebook and in `src/`.
 
-    Cells have their numbers among all cells.
-
     Args:
         documents: the notebooks to compare with each other and with `src/`.
         files: the modules under `src/`.

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from nb.wording import place_in_file
+
 UNREADABLE = "NB001"
 UNPARSED = "NB002"
 NOQA = re.compile(r"#\s*noqa\b(?::\s*(?P<codes>[A-Z]+\d+(?:[,\s]+[A-Z]+\d+)*))?", re.I)
@@ -13,11 +15,11 @@ NOQA = re.compile(r"#\s*noqa\b(?::\s*(?P<codes>[A-Z]+\d+(?:[,\s]+[A-Z]+\d+)*))?"
 
 @dataclass(frozen=True)
 class Place:
-    """Lines of a cell.
+    """Lines of a code cell.
 
     Attributes:
-        cell: the number of the cell among all cells, from 1; None in a file that is no notebook.
-        line: the first line, from 1.
+        cell: the number of the code cell, from 1; None outside of code cells.
+        line: the first line, from 1; 0 for the file as a whole.
         end: the last line; 0 stands for the first.
     """
 
@@ -32,8 +34,8 @@ class Finding:
 
     Attributes:
         path: the file, relative to the root, with slashes.
-        cell: the number of the cell among all cells, from 1; None in a file that is no notebook.
-        line: the line in the cell, from 1.
+        cell: the number of the code cell, from 1; None outside of code cells.
+        line: the line in the cell or the file, from 1; 0 for the file as a whole.
         code: of the rule.
         message: the problem and the remedy, on a single line.
     """
@@ -45,8 +47,12 @@ class Finding:
     message: str
 
     def __str__(self) -> str:
-        cell = "" if self.cell is None else f"{self.cell}:"
-        return f"{self.path}:{cell}{self.line}: {self.code} {self.message}"
+        place = place_in_file(self.path, self.cell, self.line)
+        return f"{place}: {self.code} {self.message}"
+
+
+# The place of a finding that concerns a notebook as a whole.
+WHOLE_NOTEBOOK = Place(None, 0)
 
 
 Found = Iterator[tuple[Place, str]]

@@ -27,8 +27,8 @@ def _annotation(finding: Finding) -> str:
     A notebook is shown as JSON there, so that a line of a cell means nothing to the page: the cell
     and the line go into the message.
     """
-    where = "" if finding.cell is None else f"cell {finding.cell}, line {finding.line}: "
-    line = finding.line if finding.cell is None else 1
+    where = f"code cell {finding.cell}, line {finding.line}: " if finding.cell else ""
+    line = 1 if finding.cell else max(finding.line, 1)
     title = f"file={_escaped(finding.path)},line={line},title={finding.code}"
     return f"::error {title}::{_escaped(where + finding.message, message=True)}"
 

@@ -215,10 +215,10 @@ def _check_notebook(
         problem = str(error)
     except RecursionError:
         problem = "it is nested too deeply"
-    return [Finding(name, None, 1, UNREADABLE, problem)] if UNREADABLE in codes else []
+    return [Finding(name, None, 0, UNREADABLE, problem)] if UNREADABLE in codes else []
 
 
 def _is_silenced_in(document: Document, place: Place, code: str) -> bool:
-    if not place.cell or place.cell > len(document.cells):
-        return False
-    return is_silenced(document.cells[place.cell - 1].source.split("\n"), place, code)
+    """Tell whether a line of the place is marked; for the notebook as a whole, the first line."""
+    cells = document.code[place.cell - 1 :] if place.cell else document.cells
+    return bool(cells) and is_silenced(cells[0].source.split("\n"), place, code)

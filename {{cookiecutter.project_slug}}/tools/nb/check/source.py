@@ -33,7 +33,7 @@ class CheckedCell:
     """A cell.
 
     Attributes:
-        number: the place among all cells, from 1.
+        number: the number of a code cell, from 1; of other cells, that of the code cell above.
         kind: code, markdown or raw.
         source: the text.
         tags: the tags.
@@ -100,13 +100,14 @@ class Document:
 
     @cached_property
     def bytes_in_git(self) -> tuple[int, list[int]]:
-        """The size of the notebook in Git, and of the outputs of each cell that Git keeps."""
+        """The size of the notebook in Git, and of the outputs of each code cell that Git keeps."""
         try:
             data = strip(self.data)
         except RefusedError:  # nb verify says so
             data = self.data
         cells = json.loads(data)["cells"]
-        return len(data), [len(json.dumps(cell.get("outputs") or [])) for cell in cells]
+        code = (cell for cell in cells if cell["cell_type"] == "code")
+        return len(data), [len(json.dumps(cell.get("outputs") or [])) for cell in code]
 
     def nodes(self) -> Iterator[tuple[CheckedCell, ast.AST]]:
         """Yield all nodes of all cells, each with its cell."""
@@ -141,7 +142,9 @@ def read_document(name: str, path: Path) -> Document:
 
 def cells_of(cells: Iterable[CellContent]) -> Iterator[CheckedCell]:
     """Yield the cells of the JSON of a notebook."""
-    for number, cell in enumerate(cells, 1):
+    number = 0
+    for cell in cells:
+        number += cell["cell_type"] == "code"
         source = source_text(cell).replace("\r\n", "\n").rstrip()
         tags = tuple(cell["metadata"].get("tags", ()))
         yield CheckedCell(number, cell["cell_type"], source, tags)

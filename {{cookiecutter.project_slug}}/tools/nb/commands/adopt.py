@@ -179,7 +179,7 @@ def _tried(root: Path, plan: AdoptionPlan, limit: float | None) -> Overview:
 
 
 def _print_trial(trial: Trial) -> None:
-    where = f"cell {trial.cell}: " if trial.cell else ""
+    where = f"code cell {trial.cell}: " if trial.cell else ""
     said = f"{where}{trial.problem}" if trial.problem else "runs"
     echo(f"nb:   {Path(trial.notebook).name}  {said[:100]}", err=True)
 

@@ -65,7 +65,7 @@ def experiment_command(
     \b
     Examples:
       nb experiment train.folds=3,5,10 features.correlation_limit=0.8:0.95:0.05
-      nb experiment --sample 40 --seed 1 train.C=log:0.01..100
+      nb experiment --sample 40 --seed 1 features.correlation_limit=0.8..0.99
       nb experiment --file experiments/threshold.yaml
       nb experiments           the table of all variants
     """

@@ -49,11 +49,11 @@ def promote_command(
 ) -> None:
     """Make an exploratory notebook a production notebook, with proof.
 
-    NOTEBOOK, a path or a name, runs from top to bottom in a copy of the project. Its constants
-    become parameters, its functions move to src/ with a first test, what it reads and writes
-    becomes its stage in dvc.yaml. The new notebook runs as that stage, and its outputs are
-    compared with those of NOTEBOOK. Only if they are the same does the project change; nothing is
-    committed.
+    NOTEBOOK, a path or the name of an exploratory notebook, runs from top to bottom in a copy of
+    the project. Its constants become parameters, its functions move to src/ with a first test, what
+    it reads and writes becomes its stage in dvc.yaml. The new notebook runs as that stage, and its
+    outputs are compared with those of NOTEBOOK. Only if they are the same does the project change;
+    nothing is committed.
 
     \b
     Examples:
@@ -162,7 +162,7 @@ def duplicates_command(root: Path, check: bool, lines: int | None, as_json: bool
 
     Functions, classes and blocks are compared without their comments, docstrings and annotations;
     copies whose variables were renamed count. Those that save most lines come first, each with its
-    places as path:code cell:line, and the command that repairs it.
+    places and the command that repairs it.
 
     \b
     Examples:

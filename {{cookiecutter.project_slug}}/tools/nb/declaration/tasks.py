@@ -35,7 +35,7 @@ class Task:
         after: the stages of the plan that make the inputs.
         changed: the stage is stale even if no stage upstream runs.
         parameters: the values of the parameters, by name.
-        hidden: part of the machinery, shown only after a failure.
+        hidden: part of the machinery or unchanged data, shown only after a failure.
         memory: the declared need of memory, in bytes.
         persisted: outputs that DVC keeps before a run, as absolute paths.
         stage: the name as DVC addresses the stage, where `name` also tells of the project copy.

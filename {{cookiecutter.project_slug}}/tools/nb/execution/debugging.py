@@ -50,7 +50,7 @@ def script_text(notebook: Notebook, injected: str = "") -> str:
     for cell in notebook.cells:
         # Of another language: IPython hands the text on, so there is nothing to step through.
         note = ", in another language" if foreign_cell(cell.source) else ""
-        parts.append(f"# %% cell {cell.number}{note}\n{_python(cell.source)}")
+        parts.append(f"# %% code cell {cell.number}{note}\n{_python(cell.source)}")
         if TAG in cell.tags and injected:
             parts.append(injected)
     return "\n\n".join(parts) + "\n"

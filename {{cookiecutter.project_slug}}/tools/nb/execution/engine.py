@@ -230,7 +230,7 @@ def _failed(
     """Write the copy of a failed notebook, with the failing cell marked; return the error."""
     cell = nb.cells[failure.index]
     name = Path(source).stem if isinstance(source, str) else "notebook"
-    parts = [os.environ.get("DVC_STAGE", ""), name, f"cell {failure.cell}", failure.error]
+    parts = [os.environ.get("DVC_STAGE", ""), name, f"code cell {failure.cell}", failure.error]
     message = " · ".join(filter(None, parts))
     if target:
         message += f"; see {target}"

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from nb.notebook.content import load_json
+from nb.notebook.strip import cell_label
 from nb.project import NbError
 from nb.secrets.mask import is_picture
 from nb.secrets.search import find_secrets
@@ -61,8 +62,9 @@ def find_in_file(name: str, content: bytes) -> list[str]:
     found = _in_notebook(text) if name.endswith(".ipynb") else None
     if found is None:
         lines = _in_text(text) | dict.fromkeys(_in_configuration(name, text), "Password")
-        found = [(str(number), kind) for number, kind in sorted(lines.items())]
-    phrases = [f"{name}:{place}: {kind}" for place, kind in found]
+        phrases = [f"{name}:{number}: {kind}" for number, kind in sorted(lines.items())]
+    else:
+        phrases = [f"{name}, {place}: {kind}" for place, kind in found]
     if name == STORAGE_CONFIG:
         phrases += [
             f"{name}:{number}: {option}: use dvc remote modify --local"
@@ -127,7 +129,8 @@ def _in_notebook(text: str) -> list[tuple[str, str]] | None:
     """Return the place and kind of each credential in a notebook; None if the text is none."""
     try:
         notebook = load_json(Path("notebook"), text)
-        cells = [(f"cell {number}", cell) for number, cell in enumerate(notebook["cells"], 1)]
+        every = notebook["cells"]
+        cells = [(cell_label(every, index), cell) for index, cell in enumerate(every)]
         rest = {key: value for key, value in notebook.items() if key != "cells"}
     except (NbError, ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from nb.notebook.content import source_text
-from nb.notebook.strip import RefusedError, load
+from nb.notebook.strip import RefusedError, cell_label, load
 from nb.wording import byte_size
 
 from .attributes import filtered
@@ -53,11 +53,12 @@ def find_conflicts(root: Path, ids: Mapping[str, str]) -> dict[str, str]:
 def _conflict(name: str, content: bytes) -> str | None:
     try:
         cells = load(content)["cells"]
-        marked = [n for n, cell in enumerate(cells, 1) if CONFLICT.search(source_text(cell))]
+        marked = [n for n, cell in enumerate(cells) if CONFLICT.search(source_text(cell))]
     except (ValueError, KeyError, TypeError):  # the filter lets such files pass, outputs and all
         return f"{name} is not a notebook that can be read: finish its merge, or repair it."
     if marked:
-        return f"{name}: cell {marked[0]} holds a merge conflict: edit it, then git add it again."
+        cell = cell_label(cells, marked[0])
+        return f"{name}: {cell} holds a merge conflict: edit it, then git add it again."
     return None
 
 

@@ -16,7 +16,7 @@ from nb.project import DEEPEST, PRODUCTION, NbError, UsageError, read_regular
 from nb.wording import did_you_mean, enumerated
 
 from .magics import foreign_cell, mask
-from .strip import kernel_name
+from .strip import cell_label, kernel_name
 
 Parsed = TypeVar("Parsed")
 # The notebooks that people write, of all kinds.
@@ -121,18 +121,20 @@ def parse_notebook(path: Path, content: dict[str, Any]) -> Notebook:
             raise NbError(f"{path} is of nbformat {version}; save it from Jupyter to convert it.")
         cells = [cell for cell in content["cells"] if cell["cell_type"] == "code"]
         kernel = kernel_name(content["metadata"].get("kernelspec", {}).get("name", ""))
-        for number, cell in enumerate(content["cells"], 1):
-            _require_tags(path, number, cell["metadata"])
+        for index, cell in enumerate(content["cells"]):
+            _require_tags(
+                f"{path}: the tags of {cell_label(content['cells'], index)}", cell["metadata"]
+            )
         numbered = enumerate(cells, 1)
         return Notebook(path, kernel, tuple(Cell(n, *_source_and_tags(c)) for n, c in numbered))
     except (KeyError, TypeError, AttributeError):
         raise NbError(f"{path} is not a notebook: its JSON is not what nbformat 4 holds.") from None
 
 
-def _require_tags(path: Path, number: int, metadata: Mapping[str, object]) -> None:
+def _require_tags(named: str, metadata: Mapping[str, object]) -> None:
     tags = metadata.get("tags", [])
     if not (isinstance(tags, list) and all(isinstance(tag, str) for tag in tags)):
-        raise NbError(f"{path}: the tags of cell {number} are no list of texts.")
+        raise NbError(f"{named} are no list of texts.")
 
 
 def named_language(metadata: Mapping[str, object]) -> str:
@@ -193,7 +195,10 @@ def find_notebook(root: Path, name: str, folder: Path = PRODUCTION) -> Path:
     names = [path.stem for path in known if path.is_relative_to(folder)]
     wanted = Path(name).name.removesuffix(".ipynb")
     otherwise = f"there are {enumerated(names, 20) or 'none'}."
-    hint = did_you_mean(wanted, [path.stem for path in known], otherwise)
+    if "/" in name:
+        hint = did_you_mean(name, [path.as_posix() for path in known], otherwise)
+    else:
+        hint = did_you_mean(wanted, [path.stem for path in known], otherwise)
     raise UsageError(f"there is no notebook {name}; {hint}")
 
 

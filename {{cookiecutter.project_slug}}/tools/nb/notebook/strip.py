@@ -11,7 +11,7 @@ import json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from typing import Any
 
 # nbstripout's own defaults, which it always strips.
@@ -209,12 +209,28 @@ def _strip_notebook(
     keep_outputs = bool(metadata.get("keep_output"))
     for key in notebook_keys:
         _pop(metadata, key)
-    for number, cell in enumerate(cells, 1):
+    for index, cell in enumerate(cells):
         try:
             _strip_cell(cell, cell_keys, keep_outputs)
         except RefusedError as error:
-            raise RefusedError(f"cell {number}: {error}") from error
+            raise RefusedError(f"{cell_label(cells, index)}: {error}") from error
     _strip_ids(cells, minor >= 5, keep_id)
+
+
+def cell_label(cells: Sequence[object], index: int) -> str:
+    """Return `code cell 3`, or `the text below code cell 3` for a cell of another type.
+
+    Jupyter shows the same number beside a cell after a run from top to bottom.
+
+    Args:
+        cells: all cells in the JSON of a notebook, of any quality.
+        index: the position of the cell, from 0.
+    """
+    is_code = [isinstance(cell, dict) and cell.get("cell_type") == "code" for cell in cells]
+    number = sum(is_code[: index + 1])
+    if is_code[index]:
+        return f"code cell {number}"
+    return f"the text below code cell {number}" if number else "the text at the top"
 
 
 def _strip_cell(content: object, keys: list[str], keep_by_default: bool) -> None:

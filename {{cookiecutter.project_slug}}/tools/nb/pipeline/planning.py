@@ -137,7 +137,8 @@ def _plan(
             parameters=parameters[stage],
             changed=stage in changed,
             memory=_memory(stage),
-            hidden=name == FINGERPRINT_STAGE,
+            # Data that DVC merely tracks is no stage to people: shown if changed or asked for.
+            hidden=name == FINGERPRINT_STAGE or not (stage.cmd or stage in {*changed, *chosen}),
             persisted=() if name == FINGERPRINT_STAGE else _persisted(stage),
         )
         for stage, name in names.items()

@@ -25,6 +25,7 @@ from nb.notebook.content import Cell, notebooks_below, read_notebook
 from nb.notebook.magics import mask
 from nb.notebook.modules import SourcePackages
 from nb.project import NbError, from_root, warn
+from nb.wording import place_in_file
 
 from .ast_hash import Shapes, Skeleton, is_docstring, parameters, shape
 from .nbdev_cells import GENERATED, exported_module, is_exported
@@ -59,7 +60,7 @@ class CodePlace:
     module: str = ""
 
     def __str__(self) -> str:
-        return f"{self.path}:{self.cell}:{self.line}" if self.cell else f"{self.path}:{self.line}"
+        return place_in_file(self.path, self.cell, self.line)
 
 
 class PlacedDefinition(NamedTuple):

@@ -47,6 +47,8 @@ from .record import Journal, Options, RunJournal, RunRecord
 from .stage import first_exit_code, stage_record, verdict
 from .view import View, outcome_of
 
+# As the view calls the time until the first notebook starts: long in a fresh environment.
+IMPORTS = "importing libraries"
 # From an interrupt to the kill of stages that go on.
 GRACE_SECONDS = 10.0
 # Limits of time and the view are looked at this often.
@@ -111,6 +113,7 @@ class Runner:
         self.usage = False
         self.unsaved = set(self.stages)
         self.is_behind = False
+        self.began = time.monotonic()
         self.next_write = 0.0
         self.written: pipeline.Written = {}
         self.ended: dict[str, int] = {}  # by the clock of the file system
@@ -122,7 +125,6 @@ class Runner:
 
     def run(self) -> RunRecord:
         """Run, and return the record, which is also written to `reports/runs`."""
-        began = time.monotonic()
         adopt_orphans()
         gc.freeze()  # imported modules stay shared with the workers
         with self._signals():
@@ -135,7 +137,7 @@ class Runner:
                 end_descendants()
                 self.view.close()
         self._note_states()
-        self.journal.finish(self.record, self._exit_code(), time.monotonic() - began)
+        self.journal.finish(self.record, self._exit_code(), time.monotonic() - self.began)
         return self.record
 
     def all_done(self) -> bool:
@@ -158,6 +160,10 @@ class Runner:
             for task in ready:
                 if task not in held:
                     self._start(task)
+            if held:
+                self.view.running(IMPORTS, self.began)
+            else:
+                self.view.ended(IMPORTS)
             self._save()
             if not self.workers.at_work and not held:
                 return

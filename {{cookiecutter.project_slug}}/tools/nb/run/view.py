@@ -120,7 +120,7 @@ class View:
 
     def _states(self, now: float) -> list[str]:
         return [
-            f"{name} {duration(now - began)}{f', cell {progress}' if progress else ''}"
+            f"{name} {duration(now - began)}{f', {progress} cells' if progress else ''}"
             for name, (began, progress) in self._running.items()
         ]
 
@@ -239,7 +239,7 @@ def _totals(run: RunRecord) -> str:
 
 
 def failure_line(stage: StageRecord, where: Path = Path()) -> str:
-    """Return where a stage failed: `train · 30-train · cell 7 · NameError: … (see …)`."""
-    parts = [stage.name, Path(stage.notebook).stem, f"cell {stage.cell}" if stage.cell else ""]
+    """Return where a stage failed: `train · 30-train · code cell 7 · NameError: … (see …)`."""
+    parts = [stage.name, Path(stage.notebook).stem, f"code cell {stage.cell}" if stage.cell else ""]
     seen = f" (see {(where / stage.executed).as_posix()})" if stage.cell else ""
     return style(" · ".join([*filter(None, parts), stage.cause]), fg="red") + seen

@@ -98,7 +98,7 @@ def run_traced(
         return Footprint(traced)
     lines = said.decode(errors="replace").replace(f"{notebook}: ", "").splitlines()
     found_cause = find_cause(Outcome(status=found.code), executed, 0, oom_before, lines)
-    place = f": cell {found_cause.cell} failed" if found_cause.cell else " could not be run"
+    place = f": code cell {found_cause.cell} failed" if found_cause.cell else " could not be run"
     return Footprint(traced, f"{own}{place}: {found_cause.cause}", found_cause.cell)
 
 

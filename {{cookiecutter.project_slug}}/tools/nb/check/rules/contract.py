@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from nb.check.findings import PIPELINE, Found, Place
+from nb.check.findings import PIPELINE, WHOLE_NOTEBOOK, Found, Place
 from nb.check.paths import is_named, named_paths
 from nb.check.registry import rule
 from nb.declaration.templates import as_glob
@@ -32,13 +32,13 @@ def parameters_cell(document: Document, facts: Facts) -> Found:
     tagged = [cell.number for cell in document.code if TAG in cell.tags]
     if not tagged:
         yield (
-            Place(1),
+            WHOLE_NOTEBOOK,
             f"no code cell is tagged {TAG}; tag one, even if it is empty",
         )
     for number in tagged[1:]:
         yield (
             Place(number),
-            f"cell {tagged[0]} is tagged {TAG}, too; keep the tag on one of them",
+            f"code cell {tagged[0]} is tagged {TAG}, too; keep the tag on one of them",
         )
 
 
@@ -119,7 +119,7 @@ stages: {}""",
 )
 def has_a_stage(document: Document, facts: Facts) -> Found:
     if not facts.stages_of(document):
-        yield Place(1), "no stage of dvc.yaml runs this notebook; declare one (README)"
+        yield WHOLE_NOTEBOOK, "no stage of dvc.yaml runs this notebook; declare one (README)"
 
 
 @rule(
@@ -195,7 +195,7 @@ def outputs_are_written(document: Document, facts: Facts) -> Found:
             message = (
                 f"stage {stage.name} declares {path}, which no cell names; write it or remove it"
             )
-            yield Place(1), message
+            yield WHOLE_NOTEBOOK, message
 
 
 @rule(

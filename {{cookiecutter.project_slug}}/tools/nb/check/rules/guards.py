@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from nb.check.findings import EVERY, Found, Place
+from nb.check.findings import EVERY, WHOLE_NOTEBOOK, Found, Place
 from nb.check.registry import rule
 from nb.secrets.names import is_secret_name
 
@@ -89,6 +89,6 @@ def file_size(document: Document, facts: Facts) -> Found:
     size = document.bytes_in_git[0] // 1000
     if size > limit:
         yield (
-            Place(1),
+            WHOLE_NOTEBOOK,
             f"Git stores {size} kB of it, more than {limit}; keep data and pictures in files",
         )

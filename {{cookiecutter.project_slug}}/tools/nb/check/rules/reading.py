@@ -6,7 +6,7 @@ import re
 from itertools import dropwhile, takewhile
 from typing import TYPE_CHECKING
 
-from nb.check.findings import Found, Place
+from nb.check.findings import WHOLE_NOTEBOOK, Found, Place
 from nb.check.registry import rule
 
 if TYPE_CHECKING:
@@ -34,7 +34,10 @@ def title(document: Document, facts: Facts) -> Found:
     rest = dropwhile(lambda cell: cell.kind != "markdown", document.cells)
     texts = [cell.source for cell in takewhile(lambda cell: cell.kind == "markdown", rest)]
     if not any(HEADING.search(FENCED.sub("", text)) for text in texts):
-        yield Place(1), "the first Markdown cells hold no heading; begin with `# ` and a title"
+        yield (
+            WHOLE_NOTEBOOK,
+            "the first Markdown cells hold no heading; begin with `# ` and a title",
+        )
 
 
 @rule(

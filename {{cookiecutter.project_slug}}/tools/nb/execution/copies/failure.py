@@ -80,7 +80,7 @@ def read_failure(path: Path) -> Failure | None:
 def error_marks(failure: Failure) -> tuple[str, str]:
     """Return the marks for the top of a failed copy and for the place before the failing cell."""
     style = 'style="color:#c62828; font-size:1.2em"'
-    cell = f'<a href="#papermill-error-cell">cell {failure.cell}</a>'
+    cell = f'<a href="#papermill-error-cell">code cell {failure.cell}</a>'
     return (
         f"<div {style}>The run failed in {cell}: {html.escape(failure.error)}</div>",
         f'<div id="papermill-error-cell" {style}>The run failed in this cell:</div>',
