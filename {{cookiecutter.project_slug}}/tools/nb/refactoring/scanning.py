@@ -17,13 +17,12 @@ from typing import NamedTuple
 
 from nb.exit_codes import ExitCode
 from nb.notebook.code import project_package
-from nb.notebook.content import notebooks_below
+from nb.notebook.content import NOTEBOOKS, notebooks_below
 from nb.notebook.modules import SourcePackages
 from nb.programs import cores
 from nb.project import NbError
 
 from .sources import (
-    NOTEBOOKS,
     PlacedDefinition,
     Source,
     StatementRun,

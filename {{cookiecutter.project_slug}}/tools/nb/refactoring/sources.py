@@ -21,7 +21,7 @@ from nb.notebook.code import (
     names_of,
     project_package,
 )
-from nb.notebook.content import Cell, notebooks_below, read_notebook
+from nb.notebook.content import NOTEBOOKS, Cell, notebooks_below, read_notebook
 from nb.notebook.magics import mask
 from nb.notebook.modules import SourcePackages
 from nb.project import NbError, from_root, warn
@@ -30,7 +30,6 @@ from nb.wording import place_in_file
 from .ast_hash import Shapes, Skeleton, is_docstring, parameters, shape
 from .nbdev_cells import GENERATED, exported_module, is_exported
 
-NOTEBOOKS = Path("notebooks")
 # Imports and definitions end a run: imports must repeat, definitions are compared as a whole.
 BREAKS = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 

@@ -35,7 +35,7 @@ RUNS = Path("reports/runs")
 KEPT = 50
 LOCK_FILES = ("uv.lock", "requirements.lock")
 # Fields of a stage with text that a person or a program has written.
-TEXTS = ("name", "cause", "notebook", "executed", "parameters")
+WRITTEN_VALUES = ("name", "cause", "notebook", "executed", "parameters")
 
 _T = TypeVar("_T")
 _encode = json.JSONEncoder(default=str).encode
@@ -79,7 +79,7 @@ class StageRecord:
 
         The other values are states, times and numbers, ten times as long.
         """
-        return {name: value for name in TEXTS if (value := vars(self)[name])}
+        return {name: value for name in WRITTEN_VALUES if (value := vars(self)[name])}
 
 
 class RecordLines:

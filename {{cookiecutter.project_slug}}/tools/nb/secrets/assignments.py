@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
-from .names import FOREIGN, is_password_name, is_secret_name
+from .names import FOREIGN_WORDS, is_password_name, is_secret_name
 from .occurrences import FoundSecret, occurrences
 from .values import is_code, is_secret_value
 
@@ -23,7 +23,7 @@ _WORDS = (
 )
 _NAME_END = re.compile(
     r"(?:pass(?:word|wd|[_-]?phrase|code|ord)?|pwd?|secret(?:_?id)?|token|credentials?"
-    rf"|key(?:_base)?|psk|wort|{FOREIGN})[_-]?\d{{0,3}}"
+    rf"|key(?:_base)?|psk|wort|{FOREIGN_WORDS})[_-]?\d{{0,3}}"
     r"(?!(?:[^\WA-Za-z0-9]|-){0,64}[A-Za-z0-9])",
     re.I,
 )

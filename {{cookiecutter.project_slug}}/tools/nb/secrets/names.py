@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 # Words for passwords in other languages than English and German.
-FOREIGN = (
+FOREIGN_WORDS = (
     r"contrase[\xf1n]a|senha|mot_?de_?passe|wachtwoord|l[\xf6o]senord|passord|adgangskode"
     r"|has[l\u0142]o|heslo|salasana|[s\u015f]ifre|\u043f\u0430\u0440\u043e\u043b\u044c"
     r"|\u5bc6[\u7801\u78bc]|\u30d1\u30b9\u30ef\u30fc\u30c9|\ube44\ubc00\ubc88\ud638"
@@ -13,7 +13,7 @@ FOREIGN = (
 # The end of such a name. `max_tokens`, `password_strength` and `key` are names of something else.
 _SECRET = re.compile(
     r"(?:password|passwd|pass[_-]?phrase|passcode|(?:^|[_.-])(?:pass|pw|psk)|pwd|secret|token"
-    rf"|credentials?|secret_?id|(?:pass|kenn)wort|{FOREIGN}|secret_key_base"
+    rf"|credentials?|secret_?id|(?:pass|kenn)wort|{FOREIGN_WORDS}|secret_key_base"
     r"|(?:api|access|account|private|secret|auth|encryption|fernet|signing|subscription|kaggle)"
     r"[_. -]?key)"
     r"[_-]?\d*\Z",
@@ -27,7 +27,7 @@ _MARK = re.compile(
 )
 _PASSWORD = re.compile(
     r"(?:[_.-]pass|(?:^|[_.-])psk|passw(?:or)?d|pass[_-]?phrase|passcode|pwd|wort"
-    rf"|{FOREIGN})"
+    rf"|{FOREIGN_WORDS})"
     r"[_-]?\d*\Z",
     re.I,
 )
