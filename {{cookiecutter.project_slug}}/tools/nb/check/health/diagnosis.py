@@ -1,4 +1,4 @@
-"""A diagnosis: the result of a health check, with the command that repairs the clone."""
+"""A diagnosis: the result of a health check, with the repair of the clone or of a damaged file."""
 
 from __future__ import annotations
 
