@@ -33,7 +33,7 @@ def git(
     """
     import subprocess  # late: help pages do without
 
-    # To check-ignore paths are names anyway, and it refuses the option.
+    # To check-ignore paths are names anyway; the option would be refused.
     options = [] if "check-ignore" in arguments else ["--literal-pathspecs"]
     try:
         done = subprocess.run(
