@@ -15,7 +15,8 @@ from nb.adoption.merged_texts import (
     with_ignores,
     with_readme,
 )
-from nb.adoption.source_folder import Origin, contents_of, import_names
+from nb.adoption.plan import import_names
+from nb.adoption.source_folder import Origin, contents_of
 from nb.adoption.tidying import tidy_code
 from nb.notebook.strip import strip
 from nb.programs import program_path

@@ -165,3 +165,16 @@ def test_a_kept_output_that_was_made_anew_is_a_change_that_git_guards(clone: Clo
         sync(clone, "pull", "--quiet")
     assert texts(clone)["x = 1"] == "mine"
     assert "kept output: stream" in clone.git("diff")
+
+
+def test_the_name_of_a_notebook_is_no_pattern_for_others(clone: Clone) -> None:
+    """To Git `a[1].ipynb` is a pattern, which a checkout of that notebook would find `a1` by."""
+    names = {"a[1].ipynb": notebook(printed(FIRST, "1"), LAST), "a1.ipynb": notebook(FIRST)}
+    for name in names:
+        (clone.path / name).write_text(json.dumps(notebook(FIRST, LAST)), encoding="utf-8")
+    clone.git("add", "--all")
+    clone.git("commit", "--quiet", "-m", "two")
+    for name, version in names.items():
+        (clone.path / name).write_text(json.dumps(version), encoding="utf-8")
+    assert sync(clone, "status").restored == ["a[1].ipynb"]
+    assert len(json.loads((clone.path / "a1.ipynb").read_text("utf-8"))["cells"]) == 1

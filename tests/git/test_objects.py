@@ -5,8 +5,8 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+from nb.git.command import git, git_list
 from nb.git.objects import read_blobs
-from nb.git.wiring import git, git_list
 
 
 def test_absent_paths_and_impossible_names_have_no_content(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from nb.git import wiring
+from nb.git.command import git_dir
 from nb.run import record
 
 # A start of Git takes as long as importing a tenth of the command line.
@@ -54,7 +55,7 @@ def test_a_linked_worktree_has_the_wiring_of_the_clone(clone: Path) -> None:
     linked = clone / "linked"
     git(clone, "worktree", "add", str(linked))
     (linked / ".pre-commit-config.yaml").touch()
-    assert wiring.git_dir(linked).resolve() == (clone / ".git").resolve()
+    assert git_dir(linked).resolve() == (clone / ".git").resolve()
     assert wiring.heal(linked) == []
     (clone / ".git/hooks/pre-push").unlink()
     assert wiring.heal(linked) == ["installed the pre-push hook"]

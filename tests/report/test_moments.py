@@ -11,7 +11,12 @@ import browsing
 from hypothesis import given
 from hypothesis import strategies as st
 from nb.report.history import Moment
-from nb.report.interactive.moments_page import MOST_COMPARED, pairs, value_changes, write_moments
+from nb.report.interactive.moments_page import (
+    MOST_COMPARED,
+    comparison_addresses,
+    value_changes,
+    write_moments,
+)
 from nb.run.record import RunRecord, StageRecord
 
 VALUES = st.dictionaries(st.integers(0, 3), st.integers(0, 2) | st.text(max_size=2))
@@ -37,9 +42,9 @@ def test_the_values_of_each_moment_come_back(history: list[dict[int, object]]) -
 
 def test_each_moment_is_compared_with_the_one_before() -> None:
     commit = Moment("2026-11-27T11:00:00+00:00", {}, "abc", "Subject")
-    assert pairs([]) == []
-    assert pairs([run("10", 1)]) == [""]
-    assert pairs([run("10", 1), commit, run("12", 2)]) == ["", "10..abc", "abc..12"]
+    assert comparison_addresses([]) == []
+    assert comparison_addresses([run("10", 1)]) == [""]
+    assert comparison_addresses([run("10", 1), commit, run("12", 2)]) == ["", "10..abc", "abc..12"]
 
 
 def test_what_is_too_old_for_the_page_is_not_offered(tmp_path: Path) -> None:
@@ -47,9 +52,9 @@ def test_what_is_too_old_for_the_page_is_not_offered(tmp_path: Path) -> None:
         Moment("2026-11-27T11:00:00+00:00", {SCORE: {"x": float(n)}}, str(n))
         for n in range(MOST_COMPARED + 5)
     ]
-    assert pairs(commits)[:6] == [""] * 6
-    assert pairs(commits)[6:8] == ["5..6", "6..7"]
-    assert len(pairs(commits)) == len(commits)
+    assert comparison_addresses(commits)[:6] == [""] * 6
+    assert comparison_addresses(commits)[6:8] == ["5..6", "6..7"]
+    assert len(comparison_addresses(commits)) == len(commits)
     text = (tmp_path / "reports/site" / write_moments(tmp_path, commits)).read_text("utf-8")
     found = json.loads(text.partition('id="history">')[2].partition("</script>")[0])
     assert [moment["id"] for moment in found["moments"]] == [str(n) for n in range(5, 105)]

@@ -149,8 +149,10 @@ def test_each_kind_is_refused_at_commit(kind: str) -> None:
         },
     ]
     notebook = json.dumps({"cells": cells, "metadata": {"nb": {"note": text}}}).encode()
-    found = {phrase.split(":")[1] for phrase in credentials.find_in_file("a.ipynb", notebook)}
-    assert found == {"metadata", *(f"cell {n}" for n in range(2, 8))}
+    phrases = credentials.find_in_file("a.ipynb", notebook)
+    found = {phrase.removeprefix("a.ipynb, ").split(":")[0] for phrase in phrases}
+    below = "the text below code cell 3"
+    assert found == {"metadata", below, *(f"code cell {n}" for n in range(1, 6))}
     place = credentials.find_in_file("notes.txt", f"a\n{text}\n".encode())[0].split(":")[1]
     assert 2 <= int(place) <= 2 + text.count("\n")
 

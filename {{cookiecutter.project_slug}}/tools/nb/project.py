@@ -88,14 +88,14 @@ def one_line(error: BaseException) -> str:
     return " ".join(f"{error}{cause}".split())
 
 
-def find_root(start: Path | None = None) -> Path:
-    """Find the project's root: the first folder, from `start` upwards, that holds `tools/nb`.
+def find_root() -> Path:
+    """Find the project's root: the working directory, or the first folder above, with `tools/nb`.
 
     Raises:
         NbError: if no folder does (exit code 2).
     """
     try:
-        start = (start or Path.cwd()).resolve()
+        start = Path.cwd().resolve()
     except FileNotFoundError:
         raise UsageError("the current folder was deleted; change to another.") from None
     for folder in (start, *start.parents):

@@ -9,11 +9,22 @@ from functools import cache
 from types import NoneType, UnionType
 from typing import Any, NoReturn, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from nb.project import parse_json
+
 Fields = TypeVar("Fields")
 # Returns a value of JSON as one of a type, or refuses it; the name of the field is for the error.
 Reader = Callable[[Any, str], Any]
 # Larger counts, sizes and process ids cannot be passed to the system.
 NUMBER_LIMIT = 2**63 - 1
+
+
+def read_versioned(kind: type[Fields], text: str | bytes, schema: int) -> Fields | None:
+    """Return the dataclass in a JSON text; None for another schema, or a text that is damaged."""
+    try:
+        content = parse_json(text)
+        return read_fields(kind, content) if content["schema"] == schema else None
+    except (ValueError, TypeError, KeyError):
+        return None
 
 
 def read_fields(kind: type[Fields], content: object) -> Fields:

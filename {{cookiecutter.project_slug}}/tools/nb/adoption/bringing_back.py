@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from nb.git.wiring import git, git_list
+from nb.git.command import git, git_list
 from nb.processes.signals import handle_signals
 from nb.project import NbError
 from nb.update import merging, pending
@@ -66,9 +66,10 @@ def finish_broken_off(root: Path) -> str:
         if state is None or not is_adoption or pending.head_commit(root) == state.head:
             return merging.put_back_unfinished(root)
         changed = ("diff", "--name-only", "-z", "--relative", "--diff-filter=AMR")
-        listed = git_list(root, *changed, state.head, state.commit, "--", "*.ipynb")
+        listed = git_list(root, *changed, state.head, state.commit)
         edited = git_list(root, "diff", "--name-only", "-z", "--relative", state.commit)
-        _bring_outputs(root, Path(state.clone), {*listed} - {*edited})
+        notebooks = {name for name in listed if name.endswith(".ipynb")} - {*edited}
+        _bring_outputs(root, Path(state.clone), notebooks)
         pending.state_path(root).unlink()
     return "An adoption was broken off after its commit; it is complete now."
 

@@ -1,4 +1,4 @@
-"""Dependencies of adopted code, from files, cells and imports, as names of distributions.
+"""Dependencies of adopted code: from files, cells and imports, named by lists from the registry.
 
 A name that no list knows is never guessed: somebody else may own the name in the registry.
 """

@@ -10,8 +10,8 @@ from pathlib import Path, PurePosixPath
 
 from nb.authoring.new import initials
 from nb.declaration.naming import numbers_in
+from nb.git.command import git_list
 from nb.git.credentials import find_in_file
-from nb.git.wiring import git_list
 from nb.grouping import grouped
 from nb.notebook.code import project_package
 from nb.notebook.path_literals import rewrite_paths
@@ -23,7 +23,7 @@ from . import dependencies
 from .cleaning import AdoptedNotebook, read_any_notebook
 from .new_places import HOME, data_homes, folder_homes, name_notebooks
 from .rewriting import PathUse, Relocation, path_use, rewrite_links
-from .source_folder import Contents, Origin, contents_of, import_names, is_own_file
+from .source_folder import Contents, Origin, contents_of, is_own_file
 
 # From here on a file is taken only if somebody says so.
 LARGE_BYTES = 100_000_000
@@ -165,6 +165,18 @@ def _take_modules(root: Path, plan: AdoptionPlan) -> None:
         if module not in taken:
             plan.left[module] = "a script or module that no notebook imports"
     _rename_imports(plan, by_name)
+
+
+def import_names(module: str) -> list[str]:
+    """Return the dotted names by which code may import a file: from the top, or from beside it."""
+    path = PurePosixPath(module)
+    parts = list(path.with_suffix("").parts)
+    if parts[-1] == "__init__":
+        parts.pop()
+    if not all(part.isidentifier() for part in parts[-1:]):
+        return []
+    names = (parts[start:] for start in range(len(parts)))
+    return [".".join(name) for name in names if all(part.isidentifier() for part in name)]
 
 
 def _rename_imports(plan: AdoptionPlan, by_name: Mapping[str, str]) -> None:

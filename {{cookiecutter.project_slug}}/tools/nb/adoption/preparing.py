@@ -15,8 +15,8 @@ from tempfile import TemporaryDirectory
 from nb.check.health.repository import NEVER_IGNORED
 from nb.check.runner import check_paths
 from nb.git import index, verify, wiring
+from nb.git.command import commit_hash, git, git_list
 from nb.git.credentials import find_credentials
-from nb.git.wiring import commit_hash, git, git_list
 from nb.programs import run_program
 from nb.project import NbError, UsageError, write_whole
 from nb.wording import count
@@ -58,9 +58,8 @@ def require_clean(root: Path) -> str:
     base = commit_hash(root, "HEAD")
     if not base:
         raise UsageError("the project has no commit yet: git add --all && git commit")
-    changed = git_list(root, "status", "--porcelain", "-z")
-    if changed:
-        raise UsageError(UNCOMMITTED.format(changed[0][3:]))
+    if changed := index.uncommitted(root):
+        raise UsageError(UNCOMMITTED.format(changed[0]))
     return base
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from nb.authoring.promote import promote_notebook
 from nb.authoring.promotion import Promotion, proposal
-from nb.git.wiring import git
+from nb.git.command import git
 from nb.notebook.file import read_cells
 from nb.notebook.path_literals import rewrite_paths
 from nb.project import NbError, write_whole

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from nb.git.command import clone_repository
 from nb.project import UsageError
 
 # Machinery and caches; a folder of an environment is known by the file in it.
@@ -74,7 +74,8 @@ def open_origin(root: Path, source: str) -> Iterator[Origin]:
     if URL.match(source):
         with TemporaryDirectory(prefix="nb-adopt-") as name:
             folder = Path(name) / "source"
-            _clone(source, folder)
+            if reason := clone_repository(source, folder, cwd=root):
+                raise UsageError(f"{source} cannot be cloned: {reason}")
             yield Origin(folder, _label(source))
         return
     path = Path(source).expanduser()
@@ -92,15 +93,6 @@ def open_origin(root: Path, source: str) -> Iterator[Origin]:
     if inside is not None and inside.startswith(("notebooks/production", "notebooks/exploratory")):
         raise UsageError(f"{inside} is a home of notebooks already; there is nothing to adopt.")
     yield Origin(path, path.name, only, inside)
-
-
-def _clone(url: str, folder: Path) -> None:
-    command = ["git", "clone", "--quiet", "--", url, str(folder)]
-    environment = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "GIT_LFS_SKIP_SMUDGE": "1"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    if done.returncode:
-        said = (done.stderr.strip().splitlines() or ["git clone failed"])[-1]
-        raise UsageError(f"{url} cannot be cloned: {said}")
 
 
 def _label(url: str) -> str:
@@ -153,15 +145,3 @@ def is_own_file(folder: Path, name: str) -> bool:
     """Return whether a name stands for a file of the folder, not for a file elsewhere."""
     path = folder / name
     return path.is_file() and path.resolve().is_relative_to(folder.resolve())
-
-
-def import_names(module: str) -> list[str]:
-    """Return the dotted names by which code may import a file: from the top, or from beside it."""
-    path = PurePosixPath(module)
-    parts = list(path.with_suffix("").parts)
-    if parts[-1] == "__init__":
-        parts.pop()
-    if not all(part.isidentifier() for part in parts[-1:]):
-        return []
-    names = (parts[start:] for start in range(len(parts)))
-    return [".".join(name) for name in names if all(part.isidentifier() for part in name)]

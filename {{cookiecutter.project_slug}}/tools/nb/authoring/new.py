@@ -11,7 +11,7 @@ from pathlib import Path
 from nb.declaration.editor import add_stage
 from nb.declaration.naming import numbers_in, package_with_paths, production_name, slug_of, title_of
 from nb.declaration.reader import FILE
-from nb.git.wiring import git
+from nb.git.command import git
 from nb.notebook.new_cell import new_cell, new_notebook_text
 from nb.notebook.parameters import TAG
 from nb.project import UsageError, write_whole

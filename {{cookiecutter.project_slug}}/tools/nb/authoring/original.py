@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from nb.check.source import UnreadableError, read_document
-from nb.git.wiring import git
+from nb.git.command import git
 from nb.notebook.code import names_of_notebook, project_package
 from nb.notebook.file import CellFile, parse_cells, read_cells
 from nb.notebook.magics import foreign_cell

@@ -7,10 +7,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from nb.declaration.naming import package_with_paths
-from nb.git.wiring import git
+from nb.git.command import git
 from nb.notebook.code import names_of_module, names_of_notebook, needed_names
 from nb.notebook.content import load_json, parse_notebook, source_text
 from nb.notebook.file import CellFile, parse_cells
@@ -116,7 +115,7 @@ def write_production(space: Workspace, original: Original, choices: Choices) -> 
         files.append(path.as_posix())
     return Production(
         choices=choices,
-        title=title_of_notebook(json.loads(file.text)),
+        title=_title_of(file),
         parameters=[parameter.name for parameter in parameters],
         has_config=bool(config),
         moved=moved.names,
@@ -303,14 +302,14 @@ def _with_first_cell(file: CellFile, source: str) -> CellFile:
 
 def _with_title(file: CellFile, choices: Choices) -> CellFile:
     """Add a title where a notebook has none."""
-    if title_of_notebook(json.loads(file.text)):
+    if _title_of(file):
         return file
     return with_cell(file, 0, f"# {choices.stage.replace('-', ' ').capitalize()}", kind="markdown")
 
 
-def title_of_notebook(content: Mapping[str, Any]) -> str:
+def _title_of(file: CellFile) -> str:
     """Return the heading at the start of a notebook; empty without a heading."""
-    for cell in content["cells"]:
+    for cell in json.loads(file.text)["cells"]:
         if cell["cell_type"] == "markdown":
             found = re.search(r"^#+ +(.+)$", source_text(cell), re.M)
             if found:

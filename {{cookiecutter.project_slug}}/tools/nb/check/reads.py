@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 from nb.declaration.templates import as_glob
-from nb.git.wiring import git, git_list
+from nb.git.command import git, git_list
 
 from .source import CheckedCell
 

@@ -219,6 +219,6 @@ def _check_notebook(
 
 
 def _is_silenced_in(document: Document, place: Place, code: str) -> bool:
-    """Tell whether a line of the place is marked; for the notebook as a whole, the first line."""
+    """Return whether a line of the place is marked; for the notebook as a whole, the first line."""
     cells = document.code[place.cell - 1 :] if place.cell else document.cells
     return bool(cells) and is_silenced(cells[0].source.split("\n"), place, code)

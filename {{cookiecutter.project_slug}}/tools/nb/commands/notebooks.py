@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from nb.exit_codes import ExitCode
-from nb.git.wiring import git_list
+from nb.git.command import git_list
 from nb.project import NbError, write_whole
 from nb.terminal import colored, echo, is_colored
 from nb.wording import count
@@ -193,6 +193,6 @@ def lab_command(root: Path, notebook: str) -> None:
 def notebook_at_work(root: Path) -> Path | None:
     """Return the notebook that was changed last and is not committed as it is, if there is one."""
     options = ("-z", "--modified", "--others", "--exclude-standard")
-    changed = git_list(root, "ls-files", *options, "--", "notebooks/*.ipynb", check=False)
-    there = [path for name in changed if (path := root / name).is_file()]
+    changed = git_list(root, "ls-files", *options, "--", "notebooks", check=False)
+    there = [root / name for name in changed if name.endswith(".ipynb") and (root / name).is_file()]
     return max(there, key=lambda path: path.stat().st_mtime_ns, default=None)

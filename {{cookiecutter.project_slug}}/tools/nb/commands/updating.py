@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nb.project import NbError, UsageError
+from nb.run.record import LOCK_FILES
 from nb.surroundings import project_prefix
 from nb.terminal import echo, secho
 from nb.wording import enumerated
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 # Lines of the changelog that are shown.
 NEWS = 12
-VERSION_LOCKS = ("uv.lock", "requirements.lock")
 
 
 @click.command("update")
@@ -233,7 +233,7 @@ def _afterwards(root: Path, state: PendingWork, no_checks: bool) -> None:
             "the update is committed, but the set-up failed (its message is above): make setup; "
             f"or back to before the update: git reset --hard {state.head[:12]}"
         )
-    changed = merging.changed_files(root, VERSION_LOCKS)
+    changed = merging.changed_files(root, LOCK_FILES)
     if changed:
         merging.add_to_last_commit(root, changed)
     programs = root / ".venv" / ("Scripts" if os.name == "nt" else "bin")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 
 # States of stages. A stage may run only after all stages before it are `DONE`.
@@ -95,3 +95,12 @@ class StageState:
     reasons: list[str] = field(default_factory=list)
     after: list[str] = field(default_factory=list)
     command: str = NB_RUN
+
+
+def with_downstream(tasks: Iterable[Task], is_chosen: Callable[[Task], bool]) -> set[str]:
+    """Return the chosen tasks and all that depend on them; the tasks are in topological order."""
+    found: set[str] = set()
+    for task in tasks:
+        if is_chosen(task) or found & task.after:
+            found.add(task.name)
+    return found

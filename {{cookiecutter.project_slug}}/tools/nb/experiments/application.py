@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from nb import pipeline
-from nb.git.wiring import git_list
+from nb.git.index import uncommitted
 from nb.locks import edit_lock
 from nb.notebook.config import read_config, set_value
 from nb.project import NbError
 from nb.run.copy_notes import note_taken_copies
 from nb.run.what_if import Setting, SettingReader
+from nb.surroundings import find_repository
 from nb.wording import value_text
 
 from . import store
@@ -65,10 +66,6 @@ def _require_committed(root: Path, paths: list[str]) -> None:
 
     Without Git there is no commit to go back to; the old values are said.
     """
-    if not (root / ".git").exists():
-        return
-    found = git_list(root, "status", "--porcelain=v1", "-z", "--", *paths, check=False)
-    changed = [entry[3:] for entry in found]
-    if changed:
-        files = ", ".join(sorted(set(changed)))
+    if find_repository(root) and (changed := uncommitted(root, *paths)):
+        files = ", ".join(sorted(changed))
         raise NbError(f"{files}: changed since the last commit; commit or git stash, then again")

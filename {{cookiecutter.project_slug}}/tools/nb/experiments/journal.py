@@ -1,4 +1,4 @@
-"""Journal of an experiment: states of tasks, written into the records of variants."""
+"""Journal of an experiment: states and results of tasks, and executed copies, go to variants."""
 
 from __future__ import annotations
 

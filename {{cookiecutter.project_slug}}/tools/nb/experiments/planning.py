@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from pathlib import Path
 
-from nb.declaration.tasks import Task
+from nb.declaration.tasks import Task, with_downstream
 from nb.project import NbError, UsageError
 from nb.run.record import Options, new_record
 from nb.run.stage import stage_record
@@ -95,7 +96,7 @@ def plan_variants(
     )
     readers = _readers(snapshot, settings)
     shares = shares_of_variants(snapshot.tasks, [records[i].settings for i in order], readers)
-    stale = _stale(snapshot)
+    stale = with_downstream(snapshot.tasks, attrgetter("changed"))
     planned: list[PlannedVariant] = []
     for index, share in zip(order, shares, strict=True):
         record = records[index]
@@ -138,27 +139,13 @@ def _readers(
     return {parameter: frozenset(names) for parameter, names in readers.items()}
 
 
-def _stale(snapshot: Snapshot) -> set[str]:
-    """Return the stages that are stale without any setting, and all that depend on them."""
-    return _with_downstream(snapshot, lambda task: task.changed)
-
-
 def _reached(
     snapshot: Snapshot, record: VariantRecord, readers: Mapping[str, frozenset[str]]
 ) -> set[str]:
     """Return the stages that get a value of a variant, and all that depend on them."""
-    return _with_downstream(
-        snapshot, lambda task: any(task.name in readers[name] for name in record.settings)
+    return with_downstream(
+        snapshot.tasks, lambda task: any(task.name in readers[name] for name in record.settings)
     )
-
-
-def _with_downstream(snapshot: Snapshot, is_chosen: Callable[[Task], bool]) -> set[str]:
-    """Return the chosen stages, and all that depend on them."""
-    found: set[str] = set()
-    for task in snapshot.tasks:
-        if is_chosen(task) or found & task.after:
-            found.add(task.name)
-    return found
 
 
 def task_name(stage: str, record: VariantRecord) -> str:

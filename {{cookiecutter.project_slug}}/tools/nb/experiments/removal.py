@@ -57,7 +57,7 @@ def remove_variants(root: Path, numbers: Sequence[int]) -> int:
         freed = sum(store.variant_size(root, number) for number in numbers)
         for number in numbers:
             store.remove_variant_folder(root, number)
-        remove_unused_snapshots(root, store.read_variants(root))
+        remove_unused_snapshots(root)
     return freed
 
 

@@ -122,7 +122,7 @@ def _run(
     lock: int,
 ) -> FinishedExperiment:
     store.remove_partial_folders(root)
-    remove_unused_snapshots(root, store.read_variants(root))
+    remove_unused_snapshots(root)
     snapshot = take_snapshot(root)
     records = variant_records(root, definition, snapshot)
     planned = plan_variants(snapshot, records, settings)

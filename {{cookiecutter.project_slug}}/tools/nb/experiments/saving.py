@@ -10,8 +10,8 @@ import re
 from pathlib import Path
 
 from nb import pipeline
+from nb.git.command import commit_hash, git
 from nb.git.objects import Entries, file_mode, write_commit, write_tree
-from nb.git.wiring import commit_hash, git
 from nb.project import NbError, UsageError
 from nb.surroundings import project_prefix
 from nb.workcopy.copying import git_files

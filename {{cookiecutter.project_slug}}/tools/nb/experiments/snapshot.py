@@ -26,10 +26,10 @@ from nb.pipeline import FINGERPRINT_STAGE
 from nb.programs import program_environment
 from nb.project import write_whole
 from nb.run.record import LOCK_FILES
-from nb.run.what_if import Setting, copy_with_settings, source_files
+from nb.run.what_if import Setting, copy_with_settings
 from nb.workcopy.copying import copy_file, is_protected
 
-from .store import EXPERIMENTS, VariantRecord
+from .store import EXPERIMENTS, read_variants
 
 SNAPSHOTS = EXPERIMENTS / "snapshots"
 # Written last: a snapshot without this file is not whole.
@@ -101,7 +101,7 @@ def _copy_project(root: Path) -> tuple[Path, str]:
     (root / SNAPSHOTS).mkdir(parents=True, exist_ok=True)
     copy = Path(mkdtemp(dir=root / SNAPSHOTS))
     try:
-        copy_with_settings(root, copy, source_files(root))
+        copy_with_settings(root, copy)
         found = source_hash(copy)
         if _has_fingerprints(copy):
             with _inside(copy):
@@ -174,9 +174,9 @@ def _is_cached(entry: os.DirEntry[str]) -> bool:
     return entry.stat().st_nlink > 1 and is_protected(entry.path)
 
 
-def remove_unused_snapshots(root: Path, records: Sequence[VariantRecord]) -> None:
+def remove_unused_snapshots(root: Path) -> None:
     """Remove the snapshots of which no variant is left, and those of runs that were killed."""
-    used = {record.source for record in records}
+    used = {record.source for record in read_variants(root)}
     kept = {path for path, known in _known(root) if known in used}
     for path in (root / SNAPSHOTS).glob("*"):
         if path not in kept:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from .wiring import git_list
+from .command import git_list
 
 FILTER = "nbstripout"  # as .gitattributes names it
 

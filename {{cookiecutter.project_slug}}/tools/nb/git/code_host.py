@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
-from nb.git.wiring import git
+from nb.git.command import git
 from nb.surroundings import find_repository, project_prefix
 
 # The addresses of a commit and of a file on each host, after the address of the repository.

@@ -1,4 +1,4 @@
-"""Git's index: ids of the files that the next commit would hold."""
+"""Git's index: ids of files in the next commit; files in conflict, or not as in the last commit."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from nb.project import UsageError
 
-from .wiring import git_list
+from .command import git_list
 
 
 def index_ids(root: Path) -> dict[str, str]:
@@ -39,3 +39,14 @@ def unmerged(root: Path) -> set[str]:
     """Return the files that a merge, rebase, cherry-pick or stash left in conflict in the index."""
     entries = git_list(root, "ls-files", "--unmerged", "-z")
     return {entry.split("\t", 1)[1] for entry in entries}
+
+
+def uncommitted(root: Path, *paths: str, untracked: bool = True) -> list[str]:
+    """Return the files, all or those named, that differ from the last commit.
+
+    Args:
+        untracked: files that Git does not track count, too.
+    """
+    kinds = f"--untracked-files={'normal' if untracked else 'no'}"
+    entries = git_list(root, "status", "--porcelain", "--no-renames", "-z", kinds, "--", *paths)
+    return [entry[3:] for entry in entries]

@@ -25,9 +25,10 @@ from nb.project import NbError, parse_json, write_whole
 from nb.surroundings import find_repository
 
 from .attributes import filtered
+from .command import git, git_list
 from .filter import clean
 from .index import index_ids, unmerged
-from .wiring import git, git_list, hook_projects
+from .wiring import hook_projects
 
 ASIDE = Path(".nb/outputs")
 # Outputs of cells that are gone with their edits, into a stash or another branch.

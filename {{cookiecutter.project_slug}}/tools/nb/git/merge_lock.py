@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 
 from nb.project import NbError, write_whole
 
-from .wiring import git, git_list
+from .command import git, git_list
 
 # A line that every conflict has.
 MARK = re.compile(rb"^(<{7}|>{7})( |$)", re.M)
@@ -52,9 +52,10 @@ def _read(text: str) -> dict[str, Any]:
 
 def conflicting_locks(root: Path) -> list[str]:
     """Return the tracked lock files that hold the marks of a merge conflict."""
-    names = git_list(root, "ls-files", "-z", "--", "dvc.lock", "*/dvc.lock")
-    files = (name for name in dict.fromkeys(names) if (root / name).is_file())
-    return [name for name in files if MARK.search((root / name).read_bytes())]
+    names = dict.fromkeys(git_list(root, "ls-files", "-z"))
+    locks = [root / name for name in names if Path(name).name == "dvc.lock"]
+    found = (lock for lock in locks if lock.is_file() and MARK.search(lock.read_bytes()))
+    return [lock.relative_to(root).as_posix() for lock in found]
 
 
 def conflict_sides(text: str) -> tuple[str, str, str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar
 
-from .wiring import git
+from .command import git
 
 _Key = TypeVar("_Key", bound=Hashable)
 # The mode and the blob of each file, by name from the top of the repository.

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from nb.git.wiring import git
+from nb.git.command import commit_hash
 from nb.project import UsageError
 
 from .repository import open_project, require_parameter_files
@@ -51,7 +51,7 @@ def compare_with_commit(
         NbError: if there is no such commit, DVC cannot read the commit, or a parameter file of the
             work tree is no plain YAML.
     """
-    if not git(root, "rev-parse", "--quiet", "--verify", f"{commit}^{{commit}}", check=False):
+    if not commit_hash(root, commit):
         what = "nothing is committed yet" if commit == "HEAD" else f"there is no commit {commit}"
         raise UsageError(f"{what}, so there is nothing to compare with")
     found: list[Change] = []

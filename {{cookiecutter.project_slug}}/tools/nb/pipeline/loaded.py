@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from nb.declaration.reader import value_files
-from nb.git.wiring import git_list
+from nb.git.command import git_list
 
 from .protocols import DvcStage, Repo, SourceControl
 

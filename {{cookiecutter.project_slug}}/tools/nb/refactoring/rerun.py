@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from nb.declaration.reader import read_lock
-from nb.git.wiring import git_list
+from nb.git.command import git_list
 from nb.notebook import fingerprints
 from nb.pipeline import FINGERPRINT_STAGE, lines_put_back_on_error
 from nb.programs import program_environment, program_path

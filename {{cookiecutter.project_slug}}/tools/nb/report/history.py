@@ -8,8 +8,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from nb.declaration.metrics import read_numbers
+from nb.git.command import git_list
 from nb.git.objects import read_blobs
-from nb.git.wiring import git_list
 from nb.run.record import RunRecord, seconds_of
 from nb.surroundings import find_repository
 
@@ -62,7 +62,7 @@ def read_commits(root: Path, paths: Sequence[str]) -> list[Moment]:
     if not paths or not find_repository(root):
         return []
     lines = git_list(
-        *(root, "--literal-pathspecs", "log", "--first-parent", f"--max-count={MOST_COMMITS}"),
+        *(root, "log", "--first-parent", f"--max-count={MOST_COMMITS}"),
         *("--no-show-signature", "-z", "--format=%H %ct %s", "--", *paths),
         check=False,  # nothing is committed yet
     )

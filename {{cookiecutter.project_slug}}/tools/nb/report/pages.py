@@ -12,8 +12,8 @@ from pathlib import Path
 
 from nb.declaration.reader import FILE, Stage, read_stages
 from nb.execution.copies.failure import first_line_of
-from nb.project import EXECUTED, SITE, NbError, parse_json, write_whole
-from nb.typed_json import read_fields
+from nb.project import EXECUTED, SITE, NbError, write_whole
+from nb.typed_json import read_versioned
 
 from .about import read_about
 from .files import NOTES, PageFiles
@@ -109,9 +109,8 @@ def write_page(root: Path, copy: Path, stage: Stage | None) -> Note:
 def read_note(path: Path) -> Note | None:
     """Return the record of a page; None if there is none of this version of the format."""
     try:
-        content = parse_json(path.read_text(encoding="utf-8"))
-        return read_fields(Note, content) if content["schema"] == NOTE_SCHEMA else None
-    except (OSError, ValueError, TypeError, KeyError):
+        return read_versioned(Note, path.read_bytes(), NOTE_SCHEMA)
+    except OSError:
         return None
 
 

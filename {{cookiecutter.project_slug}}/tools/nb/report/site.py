@@ -27,7 +27,7 @@ from .charts import Node, line_chart, stage_graph
 from .experiments import ExperimentSummary, site_files, write_experiments
 from .files import NOTES, PageFiles, is_published, published_path, slug
 from .history import Moment, read_history
-from .interactive.moments_page import pairs, write_moments
+from .interactive.moments_page import comparison_addresses, write_moments
 from .interactive.search_page import SearchedPage, overview_sections, write_search
 from .pages import Note
 from .stages import Row, read_rows
@@ -175,7 +175,7 @@ def _write_index(
         run=runs[-1] if runs else None,
         history=[
             (at, tables.state_counts(at.run) if at.run else [], pair)
-            for at, pair in zip(history[::-1], pairs(history)[::-1], strict=True)
+            for at, pair in zip(history[::-1], comparison_addresses(history)[::-1], strict=True)
         ],
         rows=rows,
         broken=[row for row in rows if row.is_broken],

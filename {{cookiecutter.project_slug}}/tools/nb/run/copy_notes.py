@@ -13,8 +13,8 @@ from typing import Any
 
 from nb.declaration.reader import read_lock, read_stages
 from nb.declaration.tasks import RAN
-from nb.project import EXECUTED, parse_json, write_whole
-from nb.typed_json import read_fields
+from nb.project import EXECUTED, write_whole
+from nb.typed_json import read_versioned
 
 from .record import RunRecord, seconds_of
 
@@ -100,17 +100,14 @@ def _write_note(root: Path, path: str, key: str, run: str, ended: str | None) ->
 
 def parse_note(text: str | bytes | None) -> CopyNote | None:
     """Return the note in a text; None if the text is none of this version, or is damaged."""
-    try:
-        content = parse_json(text or "")
-        if content["schema"] != COPY_SCHEMA:
-            return None
-        note = read_fields(CopyNote, content)
-        hashes = all(_HASH.fullmatch(each) for each in (note.key, note.content))
+    note = read_versioned(CopyNote, text or "", COPY_SCHEMA)
+    if note is None or not all(map(_HASH.fullmatch, (note.key, note.content))):
+        return None
+    with suppress(ValueError):
         if note.ended is not None:
             seconds_of(note.ended)
-        return note if hashes and (note.run == "" or _RUN.fullmatch(note.run)) else None
-    except (ValueError, TypeError, KeyError, AttributeError):
-        return None
+        return note if note.run == "" or _RUN.fullmatch(note.run) else None
+    return None
 
 
 def locked_copies(root: Path) -> Iterator[tuple[str, str, str]]:

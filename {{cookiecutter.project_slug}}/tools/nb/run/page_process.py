@@ -15,7 +15,6 @@ from threading import Thread
 from typing import NoReturn, Protocol
 
 from nb.processes.start_method import SPAWN, start_method
-from nb.programs import program_environment
 from nb.runtime.fresh_process import start_fresh_process
 
 # The job of the warm process that is a page maker.
@@ -89,7 +88,6 @@ class PageMaker:
         process = start_fresh_process(
             "page maker",
             partial(self.work, self.root, 0),
-            environment=program_environment(),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )

@@ -1,4 +1,4 @@
-"""Past runs, read from `reports/runs`: costs of stages; records of killed runs are closed.
+"""Past runs, read from `reports/runs`: costs of stages; dead records closed, old records removed.
 
 Records of other versions of the format are passed over.
 """

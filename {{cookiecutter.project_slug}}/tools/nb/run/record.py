@@ -10,6 +10,7 @@ import json
 import os
 import time
 from collections.abc import Mapping, Sequence, Set
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
@@ -19,10 +20,10 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from nb.declaration.tasks import BROKEN, FAILED, FAILURES, RUNNING, WAITING
 from nb.exit_codes import ENDED_FROM_OUTSIDE
-from nb.git.wiring import git
-from nb.project import EXECUTED, parse_json, write_whole
+from nb.git.command import git
+from nb.project import EXECUTED, write_whole
 from nb.surroundings import find_repository
-from nb.typed_json import read_fields
+from nb.typed_json import read_versioned
 
 if TYPE_CHECKING:
     from nb.secrets.mask import Mask
@@ -323,14 +324,10 @@ def seconds_of(moment: str) -> float:
 
 def read_record(text: str | bytes) -> RunRecord | None:
     """Return the record in a text; None if the text is none of this version, or is damaged."""
-    try:
-        content = parse_json(text)
-        if content["schema"] != RECORD_SCHEMA:
-            return None
-        record = read_fields(RunRecord, content)
-        return record if _has_times(record) else None
-    except (ValueError, TypeError, KeyError, AttributeError):
-        return None
+    record = read_versioned(RunRecord, text, RECORD_SCHEMA)
+    with suppress(ValueError):
+        return record if record and _has_times(record) else None
+    return None
 
 
 def _has_times(record: RunRecord) -> bool:

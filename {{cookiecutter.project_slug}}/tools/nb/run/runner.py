@@ -13,10 +13,19 @@ import time
 from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 
 from nb import pipeline, uptodate
-from nb.declaration.tasks import BROKEN, DONE, NOT_RUN, RUNNING, Outcome, Task
+from nb.declaration.tasks import (
+    BROKEN,
+    DONE,
+    NOT_RUN,
+    RUNNING,
+    Outcome,
+    Task,
+    with_downstream,
+)
 from nb.exit_codes import after_signal
 from nb.processes import memory
 from nb.processes.events import EventLoop
@@ -136,11 +145,8 @@ class Runner:
         return all(state in DONE for state in self.schedule.states.values())
 
     def _notebooks_that_may_run(self, tasks: list[Task]) -> dict[str, Path]:
-        stale: set[str] = set()
-        for task in tasks:
-            if task.changed or stale & task.after:
-                stale.add(task.name)
-        notebooks = {name: self.stages[name].notebook for name in sorted(stale)}
+        stale = sorted(with_downstream(tasks, attrgetter("changed")))
+        notebooks = {name: self.stages[name].notebook for name in stale}
         return {name: self.root / path for name, path in notebooks.items() if path}
 
     def _loop(self) -> None:

@@ -155,25 +155,22 @@ def _group(name: str) -> str:
 def make_what_if_copy(root: Path, settings: Sequence[Setting]) -> Path:
     """Copy the project with other values, below `.nb/what-if`; return the new root."""
     copy = root / WHAT_IF / time_id(datetime.now(timezone.utc))
-    copy_with_settings(root, copy, source_files(root), settings)
+    copy_with_settings(root, copy, settings)
     return copy
 
 
-def copy_with_settings(
-    root: Path, copy: Path, files: Iterable[Path], settings: Sequence[Setting] = ()
-) -> None:
+def copy_with_settings(root: Path, copy: Path, settings: Sequence[Setting] = ()) -> None:
     """Copy the project without DVC's cache, with other values.
 
-    Inputs that are not among the files are linked to. Artifacts come out of DVC's cache, as far as
+    Inputs that are no sources are linked to. Artifacts come out of DVC's cache, as far as
     they are there. A copy that cannot be made is removed.
 
     Args:
         copy: the root of the copy.
-        files: the files to copy, relative to the root.
         settings: the other values.
     """
     try:
-        copy_entries(root, copy, (root / path for path in files))
+        copy_entries(root, copy, (root / path for path in _source_files(root)))
         for setting in settings:
             set_value(copy / setting.config, setting.name, setting.value)
         pipeline.isolate_copy(root, copy)
@@ -182,7 +179,7 @@ def copy_with_settings(
         raise
 
 
-def source_files(root: Path) -> list[Path]:
+def _source_files(root: Path) -> list[Path]:
     """Return the files that make the project, relative to the root, and the executed copies.
 
     Files belong to Git, or would if they were added; without Git, all but machinery counts.

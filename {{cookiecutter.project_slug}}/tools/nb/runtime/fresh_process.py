@@ -12,11 +12,11 @@ import pickle
 import struct
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
-from nb.programs import module_command
+from nb.programs import module_command, program_environment
 
 # The head of a message: the number of bytes that follow.
 LENGTH = struct.Struct("!Q")
@@ -26,7 +26,6 @@ def start_fresh_process(
     title: str,
     call: Callable[[], object],
     *,
-    environment: Mapping[str, str],
     stdout: int,
     stderr: int,
     kept: Iterable[int] = (),
@@ -36,7 +35,6 @@ def start_fresh_process(
     Args:
         title: the name of the work, the last word of the command line that `ps` shows.
         call: the call, which can be pickled.
-        environment: the environment variables of the process.
         stdout: as for `Popen`.
         stderr: as for `Popen`.
         kept: files that the process keeps open; on POSIX only.
@@ -49,7 +47,7 @@ def start_fresh_process(
     content = pickle.dumps(call)
     process = subprocess.Popen(
         [*module_command(__name__), title],
-        env=dict(environment),
+        env=program_environment(),
         stdin=subprocess.PIPE,
         stdout=stdout,
         stderr=stderr,

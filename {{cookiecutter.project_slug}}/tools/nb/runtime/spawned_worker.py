@@ -20,7 +20,6 @@ from threading import Event, Thread
 from typing import cast
 
 from nb.processes.messages import line
-from nb.programs import program_environment
 
 from .channels import ANSWER, StreamChannel
 from .fresh_process import start_fresh_process
@@ -48,7 +47,6 @@ class SpawnedWorker(Worker):
         self.process = start_fresh_process(
             "worker of stages",
             partial(_be_worker, mark, reproduce),
-            environment=program_environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             kept=[] if lock is None else [lock],

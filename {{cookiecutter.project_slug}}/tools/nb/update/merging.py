@@ -14,10 +14,11 @@ from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
-from nb.git.index import index_ids, unmerged
+from nb.git.command import git, git_file, git_list
+from nb.git.index import index_ids, uncommitted, unmerged
 from nb.git.verify import find_conflicts
-from nb.git.wiring import git, git_file, git_list
 from nb.project import NbError, write_whole
+from nb.surroundings import find_repository
 from nb.wording import enumerated
 
 from .pending import (
@@ -32,7 +33,6 @@ from .pending import (
     reset_to_start,
     state_path,
     take_back,
-    top_level,
 )
 
 RESOLVE = "edit and git add them, then: nb update --continue (or --abort puts everything back)"
@@ -55,9 +55,8 @@ def require_quiet(root: Path) -> None:
     for name, work in OTHER_WORK.items():
         if git_file(root, name).exists():
             raise NbError(f"{work} is not finished (git status says how); then run nb update")
-    changed = git(root, "status", "--porcelain", "--untracked-files=no").splitlines()
-    if changed:
-        names = enumerated(line[3:] for line in changed)
+    if changed := uncommitted(root, untracked=False):
+        names = enumerated(changed)
         raise NbError(f"{names} is not committed; commit or stash it first, then run nb update")
     if not git(root, "var", "GIT_COMMITTER_IDENT", check=False):
         raise NbError("Git does not know you: git config user.name and user.email, then again")
@@ -116,7 +115,7 @@ def _refuse_overwriting(root: Path, state: PendingWork, before: str) -> None:
         state: the work.
         before: the commit since which files count as added.
     """
-    top = top_level(root)
+    top = find_repository(root) or root
     present = [name for name in added_files(root, before, state.commit) if _is_occupied(top / name)]
     tracked = set(git_list(top, "ls-files", "-z"))
     in_the_way = [name for name in present if name not in tracked]

@@ -15,10 +15,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from nb.git.command import commit_hash, git, git_file, git_list
 from nb.git.objects import read_blobs
-from nb.git.wiring import commit_hash, git, git_file, git_list
 from nb.locks import lock_file
 from nb.project import NbError, parse_json, write_whole
+from nb.surroundings import find_repository
 from nb.typed_json import read_fields
 
 STATE_SCHEMA = 1
@@ -149,7 +150,7 @@ def reset_to_start(root: Path, state: PendingWork) -> None:
     if not (is_waiting(root, state) and _reset_merge(root, state)):
         added = added_files(root, state.head, state.commit)
         for name, content in read_blobs(root, {n: f"{state.commit}:{n}" for n in added}):
-            path = top_level(root) / name
+            path = (find_repository(root) or root) / name
             with suppress(OSError):
                 # Whole or cut short by a kill: the file is the update's, and not somebody's own.
                 if content.startswith(path.read_bytes()):
@@ -162,11 +163,6 @@ def _reset_merge(root: Path, state: PendingWork) -> bool:
     """Put back the files in the index alone; false if one of them was changed since, too."""
     command = ["git", *QUIETLY, "reset", "--quiet", "--merge", state.head]
     return subprocess.run(command, cwd=root, capture_output=True).returncode == 0
-
-
-def top_level(root: Path) -> Path:
-    """Return the top of the work tree."""
-    return Path(git(root, "rev-parse", "--show-toplevel").rstrip("\n"))
 
 
 def _free_index(root: Path) -> None:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from nb.git.wiring import commit_hash, git
+from nb.git.command import clone_repository, commit_hash, git
 from nb.project import NbError, parse_json
 from nb.wording import shortened
 
@@ -169,21 +166,7 @@ def clone_template(root: Path, address: str, directory: str, target: Path) -> Te
     """
     if Path(directory).is_absolute() or ".." in Path(directory).parts:
         raise NbError(f"the record's directory {directory!r} leads out of the template")
-    environment = dict(os.environ)
-    if not sys.stdin.isatty():  # nobody could type a password
-        environment["GIT_TERMINAL_PROMPT"] = "0"
-        environment.setdefault("GIT_SSH_COMMAND", "ssh -o BatchMode=yes")
-    command = ["git", "clone", "--quiet", "--no-checkout", "--", address, str(target)]
-    done = subprocess.run(
-        command,
-        cwd=root,
-        env=environment,
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-        errors="replace",
-    )
-    if done.returncode:
-        reason = (done.stderr.strip().splitlines() or ["git clone failed"])[0]
+    if reason := clone_repository(address, target, "--no-checkout", cwd=root):
         raise NbError(
             f"the template at {public_address(address)} cannot be fetched ({reason}); if it has "
             "moved, name its new place: nb update --template ADDRESS"

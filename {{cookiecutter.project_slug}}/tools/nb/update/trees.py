@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from nb.git.command import git, git_list
 from nb.git.objects import Entries, file_mode, write_commit, write_tree
-from nb.git.wiring import git, git_list
 from nb.surroundings import project_prefix
 
 from .provenance import PROVENANCE

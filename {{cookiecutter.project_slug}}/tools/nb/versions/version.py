@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from nb.declaration.metrics import read_metrics
 from nb.declaration.reader import read_lock, read_stages
 from nb.experiments import store
-from nb.git.wiring import commit_hash, git
+from nb.git.command import commit_hash, git
 from nb.project import UsageError
 from nb.run.record import RUNS, RunRecord, read_record
 from nb.surroundings import find_repository

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from nb.git import wiring
+from nb.git.command import git_list
 
 # Machinery, caches and generated pages: large, and rebuilt on demand.
 LEFT_OUT = {
@@ -49,7 +49,7 @@ def _entries(folder: Path, root: Path, above: set[Path]) -> Iterator[Path]:
 
 def git_files(root: Path) -> list[Path]:
     """Return the files that belong to Git, or would if they were added, relative to the root."""
-    return list(map(Path, wiring.git_list(root, "ls-files", "-z", "-co", "--exclude-standard")))
+    return list(map(Path, git_list(root, "ls-files", "-z", "-co", "--exclude-standard")))
 
 
 def copy_entries(root: Path, target: Path, entries: Iterable[Path]) -> None:

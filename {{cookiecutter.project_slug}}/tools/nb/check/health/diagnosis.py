@@ -1,4 +1,4 @@
-"""A diagnosis: the result of a health check, with the command that repairs the clone."""
+"""A diagnosis: the result of a health check, with the repair of the clone or of a damaged file."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nb.declaration.reader import FILE, LOCK
-from nb.git.wiring import git
+from nb.git.command import git
 from nb.project import PYPROJECT, text_of
 
 SETUP = "make setup"

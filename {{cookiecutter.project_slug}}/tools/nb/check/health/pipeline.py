@@ -9,7 +9,7 @@ from pathlib import Path
 
 from nb.check.reads import SharedFiles
 from nb.declaration.reader import FILE, read_stages
-from nb.git.wiring import git
+from nb.git.command import git
 from nb.notebook.content import notebooks_below
 from nb.project import PRODUCTION, NbError
 from nb.skipped import SKIPPED_FILES

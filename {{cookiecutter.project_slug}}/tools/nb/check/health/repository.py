@@ -10,7 +10,7 @@ from pathlib import Path
 from nb.declaration.reader import FILE, LOCK
 from nb.git import filter, index, verify, wiring
 from nb.git.attributes import attributes
-from nb.git.wiring import git, git_list
+from nb.git.command import git, git_dir, git_list
 from nb.project import PRODUCTION
 from nb.surroundings import find_repository
 from nb.wording import enumerated
@@ -36,7 +36,7 @@ def _git_repository(root: Path) -> Diagnosis:
 
 def _git_locks(root: Path) -> Diagnosis:
     """Look for lock files of Git: each stops every command that writes the locked file."""
-    folders = {Path(git(root, "rev-parse", "--absolute-git-dir").strip()), wiring.git_dir(root)}
+    folders = {Path(git(root, "rev-parse", "--absolute-git-dir").strip()), git_dir(root)}
     paths = (p for f in folders for p in (*f.glob("*.lock"), *(f / "refs").rglob("*.lock")))
     found = sorted({path.resolve() for path in paths})
     if not found:
@@ -162,7 +162,7 @@ def _wired(root: Path, name: str, prefix: str, consequence: str) -> Diagnosis:
 
 def _notebook_filter(root: Path) -> Diagnosis:
     finding = _wired(root, "notebook filter", "filter.", "outputs would be committed")
-    if finding.problem or filter.is_installed(wiring.git_dir(root), root / "tools"):
+    if finding.problem or filter.is_installed(git_dir(root), root / "tools"):
         return finding
     problem = "its files in the .git folder are missing or outdated"
     return Diagnosis("notebook filter", problem, repair=WIRE, is_safe=True)

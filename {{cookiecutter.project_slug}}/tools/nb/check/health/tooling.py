@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from nb.git.wiring import git
+from nb.git.command import git
 from nb.project import NbError, parse_json, read_regular
 from nb.wording import enumerated
 

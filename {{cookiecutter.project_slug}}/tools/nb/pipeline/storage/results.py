@@ -1,4 +1,4 @@
-"""Push and pull of results and of the run cache.
+"""Push and pull of results and of the run cache; results that the storage lacks.
 
 The run cache maps inputs to results. An entry is useless without the results, which are therefore
 sent first. DVC's own `push --run-cache` leaves out results that Git keeps (`cache: false`), without

@@ -26,7 +26,7 @@ def moment_id(moment: Moment) -> str:
     return moment.run.id if moment.run else moment.commit
 
 
-def pairs(history: Sequence[Moment]) -> list[str]:
+def comparison_addresses(history: Sequence[Moment]) -> list[str]:
     """Return the addresses of comparisons with the moment before; empty for the first moment.
 
     They are empty for moments that are too old for the page, too.
