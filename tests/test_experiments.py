@@ -135,6 +135,26 @@ def test_a_variant_is_byte_for_byte_that_of_set(pipeline: Pipeline, tmp_path: Pa
         assert ours[name] == theirs[name], name
 
 
+def test_a_stage_that_is_restored_has_the_executed_copy_of_the_same_result(
+    pipeline: Pipeline, tmp_path: Path
+) -> None:
+    """Equal inputs of the second stage: DVC's run cache has the outputs, and no executed copy."""
+    declare(pipeline, tmp_path / "log")
+    equal = ("open('first.txt', 'w').write('x')", "open('first.json', 'w').write('{}')")
+    write_notebook(pipeline.path / "notebooks/production/first.ipynb", *equal)
+    pipeline.run("nb", "run")
+    pipeline.run("nb", "experiment", "first.value=2,3", "second.value=7", "-j1")
+    kept, restored = (pipeline.path / f".nb/experiments/{number}" for number in (1, 2))
+    states = {
+        s["name"]: s["state"] for s in json.loads((restored / "variant.json").read_text())["stages"]
+    }
+    assert states == {"first": "ran", "second": "restored", "third": "restored"}
+    for name in ("second", "third"):
+        path = f"project/reports/notebooks/{name}.ipynb"
+        assert (restored / path).read_bytes() == (kept / path).read_bytes()
+    assert "value = 7" in (restored / "project/reports/notebooks/second.ipynb").read_text()
+
+
 def test_all_mistakes_are_named_before_anything_runs(pipeline: Pipeline, tmp_path: Path) -> None:
     declare(pipeline, tmp_path / "log")
     said = pipeline.run(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from nb import pipeline
 from nb.declaration.metrics import read_metrics
-from nb.declaration.tasks import BROKEN, DONE, NOT_RUN, RESTORED, RUNNING, WAITING
+from nb.declaration.tasks import BROKEN, DONE, NOT_RUN, RAN, RESTORED, RUNNING, WAITING
+from nb.run.copy_notes import locked_copies, valid_note
 from nb.run.record import RunRecord, StageRecord, now
+from nb.uptodate import LOCK_NAME
 from nb.wording import duration
 
 from . import store
@@ -38,6 +41,7 @@ class VariantJournal:
         self.snapshot = snapshot
         self.tell = tell
         self.count = len(planned)
+        self._planned = planned
         missing = [each for each in planned if each.record.state != store.FINISHED]
         self._open = {each.record.number: each for each in missing}
         self._owners = {name: each for each in missing for name in _task_names(each)}
@@ -93,6 +97,39 @@ class VariantJournal:
         pipeline.sort_private_locks(copy, self.snapshot.order)
         record.ended = now()
         record.metrics = read_metrics(copy, self.snapshot.stages)
+        self._take_executed(record, copy)
+
+    def _take_executed(self, record: VariantRecord, copy: Path) -> None:
+        """Take the executed copies of stages that DVC's run cache has restored: it has none."""
+        for stage in record.stages:
+            if stage.state in DONE and stage.executed and not (copy / stage.executed).exists():
+                source = self._project_with_copy(stage, _result_keys(copy).get(stage.name, ""))
+                if source:
+                    store.copy_executed([stage], source, copy)
+
+    def _project_with_copy(self, stage: StageRecord, key: str) -> Path | None:
+        """Return the project, or the copy of a variant, in which a stage computed a result."""
+        if valid_note(self.root, stage.executed, key):
+            return self.root
+        ran = (each.record for each in self._planned if self._has_run(each.record, stage.name))
+        copies = (store.variant_copy(self.root, record.number) for record in ran)
+        return next((copy for copy in copies if _result_keys(copy).get(stage.name) == key), None)
+
+    def _has_run(self, record: VariantRecord, name: str) -> bool:
+        live = self._stages.get(task_name(name, record))
+        stages = [live] if live else [stage for stage in record.stages if stage.name == name]
+        return any(stage.state == RAN for stage in stages)
+
+
+def _result_keys(copy: Path) -> Mapping[str, str]:
+    """Return the key of each result in the `dvc.lock` of a variant, by stage."""
+    lock = copy / LOCK_NAME
+    return _keys_of(copy, lock.stat().st_mtime_ns) if lock.exists() else {}
+
+
+@cache
+def _keys_of(copy: Path, _modified: int) -> Mapping[str, str]:
+    return {name: key for name, _, key in locked_copies(copy)}
 
 
 def _task_names(variant: PlannedVariant) -> list[str]:

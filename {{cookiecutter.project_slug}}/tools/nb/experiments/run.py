@@ -187,6 +187,8 @@ class _VariantWork:
         if not whole.exists():
             shutil.rmtree(copy, ignore_errors=True)
             copy_snapshot(self.snapshot, copy, variant.settings)
+            # They show the project's results: a stage that is restored would keep that of another.
+            store.remove_executed(variant.record.stages, copy)
             whole.touch()
         takes = grouped((owner, name) for name, owner in variant.share.takes.items())
         for owner, names in takes.items():

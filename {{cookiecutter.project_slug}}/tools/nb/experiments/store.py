@@ -189,6 +189,13 @@ def copy_executed(stages: Iterable[StageRecord], source: Path, target: Path) -> 
     return ready
 
 
+def remove_executed(stages: Iterable[StageRecord], copy: Path) -> None:
+    """Remove the executed copies of stages from a copy of the project."""
+    for stage in stages:
+        if stage.executed:
+            (copy / stage.executed).unlink(missing_ok=True)
+
+
 def next_number(root: Path) -> int:
     """Return the number of the next variant: higher than any that is there."""
     return max(variant_numbers(root), default=0) + 1
