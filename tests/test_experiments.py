@@ -410,14 +410,22 @@ def test_a_scheduler_starts_a_file_without_any_environment(
 
 def test_two_at_once_wait_for_each_other(pipeline: Pipeline, tmp_path: Path) -> None:
     log = tmp_path / "log"
-    declare(pipeline, log, seconds=0.5)
+    declare(pipeline, log)
+    go = tmp_path / "go"
+    wait_for_go = f"import os, time\nwhile not os.path.exists({str(go)!r}): time.sleep(0.02)"
+    write = "open('first.txt', 'w').write('x'); open('first.json', 'w').write('{}')"
+    count = COUNT.format(log=str(log), name="first")
+    write_notebook(pipeline.path / "notebooks/production/first.ipynb", count, wait_for_go, write)
     first = pipeline.begin("nb", "experiment", "third.value=1,2")
     wait(lambda: bool(executions(log)), 60, "nothing ran")
     refused = pipeline.run("nb", "experiment", "third.valu=2", code=2)
     assert "waiting for another" not in refused
-    second = pipeline.run("nb", "experiment", "third.value=2,3")
-    first.communicate(timeout=60)
-    assert "waiting for another" in second
+    second = pipeline.begin("nb", "experiment", "third.value=2,3")
+    assert second.stdout
+    assert any("waiting for another" in line for line in second.stdout)
+    go.touch()
+    for run in (first, second):
+        run.communicate(timeout=60)
     assert executions(log) == {"first": 1, "second": 1, "third": 3}
     assert [row["state"] for row in table(pipeline)] == ["done"] * 3
 

@@ -82,7 +82,8 @@ class Processes:
             "runner": {self.runner} & self.parents.keys(),
             "page maker": below - workers - warm,
             "warm process": warm,
-            "worker": workers,
+            # One at work, if there is any: others copy projects, or wait.
+            "worker": {self.parents[pid] for pid in servers} or workers,
             "fork server": servers,
             "papermill": {pid for pid in forks if self.sessions[pid] != pid},
             "kernel": {pid for pid in forks if self.sessions[pid] == pid},

@@ -108,7 +108,7 @@ class VariantJournal:
                     store.copy_executed([stage], source, copy)
 
     def _project_with_copy(self, stage: StageRecord, key: str) -> Path | None:
-        """Return the project or variant whose run had the same result from the same inputs."""
+        """Return the project, or the copy of a variant, in which a stage computed a result."""
         if valid_note(self.root, stage.executed, key):
             return self.root
         ran = (each.record for each in self._planned if self._has_run(each.record, stage.name))
