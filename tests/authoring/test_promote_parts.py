@@ -421,6 +421,16 @@ def test_a_failure_is_told_with_the_next_step(
         run_original(space, Choices(name="50-a"))
 
 
+@pytest.mark.parametrize("sources", [(), ("%pip install x", "!pip install y")])
+def test_a_notebook_without_code_to_promote_is_refused(
+    tmp_path: Path, sources: tuple[str, ...]
+) -> None:
+    (tmp_path / "a.ipynb").write_text(notebook(*sources))
+    space = Workspace(root=tmp_path, copy=tmp_path / "copy", source=Path("a.ipynb"))
+    with pytest.raises(NbError, match="has no code cell to promote"):
+        run_original(space, Choices(name="50-a"))
+
+
 def test_settings_that_matplotlib_finds_beside_the_notebook_must_be_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

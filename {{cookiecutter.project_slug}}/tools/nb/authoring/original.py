@@ -21,6 +21,7 @@ from nb.tracing.trace import Trace
 from nb.workcopy import clean_copy
 from nb.workcopy.copying import copy_file
 
+from .lint import without_installs
 from .path_rewriting import PathsFromRoot, rewrite_from_root
 from .promotion import Choices, Workspace
 from .propose import without_unreadable_tag
@@ -86,8 +87,9 @@ def run_original(space: Workspace, choices: Choices) -> Original:
     """
     root, copy, source = space.root, space.copy, space.source
     file = read_cells(root / source)
-    if not file.cells:
-        raise UsageError(f"{source.as_posix()} has no code cell to promote")
+    if not without_installs(file)[0].cells:
+        reason = "has no code cell to promote, apart from lines that install packages"
+        raise UsageError(f"{source.as_posix()} {reason}")
     _require_python(root, source)
     file, untagged = without_unreadable_tag(file)
     if choices.seed is not None:
