@@ -423,10 +423,14 @@ def test_a_failure_is_told_with_the_next_step(
 
 @pytest.mark.parametrize("sources", [(), ("%pip install x", "!pip install y")])
 def test_a_notebook_without_code_to_promote_is_refused(
-    tmp_path: Path, sources: tuple[str, ...]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sources: tuple[str, ...]
 ) -> None:
-    (tmp_path / "a.ipynb").write_text(notebook(*sources))
-    space = Workspace(root=tmp_path, copy=tmp_path / "copy", source=Path("a.ipynb"))
+    for folder in ("root", "copy"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.ipynb").write_text(notebook(*sources))
+    space = Workspace(root=tmp_path / "root", copy=tmp_path / "copy", source=Path("a.ipynb"))
+    done = Footprint(Trace(0, "python", []))
+    monkeypatch.setattr("nb.tracing.footprint.run_traced", lambda *_, **__: done)
     with pytest.raises(NbError, match="has no code cell to promote"):
         run_original(space, Choices(name="50-a"))
 

@@ -87,9 +87,8 @@ def run_original(space: Workspace, choices: Choices) -> Original:
     """
     root, copy, source = space.root, space.copy, space.source
     file = read_cells(root / source)
-    if not without_installs(file)[0].cells:
-        reason = "has no code cell to promote, apart from lines that install packages"
-        raise UsageError(f"{source.as_posix()} {reason}")
+    if not file.cells:
+        raise UsageError(f"{source.as_posix()} has no code cell to promote")
     _require_python(root, source)
     file, untagged = without_unreadable_tag(file)
     if choices.seed is not None:
@@ -97,6 +96,9 @@ def run_original(space: Workspace, choices: Choices) -> Original:
     done = run_in_copy(space, file, space.executed_original)
     if done.problem:
         raise NbError(_explained(done, file))
+    if not without_installs(file)[0].cells:
+        reason = "has no code cell to promote but lines that install packages"
+        raise UsageError(f"{source.as_posix()} {reason}. Nothing was changed.")
     modules = helper_modules(copy, _helpers(file, done.trace))
     file = without_module_cells(file, modules)
     writes = [name for name in done.trace.writes if name not in modules]
