@@ -12,8 +12,10 @@ from pathlib import Path
 
 import psutil
 import pytest
+from cells import notebook
+from nb.adoption.trials import try_notebook
 from nb.processes.tree import process_tree
-from nb.tracing import strace, trace
+from nb.tracing import footprint, strace, trace
 
 
 def test_a_file_that_another_program_makes_meanwhile_is_read(tmp_path: Path) -> None:
@@ -26,6 +28,24 @@ def test_a_file_that_another_program_makes_meanwhile_is_read(tmp_path: Path) -> 
     found = trace.run_under_trace(command, tmp_path, view=trace.STRACE)
     timer.join()
     assert (found.reads, found.writes) == (["made.csv"], ["own"])
+
+
+def test_a_parameters_cell_as_papermill_alone_takes_it_runs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    ran: list[str] = []
+
+    def run(_copy: Path, path: Path, *_: object, **__: object) -> footprint.Footprint:
+        ran.append(path.read_text())
+        return footprint.Footprint(trace.Trace(0, "python", []))
+
+    monkeypatch.setattr(footprint, "run_traced", run)
+    for source in ("table = None", "table = 'a'"):
+        tags = '"metadata": {"tags": ["parameters"]}'
+        tagged = notebook(source).replace('"metadata": {}', tags, 1)
+        (tmp_path / "a.ipynb").write_text(tagged)
+        assert try_notebook(tmp_path, "a.ipynb", tmp_path).problem == ""
+    assert ["parameters" in text for text in ran] == [False, True]
 
 
 TRACE = """

@@ -37,7 +37,7 @@ from nb.notebook.file import read_cells
 from nb.programs import program_path
 from nb.project import NbError, UsageError
 from nb.tracing.footprint import Footprint
-from nb.tracing.trace import Trace
+from nb.tracing.trace import Access, Trace
 
 from tests.cells import notebook
 
@@ -423,3 +423,38 @@ def test_a_failure_is_told_with_the_next_step(
     monkeypatch.setattr("nb.tracing.footprint.run_traced", lambda *_, **__: failed)
     with pytest.raises(NbError, match=f"{step}.*Nothing was changed"):
         run_original(space, Choices(name="50-a"))
+
+
+@pytest.mark.parametrize("sources", [(), ("%pip install x", "!pip install y")])
+def test_a_notebook_without_code_to_promote_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sources: tuple[str, ...]
+) -> None:
+    for folder in ("root", "copy"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.ipynb").write_text(notebook(*sources))
+    space = Workspace(root=tmp_path / "root", copy=tmp_path / "copy", source=Path("a.ipynb"))
+    done = Footprint(Trace(0, "python", []))
+    monkeypatch.setattr("nb.tracing.footprint.run_traced", lambda *_, **__: done)
+    with pytest.raises(NbError, match="has no code cell to promote"):
+        run_original(space, Choices(name="50-a"))
+
+
+def test_settings_that_matplotlib_finds_beside_the_notebook_must_be_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    style = "notebooks/exploratory/matplotlibrc"
+    for folder in ("root", "copy"):
+        (tmp_path / folder / style).parent.mkdir(parents=True)
+    space = Workspace(
+        root=tmp_path / "root",
+        copy=tmp_path / "copy",
+        source=Path("notebooks/exploratory/a.ipynb"),
+    )
+    done = Footprint(Trace(0, "python", [Access(style, True, False, ())]))
+    monkeypatch.setattr("nb.tracing.footprint.run_traced", lambda *_, **__: done)
+    (space.root / space.source).write_text(notebook("plt.plot()"))
+    with pytest.raises(NbError, match=r'begin with plt.style.use\("matplotlibrc"\)'):
+        run_original(space, Choices(name="50-a"))
+    (space.root / space.source).write_text(notebook("plt.style.use('matplotlibrc')"))
+    original = run_original(space, Choices(name="50-a"))
+    assert original.reads == {style: "data/raw/matplotlibrc"}

@@ -264,6 +264,7 @@ def test_the_rest_of_a_cell_stays(tmp_path: Path) -> None:
     assert propose.without_constants(source, [found]) == "import os\n\nprint(LIMIT)"
     assert found.comment == "how many at most"
     assert propose.proposed_cell([found]) == "# how many at most\nLIMIT: int = 3"
+    assert propose.proposed_cell([replace(found, comment="")]) == "# Parameters\n\nLIMIT: int = 3"
 
 
 @pytest.mark.parametrize(

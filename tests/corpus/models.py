@@ -320,6 +320,23 @@ Path('metrics.json').write_text(json.dumps({'r2': model.score(X, y)}))
 """,
         contains=("ALPHA: 1.0", "reports/metrics/metrics.json"),
     ),
+    "names-in-texts": notebook(
+        """
+# %%
+import math
+import pandas as pd
+t = pd.DataFrame({'a': [1, 4, 9], 'b': [2, 3, 4]})
+# %%
+def double(x):
+    return 2 * x
+# %%
+print(eval("math.sqrt(t.a.max()) + double(3)"))
+# %%
+env = 2
+t.query('b > @env')
+""",
+        contains=("import math", "def double(x)", "# Parameters"),
+    ),
     "coefficients": notebook(
         """
 # %%

@@ -10,6 +10,7 @@ import base64
 import html
 import io
 import json
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -243,6 +244,19 @@ def test_ordinary_text_is_left_alone(name: str) -> None:
     text = ordinary()[name]
     assert [text[f.start - 20 : f.end] for f in find_secrets(text)] == []
     assert Mask({}).tree({"text": text})["text"] is text
+
+
+def test_the_bytes_of_a_picture_are_no_credential_and_a_text_among_them_is() -> None:
+    for seed, word in ((347, b"PW"), (371, b"pw"), (77, b"pwd")):
+        noise = b"\0\xf9" + word + random.Random(seed).randbytes(60)
+        assert credentials.find_in_file("a.png", noise) == []
+    missed = [
+        kind
+        for kind, (text, _) in KINDS.items()
+        if text.isascii()
+        and not credentials.find_in_file("a.db", b"\0\xff\1" + text.encode() + b"\0\1\xff")
+    ]
+    assert missed == []
 
 
 def test_the_template_holds_no_credential() -> None:

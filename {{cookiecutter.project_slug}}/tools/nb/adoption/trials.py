@@ -18,6 +18,8 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from nb.authoring.propose import without_unreadable_tag
+from nb.notebook.file import read_cells
 from nb.processes.guard import guarded
 from nb.processes.tree import end_tree
 from nb.programs import cores, module_command
@@ -144,6 +146,9 @@ def can_go_offline() -> bool:
 def try_notebook(copy: Path, notebook: str, origin: Path) -> Trial:
     """Run a notebook in the copy, traced, and return the outcome."""
     path = copy / notebook
+    file, untagged = without_unreadable_tag(read_cells(path))
+    if untagged:  # as a promotion runs the notebook
+        path.write_text(file.text, encoding="utf-8", newline="")
     start = time.monotonic()
     with TemporaryDirectory(prefix="nb-run-") as folder:
         done = footprint.run_traced(

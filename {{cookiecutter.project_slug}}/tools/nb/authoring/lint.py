@@ -14,7 +14,8 @@ from typing import Any
 from nb.check.call_order import OPAQUE_MAGICS
 from nb.check.findings import Finding
 from nb.check.rules.running import is_install
-from nb.notebook.content import load_json
+from nb.notebook.code import imports_of, names_in_texts, trees_of
+from nb.notebook.content import load_json, source_text
 from nb.notebook.file import CellFile, parse_cells, read_cells
 from nb.notebook.magics import Escape, foreign_cell, mask
 from nb.programs import run_program
@@ -87,6 +88,23 @@ def take_out_installs(source: str) -> tuple[str, list[str]]:
             lines[first : first + count] = [kept, *[""] * (count - 1)]
             taken.append(escape.text)
     return ("\n".join(lines).strip("\n"), taken) if taken else (source, [])
+
+
+def with_imports_of_texts(file: CellFile) -> CellFile:
+    """Keep ruff from taking out imports that only texts use, such as `"np.log(price) ~ rooms"`."""
+    trees = trees_of(file)
+    used = {node.id for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    wanted = set[str]().union(*map(names_in_texts, trees)) - used
+    marked: dict[int, str | None] = {}
+    for cell in file.cells:
+        masked = mask(cell.source)
+        codes = {
+            statement.lineno: ["F401"]
+            for statement in (masked.tree.body if masked else ())
+            if wanted.intersection(one.binds for one in imports_of(statement))
+        }
+        marked |= {cell.number: with_rules_off(cell.source, codes)} if codes else {}
+    return parse_cells(file.path, file.edited(marked))
 
 
 def without_empty_cells(file: CellFile) -> str:

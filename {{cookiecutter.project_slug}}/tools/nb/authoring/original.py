@@ -21,6 +21,7 @@ from nb.tracing.trace import Trace
 from nb.workcopy import clean_copy
 from nb.workcopy.copying import copy_file
 
+from .lint import without_installs
 from .path_rewriting import PathsFromRoot, rewrite_from_root
 from .promotion import Choices, Workspace
 from .propose import without_unreadable_tag
@@ -95,6 +96,9 @@ def run_original(space: Workspace, choices: Choices) -> Original:
     done = run_in_copy(space, file, space.executed_original)
     if done.problem:
         raise NbError(_explained(done, file))
+    if not without_installs(file)[0].cells:
+        reason = "has no code cell to promote but lines that install packages"
+        raise UsageError(f"{source.as_posix()} {reason}. Nothing was changed.")
     modules = helper_modules(copy, _helpers(file, done.trace))
     file = without_module_cells(file, modules)
     writes = [name for name in done.trace.writes if name not in modules]
@@ -104,6 +108,7 @@ def run_original(space: Workspace, choices: Choices) -> Original:
             copy_file(copy / name, space.originals / name)
             (copy / name).unlink()
     inputs = [name for name in done.trace.reads if name not in writes and name not in modules]
+    _require_named_style(inputs, file)
     return Original(
         file=file,
         reads={name: _input(root, name, source.parent) for name in inputs},
@@ -238,6 +243,19 @@ def _home_of_kind(name: str) -> str:
     if suffix in MODELS:
         return "models"
     return "reports/metrics" if suffix == ".json" else "data/processed"
+
+
+def _require_named_style(inputs: Iterable[str], file: CellFile) -> None:
+    """Refuse settings that matplotlib finds in the folder of the notebook, which no stage runs in.
+
+    Raises:
+        NbError: with the call that names the file.
+    """
+    found = [name for name in inputs if PurePosixPath(name).name == "matplotlibrc"]
+    if found and not any("matplotlibrc" in cell.source for cell in file.cells):
+        call = 'plt.style.use("matplotlibrc")'
+        reason = "which matplotlib finds in the folder of the notebook only"
+        raise NbError(f"it reads {found[0]}, {reason}: begin with {call}. Nothing was changed.")
 
 
 def _explained(done: footprint.Footprint, file: CellFile) -> str:

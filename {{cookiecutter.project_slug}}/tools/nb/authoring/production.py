@@ -10,7 +10,13 @@ from pathlib import Path
 
 from nb.declaration.naming import package_with_paths
 from nb.git.command import git
-from nb.notebook.code import names_of_module, names_of_notebook, needed_names
+from nb.notebook.code import (
+    names_in_texts,
+    names_of_module,
+    names_of_notebook,
+    needed_names,
+    trees_of,
+)
 from nb.notebook.content import load_json, parse_notebook, source_text
 from nb.notebook.file import CellFile, parse_cells
 from nb.notebook.magics import mask, without_timing
@@ -98,7 +104,7 @@ def write_production(space: Workspace, original: Original, choices: Choices) -> 
     moved = _without_functions(space, file, choices)
     choices = replace(choices, module=moved.module)
     file = _with_folders(space.root, moved.file, original.writes.values())
-    file = _with_title(file, choices)
+    file = lint.with_imports_of_texts(_with_title(file, choices))
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(file.text, encoding="utf-8", newline="")
     files.append(choices.notebook)
@@ -205,16 +211,23 @@ def _without_functions(space: Workspace, file: CellFile, choices: Choices) -> Mo
     if not choices.module:
         return Moved(file=file, kept={})
     names = names_of_notebook(file)
+    bound = {*names.definitions, *names.imports, *names.variables}
+    in_texts = set[str]().union(*map(names_in_texts, trees_of(file)))
     movable: list[str] = []
     kept: dict[str, str] = {}
     for name, found in names.definitions.items():
         if found[0].is_constant:
             continue
         try:
-            relocate.plan_relocation(names, [name], "it")
-            movable.append(name)
+            closure = relocate.plan_relocation(names, [name], "it").definitions
         except NbError as error:
             kept[name] = str(error).removeprefix("it: ")
+            continue
+        named = {text for one in closure for text in names_in_texts(one.node)} & bound
+        if named or in_texts.intersection(one.name for one in closure):
+            kept[name] = "a text names it, or it holds a text with names, such as a formula"
+        else:
+            movable.append(name)
     if not movable:
         return Moved(file=file, kept=kept)
     move = relocate.plan_relocation(names, movable, space.source.name)

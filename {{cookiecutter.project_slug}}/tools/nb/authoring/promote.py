@@ -46,15 +46,13 @@ def promote_notebook(
     """Promote an exploratory notebook to a production notebook with stage, module and tests.
 
     Args:
-        notebook: the exploratory notebook.
         choices: names; `proposal` gives them.
         tell: called with a line about each step.
         agree: called after the proof; returns whether to change the project.
         keep: change the project also if an output differs.
 
     Raises:
-        NbError: if the notebook fails, or the result breaks a rule for production notebooks. The
-            project is unchanged then.
+        NbError: if the notebook fails or the result breaks a rule; the project is unchanged then.
     """
     relative = Path(os.path.relpath(notebook.resolve(), root))
     with clean_copy.clean_copy(root) as copy:

@@ -214,6 +214,8 @@ def proposed_cell(proposed: Iterable[Proposed]) -> str:
         for one in proposed
         for line in [*([f"# {one.comment}"] if one.comment else []), one.code]
     ]
+    if len(lines) == 1:  # IPython would take a single line `env: str = "a"` for the magic %env
+        return f"# Parameters\n\n{lines[0]}"
     return "\n".join(lines) or "# It takes no parameters."
 
 

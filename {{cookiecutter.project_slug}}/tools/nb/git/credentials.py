@@ -34,6 +34,8 @@ ABOUT = re.compile(
     r"[\"']?\s*[:=]"
 )
 LONGEST_SETTING = 1_000
+# Replaces the bytes that are no printable character of ASCII by ends of lines.
+_PRINTABLE = bytes(byte if 32 <= byte < 127 or byte in b"\t\r\x1b" else 10 for byte in range(256))
 # Options of a DVC storage that belong into .dvc/config.local, which Git ignores.
 STORAGE_CONFIG = ".dvc/config"
 STORAGE_SECRET = re.compile(
@@ -56,8 +58,11 @@ def find_credentials(root: Path, ids: Mapping[str, str]) -> list[str]:
 def find_in_file(name: str, content: bytes) -> list[str]:
     """Return a phrase per credential, `name:line: kind`; in a notebook `name:cell 3: kind`.
 
-    A line that ends with the comment `pragma: allowlist secret` is passed over.
+    A line that ends with the comment `pragma: allowlist secret` is passed over. In a binary file,
+    only printable characters count: among the others, a picture has words such as PW by chance.
     """
+    if b"\0" in content:
+        content = content.translate(_PRINTABLE)
     text = content.decode("utf-8", errors="replace")
     found = _in_notebook(text) if name.endswith(".ipynb") else None
     if found is None:

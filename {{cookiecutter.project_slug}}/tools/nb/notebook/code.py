@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import re
 import symtable
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -27,6 +28,10 @@ NAMESPACE_READERS = {
     *("inspect.currentframe", "inspect.stack", "sys._getframe", "inspect.getouterframes"),
 }
 Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+# Functions and methods that evaluate a text.
+_EVALUATE = {"eval", "exec", "query"}
+_NAME_IN_TEXT = re.compile(r"(?<![\w.])[A-Za-z_]\w*(?=\.[A-Za-z_]|\()|(?<=@)[A-Za-z_]\w*")
 
 
 @dataclass(frozen=True)
@@ -257,6 +262,28 @@ def quoted_names(source: str) -> Iterator[str]:
                 except SyntaxError:
                     continue
                 yield from (name.id for name in ast.walk(tree) if isinstance(name, ast.Name))
+
+
+def trees_of(file: CellFile) -> list[ast.Module]:
+    """Return the syntax trees of the cells, without those that are no Python."""
+    return [masked.tree for cell in file.cells if (masked := mask(cell.source))]
+
+
+def names_in_texts(tree: ast.AST) -> set[str]:
+    """Return the names that formulas, queries and evaluated texts call, read from or mark with `@`.
+
+    Libraries look them up where `"np.log(price) ~ rooms"` or `"area > @least"` stands.
+    """
+    texts = [text for text in _texts(tree) if re.search("~(?!/)", text)]
+    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+        if ast.unparse(call.func).rpartition(".")[2] in _EVALUATE:
+            texts += _texts(call)
+    return {name for text in texts for name in _NAME_IN_TEXT.findall(text)}
+
+
+def _texts(tree: ast.AST) -> list[str]:
+    values = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
+    return [value for value in values if isinstance(value, str)]
 
 
 def caller_access(node: ast.AST) -> str:
