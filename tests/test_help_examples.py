@@ -21,11 +21,15 @@ ELSEWHERE = {
     "nb update": "tests/test_template_update.py",
 }
 # Examples that do not end with 0 in the project below.
-CODES = {"nb duplicates --check": 1}
+LOOK = "notebooks/exploratory/01-dm-first-look.ipynb"
+CODES = {
+    "nb duplicates --check": 1,
+    f"nb export {LOOK} --to slides -o talk.html": 1,  # it has no outputs yet
+}
 # Options added to examples that would take many minutes.
 SHORTENED = {"nb experiment --sample 40": "--dry-run"}
-# Examples that need the results of others, in this order, after all that have no such needs.
-LAST = ["nb adopt", "nb experiments remove", "nb clean"]
+# Examples whose results others name come first, those that take things away last.
+FIRST, LAST = "nb experiment ", ("nb adopt", "nb experiments remove", "nb clean")
 
 CLEAN = "def clean(table):\n    kept = table.dropna()\n    return kept[kept['n'] > 0]"
 PRICES = """import pandas as pd
@@ -44,10 +48,7 @@ def every_example() -> list[str]:
     found = [line for _, command in every_command() for line in examples(command)]
     here = [line for line in dict.fromkeys(found) if not line.startswith(tuple(ELSEWHERE))]
 
-    def place(line: str) -> int:
-        return next((n for n, begin in enumerate(LAST, 1) if line.startswith(begin)), 0)
-
-    return sorted(here, key=place)
+    return sorted(here, key=lambda line: line.startswith(LAST) - line.startswith(FIRST))
 
 
 def prepare(project: Project) -> None:
