@@ -23,9 +23,13 @@ ELSEWHERE = {
 # Examples that do not end with 0 in the project below.
 LOOK = "notebooks/exploratory/01-dm-first-look.ipynb"
 CODES = {
+    "nb resolve": 1,  # no dvc.lock is in conflict
+    "nb workflows": 1,  # the project is at the top of its repository
     "nb duplicates --check": 1,
     f"nb export {LOOK} --to slides -o talk.html": 1,  # it has no outputs yet
 }
+# What is typed in answer to questions.
+ANSWERS = {"nb promote notebooks/": r"\n\ny\n"}
 # Options added to examples that would take many minutes.
 SHORTENED = {"nb experiment --sample 40": "--dry-run"}
 # Examples whose results others name come first, those that take things away last.
@@ -92,8 +96,10 @@ def test_every_example_does_what_its_page_says(bake: Bake, tmp_path: Path) -> No
             project.write("notes.md", "staged\n")
             project.git("add", "notes.md")
         more = next((o for begin, o in SHORTENED.items() if line.startswith(begin)), "")
+        typed = next((a for begin, a in ANSWERS.items() if line.startswith(begin)), "")
+        command = f"printf '{typed}' | {line} {more}"
         try:
-            project.run("sh", "-c", f"{line} {more}", code=CODES.get(line, 0), **surroundings)
+            project.run("sh", "-c", command, code=CODES.get(line, 0), **surroundings)
         except AssertionError as error:
             wrong[line] = str(error)
         project.git("reset", "--quiet", "--hard")
