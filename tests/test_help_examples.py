@@ -52,7 +52,11 @@ def every_example() -> list[str]:
     found = [line for _, command in every_command() for line in examples(command)]
     here = [line for line in dict.fromkeys(found) if not line.startswith(tuple(ELSEWHERE))]
 
-    return sorted(here, key=lambda line: line.startswith(LAST) - line.startswith(FIRST))
+    def place(line: str) -> int:
+        found = next((n for n, begin in enumerate(LAST, 1) if line.startswith(begin)), 0)
+        return found - line.startswith(FIRST)
+
+    return sorted(here, key=place)
 
 
 def prepare(project: Project) -> None:
