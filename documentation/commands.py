@@ -29,7 +29,8 @@ def commands_page() -> str:
 def _section(name: str) -> str:
     command = main.get_command(click.Context(main), name)
     assert command is not None
-    context = click.Context(command, info_name=f"nb {name}")
+    # With the settings of `nb`: a command keeps the help option that the first context names.
+    context = click.Context(command, info_name=f"nb {name}", **main.context_settings)
     text = inspect.cleandoc(command.help or "")
     usage = " ".join([f"nb {name}", *command.collect_usage_pieces(context)])
     rows = [row for row in _rows(command, context) if "--help" not in row]

@@ -89,6 +89,12 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return project
 
 
+@pytest.mark.slow
+def test_its_own_tests_need_no_driver_of_another_warehouse(ran: Project, tmp_path: Path) -> None:
+    (tmp_path / "pyspark.py").write_text("raise ModuleNotFoundError", encoding="utf-8")
+    ran.run("pytest", "tests/test_warehouse.py", PYTHONPATH=str(tmp_path))
+
+
 @pytest.fixture
 def project(ran: Project) -> Iterator[Project]:
     """The shared project; what a test changed is put back."""

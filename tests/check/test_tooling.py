@@ -85,5 +85,6 @@ def test_a_package_stands_for_the_folder(baked: Project, monkeypatch: pytest.Mon
 
 def test_without_a_manifest_the_next_step_is_named(baked: Project) -> None:
     (baked.path / MANIFEST).unlink()
-    with pytest.raises(Exception, match=r"manifest\.json cannot be read: nb update"):
-        tooling(baked.path)
+    found = tooling(baked.path)
+    assert found.problem.startswith("tools/manifest.json cannot be read")
+    assert found.repair == "nb update"

@@ -196,6 +196,7 @@ def test_a_notebook_to_promote_that_is_missing_is_named_with_the_nearest(
     assert f"did you mean {idea.as_posix()}?" in missing.output
     found = runner.invoke(main, ["promote", "01-me-idea"])
     assert "Name of the production notebook [10-idea]" in found.output
+    assert "nb: nobody answered the question" in found.output and found.exit_code == 2
     assert "name the notebook to promote" in runner.invoke(main, ["promote", ""]).output
 
 

@@ -126,6 +126,11 @@ def _errors_as_lines(ctx: click.Context) -> Iterator[None]:
         if error.filename is None and error.errno not in DISK_ERRORS:
             raise
         _end_with(ctx, unwritable(error), ExitCode.FAILED)
+    except click.Abort:
+        if sys.stdin.isatty():  # Ctrl-C
+            raise
+        problem = "nobody answered the question; use a terminal, or an option such as --yes"
+        _end_with(ctx, problem, ExitCode.USAGE)
 
 
 def _end_with(ctx: click.Context, problem: str, exit_code: int) -> NoReturn:

@@ -15,7 +15,7 @@ from nb.check.call_order import OPAQUE_MAGICS
 from nb.check.findings import Finding
 from nb.check.rules.running import is_install
 from nb.notebook.code import imports_of, names_in_texts, trees_of
-from nb.notebook.content import load_json, source_text
+from nb.notebook.content import load_json
 from nb.notebook.file import CellFile, parse_cells, read_cells
 from nb.notebook.magics import Escape, foreign_cell, mask
 from nb.programs import run_program

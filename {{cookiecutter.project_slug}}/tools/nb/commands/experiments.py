@@ -170,7 +170,7 @@ def experiments_command(
       nb experiments compare 3 7
       nb experiments apply 7
       nb experiments save 7
-      nb experiments remove 3 --older-than 30d
+      nb experiments remove 9 --older-than 30d
     """
     from nb.experiments import store
     from nb.experiments import table as tables

@@ -189,7 +189,7 @@ def trace_command(root: Path, notebook: str, as_json: bool) -> None:
     \b
     Examples:
       nb trace 20-features
-      nb trace --json notebooks/exploratory/02-first-look.ipynb
+      nb trace --json notebooks/exploratory/01-dm-first-look.ipynb
     """
     from nb.notebook.content import find_notebook
     from nb.run.view import live_line

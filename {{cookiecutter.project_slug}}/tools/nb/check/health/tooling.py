@@ -37,7 +37,10 @@ def tooling(root: Path) -> Diagnosis:
     """Compare the files of `tools/` with the manifest of the version that was released."""
     if not (root / "tools" / "pyproject.toml").is_file():
         return _package()
-    released = read_manifest(root)
+    try:
+        released = read_manifest(root)
+    except NbError as error:
+        return Diagnosis("tooling", str(error), repair="nb update")
     wrong = differences(root, released)
     if not wrong:
         return Diagnosis("tooling", detail=f"{released.version}, as released")
