@@ -195,10 +195,9 @@ def find_notebook(root: Path, name: str, folder: Path = PRODUCTION) -> Path:
     names = [path.stem for path in known if path.is_relative_to(folder)]
     wanted = Path(name).name.removesuffix(".ipynb")
     otherwise = f"there are {enumerated(names, 20) or 'none'}."
-    if "/" in name:
-        hint = did_you_mean(name, [path.as_posix() for path in known], otherwise)
-    else:
-        hint = did_you_mean(wanted, [path.stem for path in known], otherwise)
+    hint = did_you_mean(name, [path.as_posix() for path in known]) or did_you_mean(
+        wanted, [path.stem for path in known], otherwise
+    )
     raise UsageError(f"there is no notebook {name}; {hint}")
 
 
