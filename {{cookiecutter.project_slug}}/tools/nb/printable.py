@@ -1,4 +1,4 @@
-"""Printable text: control characters become escapes that people can see.
+"""Printable text: escapes in place of control characters, but for tabs and line ends.
 
 Only the standard library is used, from Python 3.8 on, as Git's text view of notebooks needs.
 """

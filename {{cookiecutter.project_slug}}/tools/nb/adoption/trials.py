@@ -25,7 +25,7 @@ from nb.processes.tree import end_tree
 from nb.programs import cores, module_command
 from nb.project import parse_json
 from nb.tracing import footprint, trace
-from nb.workcopy.clean_copy import clean_copy, copy_environment
+from nb.workcopy.trial_copy import trial_copy, trial_environment
 
 # Loopback is there for notebooks that talk to themselves; the network is not.
 OFFLINE = ["unshare", "--map-root-user", "--net", "sh", "-c"]
@@ -75,7 +75,7 @@ def run_trials(
     """
     jobs = jobs or (cores() if trace.best_view() == trace.STRACE else 1)
     found: dict[str, Trial] = {}
-    with clean_copy(root) as copy:
+    with trial_copy(root) as copy:
         waiting = list(notebooks)
         while waiting:
             made = {path for trial in found.values() for path in trial.writes}
@@ -111,7 +111,7 @@ def _try(
     process = subprocess.Popen(
         [*(OFFLINE if can_go_offline() else []), *words],
         cwd=copy,
-        env=copy_environment(copy),
+        env=trial_environment(copy),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -156,7 +156,7 @@ def try_notebook(copy: Path, notebook: str, origin: Path) -> Trial:
             path,
             Path(folder) / path.name,
             path.parent,
-            environment=copy_environment(copy),
+            environment=trial_environment(copy),
             forbidden=origin,
         )
     seconds = round(time.monotonic() - start, 2)

@@ -18,7 +18,7 @@ from nb.project import NbError, UsageError
 from nb.run.view import live_line
 from nb.tracing import footprint
 from nb.tracing.trace import Trace
-from nb.workcopy import clean_copy
+from nb.workcopy import trial_copy
 from nb.workcopy.copying import copy_file
 
 from .lint import without_installs
@@ -131,7 +131,7 @@ def run_in_copy(space: Workspace, file: CellFile, executed: Path) -> footprint.F
             source,
             executed,
             source.parent,
-            environment=clean_copy.copy_environment(space.copy),
+            environment=trial_copy.trial_environment(space.copy),
             forbidden=space.root,
             heard=heard,
         )

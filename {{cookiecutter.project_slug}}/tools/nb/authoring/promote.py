@@ -23,7 +23,7 @@ from nb.notebook.path_literals import FIGURES
 from nb.programs import run_program
 from nb.project import PRODUCTION, NbError, write_whole
 from nb.refactoring.rerun import content_or_none
-from nb.workcopy import clean_copy
+from nb.workcopy import trial_copy
 
 from .lint import mark_proven_lines, require_defined_names, undefined_names
 from .original import Original, run_original
@@ -55,7 +55,7 @@ def promote_notebook(
         NbError: if the notebook fails or the result breaks a rule; the project is unchanged then.
     """
     relative = Path(os.path.relpath(notebook.resolve(), root))
-    with clean_copy.clean_copy(root) as copy:
+    with trial_copy.trial_copy(root) as copy:
         space = Workspace(root=root, copy=copy.root, source=relative)
         tell(f"running {relative.as_posix()} from top to bottom, in a copy of the project")
         original = run_original(space, choices)
@@ -81,7 +81,7 @@ def promote_notebook(
                 ):
                     _record(root, choices)
 
-            clean_copy.bring_to_project(copy, brought, finish, [*original.reads, *sources])
+            trial_copy.bring_to_project(copy, brought, finish, [*original.reads, *sources])
         return found
 
 

@@ -21,7 +21,7 @@ from nb.refactoring.imports_first import is_only_imports
 from nb.run.view import live_line
 from nb.tracing import call_recorder, contract, footprint
 from nb.wording import shortened
-from nb.workcopy import clean_copy
+from nb.workcopy import trial_copy
 
 from . import compare
 from .lint import take_out_installs
@@ -102,7 +102,7 @@ def _run_stage(space: Workspace, choices: Choices) -> None:
     """
     fingerprints.refresh(space.copy)
     space.calls.mkdir()
-    variables = clean_copy.copy_environment(space.copy)
+    variables = trial_copy.trial_environment(space.copy)
     if choices.module:
         variables |= {
             call_recorder.MODULE: choices.module,

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from nb.check.reads import SharedFiles
 from nb.declaration.reader import read_entries
 from nb.programs import module_command
-from nb.workcopy import clean_copy
+from nb.workcopy import trial_copy
 from nb.workcopy.copying import copy_file
 from nb.workcopy.smoke import COPIED, SMALL
 
@@ -86,7 +86,7 @@ class ExampleTests:
 
 def write_example_tests(space: Workspace, moved: Sequence[str], choices: Choices) -> ExampleTests:
     """Write unit tests with expected values from the recorded calls into the copy, and run them."""
-    variables = {**clean_copy.copy_environment(space.copy), "PYTHONDONTWRITEBYTECODE": "1"}
+    variables = {**trial_copy.trial_environment(space.copy), "PYTHONDONTWRITEBYTECODE": "1"}
     path = _test_path(space.root, choices)
     words = [choices.module, str(space.calls), space.source.as_posix(), path]
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""Commands for a clone: Git's wiring, health checks, the storage, and files to clean."""
+"""Commands for a clone: set-up, health, storage, Git with outputs kept, conflicts, CI, cleaning."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Export to MLflow: each variant is logged as a run, with parameters, metrics and figures.
+"""Export to MLflow: finished variants as runs, once each, with parameters, metrics, figures.
 
 MLflow is no part of the project's environment: the export asks for the package `mlflow-skinny`.
 """

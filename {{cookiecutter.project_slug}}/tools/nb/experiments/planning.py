@@ -1,4 +1,4 @@
-"""Plan of an experiment: records of its variants, the stages of each, and the tasks to run."""
+"""Plan of an experiment: variants, the stages each computes or takes from others, and the tasks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Three-way merge of `dvc.lock`, stage by stage, also of files that already are in conflict.
+"""Three-way merge of `dvc.lock` by stage, also of a file in conflict; where both changed, ours.
 
 An entry says "these inputs gave these outputs", which is true independently of other entries. So
 any mix of entries is a valid lock file: DVC runs the stages that do not fit the merged project

@@ -1,4 +1,4 @@
-"""Stages as DVC resolves the `dvc.yaml` files: definitions, contracts, inputs, and lost data."""
+"""Stages as DVC resolves the `dvc.yaml` files: definitions, contracts, inputs, data not here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writer of the site: pages, index and pages of runs, from `dvc.yaml`, `dvc.lock` and records."""
+"""Writer of the site: outdated pages are made anew, the index is written, other files removed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The runner's handles: on a worker that was forked, and on a stage at work in a worker."""
+"""Handles of the runner: on workers of any kind, on forked workers, and on a stage at work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Handle of the runner on the warm process, and the choice of notebooks and libraries for it."""
+"""Warm process as the runner sees it: forks for stages, libraries to import, unfit notebooks."""
 
 from __future__ import annotations
 

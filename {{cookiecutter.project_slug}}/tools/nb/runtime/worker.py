@@ -1,4 +1,4 @@
-"""Workers: processes that reproduce stages one after another, and end with all descendants.
+"""Workers: processes that reproduce stages in turn, stop them on order, and measure their use.
 
 A worker is forked from the runner or the warm process, so imports are done, or is a fresh process
 (`spawned_worker.py`). The worker leads a session of its own: Ctrl-C in the terminal reaches the

@@ -1,4 +1,4 @@
-"""Failure of a notebook: read from its executed copy, and the marks that show it there.
+"""Failure of a notebook, read from the executed copy, and the HTML that marks the cell there.
 
 Standard library only: `nb run` also reads executed copies.
 """

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from nb.project import NbError
-from nb.workcopy import clean_copy
+from nb.workcopy import trial_copy
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def tree(root: Path) -> dict[str, bytes]:
 
 def test_a_copy_has_the_files_of_the_project_and_no_machinery(root: Path) -> None:
     before = tree(root)
-    with clean_copy.clean_copy(root) as made:
+    with trial_copy.trial_copy(root) as made:
         copy = made.root
         assert copy.name == "project"
         assert {"a.txt", "data/b.txt", ".env", "link"} < set(tree(copy))
@@ -43,12 +43,12 @@ def test_a_copy_has_the_files_of_the_project_and_no_machinery(root: Path) -> Non
 
 
 def test_what_was_made_is_brought_back(root: Path) -> None:
-    with clean_copy.clean_copy(root) as made:
+    with trial_copy.trial_copy(root) as made:
         copy = made.root
         (copy / "a.txt").write_text("changed")
         (copy / "new" / "folder").mkdir(parents=True)
         (copy / "new" / "folder" / "c.txt").write_text("c")
-        clean_copy.bring_to_project(made, ["a.txt", "new/folder/c.txt"], lambda: None)
+        trial_copy.bring_to_project(made, ["a.txt", "new/folder/c.txt"], lambda: None)
     assert (root / "a.txt").read_text() == "changed"
     assert (root / "new/folder/c.txt").read_text() == "c"
 
@@ -62,13 +62,13 @@ def test_a_failure_puts_everything_back(root: Path, error: type[BaseException]) 
         (root / "new/.gitignore").write_text("c.txt")
         raise error("no")
 
-    with clean_copy.clean_copy(root) as made:
+    with trial_copy.trial_copy(root) as made:
         copy = made.root
         (copy / "a.txt").write_text("changed")
         (copy / "new").mkdir()
         (copy / "new" / "c.txt").write_text("c")
         with pytest.raises(error):
-            clean_copy.bring_to_project(made, ["a.txt", "new/c.txt"], fail)
+            trial_copy.bring_to_project(made, ["a.txt", "new/c.txt"], fail)
     assert without_machinery(tree(root)) == before
 
 
@@ -84,13 +84,13 @@ MEANWHILE = {
 
 @pytest.mark.parametrize("case", MEANWHILE)
 def test_what_somebody_else_wrote_meanwhile_is_never_replaced(root: Path, case: str) -> None:
-    with clean_copy.clean_copy(root) as copy:
+    with trial_copy.trial_copy(root) as copy:
         (copy.root / "a.txt").write_text("ours")
         (copy.root / "c.txt").write_text("ours")
         MEANWHILE[case](root)
         before = tree(root)
         with pytest.raises(NbError, match="was changed while this was at work") as error:
-            clean_copy.bring_to_project(copy, ["c.txt", "a.txt"], lambda: None, ["data/b.txt"])
+            trial_copy.bring_to_project(copy, ["c.txt", "a.txt"], lambda: None, ["data/b.txt"])
     assert "\n" not in str(error.value)
     assert without_machinery(tree(root)) == without_machinery(before)
 
@@ -104,11 +104,11 @@ def test_a_failure_leaves_what_somebody_else_wrote_meanwhile(root: Path) -> None
         (root / "a.txt").write_text("theirs")
         raise NbError("no")
 
-    with clean_copy.clean_copy(root) as copy:
+    with trial_copy.trial_copy(root) as copy:
         (copy.root / "a.txt").write_text("ours")
         (copy.root / "c.txt").write_text("ours")
         with pytest.raises(NbError, match="no"):
-            clean_copy.bring_to_project(copy, ["a.txt", "c.txt"], fail)
+            trial_copy.bring_to_project(copy, ["a.txt", "c.txt"], fail)
     assert (root / "a.txt").read_text() == "theirs"
     assert not (root / "c.txt").exists()
 
@@ -119,7 +119,7 @@ def test_writes_through_a_link_stay_in_the_copy(root: Path, place: str) -> None:
     data.mkdir(exist_ok=True)
     (data / "b.txt").write_text("theirs")
     (root / "linked").symlink_to(data, target_is_directory=True)
-    with clean_copy.clean_copy(root) as copy:
+    with trial_copy.trial_copy(root) as copy:
         assert (copy.root / "linked/b.txt").read_text() == "theirs"
         assert not copy.is_outdated("linked/b.txt")
         (copy.root / "linked/b.txt").write_text("ours")
@@ -132,5 +132,5 @@ def test_writes_through_a_link_stay_in_the_copy(root: Path, place: str) -> None:
 
 def test_a_link_to_a_folder_around_itself_ends(root: Path) -> None:
     (root / "data" / "up").symlink_to(root, target_is_directory=True)
-    with clean_copy.clean_copy(root) as copy:
+    with trial_copy.trial_copy(root) as copy:
         assert (copy.root / "data/b.txt").is_file()

@@ -1,4 +1,4 @@
-"""Private copies of the project for trial runs; results are brought back all or nothing.
+"""Private copies of the work tree for trial runs; named files are brought back, all or none.
 
 Only `bring_to_project` writes to the project. The function refuses to replace a file that was
 changed since the copy, and rolls everything back on failure.
@@ -59,7 +59,7 @@ def _state(path: Path) -> CopyState | None:
 
 
 @contextmanager
-def clean_copy(root: Path) -> Iterator[Copy]:
+def trial_copy(root: Path) -> Iterator[Copy]:
     """Copy the project's files, data included, to a temporary folder.
 
     Files share their blocks with the originals where the file system can do that. Links are made
@@ -90,7 +90,7 @@ def _filled(root: Path, folder: Path) -> Copy:
     return Copy(root, copy, states)
 
 
-def copy_environment(copy: Path) -> dict[str, str]:
+def trial_environment(copy: Path) -> dict[str, str]:
     """Return environment variables that make programs import the package from the copy."""
     variables = program_environment()
     path = [str(copy / "src"), variables.get("PYTHONPATH", "")]
