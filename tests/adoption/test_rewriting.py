@@ -71,6 +71,9 @@ def test_paths_lead_to_the_new_place(old: str, new: str) -> None:
         "plot(color='img')",
         "x = 'ä'; y = 1  # ../data/prices.csv",
         "def f(:",
+        ">>> x = 1\n>>> x + 1\n2",
+        "In [1]: x = 1",
+        "    x = 1\n    y = 2",
     ],
 )
 def test_other_text_stays(source: str) -> None:

@@ -68,7 +68,7 @@ class WatchedFiles:
 
 
 class DoubtError(Exception):
-    """Return whether the pipeline is up to date cannot be decided without DVC."""
+    """DVC alone can tell whether the pipeline is up to date."""
 
 
 def file_system_time(root: Path) -> int:

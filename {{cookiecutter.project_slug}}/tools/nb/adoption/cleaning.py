@@ -1,4 +1,4 @@
-"""Reader of foreign notebooks: old formats and other editors become nbformat 4; outputs stay."""
+"""Notebooks from elsewhere as nbformat 4.5: foreign metadata is removed, outputs are kept."""
 
 from __future__ import annotations
 

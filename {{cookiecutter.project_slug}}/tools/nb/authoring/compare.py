@@ -1,4 +1,4 @@
-"""Comparison of two output files: tables by value, images by pixel, models by prediction.
+"""Comparison of two output files by content: values, pixels, predictions of models and so on.
 
 The comparison runs in the project's environment and reads files with the project's libraries; a
 file in an unknown format is compared byte by byte.

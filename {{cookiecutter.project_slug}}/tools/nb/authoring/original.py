@@ -1,4 +1,4 @@
-"""Original run of a promotion: the notebook, traced; its inputs, outputs and helper modules."""
+"""Original run of a promotion: traced files and their new places, refusals, advice on failures."""
 
 from __future__ import annotations
 

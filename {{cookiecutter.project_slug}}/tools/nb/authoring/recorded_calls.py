@@ -1,4 +1,4 @@
-"""Unit tests generated from calls recorded while a notebook ran (`nb.tracing.call_recorder`).
+"""Unit tests from recorded calls of a notebook: functions called again, tests written and run.
 
 `python -m nb.authoring.recorded_calls` calls the functions again, without the notebook, writes
 asserts about results that are readable and reproducible, and runs them: a single start of Python,

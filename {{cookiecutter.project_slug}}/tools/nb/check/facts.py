@@ -1,4 +1,4 @@
-"""Project facts for rules, read on demand: settings, stages, config files, modules, dependencies.
+"""Facts of a project for rules, on demand: settings, stages, parameters, modules, dependencies.
 
 Each is read when a rule first asks for it, and once.
 """

@@ -1,4 +1,4 @@
-"""Runner of the rules: the findings of the chosen rules in the chosen files."""
+"""Runner of the rules: findings of the chosen rules, cached in a check of all notebooks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Selection of the notebooks to check: all, those named, or those that a changed file concerns."""
+"""Selection for a check: notebooks, all or those that named files concern, and `dvc.yaml`."""
 
 from __future__ import annotations
 

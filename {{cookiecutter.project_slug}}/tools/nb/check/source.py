@@ -1,4 +1,4 @@
-"""Parsed notebooks: cells, each with place, AST, and the lines that only IPython reads."""
+"""Parsed notebooks: cells with place, AST and lines of IPython; language, and size in Git."""
 
 from __future__ import annotations
 

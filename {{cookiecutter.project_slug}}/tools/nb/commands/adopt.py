@@ -1,4 +1,4 @@
-"""Command `nb adopt`: brings existing notebooks in, tries them, promotes those that are ready."""
+"""Command `nb adopt`: brings in notebooks, code and data, tries them, and promotes if asked to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reader of `dvc.yaml` and `dvc.lock` without DVC, in milliseconds.
+"""Stages of `dvc.yaml`, read without DVC; of stages that ran, the values in `dvc.lock` count.
 
 An *entry* is the value of a name below `stages`: a stage, or a matrix of stages. A *stage* has the
 values of the matrix filled in. Values that only DVC can resolve (`vars`, imported parameters) are

@@ -1,4 +1,4 @@
-"""Parameters of variants as tables and trackers show them: all values by name, without secrets."""
+"""Parameters and records of variants for tables and trackers, with remarks in place of secrets."""
 
 from __future__ import annotations
 

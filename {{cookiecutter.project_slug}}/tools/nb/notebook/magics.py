@@ -1,4 +1,4 @@
-"""Masking of IPython's lines in a code cell, so that Python parses the cell.
+"""Masking of the syntax of IPython in a code cell (magics, shell, prompts): the rest is Python.
 
 Standard library only, fast to import. IPython knows line magics (`%time f()`), cell magics
 (`%%bash`), shell escapes (`!ls`), help (`frame?`) and `pip install` without its sign.

@@ -71,6 +71,8 @@ def rewrite_paths(source: str, rule: PathRule) -> str:
         return _shell_words(source, rule, bare=False) if escape else source
     hidden = tuple(_shell_words(line, rule, bare=True) for line in masked.hidden)
     text = with_edits(masked.text, _path_edits(masked.text, masked.tree, rule))
+    if (text, hidden) == (masked.text, masked.hidden):
+        return source  # with its prompts, which the masked text lacks
     return type(masked)(text, hidden).unmask(text)
 
 

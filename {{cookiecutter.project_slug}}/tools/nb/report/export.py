@@ -1,4 +1,4 @@
-"""Export of a notebook as a single file: HTML, PDF, slides, Markdown or a script.
+"""Export of a notebook as a document: HTML, PDF, slides, script, or Markdown with its figures.
 
 HTML and slides are self-contained. Outputs are rendered as on the pages of the site, but for
 interactive figures: no script of a notebook runs in a document, which shows their picture.

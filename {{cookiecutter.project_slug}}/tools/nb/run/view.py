@@ -1,4 +1,4 @@
-"""View of a run: the printed lines of stages, live lines of running stages, and the summary."""
+"""View of runs: lines of stages, live lines, groups of CI logs, and the summary."""
 
 from __future__ import annotations
 

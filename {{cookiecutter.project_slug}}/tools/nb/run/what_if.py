@@ -1,4 +1,4 @@
-"""Copies of the project with other parameters, for a run: `nb run --set train.seed=7`.
+"""Copies of the project for `nb run --set` and experiments, with other parameters or as it is.
 
 The copy shares DVC's cache, so stages that the change does not reach are not run again.
 """

@@ -1,4 +1,4 @@
-"""Known secret values in a text, however escaped (Python, JSON, HTML, URLs) and in Base64."""
+"""Search for a known secret value, however escaped (Python, JSON, HTML, URLs), and in Base64."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Places of secrets in a text; overlapping places are united."""
+"""Places of secrets that were found in a text; overlapping places united; search for a text."""
 
 from __future__ import annotations
 

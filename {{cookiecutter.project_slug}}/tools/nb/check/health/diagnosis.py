@@ -1,4 +1,4 @@
-"""A diagnosis: the result of a health check, with the repair of the clone or of a damaged file."""
+"""Diagnosis: the result of a health check, and the repair of a damaged file."""
 
 from __future__ import annotations
 

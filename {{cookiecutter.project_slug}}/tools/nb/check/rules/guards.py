@@ -1,4 +1,4 @@
-"""NB5: secrets, kept outputs and large files, in exploratory notebooks, too."""
+"""NB5: secrets, large kept outputs and large files, in exploratory notebooks, too."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Comparison page of the site: metrics and parameters of any two runs or commits of the history."""
+"""Comparison page of the site: metrics and parameters of any two of the newest runs and commits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Search of HTML outputs for sound, film, frames, and addresses of scripts, pages and files."""
+"""Search of HTML outputs for sound, film, and the addresses that scripts and frames load."""
 
 from __future__ import annotations
 
