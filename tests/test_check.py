@@ -23,11 +23,11 @@ def test_a_finding_is_one_line_and_fails_the_commit(project: Project) -> None:
     project.write(
         notebook, json.dumps(content, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
     )
-    number = content["cells"].index(code[-1]) + 1
+    place = f"{notebook}, code cell {len(code)}"
     found = [
-        f"{notebook}:{number}:5: NB301 early() is called before this cell assigns later, which it "
-        "uses; move the call",
-        f"{notebook}:{number}:7: NB302 /home/me/a.csv is an absolute path; build it from the root: "
+        f"{place}, line 5: NB301 early() is called before this cell assigns later, which it uses; "
+        "move the call",
+        f"{place}, line 7: NB302 /home/me/a.csv is an absolute path; build it from the root: "
         'paths.ROOT / "…"',
     ]
     output = project.run(
@@ -47,7 +47,7 @@ def test_a_finding_is_one_line_and_fails_the_commit(project: Project) -> None:
 
 def test_wrong_usage_is_one_line(ready: Project) -> None:
     for arguments, message in (
-        (["nothing.ipynb"], "nb: nothing.ipynb does not exist"),
+        (["nothing.ipynb"], "nb: there is no notebook nothing.ipynb; there are 10-ingest"),
         (["--select", "NB9"], "nb: --select: no rule NB9"),
         (["--explain", "F401"], "nb: --explain: no rule F401"),
         (["/"], "nb: / is not in this project"),

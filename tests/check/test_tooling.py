@@ -9,7 +9,9 @@ from importlib import metadata
 
 import pytest
 from conftest import LEFTOVERS, Bake, Project
+from nb.check.health.diagnosis import file_repair
 from nb.check.health.tooling import MANIFEST, tooling
+from nb.project import NbError
 
 
 @pytest.fixture
@@ -85,6 +87,6 @@ def test_a_package_stands_for_the_folder(baked: Project, monkeypatch: pytest.Mon
 
 def test_without_a_manifest_the_next_step_is_named(baked: Project) -> None:
     (baked.path / MANIFEST).unlink()
-    found = tooling(baked.path)
-    assert found.problem.startswith("tools/manifest.json cannot be read")
-    assert found.repair == "nb update"
+    with pytest.raises(NbError, match=r"tools/manifest\.json cannot be read") as refused:
+        tooling(baked.path)
+    assert file_repair(baked.path, str(refused.value)) == "nb update"

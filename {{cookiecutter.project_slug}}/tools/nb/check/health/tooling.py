@@ -34,13 +34,14 @@ class Manifest:
 
 
 def tooling(root: Path) -> Diagnosis:
-    """Compare the files of `tools/` with the manifest of the version that was released."""
+    """Compare the files of `tools/` with the manifest of the version that was released.
+
+    Raises:
+        NbError: if there is no manifest that can be read.
+    """
     if not (root / "tools" / "pyproject.toml").is_file():
         return _package()
-    try:
-        released = read_manifest(root)
-    except NbError as error:
-        return Diagnosis("tooling", str(error), repair="nb update")
+    released = read_manifest(root)
     wrong = differences(root, released)
     if not wrong:
         return Diagnosis("tooling", detail=f"{released.version}, as released")
@@ -74,7 +75,7 @@ def read_manifest(root: Path) -> Manifest:
     try:
         return parse_manifest(read_regular(root / MANIFEST))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        raise NbError(f"{MANIFEST.as_posix()} cannot be read: nb update writes it anew") from None
+        raise NbError(f"{MANIFEST.as_posix()} cannot be read") from None
 
 
 def parse_manifest(content: bytes | str) -> Manifest:
