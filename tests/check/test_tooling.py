@@ -89,4 +89,7 @@ def test_without_a_manifest_the_next_step_is_named(baked: Project) -> None:
     (baked.path / MANIFEST).unlink()
     with pytest.raises(NbError, match=r"tools/manifest\.json cannot be read") as refused:
         tooling(baked.path)
-    assert file_repair(baked.path, str(refused.value)) == "nb update"
+    problem = str(refused.value)
+    assert file_repair(baked.path, problem) == "git checkout HEAD -- tools/manifest.json"
+    save(baked, "without a manifest")
+    assert file_repair(baked.path, problem) == "nb update"
