@@ -10,7 +10,12 @@ import pytest
 from nb.check import cache, runner
 from nb.check.findings import Finding
 from nb.check.runner import check_paths
-from test_check_rules import FILES, NAME, write_project
+from test_check_rules import (
+    FILES,
+    NAME,
+    _installed,  # noqa: F401  (a fixture for each test)
+    write_project,
+)
 
 OTHER = "notebooks/production/20-other.ipynb"
 CLEAN = "def clean(table):\n    kept = table.dropna()\n    return kept[kept['n'] > 0]\n"
@@ -28,7 +33,7 @@ open("data/raw/a.csv")
 def root(tmp_path: Path) -> Path:
     write_project(tmp_path, f"{FIRST}=== data/raw/a.csv.dvc\nouts: []")
     write_project(tmp_path, "# %%\nopen('/home/me/x')", OTHER)
-    write_project(tmp_path, "# %%\nx = 1", "notebooks/production/30-third.ipynb")
+    write_project(tmp_path, "# %%\nimport helpers", "notebooks/production/30-third.ipynb")
     check_paths(tmp_path)
     return tmp_path
 
@@ -48,6 +53,11 @@ EDITS: dict[str, Callable[[Path], None]] = {
     "a copy comes": lambda root: write_project(root, f"# %%\n{CLEAN}", OTHER),
     "a copy in src": lambda root: write(root, "src/example_package/a.py", CLEAN),
     "a module goes": lambda root: (root / "src/example_package/paths.py").unlink(),
+    "a module beside a notebook": lambda root: write(root, "notebooks/production/helpers.py", ""),
+    "a package beside a notebook": lambda root: write(
+        root, "notebooks/production/helpers/part.py", ""
+    ),
+    "a module in the root": lambda root: write(root, "helpers.py", ""),
     "a config file": lambda root: write(root, "config/10-example.yaml", "sede: 1\n"),
     "dvc.yaml": lambda root: write(root, "dvc.yaml", "stages: {}\n"),
     "a setting": lambda root: write(

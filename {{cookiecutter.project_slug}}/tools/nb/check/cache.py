@@ -1,10 +1,10 @@
 """Cache of findings by the content of notebooks: `nb check` reads changed notebooks only.
 
-A finding depends on its notebook and on more: settings, dvc.yaml, config files, modules, installed
-packages, and the rules themselves. The hash of all of these is the key of the whole cache. Two
-facts may change for a single notebook: files that are read (NB305), which are asked for again, and
-definitions that stand in other notebooks, too (NB203). Notebooks that share a definition with a
-changed notebook are therefore checked again.
+A finding depends on its notebook and on more: settings, dvc.yaml, config files, modules (also
+those beside notebooks), installed packages, and the rules themselves. The hash of all of these is
+the key of the whole cache. Two facts may change for a single notebook: files that are read
+(NB305), which are asked for again, and definitions that stand in other notebooks, too (NB203).
+Notebooks that share a definition with a changed notebook are therefore checked again.
 """
 
 from __future__ import annotations
@@ -52,8 +52,13 @@ def digest_of(data: bytes) -> str:
     return sha256(data).hexdigest()[:32]
 
 
-def context_key(root: Path, codes: Iterable[str]) -> str:
-    """Return the hash of everything, except notebooks, on which findings depend."""
+def context_key(root: Path, codes: Iterable[str], folders: Iterable[Path]) -> str:
+    """Return the hash of everything, except notebooks, on which findings depend.
+
+    Args:
+        codes: the codes of the chosen rules.
+        folders: the folders of the notebooks.
+    """
     tools = Path(__file__).parent.parent
     files = [root / "pyproject.toml", root / "dvc.yaml"]
     files += sorted(root.glob(f"{CONFIG}/*"))
@@ -68,6 +73,10 @@ def context_key(root: Path, codes: Iterable[str]) -> str:
     for folder in sorted({Path(entry).resolve() for entry in sys.path} - {root}):
         # An installation changes the time of the folder.
         whole.update(repr((str(folder), folder.is_dir() and folder.stat().st_mtime_ns)).encode())
+    for folder in sorted({root, *folders}):
+        # A module beside a notebook is no package to install.
+        found = {*folder.glob("*.py"), *(path.parent for path in folder.glob("*/*.py"))}
+        whole.update(repr((str(folder), sorted(path.name for path in found))).encode())
     return whole.hexdigest()[:32]
 
 

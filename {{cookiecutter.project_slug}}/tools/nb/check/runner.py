@@ -26,8 +26,6 @@ from .source import Document, UnreadableError, read_document
 FREE = ("notebooks/exploratory/", "reports/")
 # The beginning of the codes of rules about the stage of a notebook.
 CONTRACT = "NB1"
-# Rules whose findings depend on more than the key of the cache: files beside the notebook.
-UNCACHED = {UNREADABLE, "NB402"}
 
 __all__ = ["CheckResult", "check_paths", "rules"]
 
@@ -122,9 +120,9 @@ def _check_changed(
     facts: Facts, chosen: Sequence[Rule], named: dict[str, Path]
 ) -> tuple[FindingsOf, dict[str, str]]:
     """Check all notebooks, and take the findings of those without a change from the cache."""
-    key = cache.context_key(facts.root, [each.code for each in chosen])
     digests = {name: _digest(path) for name, path in named.items()}
     folders = {name: path.parent for name, path in named.items()}
+    key = cache.context_key(facts.root, [each.code for each in chosen], folders.values())
     same = cache.still_valid(cache.read_cache(facts.root, key), digests, folders, facts.shared)
     documents = _read_all({n: path for n, path in named.items() if n not in same})
     outlines = {
@@ -145,7 +143,7 @@ def _check_changed(
             | {
                 name: cache.CachedCheck(digests[name], tuple(found), outlines[name], answers)
                 for name, found in checked.items()
-                if name in outlines and not {f.code for f in found} & UNCACHED
+                if name in outlines and UNREADABLE not in {f.code for f in found}
                 for answers in [facts.answers.get(name, {})]
             },
         )
