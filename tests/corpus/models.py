@@ -229,6 +229,7 @@ popt.round(3)
 # %%
 stats.ttest_ind([1, 2, 3], [2, 3, 4]).pvalue.round(4)
 """,
+        dependencies=("scipy",),
     ),
     "confusion-matrix": notebook(
         """
