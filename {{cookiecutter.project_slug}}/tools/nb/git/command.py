@@ -34,7 +34,7 @@ def git(
     import subprocess  # late: help pages do without
 
     # To check-ignore paths are names anyway; the option would be refused.
-    options = [] if "check-ignore" in arguments else ["--literal-pathspecs"]
+    options = [] if arguments[0] == "check-ignore" else ["--literal-pathspecs"]
     try:
         done = subprocess.run(
             ["git", *options, *arguments],
