@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator, Sequence, Set
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
@@ -23,7 +22,6 @@ from nb.declaration.tasks import Task
 from nb.notebook import fingerprints
 from nb.notebook.config import set_value
 from nb.pipeline import FINGERPRINT_STAGE
-from nb.programs import program_environment
 from nb.project import write_whole
 from nb.run.record import LOCK_FILES
 from nb.run.what_if import Setting, copy_with_settings
@@ -104,15 +102,7 @@ def _copy_project(root: Path) -> tuple[Path, str]:
         copy_with_settings(root, copy)
         found = source_hash(copy)
         if _has_fingerprints(copy):
-            with _inside(copy):
-                pipeline.reproduce(
-                    copy,
-                    FINGERPRINT_STAGE,
-                    force=False,
-                    pull=False,
-                    tell=lambda line: None,
-                    stopped=lambda: True,
-                )
+            pipeline.commit_fingerprints(copy)
         write_whole(copy / HASH, found)
     finally:
         if not (copy / HASH).exists():
@@ -190,18 +180,9 @@ def _known(root: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _plan(place: Path) -> pipeline.Plan:
-    with _inside(place):
-        return pipeline.plan(place, (), force=False, downstream=False, tell=lambda line: None)
-
-
-@contextmanager
-def _inside(place: Path) -> Iterator[None]:
-    """Work in a folder, with the programs of the environment: DVC takes both from the process."""
-    before, path = Path.cwd(), os.environ.get("PATH", "")
-    os.chdir(place)
-    os.environ["PATH"] = program_environment()["PATH"]
+    before = Path.cwd()
+    os.chdir(place)  # DVC names stages relative to the working directory
     try:
-        yield
+        return pipeline.plan(place, (), force=False, downstream=False, tell=lambda line: None)
     finally:
         os.chdir(before)
-        os.environ["PATH"] = path

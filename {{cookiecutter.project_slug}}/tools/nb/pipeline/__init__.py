@@ -17,7 +17,7 @@ from .definitions import (
     missing_data,
     plain_outputs,
 )
-from .isolated import isolate_copy, take_results
+from .isolated import commit_fingerprints, isolate_copy, take_results
 from .lockfiles import (
     Written,
     hold_only,
@@ -45,6 +45,7 @@ __all__ = [
     "cached_files",
     "check_pipeline",
     "check_places",
+    "commit_fingerprints",
     "compare_with_commit",
     "contracts",
     "declared",

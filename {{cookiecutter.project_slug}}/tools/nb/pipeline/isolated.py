@@ -9,9 +9,15 @@ from pathlib import Path
 from nb.project import NbError, one_line, write_whole
 from nb.workcopy.copying import copy_entries, project_entries, safe_link_types
 
-from .lockfiles import lock_text, put_back, stages_by_lock, without_stages
+from .lockfiles import (
+    lock_text,
+    put_back,
+    stages_by_lock,
+    without_stages,
+    write_changed_lines_only,
+)
 from .places import require_places
-from .repository import locked_repository, open_project, without_warnings
+from .repository import FINGERPRINT_STAGE, locked_repository, open_project, without_warnings
 
 
 def isolate_copy(root: Path, copy: Path) -> None:
@@ -69,6 +75,16 @@ def _link(path: Path, target: Path, made: Set[Path]) -> None:
     elif not os.path.lexists(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         target.symlink_to(path)
+
+
+def commit_fingerprints(copy: Path) -> None:
+    """Write the fingerprints of a copy, which are up to date, into `dvc.lock` as if just made.
+
+    Raises:
+        NbError: if DVC cannot.
+    """
+    with locked_repository(copy, lambda line: None) as repo, write_changed_lines_only():
+        repo.commit(FINGERPRINT_STAGE, force=True)
 
 
 def take_results(
