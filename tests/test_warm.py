@@ -394,6 +394,61 @@ def test_unseeded_random_numbers_differ(runs: dict[str, dict[str, dict[str, Any]
     assert len(set(numbers)) == len(numbers)
 
 
+EXPECT = """
+import json, os, select, sys
+from pathlib import Path
+from nb.runtime.warm_client import Warm
+
+expected, variable, wanted = json.loads(sys.argv[1])
+environment = dict(os.environ)
+warm = Warm(Path.cwd(), "nb.commands.warm_process")
+first = warm.pid
+warm.expect({**environment, "ASKED": "early"}, expected)
+warm.preload({**environment, "ASKED": variable}, wanted)
+while True:
+    select.select([warm], [], [])
+    assert warm.listen()
+    if warm.is_ready():
+        break
+print(json.dumps([warm.pid == first, sorted(warm.excluded)]))
+warm.close()
+"""
+
+
+@pytest.mark.parametrize(
+    ("expected", "variable", "wanted", "answer"),
+    [
+        (["one"], "early", ["one", "two"], [True, []]),
+        (["one", "two"], "early", ["one", "two"], [True, []]),
+        ([], "other", ["one", "two"], [True, []]),
+        (["one"], "other", ["one", "two"], [False, []]),
+        (["one", "two"], "early", ["two"], [False, []]),
+        (["starts"], "early", ["one", "starts"], [False, ["starts"]]),
+    ],
+)
+def test_imports_before_all_are_known_are_those_of_the_stages(
+    ready: Project,
+    tmp_path: Path,
+    expected: list[str],
+    variable: str,
+    wanted: list[str],
+    answer: Any,
+) -> None:
+    project = make_project(tmp_path / "project", ready, {"a": "import one, two"})
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.py").write_text(
+            f"import os\nwith open('seen', 'a') as file:\n print(os.getpid(), {name!r}, "
+            "os.environ['ASKED'], file=file)"
+        )
+    (tmp_path / "starts.py").write_text(LIBRARIES["threads"][0])
+    call = json.dumps([expected, variable, wanted])
+    output = project.run("python", "-c", EXPECT, call, PYTHONPATH=str(tmp_path))
+    assert json.loads(output.splitlines()[-1]) == answer
+    seen = [line.split() for line in project.read("seen").splitlines()]
+    last = [line[1:] for line in seen if line[0] == seen[-1][0]]
+    assert sorted(last) == [[name, variable] for name in sorted(wanted) if name != "starts"]
+
+
 def test_libraries_that_forks_would_break_are_left_to_each_notebook(
     ready: Project, tmp_path: Path
 ) -> None:

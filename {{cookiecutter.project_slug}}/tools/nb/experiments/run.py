@@ -9,20 +9,24 @@ from functools import cached_property
 from pathlib import Path
 
 from nb import pipeline
+from nb.declaration.papermill_command import papermill_command
+from nb.declaration.reader import read_stages
 from nb.declaration.tasks import RAN, Outcome
 from nb.exit_codes import ExitCode
 from nb.grouping import grouped
 from nb.pipeline import storage
+from nb.processes.garbage import no_collection
 from nb.project import NbError
 from nb.run.lock import exclusive_lock, is_locked
 from nb.run.page_process import RunPrograms
 from nb.run.pipeline_run import interrupted_early, running_warm_process
 from nb.run.record import Options
-from nb.run.runner import Runner
+from nb.run.runner import Runner, stage_environment
 from nb.run.stage import StageReproducer
 from nb.run.view import View
 from nb.run.what_if import Setting
 from nb.runtime.warm_client import Warm
+from nb.runtime.warm_start import expect_imports
 from nb.runtime.worker import Order
 
 from . import store
@@ -92,11 +96,26 @@ def run_experiment(
         exclusive_lock(place, view) as lock,
         running_warm_process(root, options, programs, lock) as warm,
     ):
-        # The check imports DVC, meanwhile the warm process imports libraries of notebooks.
-        settings = check_variations(root, definition.variations)
+        if warm:
+            count = min(options.jobs, len(definition.variations))
+            expect_imports(warm, _varied_notebooks(root, definition), stage_environment(count))
+        with no_collection():  # DVC is imported; the warm process imports libraries meanwhile
+            settings = check_variations(root, definition.variations)
         if options.pull:
             storage.fetch_run_cache(root, view.note)
         return _run(root, definition, settings, options, view, programs, warm, lock)
+
+
+def _varied_notebooks(root: Path, definition: Experiment) -> set[Path]:
+    """Return the notebooks of the stages whose parameters vary."""
+    parameters = {name for variation in definition.variations for name in variation.settings}
+    varied = {parameter.rpartition(".")[0] for parameter in parameters}
+    calls = (
+        papermill_command(stage.command, stage.folder)
+        for stage in read_stages(root)
+        if varied & {stage.name, stage.group}
+    )
+    return {root / call.notebook for call in calls if call.notebook}
 
 
 def _finished_before(root: Path, definition: Experiment) -> list[VariantRecord]:

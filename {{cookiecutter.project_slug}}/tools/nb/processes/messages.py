@@ -17,7 +17,10 @@ def line(content: object) -> bytes:
 
 
 def receive(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
-    """Return a request and the files that came along; empty if the other end is closed."""
+    """Return a request and the files that came along; empty if the other end is closed.
+
+    If several requests wait, the last counts: it replaces those that nobody has begun to answer.
+    """
     if sys.platform == "win32":
         raise NotImplementedError
     content, files = b"", []
@@ -27,5 +30,5 @@ def receive(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
         content += part
         if not part:
             return {}, files
-    request: dict[str, Any] = json.loads(content)
+    request: dict[str, Any] = json.loads(content.splitlines()[-1])
     return request, files

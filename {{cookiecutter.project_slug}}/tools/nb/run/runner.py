@@ -60,6 +60,11 @@ SAME_SIGNAL_SECONDS = 0.5
 ENDING = [getattr(signal, name) for name in worker.ENDING_SIGNALS if hasattr(signal, name)]
 
 
+def stage_environment(count: int) -> dict[str, str]:
+    """Return the environment variables of as many stages at a time."""
+    return {**side_by_side_environment(count), "NB_STREAM": "1"}
+
+
 class Runner:
     """Runs a plan to its end.
 
@@ -102,8 +107,7 @@ class Runner:
         self.record = record.new_record(root, options, options.jobs)
         self.stages = {task.name: stage_record(task) for task in tasks}
         self.record.stages = [self.stages[task.name] for task in tasks if not task.hidden]
-        shared = side_by_side_environment(min(options.jobs, width(tasks)))
-        self.environment = {**shared, "NB_STREAM": "1", **environment}
+        self.environment = {**stage_environment(min(options.jobs, width(tasks))), **environment}
         self.warm = WarmStart(root, warm, cold, note=view.note, detail=view.detail)
         self.warm.begin(self._notebooks_that_may_run(tasks), self.environment)
         self.has_pages = any(self.stages[t.name].executed for t in tasks if not t.project)

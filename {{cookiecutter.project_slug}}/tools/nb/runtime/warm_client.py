@@ -47,6 +47,7 @@ class Warm:
         self.kept = tuple(kept)
         self.excluded: dict[str, str] = {}
         self._wanted: tuple[dict[str, str], list[str]] = {}, []
+        self._expected = self._wanted
         self.workers: set[int] = set()
         self.ends: dict[int, tuple[int, float]] = {}
         self._start()
@@ -67,6 +68,11 @@ class Warm:
         self._rest = b""
         self._answers: deque[dict[str, Any]] = deque()
 
+    def expect(self, environment: Mapping[str, str], modules: Iterable[str]) -> None:
+        """Have modules imported that a stage needs, before the rest is known; see `preload`."""
+        self._expected = dict(environment), list(modules)
+        self._ask(*self._expected, all=False)
+
     def preload(self, environment: Mapping[str, str], modules: Iterable[str]) -> None:
         """Begin to have modules imported; `is_ready` says when they are.
 
@@ -77,7 +83,11 @@ class Warm:
             modules: dotted names; names of no module are passed over.
         """
         self._wanted = dict(environment), list(modules)
-        self._ask()
+        expected, early = self._expected
+        if early and not (expected == self._wanted[0] and {*early} <= {*self._wanted[1]}):
+            self.close()
+            self._start()
+        self._ask(*self._wanted)
 
     def is_ready(self) -> bool:
         """Return whether stages can be forked, as far as was listened.
@@ -93,13 +103,12 @@ class Warm:
         self.close()
         self.excluded[answer["unsafe"].partition(".")[0]] = answer["why"]
         self._start()
-        self._ask()
+        self._ask(*self._wanted)
         return False
 
-    def _ask(self) -> None:
-        environment, modules = self._wanted
+    def _ask(self, environment: dict[str, str], modules: list[str], *, all: bool = True) -> None:
         wanted = [name for name in modules if name.partition(".")[0] not in self.excluded]
-        self._send({"environment": environment, "modules": wanted})
+        self._send({"environment": environment, "modules": wanted, "all": all})
 
     def fork(self, job: str, order: Mapping[str, Any], files: Iterable[int]) -> int | None:
         """Fork a worker; return its process, or None if the warm process is gone.

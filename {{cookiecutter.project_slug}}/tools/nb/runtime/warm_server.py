@@ -103,16 +103,12 @@ def serve_forks(connection: socket.socket, kept: Iterable[int], work: Work) -> N
             _import(work.modules)
             work.rehearse()
     programs = ProgramImports(ordinary, imports)
-    request, _ = receive(connection)
-    if not request:
-        return
     threads = named_thread_count()
     with imports:
-        problem = _preload(request["environment"], request["modules"])
+        modules = _preload_all(connection)
     threads = named_thread_count() - threads
-    connection.sendall(line(problem or {"ready": True}))
-    if not problem:
-        filters = programs.keep_for(request["modules"])
+    if modules is not None:
+        filters = programs.keep_for(modules)
         forked_programs.preparations[forked_programs.PAPERMILL] = programs.call_at_exit
         forked_programs.preparations[KERNEL] = partial(
             _prepare_kernel, InterpreterState(), programs
@@ -150,6 +146,25 @@ def _follow_libraries(filters: list[Any], threads: int) -> None:
     """Have a kernel that has started go on as after the imports of a notebook's libraries."""
     put_filters_first(filters)
     continue_thread_names(after=named_thread_count() + threads)
+
+
+def _preload_all(connection: socket.socket) -> list[str] | None:
+    """Import what the runner asks for, until it says that this was all, and answer.
+
+    Returns:
+        The modules of the last request; None if no fork will be wanted from this process.
+    """
+    while True:
+        request, _ = receive(connection)
+        if not request:
+            return None
+        problem = _preload(request["environment"], request["modules"])
+        if problem:
+            connection.sendall(line(problem))
+            return None
+        if request["all"]:
+            connection.sendall(line({"ready": True}))
+            return list(request["modules"])
 
 
 def _preload(environment: dict[str, str], modules: Iterable[str]) -> dict[str, str]:

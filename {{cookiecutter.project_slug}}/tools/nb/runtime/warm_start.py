@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 from functools import partial
 from pathlib import Path
 
@@ -90,3 +90,14 @@ class WarmStart:
             for name, why in warm.excluded.items():
                 self._detail(f"each notebook imports {name} by itself: {why}")
         self.watch(events)
+
+
+def expect_imports(warm: Warm, notebooks: Iterable[Path], environment: Mapping[str, str]) -> None:
+    """Begin the imports of notebooks that are sure to run, while the run is still planned.
+
+    Args:
+        environment: the environment variables that the stages will have.
+    """
+    warmed = [path for path in notebooks if not sets_environment_first(warm.root, path)]
+    if warmed:
+        warm.expect(environment, third_party_modules(warm.root, warmed))
