@@ -208,6 +208,30 @@ def test_a_notebook_that_writes_to_its_input_harms_no_cache(
     assert (pipeline.path / "first.txt").read_text() == "first=1 "
 
 
+@pytest.mark.parametrize("size", [20, 10_000_001], ids=["copied", "brought by DVC"])
+def test_variants_take_results_as_they_were_computed(
+    pipeline: Pipeline, tmp_path: Path, size: int
+) -> None:
+    """A stage that spoils the input in its own copy, which root can, spoils that of no other."""
+    declare(pipeline, tmp_path / "log")
+    write = f"open('first.txt', 'w').write('x' * {size}); open('first.json', 'w').write('{{}}')"
+    write_notebook(pipeline.path / "notebooks/production/first.ipynb", write)
+    read = "text = open('first.txt').read()\nopen('first.txt', 'r+').write('spoilt')"
+    write = "open('second.txt', 'w').write(text[:9]); open('second.json', 'w').write('{}')"
+    write_notebook(pipeline.path / "notebooks/production/second.ipynb", read, write)
+    pipeline.run("nb", "experiment", "second.value=1,2,3,4", "-j1", code=None)
+    places = [pipeline.path / f".nb/experiments/{number}" for number in (1, 2, 3, 4)]
+    for place in places:
+        stages = json.loads((place / "variant.json").read_text())["stages"]
+        own = "ran" if place == places[0] else "restored"
+        assert (stages[0]["name"], stages[0]["state"]) == ("first", own)
+        assert (place / "project/second.txt").read_text() == "x" * 9
+        copy = place / "project/reports/notebooks/first.ipynb"
+        assert copy.read_bytes() == (places[0] / copy.relative_to(place)).read_bytes()
+    kept = [path.name for path in (pipeline.path / ".nb/experiments/snapshots").iterdir()]
+    assert not [name for name in kept if name.startswith("results")]
+
+
 def test_a_variant_without_other_values_is_the_project_itself(
     pipeline: Pipeline, tmp_path: Path
 ) -> None:

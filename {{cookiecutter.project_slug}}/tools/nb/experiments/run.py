@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +21,7 @@ from nb.project import NbError
 from nb.run.lock import exclusive_lock, is_locked
 from nb.run.page_process import RunPrograms
 from nb.run.pipeline_run import interrupted_early, running_warm_process
-from nb.run.record import Options
+from nb.run.record import Options, StageRecord
 from nb.run.runner import Runner, stage_environment
 from nb.run.stage import StageReproducer
 from nb.run.view import View
@@ -40,9 +41,22 @@ from .planning import (
     variant_records,
     variant_tasks,
 )
-from .snapshot import Snapshot, copy_snapshot, remove_unused_snapshots, source_hash, take_snapshot
+from .snapshot import (
+    HASH,
+    Snapshot,
+    copy_snapshot,
+    remove_unused_snapshots,
+    source_hash,
+    take_snapshot,
+)
 from .space import canonical
 from .store import VariantRecord, identity_of
+
+# Most variants take the same results. Files are copied in a third of the time that DVC needs to
+# bring them, but their hashes are computed anew, which takes longer for more bytes.
+MOST_COPIED_BYTES = 10_000_000
+# The results that a variant takes from others: names of stages, with the position of the owner.
+Results = tuple[tuple[str, int], ...]
 
 
 class ExperimentView(View):
@@ -164,6 +178,7 @@ def _run(
         lock=lock,
     )
     done = runner.run()
+    remove_unused_snapshots(root)  # those of results that variants took
     return FinishedExperiment(records=records, exit_code=done.exit_code or 0, reused=reused)
 
 
@@ -182,6 +197,7 @@ class _VariantWork:
     snapshot: Snapshot
     planned: Sequence[PlannedVariant]
     reproducer: StageReproducer = field(default_factory=StageReproducer)
+    _bases: dict[Results, Path | None] = field(default_factory=dict)
 
     @cached_property
     def _by_number(self) -> dict[int, PlannedVariant]:
@@ -195,22 +211,79 @@ class _VariantWork:
             return self.reproducer(order, tell=tell, stopped=stopped)
         number = int(order.stage.removeprefix(COPYING))
         try:
-            self._copy(self._by_number[number], tell)
+            self._make_copy(self._by_number[number], tell)
         except NbError as error:
             return Outcome(error=str(error))
         return Outcome(RAN)
 
-    def _copy(self, variant: PlannedVariant, tell: Callable[[str], None]) -> None:
+    def _make_copy(self, variant: PlannedVariant, tell: Callable[[str], None]) -> None:
+        """Make the copy for a variant, with the results that others have computed.
+
+        A copy that an earlier run of the experiment has made stays, with what it has computed.
+        """
         copy = store.variant_copy(self.root, variant.record.number)
         whole = copy.with_name(store.WHOLE)
-        if not whole.exists():
-            shutil.rmtree(copy, ignore_errors=True)
-            copy_snapshot(self.snapshot, copy, variant.settings)
-            # They show the project's results: a stage that is restored would keep that of another.
-            store.remove_executed(variant.record.stages, copy)
-            whole.touch()
+        if whole.exists():
+            self._take(variant, copy, tell)
+            return
+        base = self._base(variant, tell)
+        shutil.rmtree(copy, ignore_errors=True)
+        copy_snapshot(self.snapshot, copy, variant.settings, base)
+        # They show the project's results: a stage that is restored would keep that of another.
+        store.remove_executed(self._stages(variant, variant.share.computes), copy)
+        if base is None:
+            self._take(variant, copy, tell)
+        whole.touch()
+
+    def _base(self, variant: PlannedVariant, tell: Callable[[str], None]) -> Path | None:
+        """Return a copy of the snapshot with the results that a variant takes; None without.
+
+        No stage ever runs in it, and could harm the results.
+        """
+        takes = _results(variant)
+        if takes not in self._bases:
+            is_wanted = takes and self._takers[takes] > 1 and self._size(takes) <= MOST_COPIED_BYTES
+            self._bases[takes] = self._make_base(variant, tell) if is_wanted else None
+        return self._bases[takes]
+
+    def _make_base(self, variant: PlannedVariant, tell: Callable[[str], None]) -> Path:
+        place = self.snapshot.root.with_name(f"results-{variant.record.number}")
+        shutil.rmtree(place, ignore_errors=True)
+        copy_snapshot(self.snapshot, place, [])
+        (place / HASH).unlink()  # another experiment begins with the project's results
+        self._take(variant, place, tell)
+        return place
+
+    @cached_property
+    def _takers(self) -> Counter[Results]:
+        return Counter(map(_results, self.planned))
+
+    def _size(self, results: Results) -> int:
+        """Return the size of results that others have computed, in bytes."""
+        names = grouped((owner, name) for name, owner in results)
+        return sum(
+            output.size or 0
+            for owner in names
+            for stage in read_stages(store.variant_copy(self.root, self._number(owner)))
+            if stage.name in names[owner]
+            for output in stage.writes
+        )
+
+    def _number(self, owner: int) -> int:
+        return self.planned[owner].record.number
+
+    def _stages(self, variant: PlannedVariant, names: Container[str]) -> list[StageRecord]:
+        return [stage for stage in variant.record.stages if stage.name in names]
+
+    def _take(self, variant: PlannedVariant, copy: Path, tell: Callable[[str], None]) -> None:
         takes = grouped((owner, name) for name, owner in variant.share.takes.items())
         for owner, names in takes.items():
-            theirs = store.variant_copy(self.root, self.planned[owner].record.number)
+            theirs = store.variant_copy(self.root, self._number(owner))
             pipeline.take_results(theirs, copy, names, tell)
-            store.copy_executed((s for s in variant.record.stages if s.name in names), theirs, copy)
+            taken = self._stages(variant, names)
+            store.remove_executed(taken, copy)
+            store.copy_executed(taken, theirs, copy)
+
+
+def _results(variant: PlannedVariant) -> Results:
+    return tuple(sorted(variant.share.takes.items()))

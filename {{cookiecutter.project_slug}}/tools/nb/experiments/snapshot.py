@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
@@ -115,19 +115,29 @@ def _has_fingerprints(copy: Path) -> bool:
     return (copy / file).exists() and name in {entry.name for entry in read_entries(copy, file)}
 
 
-def copy_snapshot(snapshot: Snapshot, copy: Path, settings: Sequence[Setting]) -> None:
+def copy_snapshot(
+    snapshot: Snapshot, copy: Path, settings: Sequence[Setting], base: Path | None = None
+) -> None:
     """Make the copy of the project that a variant runs in, without asking DVC.
 
     A copy has as many folders above as the snapshot, so relative links and DVC's settings hold.
+
+    Args:
+        snapshot: the snapshot, with which copies share what no stage writes.
+        copy: the copy to make.
+        settings: the values of the variant.
+        base: the folder to copy, itself a copy of the snapshot; by default, the snapshot.
     """
-    shared = {f"{snapshot.root / name}" for name in (TOOLING, *LOCK_FILES)}
-    _copy_folder(str(snapshot.root), str(copy), shared)
+    base = base or snapshot.root
+    names = (TOOLING, *LOCK_FILES)
+    shared = {f"{base / name}": f"{snapshot.root / name}" for name in names}
+    _copy_folder(str(base), str(copy), shared)
     for setting in settings:
         set_value(copy / setting.config, setting.name, setting.value)
 
 
-def _copy_folder(folder: str, copy: str, shared: Set[str]) -> None:
-    """Copy a folder, with links to what is shared: no stage writes there.
+def _copy_folder(folder: str, copy: str, shared: Mapping[str, str]) -> None:
+    """Copy a folder, with links to what is shared, by path: no stage writes there.
 
     That is the tooling, most of a small project's files, and the lock file of the environment, most
     of the bytes.
@@ -135,15 +145,16 @@ def _copy_folder(folder: str, copy: str, shared: Set[str]) -> None:
     os.makedirs(copy)
     for entry in os.scandir(folder):
         place = f"{copy}/{entry.name}"
+        original = shared.get(entry.path, "")
+        if original and entry.is_dir() and _link_folder(original, place):
+            continue
         if entry.is_symlink():
             os.symlink(os.readlink(entry.path), place)
         elif entry.is_dir():
-            if entry.path in shared and _link_folder(entry.path, place):
-                continue
             if not (entry.name == "tmp" and folder.endswith("/.dvc")):
                 _copy_folder(entry.path, place, shared)
-        elif entry.path in shared or _is_cached(entry):
-            os.link(entry.path, place)
+        elif original or _is_cached(entry):
+            os.link(original or entry.path, place)
         elif entry.stat().st_size > LEAST_SHARED_BYTES:
             copy_file(Path(entry.path), Path(place))
         else:
