@@ -13,7 +13,7 @@ from nb.declaration.naming import numbers_in
 from nb.git.command import git_list
 from nb.git.credentials import find_in_file
 from nb.grouping import grouped
-from nb.notebook.code import project_package
+from nb.notebook.modules import project_package
 from nb.notebook.path_literals import rewrite_paths
 from nb.project import NbError, UsageError
 from nb.refactoring.import_rewriting import rewrite_imports

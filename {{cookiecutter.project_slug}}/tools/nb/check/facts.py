@@ -1,6 +1,6 @@
 """Facts of a project for rules, on demand: settings, stages, parameters, modules, dependencies.
 
-Each is read when a rule first asks for it, and once.
+Each fact is read once, when a rule first asks.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from .source import CheckedCell, Document
 if TYPE_CHECKING:
     from nb.refactoring.duplicates import Duplicate
 
-# Every kernel has it.
+# Modules that every kernel has.
 ALWAYS_THERE = {"IPython", "__future__"}
 
 
 @dataclass(frozen=True)
-class DeclaredContract:
+class ParametersCell:
     """The parsed parameters cell of a notebook.
 
     Attributes:
@@ -72,7 +72,7 @@ class Facts:
         self.documents: list[Document] = []
         # By notebook, the files that it reads, each with the problem that was found.
         self.answers: dict[str, dict[str, str]] = {}
-        self._contracts: dict[str, DeclaredContract] = {}
+        self._parameters_cells: dict[str, ParametersCell] = {}
         self._configs: dict[Path, dict[str, object]] = {}
         self._names: dict[str, set[str] | None] = {}
 
@@ -120,11 +120,11 @@ class Facts:
         stages = self.stages
         return SharedFiles(self.root, {p for s in stages for p in (*s.outputs, *s.inputs)})
 
-    def contract(self, document: Document) -> DeclaredContract:
+    def parameters_cell(self, document: Document) -> ParametersCell:
         """Return the parsed parameters cell of a notebook."""
-        if document.name not in self._contracts:
-            self._contracts[document.name] = _contract(document)
-        return self._contracts[document.name]
+        if document.name not in self._parameters_cells:
+            self._parameters_cells[document.name] = _parameters_cell(document)
+        return self._parameters_cells[document.name]
 
     def config(self, document: Document) -> tuple[str, dict[str, object]]:
         """Return the name and the values of a notebook's config file; none if there is no file.
@@ -256,14 +256,14 @@ class Facts:
         return max(found, key=len, default="")
 
 
-def _contract(document: Document) -> DeclaredContract:
+def _parameters_cell(document: Document) -> ParametersCell:
     tagged = [cell for cell in document.code if TAG in cell.tags]
     if len(tagged) != 1:
-        return DeclaredContract()
+        return ParametersCell()
     try:
-        return DeclaredContract(tagged[0], tuple(read_parameters(document.notebook)))
+        return ParametersCell(tagged[0], tuple(read_parameters(document.notebook)))
     except CellError as error:
-        return DeclaredContract(tagged[0], problem=error.reason, line=error.line)
+        return ParametersCell(tagged[0], problem=error.reason, line=error.line)
 
 
 def _entries(value: object) -> list[object]:

@@ -20,7 +20,7 @@ from nb.wording import count
 from . import executed_copies
 from .lock import shared_lock
 from .page_process import RunPrograms
-from .pipeline_run import interrupted_early, running_warm_process
+from .pipeline_run import interrupted_early, started_warm_process
 from .record import RUNS, Options, RunRecord
 from .runner import Runner
 from .stage import StageReproducer
@@ -47,7 +47,7 @@ def execute_task(
     """
     with (
         shared_lock(root, view) as lock,
-        running_warm_process(root, options, programs, lock) as warm,
+        started_warm_process(root, options, programs, lock) as warm,
     ):
         if options.pull:
             storage.fetch_run_cache(root, view.note)

@@ -1,4 +1,4 @@
-"""Copies of the project for `nb run --set` and experiments, with other parameters or as it is.
+"""Copies of the project, with other parameters or unchanged, for `nb run --set` and experiments.
 
 The copy shares DVC's cache, so stages that the change does not reach are not run again.
 """
@@ -131,7 +131,7 @@ def read_settings(root: Path, given: Sequence[str]) -> list[Setting]:
 
 
 def require_one_value(settings: Iterable[Setting], where: str) -> None:
-    """Raise if two settings give different values to one parameter of one config file."""
+    """Raise if two settings give different values to the same parameter of a config file."""
     values: dict[tuple[str, str], object] = {}
     for setting in settings:
         place = (setting.config, setting.name)
