@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from nb.check.facts import normalized
+from nb.distributions import normalized
 from nb.grouping import grouped
 from nb.notebook.content import python_source
 from nb.notebook.magics import mask
@@ -224,13 +224,6 @@ def _is_cloud(name: str, known: Mapping[str, str]) -> bool:
     parts = name.split(".")
     wanted = f"google-cloud-{parts[2]}" if parts[:2] == ["google", "cloud"] and parts[2:] else ""
     return bool(wanted) and wanted in {normalized(each) for each in known.values()}
-
-
-def installed_distributions() -> dict[str, list[str]]:
-    """Return the installed distributions by top-level module."""
-    from importlib import metadata
-
-    return {name: sorted(set(d)) for name, d in metadata.packages_distributions().items()}
 
 
 @cache

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from nb.declaration.reader import Entry, read_entries
 from nb.declaration.templates import PLACEHOLDER, as_glob
+from nb.distributions import installed_distributions, modules_of, normalized
 from nb.grouping import grouped
 from nb.notebook.config import read_config
 from nb.notebook.magics import parse_python
@@ -242,14 +243,12 @@ class Facts:
 
     @cached_property
     def _providers(self) -> Mapping[str, list[str]]:
-        """The installed distributions, by the top-level modules that they have."""
-        from importlib import metadata
-
-        return metadata.packages_distributions()
+        """The installed distributions, by top-level module."""
+        return installed_distributions()
 
     def distribution_of(self, module: str) -> str:
         """Return the installed distribution that surely provides a dotted module, or nothing."""
-        found = sorted(set(self._providers.get(module.split(".")[0], ())))
+        found = self._providers.get(module.split(".")[0], [])
         if len(found) > 1:  # a namespace, such as google.cloud
             path = f"{module.replace('.', '-').replace('_', '-').lower()}-"
             found = [name for name in found if path.startswith(f"{normalized(name)}-")]
@@ -274,29 +273,3 @@ def _distributions(entries: Iterable[object]) -> list[str]:
     """Return the names of the distributions that entries of `pyproject.toml` ask for."""
     names = (re.match(r"\s*([\w.-]+)", entry) for entry in entries if isinstance(entry, str))
     return list(dict.fromkeys(name[1] for name in names if name))
-
-
-def modules_of(distribution: str) -> set[str] | None:
-    """Return the top-level modules of an installed distribution; None without an installation."""
-    from importlib import metadata
-
-    try:
-        found = metadata.distribution(distribution)
-    except (metadata.PackageNotFoundError, ValueError):
-        return None
-    listed = (found.read_text("top_level.txt") or "").split()
-    return set(listed) or set(_top_levels(str(file) for file in found.files or ()))
-
-
-def _top_levels(files: Iterable[str]) -> Iterator[str]:
-    for file in files:
-        first, _, rest = file.partition("/")
-        if rest and first.isidentifier():
-            yield first
-        elif not rest and first.endswith((".py", ".so", ".pyd")):
-            yield first.split(".")[0]
-
-
-def normalized(distribution: str) -> str:
-    """Return the name of a distribution as registries compare names."""
-    return re.sub(r"[-_.]+", "-", distribution).lower()

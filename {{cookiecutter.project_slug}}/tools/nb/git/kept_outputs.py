@@ -100,7 +100,7 @@ def _projects(root: Path) -> list[Path]:
 
 
 @contextmanager
-def keep_outputs(root: Path, *, edits_return: bool = True) -> Iterator[KeptOutputs]:
+def keep_outputs(root: Path, *, edits_return: bool) -> Iterator[KeptOutputs]:
     """Copy the outputs of all notebooks aside, and put them back when the block ends.
 
     Args:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from nb import pipeline
-from nb.declaration.tasks import RESTORED, Task
+from nb.declaration.tasks import RESTORED, Task, group_of
 from nb.declaration.validation import check_parameter_files
 from nb.notebook import fingerprints
 from nb.pipeline import Plan, storage
@@ -141,7 +141,7 @@ def _plan(root: Path, targets: tuple[str, ...], view: View) -> Plan:
 
 def _one_stage(plan: Plan, name: str) -> list[Task]:
     """Return the stages before the requested stage, then that stage."""
-    group = [task.name for task in plan.tasks if task.name.partition("@")[0] == name != task.name]
+    group = [task.name for task in plan.tasks if group_of(task.name) == name != task.name]
     if group:
         raise UsageError(f"{name} stands for {', '.join(group)}: name one of them")
     tasks = [task for task in plan.tasks if not task.hidden]
