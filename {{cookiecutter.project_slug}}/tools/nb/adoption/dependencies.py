@@ -8,7 +8,6 @@ from __future__ import annotations
 import ast
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -22,6 +21,7 @@ from nb.grouping import grouped
 from nb.notebook.content import python_source
 from nb.notebook.magics import mask
 from nb.notebook.modules import imported_names
+from nb.programs import uv_programs
 from nb.project import parse_toml, toml_table, warn
 
 # Lists of import names with their distributions: conda-forge's, in depfinder, and that of pipreqs.
@@ -237,9 +237,8 @@ def known_distributions(root: Path) -> dict[str, str]:
 
 
 def _installers(root: Path) -> Iterator[list[str]]:
-    for uv in (shutil.which("uv"), shutil.which("uv", path=str(root / ".uv" / "bin"))):
-        if uv:
-            yield [uv, "pip", "install", "--quiet", "--python", sys.executable]
+    for uv in uv_programs(root):
+        yield [uv, "pip", "install", "--quiet", "--python", sys.executable]
     for python in dict.fromkeys((sys.executable, getattr(sys, "_base_executable", ""))):
         if python:
             yield [python, "-I", "-m", "pip", "install", "--quiet", "--no-input"]

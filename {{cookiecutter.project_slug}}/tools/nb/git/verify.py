@@ -17,7 +17,7 @@ from .objects import read_blobs
 
 # Bytes of a notebook that a person may still review.
 LARGEST = 1_000_000
-CONFLICT = re.compile(r"^(<{7}|>{7})( |$)", re.M)
+CONFLICT_MARK = re.compile(r"^(<{7}|>{7})( |$)", re.M)
 
 
 def verify_notebooks(root: Path, ids: Mapping[str, str]) -> list[str]:
@@ -53,7 +53,7 @@ def find_conflicts(root: Path, ids: Mapping[str, str]) -> dict[str, str]:
 def _conflict(name: str, content: bytes) -> str | None:
     try:
         cells = load(content)["cells"]
-        marked = [n for n, cell in enumerate(cells) if CONFLICT.search(source_text(cell))]
+        marked = [n for n, cell in enumerate(cells) if CONFLICT_MARK.search(source_text(cell))]
     except (ValueError, KeyError, TypeError):  # the filter lets such files pass, outputs and all
         return f"{name} is not a notebook that can be read: finish its merge, or repair it."
     if marked:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from nb.check.findings import PIPELINE, WHOLE_NOTEBOOK, Found, Place
+from nb.check.findings import IN_PIPELINE, WHOLE_NOTEBOOK, Found, Place
 from nb.check.paths import is_named, named_paths
 from nb.check.registry import rule
 from nb.declaration.templates import as_glob
@@ -135,7 +135,7 @@ print(1)
 stages:
   example:
     cmd: papermill notebooks/production/10-exmaple.ipynb reports/notebooks/10-example.ipynb""",
-    scope=PIPELINE,
+    scope=IN_PIPELINE,
 )
 def has_its_notebook(document: Document, facts: Facts) -> Found:
     for stage in facts.stages:
@@ -226,7 +226,7 @@ stages:
     cmd: cp -r reports/notebooks ../published
     outs:
       - ../published""",
-    scope=PIPELINE,
+    scope=IN_PIPELINE,
 )
 def outputs_are_in_place(document: Document, facts: Facts) -> Found:
     for stage in facts.stages:
