@@ -15,5 +15,5 @@ _UNPRINTABLE.update({code: f"\\x{code - 0xDC00:02x}" for code in range(0xDC80, 0
 
 
 def printable(text: str) -> str:
-    """Return a text with escapes for all such characters but tabs and line ends."""
+    """Return a text with controls, but for tabs and line ends, and half characters as escapes."""
     return text.translate({**VISIBLE, **_UNPRINTABLE})

@@ -70,7 +70,7 @@ def setup_path(root: Path) -> str:
 
 
 def uv_programs(root: Path) -> list[str]:
-    """Return the paths of uv: on this machine, then in the project; as far as there are any."""
+    """Return the paths of uv: that of the machine, then that of the set-up, if there are any."""
     import shutil  # late: `nb` must start quickly
 
     return list(filter(None, (shutil.which("uv"), shutil.which("uv", path=setup_path(root)))))

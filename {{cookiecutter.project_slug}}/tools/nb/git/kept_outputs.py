@@ -241,7 +241,7 @@ def _with_moved_outputs(target: Path, copy: Path) -> bytes | None:
         new, old = (parse_json(path.read_bytes()) for path in (target, copy))
         moved = _move_outputs(_code_cells(old), _code_cells(new))
     except (ValueError, KeyError, TypeError):
-        return None  # no notebook any more: the file stays as Git left that
+        return None  # no notebook any more: the file of Git stays
     return notebook_text(new).encode() if moved else None
 
 
