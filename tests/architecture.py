@@ -39,6 +39,7 @@ FLOORS = (
     "processes",
     "secrets",
     "uptodate",
+    "distributions",
     "terminal",
     "surroundings",
     "skipped",

@@ -77,7 +77,8 @@ def public_names(path: Path) -> set[str]:
         if isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
             found[node.name] += 1
         elif isinstance(node, ast.Assign):
-            found.update(target.id for target in node.targets if isinstance(target, ast.Name))
+            parts = (part for target in node.targets for part in ast.walk(target))
+            found.update(part.id for part in parts if isinstance(part, ast.Name))
         elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
             found[node.target.id] += 1
     return {name for name in found if not name.startswith("_")}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from nb.check.findings import PIPELINE, Finding
+from nb.check.findings import IN_PIPELINE, Finding
 from nb.check.formats import findings_text
 from nb.check.registry import RULES
 from nb.check.runner import check_paths
@@ -102,7 +102,7 @@ def test_exploratory_notebooks_get_only_the_rules_that_protect_others(
     tmp_path: Path, code: str
 ) -> None:
     found = find(tmp_path, code, RULES[code].bad, "notebooks/exploratory/01-dm-example.ipynb")
-    assert bool(found) == (RULES[code].scope in ("every", PIPELINE))
+    assert bool(found) == (RULES[code].scope in ("every", IN_PIPELINE))
 
 
 def test_the_guide_lists_the_rules_as_they_are() -> None:

@@ -25,6 +25,7 @@ from nb.run.record import RunRecord, StageRecord
 from nb.wording import byte_size
 
 NAN = float("nan")
+SIZE = (320, 160)
 
 
 # Values ------------------------------------------------------------------------------------------
@@ -230,9 +231,11 @@ def test_only_numbers_that_change_are_drawn() -> None:
     (series,) = tables.metrics_over_time(moments(1.0, NAN, None, 2.0, float("inf")))
     assert series.points == [(0.0, 1.0), (3.0, 2.0)]
     assert series.titles[1].startswith("2, commit of 1 Jan 2026, 10:00 UTC, 0000003")
-    drawn = charts.line_chart({"score": series.points}, label="score", dots=series.titles)
+    drawn = charts.line_chart(
+        {"score": series.points}, label="score", dots=series.titles, size=SIZE
+    )
     assert "nan" not in drawn and "inf" not in drawn
-    assert charts.line_chart({}, label="none") == ""
+    assert charts.line_chart({}, label="none", size=SIZE) == ""
 
 
 def test_a_curve_leaves_out_what_is_no_number() -> None:
@@ -258,7 +261,7 @@ def test_a_curve_leaves_out_what_is_no_number() -> None:
 
 
 def test_a_line_of_one_value_has_room_above_and_below() -> None:
-    drawn = charts.line_chart({"a": [(0.0, 5.0), (1.0, 5.0)]}, label="a", size=(320, 160))
+    drawn = charts.line_chart({"a": [(0.0, 5.0), (1.0, 5.0)]}, label="a", size=SIZE)
     (points,) = re.findall(r'points="([^"]+)"', drawn)
     heights = {float(point.partition(",")[2]) for point in points.split()}
     assert len(heights) == 1
@@ -314,7 +317,7 @@ def test_a_pipeline_without_stages_is_an_empty_picture() -> None:
 def test_charts_hold_any_number_of_lines_any_text_and_zeros() -> None:
     flat = [(0.0, 0.0), (1.0, 0.0)]
     series = {str(n): flat for n in range(charts.COLORS + 1)}
-    drawn = charts.line_chart(series, label='<"&>', x_title="<x>")
+    drawn = charts.line_chart(series, label='<"&>', x_title="<x>", size=SIZE)
     assert ">-1<" in drawn and ">1<" in drawn
     assert drawn.count('class="c0"') == 2
     assert f'class="c{charts.COLORS}"' not in drawn

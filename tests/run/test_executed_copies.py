@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from nb.exit_codes import ExitCode
 from nb.project import NbError
 from nb.run import executed_copies
-from nb.run.copy_notes import CopyNote, note_copies, note_taken_copies, parse_note, result_key
+from nb.run.copy_notes import CopyNote, note_copies, note_foreign_copies, parse_note, result_key
 from nb.run.executed_copies import copy_size_limit, pull_copies, push_copies
 from nb.run.record import RUNS, RunRecord, StageRecord, read_record
 
@@ -111,7 +111,7 @@ def test_a_copy_that_was_taken_with_its_results_is_sent(
     here, there = clone("here", copy="{}"), clone("there")
     (here / ".nb/executed/a.json").unlink()
     assert push_copies(here, pytest.fail) == 0
-    note_taken_copies(here, {COPY: ENDED})
+    note_foreign_copies(here, {COPY: ENDED})
     assert push_copies(here, pytest.fail) == 1
     assert pull_copies(there, pytest.fail) == 1
     assert (there / COPY).stat().st_mtime == 1767261605

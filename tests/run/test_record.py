@@ -21,14 +21,14 @@ ORDINARY = "epoch 17/100: loss 0.1234"
 def test_lines_that_come_together_lose_each_kind_of_secret(kind: str) -> None:
     text, secret = KINDS[kind]
     lines = [ORDINARY, *text.splitlines(), ORDINARY]
-    found = record.without_secrets(lines)
+    found = record.lines_without_secrets(lines)
     assert (found[0], found[-1], len(found)) == (ORDINARY, ORDINARY, len(lines))
     assert secret not in "\n".join(found)
 
 
 def test_lines_without_a_secret_are_what_they_were() -> None:
-    assert record.without_secrets([]) == []
-    assert record.without_secrets([ORDINARY, ""]) == [ORDINARY, ""]
+    assert record.lines_without_secrets([]) == []
+    assert record.lines_without_secrets([ORDINARY, ""]) == [ORDINARY, ""]
 
 
 def test_lines_that_come_together_are_searched_together(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,7 +40,7 @@ def test_lines_that_come_together_are_searched_together(monkeypatch: pytest.Monk
             return lines
 
     monkeypatch.setattr(record, "_mask", Mask)
-    record.without_secrets([ORDINARY] * 3)
+    record.lines_without_secrets([ORDINARY] * 3)
     assert searched == ["\n".join([ORDINARY] * 3)]
 
 

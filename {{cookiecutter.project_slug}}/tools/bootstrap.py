@@ -109,10 +109,10 @@ def required_python() -> tuple[int, int]:
 
 def lines_hint() -> str:
     """Return a sentence about lines that a pyproject.toml of before the project lacks, or none."""
-    reason = skipped.incomplete(ROOT).get(skipped.PYPROJECT)
+    reason = skipped.incomplete(ROOT).get(skipped.PYPROJECT_FILE)
     if reason:
         return f" It {reason}"
-    lacks = skipped.PYPROJECT in skipped.additions(ROOT)
+    lacks = skipped.PYPROJECT_FILE in skipped.additions(ROOT)
     return f" pyproject.toml lacks lines: python3 -I {sys.argv[0]} --add-lines" if lacks else ""
 
 

@@ -1,11 +1,11 @@
-"""Printable text: escapes in place of control characters, but for tabs and line ends.
+"""Printable text: escapes in place of characters that a terminal obeys, or cannot show.
 
 Only the standard library is used, from Python 3.8 on, as Git's text view of notebooks needs.
 """
 
 from __future__ import annotations
 
-# A reviewer's terminal would obey them: hide a line, reverse its order.
+# A reviewer's terminal would obey these, and hide a line or reverse the text.
 _CONTROLS = {*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A)}
 # Controls, but for tabs and line ends, as JSON writes them: a table for `str.translate`.
 VISIBLE = {code: f"\\u{code:04x}" for code in _CONTROLS - {ord("\t"), ord("\n")}}
@@ -15,5 +15,5 @@ _UNPRINTABLE.update({code: f"\\x{code - 0xDC00:02x}" for code in range(0xDC80, 0
 
 
 def printable(text: str) -> str:
-    """Return a text with its controls, also those of direction, as escapes that people can see."""
+    """Return a text with controls, but for tabs and line ends, and half characters as escapes."""
     return text.translate({**VISIBLE, **_UNPRINTABLE})

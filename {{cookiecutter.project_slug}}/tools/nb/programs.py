@@ -64,6 +64,18 @@ def program_path(name: str) -> str:
     return shutil.which(name, path=str(Path(sys.executable).parent)) or name
 
 
+def setup_path(root: Path) -> str:
+    """Return the search path of the programs, uv and uvx, that the set-up put into the project."""
+    return os.pathsep.join(str(root / ".uv" / folder) for folder in ("bin", "Scripts"))
+
+
+def uv_programs(root: Path) -> list[str]:
+    """Return the paths of uv: that of the machine, then that of the set-up, if there are any."""
+    import shutil  # late: `nb` must start quickly
+
+    return list(filter(None, (shutil.which("uv"), shutil.which("uv", path=setup_path(root)))))
+
+
 def run_program(root: Path, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a program of the project's environment in a folder, to its end; the output is kept."""
     import subprocess  # late: `nb` must start quickly

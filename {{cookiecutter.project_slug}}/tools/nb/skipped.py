@@ -13,14 +13,14 @@ from pathlib import Path
 
 SKIPPED_FILES = Path(".nb/skipped")
 LINE_FILES = (".gitignore", ".gitattributes", ".dvcignore")
-PYPROJECT, HOOKS = "pyproject.toml", ".pre-commit-config.yaml"
+PYPROJECT_FILE, _HOOKS = "pyproject.toml", ".pre-commit-config.yaml"
 ADDED_MARK = "# Added for the notebooks and the pipeline (nb doctor)."
 TABLE_HEADER = re.compile(r"^[ \t]*\[([\w.\- \"']+)\][ \t]*(?:#[^\n]*)?(?:\n|\Z)", re.M)
 TABLE_KEY = re.compile(r"^[ \t]*([\w.\-\"']+(?:[ \t]*\.[ \t]*[\w\-\"']+)*)[ \t]*=", re.M)
-GROUPS, SOURCES, BUILD = "dependency-groups", "tool.uv.sources", "build-system"
+_GROUPS, SOURCES, BUILD = "dependency-groups", "tool.uv.sources", "build-system"
 PYTHON = "requires-python"
 # Text without which the project does not work; a form of YAML or TOML may leave no place for it.
-INDISPENSABLE = {PYPROJECT: "nb-tools =", HOOKS: "tools/in-env"}
+INDISPENSABLE = {PYPROJECT_FILE: "nb-tools =", _HOOKS: "tools/in-env"}
 # A second description of the package, in [project], would stand against that of Poetry.
 POETRY = "describes the package for Poetry alone; to move it to [project]: uvx migrate-to-uv"
 NO_PLACE = "needs lines of .nb/skipped/{name}, for which the form of the file leaves no place"
@@ -52,7 +52,7 @@ def incomplete(root: Path) -> dict[str, str]:
         theirs, ours = _read(root / name), _read(root / SKIPPED_FILES / name)
         text = INDISPENSABLE[name]
         if text in ours and text not in completed(name, theirs, ours):
-            is_poetry = name == PYPROJECT and _is_of_poetry(_tables(theirs))
+            is_poetry = name == PYPROJECT_FILE and _is_of_poetry(_tables(theirs))
             found[name] = POETRY if is_poetry else NO_PLACE.format(name=name)
     return found
 
@@ -90,9 +90,9 @@ def completed(name: str, theirs: str, ours: str) -> str:
     """Return a file of theirs with the lines of ours that it needs and lacks."""
     if name in LINE_FILES:
         return _with_lines(theirs, ours)
-    if name == PYPROJECT:
+    if name == PYPROJECT_FILE:
         return _with_tables(theirs, ours)
-    if name == HOOKS:
+    if name == _HOOKS:
         return _with_hooks(theirs, ours)
     return theirs
 
@@ -139,9 +139,9 @@ def _with_tables(theirs: str, ours: str) -> str:
         return theirs
     added = []
     for name, text in wanted.items():
-        if name == GROUPS and "project" in known:
+        if name == _GROUPS and "project" in known:
             text = _with_dependencies(text, known["project"], wanted["project"])
-        if name in (GROUPS, SOURCES) and name in known:
+        if name in (_GROUPS, SOURCES) and name in known:
             completed_table = _with_keys(known[name], text)
             completed_table = _with_members(completed_table, text)
             theirs = theirs.replace(known[name], completed_table)

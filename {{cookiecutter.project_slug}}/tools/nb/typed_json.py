@@ -1,4 +1,4 @@
-"""Dataclasses read from JSON: each value is of the type that its field declares, or is refused."""
+"""Dataclasses read from JSON: a value of another type than the field declares is refused."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, NoReturn, TypeVar, Union, get_args, get_origin, get_type
 from nb.project import parse_json
 
 Fields = TypeVar("Fields")
-# Returns a value of JSON as one of a type, or refuses it; the name of the field is for the error.
+# Returns a value of JSON in the type of a field, or refuses the value. The name is for the error.
 Reader = Callable[[Any, str], Any]
 # Larger counts, sizes and process ids cannot be passed to the system.
 NUMBER_LIMIT = 2**63 - 1
@@ -59,8 +59,8 @@ def _field_readers(kind: Any) -> dict[str, Reader]:
 def _reader(hint: Any) -> Reader:
     """Return the function that reads values of a type.
 
-    To ask a type for its parts takes longer than to read a value, and a run reads records of
-    hundreds of stages.
+    Kept for all values: looking into a type takes longer than reading a value, and a run reads
+    records of hundreds of stages.
     """
     origin, inner = get_origin(hint) or hint, get_args(hint)
     if origin in (object, Any):

@@ -14,15 +14,15 @@ from pathlib import Path
 
 from nb.git.command import git, git_list
 from nb.processes.signals import handle_signals
-from nb.project import NbError
+from nb.project import PYPROJECT, NbError
 from nb.update import merging, pending
 from nb.workcopy.copying import copy_file
 
 from .plan import AdoptionPlan
-from .preparing import PYPROJECT, Prepared, make_folders, require_clean
+from .preparing import PreparedAdoption, make_folders, require_clean
 
 
-def bring_back(root: Path, plan: AdoptionPlan, prepared: Prepared) -> None:
+def bring_back(root: Path, plan: AdoptionPlan, prepared: PreparedAdoption) -> None:
     """Bring the commit, the data and the outputs of notebooks to the project.
 
     Ctrl-C waits for the end: this takes moments.

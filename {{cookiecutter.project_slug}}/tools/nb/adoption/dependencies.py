@@ -8,7 +8,6 @@ from __future__ import annotations
 import ast
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,11 +16,12 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from nb.check.facts import normalized
+from nb.distributions import normalized
 from nb.grouping import grouped
 from nb.notebook.content import python_source
 from nb.notebook.magics import mask
 from nb.notebook.modules import imported_names
+from nb.programs import uv_programs
 from nb.project import parse_toml, toml_table, warn
 
 # Lists of import names with their distributions: conda-forge's, in depfinder, and that of pipreqs.
@@ -226,13 +226,6 @@ def _is_cloud(name: str, known: Mapping[str, str]) -> bool:
     return bool(wanted) and wanted in {normalized(each) for each in known.values()}
 
 
-def installed_distributions() -> dict[str, list[str]]:
-    """Return the installed distributions by top-level module."""
-    from importlib import metadata
-
-    return {name: sorted(set(d)) for name, d in metadata.packages_distributions().items()}
-
-
 @cache
 def known_distributions(root: Path) -> dict[str, str]:
     """Return the distribution of each import name of the lists; empty without the registry."""
@@ -244,9 +237,8 @@ def known_distributions(root: Path) -> dict[str, str]:
 
 
 def _installers(root: Path) -> Iterator[list[str]]:
-    for uv in (shutil.which("uv"), shutil.which("uv", path=str(root / ".uv" / "bin"))):
-        if uv:
-            yield [uv, "pip", "install", "--quiet", "--python", sys.executable]
+    for uv in uv_programs(root):
+        yield [uv, "pip", "install", "--quiet", "--python", sys.executable]
     for python in dict.fromkeys((sys.executable, getattr(sys, "_base_executable", ""))):
         if python:
             yield [python, "-I", "-m", "pip", "install", "--quiet", "--no-input"]

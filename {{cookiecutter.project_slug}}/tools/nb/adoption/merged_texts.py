@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from nb.check.facts import normalized
+from nb.distributions import normalized
 from nb.project import NbError
 
 LONGEST_HEADING = 6

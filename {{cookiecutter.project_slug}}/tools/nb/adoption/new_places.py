@@ -11,7 +11,7 @@ from nb.declaration.naming import LONGEST_SLUG, ascii_slug
 HOME = "notebooks/exploratory"
 NAMELESS = "notebook"
 _LEADING_NUMBER = re.compile(r"^\d+(-\d+)*-(?=.*[a-z])")
-RAW, INTERIM, FIGURES = "data/raw", "data/interim", "reports/figures"
+RAW, INTERIM, FIGURES_FOLDER = "data/raw", "data/interim", "reports/figures"
 # Folders of this layout, which an adopted project may have, too.
 LAYOUT = {"raw", "interim", "processed", "external"}
 PICTURES = {".png", ".jpg", ".jpeg", ".svg", ".pdf"}
@@ -107,7 +107,7 @@ def _home(name: str, top: str | None, files: set[str], written: set[str], stripp
             return name
         whole = inside <= written
     if whole and top is None and PurePosixPath(name).suffix.lower() in PICTURES:
-        folder = FIGURES
+        folder = FIGURES_FOLDER
     else:
         folder = INTERIM if whole else RAW
     rest = "/".join(parts[1:]) if stripped and parts[0] == "data" and len(parts) > 1 else name

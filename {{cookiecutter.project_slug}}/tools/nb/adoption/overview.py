@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nb.authoring.propose import proposed_parameters
+from nb.declaration.tasks import NOT_RUN, TIMED_OUT
 from nb.grouping import grouped
 from nb.notebook.code import names_of_notebook
 from nb.notebook.file import read_cells
@@ -22,8 +23,8 @@ from .trials import Trial
 
 OVERVIEW = Path(".nb/adoption.json")
 OVERVIEW_SCHEMA = 1
-# States of a notebook.
-RUNS, FAILS, TIMED_OUT, NOT_RUN = "runs", "fails", "timed out", "not run"
+# States of a notebook, beside those of stages: timed out, and not run.
+DOES_RUN, FAILS = "runs", "fails"
 # Kinds of needs, by the errors that tell of them. The first that fits is taken.
 NEEDS = (
     ("package", re.compile(r"ModuleNotFoundError: No module named '([^']+)'")),
@@ -142,7 +143,7 @@ class Overview:
 
 def outcome_row(trial: Trial) -> AdoptedRow:
     """Return the row of a trial, with the need and the drift that the error tells of."""
-    state = TIMED_OUT if trial.timed_out else FAILS if trial.problem else RUNS
+    state = TIMED_OUT if trial.timed_out else FAILS if trial.problem else DOES_RUN
     row = AdoptedRow(trial.notebook, state, trial.problem, trial.cell, seconds=trial.seconds)
     row.reads, row.writes = list(trial.reads), list(trial.writes)
     row.drift = bool(DRIFT.search(trial.problem))
@@ -175,7 +176,7 @@ def note_predecessors(rows: Sequence[AdoptedRow]) -> None:
 def rate_readiness(rows: Iterable[AdoptedRow]) -> None:
     """Note in each row whether the notebook is ready for promotion, or why not."""
     for row in rows:
-        if row.state != RUNS:
+        if row.state != DOES_RUN:
             where = f"code cell {row.cell}: " if row.cell else ""
             cause = "a library has changed: " if row.drift else ""
             need = f"needs {row.needs}" if row.needs else f"{cause}{row.problem}"

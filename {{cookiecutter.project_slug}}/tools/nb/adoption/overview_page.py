@@ -8,7 +8,7 @@ from nb.project import write_whole
 from nb.report.charts import Node, stage_graph
 from nb.report.files import filled_template, slug
 
-from .overview import RUNS, Overview
+from .overview import DOES_RUN, Overview
 
 # Beside the documents that `nb export` makes: the site holds results of stages alone.
 OVERVIEW_PAGE = Path("reports/documents/adoption.html")
@@ -19,7 +19,7 @@ def write_overview_page(root: Path, overview: Overview) -> Path:
     nodes = [
         Node(
             Path(row.notebook).stem,
-            "done" if row.state == RUNS else "failed",
+            "done" if row.state == DOES_RUN else "failed",
             row.readiness[:30],
             f"#{slug(row.notebook)}",
         )

@@ -10,10 +10,11 @@ from pathlib import Path, PurePosixPath
 
 from nb.authoring.new import initials
 from nb.declaration.naming import numbers_in
+from nb.distributions import installed_distributions
 from nb.git.command import git_list
 from nb.git.credentials import find_in_file
 from nb.grouping import grouped
-from nb.notebook.code import project_package
+from nb.notebook.modules import project_package
 from nb.notebook.path_literals import rewrite_paths
 from nb.project import NbError, UsageError
 from nb.refactoring.import_rewriting import rewrite_imports
@@ -304,5 +305,5 @@ def _find_requirements(root: Path, plan: AdoptionPlan) -> None:
         if imported.split(".")[0] not in own
     )
     known = dependencies.known_distributions(root) if imports or entries else {}
-    installed = dependencies.installed_distributions()
+    installed = installed_distributions()
     plan.requested = dependencies.resolve(entries, imports, known, installed)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -17,8 +16,8 @@ from nb.check.runner import check_paths
 from nb.git import index, verify, wiring
 from nb.git.command import commit_hash, git, git_list
 from nb.git.credentials import find_credentials
-from nb.programs import run_program
-from nb.project import NbError, UsageError, write_whole
+from nb.programs import run_program, uv_programs
+from nb.project import PYPROJECT, NbError, UsageError, write_whole
 from nb.wording import count
 from nb.workcopy.copying import copy_file
 
@@ -26,7 +25,7 @@ from .merged_texts import with_dependencies, with_excluded_files, with_ignores, 
 from .plan import AdoptionPlan
 from .tidying import tidy_code
 
-PYPROJECT, LOCK = "pyproject.toml", "uv.lock"
+UV_LOCK = "uv.lock"
 UNCOMMITTED = (
     "there are uncommitted changes ({}); commit or stash them, so that one command undoes \
 the adoption."
@@ -35,7 +34,7 @@ Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedAdoption:
     """An adoption that is ready in a clone.
 
     Attributes:
@@ -66,7 +65,7 @@ def require_clean(root: Path) -> str:
 @contextmanager
 def prepared_adoption(
     root: Path, plan: AdoptionPlan, tell: Tell, *, history: bool
-) -> Iterator[Prepared]:
+) -> Iterator[PreparedAdoption]:
     """Carry out a plan in a clone of the project and commit the result there.
 
     Args:
@@ -89,7 +88,7 @@ def prepared_adoption(
         write_whole(clone / PYPROJECT, with_excluded_files(text, unreadable))
         _leave_out(clone, plan)
         _declare(root, clone, plan, tell)
-        yield Prepared(clone, _commit(clone, plan, history=history), base)
+        yield PreparedAdoption(clone, _commit(clone, plan, history=history), base)
 
 
 def _connect(root: Path, clone: Path) -> None:
@@ -196,11 +195,11 @@ def _declare(root: Path, clone: Path, plan: AdoptionPlan, tell: Tell) -> None:
     """Add the dependencies and lock them; without versions, if those do not fit together."""
     before = (clone / PYPROJECT).read_text(encoding="utf-8")
     asked = plan.requested.requirements
-    uv = shutil.which("uv") or shutil.which("uv", path=str(root / ".uv" / "bin"))
+    uv = next(iter(uv_programs(root)), "")
     for attempt in (asked, {name: name for name in asked}, {}):
         text = with_dependencies(before, attempt, plan.origin.label)
         write_whole(clone / PYPROJECT, text)
-        if text == before or not uv or not (clone / LOCK).exists():
+        if text == before or not uv or not (clone / UV_LOCK).exists():
             break
         tell(f"locking {len(attempt)} dependencies")
         if _run_uv(uv, clone):

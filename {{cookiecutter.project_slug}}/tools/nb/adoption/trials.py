@@ -1,6 +1,7 @@
-"""Trial runs of adopted notebooks, side by side in a copy, and again once missing inputs are made.
+"""Trial runs of adopted notebooks: in a copy, offline, side by side, again once inputs are there.
 
-Run as a program, the module makes a single trial and prints the outcome as JSON.
+The network is off where the system allows that. Run as a program, the module makes a single trial
+and prints the outcome as JSON.
 """
 
 from __future__ import annotations
@@ -61,19 +62,19 @@ def run_trials(
     *,
     limit: float,
     tell: Callable[[Trial], None],
-    jobs: int | None = None,
 ) -> list[Trial]:
     """Run notebooks in a copy of the project, and again those whose input another notebook made.
+
+    As many run side by side as there are cores. Where system calls cannot be traced, nothing tells
+    whose files are whose: there, a single notebook runs at a time.
 
     Args:
         root: the project's root; nothing in it changes.
         notebooks: the paths, relative to the root.
         limit: the time limit of a notebook, in seconds.
         tell: called with each outcome.
-        jobs: how many run side by side; by default as many as there are cores. Without system
-            calls to look at, nobody could tell whose files are whose: a single run at a time then.
     """
-    jobs = jobs or (cores() if trace.best_view() == trace.STRACE else 1)
+    jobs = cores() if trace.best_view() == trace.STRACE else 1
     found: dict[str, Trial] = {}
     with trial_copy(root) as copy:
         waiting = list(notebooks)

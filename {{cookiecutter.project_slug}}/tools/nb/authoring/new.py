@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nb.declaration.editor import add_stage
-from nb.declaration.naming import numbers_in, package_with_paths, production_name, slug_of, title_of
+from nb.declaration.naming import numbers_in, production_name, slug_of, title_of
 from nb.declaration.reader import FILE
 from nb.git.command import git
+from nb.notebook.modules import package_with_paths
 from nb.notebook.new_cell import new_cell, new_notebook_text
 from nb.notebook.parameters import TAG
 from nb.project import UsageError, write_whole

@@ -10,9 +10,10 @@ from pathlib import Path, PurePosixPath
 
 from nb.check.source import UnreadableError, read_document
 from nb.git.command import git
-from nb.notebook.code import names_of_notebook, project_package
+from nb.notebook.code import names_of_notebook
 from nb.notebook.file import CellFile, parse_cells, read_cells
 from nb.notebook.magics import foreign_cell
+from nb.notebook.modules import project_package
 from nb.notebook.path_literals import FIGURES
 from nb.project import NbError, UsageError
 from nb.run.view import live_line
@@ -58,7 +59,7 @@ _NAME_ERROR = re.compile(r"name '(\w+)' is not defined")
 
 @dataclass(frozen=True, kw_only=True)
 class Original:
-    """The exploratory notebook and its contract, as its run showed it.
+    """The exploratory notebook, and the contract that the run showed.
 
     Attributes:
         file: the notebook.
@@ -78,7 +79,7 @@ class Original:
 
 
 def run_original(space: Workspace, choices: Choices) -> Original:
-    """Run the notebook from top to bottom and set its outputs aside for the proof.
+    """Run the notebook from top to bottom, and set the outputs aside for the proof.
 
     The notebook is unchanged, but for the seed that a person asks for.
 
@@ -120,7 +121,7 @@ def run_original(space: Workspace, choices: Choices) -> Original:
 
 
 def run_in_copy(space: Workspace, file: CellFile, executed: Path) -> footprint.Footprint:
-    """Run the exploratory notebook in the copy, where its absolute paths lead, too."""
+    """Run the exploratory notebook in the copy; absolute paths lead into the copy, too."""
     source = space.copy / space.source
     paths = PathsFromRoot(space.root, (space.root / space.source).parent, target=str(space.copy))
     private = file.edited(rewrite_from_root(file, paths))

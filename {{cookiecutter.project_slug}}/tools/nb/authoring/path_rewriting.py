@@ -18,7 +18,7 @@ from nb.notebook.path_literals import (
     PathRule,
     called_name,
     rewrite_paths,
-    working_directories,
+    working_directory_variables,
 )
 from nb.notebook.source_edits import Edit, byte_offsets, byte_span, with_edits
 
@@ -150,7 +150,7 @@ def rewrite_from_root(file: CellFile, paths: PathsFromRoot) -> dict[int, str]:
         new_path=paths.written,
         new_folder=paths.written,
         longer_name=paths.of_longer_name,
-        here=working_directories(cell.source for cell in file.cells),
+        here=working_directory_variables(cell.source for cell in file.cells),
     )
     changed = {cell.number: rewrite_paths(cell.source, rule) for cell in file.cells}
     sources = {cell.number: cell.source for cell in file.cells}

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from nb.declaration.naming import package_with_paths
 from nb.git.command import git
 from nb.notebook.code import (
     names_in_texts,
@@ -20,6 +19,7 @@ from nb.notebook.code import (
 from nb.notebook.content import load_json, parse_notebook, source_text
 from nb.notebook.file import CellFile, parse_cells
 from nb.notebook.magics import mask, without_timing
+from nb.notebook.modules import package_with_paths
 from nb.notebook.new_cell import with_cell
 from nb.notebook.parameters import TAG, Parameter, read_parameters
 from nb.notebook.strip import strip

@@ -96,7 +96,7 @@ def difference_when_repeated(space: Workspace, original: Original) -> str:
 
 
 def _run_stage(space: Workspace, choices: Choices) -> None:
-    """Run the notebook under trace with the command of the stage, and hold it against the contract.
+    """Run the notebook as the command of the stage does, traced, and verify the contract.
 
     DVC would add no proof, and two seconds to import.
     """
@@ -150,8 +150,9 @@ def shown_lines(executed: Path) -> list[tuple[int, str]]:
 
     A figure counts as a line.
 
-    Parts that change from run to run are left out. `%time STATEMENT` may show those alone, and the
-    production notebook has the statement. Cells that install packages show the installer's words.
+    Left out are parts that change from run to run, which are all that `%time STATEMENT` may show
+    (the production notebook has the statement alone), and cells that install packages, which show
+    the words of the installer.
     """
     cells = json.loads(executed.read_text(encoding="utf-8"))["cells"]
     code_cells = (cell for cell in cells if cell["cell_type"] == "code")

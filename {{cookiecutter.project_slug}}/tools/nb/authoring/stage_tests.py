@@ -1,4 +1,4 @@
-"""Tests of a promoted notebook: samples for the smoke test, unit tests from recorded calls."""
+"""Tests of a promoted notebook: smoke-test samples; unit tests of recorded calls, run once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`nb doctor`: the health checks of a clone and the safe repairs, also on machines without make."""
+"""Health checks of a clone, with their safe repairs (`nb doctor`), also without make."""
 
 from __future__ import annotations
 
@@ -75,7 +75,10 @@ def repair(root: Path, findings: list[Diagnosis]) -> list[str]:
 
 
 def typed_setup(root: Path) -> str:
-    """Return the command of the set-up: the task `setup` of a team's own Makefile is another."""
+    """Return the command that a person types for the set-up.
+
+    A team's own Makefile, which does not name the bootstrap, may have another task `setup`.
+    """
     if BOOTSTRAP in text_of(root / "Makefile"):
         return SETUP
     return f"python3 -I {BOOTSTRAP} {_environment_manager(root)}"

@@ -13,10 +13,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from nb.grouping import grouped
-from nb.notebook.code import Function, first_line, project_package
+from nb.notebook.code import Function, first_line_number
 from nb.notebook.content import Cell
 from nb.notebook.magics import mask
-from nb.notebook.modules import SourcePackages
+from nb.notebook.modules import SourcePackages, project_package
 from nb.refactoring.ast_hash import Outline, outline
 from nb.refactoring.duplicates import DEFINITION_LINES, Duplicate, find_definitions
 from nb.refactoring.sources import Source, notebook_source, read_modules
@@ -78,7 +78,7 @@ def _outlines(trees: Iterable[ast.Module | None]) -> set[Outline]:
             for tree in trees
             for node in (tree.body if tree else ())
             if isinstance(node, Function | ast.ClassDef)
-            and (node.end_lineno or 0) - first_line(node) + 1 >= DEFINITION_LINES
+            and (node.end_lineno or 0) - first_line_number(node) + 1 >= DEFINITION_LINES
         }
     except RecursionError:
         return set()

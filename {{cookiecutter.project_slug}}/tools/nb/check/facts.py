@@ -1,6 +1,6 @@
 """Facts of a project for rules, on demand: settings, stages, parameters, modules, dependencies.
 
-Each is read when a rule first asks for it, and once.
+Each fact is read once, when a rule first asks.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from nb.declaration.reader import Entry, read_entries
 from nb.declaration.templates import PLACEHOLDER, as_glob
+from nb.distributions import installed_distributions, modules_of, normalized
 from nb.grouping import grouped
 from nb.notebook.config import read_config
 from nb.notebook.magics import parse_python
@@ -31,12 +32,12 @@ from .source import CheckedCell, Document
 if TYPE_CHECKING:
     from nb.refactoring.duplicates import Duplicate
 
-# Every kernel has it.
+# Modules that every kernel has.
 ALWAYS_THERE = {"IPython", "__future__"}
 
 
 @dataclass(frozen=True)
-class DeclaredContract:
+class ParametersCell:
     """The parsed parameters cell of a notebook.
 
     Attributes:
@@ -72,7 +73,7 @@ class Facts:
         self.documents: list[Document] = []
         # By notebook, the files that it reads, each with the problem that was found.
         self.answers: dict[str, dict[str, str]] = {}
-        self._contracts: dict[str, DeclaredContract] = {}
+        self._parameters_cells: dict[str, ParametersCell] = {}
         self._configs: dict[Path, dict[str, object]] = {}
         self._names: dict[str, set[str] | None] = {}
 
@@ -120,11 +121,11 @@ class Facts:
         stages = self.stages
         return SharedFiles(self.root, {p for s in stages for p in (*s.outputs, *s.inputs)})
 
-    def contract(self, document: Document) -> DeclaredContract:
+    def parameters_cell(self, document: Document) -> ParametersCell:
         """Return the parsed parameters cell of a notebook."""
-        if document.name not in self._contracts:
-            self._contracts[document.name] = _contract(document)
-        return self._contracts[document.name]
+        if document.name not in self._parameters_cells:
+            self._parameters_cells[document.name] = _parameters_cell(document)
+        return self._parameters_cells[document.name]
 
     def config(self, document: Document) -> tuple[str, dict[str, object]]:
         """Return the name and the values of a notebook's config file; none if there is no file.
@@ -242,28 +243,26 @@ class Facts:
 
     @cached_property
     def _providers(self) -> Mapping[str, list[str]]:
-        """The installed distributions, by the top-level modules that they have."""
-        from importlib import metadata
-
-        return metadata.packages_distributions()
+        """The installed distributions, by top-level module."""
+        return installed_distributions()
 
     def distribution_of(self, module: str) -> str:
         """Return the installed distribution that surely provides a dotted module, or nothing."""
-        found = sorted(set(self._providers.get(module.split(".")[0], ())))
+        found = self._providers.get(module.split(".")[0], [])
         if len(found) > 1:  # a namespace, such as google.cloud
             path = f"{module.replace('.', '-').replace('_', '-').lower()}-"
             found = [name for name in found if path.startswith(f"{normalized(name)}-")]
         return max(found, key=len, default="")
 
 
-def _contract(document: Document) -> DeclaredContract:
+def _parameters_cell(document: Document) -> ParametersCell:
     tagged = [cell for cell in document.code if TAG in cell.tags]
     if len(tagged) != 1:
-        return DeclaredContract()
+        return ParametersCell()
     try:
-        return DeclaredContract(tagged[0], tuple(read_parameters(document.notebook)))
+        return ParametersCell(tagged[0], tuple(read_parameters(document.notebook)))
     except CellError as error:
-        return DeclaredContract(tagged[0], problem=error.reason, line=error.line)
+        return ParametersCell(tagged[0], problem=error.reason, line=error.line)
 
 
 def _entries(value: object) -> list[object]:
@@ -274,29 +273,3 @@ def _distributions(entries: Iterable[object]) -> list[str]:
     """Return the names of the distributions that entries of `pyproject.toml` ask for."""
     names = (re.match(r"\s*([\w.-]+)", entry) for entry in entries if isinstance(entry, str))
     return list(dict.fromkeys(name[1] for name in names if name))
-
-
-def modules_of(distribution: str) -> set[str] | None:
-    """Return the top-level modules of an installed distribution; None without an installation."""
-    from importlib import metadata
-
-    try:
-        found = metadata.distribution(distribution)
-    except (metadata.PackageNotFoundError, ValueError):
-        return None
-    listed = (found.read_text("top_level.txt") or "").split()
-    return set(listed) or set(_top_levels(str(file) for file in found.files or ()))
-
-
-def _top_levels(files: Iterable[str]) -> Iterator[str]:
-    for file in files:
-        first, _, rest = file.partition("/")
-        if rest and first.isidentifier():
-            yield first
-        elif not rest and first.endswith((".py", ".so", ".pyd")):
-            yield first.split(".")[0]
-
-
-def normalized(distribution: str) -> str:
-    """Return the name of a distribution as registries compare names."""
-    return re.sub(r"[-_.]+", "-", distribution).lower()

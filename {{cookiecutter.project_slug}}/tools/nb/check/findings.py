@@ -57,7 +57,7 @@ WHOLE_NOTEBOOK = Place(None, 0)
 
 Found = Iterator[tuple[Place, str]]
 # The scope of a rule: production notebooks, all notebooks, or dvc.yaml.
-PRODUCTION, EVERY, PIPELINE = "production", "every", "pipeline"
+IN_PRODUCTION, EVERY, IN_PIPELINE = "production", "every", "pipeline"
 
 
 def is_silenced(lines: Sequence[str], place: Place, code: str) -> bool:

@@ -10,7 +10,7 @@ from nb.project import UsageError
 from nb.wording import did_you_mean
 
 from .facts import Facts
-from .findings import EVERY, PIPELINE, PRODUCTION, Found
+from .findings import EVERY, IN_PIPELINE, IN_PRODUCTION, Found
 from .source import Document
 
 
@@ -44,9 +44,9 @@ class Rule:
 
 
 _ADVICE = {
-    PRODUCTION: "Looks at production notebooks. Silenced on a line by `# noqa: {code}`.",
+    IN_PRODUCTION: "Looks at production notebooks. Silenced on a line by `# noqa: {code}`.",
     EVERY: "Looks at all notebooks. Silenced on a line by `# noqa: {code}`.",
-    PIPELINE: "Looks at dvc.yaml. Silenced on a line by `# noqa: {code}`.",
+    IN_PIPELINE: "Looks at dvc.yaml. Silenced on a line by `# noqa: {code}`.",
 }
 
 
@@ -58,7 +58,7 @@ RULES: dict[str, Rule] = {}
 
 
 def rule(
-    code: str, summary: str, *, why: str, good: str, bad: str, scope: str = PRODUCTION
+    code: str, summary: str, *, why: str, good: str, bad: str, scope: str = IN_PRODUCTION
 ) -> Callable[[Callable[[Document, Facts], Found]], Callable[[Document, Facts], Found]]:
     """Add the decorated function to the rules; the arguments are those of `Rule`."""
 

@@ -16,7 +16,7 @@ from nb.project import PRODUCTION, PYPROJECT, read_regular
 from . import cache, rules
 from .duplicate_definitions import outlines_of
 from .facts import Facts
-from .findings import EVERY, PIPELINE, UNREADABLE, Finding, Place, is_silenced
+from .findings import EVERY, IN_PIPELINE, IN_PRODUCTION, UNREADABLE, Finding, Place, is_silenced
 from .registry import RULES, Rule, codes_with_prefixes
 from .selection import select_notebooks
 from .settings import CheckSettings
@@ -171,7 +171,7 @@ def _check_pipeline(facts: Facts, chosen: Iterable[Rule]) -> Iterator[Finding]:
     document = Document(FILE, Notebook(facts.root / FILE, "", ()), (), b"")
     lines: list[str] = []
     for each in chosen:
-        if each.scope == PIPELINE:
+        if each.scope == IN_PIPELINE:
             for place, message in each.find(document, facts):
                 lines = lines or (facts.root / FILE).read_text("utf-8").splitlines()
                 if not is_silenced(lines, place, each.code):
@@ -193,7 +193,7 @@ def _check_notebook(
     }
     looking = [each for each in chosen if each.code not in ignored]
     codes = {each.code for each in looking}
-    scopes = {EVERY} if name.startswith(FREE) else {EVERY, "production"}
+    scopes = {EVERY} if name.startswith(FREE) else {EVERY, IN_PRODUCTION}
     if not _is_production(name):  # a notebook that a person names: it has no stage yet
         looking = [each for each in looking if not each.code.startswith(CONTRACT)]
     try:

@@ -154,6 +154,7 @@ def _tried(root: Path, plan: AdoptionPlan, limit: float | None) -> Overview:
     """Run the notebooks in a copy and return the overview."""
     from nb.adoption import overview as found
     from nb.adoption.trials import can_go_offline, run_trials
+    from nb.declaration.tasks import NOT_RUN
 
     python = [plan.names[name] for name, book in plan.notebooks.items() if book.is_python]
     trials: list[Trial] = []
@@ -168,7 +169,7 @@ def _tried(root: Path, plan: AdoptionPlan, limit: float | None) -> Overview:
         if new not in tried:
             book = plan.notebooks[name]
             why = "--no-run" if book.is_python else f"a notebook of {book.language}"
-            rows.append(found.AdoptedRow(new, found.NOT_RUN, why))
+            rows.append(found.AdoptedRow(new, NOT_RUN, why))
     found.note_predecessors(rows)
     found.rate_readiness(rows)
     found.add_details(root, [row for row in rows if row.notebook in set(python)])

@@ -161,7 +161,7 @@ def hook_command(root: Path, kind: str, arguments: tuple[str, ...]) -> None:
     Example:
       nb hook pre-commit
     """
-    from nb.git.kept_outputs import keep_outputs_everywhere
+    from nb.git.kept_outputs import keep_outputs_in_repository
     from nb.git.subfolder.pre_commit import pre_commit_config
 
     if "PRE_COMMIT_RUNNING_LEGACY" in os.environ:
@@ -174,7 +174,7 @@ def hook_command(root: Path, kind: str, arguments: tuple[str, ...]) -> None:
     config = pre_commit_config(root, project_prefix(root))
     options = [f"--config={config}", f"--hook-type={kind}", f"--hook-dir={folder}"]
     command = [program_path("pre-commit"), "hook-impl", *options, "--", *arguments]
-    with keep_outputs_everywhere(root):
+    with keep_outputs_in_repository(root):
         code = subprocess.call(command, cwd=root, env=program_environment())
     raise click.exceptions.Exit(code)
 

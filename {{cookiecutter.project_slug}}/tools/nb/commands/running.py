@@ -108,11 +108,11 @@ def _run(
     """Run, make the report, and print the outcome; `where` is the root as the user sees it."""
     from nb import report
     from nb.run import record
-    from nb.run.pipeline_run import execute
+    from nb.run.pipeline_run import execute_pipeline
     from nb.run.view import View
 
     view = View(sys.stderr if as_json else sys.stdout, verbose=verbose)
-    done = execute(root, options, view, run_programs())
+    done = execute_pipeline(root, options, view, run_programs())
     if done is None and as_json:
         nothing: dict[str, object] = {"stages": [], "metrics": {}}
         _print_end(record.record_unchanged(root, options, nothing), None, as_json=True)

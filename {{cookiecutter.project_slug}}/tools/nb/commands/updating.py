@@ -18,7 +18,7 @@ from nb.wording import enumerated
 
 if TYPE_CHECKING:
     from nb.update.pending import PendingWork
-    from nb.update.preparing import Request, UpdatePlan
+    from nb.update.preparing import UpdatePlan, UpdateRequest
 
 # Lines of the changelog that are shown.
 NEWS = 12
@@ -66,7 +66,7 @@ def update_command(
       nb update --answers storage=s3://bucket/data scheduler=Dagster
     """
     from nb.update import merging, pending
-    from nb.update.preparing import Request
+    from nb.update.preparing import UpdateRequest
 
     if goes_on + abort + dry_run > 1 or ((goes_on or abort) and (to or answers or more or since)):
         raise UsageError("--continue, --abort and --dry-run stand alone: nb update --help")
@@ -81,7 +81,7 @@ def update_command(
         else:
             if said := merging.put_back_unfinished(root):
                 echo(said, err=True)
-            request = Request(to, since, template, _typed((*answers, *more)))
+            request = UpdateRequest(to, since, template, _typed((*answers, *more)))
             state = _update(root, request, lock, dry_run)
         if state:
             _afterwards(root, state, no_checks)
@@ -129,7 +129,7 @@ def _continue(root: Path, waiting: PendingWork | None, lock: int) -> PendingWork
     return waiting
 
 
-def _update(root: Path, request: Request, lock: int, dry_run: bool) -> PendingWork | None:
+def _update(root: Path, request: UpdateRequest, lock: int, dry_run: bool) -> PendingWork | None:
     from tempfile import TemporaryDirectory
 
     from nb.update import merging, pending
@@ -185,7 +185,7 @@ def _show(root: Path, plan: UpdatePlan) -> None:
     from nb.update import trees
 
     echo(f"template: {plan.old} → {plan.new}")
-    changes = trees.status_of_files(root, plan.difference)
+    changes = trees.template_changes(root, plan.difference)
     top = project_prefix(root)
     tooling = [name for name in changes if name.startswith(f"{top}{trees.REPLACED.as_posix()}/")]
     counts = Counter(changes.values())

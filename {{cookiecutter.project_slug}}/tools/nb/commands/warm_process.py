@@ -21,15 +21,15 @@ from nb.runtime.channels import SocketChannel
 from nb.runtime.worker_pool import STAGE
 from nb.secrets.environment import environment_secrets
 
-PAPERMILL = ("papermill.cli", "papermill.execute", "nb.execution.engine", "psutil")
+PAPERMILL_MODULES = ("papermill.cli", "papermill.execute", "nb.execution.engine", "psutil")
 
 
 def main(arguments: list[str]) -> None:
     """Be the warm process until the runner is gone."""
     connection, *kept = map(int, arguments)
     stages = _Stages()
-    work = warm_server.Work(
-        modules=(*repository.MODULES, *PAPERMILL),
+    work = warm_server.WarmWork(
+        modules=(*repository.MODULES, *PAPERMILL_MODULES),
         rehearse=stages.rehearse,
         jobs={STAGE: stages.run, PAGES: _make_pages},
     )

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from nb.notebook.code import project_package
+from nb.notebook.modules import project_package
 from nb.project import CONFIG, PRODUCTION, UsageError
 
 from .reader import read_entries
@@ -121,12 +121,6 @@ def title_of(name: str) -> str:
     words = " ".join(re.sub(r"[-_]+", " ", name.strip().removesuffix(".ipynb")).split())
     words = re.sub(r"^\d\d ", "", words)
     return words[:1].upper() + words[1:]
-
-
-def package_with_paths(root: Path) -> str:
-    """Return the package under `src/` that defines the project's paths; empty if none does."""
-    found = sorted((root / "src").glob("*/paths.py"))
-    return found[0].parent.name if found else ""
 
 
 def module_of_stage(root: Path, stage: str) -> str:

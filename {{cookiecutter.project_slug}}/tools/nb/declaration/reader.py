@@ -26,6 +26,7 @@ from .papermill_command import (
     papermill_commands,
     path_from_root,
 )
+from .tasks import group_of
 from .templates import as_glob, expand, fill
 
 FILE = "dvc.yaml"
@@ -158,7 +159,7 @@ class Stage:
     @property
     def group(self) -> str:
         """The stage as `dvc.yaml` names it, without the value of the matrix."""
-        return self.name.partition("@")[0]
+        return group_of(self.name)
 
     @cached_property
     def papermill(self) -> PapermillCommand:

@@ -24,6 +24,11 @@ FAILURES = {
 BROKEN = tuple(FAILURES)
 
 
+def group_of(stage: str) -> str:
+    """Return the name of a stage in `dvc.yaml`: `train` for `train@forest`, a value of a matrix."""
+    return stage.partition("@")[0]
+
+
 @dataclass(frozen=True)
 class Task:
     """A stage of a plan.

@@ -19,7 +19,7 @@ from nb.notebook.magics import foreign_cell, mask
 from nb.notebook.parameters import TAG, assignments, check_values, read_parameters
 from nb.project import CONFIG, NbError, write_whole
 
-FOLDER = Path(".nb/debug")
+DEBUG_FOLDER = Path(".nb/debug")
 MADE_OF = "# Made of {name} by nb debug: edit the notebook, not this file."
 STOP = "breakpoint()  # The debugger stops here: set breakpoints below, then continue."
 
@@ -34,7 +34,7 @@ def write_script(root: Path, path: Path) -> Path:
     config = CONFIG / f"{path.stem}.yaml"
     parameters = read_parameters(notebook)
     values = check_values(parameters, read_config(root / config), config)
-    script = root / FOLDER / f"{path.stem}.py"
+    script = root / DEBUG_FOLDER / f"{path.stem}.py"
     injected = f"# %% {config.as_posix()}\n{assignments(parameters, values)}" if values else ""
     write_whole(script, script_text(notebook, injected))
     return script

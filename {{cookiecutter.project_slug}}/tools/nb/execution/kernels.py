@@ -38,7 +38,7 @@ KERNEL_ARGUMENTS = [
 ]
 # Jupyter's manager polls every 0.1 s for the end of a kernel; the provisioner delays its answer and
 # polls more often.
-PATIENCE_SECONDS, LOOK_SECONDS = 1.0, 0.005
+PATIENCE_SECONDS, POLL_SECONDS = 1.0, 0.005
 LOOKS = 20
 # The client connects before the kernel listens, and would reconnect only after 0.1 s.
 RECONNECT_MILLISECONDS = 5
@@ -106,7 +106,7 @@ class Provisioner(LocalProvisioner):
             and self.process.poll() is None
             and time.monotonic() < end
         ):
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(POLL_SECONDS)
         code: int | None = await super().poll()
         return code
 
@@ -240,4 +240,4 @@ class KernelManager(AsyncKernelManager):
                 paths = [path for path in paths if not os.path.exists(path)]  # noqa: PTH110  # faster than a Path, 200 times a second
                 if not paths:
                     return
-                await asyncio.sleep(LOOK_SECONDS)
+                await asyncio.sleep(POLL_SECONDS)

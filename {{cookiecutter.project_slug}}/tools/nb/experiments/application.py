@@ -10,7 +10,7 @@ from nb.git.index import uncommitted
 from nb.locks import edit_lock
 from nb.notebook.config import read_config, set_value
 from nb.project import NbError
-from nb.run.copy_notes import note_taken_copies
+from nb.run.copy_notes import note_foreign_copies
 from nb.run.what_if import Setting, SettingReader
 from nb.surroundings import find_repository
 from nb.wording import value_text
@@ -48,7 +48,7 @@ def apply_variant(root: Path, number: int, tell: Callable[[str], None]) -> Itera
                 yield f"{setting.config}: {_change(setting, before)}"
         pipeline.take_results(copy, root, names, tell)
     taken = store.copy_executed(record.stages, copy, root)
-    note_taken_copies(root, {stage.executed: stage.ended for stage in taken})
+    note_foreign_copies(root, {stage.executed: stage.ended for stage in taken})
     if names:
         yield f"results of {', '.join(names)}"
     if pipeline.inputs_hash(root) != pipeline.inputs_hash(copy):

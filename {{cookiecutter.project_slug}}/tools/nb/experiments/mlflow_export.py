@@ -32,7 +32,7 @@ IDENTITY = "nb.variant"
 def export_variants(
     root: Path, records: Sequence[VariantRecord], uri: str
 ) -> Iterator[tuple[VariantRecord, bool]]:
-    """Log the finished variants; yield each, and whether it was logged now or was there.
+    """Log the finished variants; yield each with True, or with False for a variant logged before.
 
     Args:
         uri: the tracking server, or a folder, as MLflow takes them.
@@ -58,7 +58,7 @@ def export_variants(
 
 
 def _log(client: MlflowClient, root: Path, record: VariantRecord, figures: Sequence[str]) -> bool:
-    """Log a variant, unless a run for it has ended; return whether it was logged."""
+    """Log a variant, unless MLflow has a finished run for that; return whether a run was logged."""
     identity = hashlib.sha256(f"{root.name}\0{record.identity}".encode()).hexdigest()
     name = f"{root.name}: {record.experiment}"
     known = client.get_experiment_by_name(name)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from operator import attrgetter
 from pathlib import Path
 
-from nb.declaration.tasks import Task, with_downstream
+from nb.declaration.tasks import Task, group_of, with_downstream
 from nb.project import NbError, UsageError
 from nb.run.record import Options, new_record
 from nb.run.stage import stage_record
@@ -134,7 +134,7 @@ def _readers(
     for setting in (each for variant in settings for each in variant):
         reading = {name for name, read in snapshot.inputs.items() if setting.config in read}
         reading |= {*setting.stages, *setting.others}
-        for stage in {name.partition("@")[0] for name in setting.stages} | set(setting.stages):
+        for stage in {group_of(name) for name in setting.stages} | set(setting.stages):
             readers.setdefault(f"{stage}.{setting.name}", set()).update(reading)
     return {parameter: frozenset(names) for parameter, names in readers.items()}
 

@@ -20,7 +20,7 @@ from nb.processes.garbage import no_collection
 from nb.project import NbError
 from nb.run.lock import exclusive_lock, is_locked
 from nb.run.page_process import RunPrograms
-from nb.run.pipeline_run import interrupted_early, running_warm_process
+from nb.run.pipeline_run import interrupted_early, started_warm_process
 from nb.run.record import Options, StageRecord
 from nb.run.runner import Runner, stage_environment
 from nb.run.stage import StageReproducer
@@ -108,7 +108,7 @@ def run_experiment(
     place.mkdir(parents=True, exist_ok=True)
     with (
         exclusive_lock(place, view) as lock,
-        running_warm_process(root, options, programs, lock) as warm,
+        started_warm_process(root, options, programs, lock) as warm,
     ):
         if warm:
             count = min(options.jobs, len(definition.variations))

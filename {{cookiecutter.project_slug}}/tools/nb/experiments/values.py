@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from nb.secrets.environment import environment_secrets
-from nb.secrets.mask import Mask
+from nb.secrets.environment import environment_mask
 
 from .space import canonical
 from .store import VariantRecord
@@ -25,7 +23,7 @@ def public_parameters(records: Sequence[VariantRecord]) -> list[dict[str, object
         for name, value in values.items()
         if _may_hold_text(value)
     }
-    mask = _mask()
+    mask = environment_mask()
     if mask.is_clean(texts.values()):
         return parameters
     masked = {text: next(iter(mask.tree(pair).values())) for text, pair in texts.items()}
@@ -37,16 +35,12 @@ def public_parameters(records: Sequence[VariantRecord]) -> list[dict[str, object
 
 def public_record(record: VariantRecord) -> dict[str, object]:
     """Return a record as JSON data, with the state of the variant and without secrets."""
-    return _mask().tree(asdict(record) | {"state": record.state})
+    return environment_mask().tree(asdict(record) | {"state": record.state})
 
 
 def public_value(name: str, value: object) -> object:
     """Return the value of a parameter, or a remark in place of a secret."""
-    return next(iter(_mask().tree({name: value}).values()))
-
-
-def _mask() -> Mask:
-    return Mask(environment_secrets(os.environ))
+    return next(iter(environment_mask().tree({name: value}).values()))
 
 
 def _may_hold_text(value: object) -> bool:

@@ -1,4 +1,4 @@
-"""Git's attributes of files: which notebooks are filtered, compared and merged as notebooks."""
+"""Git attributes of files, and the notebooks that the filter of Git strips by them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from .command import git_list
 
-FILTER = "nbstripout"  # as .gitattributes names it
+FILTER = "nbstripout"  # the name in .gitattributes
 
 
 def attributes(root: Path, names: Iterable[str], *keys: str) -> Iterator[tuple[str, str, str]]:
@@ -16,7 +16,7 @@ def attributes(root: Path, names: Iterable[str], *keys: str) -> Iterator[tuple[s
     return zip(fields[::3], fields[1::3], fields[2::3], strict=True)
 
 
-def filtered(root: Path, names: Iterable[str]) -> list[str]:
+def filtered_notebooks(root: Path, names: Iterable[str]) -> list[str]:
     """Return the notebooks that Git's filter strips, by the attributes in the work tree."""
     notebooks = [name for name in names if name.endswith(".ipynb")]
     if not notebooks:

@@ -1,9 +1,10 @@
-"""Outputs of notebooks survive Git commands that change the work tree: pull, checkout, commit.
+"""Outputs of notebooks, kept while a Git command changes the work tree: pull, checkout, commit.
 
-Git refuses to pull over a notebook that was run, though only its outputs changed; a checkout, a
-stash, and pre-commit before a commit, drop outputs. This module copies outputs aside first, to
-`.nb/outputs`, and puts them back where the code is unchanged. A copy stays until the notebook can
-take the outputs, so an interruption loses nothing: the next call puts back the copies it finds.
+Git refuses to pull over a notebook of which only outputs changed, by a run. A checkout and a stash
+drop outputs, and so does pre-commit before a commit. This module first copies outputs aside, to
+`.nb/outputs`, and then puts them back where the code is unchanged. A copy stays until the notebook
+can take the outputs, so an interruption loses nothing: the next call puts back the copies that are
+left. Outputs of edited cells wait in `.nb/outputs-of-edits` for the edits to return.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from nb.notebook.strip import RefusedError
 from nb.project import NbError, parse_json, write_whole
 from nb.surroundings import find_repository
 
-from .attributes import filtered
+from .attributes import filtered_notebooks
 from .command import git, git_list
 from .filter import clean
 from .index import index_ids, unmerged
@@ -44,10 +45,10 @@ class KeptOutputs:
     """Result of putting back the outputs that were set aside.
 
     Attributes:
-        restored: the notebooks that have them back.
-        waiting: the notebooks that are not there, or in conflict; theirs wait in `.nb/outputs`.
-        later: the notebooks whose edited cells are not there; their outputs wait for the edits.
-        dropped: the notebooks with cells that were replaced, and their outputs with them.
+        restored: the notebooks with outputs that were put back.
+        waiting: the notebooks that are missing or in conflict; the outputs wait in `.nb/outputs`.
+        later: the notebooks without their edited cells; the outputs of these wait for the edits.
+        dropped: the notebooks with replaced cells, whose outputs are gone, too.
     """
 
     restored: list[str] = field(default_factory=list)
@@ -65,8 +66,8 @@ def run_git(root: Path, command: Sequence[str]) -> KeptOutputs:
     Raises:
         NbError: if Git fails. Outputs are put back as far as possible before.
     """
-    with keep_outputs_everywhere(root, edits_return=command[0] not in REPLACING) as kept:
-        # Git takes these for changed by hand, and would refuse to replace them.
+    with keep_outputs_in_repository(root, edits_return=command[0] not in REPLACING) as kept:
+        # Git takes such notebooks for changed by hand, and would refuse to replace them.
         for project in _projects(root):
             unchanged = _only_outputs_differ(project)
             if unchanged:
@@ -79,10 +80,10 @@ def run_git(root: Path, command: Sequence[str]) -> KeptOutputs:
 
 
 @contextmanager
-def keep_outputs_everywhere(root: Path, *, edits_return: bool = True) -> Iterator[KeptOutputs]:
+def keep_outputs_in_repository(root: Path, *, edits_return: bool = True) -> Iterator[KeptOutputs]:
     """Keep the outputs of notebooks in all projects of the repository, as `keep_outputs` does.
 
-    Git commands change the whole work tree, so the other projects of a repository lose theirs, too.
+    A Git command changes the whole work tree, so notebooks of other projects lose outputs, too.
     """
     with ExitStack() as stack:
         for project in _projects(root):
@@ -99,11 +100,12 @@ def _projects(root: Path) -> list[Path]:
 
 
 @contextmanager
-def keep_outputs(root: Path, *, edits_return: bool = True) -> Iterator[KeptOutputs]:
+def keep_outputs(root: Path, *, edits_return: bool) -> Iterator[KeptOutputs]:
     """Copy the outputs of all notebooks aside, and put them back when the block ends.
 
     Args:
-        edits_return: keep the outputs of cells that are not there then, until they are again.
+        edits_return: keep the outputs of cells that are gone after the block, as after a stash,
+            until these cells are back.
     """
     for name in _differing(root):
         copy = root / ASIDE / name
@@ -120,12 +122,12 @@ def keep_outputs(root: Path, *, edits_return: bool = True) -> Iterator[KeptOutpu
 def _differing(root: Path) -> list[str]:
     """Return the notebooks whose files differ, byte for byte, from the index."""
     ids = index_ids(root)
-    names = [name for name in filtered(root, ids) if (root / name).is_file()]
+    names = [name for name in filtered_notebooks(root, ids) if (root / name).is_file()]
     return [name for name in names if ids[name] != _blob_id(root / name, len(ids[name]))]
 
 
 def _blob_id(path: Path, length: int) -> str:
-    """Return the blob id of a file without any filter, in SHA-1 or SHA-256 by its length."""
+    """Return the blob id of a file without any filter, in SHA-1 or SHA-256 by the length."""
     content = path.read_bytes()
     new = hashlib.sha1 if length == 40 else hashlib.sha256
     return new(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
@@ -210,7 +212,7 @@ def _put_later_back(root: Path, kept: KeptOutputs) -> None:
 def _renamed(root: Path, copy: Path) -> Path | None:
     """Return a notebook of another name with the content of a copy: the notebook was renamed."""
     wanted = _stripped(copy)
-    names = filtered(root, index_ids(root))
+    names = filtered_notebooks(root, index_ids(root))
     paths = (root / name for name in names if (root / name).is_file())
     return next((path for path in paths if wanted and path.read_bytes() == wanted), None)
 
@@ -239,7 +241,7 @@ def _with_moved_outputs(target: Path, copy: Path) -> bytes | None:
         new, old = (parse_json(path.read_bytes()) for path in (target, copy))
         moved = _move_outputs(_code_cells(old), _code_cells(new))
     except (ValueError, KeyError, TypeError):
-        return None  # not a notebook any more: the file stays as Git left it
+        return None  # no notebook any more: the file of Git stays
     return notebook_text(new).encode() if moved else None
 
 

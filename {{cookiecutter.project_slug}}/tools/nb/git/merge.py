@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     Clash = tuple[Key, object, object]
 
 # Exit codes that `git-notebook` knows. Any other code means that nothing was written.
-CLEAN, CONFLICT, FAILED = 0, 3, 4
+CLEAN, CONFLICT, CANNOT_MERGE = 0, 3, 4
 
 _ABSENT = object()
 # Parts of a notebook that merge as a whole, though they are JSON objects.
@@ -292,7 +292,7 @@ def main(arguments: list[str]) -> int:
     except Exception as error:  # of any kind: the file shows both versions, the message why
         reason = " ".join(f"{error}".split()) or type(error).__name__
         print(f"git-notebook: {json.dumps(name)} is not merged: {reason}", file=sys.stderr)
-        return FAILED
+        return CANNOT_MERGE
     if has_conflict:
         print(f"git-notebook: {json.dumps(name)} has conflicts, marked in cells", file=sys.stderr)
     return CONFLICT if has_conflict else CLEAN

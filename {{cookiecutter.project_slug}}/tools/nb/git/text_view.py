@@ -1,7 +1,7 @@
 """Text view of notebooks for diffs, such as `git diff`: cells as a person reads them, no outputs.
 
-Only the standard library is used, from Python 3.8 on: Git starts this once for each version of
-each notebook that it shows.
+Only the standard library is used, from Python 3.8 on: Git starts a process for each version of each
+notebook in a diff.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 def text_view(data: bytes) -> bytes:
     """Show a notebook's kernel, metadata and cells; return data of any other kind unchanged.
 
-    A cell's header names its type, unless it is code, and its tags. It holds no number and no id:
-    inserting a cell changes no other cell's text. Other metadata, attachments and kept outputs have
-    a line each, so that a change of them has a diff.
+    The header of a cell names the tags and, for all cells but code, the type. Numbers and ids are
+    left out, so an inserted cell changes the text of no other cell. Other metadata, attachments and
+    kept outputs have a line each, so that their changes have a diff.
 
     Args:
         data: the notebook file, of any quality: a diff must always work.
@@ -64,7 +64,7 @@ def is_text_view(data: bytes) -> bool:
 
 
 def _stored(data: bytes) -> bytes:
-    """Notebook as Git stores it; the file in the work tree may hold more."""
+    """Return the notebook in the form that Git stores; the file may hold more."""
     try:
         return strip(data)
     except (NotJsonError, RefusedError):
@@ -72,12 +72,12 @@ def _stored(data: bytes) -> bytes:
 
 
 def _head(notebook: dict[str, Any]) -> list[str]:
-    """Lines for the format, if it is unusual, the kernel and other metadata."""
+    """Return lines for an unusual format, for the kernel and for other metadata."""
     metadata = notebook["metadata"]
     version = f"{notebook.get('nbformat')}.{notebook.get('nbformat_minor')}"
     kernel = dict(metadata.get("kernelspec", {}))
     name = kernel.pop("name", None)
-    kernel.pop("display_name", None)  # the filter makes the name of it
+    kernel.pop("display_name", None)  # the filter derives that from the name
     more = f" {json.dumps(kernel, ensure_ascii=False, sort_keys=True)}" if kernel else ""
     return [
         *([f"# format: {version}"] if version != "4.5" else []),
@@ -87,7 +87,7 @@ def _head(notebook: dict[str, Any]) -> list[str]:
 
 
 def _metadata(metadata: dict[str, object], *, but: str) -> list[str]:
-    """A line for each key that is not shown otherwise."""
+    """Return a line for each key except `but`, which is shown otherwise."""
     return [
         f"# metadata: {key}: {json.dumps(value, ensure_ascii=False, sort_keys=True)}"
         for key, value in sorted(metadata.items())
@@ -108,7 +108,7 @@ def _cell(cell: dict[str, Any]) -> str:
 
 
 def _attachments(cell: dict[str, Any]) -> list[str]:
-    """A line for each attached file, so that a replaced image does not go unnoticed."""
+    """Return a line for each attached file, so that a diff shows a replaced image."""
     return [
         f"# attachment: {name} ({mime}, {_size(content)})"
         for name, bundle in cell.get("attachments", {}).items()
@@ -117,7 +117,7 @@ def _attachments(cell: dict[str, Any]) -> list[str]:
 
 
 def _outputs(cell: dict[str, Any]) -> list[str]:
-    """A line for each output that Git stores."""
+    """Return a line for each output that Git stores."""
     return [
         f"# kept output: {output['output_type']} ({_size(json.dumps(output, sort_keys=True))})"
         for output in cell.get("outputs", [])
@@ -125,7 +125,7 @@ def _outputs(cell: dict[str, Any]) -> list[str]:
 
 
 def _size(content: str | list[str]) -> str:
-    """Length of a text, and a checksum: another image may be as long."""
+    """Return the length of a text and a checksum: another image may be as long."""
     whole = "".join(content)
     return f"{len(whole)} characters, {crc32(whole.encode('utf-8', 'backslashreplace')):08x}"
 

@@ -10,14 +10,14 @@ from nb.notebook.content import source_text
 from nb.notebook.strip import RefusedError, cell_label, load
 from nb.wording import byte_size
 
-from .attributes import filtered
+from .attributes import filtered_notebooks
 from .filter import clean
 from .index import unmerged
 from .objects import read_blobs
 
 # Bytes of a notebook that a person may still review.
 LARGEST = 1_000_000
-CONFLICT = re.compile(r"^(<{7}|>{7})( |$)", re.M)
+CONFLICT_MARK = re.compile(r"^(<{7}|>{7})( |$)", re.M)
 
 
 def verify_notebooks(root: Path, ids: Mapping[str, str]) -> list[str]:
@@ -26,7 +26,7 @@ def verify_notebooks(root: Path, ids: Mapping[str, str]) -> list[str]:
     Args:
         ids: the files to look at, with their ids in the index; only notebooks are.
     """
-    notebooks = {name: ids[name] for name in filtered(root, ids)}
+    notebooks = {name: ids[name] for name in filtered_notebooks(root, ids)}
     conflicts = find_conflicts(root, notebooks)
     whole = {name: digest for name, digest in notebooks.items() if name not in conflicts}
     found = (_problem(name, content) for name, content in read_blobs(root, whole))
@@ -39,7 +39,7 @@ def find_conflicts(root: Path, ids: Mapping[str, str]) -> dict[str, str]:
     Args:
         ids: the files to look at, with their ids in the index; only notebooks are.
     """
-    notebooks = {name: ids[name] for name in filtered(root, ids)}
+    notebooks = {name: ids[name] for name in filtered_notebooks(root, ids)}
     open_merges = unmerged(root)
     found = {
         name: f"{name} is unmerged: edit the marked cells, then git add it."
@@ -53,7 +53,7 @@ def find_conflicts(root: Path, ids: Mapping[str, str]) -> dict[str, str]:
 def _conflict(name: str, content: bytes) -> str | None:
     try:
         cells = load(content)["cells"]
-        marked = [n for n, cell in enumerate(cells) if CONFLICT.search(source_text(cell))]
+        marked = [n for n, cell in enumerate(cells) if CONFLICT_MARK.search(source_text(cell))]
     except (ValueError, KeyError, TypeError):  # the filter lets such files pass, outputs and all
         return f"{name} is not a notebook that can be read: finish its merge, or repair it."
     if marked:

@@ -12,7 +12,6 @@ import symtable
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from .content import Cell
 from .file import CellFile
@@ -44,12 +43,12 @@ class Import:
 
     @property
     def binds(self) -> str:
-        """Name that the import binds."""
+        """The name that the import binds."""
         return self.alias or self.name or self.module.partition(".")[0]
 
     @property
     def origin(self) -> str:
-        """Full dotted name of the imported module or object."""
+        """The full dotted name of the imported module or object."""
         if self.name:
             return f"{self.module}.{self.name}"
         return self.module if self.alias else self.binds
@@ -83,12 +82,12 @@ class Definition:
 
     @property
     def line(self) -> int:
-        """First line in the cell, from 1, decorators included."""
-        return first_line(self.node)
+        """The first line in the cell, from 1, decorators included."""
+        return first_line_number(self.node)
 
     @property
     def text(self) -> str:
-        """Lines of the definition, without comments above."""
+        """The lines of the definition, without comments above."""
         lines = self.masked.text.split("\n")
         return "\n".join(lines[self.line - 1 : self.node.end_lineno])
 
@@ -115,8 +114,8 @@ def is_code_line(line: str) -> bool:
     return bool(line.strip()) and not line.lstrip().startswith("#")
 
 
-def first_line(node: ast.stmt) -> int:
-    """Return the first line of a statement, decorators included."""
+def first_line_number(node: ast.stmt) -> int:
+    """Return the number of the first line of a statement, decorators included."""
     decorators: list[ast.expr] = getattr(node, "decorator_list", [])
     return min([node.lineno, *(decorator.lineno for decorator in decorators)])
 
@@ -272,7 +271,7 @@ def trees_of(file: CellFile) -> list[ast.Module]:
 def names_in_texts(tree: ast.AST) -> set[str]:
     """Return the names that formulas, queries and evaluated texts call, read from or mark with `@`.
 
-    Libraries look them up where `"np.log(price) ~ rooms"` or `"area > @least"` stands.
+    Examples: `np` of `"np.log(price) ~ rooms"`, `least` of `"area > @least"`.
     """
     texts = [text for text in _texts(tree) if re.search("~(?!/)", text)]
     for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
@@ -317,9 +316,3 @@ def _inner(table: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:
     for child in table.get_children():
         yield child
         yield from _inner(child)
-
-
-def project_package(root: Path) -> str:
-    """Return the name of the package under `src/`; nothing if there is none or several."""
-    found = [path.parent.name for path in (root / "src").glob("*/__init__.py")]
-    return found[0] if len(found) == 1 else ""

@@ -63,7 +63,7 @@ def with_value(text: str, name: str, value: object) -> str:
     for key, node in root.value if root else ():
         if key.value == name:
             start, end = key.start_mark.index, node.end_mark.index
-            # A block ends where the next token begins: blanks and comments between are not its own.
+            # A block ends where the next token begins: blanks and comments before that are left.
             end = start + len(_without_trail(text[start:end]))
             written = f"{text[:start]}{line}{text[end:]}"
             break

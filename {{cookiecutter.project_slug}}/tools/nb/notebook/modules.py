@@ -1,4 +1,4 @@
-"""Modules of the packages under `src/`: their imports, their hashes, and which a notebook uses.
+"""Packages under `src/`: names, modules with imports and hashes, and the modules of a notebook.
 
 Standard library only, fast to import.
 """
@@ -50,6 +50,18 @@ def _origin(node: ast.ImportFrom, package: str, is_package: bool) -> str:
     parts = package.split(".")
     kept = parts[: len(parts) - node.level + is_package] if node.level else []
     return ".".join([*kept, node.module] if node.module else kept)
+
+
+def project_package(root: Path) -> str:
+    """Return the name of the package under `src/`; empty if there is none, or several."""
+    found = [path.parent.name for path in (root / "src").glob("*/__init__.py")]
+    return found[0] if len(found) == 1 else ""
+
+
+def package_with_paths(root: Path) -> str:
+    """Return the package under `src/` that defines the project's paths; empty if none does."""
+    found = sorted((root / "src").glob("*/paths.py"))
+    return found[0].parent.name if found else ""
 
 
 class SourcePackages:

@@ -53,8 +53,9 @@ class PathRule:
         new_path: the new path of a file or folder.
         new_folder: the new folder of `chdir` and `%cd`; a change to `.` goes.
         longer_name: the new path of a text to which a library adds the suffix. Arguments: the
-            text, and the suffixes to be written, too; without any, the library goes on to add it.
-        here: the variables that hold the working directory, as `working_directories` finds them.
+            text, and the suffixes to be written, too; without any, the library still adds its own.
+        here: the variables that hold the working directory, with their values, as
+            `working_directory_variables` returns them.
     """
 
     new_path: NewPath
@@ -141,7 +142,7 @@ def _path_edits(text: str, tree: ast.Module, rule: PathRule) -> Iterator[Edit]:
                 yield start, end, changed
 
 
-def working_directories(sources: Iterable[str]) -> dict[str, ast.expr]:
+def working_directory_variables(sources: Iterable[str]) -> dict[str, ast.expr]:
     """Return the variables to which cells assign the working directory, and nothing else."""
     trees = [masked.tree for source in sources if (masked := mask(source))]
     nodes = [node for tree in trees for node in ast.walk(tree)]
@@ -260,7 +261,7 @@ def _longest_known(pieces: list[ast.Constant], new_path: NewPath) -> tuple[int, 
 
 
 def _closed(old: str, new: str) -> str:
-    """Return a literal for a path that was several; a call that the first ended in ends again."""
+    """Return a literal that replaces several joined literals, with the parentheses they closed."""
     quote = old[-1]
     return f"{quote}{new}{quote}" + ")" * (old.count(")") - old.count("("))
 
@@ -320,8 +321,8 @@ def _may_be_path(node: ast.AST, value: str, parents: Mapping[ast.AST, ast.AST]) 
 def _names_without_suffix(tree: ast.Module) -> Iterator[tuple[ast.expr, Sequence[str]]]:
     """Yield arguments of functions that add a suffix, and the suffixes to be written with them.
 
-    Of a name among the arguments, the value where it is assigned counts; other code may add the
-    suffix to that value, too.
+    For a variable, the assigned value is yielded, without suffixes: other code may add the suffix
+    to that value, too.
     """
     names: set[str] = set()
     for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from nb import uptodate
 from nb.declaration.reader import one_command, value_files
-from nb.declaration.tasks import StageState, Task
+from nb.declaration.tasks import StageState, Task, group_of
 from nb.grouping import grouped
 from nb.notebook import fingerprints
 from nb.processes.garbage import no_collection
@@ -219,7 +219,7 @@ def _collect(repo: Repo, targets: Sequence[str]) -> list[DvcStage]:
         (key, stage)
         for stage in repo.index.stages
         for name in [stage.addressing]
-        for key in {name, name.partition("@")[0], os.path.relpath(stage.path)}
+        for key in {name, group_of(name), os.path.relpath(stage.path)}
     )
     found: list[DvcStage] = []
     for target in targets:

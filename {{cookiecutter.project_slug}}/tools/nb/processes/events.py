@@ -50,7 +50,7 @@ class EventLoop:
         self._selector.unregister(file)
 
     def catch(self, handlers: Mapping[signal.Signals, Handler]) -> dict[signal.Signals, Any]:
-        """Install handlers of signals, and of SIGCHLD where children send it: each ends a wait.
+        """Install handlers of signals, and of SIGCHLD where the system has that: each ends a wait.
 
         Returns:
             The handlers from before, for `release`.
@@ -71,7 +71,7 @@ class EventLoop:
     def wait(self, seconds: float | None = None) -> None:
         """Wait for an event, and call the actions of all that have come."""
         for key, _ in self._selector.select(seconds):
-            # An action before this one may have closed the file and watched another of its number.
+            # An earlier action may have closed the file, and watched another of the same number.
             if self._selector.get_map().get(key.fd) is key:
                 key.data()
 

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-# Variables that no library reads as it is imported. If any other differs from that of the warm
-# process, a fork may behave unlike an ordinary start.
+# Variables that no library reads while it is imported. If any other variable differs from the warm
+# process's, a fork may behave unlike an ordinary start.
 HARMLESS_VARIABLES = (
     "DVC_", "JPY_", "JUPYTER_DEFAULT_PROVISIONER_NAME", "NB_", "OLDPWD=", "PATH=", "PS1=", "PS2=",
     "PWD=", "PYDEVD_DISABLE_FILE_VALIDATION", "SHLVL=", "_=",
@@ -23,8 +23,8 @@ INHERITED_FILES = ("cgroup", "limits", "oom_score_adj")
 MATPLOTLIB_SETTINGS = "matplotlibrc"
 
 
-def peer(connection: socket.socket) -> int:
-    """Return the process at the other end."""
+def peer_pid(connection: socket.socket) -> int:
+    """Return the id of the process at the other end of a connection."""
     if sys.platform != "linux":
         raise NotImplementedError
     form = "3i"  # struct ucred: process, user, group
@@ -32,7 +32,7 @@ def peer(connection: socket.socket) -> int:
     return int(struct.unpack(form, content)[0])
 
 
-def inherited(pid: int) -> list[str]:
+def inherited_properties(pid: int) -> list[str]:
     """Return the properties that a process inherits and a fork from elsewhere would lack."""
     if sys.platform == "win32":
         raise NotImplementedError
@@ -47,7 +47,7 @@ def inherited(pid: int) -> list[str]:
 
 
 def refusal(request: Mapping[str, Any]) -> str:
-    """Return why a process cannot be forked; else empty."""
+    """Return the reason why a process cannot be forked for a request; empty if it can."""
     if request["python"] != sys.executable:
         return f"it is for another interpreter, {request['python']}"
     ours, theirs = os.environ, request["environment"]

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from .events import EventLoop
-from .fork_admission import inherited, peer, refusal
+from .fork_admission import inherited_properties, peer_pid, refusal
 from .forked_programs import PAPERMILL, become, run_and_exit
 from .messages import line, receive
 from .tree import end_tree, send_signal
@@ -132,7 +132,7 @@ class _Server:
         request, files = receive(connection)
         if request:
             # A shell between the worker and papermill may set limits (ulimit, nice, taskset, …).
-            same = inherited(peer(connection)) == inherited(os.getpid())
+            same = inherited_properties(peer_pid(connection)) == inherited_properties(os.getpid())
             self._fork(request, files, connection, "" if same else "its command changed its limits")
         else:
             connection.close()

@@ -1,6 +1,6 @@
 """Job objects: on Windows, all processes of a worker end with the worker, however that ends.
 
-The worker holds the only handle of its job. When the worker is gone, Windows closes the handle and
+The worker holds the only handle of the job. When the worker is gone, Windows closes the handle and
 ends every process in the job: the part of process groups and subreapers on Linux.
 """
 
@@ -71,7 +71,7 @@ class JobObject:
 
 
 def join_job() -> JobObject | None:
-    """Put this process into a job of its own; None where the system has no jobs or refuses."""
+    """Put this process into a new job; None where the system has no jobs or refuses."""
     if sys.platform != "win32":
         return None
     kernel32 = _kernel32()

@@ -26,8 +26,8 @@ _PREPARES_IMPORTS = re.compile(
 def with_imports_first(file: CellFile) -> CellFile:
     """Return a notebook whose imports are in the first code cell.
 
-    An import stays where it is if a name that it binds has another meaning elsewhere, if code above
-    prepares it, such as `sys.path.append`, or if it shares its line.
+    An import stays in place if the bound name has another meaning elsewhere, if code above, such as
+    `sys.path.append`, prepares imports, or if another statement is on the same line.
     """
     code_cells = [cell for cell in file.cells if cell.source.strip()]
     if not code_cells:

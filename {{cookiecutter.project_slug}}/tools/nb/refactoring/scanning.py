@@ -16,9 +16,8 @@ from threading import Thread
 from typing import NamedTuple
 
 from nb.exit_codes import ExitCode
-from nb.notebook.code import project_package
 from nb.notebook.content import NOTEBOOK_FOLDERS, notebooks_below
-from nb.notebook.modules import SourcePackages
+from nb.notebook.modules import SourcePackages, project_package
 from nb.programs import cores
 from nb.project import NbError
 

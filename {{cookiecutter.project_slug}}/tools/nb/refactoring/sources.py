@@ -16,14 +16,13 @@ from typing import NamedTuple
 from nb.notebook.code import (
     Definition,
     Function,
-    first_line,
+    first_line_number,
     is_code_line,
     names_of,
-    project_package,
 )
 from nb.notebook.content import NOTEBOOK_FOLDERS, Cell, notebooks_below, read_notebook
 from nb.notebook.magics import mask
-from nb.notebook.modules import SourcePackages
+from nb.notebook.modules import SourcePackages, project_package
 from nb.project import NbError, from_root, warn
 from nb.wording import place_in_file
 
@@ -148,7 +147,7 @@ class Source:
     def place(self, definition: Definition) -> CodePlace:
         """Return the location of a function or class."""
         node, cell = definition.node, definition.cell
-        start, end = first_line(node), node.end_lineno or node.lineno
+        start, end = first_line_number(node), node.end_lineno or node.lineno
         counts = self._code_lines[cell]
         return CodePlace(
             path=self.path,
@@ -201,7 +200,7 @@ class Source:
         counts = self._code_lines[cell]
         skeletons = self.shapes.of_statements(nodes, scope)
         for node, skeleton in zip(nodes, skeletons, strict=True):
-            line, end = first_line(node), node.end_lineno or node.lineno
+            line, end = first_line_number(node), node.end_lineno or node.lineno
             yield Statement(line, end, counts[end] - counts[line - 1], skeleton)
 
 

@@ -124,7 +124,7 @@ def line_chart(
     series: Mapping[str, Points],
     *,
     label: str,
-    size: tuple[int, int] = (320, 160),
+    size: tuple[int, int],
     dots: Sequence[str] = (),
     x_title: str = "",
     y_title: str = "",

@@ -15,7 +15,7 @@ from nb.project import NbError
 from nb.secrets.mask import Mask
 
 from .files import compiled_templates
-from .rich.markdown import Text
+from .rich.markdown import MarkdownText
 from .rich.outputs import Outputs, table_of_contents
 
 if TYPE_CHECKING:
@@ -189,4 +189,4 @@ def _exporter() -> HTMLExporter:
 
 
 def _markdown(outputs: Outputs, path: str, source: str, attachments: Mapping[str, object]) -> str:
-    return outputs.markdown(Text(source, path, attachments))
+    return outputs.markdown(MarkdownText(source, path, attachments))

@@ -53,7 +53,6 @@ class CopyNote:
 
 def result_key(entry: Mapping[str, Any]) -> str:
     """Return the hash of an entry of `dvc.lock`: equal for equal results of equal inputs."""
-
     files = {
         kind: [{k: v for k, v in file.items() if k not in _SIZES} for file in entry.get(kind) or []]
         for kind in ("deps", "outs")
@@ -64,7 +63,7 @@ def result_key(entry: Mapping[str, Any]) -> str:
 
 
 def note_copies(root: Path, done: RunRecord) -> None:
-    """Note, after a run, which results the new executed copies show."""
+    """Note the results that the executed copies of a run show, after the run."""
     ran = {stage.name: stage for stage in done.stages if stage.state == RAN and stage.executed}
     is_plain = not done.stages and done.exit_code == 0  # `dvc repro` tells of no stage
     if not ran and not is_plain:  # nor an executed copy
@@ -79,8 +78,8 @@ def note_copies(root: Path, done: RunRecord) -> None:
         _write_note(root, path, key, run, ended)
 
 
-def note_taken_copies(root: Path, ended: Mapping[str, str | None]) -> None:
-    """Note which results the executed copies show that were taken from elsewhere.
+def note_foreign_copies(root: Path, ended: Mapping[str, str | None]) -> None:
+    """Note the results that executed copies of another project, such as a variant, show here.
 
     Args:
         root: the project's root, whose `dvc.lock` has the results.

@@ -1,7 +1,7 @@
 """Executed copies in the storage of the project: sent by `nb push`, fetched by `nb pull`.
 
 Sent are the copies that show the results of `dvc.lock`, and the records of the runs that made them.
-A copy is no output of its stage: DVC would run the stage again for a deleted copy, and a duration
+A copy is no output of a stage: DVC would run the stage again for a deleted copy, and a duration
 that a notebook prints would change `dvc.lock` in every commit.
 """
 
@@ -22,7 +22,7 @@ from nb.wording import byte_size
 from .copy_notes import CopyNote, locked_copies, note_copies, note_file, parse_note, valid_note
 from .record import RUNS, RunRecord, read_record, seconds_of
 
-# The folder of the storage; below it: notes by key, copies by hash, records of runs by id.
+# The folder in the storage, with notes by key, copies by hash, and records of runs by id.
 STORED_COPIES = "executed"
 _TABLE, SETTING = "tool.nb.storage", "largest-executed-copy"
 LARGEST_MB = 20
@@ -153,7 +153,7 @@ def copy_size_limit(root: Path) -> int:
 
 
 def _put_in_place(root: Path, path: str, note: CopyNote, contents: Mapping[str, bytes]) -> bool:
-    """Put a fetched copy and the record of its run into place; return whether it was whole."""
+    """Put a fetched copy and the record of the run into place; return whether the copy is whole."""
     content = contents.get(_copy_name(note), b"")
     if hashlib.sha256(content).hexdigest() != note.content:
         return False
@@ -163,7 +163,7 @@ def _put_in_place(root: Path, path: str, note: CopyNote, contents: Mapping[str, 
     if known and known.id == note.run and not file.exists():
         write_whole(file, record)
     write_whole(root / path, content)
-    if note.ended:  # as if it had been made here: the report compares it with records
+    if note.ended:  # as if made here: the report compares the time with records
         moment = seconds_of(note.ended)
         os.utime(root / path, (moment, moment))
     write_whole(note_file(root, path), note.text())

@@ -31,7 +31,7 @@ from nb.tracing import contract, trace
 from . import executed_copies, record
 from .lock import exclusive_lock, remove_leftovers
 from .page_process import RunPrograms
-from .record import Options, RunRecord, without_secrets_in, without_secrets_of
+from .record import Options, RunRecord, data_without_secrets, stages_without_secrets
 from .runner import ENDING, Runner
 from .stage import StageReproducer, stage_record
 from .view import View
@@ -43,8 +43,8 @@ class EndedRun:
 
     Attributes:
         record: the record of the run.
-        remember: stamps that everything is up to date, if so; the next run then asks DVC nothing
-            unless something was touched. Takes the files made of the results.
+        remember: writes a stamp if everything is up to date: until a file is touched, the next
+            run need not ask DVC. The argument: the files made of the results.
     """
 
     record: RunRecord
@@ -53,7 +53,7 @@ class EndedRun:
 
 @contextmanager
 def interrupted_early(problem: str = "interrupted before anything was started") -> Iterator[None]:
-    """End the command if Ctrl-C comes where no runner is at work, which would note it.
+    """End the command on a Ctrl-C while no runner is at work to note the signal.
 
     Raises:
         NbError: with the exit code of an interrupt.
@@ -65,19 +65,21 @@ def interrupted_early(problem: str = "interrupted before anything was started") 
 
 
 @interrupted_early()
-def execute(root: Path, options: Options, view: View, programs: RunPrograms) -> EndedRun | None:
+def execute_pipeline(
+    root: Path, options: Options, view: View, programs: RunPrograms
+) -> EndedRun | None:
     """Bring stages up to date and return the run; None if the pipeline has no stage.
 
     Raises:
-        NbError: if the pipeline cannot be read, or the run was interrupted before it began.
+        NbError: if the pipeline cannot be read, or on an interrupt before the first stage.
     """
     if options.verify:
         options = _options_for_verification(options, view)
     with (
         exclusive_lock(root, view) as lock,
-        running_warm_process(root, options, programs, lock) as warm,
+        started_warm_process(root, options, programs, lock) as warm,
     ):
-        with no_collection():  # it imports DVC
+        with no_collection():  # DVC is imported
             missing = pipeline.missing_names()
         if missing:
             lacks = f"this environment has no {', no '.join(missing)}"
@@ -119,7 +121,7 @@ def _run_side_by_side(
             view.note("interrupted; dvc.lock is complete, but not in order")
     executed_copies.note_and_pull_copies(root, done, view.note, pull=options.pull)
     if plan.watched and runner.all_done():
-        # A plan is made with fingerprints that were brought up to date meanwhile.
+        # The plan was made with fingerprints that were brought up to date meanwhile.
         ended = {pipeline.FINGERPRINT_STAGE: planned, **runner.ended}
         seen = (root, plan.watched, began, ended, _stamp_content(plan, done))
         ours = partial(pipeline.hold_only, plan.watched.locks, runner.written)
@@ -133,8 +135,8 @@ def _stamp_content(plan: Plan, done: RunRecord) -> dict[str, object]:
     whole = {task.name for task in tasks} >= set(plan.shown)
     stages = [replace(stage_record(task), state=UNCHANGED) for task in tasks]
     return {
-        "stages": without_secrets_of(stages),
-        "metrics": without_secrets_in(done.metrics),
+        "stages": stages_without_secrets(stages),
+        "metrics": data_without_secrets(done.metrics),
         "shown": plan.shown if whole else None,
     }
 
@@ -159,10 +161,10 @@ def preview_run(root: Path, options: Options) -> list[StageState]:
 
 
 @contextmanager
-def running_warm_process(
+def started_warm_process(
     root: Path, options: Options, programs: RunPrograms, lock: int
 ) -> Iterator[Warm | None]:
-    """Start the warm process, if there may be notebooks to run; end it after the block."""
+    """Start the warm process for a block if notebooks may run; yield None without that process."""
     is_cold = options.cold or os.environ.get(COLD, "0") not in ("", "0")
     if is_cold or start_method() == SPAWN or not notebooks_below(root / PRODUCTION):
         yield None
@@ -175,7 +177,7 @@ def running_warm_process(
 
 
 def _options_for_verification(options: Options, view: View) -> Options:
-    """Return options with which each stage can be held to its contract.
+    """Return options with which the contract of each stage can be verified.
 
     Raises:
         NbError: if this system cannot.
@@ -186,7 +188,7 @@ def _options_for_verification(options: Options, view: View) -> Options:
     if seen != trace.STRACE and options.jobs > 1:
         view.note(f"one stage at a time, to know whose a file is: {trace.VIEWS[seen]} do not tell")
         options = replace(options, jobs=1)
-    # The warm process is no descendant of the stage: nobody would see the files of its forks.
+    # The warm process is no descendant of the stage: nobody would see the files of the forks.
     return replace(options, cold=True)
 
 

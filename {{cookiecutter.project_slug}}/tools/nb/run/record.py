@@ -1,6 +1,8 @@
-"""Record of a run, `reports/runs/<id>.json`: without secrets, and true even after `kill -9`.
+"""Record of a run, `reports/runs/<id>.json`: made, kept up to date by a journal, and read.
 
-The schema is documented by `nb help run`; a change of meaning raises `RECORD_SCHEMA`.
+A record holds no secrets. The journal writes the record at each change of a state, so the record is
+true even after `kill -9`. The schema is documented by `nb help run`; a change of meaning raises
+`RECORD_SCHEMA`.
 """
 
 from __future__ import annotations
@@ -106,13 +108,13 @@ class RecordLines:
     def _values(self, values: dict[str, object]) -> str:
         """Return the lines of the other values of a record, without secrets."""
         if self._head[0] != values:
-            shown = values if self._is_clean else without_secrets_in(values)
+            shown = values if self._is_clean else data_without_secrets(values)
             self._head = deepcopy(values), json.dumps(shown, indent=2, default=str)
         return self._head[1]
 
     def _renew(self, stages: Sequence[StageRecord]) -> None:
         """Make the lines of stages anew, without secrets."""
-        shown = map(vars, stages) if self._is_clean else without_secrets_of(stages)
+        shown = map(vars, stages) if self._is_clean else stages_without_secrets(stages)
         for stage, values in zip(stages, shown, strict=True):
             self._known[stage.name] = dict(vars(stage)), f"    {_encode(values)}"
 
@@ -217,13 +219,12 @@ class RunJournal:
 
 @cache
 def _mask() -> Mask:
-    from nb.secrets.environment import environment_secrets
-    from nb.secrets.mask import Mask
+    from nb.secrets.environment import environment_mask
 
-    return Mask(environment_secrets(os.environ))
+    return environment_mask()
 
 
-def without_secrets(lines: list[str]) -> list[str]:
+def lines_without_secrets(lines: list[str]) -> list[str]:
     """Return lines of output without credentials and values of secret environment variables.
 
     Lines that came together are searched together: most have no secret, and hundreds of searches in
@@ -232,21 +233,21 @@ def without_secrets(lines: list[str]) -> list[str]:
     return _mask().lines(lines)
 
 
-def without_secrets_in(values: _T) -> _T:
+def data_without_secrets(values: _T) -> _T:
     """Return JSON data without credentials and values of secret environment variables."""
     return _mask().tree(values)
 
 
-def without_secrets_of(stages: Sequence[StageRecord]) -> list[dict[str, Any]]:
+def stages_without_secrets(stages: Sequence[StageRecord]) -> list[dict[str, Any]]:
     """Return the values of stages without secrets; the texts of all are searched at once."""
     values = [vars(stage) for stage in stages]
     if _mask().is_clean(stage.texts() for stage in stages):
         return values
-    return [without_secrets_in(json.loads(_encode(each))) for each in values]
+    return [data_without_secrets(json.loads(_encode(each))) for each in values]
 
 
 def now() -> str:
-    """Return the time, UTC, as records have it."""
+    """Return the time, UTC, in the format of records."""
     return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
 
 

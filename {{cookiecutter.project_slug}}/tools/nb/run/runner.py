@@ -226,7 +226,7 @@ class Runner:
         self._show_lines(ended, ended.lines.feed(b"", final=True))
 
     def _show_lines(self, running: StageAtWork, lines: list[str]) -> None:
-        for line in record.without_secrets(lines):  # of commands without a notebook, too
+        for line in record.lines_without_secrets(lines):  # of commands without a notebook, too
             running.tail.append(line)
             if not running.task.hidden:
                 self.view.line(running.task.name, line)

@@ -11,6 +11,7 @@ from typing import Any
 from nb import pipeline, uptodate
 from nb.declaration.papermill_command import papermill_command
 from nb.declaration.reader import FILE, read_stages
+from nb.declaration.tasks import group_of
 from nb.notebook.config import read_config
 from nb.notebook.content import read_notebook
 from nb.notebook.parameters import describe, read_parameters
@@ -54,7 +55,7 @@ def _facts_of(root: Path, definition: pipeline.StageDefinition) -> dict[str, Any
         config |= read_config(root / file)
     return {
         **vars(definition),
-        "group": definition.name.partition("@")[0],
+        "group": group_of(definition.name),
         "notebook": call.notebook,
         "executed": call.executed,
         "parameters": _parameters(root / call.notebook, config) if call.notebook else [],

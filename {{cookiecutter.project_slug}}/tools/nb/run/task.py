@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from nb import pipeline
-from nb.declaration.tasks import RESTORED, Task
+from nb.declaration.tasks import RESTORED, Task, group_of
 from nb.declaration.validation import check_parameter_files
 from nb.notebook import fingerprints
 from nb.pipeline import Plan, storage
@@ -20,7 +20,7 @@ from nb.wording import count
 from . import executed_copies
 from .lock import shared_lock
 from .page_process import RunPrograms
-from .pipeline_run import interrupted_early, running_warm_process
+from .pipeline_run import interrupted_early, started_warm_process
 from .record import RUNS, Options, RunRecord
 from .runner import Runner
 from .stage import StageReproducer
@@ -47,7 +47,7 @@ def execute_task(
     """
     with (
         shared_lock(root, view) as lock,
-        running_warm_process(root, options, programs, lock) as warm,
+        started_warm_process(root, options, programs, lock) as warm,
     ):
         if options.pull:
             storage.fetch_run_cache(root, view.note)
@@ -141,7 +141,7 @@ def _plan(root: Path, targets: tuple[str, ...], view: View) -> Plan:
 
 def _one_stage(plan: Plan, name: str) -> list[Task]:
     """Return the stages before the requested stage, then that stage."""
-    group = [task.name for task in plan.tasks if task.name.partition("@")[0] == name != task.name]
+    group = [task.name for task in plan.tasks if group_of(task.name) == name != task.name]
     if group:
         raise UsageError(f"{name} stands for {', '.join(group)}: name one of them")
     tasks = [task for task in plan.tasks if not task.hidden]

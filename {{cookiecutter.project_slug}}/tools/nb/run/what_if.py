@@ -1,4 +1,4 @@
-"""Copies of the project for `nb run --set` and experiments, with other parameters or as it is.
+"""Copies of the project, with other parameters or unchanged, for `nb run --set` and experiments.
 
 The copy shares DVC's cache, so stages that the change does not reach are not run again.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from nb import pipeline
 from nb.declaration.papermill_command import papermill_command
-from nb.declaration.tasks import Task
+from nb.declaration.tasks import Task, group_of
 from nb.grouping import grouped
 from nb.notebook.config import set_value
 from nb.notebook.content import read_notebook
@@ -69,9 +69,11 @@ class SettingReader:
                 fit.
         """
         stage, _, name = parameter.rpartition(".")
-        chosen = [task for task in self._tasks.values() if stage in (task.name, _group(task.name))]
+        chosen = [
+            task for task in self._tasks.values() if stage in (task.name, group_of(task.name))
+        ]
         if not chosen:
-            groups = sorted({*self._tasks, *map(_group, self._tasks)})
+            groups = sorted({*self._tasks, *map(group_of, self._tasks)})
             hint = did_you_mean(stage, groups, "all stages: nb status")
             raise UsageError(f"{where}: there is no stage {stage}; {hint}")
         by_config = grouped((self._config_of(t, name, value, where), t.name) for t in chosen)
@@ -131,7 +133,7 @@ def read_settings(root: Path, given: Sequence[str]) -> list[Setting]:
 
 
 def require_one_value(settings: Iterable[Setting], where: str) -> None:
-    """Raise if two settings give different values to one parameter of one config file."""
+    """Raise if two settings give different values to the same parameter of a config file."""
     values: dict[tuple[str, str], object] = {}
     for setting in settings:
         place = (setting.config, setting.name)
@@ -146,10 +148,6 @@ def _read_setting(reader: SettingReader, text: str) -> list[Setting]:
         raise UsageError(f"--set {text}: write it as stage.parameter=value")
     value = read_value(written, f"--set {text}")
     return reader.resolve(left, value, f"--set {left}")
-
-
-def _group(name: str) -> str:
-    return name.partition("@")[0]
 
 
 def make_what_if_copy(root: Path, settings: Sequence[Setting]) -> Path:

@@ -1,8 +1,7 @@
 """Fresh processes that go on with work of this process: a call, pickled, is made in a new Python.
 
-The way of the systems where processes cannot be forked. The standard streams of the process are its
-channels, which every system can pass on: the call comes on standard input, and what follows there
-is the call's to read.
+Systems where processes cannot be forked need this. The standard streams serve as channels, which
+every system can pass on: the call comes on standard input, and the call itself reads the rest.
 """
 
 from __future__ import annotations
@@ -67,7 +66,7 @@ def main() -> None:
 
 
 def _read(count: int) -> bytes:
-    """Read a number of bytes and not one more: the rest is the call's."""
+    """Read a number of bytes and no more: the call itself reads the rest."""
     content = b""
     while len(content) < count:
         part = os.read(0, count - len(content))

@@ -76,9 +76,10 @@ class Schedule:
     def ready(self, available: Callable[[], float] = lambda: inf) -> list[Task]:
         """Return the stages to start now; the longest way to the end comes first.
 
-        A stage waits while the memory for this and the running stages exceeds the memory that was
-        available when none ran, or is available now. A stage alone always starts. Hidden stages
-        take neither a place nor memory, and prepare others while those that run wait for something.
+        A stage waits while the need for memory exceeds the memory available now, or, together with
+        the needs of the running stages, the memory that was available when none ran. A stage that
+        would run alone always starts. Hidden stages take neither a place nor memory: they prepare
+        other stages while the running stages wait for something.
 
         Args:
             available: tells how much memory is available, in bytes; asked if a stage could start.

@@ -1,6 +1,6 @@
 """The warm process: modules that the notebooks of a run import are imported once, then forked.
 
-The process starts beside the planning, imports Jupyter and the modules of `Work`, then the
+The process starts beside the planning, imports Jupyter and the modules of `WarmWork`, then the
 third-party modules of the notebooks to be run, and forks a process for each job that the runner
 orders: the worker of a stage, with a fork server for papermill and kernels, or the page maker.
 Modules of the project are left out: they change between runs. Linux only: on other systems common
@@ -63,7 +63,7 @@ INLINE_BACKEND = "matplotlib_inline.backend_inline"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Work:
+class WarmWork:
     """The work that forks of the warm process are for.
 
     Attributes:
@@ -78,7 +78,7 @@ class Work:
     jobs: Mapping[str, Callable[[dict[str, Any], list[int], Iterable[int]], NoReturn]]
 
 
-def serve_forks(connection: socket.socket, kept: Iterable[int], work: Work) -> None:
+def serve_forks(connection: socket.socket, kept: Iterable[int], work: WarmWork) -> None:
     """Be the warm process: import the ordered modules, then fork workers until the runner is gone.
 
     Args:
@@ -284,7 +284,11 @@ class _Server:
     """
 
     def __init__(
-        self, connection: socket.socket, kept: Iterable[int], programs: ProgramImports, work: Work
+        self,
+        connection: socket.socket,
+        kept: Iterable[int],
+        programs: ProgramImports,
+        work: WarmWork,
     ) -> None:
         self.connection = connection
         self.kept = kept

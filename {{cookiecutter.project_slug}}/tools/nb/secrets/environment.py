@@ -1,10 +1,12 @@
-"""Secret values among the variables of an environment, by the name or inside the value."""
+"""Secret values among the variables of an environment, and the mask of this process's own."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from functools import lru_cache
 
+from .mask import Mask
 from .names import is_secret_name
 from .search import find_secrets
 from .values import is_placeholder
@@ -28,6 +30,11 @@ def environment_secrets(environment: Mapping[str, str]) -> dict[str, str]:
             if len(secret) >= _SHORTEST and secret not in _DEFAULTS and not is_placeholder(secret):
                 found[name if number == 1 else f"{name} {number}"] = secret
     return found
+
+
+def environment_mask() -> Mask:
+    """Return the mask for the secret values in the environment of this process."""
+    return Mask(environment_secrets(os.environ))
 
 
 @lru_cache(maxsize=1_000)

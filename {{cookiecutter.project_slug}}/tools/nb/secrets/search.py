@@ -1,10 +1,10 @@
-"""Search for credentials in a text, also between the colors of a terminal.
+"""Search for credentials in a text, also where the colors of a terminal interrupt them.
 
 The same search serves masks and commits. Found are shapes that issuers document, private keys,
 passwords in addresses and on command lines, headers of requests, and values that are given to a
-name such as `password` or stand in a column of that name; in plain text and as JSON, HTML, Python's
-repr and a terminal's colors write them. The time is linear in the length of the text: a literal is
-looked for first, and a pattern is tried only there, on a bounded stretch.
+name such as `password`, or stand in a column of that name. They are found in plain text, and in the
+spellings of JSON, HTML and Python's repr. The time is linear in the length of the text: a literal
+is looked for first, and a pattern is tried only there, on a bounded stretch.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def find_secrets(text: str) -> list[FoundSecret]:
 
 
 def _without_colors(text: str) -> tuple[str, _Places]:
-    """Return a text without a terminal's colors, and where its characters are in the original."""
+    """Return a text without a terminal's colors, and the map to places in the original."""
     if "\x1b[" not in text and "1b[" not in text and "1B[" not in text and "033[" not in text:
         return text, _Places([0], [0])
     parts, starts, shifts, end = [], [], [], 0

@@ -18,7 +18,7 @@ from typing import Protocol, TypeVar, cast
 
 _R = TypeVar("_R")
 # Limits of the recorded rows of a table, items of a list, and calls of a function.
-ROWS, ITEMS, CALLS = 4, 8, 3
+ROWS, ITEMS, MOST_CALLS = 4, 8, 3
 # The variables that name the module, and the folder of the recorded calls.
 MODULE, FOLDER = "NB_CALLS_MODULE", "NB_CALLS_FOLDER"
 
@@ -50,7 +50,7 @@ def _recording(function: Callable[..., _R], folder: Path) -> Callable[..., _R]:
     @functools.wraps(function)
     def call(*arguments: object, **options: object) -> _R:
         nonlocal count
-        if count < CALLS:
+        if count < MOST_CALLS:
             count += 1
             # A value that cannot be copied or kept is no example; the notebook must not notice.
             with suppress(Exception):

@@ -1,7 +1,8 @@
-"""Verification of contracts: a stage reads only declared inputs, and writes declared outputs.
+"""Verification of contracts: a shell for the commands of stages that finds undeclared files.
 
-`nb run --verify` makes this module the shell in which DVC runs the commands of stages. A command
-that breaks the contract ends with the exit code 3, so DVC records no result.
+With `nb run --verify`, DVC runs this module as the shell, which traces the command. A command that
+reads an undeclared input, or writes an undeclared output, ends with the exit code 3, so DVC records
+no result.
 """
 
 from __future__ import annotations

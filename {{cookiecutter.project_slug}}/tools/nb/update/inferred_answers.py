@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from nb.notebook.modules import package_with_paths
 from nb.project import NbError, parse_toml, text_of, toml_table
 
 from .rendering import Answers
@@ -64,9 +65,8 @@ def _of_files(root: Path) -> Iterator[tuple[str, str | bool]]:
     title = re.match(r"# (.+)", text_of(root / "README.md"))
     if title:
         yield "project_name", re.sub(r"\\(.)", r"\1", title[1].strip())
-    packages = [path.parent.name for path in sorted((root / "src").glob("*/paths.py"))]
-    if packages:
-        yield "package_name", packages[0]
+    if package := package_with_paths(root):
+        yield "package_name", package
     if manager := environment_manager(root):
         yield "environment", manager
     storage = re.search(r"^\s*url = (.+)$", text_of(root / ".dvc" / "config"), re.MULTILINE)

@@ -1,6 +1,6 @@
 """Merge of an update or an adoption by a Git that nothing interrupts; finished or put back later.
 
-Git runs in a session of its own and holds the lock of the update, so neither Ctrl-C nor a kill of
+Git runs in a separate session and holds the lock of the update, so neither Ctrl-C nor a kill of
 `nb` ends the merge half-way.
 """
 
@@ -81,7 +81,7 @@ def merge_rendering(root: Path, state: PendingWork, lock: int) -> list[str]:
 
 
 def fast_forward(root: Path, state: PendingWork, lock: int) -> None:
-    """Bring the project to a commit that follows its own; the caller removes the state at the end.
+    """Bring the project to a commit after HEAD; the caller removes the state at the end.
 
     Raises:
         NbError: if Git refuses, and nothing is changed.
@@ -134,7 +134,7 @@ def _is_occupied(path: Path) -> bool:
 
 
 def put_back_unfinished(root: Path) -> str:
-    """Put back work that was killed before its commit; return a sentence about it, if there was.
+    """Put back work that was killed before the commit; return a sentence about that, or nothing.
 
     Raises:
         NbError: if an update waits for its conflicts to be resolved, or an adoption for outputs.
@@ -155,7 +155,7 @@ def put_back_unfinished(root: Path) -> str:
 
 
 def _undisturbed(root: Path, command: list[str], lock: int) -> str:
-    """Run Git to its end, whatever happens to this process; return the errors as a line."""
+    """Run Git to the end, whatever happens to this process; return the errors as a line."""
     process = subprocess.Popen(
         command,
         cwd=root,

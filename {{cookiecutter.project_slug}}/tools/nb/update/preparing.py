@@ -35,13 +35,13 @@ AskForAnswer = Callable[[str, "str | bool", "list[str]"], "str | bool"]
 
 
 @dataclass(frozen=True)
-class Request:
-    """The wishes of whoever updates.
+class UpdateRequest:
+    """The update that a person asks for.
 
     Attributes:
         to: the version, tag, branch or commit; empty for the newest.
         since: the commit of the template that a project without a record has.
-        template: the address of the template, instead of the recorded one.
+        template: the address of the template; empty for the recorded address.
         answers: new answers as they were typed, by question.
     """
 
@@ -75,7 +75,7 @@ class UpdatePlan:
 
 
 def prepare(
-    root: Path, request: Request, scratch: Path, ask: AskForAnswer | None
+    root: Path, request: UpdateRequest, scratch: Path, ask: AskForAnswer | None
 ) -> UpdatePlan | None:
     """Render both versions and write their difference; None if the project is up to date.
 
@@ -114,7 +114,7 @@ def prepare(
     return UpdatePlan(old, new, after.answers, asked, dropped, found, template.news(old, new))
 
 
-def _named(root: Path, recorded: Provenance | None, request: Request) -> Provenance:
+def _named(root: Path, recorded: Provenance | None, request: UpdateRequest) -> Provenance:
     """Return the record with the address and the commit that the request names instead."""
     if recorded is None and not (request.since and request.template):
         raise NbError(

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from nb.programs import setup_path
 from nb.project import NbError, parse_json
 
 from .template import Release, Template
@@ -45,8 +46,7 @@ def find_cookiecutter(root: Path) -> list[str]:
     Raises:
         NbError: if neither cookiecutter nor a program that fetches cookiecutter is there.
     """
-    folders = [str(root / ".uv" / "bin"), str(root / ".uv" / "Scripts")]
-    path = os.pathsep.join([os.environ.get("PATH", os.defpath), *folders])
+    path = os.pathsep.join([os.environ.get("PATH", os.defpath), setup_path(root)])
     for name, *arguments in RUNNERS:
         program = shutil.which(name, path=path)
         if program:

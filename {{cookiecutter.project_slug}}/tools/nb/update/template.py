@@ -83,7 +83,7 @@ class Template:
         yield name
 
     def versions(self) -> dict[str, str]:
-        """Return the commit that set each version; the first that can be generated from."""
+        """Return the commit of each version: the first from which a project can be generated."""
         path = self._path("pyproject.toml")
         log = git(
             self.clone, *("log", "--format=%H", "-G^version = ", NEWEST, "--", path), check=False
@@ -94,7 +94,7 @@ class Template:
         return {v: self._first_complete(commit) for v, commit in found.items() if v != "unknown"}
 
     def _first_complete(self, commit: str) -> str:
-        """Return a commit, or the first after it that holds the questions of a template."""
+        """Return a commit, or the first later commit that holds the questions of a template."""
         questions = self._path("cookiecutter.json")
         if git(self.clone, "ls-tree", "--name-only", commit, "--", questions).strip():
             return commit

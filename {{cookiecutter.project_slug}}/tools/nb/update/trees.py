@@ -1,8 +1,8 @@
 """Renderings of the template as Git commits, from which an update is merged; expected conflicts.
 
-Git merges a commit with its parent as the base, so the old rendering is the parent of the new one,
-and `git cherry-pick` brings the difference into the project. Nothing points at the commits; Git
-removes them in time.
+Git merges a commit with its parent as the base, so the parent of the new rendering is the old
+rendering, and `git cherry-pick` brings the difference into the project. Nothing points at the
+commits; Git removes them in time.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ class Difference:
     """The difference that an update brings.
 
     Attributes:
-        commit: the new rendering; the parent is the old one, as far as it concerns the project.
+        commit: the new rendering; the parent holds the old rendering, as far as that concerns the
+            project.
         edited: the files of the tooling that the project changed, which the update replaces.
         released: a tree with those files as they were released.
         deleted: the files of the template that the project deleted; they stay deleted.
@@ -51,14 +52,14 @@ def write_difference(root: Path, old: Path, new: Path, record: str, message: str
         message: the message of the commit.
     """
     top = project_prefix(root)
-    head = tree_entries(root, "HEAD")
+    head = _head_entries(root)
     before = _written(root, old, top)
     after = _written(root, new, top)
     tooling = f"{top}{REPLACED.as_posix()}/"
     released = {name for name in before if name.startswith(tooling)}
     edited = sorted(name for name in released if head.get(name) != before[name])
     as_released = write_tree(root, {name: before[name] for name in edited})
-    # The tooling is taken whole: its base is that of the project, so that no edit is in the way.
+    # The tooling is replaced as a whole: the base has the project's files, so no edit conflicts.
     for name in edited:
         before.pop(name)
         if name in head:
@@ -77,10 +78,10 @@ def write_difference(root: Path, old: Path, new: Path, record: str, message: str
     return Difference(commit, edited, as_released, deleted)
 
 
-def tree_entries(root: Path, commit: str) -> Entries:
-    """Return the files of a commit or tree."""
+def _head_entries(root: Path) -> Entries:
+    """Return the files of the last commit."""
     found: Entries = {}
-    for line in git_list(root, "ls-tree", "-r", "-z", "--full-tree", commit):
+    for line in git_list(root, "ls-tree", "-r", "-z", "--full-tree", "HEAD"):
         about, name = line.split("\t", 1)
         mode, _, blob = about.split()
         found[name] = (mode, blob)
@@ -120,8 +121,8 @@ def expected_conflicts(root: Path, found: Difference) -> list[str] | None:
     return sorted(set(parts[1:])) if parts else None
 
 
-def status_of_files(root: Path, found: Difference) -> Mapping[str, str]:
-    """Return the files that the template changes, with the letter of Git's status."""
+def template_changes(root: Path, found: Difference) -> Mapping[str, str]:
+    """Return the letter of Git's status (`A`, `M`, `D`) for each file that an update changes."""
     commits = (f"{found.commit}^", found.commit)
     parts = git_list(root, "diff-tree", "-r", "-z", "--name-status", *commits)
     return dict(zip(parts[1::2], parts[0::2], strict=False))

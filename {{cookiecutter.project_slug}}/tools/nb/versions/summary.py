@@ -18,7 +18,7 @@ from .differences import Differences, StageDifference
 # A comment on GitHub holds 65,536 characters.
 MOST_CHARACTERS = 60_000
 MOST_LINES = 300
-SAME = "No differences."
+NO_DIFFERENCES = "No differences."
 MORE = "*More differs: the whole is in the artifacts of the job.*"
 LINE = "\n"
 IMAGE_TYPES = {".jpg": "jpeg", ".jpeg": "jpeg", ".svg": "svg+xml", ".gif": "gif", ".png": "png"}
@@ -47,7 +47,7 @@ def as_text(found: Differences) -> str:
     for title, rows in (_tables(found) | _lists(found)).items():
         parts.append("\n  ".join([title, *in_columns(rows)]))
     parts += [f"{file.path}\n{file.words}" for file in found.code]
-    return "\n\n".join(parts if len(parts) > 1 else [*parts, SAME])
+    return "\n\n".join(parts if len(parts) > 1 else [*parts, NO_DIFFERENCES])
 
 
 def as_markdown_summary(found: Differences) -> str:
@@ -79,7 +79,7 @@ def as_page(found: Differences, project: str) -> str:
         lists=_lists(found),
         figures=figures,
         code=code,
-        same=SAME,
+        same=NO_DIFFERENCES,
     )
 
 
@@ -111,7 +111,7 @@ def _blocks(found: Differences) -> Iterator[str]:
     for title, rows in lists.items():
         yield f"### {title}\n\n{_table([('', ''), *rows])}"
     if not (tables or lists or found.code):
-        yield SAME
+        yield NO_DIFFERENCES
 
 
 def _code_blocks(found: Differences) -> Iterator[str]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from nb.git.command import git_list
 
 # Machinery, caches and generated pages: large, and rebuilt on demand.
-LEFT_OUT = {
+NOT_COPIED = {
     *(".git", ".venv", ".nb", ".uv", "node_modules", "__pycache__", ".ipynb_checkpoints"),
     *(".pytest_cache", ".ruff_cache", ".mypy_cache", "reports/site", "reports/runs"),
     *(".dvc/cache", ".dvc/tmp", ".dvc/config", ".dvc/config.local"),
@@ -37,7 +37,7 @@ def _entries(folder: Path, root: Path, above: set[Path]) -> Iterator[Path]:
     for entry in os.scandir(folder):
         path = Path(entry.path)
         name = path.relative_to(root).as_posix()
-        if name in LEFT_OUT or entry.name in LEFT_OUT or path == Path(sys.prefix):
+        if name in NOT_COPIED or entry.name in NOT_COPIED or path == Path(sys.prefix):
             continue
         yield path
         inside = entry.is_symlink() and _inner_target(path, root)
@@ -85,7 +85,7 @@ def _inner_target(link: Path, root: Path) -> Path | None:
         return None
     inner = real.relative_to(base)
     names = {inner.as_posix(), *(p.as_posix() for p in inner.parents), *inner.parts}
-    return None if names & LEFT_OUT else inner
+    return None if names & NOT_COPIED else inner
 
 
 def is_protected(path: str | Path) -> bool:

@@ -1,7 +1,7 @@
 """Private copies of the work tree for trial runs; named files are brought back, all or none.
 
-Only `bring_to_project` writes to the project. The function refuses to replace a file that was
-changed since the copy, and rolls everything back on failure.
+Only `bring_to_project` writes to the project: the function refuses to replace a file that was
+changed since the copy, and rolls all changes back on failure.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ CopyState = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
-class Copy:
+class TrialCopy:
     """A private copy of the project.
 
     Attributes:
@@ -59,7 +59,7 @@ def _state(path: Path) -> CopyState | None:
 
 
 @contextmanager
-def trial_copy(root: Path) -> Iterator[Copy]:
+def trial_copy(root: Path) -> Iterator[TrialCopy]:
     """Copy the project's files, data included, to a temporary folder.
 
     Files share their blocks with the originals where the file system can do that. Links are made
@@ -76,7 +76,7 @@ def trial_copy(root: Path) -> Iterator[Copy]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _filled(root: Path, folder: Path) -> Copy:
+def _filled(root: Path, folder: Path) -> TrialCopy:
     """Copy the project's files to a folder below this folder."""
     copy = folder / root.name
     try:
@@ -87,7 +87,7 @@ def _filled(root: Path, folder: Path) -> Copy:
     except OSError as error:
         raise NbError(f"the project cannot be copied to {folder}: {error.strerror}") from None
     separate_from_git(copy)
-    return Copy(root, copy, states)
+    return TrialCopy(root, copy, states)
 
 
 def trial_environment(copy: Path) -> dict[str, str]:
@@ -98,7 +98,7 @@ def trial_environment(copy: Path) -> dict[str, str]:
 
 
 def bring_to_project(
-    copy: Copy, paths: Iterable[str], finish: Callable[[], None], used: Iterable[str] = ()
+    copy: TrialCopy, paths: Iterable[str], finish: Callable[[], None], used: Iterable[str] = ()
 ) -> None:
     """Bring files of the copy to the project and call `finish` there, all or nothing.
 
@@ -132,7 +132,7 @@ def _ignore_file(path: str) -> str:
 
 
 @contextmanager
-def _put_back_on_error(copy: Copy, brought: Iterable[str]) -> Iterator[None]:
+def _put_back_on_error(copy: TrialCopy, brought: Iterable[str]) -> Iterator[None]:
     """Restore files, and remove folders that were made, if the block raises anything."""
     root, brought = copy.origin, set(brought)
     backup = Path(mkdtemp(prefix="nb-backup-"))

@@ -12,7 +12,7 @@ from nb.project import PYPROJECT, text_of
 
 SETUP = "make setup"
 WIRE = "nb setup"
-# Files that programs write, each with its repair if the last commit has no other content.
+# Files that programs write, each with the repair if the last commit has no other content.
 _WRITTEN = {
     LOCK: f"rm {LOCK}",
     "uv.lock": f"rm uv.lock && {SETUP}",
@@ -52,7 +52,7 @@ HealthCheck = Callable[[Path], Diagnosis]
 
 
 def file_repair(root: Path, problem: str) -> str:
-    """Return the repair of the damaged file that a problem names; empty if it names none."""
+    """Return the repair of the damaged file that a problem names; empty if there is none."""
     for name, otherwise in _WRITTEN.items():
         if name in problem:
             stored = git(root, "show", f"HEAD:./{name}", check=False)

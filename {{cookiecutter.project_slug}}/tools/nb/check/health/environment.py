@@ -10,7 +10,8 @@ import sysconfig
 from importlib.util import find_spec
 from pathlib import Path
 
-from nb.check.facts import Facts, normalized
+from nb.check.facts import Facts
+from nb.distributions import normalized
 from nb.project import text_of
 from nb.wording import count
 

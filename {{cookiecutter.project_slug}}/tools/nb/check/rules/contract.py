@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from nb.check.findings import PIPELINE, WHOLE_NOTEBOOK, Found, Place
+from nb.check.findings import IN_PIPELINE, WHOLE_NOTEBOOK, Found, Place
 from nb.check.paths import is_named, named_paths
 from nb.check.registry import rule
 from nb.declaration.templates import as_glob
@@ -51,17 +51,17 @@ def parameters_cell(document: Document, facts: Facts) -> Found:
     bad='# %% tags=["parameters"]\ntest_share = 0.2\ntrain_share: float = 1 - test_share',
 )
 def annotated_literals(document: Document, facts: Facts) -> Found:
-    contract = facts.contract(document)
-    if not contract.cell:
+    parsed = facts.parameters_cell(document)
+    if not parsed.cell:
         return
-    is_parsed = all(c.tree for c in document.code if c.number == contract.cell.number)
-    if contract.problem and is_parsed:  # else the syntax error is a finding already
-        yield Place(contract.cell.number, contract.line), contract.problem
-    for parameter in contract.parameters:
+    is_parsed = all(c.tree for c in document.code if c.number == parsed.cell.number)
+    if parsed.problem and is_parsed:  # else the syntax error is a finding already
+        yield Place(parsed.cell.number, parsed.line), parsed.problem
+    for parameter in parsed.parameters:
         if not parameter.annotation:
-            line = contract.line_of(parameter.name)
+            line = parsed.line_of(parameter.name)
             written = f"{parameter.name}: {parameter.kind.text} = {parameter.source}"
-            yield Place(contract.cell.number, line), f"annotate {parameter.name}: {written}"
+            yield Place(parsed.cell.number, line), f"annotate {parameter.name}: {written}"
 
 
 @rule(
@@ -82,8 +82,8 @@ seed: int = 42
 sede: 7""",
 )
 def config_agrees(document: Document, facts: Facts) -> Found:
-    contract = facts.contract(document)
-    if not contract.cell or contract.problem:
+    parsed = facts.parameters_cell(document)
+    if not parsed.cell or parsed.problem:
         return
     try:
         name, values = facts.config(document)
@@ -95,14 +95,14 @@ def config_agrees(document: Document, facts: Facts) -> Found:
             for given in call.given
         }
         # Only a run knows whether a secret's variable is set.
-        absent = {p.name for p in contract.parameters if p.secret and p.name not in values} | passed
-        known = [p for p in contract.parameters if p.name not in absent]
+        absent = {p.name for p in parsed.parameters if p.secret and p.name not in values} | passed
+        known = [p for p in parsed.parameters if p.name not in absent]
         check_values(known, {k: v for k, v in values.items() if k not in passed}, name)
     except NbError as error:
         for message in str(error).splitlines():
             found = re.search(r"parameter (\w+)", message)
-            line = contract.line_of(found[1]) if found else 1
-            yield Place(contract.cell.number, line), message
+            line = parsed.line_of(found[1]) if found else 1
+            yield Place(parsed.cell.number, line), message
 
 
 @rule(
@@ -135,7 +135,7 @@ print(1)
 stages:
   example:
     cmd: papermill notebooks/production/10-exmaple.ipynb reports/notebooks/10-example.ipynb""",
-    scope=PIPELINE,
+    scope=IN_PIPELINE,
 )
 def has_its_notebook(document: Document, facts: Facts) -> Found:
     for stage in facts.stages:
@@ -226,7 +226,7 @@ stages:
     cmd: cp -r reports/notebooks ../published
     outs:
       - ../published""",
-    scope=PIPELINE,
+    scope=IN_PIPELINE,
 )
 def outputs_are_in_place(document: Document, facts: Facts) -> Found:
     for stage in facts.stages:
@@ -241,7 +241,8 @@ def _values(document: Document, facts: Facts) -> list[object]:
         given = list(facts.config(document)[1].values())
     except NbError:
         given = []
-    return [*given, *(p.default for p in facts.contract(document).parameters if not p.required)]
+    declared = facts.parameters_cell(document).parameters
+    return [*given, *(p.default for p in declared if not p.required)]
 
 
 def _module_texts(document: Document, facts: Facts) -> Iterator[str]:

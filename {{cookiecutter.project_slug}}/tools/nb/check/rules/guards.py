@@ -31,15 +31,15 @@ def secrets(document: Document, facts: Facts) -> Found:
                 variable = name.upper()
                 advice = f'write {name}: str = os.environ["{variable}"] and set {variable}'
                 yield cell.at(node), f"{name} looks like a secret; {advice}"
-    contract = facts.contract(document)
-    if not contract.cell or not any(
-        is_secret_name(p.name) and not p.secret for p in contract.parameters
+    parsed = facts.parameters_cell(document)
+    if not parsed.cell or not any(
+        is_secret_name(p.name) and not p.secret for p in parsed.parameters
     ):
         return
     name, values = facts.config(document)
     for key, value in values.items():
         if is_secret_name(str(key)) and isinstance(value, str) and value:
-            place = Place(contract.cell.number, contract.line_of(str(key)))
+            place = Place(parsed.cell.number, parsed.line_of(str(key)))
             yield place, f"{key} in {name} looks like a secret; remove it there"
 
 

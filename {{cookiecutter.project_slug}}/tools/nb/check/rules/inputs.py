@@ -1,4 +1,4 @@
-"""NB3: inputs that every run has: files that are shared, no network, no answers of a person."""
+"""NB3: inputs of a notebook are there in every run: shared files, no network, no questions."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     scope=EVERY,
 )
 def unreadable_notebooks(document: Document, facts: Facts) -> Iterator[tuple[Place, str]]:
-    yield from ()  # the runner finds it: there is no document
+    yield from ()  # found by the runner: there is no document
 
 
 @rule(

@@ -12,6 +12,7 @@ from nb.check.findings import Found, Place
 from nb.check.registry import rule
 from nb.check.source import CheckedCell
 from nb.notebook.magics import Escape
+from nb.notebook.path_literals import called_name
 from nb.wording import shortened
 
 if TYPE_CHECKING:
@@ -139,8 +140,7 @@ def _kind_of_path(text: str) -> str:
 
 def _rooted(node: ast.Call) -> Iterator[ast.Constant]:
     """Yield the first argument of a call that takes a path, if it begins with `/`."""
-    name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-    if TAKES_PATH.fullmatch(name) and node.args:
+    if TAKES_PATH.fullmatch(called_name(node)) and node.args:
         first = node.args[0]
         if isinstance(first, ast.Constant) and isinstance(first.value, str):
             known = first.value.startswith(("/dev/", "/proc/", "/sys/", "//"))

@@ -23,8 +23,8 @@ _MARK = re.compile(f"{_START}(\\d+){_END}")
 _DIAGRAM = "Diagram in Mermaid, as its source; to show it drawn, put a picture of it here."
 
 
-class Text:
-    """A Markdown text: HTML to be sanitised, and the parts that are put in afterwards.
+class MarkdownText:
+    """A Markdown text as HTML to be sanitised (`html`), with parts to be put in later (`finished`).
 
     Args:
         path: the folder of relative images.

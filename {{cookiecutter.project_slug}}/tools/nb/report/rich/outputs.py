@@ -23,7 +23,7 @@ from nb.wording import byte_size
 from . import libraries
 from .frames import frame_of, interactive_page, static_frame
 from .libraries import Figure
-from .markdown import Text
+from .markdown import MarkdownText
 from .mathematics import latex
 from .media import Media, find_media
 from .sanitised import (
@@ -88,7 +88,7 @@ class Outputs:
         """Take the saved state of the widgets from the metadata of the notebook."""
         self._widgets = Widgets(metadata, harmless, self._saved_output)
 
-    def markdown(self, text: Text, *, contents: bool = True) -> str:
+    def markdown(self, text: MarkdownText, *, contents: bool = True) -> str:
         """Return sanitised Markdown; headings get ids and are collected.
 
         Args:
@@ -166,7 +166,7 @@ class Outputs:
         if "text/html" in data:
             return self._html(data)
         if "text/markdown" in data and len(data["text/markdown"]) <= SHOWN_TEXT_LIMIT:
-            content = self.markdown(Text(data["text/markdown"]), contents=False)
+            content = self.markdown(MarkdownText(data["text/markdown"]), contents=False)
             return f'<div class="rich">{content}</div>'
         formulas = latex(data.get("text/latex", "")[:SHOWN_TEXT_LIMIT])
         if formulas:

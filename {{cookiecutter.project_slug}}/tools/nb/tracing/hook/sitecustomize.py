@@ -26,7 +26,7 @@ LOG = os.environ["NB_TRACE_LOG"]
 # Another tree, in which nothing may be written: the original of a private copy.
 FORBIDDEN = os.environ.get("NB_TRACE_FORBIDDEN", "")
 # Without a view of other programs, the files in their arguments count as used.
-ARGUMENTS = bool(os.environ.get("NB_TRACE_ARGUMENTS"))
+WITH_ARGUMENTS = bool(os.environ.get("NB_TRACE_ARGUMENTS"))
 HERE = os.path.dirname(os.path.abspath(__file__))
 # Programs that Python itself starts, which use no file of a project.
 HARMLESS = ("uname", "ldconfig")
@@ -138,7 +138,7 @@ def _on_process(program: object, arguments: object, *_: object) -> None:
     base = os.path.basename(name)
     if not base.startswith("python") and base not in HARMLESS:
         _note("hook", "program", " ".join(texts)[:200])
-        for word in {part for text in texts for part in text.split() if ARGUMENTS}:
+        for word in {part for text in texts for part in text.split() if WITH_ARGUMENTS}:
             _note_argument(word.strip("'\"<>;"), "arguments")
 
 
@@ -241,7 +241,7 @@ def _wrap(module: ModuleType) -> None:
 
 
 _AFTER_IMPORT: dict[str, Callable[[ModuleType], None]] = (
-    dict.fromkeys(NATIVE, _wrap) if ARGUMENTS else {}
+    dict.fromkeys(NATIVE, _wrap) if WITH_ARGUMENTS else {}
 )
 
 
