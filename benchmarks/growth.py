@@ -18,7 +18,7 @@ from html import escape
 from math import log10
 from pathlib import Path
 
-from .engine.contestants import stage, yaml
+from .engine.layouts import stage, yaml
 from .engine.pipelines import Step
 from .harness import (
     TEMPLATE,
@@ -31,6 +31,7 @@ from .harness import (
     run,
     write,
 )
+from .history import TOLERATED
 
 PAGE = TEMPLATE / "docs/why/run-benchmark.md"
 PICTURE = "growth-{}.svg"
@@ -38,11 +39,20 @@ MARKS = (
     "<!-- measured: `python -m benchmarks.growth --kind {}` writes from here -->",
     "<!-- to here: {} -->",
 )
+FEW = 2
 SIZES = (25, 50, 100, 200, 400, 1000)
 SHELL, NOTEBOOKS = "shell", "notebooks"
 TITLES = {SHELL: "stages of one `echo`", NOTEBOOKS: "trivial notebooks"}
 PLAN, ALL, NOTHING, CHANGED, STATUS = "plan", "all", "nothing changed", "one changed", "status"
 OURS, REFERENCE = "nb run", "dvc repro"
+TITLE, PEER, BEFORE = "`nb run`", "`dvc repro`", "`nb run`, before"
+NO_WORKERS = "which starts no workers and keeps no record of the run"
+# The reasons why a contestant may take less CPU than `nb run`.
+SAVES = {
+    (PEER, ALL): NO_WORKERS,
+    (PEER, CHANGED): NO_WORKERS,
+    (BEFORE, NOTHING): "whose start imported fewer modules",
+}
 # Scenarios in the order in which each leaves the project as the next needs it.
 COMMANDS = {
     OURS: {PLAN: "nb run -n", ALL: OURS, NOTHING: OURS, CHANGED: OURS, STATUS: "nb status"},
@@ -115,6 +125,11 @@ def change(folder: Path, kind: str, count: int) -> None:
         write(folder / f"config/{name}.txt", "changed\n")
 
 
+def place(project: Path) -> Path:
+    """Return the folder beside a project in which pipelines are measured."""
+    return project.with_name(f"{project.name}-growth")
+
+
 def measure(
     projects: Mapping[str, tuple[str, Path]], kind: str, sizes: Iterable[int], limit: float
 ) -> Results:
@@ -128,12 +143,13 @@ def measure(
     """
     found: Results = {title: {} for title in projects}
     slow: set[str] = set()
+    for contestant, project in projects.values():  # Python compiles what a first run imports
+        costs(contestant, project, place(project), kind, FEW, limit)
     for count in sizes:
         for title, (contestant, project) in projects.items():
             if title in slow:
                 continue
-            folder = project.with_name(f"{project.name}-growth")
-            taken = costs(contestant, project, folder, kind, count, limit)
+            taken = costs(contestant, project, place(project), kind, count, limit)
             if ALL not in taken or taken[ALL].wall > limit / 2:
                 slow.add(title)
             if ALL in taken:
@@ -155,6 +171,31 @@ def table(results: Results) -> str:
             last = [f"{every.wall:.1f} s", f"{every.memory / 1e6:.0f} MB"]
             rows.append(f"| {title} | {' | '.join([*first, *shown, *last])} |")
     return "\n".join(rows)
+
+
+def cheaper(results: Results) -> str:
+    """Return the contestants that took less CPU than `nb run`, with the reason, as Markdown."""
+    lines = []
+    for title, sizes in results.items():
+        for scenario in (PLAN, ALL, NOTHING, CHANGED, STATUS):
+            fewer = [
+                f"{n:,}" for n in sizes if takes_less(sizes[n], results[TITLE].get(n), scenario)
+            ]
+            if fewer:
+                reason = SAVES.get((title, scenario), "for no known reason")
+                lines.append(f"- {scenario}, at {', '.join(fewer)} stages: {title}, {reason}")
+    if not lines:
+        return "No contestant took over a tenth less CPU than `nb run`."
+    return "Over a tenth less CPU than `nb run`:\n\n" + "\n".join(lines)
+
+
+def takes_less(
+    taken: Mapping[str, Figure], own: Mapping[str, Figure] | None, scenario: str
+) -> bool:
+    """Return whether a scenario took clearly less CPU than the same of `nb run`."""
+    if not own or scenario not in own or scenario not in taken:
+        return False
+    return own[scenario].cpu > TOLERATED * taken[scenario].cpu
 
 
 def picture(results: Results) -> str:
@@ -201,7 +242,7 @@ def for_page(results: Results, kind: str) -> str:
     drawn = PAGE.with_name(PICTURE.format(kind))
     drawn.write_text(picture(results), encoding="utf-8")
     image = f"![CPU seconds of a run over the number of {TITLES[kind]}]({drawn.name})"
-    return f"{image}\n\n{machine_line()}.\n\n{table(results)}"
+    return f"{image}\n\n{machine_line()}.\n\n{table(results)}\n\n{cheaper(results)}"
 
 
 def main() -> None:
@@ -216,11 +257,11 @@ def main() -> None:
     )
     options = arguments.parse_args()
     project = options.project.resolve()
-    projects = {"`nb run`": (OURS, project), "`dvc repro`": (REFERENCE, project)}
+    projects = {TITLE: (OURS, project), PEER: (REFERENCE, project)}
     if options.before:
-        projects["`nb run`, before"] = (OURS, options.before.resolve())
+        projects[BEFORE] = (OURS, options.before.resolve())
     results = measure(projects, options.kind, options.sizes, options.limit)
-    print(table(results))
+    print(f"{table(results)}\n\n{cheaper(results)}")
     if options.publish:
         begin, end = (mark.format(options.kind) for mark in MARKS)
         publish(PAGE, (begin, end), for_page(results, options.kind))

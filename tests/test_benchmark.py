@@ -1,5 +1,6 @@
 """The benchmark of the engine works; how fast anything is, is no test."""
 
+import ast
 import json
 import subprocess
 import sys
@@ -8,6 +9,8 @@ from pathlib import Path
 import pytest
 from conftest import TEMPLATE
 
+from benchmarks.engine import layouts
+from benchmarks.engine.contestants import OURS, contestants
 from benchmarks.engine.pipelines import pipelines
 from benchmarks.engine.report import table
 from benchmarks.engine.run import Benchmark, Measurement, Plan, Results
@@ -59,6 +62,66 @@ def test_a_peer_that_failed_or_is_missing_is_in_the_table_with_the_reason() -> N
     assert "| calkit | over 360 s |" in text and "left processes" not in text
     assert "calkit was stopped (8 notebooks, everything to be run): took longer than 360" in text
     assert "ploomber, parallel was not installed: needs Python 3.9" in text
+
+
+def taken(contestant: str, scenario: str, wall: float, problem: str = "") -> Measurement:
+    return Measurement("cpu", contestant, scenario, 1, wall=wall, cpu=1, problem=problem)
+
+
+def test_each_table_names_who_is_faster_and_why() -> None:
+    measurements = [
+        taken("nb", "cold", 9),
+        taken("dvc", "cold", 8.9),  # as fast
+        taken("nbmake", "cold", 1, problem="exit code 1"),
+        taken("scripts", "cold", 3),
+        taken("nb", "unchanged", 0.1),
+        taken("nb", "changed", 4),
+        taken("dvc", "changed", 2),
+    ]
+    text = table(Results(machine(), titles={"cpu": "2 notebooks"}, measurements=measurements))
+    saves = {contestant.key: contestant.saves for contestant in contestants()}
+    floor = "the floor: scripts, `xargs -P`, 3.00 s"
+    assert text.split("Faster than `nb run`:\n\n")[1].split("\n\n")[0].splitlines() == [
+        f"- everything to be run: {floor}, 3.0 times as fast: {saves['scripts']}",
+        f"- one notebook changed: `dvc repro`, 2.00 s, 2.0 times as fast: {saves['dvc']}",
+        f"- one notebook changed: {floor}, 1.3 times as fast: "
+        f"runs everything, but {saves['scripts']}",
+    ]
+
+
+def test_a_table_in_which_nobody_is_faster_says_so() -> None:
+    measurements = [taken("nb", "cold", 1), taken("dvc", "cold", 8)]
+    text = table(Results(machine(), titles={"cpu": "2 notebooks"}, measurements=measurements))
+    assert "No contestant was faster than `nb run`." in text
+
+
+def test_each_contestant_has_a_reason_for_being_faster() -> None:
+    assert [each.key for each in contestants() if not each.saves] == [OURS]
+
+
+DECLARATIONS = {
+    "Snakefile": layouts.lay_out_snakemake,
+    "definitions.py": layouts.lay_out_dagster,
+    "dags/pipeline.py": layouts.lay_out_airflow,
+}
+
+
+@pytest.mark.parametrize("name", DECLARATIONS)
+def test_a_declaration_names_each_notebook_and_those_that_it_needs(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(layouts, "run", lambda *_, **__: None)  # makes Airflow's database
+    diamond = next(each for each in pipelines(1, quick=True) if each.key == "diamond")
+    DECLARATIONS[name](tmp_path, diamond, 2)
+    text = (tmp_path / name).read_text(encoding="utf-8")
+    if name == "Snakefile":
+        for step in diamond.steps:
+            assert f'input: {step.inputs}\n    output: "{step.output}"' in text
+    else:
+        given = {step.name: list(step.needs) for step in diamond.steps}
+        assigned = [node for node in ast.parse(text).body if isinstance(node, ast.Assign)]
+        values = {ast.unparse(node.targets[0]): node.value for node in assigned}
+        assert ast.literal_eval(values["NEEDS"]) == given
 
 
 def test_measuring_a_pipeline_anew_keeps_what_others_gave(tmp_path: Path) -> None:

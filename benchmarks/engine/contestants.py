@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
-from typing import Any
-
-from ruamel.yaml import YAML
 
 from ..harness import copy_project, write
-from .environments import BASE, LIBRARIES, PROJECT, programs, run
+from .environments import BASE, PROJECT
+from .layouts import (
+    lay_out_airflow,
+    lay_out_calkit,
+    lay_out_dagster,
+    lay_out_ploomber,
+    lay_out_project,
+    lay_out_snakemake,
+)
 from .pipelines import DATA, Pipeline, Step
 
 OURS = "nb"
@@ -34,7 +38,7 @@ class Contestant:
         lay_out: writes what it needs besides the notebooks, and wires the folder.
         parameters: the cell of parameters that it asks of a notebook; takes a step.
         incremental: whether it knows what changed; others run everything each time.
-        ordered: whether it knows what depends on what; others are given the right order.
+        saves: the reason why it may be faster than `nb run`, as the end of a sentence.
     """
 
     key: str
@@ -46,7 +50,7 @@ class Contestant:
     lay_out: Callable[[Path, Pipeline, int], None] = lambda folder, pipeline, jobs: None
     parameters: str = ""
     incremental: bool = False
-    ordered: bool = False
+    saves: str = ""
 
     def write_step(self, folder: Path, step: Step, version: int) -> None:
         """Write the notebook of a step, or its script."""
@@ -65,93 +69,6 @@ class Contestant:
             self.write_step(folder, step, 1)
         self.lay_out(folder, pipeline, jobs)
         write(folder / "run.sh", f"set -e\n{self.command(pipeline, jobs)}\n")
-
-
-def yaml(tree: Any) -> str:
-    """Return data as YAML."""
-    stream = StringIO()
-    YAML().dump(tree, stream)
-    return stream.getvalue()
-
-
-def outputs(names: Sequence[str]) -> list[str]:
-    return [f"{DATA}/{name}.json" for name in names]
-
-
-def stage(step: Step, engine: str) -> dict[str, Any]:
-    """Return a stage as the template writes it."""
-    source = f"notebooks/production/{step.name}.ipynb reports/notebooks/{step.name}.ipynb"
-    return {
-        "cmd": f"papermill {source} {engine}-k python3",
-        "deps": [f".nb/fingerprints/{step.name}.txt", *outputs(step.needs)],
-        "outs": [step.output],
-    }
-
-
-def dvc_project(engine: str) -> Callable[[Path, Pipeline, int], None]:
-    """Return what lays out a generated project whose stages use an engine of papermill."""
-
-    def lay_out(folder: Path, pipeline: Pipeline, jobs: int) -> None:
-        stages = {step.name: stage(step, engine) for step in pipeline.steps}
-        write(folder / "dvc.yaml", yaml({"stages": stages}))
-        nb = programs(PROJECT) / "nb"
-        run(nb, "setup", name=PROJECT, cwd=folder)
-        commit(folder, PROJECT)
-        if pipeline.prepared:
-            adopt_results(folder, pipeline)
-
-    return lay_out
-
-
-def commit(folder: Path, name: str) -> None:
-    """Commit all files of a Git repository."""
-    run("git", "add", "--all", name=name, cwd=folder)
-    words = ("commit", "--quiet", "--no-verify", "--message", "The pipeline")
-    run("git", *words, name=name, cwd=folder)
-
-
-def adopt_results(folder: Path, pipeline: Pipeline) -> None:
-    """Make the results in one process and have DVC take them for those of the stages."""
-    scripts = "\n".join(step.script(1) for step in pipeline.steps)
-    run(programs(PROJECT) / "python", "-", name=PROJECT, cwd=folder, stdin=scripts)
-    run(programs(PROJECT) / "dvc", "commit", "--force", "--quiet", name=PROJECT, cwd=folder)
-
-
-def lay_out_ploomber(folder: Path, pipeline: Pipeline, jobs: int) -> None:
-    tasks = [
-        {
-            "source": f"{step.name}.ipynb",
-            "name": step.name,
-            "product": {"nb": f"executed/{step.name}.ipynb", "data": step.output},
-            "upstream": list(step.needs) or None,
-        }
-        for step in pipeline.steps
-    ]
-    parallel = {"dotted_path": "ploomber.executors.Parallel", "processes": jobs}
-    tree = {"meta": {"extract_upstream": False}, "executor": parallel, "tasks": tasks}
-    write(folder / "pipeline.yaml", yaml(tree))
-
-
-def lay_out_calkit(folder: Path, pipeline: Pipeline, jobs: int) -> None:
-    stages = {
-        step.name: {
-            "kind": "jupyter-notebook",
-            "environment": "main",
-            "notebook_path": f"{step.name}.ipynb",
-            "inputs": outputs(step.needs),
-            "outputs": [step.output],
-        }
-        for step in pipeline.steps
-    }
-    environments = {"main": {"kind": "uv-venv", "path": "requirements.txt", "prefix": ".venv"}}
-    about = {"owner": "bench", "name": "pipeline", "environments": environments}
-    write(folder / "calkit.yaml", yaml({**about, "pipeline": {"stages": stages}}))
-    write(folder / "requirements.txt", "\n".join(LIBRARIES) + "\n")
-    write(folder / ".gitignore", ".venv/\nrun.sh\n")
-    run("git", "init", "--quiet", name="calkit", cwd=folder)
-    run("dvc", "init", "--quiet", name="calkit", cwd=folder)
-    run("calkit", "check", "env", "--name", "main", name="calkit", cwd=folder)
-    commit(folder, "calkit")
 
 
 def names(pipeline: Pipeline, suffix: str) -> str:
@@ -175,6 +92,11 @@ def nbmake(pipeline: Pipeline, jobs: int) -> str:
     return f"pytest --nbmake -n {side_by_side} {names(pipeline, 'ipynb')}"
 
 
+def dagster(pipeline: Pipeline, jobs: int) -> str:
+    """Return a call that materializes all assets; the definitions say how many at a time."""
+    return 'DAGSTER_HOME="$PWD" dagster asset materialize --select "*" -f definitions.py'
+
+
 def scripts(pipeline: Pipeline, jobs: int) -> str:
     """Return a call of xargs for each layer of the pipeline."""
     lines = [
@@ -194,6 +116,7 @@ def _in_project(
     title: str,
     command: Callable[[Pipeline, int], str],
     engine: str = "--engine nb ",
+    saves: str = "",
 ) -> Contestant:
     """Return a contestant that runs the pipeline of a generated project."""
     return Contestant(
@@ -201,10 +124,10 @@ def _in_project(
         title=title,
         environment=PROJECT,
         notebook=PRODUCTION,
-        lay_out=dvc_project(engine),
+        lay_out=lay_out_project(engine),
         command=command,
         incremental=True,
-        ordered=True,
+        saves=saves,
     )
 
 
@@ -216,17 +139,25 @@ def contestants() -> list[Contestant]:
             "nb-spawn",
             "`nb run`, fresh processes as on Windows",
             lambda pipeline, jobs: f"NB_START_METHOD=spawn nb run -j {jobs}",
+            saves="imports no libraries ahead of the notebooks",
         ),
-        _in_project(REFERENCE, "`dvc repro`", lambda pipeline, jobs: "dvc repro"),
+        _in_project(
+            REFERENCE,
+            "`dvc repro`",
+            lambda pipeline, jobs: "dvc repro",
+            saves="starts no processes ahead of the notebooks, and keeps no record of the run",
+        ),
         _in_project(
             "dvc-papermill",
             "`dvc repro`, papermill's own engine",
             lambda pipeline, jobs: "dvc repro",
             engine="",
+            saves="starts no processes ahead of the notebooks, and keeps no record of the run",
         ),
         Contestant(
             key="papermill",
             title="papermill, a loop",
+            saves="hashes nothing, and keeps no record of the run",
             environment="papermill",
             packages=("papermill",),
             command=papermill_loop,
@@ -234,6 +165,7 @@ def contestants() -> list[Contestant]:
         Contestant(
             key="nbconvert",
             title="`jupyter nbconvert --execute`",
+            saves="executes all notebooks in one process, and hashes nothing",
             environment="nbconvert",
             packages=("jupyter-core", "nbconvert"),
             command=nbconvert,
@@ -241,6 +173,7 @@ def contestants() -> list[Contestant]:
         Contestant(
             key="nbmake",
             title="nbmake (`pytest --nbmake -n`)",
+            saves="keeps no executed notebooks, and hashes nothing",
             environment="nbmake",
             packages=("nbmake", "pytest-xdist"),
             command=nbmake,
@@ -248,27 +181,56 @@ def contestants() -> list[Contestant]:
         Contestant(
             key="ploomber",
             title="ploomber, parallel",
+            saves="imports papermill once per worker, and hashes no data",
             environment="ploomber",
             packages=("ploomber",),
             parameters=PLOOMBER_PARAMETERS,
             lay_out=lay_out_ploomber,
             command=lambda pipeline, jobs: "ploomber build",
             incremental=True,
-            ordered=True,
         ),
         Contestant(
             key="calkit",
             title="calkit",
+            saves="keeps no record of the run",
             environment="calkit",
             packages=("calkit-python", "uv"),
             lay_out=lay_out_calkit,
             command=lambda pipeline, jobs: "calkit run",
             incremental=True,
-            ordered=True,
+        ),
+        Contestant(
+            key="snakemake",
+            title="snakemake, notebook rules",
+            saves="looks at times of files first, and hashes no large ones",
+            environment="snakemake",
+            packages=("snakemake", "papermill"),
+            lay_out=lay_out_snakemake,
+            command=lambda pipeline, jobs: f"snakemake --cores {jobs}",
+            incremental=True,
+        ),
+        Contestant(
+            key="dagster",
+            title="Dagster, dagstermill",
+            saves="hashes nothing, and looks for no results",
+            environment="dagster",
+            packages=("dagster", "dagstermill"),
+            lay_out=lay_out_dagster,
+            command=dagster,
+        ),
+        Contestant(
+            key="airflow",
+            title="Airflow, PapermillOperator",
+            saves="imports papermill once for all tasks, and hashes nothing",
+            environment="airflow",
+            packages=("apache-airflow", "apache-airflow-providers-papermill"),
+            lay_out=lay_out_airflow,
+            command=lambda pipeline, jobs: 'AIRFLOW_HOME="$PWD" airflow dags test pipeline',
         ),
         Contestant(
             key=FLOOR,
             title="the floor: scripts, `xargs -P`",
+            saves="starts no kernels, keeps no executed notebooks, and hashes nothing",
             environment="scripts",
             notebook="{}.py",
             command=scripts,

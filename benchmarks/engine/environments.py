@@ -17,8 +17,10 @@ PROJECT = "project"  # the environment that the generated project makes itself
 LIBRARIES = ("ipykernel", "matplotlib", "pandas", "pyarrow")
 # What would make contestants run otherwise than in a user's shell, or one see another's settings.
 DROPPED = (
+    "AIRFLOW",
     "CALKIT",
     "CI",
+    "DAGSTER",
     "DVC",
     "GIT_",
     "IPYTHON",
@@ -31,6 +33,7 @@ DROPPED = (
     "PLOOMBER",
     "PYTEST",
     "PYTHON",
+    "SNAKEMAKE",
     "VIRTUAL_ENV",
     "XDG_",
 )
@@ -60,6 +63,7 @@ def variables(name: str) -> dict[str, str]:
         "PATH": os.pathsep.join([str(programs(name)), *path]),
         "HOME": str(home(name)),
         "GIT_CONFIG_GLOBAL": os.devnull,
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "DVC_NO_ANALYTICS": "1",
         "PLOOMBER_STATS_ENABLED": "false",
         "PLOOMBER_VERSION_CHECK_DISABLED": "1",

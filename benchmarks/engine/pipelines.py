@@ -49,14 +49,18 @@ class Step:
         """The file it writes, relative to the folder it runs in."""
         return f"{DATA}/{self.name}.json"
 
+    @property
+    def inputs(self) -> list[str]:
+        """The files it reads, relative to the folder it runs in."""
+        return [f"{DATA}/{name}.json" for name in self.needs]
+
     def cells(self, version: int) -> list[str]:
         """Return the source of its cells; the version is part of its result."""
         imports = ["import json", "from pathlib import Path"]
         if self.plots:
             imports = ["import io", *imports, "", "import matplotlib.pyplot as plt"]
             imports.append("import pandas as pd")
-        needed = [f"{DATA}/{name}.json" for name in self.needs]
-        read = f'inputs = [json.loads(Path(p).read_text())["value"] for p in {needed!r}]\n'
+        read = f'inputs = [json.loads(Path(p).read_text())["value"] for p in {self.inputs!r}]\n'
         total = " + int(totals.sum())" if self.plots else ""
         write = (
             f"value = work({self.rounds}) + sum(inputs){total}\n"

@@ -12,6 +12,8 @@ from .run import CHANGED, COLD, LATE, SCENARIOS, UNCHANGED, Measurement, Results
 MARKS = ("<!-- measured: `make bench-engine` writes from here -->", "<!-- to here -->")
 # Half-way between black and white in contrast, so they are read on a light and on a dark page.
 INK, ACCENT, PEER, GROUND = "#767d87", "#2f81f7", "#8b949e", "#bf8700"
+# A contestant within a twentieth of the time of `nb run` is as fast.
+FASTER = 1.05
 Figures = dict[tuple[str, str, str], list[Measurement]]
 
 
@@ -71,9 +73,9 @@ def table(results: Results) -> str:
     ]
     for key, title in results.titles.items():
         if any(one.pipeline == key for one in results.measurements):
-            parts.append(
-                f"### {title[0].upper()}{title[1:]}\n\n{pipeline_table(results, figures, key)}"
-            )
+            parts.append(f"### {title[0].upper()}{title[1:]}")
+            parts.append(pipeline_table(results, figures, key))
+            parts += faster(figures, key)
     return "\n\n".join([*parts, *remarks(results)])
 
 
@@ -97,6 +99,25 @@ def pipeline_table(results: Results, figures: Figures, pipeline: str) -> str:
                 cells += scenario_cells(contestant, scenario, own[scenario], faster)
             rows.append([contestant.title, *cells])
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def faster(figures: Figures, pipeline: str) -> list[str]:
+    """Return the contestants that were faster than `nb run`, each with the reason, as Markdown."""
+    lines: list[str] = []
+    for scenario, occasion in SCENARIOS.items():
+        own = middle(figures.get((pipeline, OURS, scenario), []), "wall")
+        for contestant in contestants() if own else []:
+            as_cold = scenario != COLD and not contestant.incremental
+            key = (pipeline, contestant.key, COLD if as_cold else scenario)
+            wall = middle(figures.get(key, []), "wall")
+            if own and wall and own / wall >= FASTER:
+                reason = f"{'runs everything, but ' if as_cold else ''}{contestant.saves}"
+                figure = f"{seconds(wall)}, {own / wall:.1f} times as fast"
+                lines.append(f"- {occasion}: {contestant.title}, {figure}: {reason}")
+    if lines:
+        return ["Faster than `nb run`:", "\n".join(lines)]
+    measured = any(key[:2] == (pipeline, OURS) for key in figures)
+    return ["No contestant was faster than `nb run`."] if measured else []
 
 
 def scenario_cells(

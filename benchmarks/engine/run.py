@@ -35,7 +35,8 @@ SCENARIOS = {
     CHANGED: "one notebook changed",
 }
 WORTH_NAMING = {"calkit-python", "dvc", "ipykernel", "matplotlib", "nbconvert", "nbmake", "pandas"}
-WORTH_NAMING |= {"papermill", "ploomber", "pytest-xdist"}
+WORTH_NAMING |= {"papermill", "ploomber", "pytest-xdist", "snakemake", "dagster", "dagstermill"}
+WORTH_NAMING |= {"apache-airflow", "apache-airflow-providers-papermill"}
 
 
 @dataclass(frozen=True)
