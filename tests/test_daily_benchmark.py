@@ -46,6 +46,15 @@ def test_the_table_shows_both_versions_and_the_aim() -> None:
     assert rows[2] == "| `nb stages` | failed | 0.500 |  | 0.3 |"
 
 
+def test_rows_that_became_slower_are_named_with_the_reason() -> None:
+    ratios = {"`nb --help`": 1.5, "`nb stages`": 1.05, "`nb doctor`": 1.2}
+    assert daily.reasons(ratios).splitlines()[2:] == [
+        f"- `nb --help`, 1.50 times: {daily.START}",
+        "- `nb doctor`, 1.20 times: for no known reason",
+    ]
+    assert daily.reasons({"`nb stages`": 0.9}) == daily.NOTHING_SLOWER
+
+
 @pytest.mark.parametrize("name", ["daily", "engine", "experiments", "growth", "notebook_costs"])
 def test_ctrl_c_in_any_step_ends_a_benchmark_with_a_line(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
