@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 from nb.check.health.diagnosis import Diagnosis
-from nb.commands.onboarding import NEXT_THINGS, next_things
+from nb.commands.onboarding import FETCH, NEXT_THINGS, news_beside, next_things
 
 WELL = Diagnosis("Git", detail="2.43")
 UNKNOWN = Diagnosis("Git identity", "user.name is not set", repair="git config user.name ...")
@@ -40,3 +40,13 @@ def test_a_long_repair_is_told_from_its_problem() -> None:
     edited = Diagnosis("tooling", "edited since 0.2.0", repair="nb update, which keeps your edit")
     lines = next_things([edited], fetched=True, has_report=True)
     assert lines[0] == "edited since 0.2.0: nb update, which keeps your edit"
+
+
+def test_a_storage_that_cannot_be_used_is_said_once() -> None:
+    storage = Diagnosis("DVC storage", "s3://a: no credentials were found", repair="set KEY")
+    data = Diagnosis("data", "a.csv is not here", repair=FETCH, is_safe=True)
+    findings = [WELL, storage, data, UNKNOWN]
+    failure = "s3://a: no credentials were found; set KEY"
+    assert news_beside(failure, findings) == [WELL, UNKNOWN]
+    assert news_beside("dvc.lock cannot be read", findings) == [WELL, storage, UNKNOWN]
+    assert news_beside("", findings) == findings

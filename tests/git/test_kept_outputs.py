@@ -178,3 +178,26 @@ def test_the_name_of_a_notebook_is_no_pattern_for_others(clone: Clone) -> None:
         (clone.path / name).write_text(json.dumps(version), encoding="utf-8")
     assert sync(clone, "status").restored == ["a[1].ipynb"]
     assert len(json.loads((clone.path / "a1.ipynb").read_text("utf-8"))["cells"]) == 1
+
+
+def test_a_pull_from_nowhere_is_one_line_with_the_next_step(clone: Clone) -> None:
+    with pytest.raises(
+        NbError, match=r"^no remote to pull from yet: git remote add origin ADDRESS"
+    ):
+        sync(clone, "pull")
+    clone.git("remote", "add", "origin", "elsewhere")
+    with pytest.raises(
+        NbError, match=r"^branch main is on no remote yet: git push -u origin main$"
+    ):
+        sync(clone, "pull")
+    with pytest.raises(NbError, match="its message is above"):
+        sync(clone, "pull", "origin", "main")
+    clone.git("config", "branch.main.merge", "refs/heads/main")
+    with pytest.raises(NbError, match="its message is above"):
+        sync(clone, "pull")
+
+
+def test_a_pull_without_a_branch_is_left_to_git(clone: Clone) -> None:
+    clone.git("checkout", "--quiet", "--detach")
+    with pytest.raises(NbError, match="its message is above"):
+        sync(clone, "pull")

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 STEPS = ("the clone", "data and results", "health", "the report")
 NEXT_THINGS = 3
+# The repair of data that are not here.
+FETCH = "nb pull"
 
 
 @click.command("onboard")
@@ -41,15 +43,15 @@ def onboard_command(root: Path, and_open: bool | None) -> None:
     for change in wiring.wire(root) or ["is wired"]:
         _tell(change)
     _announce(1)
-    fetched = _fetch(root)
+    failure = _fetch(root)
     _announce(2)
-    findings = _health(root)
+    findings = _health(root, failure)
     _announce(3)
     _report(root, sys.stdout.isatty() if and_open is None else and_open)
     secho("\nNext:", bold=True)
-    for line in next_things(findings, fetched=fetched, has_report=_has_copies(root)):
+    for line in next_things(findings, fetched=not failure, has_report=_has_copies(root)):
         echo(f"  {line}")
-    if not fetched or any(finding.problem for finding in findings):
+    if failure or any(finding.problem for finding in findings):
         raise click.exceptions.Exit(ExitCode.FAILED)
 
 
@@ -88,31 +90,48 @@ def _tell(line: str) -> None:
     echo(f"    {line}")
 
 
-def _health(root: Path) -> list[Diagnosis]:
+def _health(root: Path, failure: str) -> list[Diagnosis]:
+    """Print the findings of the health checks and return them, without those that are known."""
     from nb.check.doctor import examine
 
     findings = list(examine(root))
-    wrong = [finding for finding in findings if finding.problem]
-    for finding in wrong:
-        _tell(f"{style('✗', fg='red')} {finding.name}: {finding.problem}")
-    _tell(f"{len(findings) - len(wrong)} of {len(findings)} checks are well")
-    return findings
+    well = sum(not finding.problem for finding in findings)
+    news = news_beside(failure, findings)
+    for finding in news:
+        if finding.problem:
+            _tell(f"{style('✗', fg='red')} {finding.name}: {finding.problem}")
+    above = f", see {STEPS[1]} for the rest" if len(news) < len(findings) else ""
+    _tell(f"{well} of {len(findings)} checks are well{above}")
+    return news
 
 
-def _fetch(root: Path) -> bool:
-    """Fetch data and results; return whether all that was pushed is here."""
+def news_beside(failure: str, findings: list[Diagnosis]) -> list[Diagnosis]:
+    """Return the findings that a failed fetch has not said, nor has caused.
+
+    Args:
+        failure: the reason why data and results could not be fetched; empty if they are here.
+        findings: the findings of the health checks.
+    """
+    if not failure:
+        return findings
+    said = [f for f in findings if f.problem and (f.problem in failure or f.repair == FETCH)]
+    return [finding for finding in findings if finding not in said]
+
+
+def _fetch(root: Path) -> str:
+    """Fetch data and results; return why that failed, empty if all that was pushed is here."""
     from nb.run.executed_copies import pull_results_and_copies
 
     if not any(_locks(root)):
         _tell("nobody has run the pipeline yet, so there is nothing to fetch")
-        return True
+        return ""
     try:
         count = pull_results_and_copies(root, _tell)
     except NbError as error:
         _tell(f"{style('✗', fg='red')} {error}")
-        return False
+        return str(error)
     _tell(f"fetched {count} files" if count else "everything is here already")
-    return True
+    return ""
 
 
 def _locks(root: Path) -> Iterator[Path]:

@@ -87,6 +87,22 @@ def git_dir(root: Path) -> Path:
     return root / git(root, "rev-parse", "--git-common-dir").strip()
 
 
+def nothing_to_pull(root: Path) -> str:
+    """Return why `git pull` without arguments has nothing to pull, with the next step, or nothing.
+
+    Git itself answers with eight lines.
+    """
+    branch = git(root, "symbolic-ref", "--quiet", "--short", "HEAD", check=False).strip()
+    if not branch or git(root, "config", "--get", f"branch.{branch}.merge", check=False):
+        return ""
+    remotes = git(root, "remote").split()
+    remote = "origin" if "origin" in remotes or not remotes else remotes[0]
+    push = f"git push -u {remote} {branch}"
+    if not remotes:
+        return f"no remote to pull from yet: git remote add origin ADDRESS, then {push}"
+    return f"branch {branch} is on no remote yet: {push}"
+
+
 def clone_repository(address: str, folder: Path, *options: str, cwd: Path) -> str:
     """Clone a repository; return why that failed, in the words of Git, or nothing.
 

@@ -26,7 +26,7 @@ from nb.project import NbError, parse_json, write_whole
 from nb.surroundings import find_repository
 
 from .attributes import filtered_notebooks
-from .command import git, git_list
+from .command import git, git_list, nothing_to_pull
 from .filter import clean
 from .index import index_ids, unmerged
 from .wiring import hook_projects
@@ -64,8 +64,12 @@ def run_git(root: Path, command: Sequence[str]) -> KeptOutputs:
         command: the words after `git`, such as `["pull"]`.
 
     Raises:
-        NbError: if Git fails. Outputs are put back as far as possible before.
+        NbError: if there is no branch to pull from, or Git fails. Outputs are put back as far as
+            possible before.
     """
+    why_not = nothing_to_pull(root) if [*command] == ["pull"] else ""
+    if why_not:
+        raise NbError(why_not)
     with keep_outputs_in_repository(root, edits_return=command[0] not in REPLACING) as kept:
         # Git takes such notebooks for changed by hand, and would refuse to replace them.
         for project in _projects(root):
