@@ -43,7 +43,7 @@ test: $(READY) ## The quick ring of tests
 
 # Without a generated project: a minute, for another Python, or while the tooling is edited.
 PARTS := $(addprefix tests/,declaration execution notebook processes runtime secrets setup)
-test-parts: $(READY) ## The tests of some rooms, a minute: make test-parts PYTHON=python3.13
+test-parts: $(READY) ## The tests of some rooms, a minute; PYTHON=python3.13
 	pytest -m "not slow" --numprocesses 2 $(PARTS)
 
 test-all: $(READY) ## All tests: servers, faults, every pair of options
@@ -80,7 +80,7 @@ bench-growth: $(READY)
 bench-site: $(READY)
 	python -m benchmarks.site $(DEMO)
 
-package: $(READY) ## Build the tooling as a package, sdist and wheel, into build/package
+package: $(READY) ## Build the tooling as a package, into build/package
 	rm -rf build/package && mkdir -p build/package
 	cp -r $(TOOLS) build/package/source  # above, uv would read pyproject.toml with Jinja
 	python -c 'import template_answers; print(template_answers.guide(""))' > build/package/source/nb/guide.md
@@ -95,13 +95,13 @@ pictures: $(READY) ## Take the pictures of the README anew; needs Chromium
 
 # Material's note that Zensical will follow it, which reads the same mkdocs.yml.
 docs docs-serve: export NO_MKDOCS_2_WARNING := 1
-docs: $(READY) ## Build the documentation site, build/docs; dead links and orphans fail
+docs: $(READY) ## Build the documentation site; dead links and orphans fail
 	PYTHONPATH=.:$(TOOLS) mkdocs build  # with --quiet, warnings would not count
 
 docs-serve: $(READY) ## Show the documentation site, and again at each change
 	PYTHONPATH=.:$(TOOLS) mkdocs serve --open
 
-lint: $(READY) ## Check code and types, those of other systems and Pythons, too
+lint: $(READY) ## Check code and types, for other systems and Pythons, too
 	ruff check $(CODE) && ruff format --check $(CODE) && mypy
 	for system in darwin win32; do mypy --platform $$system $(EVERYWHERE) || exit; done
 	for version in 3.11 3.12 3.13 3.14; do mypy --python-version $$version $(EVERYWHERE) || exit; done

@@ -29,7 +29,7 @@ CODES = {
     f"nb export {LOOK} --to slides -o talk.html": 1,  # it has no outputs yet
 }
 # What is typed in answer to questions.
-ANSWERS = {"nb promote notebooks/": r"\n\ny\n"}
+ANSWERS = {"nb promote ": r"\n\ny\n"}
 # Options added to examples that would take many minutes.
 SHORTENED = {"nb experiment --sample 40": "--dry-run"}
 # Examples whose results others name come first, those that take things away last.

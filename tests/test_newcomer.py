@@ -55,6 +55,15 @@ def test_make_says_nothing_but_its_tasks_before_the_set_up(terminal: Terminal) -
     assert not [line for line in shown if line and not line.startswith("  make ")]
 
 
+@pytest.mark.parametrize("folder", [TEMPLATE, TEMPLATE / "{{cookiecutter.project_slug}}"])
+def test_the_list_of_tasks_fits_a_terminal(folder: Path) -> None:
+    makefile = (folder / "Makefile").read_text(encoding="utf-8")
+    (width,) = re.findall(r"make \{t:(\d+)\}", makefile)
+    tasks = re.findall(r"^([\w-]+):.*?## (.+)$", makefile, re.M)
+    assert len(tasks) > 10
+    assert [t for t, text in tasks if len(f"  make {t:{width}} {text}") > COLUMNS] == []
+
+
 @pytest.mark.slow
 def test_colors_are_as_the_environment_wants(ready: Project, tmp_path: Path) -> None:
     terminal = Terminal(ready.path, os.environ)

@@ -1143,6 +1143,17 @@ def test_half_of_dvcs_list_of_paths_is_no_obstacle(pipeline: Pipeline) -> None:
 # Together with others ----------------------------------------------------------------------------
 
 
+def test_whoever_looks_during_a_run_is_told_of_it(pipeline: Pipeline) -> None:
+    pipeline.declare(a=copy("a"))
+    pipeline.nb("run")
+    pipeline.declare(a=copy("a"), b=copy("b", "a"))
+    holder = {"pid": os.getpid(), "cmd": "a run"}
+    holders = {"write": {str(pipeline.path / "a"): holder, str(pipeline.path / "b"): holder}}
+    pipeline.write(".dvc/tmp/rwlock", json.dumps(holders))
+    told = f"nb: another run is at work (process {os.getpid()}); try again when it has ended\n"
+    assert pipeline.nb("status", code=2) == told
+
+
 def test_two_runs_at_once_take_turns(pipeline: Pipeline) -> None:
     pipeline.declare(a=copy("a", before="touch began && sleep 1"), b=copy("b", "a"))
     first = pipeline.begin("nb", "run")

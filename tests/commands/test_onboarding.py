@@ -21,6 +21,7 @@ def test_in_a_clone_without_a_fault_the_next_things_are_work() -> None:
 def test_repairs_come_first_and_none_is_left_out() -> None:
     lines = next_things([WELL, UNKNOWN], fetched=False, has_report=False)
     assert lines[0].startswith(UNKNOWN.repair)
+    assert lines[1].startswith("make pull")
     assert len(lines) == NEXT_THINGS
 
 

@@ -64,7 +64,7 @@ def next_things(findings: list[Diagnosis], *, fetched: bool, has_report: bool) -
         has_report: whether there is an executed copy.
     """
     repairs = [_repair(f.repair, f.problem) for f in findings if f.problem and f.repair]
-    pull = [] if fetched or repairs else [f"{'make pull':25} fetch data and results again"]
+    pull = [] if fetched else [f"{'make pull':25} fetch data and results again"]
     runs = {
         True: f"{'make run-notebooks':25} see that nothing is stale",
         False: f"{'nb run --force':25} run the notebooks once here: the report is made of that",

@@ -6,10 +6,12 @@ import errno
 import importlib
 import logging
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Set
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from traceback import walk_tb
+from typing import TYPE_CHECKING
 
 from nb.declaration.reader import read_entries
 from nb.declaration.templates import MOST_STAGES, stage_count
@@ -23,6 +25,9 @@ from .loaded import LoadedPipeline, outputs_in_git
 from .protocols import DvcStage, Graph, Item, Repo
 from .run_cache import guard_runs
 from .shortcuts import compile_schemas
+
+if TYPE_CHECKING:
+    from dvc.lock import LockError
 
 # The stage that writes the fingerprints: part of the machinery, not of anybody's pipeline.
 FINGERPRINT_STAGE = "notebooks/dvc.yaml:fingerprints"
@@ -80,6 +85,7 @@ def open_project(root: Path) -> Iterator[Repo]:
     from sqlite3 import OperationalError
 
     from dvc.exceptions import DvcException
+    from dvc.lock import LockError
     from dvc.repo import Repo
 
     found = (root / "dvc.yaml", *root.glob("*/dvc.yaml"))
@@ -94,6 +100,8 @@ def open_project(root: Path) -> Iterator[Repo]:
         with Repo(str(root)) as repo:
             guard_runs(repo)
             yield repo
+    except LockError as error:
+        raise NbError(_busy_text(error)) from None
     # OSError: a link whose target is gone; OperationalError: no room for DVC's databases.
     except (DvcException, OSError, OperationalError) as error:
         for file in declarations:
@@ -117,6 +125,13 @@ def open_project(root: Path) -> Iterator[Repo]:
         raise NbError(problem) from None
     finally:
         os.chdir(before)
+
+
+def _busy_text(error: LockError) -> str:
+    """Return that another run is at work; DVC names its processes once for each file."""
+    holders = dict.fromkeys(re.findall(r"\(PID (\d+)\)", str(error)))
+    names = f" (process {', '.join(holders)})" if holders else ""
+    return f"another run is at work{names}; try again when it has ended"
 
 
 def _failure_inside_dvc(error: Exception) -> str:
