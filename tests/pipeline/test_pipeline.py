@@ -335,6 +335,7 @@ def stand_in_for_dvc(
     """Have `open_project` open this repository, of an empty project."""
     for name, content in (
         ("exceptions", {"DvcException": KeyboardInterrupt}),
+        ("lock", {"LockError": KeyboardInterrupt}),
         ("repo", {"Repo": repo}),
     ):
         module = ModuleType(f"dvc.{name}")
