@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import demo
-from browsing import LOOKS, launch, visit
+from browsing import LOOKS, find_chromium, launch, visit
 from playwright.sync_api import sync_playwright
 
 CONFIG = "config/20-features.yaml"
@@ -59,6 +59,9 @@ def take(page: Any, project: Path, path: Path) -> None:
 
 def main(project: Path, images: Path) -> int:
     """Generate, run and take the pictures; return the exit code."""
+    if find_chromium() is None:
+        print("needs Chromium: apt-get install chromium", file=sys.stderr)
+        return 1
     code = demo.main(project)
     if code:
         return code
