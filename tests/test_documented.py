@@ -107,7 +107,7 @@ def refusal(text: str, in_block: bool) -> str:
     if isinstance(command, click.Group) and not words:
         return ""
     try:
-        command.make_context("nb", words)
+        command.make_context("nb", words, click.Context(main, **main.context_settings))
     except click.exceptions.Exit:  # --help, --version
         return ""
     except click.UsageError as error:
