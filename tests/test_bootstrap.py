@@ -141,6 +141,36 @@ def test_a_manager_that_ends_well_without_a_python_is_named(
     assert f"setup: {manager} ended well, but " in said.splitlines()[-1]
 
 
+def environment(project: Project, recorded: str) -> Path:
+    """Make an environment that records a version of Python; return its stand-in of Python."""
+    python = project.path / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    put(python, does="exit 0")
+    put(python.with_name("nb"), does="exit 0")
+    project.path.joinpath(".venv/pyvenv.cfg").write_text(f"home = /\nversion_info = {recorded}\n")
+    return python
+
+
+def test_with_nothing_to_do_python_is_started_for_the_command_nb_alone(
+    bare: Project, programs: Path, log: Path
+) -> None:
+    put(programs / "uv", does="exit 0")
+    python = environment(bare, "3.12.1")
+    code, said = bootstrap(bare, programs)
+    assert code == 0, said
+    called = [line for line in log.read_text().splitlines() if line.startswith("/")]
+    assert called == [f"{programs}/uv sync", f"{python.parent}/nb setup"]
+
+
+def test_an_environment_of_too_old_a_python_is_made_anew(
+    bare: Project, programs: Path, log: Path
+) -> None:
+    put(programs / "uv", does="exit 0")
+    environment(bare, "3.9.1")
+    bootstrap(bare, programs)
+    assert log.read_text().startswith(f"{programs}/uv sync --python ")
+
+
 def test_a_uv_that_is_too_old_is_not_used(bare: Project, programs: Path, log: Path) -> None:
     put(programs / "uv", version="uv 0.2.37")
     (bare.path / ".uv").mkdir()

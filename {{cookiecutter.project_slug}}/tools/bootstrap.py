@@ -16,6 +16,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
@@ -59,7 +60,7 @@ PIP_STEPS = (
 
 def run(
     *command: str | Path,
-    hint: str,
+    hint: str | Callable[[], str],
     hide: str | tuple[str, ...] = "\0",
     counted: str | tuple[str, ...] = (),
 ) -> None:
@@ -67,7 +68,7 @@ def run(
 
     Args:
         command: the words of the command.
-        hint: the next step after a failure.
+        hint: the next step after a failure, or a function that finds it out.
         hide: begins of the lines that are left out: of standard error, or of all with `counted`.
         counted: begins of the lines for packages, in place of which a line of their number grows.
     """
@@ -91,11 +92,13 @@ def run(
                 sys.stderr.write(line)
                 sys.stderr.flush()
     except OSError as error:
+        if callable(hint):
+            fail(hint())
         fail(f"{words[0]} does not start ({error.strerror}): {hint}")
     if number:
         print(file=sys.stderr)
     if process.returncode:
-        fail(hint)
+        fail(hint() if callable(hint) else hint)
 
 
 def required_python() -> tuple[int, int]:
@@ -134,6 +137,20 @@ def version_of(python: str | Path, module: str = "sys") -> tuple[int, ...]:
     code = f"import sys, {module}; print(*sys.version_info[:2])"
     numbers = said(python, "-I", "-c", code).split()
     return tuple(map(int, numbers)) if all(map(str.isdigit, numbers)) else ()
+
+
+def recorded_version() -> tuple[int, ...]:
+    """Return the version of the environment's Python; an empty tuple if that is not there.
+
+    The environment says so in a file, which costs nothing beside a start of Python.
+    """
+    config = VENV / "pyvenv.cfg"
+    names = ("python", "python.exe")
+    if not config.exists() or not any((VENV / SCRIPTS / name).exists() for name in names):
+        return ()
+    text = config.read_text(encoding="utf-8", errors="replace")
+    found = re.search(r"^version(?:_info)?\s*=\s*(\d+)\.(\d+)", text, re.M)
+    return (int(found[1]), int(found[2])) if found else ()
 
 
 def is_ours(path: str | Path) -> bool:
@@ -200,7 +217,7 @@ def compiles_nothing() -> bool:
 def with_uv() -> None:
     """Install the versions of `uv.lock`, which uv writes first where there is none."""
     command: list[str | Path] = [find_uv(), "sync", *(["--locked"] if is_locked() else [])]
-    if not version_of(VENV / SCRIPTS / "python") >= required_python():
+    if not recorded_version() >= required_python():
         python = None if os.environ.get("UV_PYTHON") else find_python()
         command += ["--python", python] if python else []
     command += ["--compile-bytecode"] if compiles_nothing() else []
@@ -339,6 +356,15 @@ def refuse_foreign_python() -> None:
         fail("the Python in .venv is not the project's own: remove .venv, then run this again.")
 
 
+def unwired(manager: str, python: Path) -> str:
+    """Return why `nb setup` failed, the next step, or where the reason is."""
+    if version_of(python, "nb") >= required_python():
+        return "the clone is not wired yet; the reason is above."
+    wanted = ".".join(map(str, required_python()))
+    lacks = f".venv holds no Python {wanted} with the command nb"
+    return f"{manager} ended well, but {lacks}.{lines_hint()}"
+
+
 def main(arguments: list[str]) -> None:
     """Make the environment with the manager named on the command line, then wire the clone."""
     if arguments == ["--add-lines"]:
@@ -356,15 +382,9 @@ def main(arguments: list[str]) -> None:
     refuse_foreign_python()
     managers[arguments[0]]()
     python = VENV / ("python.exe" if (VENV / "python.exe").exists() else f"{SCRIPTS}/python")
-    if not version_of(python, "nb") >= required_python():
-        wanted = ".".join(map(str, required_python()))
-        fail(
-            f"{arguments[0]} ended well, but .venv holds no Python {wanted} with the command nb."
-            f"{lines_hint()}"
-        )
     if compiles_nothing():
         said(python, "-I", "-m", "compileall", "-q", ROOT / "tools" / "nb")
-    run(VENV / SCRIPTS / "nb", "setup", hint="the clone is not wired yet; the reason is above.")
+    run(VENV / SCRIPTS / "nb", "setup", hint=lambda: unwired(arguments[0], python))
     (VENV / ".ready").write_bytes(os.fsencode(ROOT))
 
 

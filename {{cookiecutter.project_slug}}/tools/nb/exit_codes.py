@@ -1,12 +1,17 @@
-"""Exit codes of `nb run`, `nb task` and papermill with the engine `nb`; `nb help run` shows them.
+"""Exit codes of `nb run`, `nb task` and papermill with the engine `nb`; ends of processes.
+
+`nb help run` shows the codes.
 
 Standard library only.
 """
 
 from __future__ import annotations
 
+import atexit
+import os
 import signal
 import sys
+import threading
 from enum import IntEnum
 
 # Shells, and all that follow their custom, add the number of the signal that ended a process.
@@ -65,3 +70,19 @@ def after_signal(number: int) -> int:
 def as_exit_code(returncode: int) -> int:
     """Return the exit code for a return code of `subprocess`, which is negative after a signal."""
     return returncode if returncode >= 0 else after_signal(-returncode)
+
+
+def leave(code: int) -> None:
+    """End this process with a code as the interpreter does, without taking all modules apart.
+
+    Returns only if printed text cannot be written, which the interpreter's own end tells of.
+    """
+    # The standard library's own forked processes (multiprocessing) end with these calls.
+    threading._shutdown()  # type: ignore[attr-defined]  # undocumented
+    atexit._run_exitfuncs()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        return
+    os._exit(code)

@@ -25,6 +25,7 @@ EXECUTED = Path("reports/notebooks")
 SITE = Path("reports/site")
 INDEX = SITE / "index.html"
 PYPROJECT = "pyproject.toml"
+LOCK_FILES = ("uv.lock", "requirements.lock")
 # The site of the template's documentation; each version has a folder there.
 _DOCUMENTATION = "https://org.github.io/template"
 # Levels of nesting in JSON and YAML: far more than anybody writes, far less than Python can visit.

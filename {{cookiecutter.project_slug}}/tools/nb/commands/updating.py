@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nb.project import NbError, UsageError
-from nb.run.record import LOCK_FILES
+from nb.project import LOCK_FILES, NbError, UsageError
 from nb.surroundings import project_prefix
 from nb.terminal import echo, secho
 from nb.wording import enumerated

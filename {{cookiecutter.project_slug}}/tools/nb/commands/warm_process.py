@@ -5,7 +5,6 @@ The runner starts `python -m nb.commands.warm_process CONNECTION KEPT…` with n
 
 from __future__ import annotations
 
-import os
 import socket
 import sys
 from collections.abc import Iterable
@@ -14,14 +13,12 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from nb.pipeline import repository
+from nb.processes.forked_programs import PAPERMILL_MODULES, rehearse_papermill
 from nb.run import stage
 from nb.run.page_process import PAGES
 from nb.runtime import warm_server, worker
 from nb.runtime.channels import SocketChannel
 from nb.runtime.worker_pool import STAGE
-from nb.secrets.environment import environment_secrets
-
-PAPERMILL_MODULES = ("papermill.cli", "papermill.execute", "nb.execution.engine", "psutil")
 
 
 def main(arguments: list[str]) -> None:
@@ -41,14 +38,8 @@ class _Stages:
     """The pipeline, loaded before any fork, and the job of a fork that runs stages."""
 
     def rehearse(self) -> None:
-        """Load the pipeline and compile the format of notebooks, as each stage would do first."""
-        import nbformat
-        from jupyter_client.provisioning import KernelProvisionerFactory
-
-        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("x")])
-        nbformat.validate(notebook)
-        environment_secrets(os.environ)  # remembers the search of each value
-        KernelProvisionerFactory.instance()  # looks for entry points in all packages
+        """Do what each stage would do first, and load the pipeline."""
+        rehearse_papermill()
         self.loaded = repository.rehearse(Path.cwd())
 
     def run(self, _: dict[str, Any], files: list[int], kept: Iterable[int]) -> NoReturn:

@@ -22,8 +22,7 @@ from nb.declaration.tasks import Task
 from nb.notebook import fingerprints
 from nb.notebook.config import set_value
 from nb.pipeline import FINGERPRINT_STAGE
-from nb.project import write_whole
-from nb.run.record import LOCK_FILES
+from nb.project import LOCK_FILES, write_whole
 from nb.run.what_if import Setting, copy_with_settings
 from nb.workcopy.copying import copy_file, is_protected
 

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import atexit
 import importlib.util
 import os
 import signal
 import socket
 import sys
-import threading
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, NoReturn
 
-from nb.exit_codes import ExitCode
+from nb.exit_codes import ExitCode, leave
+from nb.secrets.environment import environment_secrets
 
 from .kernel_forks import connect
 
 PAPERMILL, STARTED = "papermill", "started"
+# Modules that papermill needs, besides those of kernels.
+PAPERMILL_MODULES = ("papermill.cli", "papermill.execute", "nb.execution.engine", "psutil")
 # Signals that the server handles or ignores, and an ordinary process does not.
 OWN_SIGNALS = ("SIGCHLD", "SIGHUP", "SIGTERM")
 CONTROL_SECONDS = 2.0
@@ -27,6 +27,17 @@ set_by_imports: dict[str, str] = {}
 # Called first in a fork of each kind, and in a kernel before it executes code: the warm process has
 # imports for all.
 preparations: dict[str, Callable[[], None]] = {}
+
+
+def rehearse_papermill() -> None:
+    """Do the part of papermill's work that is the same for each notebook, before any fork."""
+    import nbformat
+    from jupyter_client.provisioning import KernelProvisionerFactory
+
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("x")])
+    nbformat.validate(notebook)  # compiles the format of notebooks
+    environment_secrets(os.environ)  # remembers the search of each value
+    KernelProvisionerFactory.instance()  # looks for entry points in all packages
 
 
 def become(
@@ -125,11 +136,6 @@ def run_and_exit(run: Callable[[], None]) -> NoReturn:
 
 def _end_interpreter(code: int) -> NoReturn:
     try:
-        # The standard library's own forked processes (multiprocessing) end with these calls.
-        threading._shutdown()  # type: ignore[attr-defined]  # undocumented
-        atexit._run_exitfuncs()
-        with suppress(OSError, ValueError):
-            sys.stdout.flush()
-            sys.stderr.flush()
+        leave(code)
     finally:
         os._exit(code)

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from nb.declaration.tasks import BROKEN, FAILED, FAILURES, RUNNING, WAITING
 from nb.exit_codes import ENDED_FROM_OUTSIDE
 from nb.git.command import git
-from nb.project import EXECUTED, write_whole
+from nb.project import EXECUTED, LOCK_FILES, write_whole
 from nb.surroundings import find_repository
 from nb.typed_json import read_versioned
 
@@ -35,7 +35,6 @@ from .machine import machine_of_run
 RECORD_SCHEMA = 1
 RUNS = Path("reports/runs")
 KEPT = 50
-LOCK_FILES = ("uv.lock", "requirements.lock")
 # Fields of a stage with text that a person or a program has written.
 TEXT_FIELDS = ("name", "cause", "notebook", "executed", "parameters")
 
