@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from nb.tracing import footprint, inotify, strace, trace
+from nb.tracing import footprint, inotify, log, strace, trace
 
 from tests.conftest import Project
 
@@ -87,12 +87,12 @@ WAYS = {
 }
 VIEWS = [
     pytest.param(
-        trace.STRACE, marks=pytest.mark.skipif(not strace.strace_is_available(), reason="strace")
+        log.STRACE, marks=pytest.mark.skipif(not strace.strace_is_available(), reason="strace")
     ),
     pytest.param(
-        trace.EVENTS, marks=pytest.mark.skipif(not inotify.inotify_is_available(), reason="inotify")
+        log.EVENTS, marks=pytest.mark.skipif(not inotify.inotify_is_available(), reason="inotify")
     ),
-    trace.ARGUMENTS,
+    log.ARGUMENTS,
 ]
 
 
@@ -135,7 +135,7 @@ def test_what_the_hook_cannot_see(inputs: Project, view: str) -> None:
     (inputs.path / "out" / "hidden").unlink(missing_ok=True)
     script = "open('in/open').read(); open('out/hidden', 'w').write('x')"
     traced = trace.run_under_trace([sys.executable, "-I", "-c", script], inputs.path, view=view)
-    assert traced.reads == ([] if view == trace.ARGUMENTS else ["in/open"])
+    assert traced.reads == ([] if view == log.ARGUMENTS else ["in/open"])
     assert traced.writes == ["out/hidden"]
     (inputs.path / "out" / "hidden").unlink()
 
@@ -144,8 +144,8 @@ def test_what_a_program_opens_by_itself(inputs: Project, view: str) -> None:
     (inputs.path / "list.txt").write_text("in/open")
     script = "import subprocess; subprocess.run('cat $(cat list.txt) > /dev/null', shell=True)"
     traced = trace.run_under_trace([sys.executable, "-c", script], inputs.path, view=view)
-    assert ("in/open" in traced.reads) == (view != trace.ARGUMENTS)
-    assert bool(traced.unseen) == (view == trace.ARGUMENTS)
+    assert ("in/open" in traced.reads) == (view != log.ARGUMENTS)
+    assert bool(traced.unseen) == (view == log.ARGUMENTS)
     (inputs.path / "list.txt").unlink()
 
 
@@ -165,7 +165,7 @@ def test_what_comes_and_goes_is_no_output(inputs: Project, view: str) -> None:
 def test_a_copy_may_not_write_to_the_tree_it_was_made_of(inputs: Project, tmp_path: Path) -> None:
     script = f"open('{inputs.path}/in/open', 'w')"
     traced = trace.run_under_trace(
-        [sys.executable, "-c", script], tmp_path, forbidden=inputs.path, view=trace.ARGUMENTS
+        [sys.executable, "-c", script], tmp_path, forbidden=inputs.path, view=log.ARGUMENTS
     )
     assert traced.code == 1
     assert inputs.read("in/open") == "text"
@@ -223,7 +223,7 @@ def test_a_notebook_that_reads_what_it_does_not_declare_is_caught(pipeline: Proj
 
 def test_without_system_calls_stages_run_one_at_a_time(pipeline: Project) -> None:
     add_stage(pipeline, "leaky", "cat data/raw/biopsies.csv > data/ways/a", "data/ways/a")
-    output = pipeline.run("nb", "run", "--verify", "leaky", code=3, NB_TRACE_VIEW=trace.EVENTS)
+    output = pipeline.run("nb", "run", "--verify", "leaky", code=3, NB_TRACE_VIEW=log.EVENTS)
     assert "one stage at a time" in output
     assert "reads data/raw/biopsies.csv" in output
 

@@ -15,7 +15,7 @@ import pytest
 from cells import notebook
 from nb.adoption.trials import try_notebook
 from nb.processes.tree import process_tree
-from nb.tracing import footprint, strace, trace
+from nb.tracing import footprint, log, strace, trace
 
 
 def test_a_file_that_another_program_makes_meanwhile_is_read(tmp_path: Path) -> None:
@@ -25,7 +25,7 @@ def test_a_file_that_another_program_makes_meanwhile_is_read(tmp_path: Path) -> 
     command = ["sh", "-c", "until [ -s made.csv ]; do sleep 0.05; done; cat made.csv; echo > own"]
     timer = threading.Timer(0.5, lambda: made.write_text("1"))
     timer.start()
-    found = trace.run_under_trace(command, tmp_path, view=trace.STRACE)
+    found = trace.run_under_trace(command, tmp_path, view=log.STRACE)
     timer.join()
     assert (found.reads, found.writes) == (["made.csv"], ["own"])
 
@@ -59,11 +59,11 @@ trace.run_under_trace(command, Path.cwd(), view=sys.argv[1])
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a shell")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-@pytest.mark.parametrize("view", [trace.STRACE, trace.ARGUMENTS])
+@pytest.mark.parametrize("view", [log.STRACE, log.ARGUMENTS])
 def test_a_trace_that_is_ended_leaves_no_process(
     tmp_path: Path, view: str, number: signal.Signals
 ) -> None:
-    if view == trace.STRACE and not strace.strace_is_available():
+    if view == log.STRACE and not strace.strace_is_available():
         pytest.skip("needs strace")
     (tmp_path / "temporary").mkdir()
     variables = {"PYTHONPATH": str(Path(trace.__file__).parents[2])}

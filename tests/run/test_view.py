@@ -15,7 +15,8 @@ from nb.run.record import RunRecord, StageRecord
 from nb.run.view import View, live_line, outcome_of, shown_line, summary
 from nb.runtime.lines import LONGEST_LINE, Lines
 from nb.terminal import echo
-from nb.tracing.trace import ARGUMENTS, run_under_trace
+from nb.tracing.log import ARGUMENTS
+from nb.tracing.trace import run_under_trace
 from nb.wording import duration
 
 BAR = "\rExecuting:  58%|█████▊    | 7/12 [00:13<00:08,  1.64s/cell]"

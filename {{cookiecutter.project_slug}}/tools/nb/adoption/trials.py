@@ -26,6 +26,7 @@ from nb.processes.tree import end_tree
 from nb.programs import cores, module_command
 from nb.project import parse_json
 from nb.tracing import footprint, trace
+from nb.tracing.log import STRACE
 from nb.workcopy.trial_copy import trial_copy, trial_environment
 
 # Loopback is there for notebooks that talk to themselves; the network is not.
@@ -74,7 +75,7 @@ def run_trials(
         limit: the time limit of a notebook, in seconds.
         tell: called with each outcome.
     """
-    jobs = cores() if trace.best_view() == trace.STRACE else 1
+    jobs = cores() if trace.best_view() == STRACE else 1
     found: dict[str, Trial] = {}
     with trial_copy(root) as copy:
         waiting = list(notebooks)

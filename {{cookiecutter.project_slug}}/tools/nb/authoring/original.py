@@ -135,6 +135,7 @@ def run_in_copy(space: Workspace, file: CellFile, executed: Path) -> footprint.F
             environment=trial_copy.trial_environment(space.copy),
             forbidden=space.root,
             heard=heard,
+            forks=space.forks,
         )
 
 

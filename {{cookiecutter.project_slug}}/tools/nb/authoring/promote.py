@@ -23,6 +23,7 @@ from nb.notebook.path_literals import FIGURES
 from nb.programs import run_program
 from nb.project import PRODUCTION, NbError, write_whole
 from nb.refactoring.rerun import content_or_none
+from nb.runtime.traced_forks import traced_forks
 from nb.workcopy import trial_copy
 
 from .lint import mark_proven_lines, require_defined_names, undefined_names
@@ -55,8 +56,11 @@ def promote_notebook(
         NbError: if the notebook fails or the result breaks a rule; the project is unchanged then.
     """
     relative = Path(os.path.relpath(notebook.resolve(), root))
-    with trial_copy.trial_copy(root) as copy:
-        space = Workspace(root=root, copy=copy.root, source=relative)
+    with (
+        trial_copy.trial_copy(root) as copy,
+        traced_forks(copy.root, copy.root / relative, root) as forks,
+    ):
+        space = Workspace(root=root, copy=copy.root, source=relative, forks=forks)
         tell(f"running {relative.as_posix()} from top to bottom, in a copy of the project")
         original = run_original(space, choices)
         hidden = _undefined_names(space, original)

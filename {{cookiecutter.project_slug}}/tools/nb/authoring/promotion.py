@@ -10,6 +10,7 @@ from pathlib import Path
 
 from nb.declaration.naming import ascii_slug, module_name, module_of_stage, production_name
 from nb.project import EXECUTED, PRODUCTION, NbError, UsageError
+from nb.tracing.footprint import Forks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,17 +40,19 @@ class Choices:
 
 @dataclass(frozen=True, kw_only=True)
 class Workspace:
-    """The folders of a promotion.
+    """The folders of a promotion, and the forks that run notebooks there.
 
     Attributes:
         root: the project's root, of which nothing is changed.
         copy: the private copy of the project.
         source: the exploratory notebook, relative to either.
+        forks: forks with the libraries of the notebook; None if runs start anew.
     """
 
     root: Path
     copy: Path
     source: Path
+    forks: Forks | None = None
 
     @property
     def originals(self) -> Path:

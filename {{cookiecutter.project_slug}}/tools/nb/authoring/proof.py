@@ -120,6 +120,7 @@ def _run_stage(space: Workspace, choices: Choices) -> None:
             environment=variables,
             forbidden=space.root,
             heard=heard,
+            forks=space.forks,
         )
     if done.problem:
         cells = read_cells(space.copy / call.notebook).cells

@@ -27,6 +27,7 @@ from nb.programs import program_environment, program_path
 from nb.project import PRODUCTION, NbError, UsageError
 from nb.runtime.warm_client import COLD, Warm
 from nb.tracing import contract, trace
+from nb.tracing.log import STRACE
 
 from . import executed_copies, record
 from .lock import exclusive_lock, remove_leftovers
@@ -185,7 +186,7 @@ def _options_for_verification(options: Options, view: View) -> Options:
     if sys.platform == "win32":
         raise UsageError("nb run --verify needs Linux or macOS; nb trace NOTEBOOK runs here, too")
     seen = trace.best_view()
-    if seen != trace.STRACE and options.jobs > 1:
+    if seen != STRACE and options.jobs > 1:
         view.note(f"one stage at a time, to know whose a file is: {trace.VIEWS[seen]} do not tell")
         options = replace(options, jobs=1)
     # The warm process is no descendant of the stage: nobody would see the files of the forks.

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,9 @@ class Warm:
     Args:
         program: the module that is the warm process.
         kept: files that the process and all forks keep open: the lock of the run.
+        environment: the environment variables; by default those in which programs of the project
+            are found.
+        wrapped: returns the command line that starts the process, such as one that traces it.
 
     Attributes:
         excluded: the libraries that each notebook imports by itself, and why.
@@ -41,10 +44,20 @@ class Warm:
         is_alive: the process has not ended, as far as is known.
     """
 
-    def __init__(self, root: Path, program: str, kept: Iterable[int] = ()) -> None:
+    def __init__(
+        self,
+        root: Path,
+        program: str,
+        kept: Iterable[int] = (),
+        *,
+        environment: Mapping[str, str] | None = None,
+        wrapped: Callable[[list[str]], list[str]] = list,
+    ) -> None:
         self.root = root
         self.program = program
         self.kept = tuple(kept)
+        self.environment = environment or program_environment()
+        self.wrapped = wrapped
         self.excluded: dict[str, str] = {}
         self._wanted: tuple[dict[str, str], list[str]] = {}, []
         self._expected = self._wanted
@@ -54,13 +67,14 @@ class Warm:
 
     def _start(self) -> None:
         self.socket, other = socket.socketpair()
+        files = (other.fileno(), *self.kept)
         self.process = subprocess.Popen(
-            [*module_command(self.program), *map(str, (other.fileno(), *self.kept))],
+            self.wrapped([*module_command(self.program), *map(str, files)]),
             cwd=self.root,
-            env=program_environment(),
+            env=self.environment,
             stdin=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C is the runner's to pass on
-            pass_fds=(other.fileno(), *self.kept),
+            pass_fds=files,
         )
         other.close()
         self.pid = self.process.pid

@@ -37,6 +37,8 @@ from nb.processes.tree import (
 from .channels import RunnerChannel
 
 INTERRUPT, KILL = "interrupt", "kill"
+# The job of a warm process that runs a single notebook, without a stage.
+NOTEBOOK_JOB = "notebook"
 # How long DVC may take for bookkeeping once the command was killed.
 LAST_WORDS_SECONDS = 3.0
 # A worker that has reproduced so many stages ends: whatever DVC keeps in memory has a limit.

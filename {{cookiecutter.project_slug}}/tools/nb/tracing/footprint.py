@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Protocol
 
 from nb.declaration.tasks import Outcome
 from nb.execution.failures import find_cause, oom_kills
@@ -30,6 +31,16 @@ class Footprint:
     trace: trace.Trace
     problem: str = ""
     cell: int | None = None
+
+
+class Forks(Protocol):
+    """Traced runs of notebooks as forks of a process that has the imports."""
+
+    def run(
+        self, words: Sequence[str], environment: Mapping[str, str], heard: Callable[[bytes], None]
+    ) -> trace.Trace | None:
+        """Run papermill with arguments; return the trace, or None if that takes a new process."""
+        ...
 
 
 def trace_notebook(
@@ -64,6 +75,7 @@ def run_traced(
     environment: Mapping[str, str] | None = None,
     forbidden: Path | None = None,
     heard: Callable[[bytes], None] | None = None,
+    forks: Forks | None = None,
 ) -> Footprint:
     """Run a notebook with papermill and return the footprint.
 
@@ -74,10 +86,10 @@ def run_traced(
         environment: the variables; by default those in which programs of the project are found.
         forbidden: a folder in which nothing may be written.
         heard: takes the printed output of papermill, a few times a second.
+        forks: forks of a process in which nothing may be written in that folder, either.
     """
     words = [str(notebook), str(executed), "--engine", "nb", "-k", "python3"]
     words += ["--cwd", str(cwd), "--progress-bar" if heard else "--no-progress-bar", *options]
-    command = [*module_command("nb.execution.papermill_program"), *words]
     variables = {**(environment or program_environment()), "NB_STREAM": ""}
     said, oom_before = bytearray(), oom_kills()
 
@@ -86,9 +98,12 @@ def run_traced(
         if heard:
             heard(output)
 
-    found = trace.run_under_trace(
-        command, root, environment=variables, forbidden=forbidden, heard=hear
-    )
+    found = forks.run(words, variables, hear) if forks else None
+    if found is None:
+        command = [*module_command("nb.execution.papermill_program"), *words]
+        found = trace.run_under_trace(
+            command, root, environment=variables, forbidden=forbidden, heard=hear
+        )
     own = Path(os.path.relpath(notebook, root)).as_posix()
     accesses = [
         access for access in found.accesses if access.writes or not _is_code(access.path, own)

@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -37,9 +37,14 @@ def strace_command(command: Sequence[str], prefix: Path) -> list[str]:
     return ["strace", *options, "-e", "signal=none", "-o", str(prefix), "--", *command]
 
 
-def read_strace(prefix: Path, cwd: Path) -> list[tuple[str, Path]]:
-    """Return the accesses in order of time, as `read`, `write`, `update` or `delete` and a path."""
-    found = [call for path in prefix.parent.glob(f"{prefix.name}.*") for call in _parse(path, cwd)]
+def read_strace(logs: Iterable[Path], cwd: Path) -> list[tuple[str, Path]]:
+    """Return the accesses in order of time, as `read`, `write`, `update` or `delete` and a path.
+
+    Args:
+        logs: the logs, one per process.
+        cwd: the working directory in which the processes began.
+    """
+    found = [call for path in logs for call in _parse(path, cwd)]
     return [(kind, path) for _, kind, path in sorted(found, key=lambda call: call[0])]
 
 

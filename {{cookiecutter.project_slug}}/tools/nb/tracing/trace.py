@@ -27,13 +27,11 @@ from typing import IO
 from nb.processes.guard import guarded
 from nb.processes.signals import exit_when_terminated, handle_signals
 from nb.processes.tree import end_tree
-from nb.project import EXECUTED, SITE, UsageError, parse_json
+from nb.project import EXECUTED, SITE, UsageError
 
 from . import inotify, strace
+from .log import ARGUMENTS, EVENTS, STRACE, LogEntry, TraceLog
 
-HOOK_FOLDER = Path(__file__).parent / "hook"
-# Views of programs other than Python; the first that works is taken.
-STRACE, EVENTS, ARGUMENTS = "strace", "events", "arguments"
 VIEWS = {
     STRACE: "system calls (strace)",
     EVENTS: "file events (inotify)",
@@ -144,31 +142,46 @@ def run_under_trace(
     cwd = cwd or root
     before = file_states(root)
     with exit_when_terminated(), TemporaryDirectory(prefix="nb-trace-") as name:
-        folder = Path(name)
-        variables = _environment(environment or os.environ, root, folder, view, forbidden)
-        if view == STRACE:
-            command = strace.strace_command(command, folder / "calls")
+        log = TraceLog(root, view, Path(name), forbidden)
+        variables = log.environment(environment or os.environ)
+        command = log.traced(command)
         watching = inotify.Watch(root, is_traced) if view == EVENTS else nullcontext()
         # Ctrl-C is left to the command, which gets the signal, too, and is waited for.
         with watching as events, handle_signals(lambda *_: None, [signal.SIGINT]):
             if heard:
-                code = _overheard(command, cwd, variables, folder / "output", heard)
+                code = _overheard(command, cwd, variables, Path(name, "output"), heard)
             else:
                 with _started(command, cwd, variables) as process:
                     code = process.wait()
-        found = list(_hook_log(folder / "hook"))
-        if view == STRACE:
-            found += [
-                (STRACE, kind, path) for kind, path in strace.read_strace(folder / "calls", cwd)
-            ]
+        found = log.entries(cwd)
     if events:
         kinds = {True: "update", False: "read"}
         found += [(EVENTS, kinds[written], path) for path, written in events.opened]
-    after = file_states(root)
+    return trace_of(code, root, view, before, found, events.lost if events else "")
+
+
+def trace_of(
+    code: int,
+    root: Path,
+    view: str,
+    before: Mapping[str, tuple[int, int]],
+    found: Sequence[LogEntry],
+    lost: str = "",
+) -> Trace:
+    """Return the trace of a command that has just ended.
+
+    Args:
+        code: the exit code.
+        root: the folder whose files are traced.
+        view: a key of `VIEWS`.
+        before: the files before the command.
+        found: the accesses that the views saw.
+        lost: the reason why accesses may be missing; empty if none is.
+    """
     programs = [str(path) for _, kind, path in found if kind == "program"]
     files = [entry for entry in found if entry[1] != "program"]
-    unseen = _unseen(view, programs, events.lost if events else "")
-    return Trace(code, view, _accesses(root, files, before, after, view), unseen)
+    accesses = _accesses(root, files, before, file_states(root), view)
+    return Trace(code, view, accesses, _unseen(view, programs, lost))
 
 
 def _overheard(
@@ -207,22 +220,6 @@ def _started(
         raise
 
 
-def _environment(
-    given: Mapping[str, str], root: Path, folder: Path, view: str, forbidden: Path | None
-) -> dict[str, str]:
-    """Return variables that make Python processes load the hook, and kernels start anew."""
-    path = os.pathsep.join(filter(None, [str(HOOK_FOLDER), given.get("PYTHONPATH", "")]))
-    return {
-        **given,
-        "PYTHONPATH": path,
-        "NB_COLD": "1",
-        "NB_TRACE_ROOT": str(root),
-        "NB_TRACE_LOG": str(folder / "hook"),
-        "NB_TRACE_ARGUMENTS": "1" if view == ARGUMENTS else "",
-        "NB_TRACE_FORBIDDEN": str(forbidden or ""),
-    }
-
-
 def file_states(root: Path) -> dict[str, tuple[int, int]]:
     """Return time of change and size of each file that can be part of a contract."""
     found: dict[str, tuple[int, int]] = {}
@@ -240,16 +237,9 @@ def file_states(root: Path) -> dict[str, tuple[int, int]]:
     return found
 
 
-def _hook_log(path: Path) -> Iterator[tuple[str, str, Path]]:
-    if path.exists():
-        for line in path.read_text(encoding="utf-8").splitlines():
-            how, kind, name = parse_json(line)
-            yield how, kind, Path(name)
-
-
 def _accesses(
     root: Path,
-    found: Iterable[tuple[str, str, Path]],
+    found: Iterable[LogEntry],
     before: Mapping[str, tuple[int, int]],
     after: Mapping[str, tuple[int, int]],
     view: str,

@@ -215,7 +215,9 @@ class _Finder:
     def find_spec(
         name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        change = _AFTER_IMPORT.get(name)
+        # The variables may be a fork's: the recorder is asked for after this module was imported.
+        recorded = name == os.environ.get("NB_CALLS_MODULE")
+        change = _record if recorded else _AFTER_IMPORT.get(name)
         if change is None:
             return None
         spec = PathFinder.find_spec(name, path, target)
@@ -245,6 +247,15 @@ _AFTER_IMPORT: dict[str, Callable[[ModuleType], None]] = (
 )
 
 
+def _record(module: ModuleType) -> None:
+    """Have the calls of a module's functions recorded."""
+    from pathlib import Path
+
+    from nb.tracing.call_recorder import record_calls
+
+    record_calls(module, Path(os.environ["NB_CALLS_FOLDER"]))
+
+
 def _run_hidden() -> None:
     """Run the module of this name in the environment, which this module hides."""
     sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry or ".") != HERE]
@@ -255,12 +266,4 @@ def _run_hidden() -> None:
 
 _run_hidden()
 sys.addaudithook(_on_event)
-if os.environ.get("NB_CALLS_MODULE"):
-    from pathlib import Path
-
-    from nb.tracing.call_recorder import record_calls
-
-    folder = Path(os.environ["NB_CALLS_FOLDER"])
-    _AFTER_IMPORT[os.environ["NB_CALLS_MODULE"]] = functools.partial(record_calls, folder=folder)
-if _AFTER_IMPORT:
-    sys.meta_path.insert(0, _Finder)
+sys.meta_path.insert(0, _Finder)
