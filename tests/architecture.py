@@ -43,6 +43,7 @@ FLOORS = (
     "terminal",
     "surroundings",
     "skipped",
+    "process_pool",
     "programs",
     "locks",
     "typed_json",

@@ -20,7 +20,7 @@ from nb.distributions import installed_distributions, modules_of, normalized
 from nb.grouping import grouped
 from nb.notebook.config import read_config
 from nb.notebook.magics import parse_python
-from nb.notebook.modules import SourcePackages
+from nb.notebook.modules import SourcePackages, project_package
 from nb.notebook.parameters import TAG, CellError, Parameter, read_parameters
 from nb.project import CONFIG, pyproject_table, read_pyproject
 
@@ -54,8 +54,8 @@ class ParametersCell:
 
     def line_of(self, name: str) -> int:
         """Return the line that gives a parameter its default; 1 if none does."""
-        for node in self.cell.nodes if self.cell else ():
-            if isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Store):
+        for node in self.cell.nodes(ast.Name) if self.cell else ():
+            if node.id == name and isinstance(node.ctx, ast.Store):
                 return node.lineno
         return 1
 
@@ -69,13 +69,17 @@ class Facts:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        # The production notebooks that are looked at, for rules that compare them.
-        self.documents: list[Document] = []
+        # The definitions that stand elsewhere, too, by the names of the notebooks with them.
+        self.duplicates: Mapping[str, list[Duplicate]] = {}
         # By notebook, the files that it reads, each with the problem that was found.
         self.answers: dict[str, dict[str, str]] = {}
         self._parameters_cells: dict[str, ParametersCell] = {}
         self._configs: dict[Path, dict[str, object]] = {}
         self._names: dict[str, set[str] | None] = {}
+
+    def __reduce__(self) -> tuple[type[Facts], tuple[Path]]:
+        """Another process reads the facts by itself."""
+        return Facts, (self.root,)
 
     @cached_property
     def project(self) -> dict[str, object]:
@@ -154,6 +158,11 @@ class Facts:
             if (path.is_dir() and path.name.isidentifier()) or path.suffix in (".py", ".so", ".pyd")
         }
 
+    @cached_property
+    def package(self) -> str:
+        """The name of the package under `src/`; nothing if there is none or several."""
+        return project_package(self.root)
+
     def has_module(self, name: str) -> bool:
         """Return whether `src/` has a module or a folder of modules of this dotted name."""
         if name in self.sources.modules:
@@ -180,14 +189,6 @@ class Facts:
         if "*" in names or opaque & (names | used):
             return None
         return names | {"__file__", "__name__", "__doc__", "__path__", "__spec__", "__package__"}
-
-    @cached_property
-    def duplicates(self) -> dict[str, list[Duplicate]]:
-        """The definitions that stand elsewhere, too, by the names of the notebooks with them."""
-        # Late: nb doctor asks for dependencies alone.
-        from .duplicate_definitions import duplicates_of
-
-        return duplicates_of(self.documents, self.root, self.sources)
 
     @cached_property
     def declared(self) -> list[str]:

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     bad="# %%\nfrom example_package.paths import *",
 )
 def no_wildcard(document: Document, facts: Facts) -> Found:
-    for cell, node in document.nodes():
-        if isinstance(node, ast.ImportFrom) and any(alias.name == "*" for alias in node.names):
+    for cell, node in document.nodes(ast.ImportFrom):
+        if any(alias.name == "*" for alias in node.names):
             package = (node.module or "").split(".")[0]
             if package in facts.packages:
                 yield (
@@ -73,11 +73,11 @@ def _imports(document: Document) -> Iterator[tuple[CheckedCell, ast.AST, str]]:
     for cell in document.code:
         optional = {
             inner
-            for node in cell.nodes
-            if isinstance(node, ast.Try) and any(map(_expects_failure, node.handlers))
+            for node in cell.nodes(ast.Try)
+            if any(map(_expects_failure, node.handlers))
             for inner in ast.walk(node)
         }
-        for node in cell.nodes:
+        for node in cell.nodes(ast.Import, ast.ImportFrom):
             if node in optional:
                 continue
             if isinstance(node, ast.Import):
@@ -133,18 +133,13 @@ def _missing(node: ast.AST, module: str, facts: Facts, modules: dict[str, str]) 
 
 
 def _missing_attributes(document: Document, facts: Facts, modules: dict[str, str]) -> Found:
-    nodes = list(document.nodes())
     # A name that gets another value, and an attribute that is set, are the notebook's own.
-    changed = {
-        n.id for _, n in nodes if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)
-    }
-    changed |= {n.arg for _, n in nodes if isinstance(n, ast.arg)}
-    own = {
-        n.attr for _, n in nodes if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store)
-    }
-    imported = {a.name for _, n in nodes if isinstance(n, ast.Import) for a in n.names}
+    changed = {n.id for _, n in document.nodes(ast.Name) if not isinstance(n.ctx, ast.Load)}
+    changed |= {n.arg for _, n in document.nodes(ast.arg)}
+    own = {n.attr for _, n in document.nodes(ast.Attribute) if isinstance(n.ctx, ast.Store)}
+    imported = {a.name for _, n in document.nodes(ast.Import) for a in n.names}
     told: set[tuple[str, str]] = set()
-    for cell, node in nodes:
+    for cell, node in document.nodes(ast.Attribute):
         match node:
             case ast.Attribute(value=ast.Name(id=name), attr=attribute) if (
                 name in modules and name not in changed and attribute not in own

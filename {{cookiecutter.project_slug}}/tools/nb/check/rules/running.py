@@ -28,6 +28,7 @@ FIRST_FOLDERS = (
 ABSOLUTE = re.compile(
     rf"(?:/(?:{FIRST_FOLDERS})(?:/|$)|[A-Za-z]:[\\/](?!/)|\\\\\w|~[\w.-]*[\\/]|file:///)"
 )
+LEADS = re.compile(r"[/\\]|\.\.")
 UPWARDS = re.compile(r"(?:^|[\\/])\.\.(?:[\\/]|$)")
 # In a shell line: programs live in /usr and /opt on every machine.
 IN_SHELL = re.compile(
@@ -86,23 +87,19 @@ def calls_in_order(document: Document, facts: Facts) -> Found:
 def portable_paths(document: Document, facts: Facts) -> Found:
     advice = 'build it from the root: paths.ROOT / "…"'
     for cell in document.code:
-        skipped = _not_paths(cell)
+        texts = ((n, n.value) for n in cell.nodes(ast.Constant) if isinstance(n.value, str))
+        kinds = [(node, text, kind) for node, text in texts if (kind := _kind_of_path(text))]
+        skipped = _not_paths(cell) if kinds else set()
         told: set[tuple[int, str]] = set()
-        for node in cell.nodes:
-            if (
-                isinstance(node, ast.Constant)
-                and isinstance(node.value, str)
-                and node not in skipped
-            ):
-                kind = _kind_of_path(node.value)
-                if kind and (node.lineno, node.value) not in told:
-                    told.add((node.lineno, node.value))
-                    yield cell.at(node), f"{shortened(node.value)} is {kind}; {advice}"
-            elif isinstance(node, ast.Call):
-                yield from (
-                    (cell.at(n), f"{shortened(str(n.value))} is an absolute path; {advice}")
-                    for n in _rooted(node)
-                )
+        for node, text, kind in kinds:
+            if node not in skipped and (node.lineno, text) not in told:
+                told.add((node.lineno, text))
+                yield cell.at(node), f"{shortened(text)} is {kind}; {advice}"
+        for call in cell.nodes(ast.Call):
+            yield from (
+                (cell.at(n), f"{shortened(str(n.value))} is an absolute path; {advice}")
+                for n in _rooted(call)
+            )
     for cell, escape in document.escapes():
         found = IN_SHELL.search(escape.text) if escape.magic in ("", "cd", "run") else None
         found = found or (re.match(r"%cd\s+(\.\.\S*|/\S*)", escape.text))
@@ -115,19 +112,19 @@ def portable_paths(document: Document, facts: Facts) -> Found:
 
 def _not_paths(cell: CheckedCell) -> set[ast.AST]:
     """Return the texts that are no paths: those that stand alone or follow other text."""
-    skipped: set[ast.AST] = set()
-    for node in cell.nodes:
-        if isinstance(node, ast.Expr):
-            skipped.add(node.value)
-        elif isinstance(node, ast.JoinedStr):
-            skipped.update(node.values[1:])
-        elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-            skipped.add(node.right)
-    return skipped
+    skipped: set[ast.AST] = {node.value for node in cell.nodes(ast.Expr)}
+    skipped.update(part for node in cell.nodes(ast.JoinedStr) for part in node.values[1:])
+    sums = (node for node in cell.nodes(ast.BinOp) if isinstance(node.op, ast.Add))
+    return skipped.union(node.right for node in sums)
 
 
 def _kind_of_path(text: str) -> str:
-    if "\n" in text or "://" in text.removeprefix("file://") or len(text) > 300:
+    if (
+        not LEADS.search(text)
+        or "\n" in text
+        or "://" in text.removeprefix("file://")
+        or len(text) > 300
+    ):
         return ""
     if text.startswith("file://") and text.endswith(".git"):  # the address of a repository
         return ""
@@ -165,8 +162,8 @@ def no_installs(document: Document, facts: Facts) -> Found:
     for cell, escape in document.escapes():
         if is_install(escape):
             yield _at(cell, escape), message
-    for cell, node in document.nodes():
-        if isinstance(node, ast.Call) and node.args and _is_program(node):
+    for cell, node in document.nodes(ast.Call):
+        if node.args and _is_program(node):
             first = node.args[0]
             elements = first.elts if isinstance(first, ast.List | ast.Tuple) else [first]
             words = [str(e.value) for e in elements if isinstance(e, ast.Constant)]
@@ -210,14 +207,14 @@ def _is_program(node: ast.Call) -> bool:
 )
 def failures_are_seen(document: Document, facts: Facts) -> Found:
     for cell in document.code:
-        if any(isinstance(n, ast.Name) and n.id == "_exit_code" for n in cell.nodes):
+        if any(name.id == "_exit_code" for name in cell.nodes(ast.Name)):
             continue
         for escape in cell.escapes:
             problem = "" if is_install(escape) else _hidden_failure(escape)
             if problem:
                 yield _at(cell, escape), problem
-        for node in cell.nodes:
-            if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+        for node in cell.nodes(ast.Expr):
+            if isinstance(node.value, ast.Call):
                 problem = _ignored_result(node.value)
                 if problem:
                     yield cell.at(node), problem
