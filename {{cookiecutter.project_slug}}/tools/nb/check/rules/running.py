@@ -26,10 +26,12 @@ FIRST_FOLDERS = (
     "scratch"
 )
 ABSOLUTE = re.compile(
-    rf"(?:/(?:{FIRST_FOLDERS})(?:/|$)|[A-Za-z]:[\\/](?!/)|\\\\\w|~[\w.-]*[\\/]|file:///)"
+    rf"(?:/(?!usr/(?:local/)?s?bin/)(?:{FIRST_FOLDERS})(?:/|$)|[A-Za-z]:[\\/](?!/)|\\\\\w|~[\w.-]*[\\/]|file:///)"
 )
 LEADS = re.compile(r"[/\\]|\.\.")
+ABSOLUTE_KIND = "an absolute path"
 UPWARDS = re.compile(r"(?:^|[\\/])\.\.(?:[\\/]|$)")
+EXISTENCE = {"exists", "lexists", "isfile", "isdir", "is_file", "is_dir"}
 # In a shell line: programs live in /usr and /opt on every machine.
 IN_SHELL = re.compile(
     r"(?:^|[\s=\"'])"
@@ -55,7 +57,10 @@ SHOWS = {
 SHOWS_STATE = re.compile(
     r"git (?:branch|diff|log|remote|rev-parse|show|status)\b|(?:pip3?|conda|mamba|uv pip) "
     r"(?:list|show|freeze|info)\b|\S+ (?:--version|--help|-V)\Z|"
-    r"(?:sort|uniq)(?: -[a-np-z0-9]+)*\Z"  # in a pipe
+    r"(?:sort|uniq)(?: -[a-np-z0-9]+)*\Z|"  # in a pipe
+    r"(?:aws|az|bq|docker|gcloud|gsutil|kubectl)"
+    r"(?: (?!(?:add|cp|create|delete|deploy|mv|rm|run|set|submit|update)\b)[a-z0-9-]+)*? "
+    r"(?:cat|describe|get|images|list|ls|ps|show|version)\b"
 )
 # What writes or removes in commands of these.
 CHANGES = re.compile(r"[^2&]>|\A>|`|\$\(|\s-(?:delete|exec|execdir|ok)\b|\btee\b|--output\b")
@@ -90,8 +95,11 @@ def portable_paths(document: Document, facts: Facts) -> Found:
         texts = ((n, n.value) for n in cell.nodes(ast.Constant) if isinstance(n.value, str))
         kinds = [(node, text, kind) for node, text in texts if (kind := _kind_of_path(text))]
         skipped = _not_paths(cell) if kinds else set()
+        asked_for = _asked_for(cell) if kinds else set()
         told: set[tuple[int, str]] = set()
         for node, text, kind in kinds:
+            if node in asked_for and kind == ABSOLUTE_KIND:
+                continue
             if node not in skipped and (node.lineno, text) not in told:
                 told.add((node.lineno, text))
                 yield cell.at(node), f"{shortened(text)} is {kind}; {advice}"
@@ -118,6 +126,16 @@ def _not_paths(cell: CheckedCell) -> set[ast.AST]:
     return skipped.union(node.right for node in sums)
 
 
+def _asked_for(cell: CheckedCell) -> set[ast.AST]:
+    """Return the paths of which only the existence is asked for: they tell machines apart."""
+    found: set[ast.AST] = set()
+    for call in cell.nodes(ast.Call):
+        if isinstance(call.func, ast.Attribute) and call.func.attr in EXISTENCE:
+            path = call.args[0] if call.args else call.func.value
+            found.add(path.args[0] if isinstance(path, ast.Call) and path.args else path)
+    return found
+
+
 def _kind_of_path(text: str) -> str:
     if (
         not LEADS.search(text)
@@ -129,7 +147,7 @@ def _kind_of_path(text: str) -> str:
     if text.startswith("file://") and text.endswith(".git"):  # the address of a repository
         return ""
     if ABSOLUTE.match(text):
-        return "an absolute path"
+        return ABSOLUTE_KIND
     if UPWARDS.search(text) and " " not in text.split("..")[0]:
         return "a path upwards"
     return ""
