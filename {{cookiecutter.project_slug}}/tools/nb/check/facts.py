@@ -73,6 +73,10 @@ class Facts:
         self.duplicates: Mapping[str, list[Duplicate]] = {}
         # By notebook, the files that it reads, each with the problem that was found.
         self.answers: dict[str, dict[str, str]] = {}
+        # Read when a rule first asks: the modules of declared distributions, None for those that
+        # are not installed; and the installed distributions, by the modules that they provide.
+        self.declared_modules: dict[str, list[str] | None] = {}
+        self.providers: dict[str, list[str]] = {}
         self._parameters_cells: dict[str, ParametersCell] = {}
         self._configs: dict[Path, dict[str, object]] = {}
         self._names: dict[str, set[str] | None] = {}
@@ -217,8 +221,20 @@ class Facts:
         return _distributions(entry for entry in entries if ";" not in str(entry))
 
     @cached_property
-    def _installed(self) -> Iterator[tuple[str, set[str] | None]]:
-        return ((name, modules_of(name)) for name in self.declared)
+    def _installed(self) -> Iterator[tuple[str, list[str] | None]]:
+        return ((name, self._modules_of(name)) for name in self.declared)
+
+    def _modules_of(self, distribution: str) -> list[str] | None:
+        if distribution not in self.declared_modules:
+            found = modules_of(distribution)
+            self.declared_modules[distribution] = None if found is None else sorted(found)
+        return self.declared_modules[distribution]
+
+    def read_installed(self) -> None:
+        """Read the modules of all installed distributions."""
+        for name in self.declared:
+            self._modules_of(name)
+        self.providers = self.providers or dict(installed_distributions())
 
     @cached_property
     def _modules(self) -> set[str]:
@@ -240,16 +256,15 @@ class Facts:
             self._modules.update(modules or ())
             if module in self._modules:
                 return True
-        return self._unknown_modules and module not in self._providers
-
-    @cached_property
-    def _providers(self) -> Mapping[str, list[str]]:
-        """The installed distributions, by top-level module."""
-        return installed_distributions()
+        if not self._unknown_modules:
+            return False
+        self.read_installed()
+        return module not in self.providers
 
     def distribution_of(self, module: str) -> str:
         """Return the installed distribution that surely provides a dotted module, or nothing."""
-        found = self._providers.get(module.split(".")[0], [])
+        self.read_installed()
+        found = self.providers.get(module.split(".")[0], [])
         if len(found) > 1:  # a namespace, such as google.cloud
             path = f"{module.replace('.', '-').replace('_', '-').lower()}-"
             found = [name for name in found if path.startswith(f"{normalized(name)}-")]

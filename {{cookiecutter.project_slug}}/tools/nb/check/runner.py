@@ -107,6 +107,8 @@ def _check_all(
     processes = (
         min(cores(), len(named) // NOTEBOOKS_AT_ONCE) if len(named) >= FEWEST_IN_PARALLEL else 1
     )
+    if processes > 1:
+        facts.read_installed()  # once: forked processes inherit it, and the cache keeps it
     check = partial(check_notebook, facts, codes)
     results = map_in_processes(check, [*named.items()], processes, NOTEBOOKS_AT_ONCE)
     return dict(zip(named, results, strict=True))
@@ -125,12 +127,14 @@ def _check_changed(
     known = cache.read_cache(facts.root, key)
     digests = {name: _digest(path) for name, path in named.items() if name in known.notebooks}
     same = cache.still_valid(known.notebooks, digests, folders, facts.shared)
+    facts.declared_modules, facts.providers = known.declared_modules, known.providers
     checked = _check_all(facts, codes, {n: path for n, path in named.items() if n not in same})
     shapes = {each.shape for one in known.notebooks.values() for each in one.definitions}
     modules = (*known.modules, *_copies_in_modules(facts, checked.values(), shapes))
     if checked or len(same) < len(known.notebooks):
         kept = {name: each for name, each in (same | checked).items() if each.digest}
-        cache.write_cache(facts.root, cache.CheckCache(key, kept, modules))
+        found = cache.CheckCache(key, kept, modules, facts.declared_modules, facts.providers)
+        cache.write_cache(facts.root, found)
     return same | checked, modules
 
 

@@ -38,11 +38,15 @@ class CheckCache:
         key: the hash of everything, except notebooks, on which findings depend.
         notebooks: the results by the names of the notebooks.
         modules: the definitions in `src/` that are copies of definitions in these notebooks.
+        declared_modules: the modules of declared distributions, None without an installation.
+        providers: the installed distributions, by the modules that they provide.
     """
 
     key: str
     notebooks: dict[str, NotebookCheck] = field(default_factory=dict)
     modules: tuple[ComparedDefinition, ...] = ()
+    declared_modules: dict[str, list[str] | None] = field(default_factory=dict)
+    providers: dict[str, list[str]] = field(default_factory=dict)
     schema: int = CACHE_SCHEMA
 
 
