@@ -212,6 +212,19 @@ def test_only_new_definitions_are_looked_for_in_src(
     assert sought == [["other"]]
 
 
+def test_a_copy_of_a_module_that_goes_and_comes_back_is_found_once(tmp_path: Path) -> None:
+    example = f"# %%\n{CLEAN}=== src/example_package/a.py\n{CLEAN}"
+    write_project(tmp_path, example)
+    found = check_paths(tmp_path).findings
+    assert "clean stands in src/example_package/a.py:1, too: nb extract clean" in {
+        finding.message for finding in found
+    }
+    write_project(tmp_path, "# %%\n1")
+    check_paths(tmp_path)
+    write_project(tmp_path, example)
+    assert check_paths(tmp_path).findings == found
+
+
 def test_several_processes_find_the_same_as_a_single_process(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

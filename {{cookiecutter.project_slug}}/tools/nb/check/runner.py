@@ -130,6 +130,7 @@ def _check_changed(
     facts.declared_modules, facts.providers = known.declared_modules, known.providers
     checked = _check_all(facts, codes, {n: path for n, path in named.items() if n not in same})
     shapes = {each.shape for one in known.notebooks.values() for each in one.definitions}
+    shapes |= {each.shape for each in known.modules}
     modules = (*known.modules, *_copies_in_modules(facts, checked.values(), shapes))
     if checked or len(same) < len(known.notebooks):
         kept = {name: each for name, each in (same | checked).items() if each.digest}
