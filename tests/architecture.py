@@ -43,7 +43,6 @@ FLOORS = (
     "terminal",
     "surroundings",
     "skipped",
-    "process_pool",
     "programs",
     "locks",
     "typed_json",

@@ -59,7 +59,7 @@ WHOLE_NOTEBOOK = Place(None, 0)
 Found = Iterator[tuple[Place, str]]
 # The scope of a rule: production notebooks, those compared with each other and with src/, all
 # notebooks, or dvc.yaml.
-IN_PRODUCTION, COMPARED, EVERY, IN_PIPELINE = "production", "compared", "every", "pipeline"
+IN_PRODUCTION, IN_COMPARISON, EVERY, IN_PIPELINE = "production", "compared", "every", "pipeline"
 
 
 def is_silenced(lines: Sequence[str], place: Place, code: str) -> bool:

@@ -10,7 +10,7 @@ from nb.project import UsageError
 from nb.wording import did_you_mean
 
 from .facts import Facts
-from .findings import COMPARED, EVERY, IN_PIPELINE, IN_PRODUCTION, Found
+from .findings import EVERY, IN_COMPARISON, IN_PIPELINE, IN_PRODUCTION, Found
 from .source import Document
 
 
@@ -46,7 +46,7 @@ class Rule:
 
 _ADVICE = {
     IN_PRODUCTION: "Looks at production notebooks. Silenced on a line by `# noqa: {code}`.",
-    COMPARED: "Looks at production notebooks. Silenced on a line by `# noqa: {code}`.",
+    IN_COMPARISON: "Looks at production notebooks. Silenced on a line by `# noqa: {code}`.",
     EVERY: "Looks at all notebooks. Silenced on a line by `# noqa: {code}`.",
     IN_PIPELINE: "Looks at dvc.yaml. Silenced on a line by `# noqa: {code}`.",
 }

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from nb.declaration.reader import FILE
 from nb.notebook.content import Notebook
-from nb.process_pool import map_in_processes
 from nb.processes.garbage import no_collection
 from nb.programs import cores
 from nb.project import PYPROJECT, read_regular
+from nb.runtime.process_pool import map_in_processes
 
 from .facts import Facts
-from .findings import COMPARED, IN_PIPELINE, Finding, is_silenced
+from .findings import IN_COMPARISON, IN_PIPELINE, Finding, is_silenced
 from .incremental import cache
 from .incremental.copies import ComparedDefinition, definitions_in_modules, duplicates_of
 from .incremental.single import (
@@ -158,7 +158,7 @@ def _compare(facts: Facts, name: str, checked: NotebookCheck, codes: set[str]) -
     silenced = {(d.place.cell, d.place.line) for d in checked.definitions if d.is_silenced}
     document = _document_without_cells(facts, name)
     for code in codes - ignored_for(name, facts):
-        if RULES[code].scope == COMPARED:
+        if RULES[code].scope == IN_COMPARISON:
             for place, message in RULES[code].find(document, facts):
                 if (place.cell, place.line) not in silenced:
                     yield Finding(name, place.cell, place.line, code, message)

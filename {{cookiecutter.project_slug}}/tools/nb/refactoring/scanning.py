@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 from nb.notebook.content import NOTEBOOK_FOLDERS, notebooks_below
 from nb.notebook.modules import SourcePackages, project_package
-from nb.process_pool import map_in_processes
 from nb.programs import cores
 from nb.project import NbError
+from nb.runtime.process_pool import map_in_processes
 
 from .sources import (
     PlacedDefinition,

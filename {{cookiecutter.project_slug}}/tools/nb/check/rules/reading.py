@@ -6,7 +6,7 @@ import re
 from itertools import dropwhile, takewhile
 from typing import TYPE_CHECKING
 
-from nb.check.findings import COMPARED, COPIES, WHOLE_NOTEBOOK, Found, Place
+from nb.check.findings import COPIES, IN_COMPARISON, WHOLE_NOTEBOOK, Found, Place
 from nb.check.registry import rule
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def clean(table):
     bad=f"""# %%\ndef without_gaps(df):
     rows = df.dropna()
     return rows[rows["n"] > 0]{MODULE_NAME}""",
-    scope=COMPARED,
+    scope=IN_COMPARISON,
 )
 def copies(document: Document, facts: Facts) -> Found:
     for duplicate in facts.duplicates.get(document.name, ()):
