@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nb.check import runner
-from nb.check.findings import EVERY, IN_PIPELINE, IN_PRODUCTION
+from nb.check.findings import EVERY, IN_COMPARISON, IN_PIPELINE, IN_PRODUCTION
 from nb.check.registry import RULES
 from nb.check.settings import CheckSettings
 from nb.exit_codes import ExitCode
@@ -61,6 +61,7 @@ def rules_page() -> str:
 def rules_table() -> str:
     """Return the table of the rules of `nb check`, with their reasons below: a part of check.md."""
     scopes = {IN_PRODUCTION: "production", EVERY: "all notebooks", IN_PIPELINE: "`dvc.yaml`"}
+    scopes[IN_COMPARISON] = scopes[IN_PRODUCTION]
     rules = [rule for _, rule in sorted(RULES.items())]
     rows = [f"| {rule.code} | {scopes[rule.scope]} | {rule.summary} |" for rule in rules]
     table = ["| rule | looks at | what holds |", "|---|---|---|", *rows]

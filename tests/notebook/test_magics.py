@@ -34,6 +34,7 @@ IPYTHON = [
     "x.head()?",
     "pip install pandas",
     "!echo a \\\n  b \\\n  c",
+    "!pip install a==2.0 \\\n  more \\\n  b==2.0b1",
     "if 1:\n    %time x",
 ]
 
@@ -92,6 +93,14 @@ def test_pasted_code_is_read_as_ipython_reads_it(cells: tuple[str, str]) -> None
 def test_a_cell_of_another_language_is_no_python(source: str) -> None:
     assert mask(source) is None
     assert python_source(source) == ""
+
+
+def test_the_last_line_of_a_command_that_python_stumbles_over_is_hidden_with_its_first() -> None:
+    source = "import os\n! pip install kfp==2.0 \\\n    more \\\n    part==2.0b1\nx = 1"
+    masked = mask(source)
+    assert masked
+    assert masked.hidden_lines() == {2, 3, 4}
+    assert masked.unmask(masked.text) == source
 
 
 def test_code_that_cannot_be_parsed_stays_what_it_is() -> None:

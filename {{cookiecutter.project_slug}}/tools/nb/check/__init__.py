@@ -6,11 +6,11 @@ selection   the notebooks to check
 findings    places that break a rule, unless `# noqa` silences them
 settings    `tool.nb.check` in `pyproject.toml`
 facts       project facts: stages, config files, modules, dependencies
-duplicate_definitions   functions and classes in several notebooks, or in `src/`, too
 source      a notebook as its cells, parsed
+nodes       the nodes of a syntax tree, by type
 reads       constant paths that are read, and files that everybody has
 names       global names: bound, and used by calls that come too early
-cache       findings of unchanged notebooks
+incremental/    a check of each notebook by itself, copies in others, the cache of results
 registry    a rule, and the list of all rules
 
 doctor      `nb doctor`: runs health checks and repairs

@@ -12,6 +12,7 @@ import ast
 from collections.abc import Iterable, Iterator, Sequence
 
 from .findings import Found
+from .nodes import children
 from .source import CheckedCell
 
 # Calls and magics after which any name may be defined.
@@ -22,9 +23,13 @@ OPAQUE_MAGICS = {
     *("reset", "reset_selective", "run", "store"),
 }
 FORGIVING = {"NameError", "Exception", "BaseException"}
-_LEAVES = (ast.Constant, ast.Load, ast.Store, ast.alias)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_SCOPES = (*_FUNCTIONS, ast.ClassDef, ast.Lambda, *_COMPREHENSIONS)
+_BINDERS = (
+    *(ast.Import, ast.ImportFrom, ast.ExceptHandler),
+    *(ast.MatchAs, ast.MatchStar, ast.MatchMapping),
+)
 # Code that runs later or in a scope of its own, and code that perhaps does not run.
 _NOT_NOW = (*_FUNCTIONS, *_COMPREHENSIONS, ast.Lambda, ast.ClassDef, ast.BoolOp, ast.IfExp)
 _BLOCK_PARTS = (ast.stmt, ast.ExceptHandler, ast.match_case)
@@ -32,9 +37,9 @@ _BLOCK_PARTS = (ast.stmt, ast.ExceptHandler, ast.match_case)
 
 def early_calls(cells: Sequence[CheckedCell]) -> Found:
     """Yield calls of functions above the assignment of a global that the function uses."""
-    if any(map(_is_opaque, cells)):
+    first = _late_names(cells)
+    if not first or any(map(_is_opaque, cells)):
         return
-    first = _first_assignments(cells)
     known: set[str] = set()
     functions: dict[str, set[str]] = {}
     told: set[str] = set()
@@ -62,7 +67,7 @@ def _is_opaque(cell: CheckedCell) -> bool:
     """Return whether the definitions of a cell cannot be known from the source text."""
     if cell.tree is None or any(escape.magic in OPAQUE_MAGICS for escape in cell.escapes):
         return True
-    return any(_defines_anything(node) for node in cell.nodes)
+    return any(map(_defines_anything, cell.nodes(ast.ImportFrom, ast.Call, ast.Attribute)))
 
 
 def _defines_anything(node: ast.AST) -> bool:
@@ -76,36 +81,49 @@ def _defines_anything(node: ast.AST) -> bool:
     return False
 
 
-def _first_assignments(cells: Sequence[CheckedCell]) -> dict[str, int]:
-    """Return the cell that first assigns each global name."""
-    first: dict[str, int] = {}
+def _late_names(cells: Sequence[CheckedCell]) -> dict[str, int]:
+    """Return the globals used by functions that no cell above all functions assigns.
+
+    Returns:
+        The first cell that assigns each. Most notebooks have no such name: the rest, which follows
+        each statement, is left to others.
+    """
+    used: set[str] = set()
+    begin = 0
     for cell in cells:
-        for name in _bound_by_magics(cell) | bound_names(cell.tree.body if cell.tree else []):
+        for function in cell.nodes(*_FUNCTIONS):
+            begin = begin or cell.number
+            used |= _surely_used(function)
+    first: dict[str, int] = {}
+    for cell in cells if used else ():
+        for name in used & (
+            _bound_by_magics(cell) | bound_names(cell.tree.body if cell.tree else [])
+        ):
             first.setdefault(name, cell.number)
-    return first
+    return {name: number for name, number in first.items() if number >= begin}
 
 
 def _bound_by_magics(cell: CheckedCell) -> set[str]:
     """Return names that magics or, by `global`, functions of a cell may assign at any time."""
-    names = {name for node in cell.nodes if isinstance(node, ast.Global) for name in node.names}
+    names = {name for node in cell.nodes(ast.Global) for name in node.names}
     return names.union(*(escape.names for escape in cell.escapes))
 
 
 def _steps(statements: Iterable[ast.AST]) -> Iterator[tuple[ast.AST, set[str]]]:
     """Yield simple statements and heads of blocks in order, each with the names that it binds."""
     for node in statements:
-        blocks = [each for each in ast.iter_child_nodes(node) if isinstance(each, _BLOCK_PARTS)]
+        blocks = [each for each in children(node) if isinstance(each, _BLOCK_PARTS)]
         if isinstance(node, (*_FUNCTIONS, ast.ClassDef)) or not blocks:
             yield node, bound_names([node])
         elif isinstance(node, ast.For | ast.AsyncFor | ast.While):
             # Names that the body assigns exist from the second pass on.
             yield ast.Pass(), bound_names([node])
-            yield from _steps(ast.iter_child_nodes(node))
+            yield from _steps(children(node))
         elif any(map(_forgives, getattr(node, "handlers", []))):
             yield ast.Pass(), bound_names([node])
         else:
             yield ast.Pass(), set(_names_bound_by(node))  # the name of an exception
-            yield from _steps(ast.iter_child_nodes(node))
+            yield from _steps(children(node))
 
 
 def _forgives(handler: ast.ExceptHandler) -> bool:
@@ -119,7 +137,7 @@ def _calls(node: ast.AST) -> Iterator[tuple[ast.Call, str]]:
     """Yield the calls of named functions that a statement surely makes at once."""
     if isinstance(node, _NOT_NOW):
         return
-    for child in ast.iter_child_nodes(node):
+    for child in children(node):
         yield from _calls(child)
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
         yield node, node.func.id
@@ -143,10 +161,10 @@ def _missing(
                 yield function, used
 
 
-def _surely_used(node: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
+def _surely_used(node: ast.stmt) -> set[str]:
     """Return the global names that every call of a function uses, with any arguments."""
     lazy = ast.Yield | ast.YieldFrom
-    if node.decorator_list or isinstance(node, ast.AsyncFunctionDef):
+    if not isinstance(node, ast.FunctionDef) or node.decorator_list:
         return set()
     if any(isinstance(inner, lazy) for inner in ast.walk(node)):
         return set()
@@ -166,7 +184,7 @@ def _surely_loaded(node: ast.AST) -> set[str]:
         return _surely_loaded(node.generators[0].iter)
     if isinstance(node, ast.Name):
         return {node.id} if isinstance(node.ctx, ast.Load) else set()
-    return set[str]().union(*(_surely_loaded(child) for child in ast.iter_child_nodes(node)))
+    return set[str]().union(*(_surely_loaded(child) for child in children(node)))
 
 
 def bound_names(nodes: Iterable[ast.AST]) -> set[str]:
@@ -175,26 +193,27 @@ def bound_names(nodes: Iterable[ast.AST]) -> set[str]:
     waiting = list(nodes)
     while waiting:
         node = waiting.pop()
-        if type(node) in _LEAVES:
-            continue
-        if isinstance(node, ast.Name):  # most nodes: told apart before the slow comparison below
+        if isinstance(node, ast.Name):  # most nodes
             if isinstance(node.ctx, ast.Store):
                 names.add(node.id)
-            continue
-        match node:
-            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
-                names.add(node.name)
-            case ast.Lambda():
-                pass
-            case ast.AnnAssign(target=ast.Name(), value=None):
-                pass
-            case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
-                inner = (n.target.id for n in ast.walk(node) if isinstance(n, ast.NamedExpr))
-                names.update(inner)
-            case _:
-                names.update(_names_bound_by(node))
-                waiting.extend(ast.iter_child_nodes(node))
+        elif isinstance(node, _SCOPES):
+            names.update(_names_bound_around(node))
+        elif not _is_declared_only(node):
+            names.update(_names_bound_by(node) if isinstance(node, _BINDERS) else ())
+            waiting += children(node)
     return names
+
+
+def _names_bound_around(scope: ast.AST) -> Iterator[str]:
+    """Yield the names that code with a scope of its own binds outside of that scope."""
+    if isinstance(scope, (*_FUNCTIONS, ast.ClassDef)):
+        yield scope.name
+    elif isinstance(scope, _COMPREHENSIONS):
+        yield from (n.target.id for n in ast.walk(scope) if isinstance(n, ast.NamedExpr))
+
+
+def _is_declared_only(node: ast.AST) -> bool:
+    return isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and not node.value
 
 
 def _names_bound_by(node: ast.AST) -> Iterator[str]:

@@ -20,7 +20,7 @@ from nb.distributions import installed_distributions, modules_of, normalized
 from nb.grouping import grouped
 from nb.notebook.config import read_config
 from nb.notebook.magics import parse_python
-from nb.notebook.modules import SourcePackages
+from nb.notebook.modules import SourcePackages, project_package
 from nb.notebook.parameters import TAG, CellError, Parameter, read_parameters
 from nb.project import CONFIG, pyproject_table, read_pyproject
 
@@ -54,8 +54,8 @@ class ParametersCell:
 
     def line_of(self, name: str) -> int:
         """Return the line that gives a parameter its default; 1 if none does."""
-        for node in self.cell.nodes if self.cell else ():
-            if isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Store):
+        for node in self.cell.nodes(ast.Name) if self.cell else ():
+            if node.id == name and isinstance(node.ctx, ast.Store):
                 return node.lineno
         return 1
 
@@ -69,13 +69,21 @@ class Facts:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        # The production notebooks that are looked at, for rules that compare them.
-        self.documents: list[Document] = []
+        # The definitions that stand elsewhere, too, by the names of the notebooks with them.
+        self.duplicates: Mapping[str, list[Duplicate]] = {}
         # By notebook, the files that it reads, each with the problem that was found.
         self.answers: dict[str, dict[str, str]] = {}
+        # Read when a rule first asks: the modules of declared distributions, None for those that
+        # are not installed; and the installed distributions, by the modules that they provide.
+        self.declared_modules: dict[str, list[str] | None] = {}
+        self.providers: dict[str, list[str]] = {}
         self._parameters_cells: dict[str, ParametersCell] = {}
         self._configs: dict[Path, dict[str, object]] = {}
         self._names: dict[str, set[str] | None] = {}
+
+    def __reduce__(self) -> tuple[type[Facts], tuple[Path]]:
+        """Another process reads the facts by itself."""
+        return Facts, (self.root,)
 
     @cached_property
     def project(self) -> dict[str, object]:
@@ -154,6 +162,11 @@ class Facts:
             if (path.is_dir() and path.name.isidentifier()) or path.suffix in (".py", ".so", ".pyd")
         }
 
+    @cached_property
+    def package(self) -> str:
+        """The name of the package under `src/`; nothing if there is none or several."""
+        return project_package(self.root)
+
     def has_module(self, name: str) -> bool:
         """Return whether `src/` has a module or a folder of modules of this dotted name."""
         if name in self.sources.modules:
@@ -182,14 +195,6 @@ class Facts:
         return names | {"__file__", "__name__", "__doc__", "__path__", "__spec__", "__package__"}
 
     @cached_property
-    def duplicates(self) -> dict[str, list[Duplicate]]:
-        """The definitions that stand elsewhere, too, by the names of the notebooks with them."""
-        # Late: nb doctor asks for dependencies alone.
-        from .duplicate_definitions import duplicates_of
-
-        return duplicates_of(self.documents, self.root, self.sources)
-
-    @cached_property
     def declared(self) -> list[str]:
         """The distributions that `pyproject.toml` declares, wherever it does, by their names."""
         lists = [pyproject_table(self.project, "project").get("dependencies")]
@@ -216,8 +221,20 @@ class Facts:
         return _distributions(entry for entry in entries if ";" not in str(entry))
 
     @cached_property
-    def _installed(self) -> Iterator[tuple[str, set[str] | None]]:
-        return ((name, modules_of(name)) for name in self.declared)
+    def _installed(self) -> Iterator[tuple[str, list[str] | None]]:
+        return ((name, self._modules_of(name)) for name in self.declared)
+
+    def _modules_of(self, distribution: str) -> list[str] | None:
+        if distribution not in self.declared_modules:
+            found = modules_of(distribution)
+            self.declared_modules[distribution] = None if found is None else sorted(found)
+        return self.declared_modules[distribution]
+
+    def read_installed(self) -> None:
+        """Read the modules of all installed distributions."""
+        for name in self.declared:
+            self._modules_of(name)
+        self.providers = self.providers or dict(installed_distributions())
 
     @cached_property
     def _modules(self) -> set[str]:
@@ -239,16 +256,15 @@ class Facts:
             self._modules.update(modules or ())
             if module in self._modules:
                 return True
-        return self._unknown_modules and module not in self._providers
-
-    @cached_property
-    def _providers(self) -> Mapping[str, list[str]]:
-        """The installed distributions, by top-level module."""
-        return installed_distributions()
+        if not self._unknown_modules:
+            return False
+        self.read_installed()
+        return module not in self.providers
 
     def distribution_of(self, module: str) -> str:
         """Return the installed distribution that surely provides a dotted module, or nothing."""
-        found = self._providers.get(module.split(".")[0], [])
+        self.read_installed()
+        found = self.providers.get(module.split(".")[0], [])
         if len(found) > 1:  # a namespace, such as google.cloud
             path = f"{module.replace('.', '-').replace('_', '-').lower()}-"
             found = [name for name in found if path.startswith(f"{normalized(name)}-")]

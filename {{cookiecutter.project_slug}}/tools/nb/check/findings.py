@@ -10,6 +10,7 @@ from nb.wording import place_in_file
 
 UNREADABLE = "NB001"
 UNPARSED = "NB002"
+COPIES = "NB203"
 NOQA = re.compile(r"#\s*noqa\b(?::\s*(?P<codes>[A-Z]+\d+(?:[,\s]+[A-Z]+\d+)*))?", re.I)
 
 
@@ -56,8 +57,9 @@ WHOLE_NOTEBOOK = Place(None, 0)
 
 
 Found = Iterator[tuple[Place, str]]
-# The scope of a rule: production notebooks, all notebooks, or dvc.yaml.
-IN_PRODUCTION, EVERY, IN_PIPELINE = "production", "every", "pipeline"
+# The scope of a rule: production notebooks, those compared with each other and with src/, all
+# notebooks, or dvc.yaml.
+IN_PRODUCTION, IN_COMPARISON, EVERY, IN_PIPELINE = "production", "compared", "every", "pipeline"
 
 
 def is_silenced(lines: Sequence[str], place: Place, code: str) -> bool:

@@ -25,13 +25,10 @@ def named_paths(document: Document, values: Iterable[object]) -> list[str]:
     Args:
         values: of the notebook's parameters.
     """
-    nodes = (node for _, node in document.nodes() if isinstance(node, _WITH_TEXT))
-    found = {text for node in nodes for text in _texts(node)}
+    nodes = document.nodes(ast.Constant, ast.JoinedStr, ast.BinOp, ast.Call)
+    found = {text for _, node in nodes for text in _texts(node)}
     found.update(text for value in values for text in _strings(value))
     return sorted(text.replace("\\", "/") for text in found if re.search(r"\w", text))
-
-
-_WITH_TEXT = (ast.Constant, ast.JoinedStr, ast.BinOp, ast.Call)
 
 
 def _texts(node: ast.AST) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import shlex
+from collections import Counter
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -57,25 +58,20 @@ class Constants:
     """
 
     def __init__(self, cells: Iterable[CheckedCell]) -> None:
-        self._values: dict[str, ast.expr | None] = {}
-        for cell in cells:
-            for node in cell.nodes:
-                if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
-                    self._values[node.id] = None
-            for statement in cell.tree.body if cell.tree else ():
-                self._assign(statement, cell)
+        self._cells = cells
 
-    def _assign(self, statement: ast.stmt, cell: CheckedCell) -> None:
-        match statement:
-            case ast.Assign(targets=[ast.Name(id=name)], value=value):
-                pass
-            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
-                pass
-            case _:
-                return
-        stores = [n for n in cell.nodes if isinstance(n, ast.Name) and n.id == name]
-        once = sum(not isinstance(n.ctx, ast.Load) for n in stores) == 1
-        self._values[name] = value if once else None
+    @cached_property
+    def _values(self) -> dict[str, ast.expr | None]:
+        values: dict[str, ast.expr | None] = {}
+        for cell in self._cells:
+            names = cell.nodes(ast.Name)
+            stores = Counter(n.id for n in names if not isinstance(n.ctx, ast.Load))
+            values.update(dict.fromkeys(stores))
+            for statement in cell.tree.body if cell.tree and stores else ():
+                name, value = _assigned(statement)
+                if name:
+                    values[name] = value if stores[name] == 1 else None
+        return values
 
     def text(self, node: ast.expr | None, depth: int = 3) -> str | None:
         """Return the text of a constant, or of a name for a constant."""
@@ -106,6 +102,16 @@ class Constants:
                     return None
                 return last if folder == "." else f"{folder}/{last}"
         return None
+
+
+def _assigned(statement: ast.stmt) -> tuple[str, ast.expr | None]:
+    """Return the name that a statement assigns, and the value; or no name."""
+    match statement:
+        case ast.Assign(targets=[ast.Name(id=name)], value=value):
+            return name, value
+        case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
+            return name, value
+    return "", None
 
 
 class SharedFiles:

@@ -10,7 +10,7 @@ from nb.project import UsageError
 from nb.wording import did_you_mean
 
 from .facts import Facts
-from .findings import EVERY, IN_PIPELINE, IN_PRODUCTION, Found
+from .findings import EVERY, IN_COMPARISON, IN_PIPELINE, IN_PRODUCTION, Found
 from .source import Document
 
 
@@ -24,8 +24,9 @@ class Rule:
         why: the consequence of a breach.
         good: a notebook that passes, in the percent format; a line `=== path` begins another file.
         bad: a notebook that breaks the rule.
-        scope: the files that the rule checks: production notebooks, all notebooks, or `dvc.yaml`.
-        find: yields the breaches; a rule on `dvc.yaml` gets a notebook without cells.
+        scope: the files that the rule checks: production notebooks (each by itself, or compared
+            with others), all notebooks, or `dvc.yaml`.
+        find: yields the breaches; rules that compare, or check `dvc.yaml`, get no cells.
     """
 
     code: str
@@ -45,6 +46,7 @@ class Rule:
 
 _ADVICE = {
     IN_PRODUCTION: "Looks at production notebooks. Silenced on a line by `# noqa: {code}`.",
+    IN_COMPARISON: "Looks at production notebooks. Silenced on a line by `# noqa: {code}`.",
     EVERY: "Looks at all notebooks. Silenced on a line by `# noqa: {code}`.",
     IN_PIPELINE: "Looks at dvc.yaml. Silenced on a line by `# noqa: {code}`.",
 }

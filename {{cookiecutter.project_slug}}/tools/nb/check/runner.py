@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 
 from nb.declaration.reader import FILE
 from nb.notebook.content import Notebook
 from nb.processes.garbage import no_collection
-from nb.project import PRODUCTION, PYPROJECT, read_regular
+from nb.programs import cores
+from nb.project import PYPROJECT, read_regular
+from nb.runtime.process_pool import map_in_processes
 
-from . import cache, rules
-from .duplicate_definitions import outlines_of
 from .facts import Facts
-from .findings import EVERY, IN_PIPELINE, IN_PRODUCTION, UNREADABLE, Finding, Place, is_silenced
-from .registry import RULES, Rule, codes_with_prefixes
+from .findings import IN_COMPARISON, IN_PIPELINE, Finding, is_silenced
+from .incremental import cache
+from .incremental.copies import ComparedDefinition, definitions_in_modules, duplicates_of
+from .incremental.single import (
+    NotebookCheck,
+    check_notebook,
+    digest_of,
+    ignored_for,
+    in_order,
+)
+from .registry import RULES, codes_with_prefixes
 from .selection import select_notebooks
 from .settings import CheckSettings
-from .source import Document, UnreadableError, read_document
+from .source import Document
 
-# Folders whose notebooks are free: only rules that protect other people hold there.
-FREE = ("notebooks/exploratory/", "reports/")
-# The beginning of the codes of rules about the stage of a notebook.
-CONTRACT = "NB1"
-
-__all__ = ["CheckResult", "check_paths", "rules"]
+# Fewer notebooks are checked before other processes would have started.
+FEWEST_IN_PARALLEL = 60
+# Notebooks that a process takes at once.
+NOTEBOOKS_AT_ONCE = 5
 
 
 @dataclass(frozen=True)
@@ -43,10 +49,6 @@ class CheckResult:
     notebooks: int
     findings: list[Finding]
     skipped: dict[str, str] = field(default_factory=dict)
-
-
-Documents = dict[str, Document | UnreadableError]
-FindingsOf = dict[str, list[Finding]]
 
 
 def _require_known(settings: CheckSettings) -> None:
@@ -80,143 +82,105 @@ def check_paths(
     codes -= codes_with_prefixes(ignore, "--ignore") | codes_with_prefixes(
         settings.ignore, "ignore"
     )
-    chosen = [RULES[code] for code in sorted(codes)]
     notebooks, with_pipeline = select_notebooks(root, paths)
-    findings = list(_check_pipeline(facts, chosen)) if with_pipeline else []
+    findings = list(_check_pipeline(facts, codes)) if with_pipeline else []
     named = {path.relative_to(root).as_posix(): path for path in notebooks}
-    with warnings.catch_warnings(), no_collection():  # syntax trees have no cycles, and are many
-        warnings.simplefilter("ignore")  # of Python about the code that is parsed: ruff says it
+    with no_collection():  # syntax trees have no cycles, and are many
         if paths:  # what is compared with each other depends on the choice
-            checked, skipped = _check_documents(facts, chosen, _read_all(named))
+            checked = _check_all(facts, codes, named)
+            modules = tuple(_copies_in_modules(facts, checked.values()))
         else:
-            checked, skipped = _check_changed(facts, chosen, named)
-    findings += (finding for name in named if name in checked for finding in checked[name])
-    return CheckResult(len(checked), findings, skipped)
+            checked, modules = _check_changed(facts, codes, named)
+    definitions = [each for name in named for each in checked[name].definitions]
+    facts.duplicates = duplicates_of([*modules, *definitions])
+    for name in named:
+        copied = _compare(facts, name, checked[name], codes)
+        findings += sorted([*checked[name].findings, *copied], key=in_order)
+    skipped = {name: checked[name].language for name in named if checked[name].language}
+    return CheckResult(len(named) - len(skipped), findings, skipped)
 
 
-def _check_documents(
-    facts: Facts, chosen: Sequence[Rule], documents: Documents
-) -> tuple[FindingsOf, dict[str, str]]:
-    """Return the findings by notebook, and the languages of those that are left out."""
-    skipped = {
-        name: document.language
-        for name, document in documents.items()
-        if isinstance(document, Document) and not document.is_python
-    }
-    facts.documents = [
-        document
-        for name, document in documents.items()
-        if isinstance(document, Document) and _is_production(name) and name not in skipped
-    ]
-    checked = {
-        name: _check_notebook(facts, name, document, chosen)
-        for name, document in documents.items()
-        if name not in skipped
-    }
-    return checked, skipped
+def _check_all(
+    facts: Facts, codes: set[str], named: Mapping[str, Path]
+) -> dict[str, NotebookCheck]:
+    """Check notebooks, in several processes where there are many."""
+    processes = (
+        min(cores(), len(named) // NOTEBOOKS_AT_ONCE) if len(named) >= FEWEST_IN_PARALLEL else 1
+    )
+    if processes > 1:
+        facts.read_installed()  # once: forked processes inherit it, and the cache keeps it
+    check = partial(check_notebook, facts, codes)
+    results = map_in_processes(check, [*named.items()], processes, NOTEBOOKS_AT_ONCE)
+    return dict(zip(named, results, strict=True))
 
 
 def _check_changed(
-    facts: Facts, chosen: Sequence[Rule], named: dict[str, Path]
-) -> tuple[FindingsOf, dict[str, str]]:
-    """Check all notebooks, and take the findings of those without a change from the cache."""
-    digests = {name: _digest(path) for name, path in named.items()}
+    facts: Facts, codes: set[str], named: Mapping[str, Path]
+) -> tuple[dict[str, NotebookCheck], tuple[ComparedDefinition, ...]]:
+    """Check all notebooks, and take the results of those without a change from the cache.
+
+    Returns:
+        The results, and the definitions in `src/` that are copies of theirs.
+    """
     folders = {name: path.parent for name, path in named.items()}
-    key = cache.context_key(facts.root, [each.code for each in chosen], folders.values())
-    same = cache.still_valid(cache.read_cache(facts.root, key), digests, folders, facts.shared)
-    documents = _read_all({n: path for n, path in named.items() if n not in same})
-    outlines = {
-        name: tuple(sorted(each.digest for each in outlines_of(document)))
-        for name, document in documents.items()
-        if isinstance(document, Document) and document.is_python
-    }
-    kept = cache.unaffected(same, {each for row in outlines.values() for each in row})
-    again = {name: path for name, path in named.items() if name in same and name not in kept}
-    documents |= _read_all(again)
-    outlines |= {name: same[name].outlines for name in again}
-    checked, skipped = _check_documents(facts, chosen, documents)
-    if documents or len(kept) < len(named):
-        cache.write_cache(
-            facts.root,
-            key,
-            kept
-            | {
-                name: cache.CachedCheck(digests[name], tuple(found), outlines[name], answers)
-                for name, found in checked.items()
-                if name in outlines and UNREADABLE not in {f.code for f in found}
-                for answers in [facts.answers.get(name, {})]
-            },
-        )
-    return checked | {name: list(each.findings) for name, each in kept.items()}, skipped
+    key = cache.context_key(facts.root, codes, folders.values())
+    known = cache.read_cache(facts.root, key)
+    digests = {name: _digest(path) for name, path in named.items() if name in known.notebooks}
+    same = cache.still_valid(known.notebooks, digests, folders, facts.shared)
+    facts.declared_modules, facts.providers = known.declared_modules, known.providers
+    checked = _check_all(facts, codes, {n: path for n, path in named.items() if n not in same})
+    shapes = {each.shape for one in known.notebooks.values() for each in one.definitions}
+    shapes |= {each.shape for each in known.modules}
+    modules = (*known.modules, *_copies_in_modules(facts, checked.values(), shapes))
+    if checked or len(same) < len(known.notebooks):
+        kept = {name: each for name, each in (same | checked).items() if each.digest}
+        found = cache.CheckCache(key, kept, modules, facts.declared_modules, facts.providers)
+        cache.write_cache(facts.root, found)
+    return same | checked, modules
+
+
+def _copies_in_modules(
+    facts: Facts, checked: Iterable[NotebookCheck], known: Collection[str] = ()
+) -> list[ComparedDefinition]:
+    """Return the definitions in `src/` that are copies of those in notebooks.
+
+    Args:
+        known: the shapes that were looked for before.
+    """
+    new = [d for each in checked for d in each.definitions if d.shape not in known]
+    return definitions_in_modules(facts.root, facts.sources, new) if new else []
+
+
+def _compare(facts: Facts, name: str, checked: NotebookCheck, codes: set[str]) -> Iterator[Finding]:
+    """Yield the findings of the rules that compare a notebook with others."""
+    if name not in facts.duplicates:
+        return
+    silenced = {(d.place.cell, d.place.line) for d in checked.definitions if d.is_silenced}
+    document = _document_without_cells(facts, name)
+    for code in codes - ignored_for(name, facts):
+        if RULES[code].scope == IN_COMPARISON:
+            for place, message in RULES[code].find(document, facts):
+                if (place.cell, place.line) not in silenced:
+                    yield Finding(name, place.cell, place.line, code, message)
 
 
 def _digest(path: Path) -> str:
     try:
-        return cache.digest_of(read_regular(path))
+        return digest_of(read_regular(path))
     except OSError:
         return ""
 
 
-def _read_all(named: dict[str, Path]) -> Documents:
-    documents: Documents = {}
-    for name, path in named.items():
-        try:
-            documents[name] = read_document(name, path)
-        except UnreadableError as error:
-            documents[name] = error
-    return documents
+def _document_without_cells(facts: Facts, name: str) -> Document:
+    return Document(name, Notebook(facts.root / name, "", ()), (), b"")
 
 
-def _check_pipeline(facts: Facts, chosen: Iterable[Rule]) -> Iterator[Finding]:
-    document = Document(FILE, Notebook(facts.root / FILE, "", ()), (), b"")
+def _check_pipeline(facts: Facts, codes: Iterable[str]) -> Iterator[Finding]:
+    document = _document_without_cells(facts, FILE)
     lines: list[str] = []
-    for each in chosen:
-        if each.scope == IN_PIPELINE:
-            for place, message in each.find(document, facts):
+    for code in sorted(codes):
+        if RULES[code].scope == IN_PIPELINE:
+            for place, message in RULES[code].find(document, facts):
                 lines = lines or (facts.root / FILE).read_text("utf-8").splitlines()
-                if not is_silenced(lines, place, each.code):
-                    yield Finding(FILE, None, place.line, each.code, message)
-
-
-def _is_production(name: str) -> bool:
-    return name.startswith(f"{PRODUCTION.as_posix()}/")
-
-
-def _check_notebook(
-    facts: Facts, name: str, document: Document | UnreadableError, chosen: Iterable[Rule]
-) -> list[Finding]:
-    ignored = {
-        code
-        for pattern, prefixes in facts.settings.per_file_ignores
-        if fnmatchcase(name, pattern)
-        for code in codes_with_prefixes(prefixes, "per-file-ignores")
-    }
-    looking = [each for each in chosen if each.code not in ignored]
-    codes = {each.code for each in looking}
-    scopes = {EVERY} if name.startswith(FREE) else {EVERY, IN_PRODUCTION}
-    if not _is_production(name):  # a notebook that a person names: it has no stage yet
-        looking = [each for each in looking if not each.code.startswith(CONTRACT)]
-    try:
-        if isinstance(document, UnreadableError):
-            raise document
-        return sorted(
-            (
-                Finding(name, place.cell, place.line, each.code, message)
-                for each in looking
-                if each.scope in scopes
-                for place, message in each.find(document, facts)
-                if not _is_silenced_in(document, place, each.code)
-            ),
-            key=lambda finding: (finding.cell or 0, finding.line, finding.code),
-        )
-    except UnreadableError as error:
-        problem = str(error)
-    except RecursionError:
-        problem = "it is nested too deeply"
-    return [Finding(name, None, 0, UNREADABLE, problem)] if UNREADABLE in codes else []
-
-
-def _is_silenced_in(document: Document, place: Place, code: str) -> bool:
-    """Return whether a line of the place is marked; for the notebook as a whole, the first line."""
-    cells = document.code[place.cell - 1 :] if place.cell else document.cells
-    return bool(cells) and is_silenced(cells[0].source.split("\n"), place, code)
+                if not is_silenced(lines, place, code):
+                    yield Finding(FILE, None, place.line, code, message)

@@ -12,17 +12,17 @@ from pathlib import Path
 from nb.notebook.content import (
     CellContent,
     Notebook,
-    load_json,
     named_language,
     parse_notebook,
-    read_notebook_text,
+    read_notebook_json,
     source_text,
 )
 from nb.notebook.magics import Escape, foreign_cell, mask, plain_source
-from nb.notebook.strip import RefusedError, strip
+from nb.notebook.strip import RefusedError, strip_parsed
 from nb.project import NbError
 
 from .findings import Place
+from .nodes import Nodes, SomeNode
 
 # Names of Python in the metadata of notebooks; most files of Colab name no language.
 PYTHONS = ("", "python", "python3", "ipython")
@@ -59,10 +59,12 @@ class CheckedCell:
         return self._parsed[1]
 
     @cached_property
-    def nodes(self) -> list[ast.AST]:
-        """All nodes of the AST, outer nodes first; the marks `Load` and `Store` left out."""
-        nodes = ast.walk(self.tree) if self.tree else ()
-        return [node for node in nodes if not isinstance(node, ast.expr_context)]
+    def _nodes(self) -> Nodes:
+        return Nodes(self.tree)
+
+    def nodes(self, *kinds: type[SomeNode]) -> list[SomeNode]:
+        """Return the nodes of the AST that are of some types, outer nodes first."""
+        return self._nodes.of(*kinds)
 
     def at(self, node: ast.AST) -> Place:
         """Return the place of a node of the AST."""
@@ -79,6 +81,7 @@ class Document:
         notebook: the model that the rest of the tooling reads.
         cells: all cells, in order.
         data: the file.
+        content: the parsed JSON of the file.
         language: the language of the code, in lower case; empty if the file names none.
     """
 
@@ -86,6 +89,7 @@ class Document:
     notebook: Notebook
     cells: tuple[CheckedCell, ...]
     data: bytes
+    content: object = None
     language: str = ""
 
     @property
@@ -102,16 +106,16 @@ class Document:
     def bytes_in_git(self) -> tuple[int, list[int]]:
         """The size of the notebook in Git, and of the outputs of each code cell that Git keeps."""
         try:
-            data = strip(self.data)
+            data = strip_parsed(self.content)
         except RefusedError:  # nb verify says so
             data = self.data
         cells = json.loads(data)["cells"]
         code = (cell for cell in cells if cell["cell_type"] == "code")
         return len(data), [len(json.dumps(cell.get("outputs") or [])) for cell in code]
 
-    def nodes(self) -> Iterator[tuple[CheckedCell, ast.AST]]:
-        """Yield all nodes of all cells, each with its cell."""
-        return ((cell, node) for cell in self.code for node in cell.nodes)
+    def nodes(self, *kinds: type[SomeNode]) -> Iterator[tuple[CheckedCell, SomeNode]]:
+        """Yield the nodes of all cells that are of some types, each with its cell."""
+        return ((cell, node) for cell in self.code for node in cell.nodes(*kinds))
 
     def escapes(self) -> Iterator[tuple[CheckedCell, Escape]]:
         """Yield the lines that Python does not read, each with its cell."""
@@ -129,10 +133,10 @@ def read_document(name: str, path: Path) -> Document:
         UnreadableError: if the file is no notebook.
     """
     try:
-        text, content = read_notebook_text(path, lambda text: (text, load_json(path, text)))
+        data, content = read_notebook_json(path)
         notebook = parse_notebook(path, content)
-        cells, data = tuple(cells_of(content["cells"])), text.encode("utf-8")
-        return Document(name, notebook, cells, data, named_language(content["metadata"]).lower())
+        cells, language = tuple(cells_of(content["cells"])), named_language(content["metadata"])
+        return Document(name, notebook, cells, data, content, language.lower())
     except NbError as error:
         reason = str(error).removeprefix(f"{path}: ").replace(str(path), "it")
         raise UnreadableError(reason.rstrip(".")) from None

@@ -76,8 +76,21 @@ def read_notebook_text(path: Path, parse: Callable[[str], Parsed]) -> Parsed:
     Raises:
         NbError: if the file cannot be read, or `parse` raises `ValueError`: no JSON.
     """
+    return _read(path, lambda data: parse(data.decode("utf-8")))
+
+
+def read_notebook_json(path: Path) -> tuple[bytes, Any]:
+    """Return the content of a notebook file, and the JSON in it.
+
+    Raises:
+        NbError: if the file cannot be read, or is no JSON.
+    """
+    return _read(path, lambda data: (data, load_json(path, data.decode("utf-8"))))
+
+
+def _read(path: Path, parse: Callable[[bytes], Parsed]) -> Parsed:
     try:
-        return parse(read_regular(path).decode("utf-8"))
+        return parse(read_regular(path))
     except OSError as error:
         raise NbError(f"{path}: {error.strerror or error}") from None
     except ValueError as error:
@@ -122,19 +135,19 @@ def parse_notebook(path: Path, content: dict[str, Any]) -> Notebook:
         cells = [cell for cell in content["cells"] if cell["cell_type"] == "code"]
         kernel = kernel_name(content["metadata"].get("kernelspec", {}).get("name", ""))
         for index, cell in enumerate(content["cells"]):
-            _require_tags(
-                f"{path}: the tags of {cell_label(content['cells'], index)}", cell["metadata"]
-            )
+            if not _has_tags(cell["metadata"]):
+                label = cell_label(content["cells"], index)
+                raise NbError(f"{path}: the tags of {label} are no list of texts.")
         numbered = enumerate(cells, 1)
         return Notebook(path, kernel, tuple(Cell(n, *_source_and_tags(c)) for n, c in numbered))
     except (KeyError, TypeError, AttributeError):
         raise NbError(f"{path} is not a notebook: its JSON is not what nbformat 4 holds.") from None
 
 
-def _require_tags(named: str, metadata: Mapping[str, object]) -> None:
+def _has_tags(metadata: Mapping[str, object]) -> bool:
+    """Return whether the metadata of a cell name no tags, or a list of texts."""
     tags = metadata.get("tags", [])
-    if not (isinstance(tags, list) and all(isinstance(tag, str) for tag in tags)):
-        raise NbError(f"{named} are no list of texts.")
+    return isinstance(tags, list) and all(isinstance(tag, str) for tag in tags)
 
 
 def named_language(metadata: Mapping[str, object]) -> str:

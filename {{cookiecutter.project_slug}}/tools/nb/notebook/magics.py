@@ -131,7 +131,7 @@ def mask(source: str) -> Masked | None:
             number = (error.lineno or 0) - 1
         except (ValueError, RecursionError, MemoryError):  # a null byte; nested too deeply
             return None
-        if not 0 <= number < len(lines) or not _hide(lines, number, hidden):
+        if not 0 <= number < len(lines) or not _hide_around(lines, number, hidden):
             return None
     return None
 
@@ -169,6 +169,19 @@ def foreign_cell(source: str) -> Escape | None:
     start = magic.start(1) - len("%%")
     header, _, body = source[start:].partition("\n")
     return Escape(source.count("\n", 0, start) + 1, header.strip(), body)
+
+
+def _hide_around(lines: list[str], number: int, hidden: list[str]) -> bool:
+    """Replace a line of IPython, or that which the line continues; return whether there was any.
+
+    Python stumbles over a token such as `2.0b1` before it reads the lines above.
+    """
+    if _hide(lines, number, hidden):
+        return True
+    first = number
+    while first and lines[first - 1].endswith("\\"):
+        first -= 1
+    return first < number and _hide(lines, first, hidden)
 
 
 def _hide(lines: list[str], number: int, hidden: list[str]) -> bool:

@@ -137,7 +137,17 @@ def strip(
         NotJsonError: the data is no JSON.
         RefusedError: the notebook is unusual; nbstripout itself has to decide.
     """
-    notebook = load(data)
+    return strip_parsed(load(data), extra_keys=extra_keys, keep_id=keep_id, settled=settled)
+
+
+def strip_parsed(
+    notebook: object,
+    *,
+    extra_keys: Iterable[str] = EXTRA_KEYS,
+    keep_id: bool = True,
+    settled: bool = True,
+) -> bytes:
+    """Strip the parsed JSON of a notebook, which is changed; arguments and errors are `strip`'s."""
     if settled:
         settle(notebook)
     notebook_keys, cell_keys = _split_keys(extra_keys)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import builtins
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from typing import TypeGuard
@@ -78,8 +78,16 @@ class Shapes:
 
     def of_definition(self, definition: Definition) -> str:
         """Return the shape (AST hash) of a function, class or constant."""
-        bound = self._bound(definition.node)
-        return shape([self._skeleton(definition.node, bound, free=False)])
+        return self.with_words(definition)[0]
+
+    def with_words(self, definition: Definition) -> tuple[str, frozenset[str]]:
+        """Return the shape of a definition, and words that the text of each copy holds.
+
+        Words are attributes, keywords and short texts.
+        """
+        writer = self._writer(definition.node, self._bound(definition.node), free=False)
+        texts = (token[5:-1] for token in writer.tokens if token.startswith("str:"))
+        return shape([writer.skeleton()]), frozenset(filter(str.isidentifier, texts))
 
     def of_statements(self, body: Sequence[ast.stmt], scope: ast.AST) -> list[Skeleton]:
         """Return the skeleton of each of the statements in a cell, or in the body of a function.
@@ -89,17 +97,17 @@ class Shapes:
             scope: the function; or the cell's module, whose variables the notebook chose freely.
         """
         bound = self._bound(scope) if isinstance(scope, Function) else set()
-        return [self._skeleton(statement, bound, free=True) for statement in body]
+        return [self._writer(statement, bound, free=True).skeleton() for statement in body]
 
     def _bound(self, node: ast.AST) -> set[str]:
         if node not in self._bound_names:
             self._bound_names[node] = set(_bound_names(node))
         return self._bound_names[node]
 
-    def _skeleton(self, node: ast.AST, bound: set[str], *, free: bool) -> Skeleton:
+    def _writer(self, node: ast.AST, bound: set[str], *, free: bool) -> _Writer:
         writer = _Writer(self, bound, free=free)
         writer.write(node)
-        return Skeleton(_digest(" ".join(writer.tokens)), tuple(writer.names))
+        return writer
 
     def meaning(self, name: str) -> str:
         """Return the hash or origin of a top-level binding; empty for a variable."""
@@ -120,37 +128,6 @@ class Shapes:
         return f"builtin {name}" if name in BUILTINS else ""
 
 
-class _Nameless(Shapes):
-    """Shapes that ignore bindings: every global name counts as unknown."""
-
-    def meaning(self, name: str) -> str:
-        return ""
-
-
-_NAMELESS = _Nameless(Names())
-
-
-@dataclass(frozen=True)
-class Outline:
-    """A necessary condition for equal shapes, computed from a definition's own AST alone.
-
-    Attributes:
-        digest: the hash of the code, regardless of bindings.
-        words: words found in every copy: attributes, keywords, short texts.
-    """
-
-    digest: str
-    words: frozenset[str] = field(compare=False)
-
-
-def outline(node: ast.stmt) -> Outline:
-    """Return the outline (binding-free AST hash) of a function or class."""
-    writer = _Writer(_NAMELESS, set(), free=True)
-    writer.write(node)
-    texts = {token[5:-1] for token in writer.tokens if token.startswith("str:")}
-    return Outline(_digest(" ".join(writer.tokens)), frozenset(filter(str.isidentifier, texts)))
-
-
 class _Writer:
     """A serializer of syntax trees to normalized tokens.
 
@@ -168,6 +145,9 @@ class _Writer:
         self.names: list[str] = []
         self.imported: dict[str, str] = {}
         self.fixed: set[str] = set()  # the members of a class: others use them by their names
+
+    def skeleton(self) -> Skeleton:
+        return Skeleton(_digest(" ".join(self.tokens)), tuple(self.names))
 
     def write(self, node: object) -> None:
         if isinstance(node, ast.AST):

@@ -13,7 +13,7 @@ from pathlib import Path
 from nb.grouping import grouped
 
 from .scanning import scan_project
-from .sources import CodePlace, PlacedDefinition, Source, StatementRun
+from .sources import CodePlace, PlacedDefinition, StatementRun
 
 # The least number of code lines; shorter duplicates are not worth a shared function.
 DEFINITION_LINES = 3
@@ -80,17 +80,13 @@ def find_duplicates(root: Path, block_lines: int = BLOCK_LINES) -> list[Duplicat
         Most lines saved first.
     """
     scans = scan_project(root)
-    definitions = _group(found for scan in scans for found in scan.definitions)
+    definitions = find_definitions(found for scan in scans for found in scan.definitions)
     blocks = _Blocks((run for scan in scans for run in scan.runs), block_lines).find(definitions)
     return sorted([*definitions, *blocks], key=lambda found: (-found.saved, str(found.places[0])))
 
 
-def find_definitions(sources: Iterable[Source]) -> list[Duplicate]:
+def find_definitions(definitions: Iterable[PlacedDefinition]) -> list[Duplicate]:
     """Return duplicated functions and classes among notebooks, or between a notebook and `src/`."""
-    return _group(found for source in sources for found in source.placed_definitions())
-
-
-def _group(definitions: Iterable[PlacedDefinition]) -> list[Duplicate]:
     groups = grouped(
         ((kind, digest), place)
         for kind, digest, place in definitions

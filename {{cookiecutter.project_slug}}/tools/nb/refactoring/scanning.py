@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import gc
-import os
-import signal
 from collections.abc import Iterable
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from functools import partial
-from multiprocessing import parent_process
-from multiprocessing.connection import wait
 from pathlib import Path
-from threading import Thread
 from typing import NamedTuple
 
-from nb.exit_codes import ExitCode
 from nb.notebook.content import NOTEBOOK_FOLDERS, notebooks_below
 from nb.notebook.modules import SourcePackages, project_package
 from nb.programs import cores
 from nb.project import NbError
+from nb.runtime.process_pool import map_in_processes
 
 from .sources import (
     PlacedDefinition,
@@ -65,35 +57,9 @@ def _scan(source: Source) -> Scan | NbError:
 
 def _scan_notebooks(root: Path, paths: Iterable[Path]) -> list[Scan | NbError]:
     chosen = list(paths)
-    processes = min(cores(), len(chosen) // CHUNK)
+    processes = min(cores(), len(chosen) // CHUNK) if len(chosen) >= PARALLEL_FROM else 1
     scan = partial(_scan_notebook, root, project_package(root))
-    if len(chosen) < PARALLEL_FROM or processes < 2:
-        return list(map(scan, chosen))
-    pool = ProcessPoolExecutor(processes, initializer=_begin)
-    try:
-        return list(pool.map(scan, chosen, chunksize=CHUNK))
-    except BrokenProcessPool:
-        sentence = "a process that read notebooks was killed; is there enough memory?"
-        raise NbError(sentence, ExitCode.KILLED) from None
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _begin() -> None:
-    """Prepare a process: it ends with the command that started it, which alone obeys Ctrl-C.
-
-    Syntax trees have no cycles and are many: looking for cycles would take a third of the time.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    Thread(target=_end_with_parent, daemon=True).start()
-    gc.disable()
-
-
-def _end_with_parent() -> None:
-    parent = parent_process()
-    if parent:
-        wait([parent.sentinel])
-        os._exit(ExitCode.FAILED)
+    return map_in_processes(scan, chosen, processes, CHUNK)
 
 
 def _scan_notebook(root: Path, package: str, path: Path) -> Scan | NbError:

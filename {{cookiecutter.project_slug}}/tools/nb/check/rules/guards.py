@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     scope=EVERY,
 )
 def secrets(document: Document, facts: Facts) -> Found:
-    for cell, node in document.nodes():
+    for cell, node in document.nodes(ast.Assign, ast.AnnAssign):
         for name in _texts_given_to(node):
             if is_secret_name(name):
                 variable = name.upper()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
 from nb.check.findings import Found
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     bad="# %%\nfrom example_package.paths import *",
 )
 def no_wildcard(document: Document, facts: Facts) -> Found:
-    for cell, node in document.nodes():
-        if isinstance(node, ast.ImportFrom) and any(alias.name == "*" for alias in node.names):
+    for cell, node in document.nodes(ast.ImportFrom):
+        if any(alias.name == "*" for alias in node.names):
             package = (node.module or "").split(".")[0]
             if package in facts.packages:
                 yield (
@@ -39,7 +39,8 @@ def no_wildcard(document: Document, facts: Facts) -> Found:
     "what is imported is a declared dependency",
     why="""What happens to be installed here is missing on the next machine, or goes away with the
     package that brought it along. Looked at are the dependencies and all groups of
-    `pyproject.toml`; an import in a `try` that expects it to fail is optional.""",
+    `pyproject.toml`; an import in a `try` that expects it to fail, or below
+    `if "google.colab" in sys.modules`, is optional.""",
     good="# %%\nimport pandas as pd",
     bad="# %%\nimport polars as pl",
 )
@@ -70,20 +71,46 @@ def _undeclared(module: str, document: Document, facts: Facts) -> str:
 
 def _imports(document: Document) -> Iterator[tuple[CheckedCell, ast.AST, str]]:
     """Yield each module that is imported and need not be optional."""
+    flags = {
+        target.id
+        for _, node in document.nodes(ast.Assign)
+        if _asks_for_modules(node.value, ())
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
     for cell in document.code:
         optional = {
             inner
-            for node in cell.nodes
-            if isinstance(node, ast.Try) and any(map(_expects_failure, node.handlers))
+            for node in cell.nodes(ast.Try)
+            if any(map(_expects_failure, node.handlers))
             for inner in ast.walk(node)
         }
-        for node in cell.nodes:
+        for condition in cell.nodes(ast.If):
+            if _asks_for_modules(condition.test, flags):
+                optional.update(n for each in condition.body for n in ast.walk(each))
+        for node in cell.nodes(ast.Import, ast.ImportFrom):
             if node in optional:
                 continue
             if isinstance(node, ast.Import):
                 yield from ((cell, node, alias.name) for alias in node.names)
             elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
                 yield cell, node, node.module
+
+
+def _asks_for_modules(test: ast.expr, flags: Collection[str]) -> bool:
+    """Return whether a test asks which modules a service such as Colab has imported.
+
+    Args:
+        flags: the names that hold the answer.
+    """
+    nodes = list(ast.walk(test))
+    if any(isinstance(node, ast.NotIn | ast.Not) for node in nodes):
+        return False
+    return any(
+        (isinstance(node, ast.Attribute) and ast.unparse(node) == "sys.modules")
+        or (isinstance(node, ast.Name) and node.id in flags)
+        for node in nodes
+    )
 
 
 def _expects_failure(handler: ast.ExceptHandler) -> bool:
@@ -133,18 +160,13 @@ def _missing(node: ast.AST, module: str, facts: Facts, modules: dict[str, str]) 
 
 
 def _missing_attributes(document: Document, facts: Facts, modules: dict[str, str]) -> Found:
-    nodes = list(document.nodes())
     # A name that gets another value, and an attribute that is set, are the notebook's own.
-    changed = {
-        n.id for _, n in nodes if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)
-    }
-    changed |= {n.arg for _, n in nodes if isinstance(n, ast.arg)}
-    own = {
-        n.attr for _, n in nodes if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store)
-    }
-    imported = {a.name for _, n in nodes if isinstance(n, ast.Import) for a in n.names}
+    changed = {n.id for _, n in document.nodes(ast.Name) if not isinstance(n.ctx, ast.Load)}
+    changed |= {n.arg for _, n in document.nodes(ast.arg)}
+    own = {n.attr for _, n in document.nodes(ast.Attribute) if isinstance(n.ctx, ast.Store)}
+    imported = {a.name for _, n in document.nodes(ast.Import) for a in n.names}
     told: set[tuple[str, str]] = set()
-    for cell, node in nodes:
+    for cell, node in document.nodes(ast.Attribute):
         match node:
             case ast.Attribute(value=ast.Name(id=name), attr=attribute) if (
                 name in modules and name not in changed and attribute not in own

@@ -40,16 +40,18 @@ outs: []""",
 )
 def files_are_shared(document: Document, facts: Facts) -> Found:
     constants = Constants(cell for cell in document.code if TAG not in cell.tags)
-    calls = list(_calls(document))
+    reads = [(cell, call) for cell, call in _calls(document) if is_read(call)]
+    if not reads:
+        return
     # Written before, or named as an output: the notebook makes the file itself.
-    others = [call for _, call in calls if not is_read(call)]
+    others = [call for _, call in _calls(document) if not is_read(call)]
     written = {path for call in others for path in _written(call, constants)}
     commands = (f"{escape.text}\n{escape.body}" for _, escape in document.escapes())
     for command in filter(MAKES_FILES.search, commands):
         written.update(re.findall(r"[\w./-]+", command))
     told: set[str] = set()
-    for cell, call in calls:
-        path = constants.path(first_argument(call)) if is_read(call) else None
+    for cell, call in reads:
+        path = constants.path(first_argument(call))
         if path and path not in written and path not in told:
             told.add(path)
             problem = facts.shared.problem(path, document.notebook.path.parent)
@@ -104,7 +106,13 @@ def _fetches(call: ast.Call) -> bool:
 )
 def nothing_waits(document: Document, facts: Facts) -> Found:
     for cell, call in _calls(document):
-        asked = ast.unparse(call.func) if isinstance(call.func, ast.Name | ast.Attribute) else ""
+        match call.func:
+            case ast.Name(id=asked):
+                pass
+            case ast.Attribute(value=ast.Name(id=module), attr=attribute):
+                asked = f"{module}.{attribute}"
+            case _:
+                continue
         if asked in ("input", "getpass", "getpass.getpass"):
             yield cell.at(call), f"a run has nobody to answer {asked}(); make it a parameter"
         elif asked in ("breakpoint", "pdb.set_trace"):
@@ -126,4 +134,4 @@ def _named(call: ast.Call) -> list[ast.expr]:
 
 
 def _calls(document: Document) -> Iterator[tuple[CheckedCell, ast.Call]]:
-    return ((cell, node) for cell, node in document.nodes() if isinstance(node, ast.Call))
+    return document.nodes(ast.Call)

@@ -6,7 +6,7 @@ import re
 from itertools import dropwhile, takewhile
 from typing import TYPE_CHECKING
 
-from nb.check.findings import WHOLE_NOTEBOOK, Found, Place
+from nb.check.findings import COPIES, IN_COMPARISON, WHOLE_NOTEBOOK, Found, Place
 from nb.check.registry import rule
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def clean(table):
 
 
 @rule(
-    "NB203",
+    COPIES,
     "no function or class is defined elsewhere, too",
     why="""A copy misses the next correction of the other. Compared is what the code does, whatever
     its variables are called, from 3 lines on: with `src/`, and with the production notebooks that
@@ -80,6 +80,7 @@ def clean(table):
     bad=f"""# %%\ndef without_gaps(df):
     rows = df.dropna()
     return rows[rows["n"] > 0]{MODULE_NAME}""",
+    scope=IN_COMPARISON,
 )
 def copies(document: Document, facts: Facts) -> Found:
     for duplicate in facts.duplicates.get(document.name, ()):

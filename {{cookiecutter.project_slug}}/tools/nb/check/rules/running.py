@@ -26,9 +26,12 @@ FIRST_FOLDERS = (
     "scratch"
 )
 ABSOLUTE = re.compile(
-    rf"(?:/(?:{FIRST_FOLDERS})(?:/|$)|[A-Za-z]:[\\/](?!/)|\\\\\w|~[\w.-]*[\\/]|file:///)"
+    rf"(?:/(?!usr/(?:local/)?s?bin/)(?:{FIRST_FOLDERS})(?:/|$)|[A-Za-z]:[\\/](?!/)|\\\\\w|~[\w.-]*[\\/]|file:///)"
 )
+LEADS = re.compile(r"[/\\]|\.\.")
+ABSOLUTE_KIND = "an absolute path"
 UPWARDS = re.compile(r"(?:^|[\\/])\.\.(?:[\\/]|$)")
+EXISTENCE = {"exists", "lexists", "isfile", "isdir", "is_file", "is_dir"}
 # In a shell line: programs live in /usr and /opt on every machine.
 IN_SHELL = re.compile(
     r"(?:^|[\s=\"'])"
@@ -54,7 +57,10 @@ SHOWS = {
 SHOWS_STATE = re.compile(
     r"git (?:branch|diff|log|remote|rev-parse|show|status)\b|(?:pip3?|conda|mamba|uv pip) "
     r"(?:list|show|freeze|info)\b|\S+ (?:--version|--help|-V)\Z|"
-    r"(?:sort|uniq)(?: -[a-np-z0-9]+)*\Z"  # in a pipe
+    r"(?:sort|uniq)(?: -[a-np-z0-9]+)*\Z|"  # in a pipe
+    r"(?:aws|az|bq|docker|gcloud|gsutil|kubectl)"
+    r"(?: (?!(?:add|cp|create|delete|deploy|mv|rm|run|set|submit|update)\b)[a-z0-9-]+)*? "
+    r"(?:cat|describe|get|images|list|ls|ps|show|version)\b"
 )
 # What writes or removes in commands of these.
 CHANGES = re.compile(r"[^2&]>|\A>|`|\$\(|\s-(?:delete|exec|execdir|ok)\b|\btee\b|--output\b")
@@ -86,23 +92,22 @@ def calls_in_order(document: Document, facts: Facts) -> Found:
 def portable_paths(document: Document, facts: Facts) -> Found:
     advice = 'build it from the root: paths.ROOT / "…"'
     for cell in document.code:
-        skipped = _not_paths(cell)
+        texts = ((n, n.value) for n in cell.nodes(ast.Constant) if isinstance(n.value, str))
+        kinds = [(node, text, kind) for node, text in texts if (kind := _kind_of_path(text))]
+        skipped = _not_paths(cell) if kinds else set()
+        asked_for = _asked_for(cell) if kinds else set()
         told: set[tuple[int, str]] = set()
-        for node in cell.nodes:
-            if (
-                isinstance(node, ast.Constant)
-                and isinstance(node.value, str)
-                and node not in skipped
-            ):
-                kind = _kind_of_path(node.value)
-                if kind and (node.lineno, node.value) not in told:
-                    told.add((node.lineno, node.value))
-                    yield cell.at(node), f"{shortened(node.value)} is {kind}; {advice}"
-            elif isinstance(node, ast.Call):
-                yield from (
-                    (cell.at(n), f"{shortened(str(n.value))} is an absolute path; {advice}")
-                    for n in _rooted(node)
-                )
+        for node, text, kind in kinds:
+            if node in asked_for and kind == ABSOLUTE_KIND:
+                continue
+            if node not in skipped and (node.lineno, text) not in told:
+                told.add((node.lineno, text))
+                yield cell.at(node), f"{shortened(text)} is {kind}; {advice}"
+        for call in cell.nodes(ast.Call):
+            yield from (
+                (cell.at(n), f"{shortened(str(n.value))} is an absolute path; {advice}")
+                for n in _rooted(call)
+            )
     for cell, escape in document.escapes():
         found = IN_SHELL.search(escape.text) if escape.magic in ("", "cd", "run") else None
         found = found or (re.match(r"%cd\s+(\.\.\S*|/\S*)", escape.text))
@@ -115,24 +120,34 @@ def portable_paths(document: Document, facts: Facts) -> Found:
 
 def _not_paths(cell: CheckedCell) -> set[ast.AST]:
     """Return the texts that are no paths: those that stand alone or follow other text."""
-    skipped: set[ast.AST] = set()
-    for node in cell.nodes:
-        if isinstance(node, ast.Expr):
-            skipped.add(node.value)
-        elif isinstance(node, ast.JoinedStr):
-            skipped.update(node.values[1:])
-        elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-            skipped.add(node.right)
-    return skipped
+    skipped: set[ast.AST] = {node.value for node in cell.nodes(ast.Expr)}
+    skipped.update(part for node in cell.nodes(ast.JoinedStr) for part in node.values[1:])
+    sums = (node for node in cell.nodes(ast.BinOp) if isinstance(node.op, ast.Add))
+    return skipped.union(node.right for node in sums)
+
+
+def _asked_for(cell: CheckedCell) -> set[ast.AST]:
+    """Return the paths of which only the existence is asked for: they tell machines apart."""
+    found: set[ast.AST] = set()
+    for call in cell.nodes(ast.Call):
+        if isinstance(call.func, ast.Attribute) and call.func.attr in EXISTENCE:
+            path = call.args[0] if call.args else call.func.value
+            found.add(path.args[0] if isinstance(path, ast.Call) and path.args else path)
+    return found
 
 
 def _kind_of_path(text: str) -> str:
-    if "\n" in text or "://" in text.removeprefix("file://") or len(text) > 300:
+    if (
+        not LEADS.search(text)
+        or "\n" in text
+        or "://" in text.removeprefix("file://")
+        or len(text) > 300
+    ):
         return ""
     if text.startswith("file://") and text.endswith(".git"):  # the address of a repository
         return ""
     if ABSOLUTE.match(text):
-        return "an absolute path"
+        return ABSOLUTE_KIND
     if UPWARDS.search(text) and " " not in text.split("..")[0]:
         return "a path upwards"
     return ""
@@ -165,8 +180,8 @@ def no_installs(document: Document, facts: Facts) -> Found:
     for cell, escape in document.escapes():
         if is_install(escape):
             yield _at(cell, escape), message
-    for cell, node in document.nodes():
-        if isinstance(node, ast.Call) and node.args and _is_program(node):
+    for cell, node in document.nodes(ast.Call):
+        if node.args and _is_program(node):
             first = node.args[0]
             elements = first.elts if isinstance(first, ast.List | ast.Tuple) else [first]
             words = [str(e.value) for e in elements if isinstance(e, ast.Constant)]
@@ -210,14 +225,14 @@ def _is_program(node: ast.Call) -> bool:
 )
 def failures_are_seen(document: Document, facts: Facts) -> Found:
     for cell in document.code:
-        if any(isinstance(n, ast.Name) and n.id == "_exit_code" for n in cell.nodes):
+        if any(name.id == "_exit_code" for name in cell.nodes(ast.Name)):
             continue
         for escape in cell.escapes:
             problem = "" if is_install(escape) else _hidden_failure(escape)
             if problem:
                 yield _at(cell, escape), problem
-        for node in cell.nodes:
-            if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+        for node in cell.nodes(ast.Expr):
+            if isinstance(node.value, ast.Call):
                 problem = _ignored_result(node.value)
                 if problem:
                     yield cell.at(node), problem
