@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -242,6 +245,31 @@ def test_several_processes_find_the_same_as_a_single_process(
     assert {finding.code for finding in found[0].findings} >= {"NB001", "NB203", "NB302", "NB402"}
 
 
+def test_a_notebook_that_nobody_has_touched_is_not_read_at_all(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    time.sleep(0.05)  # what is as new as the cache may have been edited after it was read
+    check_paths(root)
+    monkeypatch.setattr(runner, "read_regular", lambda path: pytest.fail(f"reads {path}"))
+    before = (root / cache.CACHE).stat().st_mtime_ns
+    assert check_paths(root).findings
+    assert (root / cache.CACHE).stat().st_mtime_ns == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there no time tells of a restored time")
+def test_an_edit_that_keeps_size_and_time_is_seen(root: Path) -> None:
+    path = root / OTHER
+    for number in range(200):
+        text = path.read_text(encoding="utf-8").replace("/home/", "/root/", 1)
+        if number % 2:
+            text = text.replace("/root/", "/home/", 1)
+        before = path.stat()
+        path.write_text(text, encoding="utf-8")
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        found = [each.message for each in check_paths(root).findings if each.code == "NB302"]
+        assert any(("/home/me" if number % 2 else "/root/me") in message for message in found)
+
+
 def test_a_choice_of_notebooks_neither_reads_nor_writes_the_cache(root: Path) -> None:
     (root / cache.CACHE).write_text("mine")
     check_paths(root, [root / NAME])
@@ -249,8 +277,7 @@ def test_a_choice_of_notebooks_neither_reads_nor_writes_the_cache(root: Path) ->
 
 
 def test_a_disk_that_refuses_the_cache_fails_nothing(root: Path) -> None:
-    (root / cache.CACHE).unlink()
-    (root / ".nb").rmdir()
+    shutil.rmtree(root / ".nb")
     (root / ".nb").write_text("")
     assert check_paths(root).findings
 

@@ -13,6 +13,7 @@ from nb.processes.garbage import no_collection
 from nb.programs import cores
 from nb.project import PYPROJECT, read_regular
 from nb.runtime.process_pool import map_in_processes
+from nb.uptodate import file_system_time
 
 from .facts import Facts
 from .findings import IN_COMPARISON, IN_PIPELINE, Finding, is_silenced
@@ -125,18 +126,40 @@ def _check_changed(
     folders = {name: path.parent for name, path in named.items()}
     key = cache.context_key(facts.root, codes, folders.values())
     known = cache.read_cache(facts.root, key)
-    digests = {name: _digest(path) for name, path in named.items() if name in known.notebooks}
+    began = _time_of(facts.root)
+    signatures = {name: cache.signature_text(path) for name, path in named.items()}
+    untouched = {n for n, path in named.items() if known.is_untouched(n, path, signatures[n])}
+    digests = {
+        name: known.notebooks[name].digest if name in untouched else _digest(named[name])
+        for name in named.keys() & known.notebooks.keys()
+    }
     same = cache.still_valid(known.notebooks, digests, folders, facts.shared)
     facts.declared_modules, facts.providers = known.declared_modules, known.providers
     checked = _check_all(facts, codes, {n: path for n, path in named.items() if n not in same})
     shapes = {each.shape for one in known.notebooks.values() for each in one.definitions}
     shapes |= {each.shape for each in known.modules}
     modules = (*known.modules, *_copies_in_modules(facts, checked.values(), shapes))
-    if checked or len(same) < len(known.notebooks):
+    if checked or untouched != known.notebooks.keys():
         kept = {name: each for name, each in (same | checked).items() if each.digest}
-        found = cache.CheckCache(key, kept, modules, facts.declared_modules, facts.providers)
+        found = cache.CheckCache(
+            key,
+            kept,
+            modules,
+            facts.declared_modules,
+            facts.providers,
+            began,
+            {name: signatures[name] for name in kept},
+        )
         cache.write_cache(facts.root, found)
     return same | checked, modules
+
+
+def _time_of(root: Path) -> int:
+    """Return the time by the clock of the file system; 0 where nothing can be written."""
+    try:
+        return file_system_time(root)
+    except OSError:
+        return 0
 
 
 def _copies_in_modules(

@@ -118,7 +118,7 @@ class LoadedPipeline:
             if values is None:  # files that only DVC knows
                 self._stages = {}
             files.update(values or ())
-        self._signatures = {path: _signature(path) for path in declared | files}
+        self._signatures = {path: signature_of(path) for path in declared | files}
         if any(changed_since(path, began) for path in declared | files):
             self._stages = {}
         locks = {path: path.with_name("dvc.lock") for path in declared if path.suffix == ".yaml"}
@@ -133,7 +133,7 @@ class LoadedPipeline:
     def stage(self, name: str) -> DvcStage | None:
         """Return a stage by name; None if DVC has to load the pipeline again to know the stage."""
         found = self._stages.get(name)
-        if found is None or any(_signature(p) != s for p, s in self._signatures.items()):
+        if found is None or any(signature_of(p) != s for p, s in self._signatures.items()):
             return None
         own = name.rpartition(":")[2]
         lock = Path(found.path).with_name("dvc.lock")
@@ -143,7 +143,8 @@ class LoadedPipeline:
         return found if is_same else None
 
 
-def _signature(path: Path) -> Signature | None:
+def signature_of(path: Path) -> Signature | None:
+    """Return what changes with a file: inode, size, mtime and ctime; None if there is no file."""
     try:
         stat = path.stat()
     except OSError:

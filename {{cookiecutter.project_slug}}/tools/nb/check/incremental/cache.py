@@ -18,6 +18,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from nb.check.reads import SharedFiles
+from nb.pipeline.loaded import changed_since, signature_of
 from nb.project import CONFIG, write_whole
 from nb.typed_json import read_versioned
 
@@ -40,6 +41,8 @@ class CheckCache:
         modules: the definitions in `src/` that are copies of definitions in these notebooks.
         declared_modules: the modules of declared distributions, None without an installation.
         providers: the installed distributions, by the modules that they provide.
+        began: the time before the notebooks were read, by the clock of the file system, in ns.
+        signatures: what changes with each notebook file, as of that time.
     """
 
     key: str
@@ -47,7 +50,25 @@ class CheckCache:
     modules: tuple[ComparedDefinition, ...] = ()
     declared_modules: dict[str, list[str] | None] = field(default_factory=dict)
     providers: dict[str, list[str]] = field(default_factory=dict)
+    began: int = 0
+    signatures: dict[str, str] = field(default_factory=dict)
     schema: int = CACHE_SCHEMA
+
+    def is_untouched(self, name: str, path: Path, signature: str) -> bool:
+        """Return whether nobody has touched a notebook since its result came here.
+
+        Args:
+            name: the name of the notebook.
+            path: the file.
+            signature: what changes with the file.
+        """
+        known = self.signatures.get(name)
+        return known == signature and not changed_since(path, self.began)
+
+
+def signature_text(path: Path) -> str:
+    """Return what changes with a file, in a form that the cache can hold."""
+    return " ".join(map(str, signature_of(path) or ()))
 
 
 def context_key(root: Path, codes: Iterable[str], folders: Iterable[Path]) -> str:
