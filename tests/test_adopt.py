@@ -108,7 +108,8 @@ def test_a_repository_with_history_large_files_and_r(fresh: Project, tmp_path: P
     }
     assert "google" in str(rows["colab.ipynb"]["needs"])
     overview = json.loads(fresh.run("nb", "adopt", "--report", "--json"))
-    assert "credential" in overview["left"]["secret.ipynb"] and ".env" in overview["left"]
+    assert overview["left"]["secret.ipynb"].startswith("holds a credential (code cell ")
+    assert ".env" in overview["left"]
     assert "The first analysis" in fresh.git("log", "--format=%s")
     tracked = fresh.git("ls-files", "data/raw").split()
     assert "data/raw/big.csv.dvc" in tracked and "data/raw/big.csv" not in tracked

@@ -1,4 +1,4 @@
-"""Command `nb`: imports the command that is called, and ends expected errors as one line."""
+"""Command `nb`: mends the clone's wiring, imports the called command, ends errors in plain text."""
 
 from __future__ import annotations
 

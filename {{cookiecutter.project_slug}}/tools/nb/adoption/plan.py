@@ -1,4 +1,4 @@
-"""Plan of an adoption: new paths of notebooks, modules and data; dependencies; files left out."""
+"""Plan of an adopted folder, before any write: new paths, imports, dependencies, files left out."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def _take_notebooks(root: Path, plan: AdoptionPlan) -> None:
         # Outputs stay in the work tree; the rest alone goes into Git.
         found = find_in_file(name, notebook.without_outputs().text().encode("utf-8", "replace"))
         if found:
-            place = found[0].removeprefix(f"{name}:")
+            place = found[0].removeprefix(f"{name}, ")
             plan.left[name] = f"holds a credential ({place}); read it from the environment instead"
             continue
         plan.notebooks[name] = notebook

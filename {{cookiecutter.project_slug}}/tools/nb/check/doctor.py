@@ -1,4 +1,4 @@
-"""Health checks of a clone, with their safe repairs (`nb doctor`), also without make."""
+"""Health checks of a clone for `nb doctor`: a diagnosis each; safe repairs, also without make."""
 
 from __future__ import annotations
 

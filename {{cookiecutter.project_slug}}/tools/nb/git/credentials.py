@@ -1,4 +1,4 @@
-"""Credentials in files as Git is about to store them, notebooks and their kept outputs included.
+"""Credentials in Git's index or in the bytes of any file, notebooks included; in storage settings.
 
 `find_secrets` decides; in configuration files, where passwords stand without quotes and may be
 words, detect-secrets decides, too, which knows the kind of a file from the name of the file.
@@ -56,7 +56,7 @@ def find_credentials(root: Path, ids: Mapping[str, str]) -> list[str]:
 
 
 def find_in_file(name: str, content: bytes) -> list[str]:
-    """Return a phrase per credential, `name:line: kind`; in a notebook `name:cell 3: kind`.
+    """Return a phrase per credential, `name:line: kind`; of a notebook `name, code cell 3: kind`.
 
     A line that ends with the comment `pragma: allowlist secret` is passed over. In a binary file,
     only printable characters count: among the others, a picture has words such as PW by chance.

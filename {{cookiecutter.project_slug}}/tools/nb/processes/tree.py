@@ -1,4 +1,4 @@
-"""Process trees: the adoption of orphans, signals to descendants, and the end of a whole tree."""
+"""Process trees: orphans adopted (Linux), whole trees killed, a signal sent to a single process."""
 
 from __future__ import annotations
 

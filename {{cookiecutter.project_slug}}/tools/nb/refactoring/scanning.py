@@ -1,4 +1,4 @@
-"""Scan of a project's code for clone detection, in several processes where there is much code."""
+"""Scans for clone detection, one for each module and notebook; in processes if there are many."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stages of the pipeline for `nb stages`: as JSON for external schedulers, as a list for people.
+"""Stages that run a command, in order, for `nb stages`: dicts for schedulers, lines for people.
 
 The interface for programs that cannot import DVC or this package (`nb help schedulers`).
 """

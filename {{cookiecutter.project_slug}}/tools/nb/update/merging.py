@@ -1,4 +1,4 @@
-"""Merge of an update or an adoption by a Git that nothing interrupts; finished or put back later.
+"""Merge of an update, or fast-forward to an adoption, by a Git that outlives `nb`; the way back.
 
 Git runs in a separate session and holds the lock of the update, so neither Ctrl-C nor a kill of
 `nb` ends the merge half-way.

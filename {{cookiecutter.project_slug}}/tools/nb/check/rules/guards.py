@@ -1,4 +1,4 @@
-"""NB5: secrets, large kept outputs and large files, in exploratory notebooks, too."""
+"""NB5, in every notebook: secrets by the name of a variable, large kept outputs, the own size."""
 
 from __future__ import annotations
 

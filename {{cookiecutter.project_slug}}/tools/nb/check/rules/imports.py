@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from nb.check.findings import Found
+from nb.check.hosted import hosted_branches
 from nb.check.registry import rule
 from nb.check.source import CheckedCell
 
@@ -71,13 +72,7 @@ def _undeclared(module: str, document: Document, facts: Facts) -> str:
 
 def _imports(document: Document) -> Iterator[tuple[CheckedCell, ast.AST, str]]:
     """Yield each module that is imported and need not be optional."""
-    flags = {
-        target.id
-        for _, node in document.nodes(ast.Assign)
-        if _asks_for_modules(node.value, ())
-        for target in node.targets
-        if isinstance(target, ast.Name)
-    }
+    hosted = list(hosted_branches(document))
     for cell in document.code:
         optional = {
             inner
@@ -85,9 +80,7 @@ def _imports(document: Document) -> Iterator[tuple[CheckedCell, ast.AST, str]]:
             if any(map(_expects_failure, node.handlers))
             for inner in ast.walk(node)
         }
-        for condition in cell.nodes(ast.If):
-            if _asks_for_modules(condition.test, flags):
-                optional.update(n for each in condition.body for n in ast.walk(each))
+        optional.update(n for place, each in hosted if place is cell for n in ast.walk(each))
         for node in cell.nodes(ast.Import, ast.ImportFrom):
             if node in optional:
                 continue
@@ -95,22 +88,6 @@ def _imports(document: Document) -> Iterator[tuple[CheckedCell, ast.AST, str]]:
                 yield from ((cell, node, alias.name) for alias in node.names)
             elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
                 yield cell, node, node.module
-
-
-def _asks_for_modules(test: ast.expr, flags: Collection[str]) -> bool:
-    """Return whether a test asks which modules a service such as Colab has imported.
-
-    Args:
-        flags: the names that hold the answer.
-    """
-    nodes = list(ast.walk(test))
-    if any(isinstance(node, ast.NotIn | ast.Not) for node in nodes):
-        return False
-    return any(
-        (isinstance(node, ast.Attribute) and ast.unparse(node) == "sys.modules")
-        or (isinstance(node, ast.Name) and node.id in flags)
-        for node in nodes
-    )
 
 
 def _expects_failure(handler: ast.ExceptHandler) -> bool:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from nb.check.findings import Found, Place
 from nb.check.reads import Constants, first_argument, is_read
 from nb.check.registry import rule
 from nb.notebook.parameters import TAG
-from nb.notebook.path_literals import ADDED_SUFFIXES
+from nb.notebook.path_literals import ADDED_SUFFIXES, called_name
 from nb.wording import shortened
+
+from .running import starts_program
 
 if TYPE_CHECKING:
     from nb.check.facts import Facts
@@ -22,6 +25,8 @@ ADDRESS = re.compile(r"(?:https?|ftp)://", re.I)
 FETCHES = re.compile(r"urlopen|urlretrieve|urlread|download_file|open_url")
 CLIENTS = {"requests", "httpx", "session", "client", "http"}
 MAKES_FILES = re.compile(r">|%%(write)?file\b|\b(wget|curl|tar|unzip|gunzip|cp|mv|touch)\b")
+UNPACKS = {"extractall", "unpack_archive"}
+UNPACKS_IN_SHELL = re.compile(r"\b(?:unzip|tar|7z|unrar|git clone)\b")
 FETCHED_IN_SHELL = re.compile(r"\b(?:wget|curl)\b.*?((?:https?|ftp)://[^\s\"']*)")
 
 
@@ -41,11 +46,12 @@ outs: []""",
 def files_are_shared(document: Document, facts: Facts) -> Found:
     constants = Constants(cell for cell in document.code if TAG not in cell.tags)
     reads = [(cell, call) for cell, call in _calls(document) if is_read(call)]
-    if not reads:
+    if not reads or _unpacks(document):  # nobody knows which files come out of an archive
         return
     # Written before, or named as an output: the notebook makes the file itself.
     others = [call for _, call in _calls(document) if not is_read(call)]
     written = {path for call in others for path in _written(call, constants)}
+    patterns = [pattern for call in others for pattern in _written_patterns(call)]
     commands = (f"{escape.text}\n{escape.body}" for _, escape in document.escapes())
     for command in filter(MAKES_FILES.search, commands):
         written.update(re.findall(r"[\w./-]+", command))
@@ -54,6 +60,8 @@ def files_are_shared(document: Document, facts: Facts) -> Found:
         path = constants.path(first_argument(call))
         if path and path not in written and path not in told:
             told.add(path)
+            if any(fnmatchcase(path, pattern) for pattern in patterns):
+                continue
             problem = facts.shared.problem(path, document.notebook.path.parent)
             facts.answers.setdefault(document.name, {})[path] = problem
             if problem:
@@ -126,6 +134,32 @@ def _written(call: ast.Call, constants: Constants) -> Iterator[str]:
         path = constants.path(argument)
         if path:
             yield from (path, *(f"{path}{suffix}" for suffix in ADDED_SUFFIXES.get(function, ())))
+
+
+def _written_patterns(call: ast.Call) -> Iterator[str]:
+    """Yield patterns of the files that a call may write, where part of a name is computed."""
+    for argument in _named(call):
+        if isinstance(argument, ast.JoinedStr):
+            parts = [
+                str(part.value) if isinstance(part, ast.Constant) else "*"
+                for part in argument.values
+            ]
+            if any(len(part) > 1 for part in parts):
+                yield "".join(parts).removeprefix("./")
+
+
+def _unpacks(document: Document) -> bool:
+    """Return whether a notebook unpacks an archive, or fetches a repository."""
+    commands = (f"{escape.text}\n{escape.body}" for _, escape in document.escapes())
+    if any(map(UNPACKS_IN_SHELL.search, commands)):
+        return True
+    for _, call in _calls(document):
+        words = [n.value for n in ast.walk(call) if isinstance(n, ast.Constant)]
+        text = " ".join(word for word in words if isinstance(word, str))
+        is_program = starts_program(call) and UNPACKS_IN_SHELL.search(text)
+        if is_program or called_name(call) in UNPACKS:
+            return True
+    return False
 
 
 def _named(call: ast.Call) -> list[ast.expr]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from itertools import dropwhile, takewhile
 from typing import TYPE_CHECKING
@@ -45,17 +46,20 @@ def title(document: Document, facts: Facts) -> Found:
     "no cell is too long to review",
     why="""A long cell does several things that can only be run, read and reviewed together. Split
     it, or move functions to the package under `src/`, where they are tested. The limit is
-    `max-cell-lines`; blank lines, comments and files that a cell writes do not count.""",
+    `max-cell-lines`; blank lines, comments, the rest of a text of several lines, and files that a
+    cell writes do not count.""",
     good="# %%\ntable = load(raw_csv)\n\n# %%\nplot(table)",
     bad="# %%\ntotal = 0\n" + "total += 1\n" * 4 + "# … and 60 lines more",
 )
 def cell_length(document: Document, facts: Facts) -> Found:
     limit = facts.settings.max_cell_lines
     for cell in document.code:
-        if any(escape.magic in WRITES_FILE for escape in cell.escapes):
+        if cell.tree is None or any(escape.magic in WRITES_FILE for escape in cell.escapes):
             continue
-        stripped = (line.strip() for line in cell.source.split("\n"))
-        count = sum(bool(line) and not line.startswith("#") for line in stripped)
+        texts = cell.nodes(ast.Constant, ast.JoinedStr)
+        inside = {n for t in texts for n in range(t.lineno + 1, (t.end_lineno or t.lineno) + 1)}
+        lines = enumerate(map(str.strip, cell.source.split("\n")), 1)
+        count = sum(n not in inside and bool(s) and not s.startswith("#") for n, s in lines)
         if count > limit:
             yield Place(cell.number), f"{count} lines, more than {limit}; split the cell"
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from nb.check.call_order import early_calls
 from nb.check.findings import Found, Place
+from nb.check.hosted import hosted_branches
 from nb.check.registry import rule
 from nb.check.source import CheckedCell
 from nb.notebook.magics import Escape
@@ -47,23 +48,30 @@ INSTALL = re.compile(
     r"(?:uv|poetry|pdm)\s+(?:add|pip\s+install)|easy_install)\b"
 )
 INSTALL_MAGICS = {"pip", "conda", "mamba", "micromamba", "uv"}
-# Programs that only show something: no cell below works on it.
+# Programs that only show something: no cell below works on it. A folder that could not be made or
+# removed shows itself at the next use.
 SHOWS = {
     *("cat", "date", "df", "du", "echo", "env", "file", "find", "free", "grep", "head", "hostname"),
     *("jq", "less", "locale", "ls", "lscpu", "lspci", "lsb_release", "more", "nproc", "nvcc"),
     *("nvidia-smi", "printenv", "ps", "pwd", "stat", "tail", "tree", "type", "uname"),
-    *("uptime", "wc", "whereis", "which", "who", "whoami"),
+    *("uptime", "wc", "whereis", "which", "who", "whoami", "mkdir", "rm", "rmdir"),
 }
 SHOWS_STATE = re.compile(
     r"git (?:branch|diff|log|remote|rev-parse|show|status)\b|(?:pip3?|conda|mamba|uv pip) "
     r"(?:list|show|freeze|info)\b|\S+ (?:--version|--help|-V)\Z|"
     r"(?:sort|uniq)(?: -[a-np-z0-9]+)*\Z|"  # in a pipe
+    r"saved_model_cli show\b|"
     r"(?:aws|az|bq|docker|gcloud|gsutil|kubectl)"
     r"(?: (?!(?:add|cp|create|delete|deploy|mv|rm|run|set|submit|update)\b)[a-z0-9-]+)*? "
     r"(?:cat|describe|get|images|list|ls|ps|show|version)\b"
 )
 # What writes or removes in commands of these.
 CHANGES = re.compile(r"[^2&]>|\A>|`|\$\(|\s-(?:delete|exec|execdir|ok)\b|\btee\b|--output\b")
+# Lines of a shell that start no program.
+STRUCTURE = re.compile(
+    r"#.*|\w+=(?:[^\s$`\"']|\$\w+|\$\{\w+\}|\"[^\"$`]*\"|'[^']*')*|"
+    r"(?:(?:el)?if \[ [^`$(]*(?:\$\w+[^`$(]*)*\];? ?)?(?:then)?|else|fi"
+)
 PROGRAMS = {"run", "call", "Popen", "getoutput", "getstatusoutput"}
 
 
@@ -177,11 +185,16 @@ def _at(cell: CheckedCell, escape: Escape) -> Place:
 )
 def no_installs(document: Document, facts: Facts) -> Found:
     message = "a notebook installs nothing; add it to pyproject.toml, then make setup"
+    elsewhere = {
+        (cell.number, line)
+        for cell, each in hosted_branches(document)
+        for line in range(each.lineno, (each.end_lineno or each.lineno) + 1)
+    }
     for cell, escape in document.escapes():
-        if is_install(escape):
+        if is_install(escape) and (cell.number, escape.line) not in elsewhere:
             yield _at(cell, escape), message
     for cell, node in document.nodes(ast.Call):
-        if node.args and _is_program(node):
+        if node.args and starts_program(node) and (cell.number, node.lineno) not in elsewhere:
             first = node.args[0]
             elements = first.elts if isinstance(first, ast.List | ast.Tuple) else [first]
             words = [str(e.value) for e in elements if isinstance(e, ast.Constant)]
@@ -199,7 +212,7 @@ def is_install(escape: Escape) -> bool:
     return in_shell and bool(INSTALL.search(f"{escape.text}\n{escape.body}"))
 
 
-def _is_program(node: ast.Call) -> bool:
+def starts_program(node: ast.Call) -> bool:
     """Return whether a call starts a program."""
     match node.func:
         case ast.Attribute(value=ast.Name(id="subprocess")):
@@ -248,11 +261,11 @@ def _hidden_failure(escape: Escape) -> str:
         if re.search(r"\s--bg\b", escape.text):
             return "nobody sees if a program in the background fails; wait for its result in Python"
         lines = [line.strip() for line in re.sub(r"\\\n", " ", escape.body).split("\n")]
-        commands = [line for line in lines if line and not line.startswith("#")]
+        commands = [line for line in lines if line and not STRUCTURE.fullmatch(line)]
         strict = any(re.match(r"set\s+(-\w*e|-o\s+errexit)", line) for line in commands)
         if "--no-raise-error" in escape.text:
             return "nobody sees if this cell fails; remove --no-raise-error"
-        if len(commands) > 1 and not strict and not all(map(_only_shows, commands)):
+        if not strict and not all(map(_only_shows, commands[:-1])):
             return "only the last command counts; begin the cell with set -e"
     return ""
 
