@@ -270,6 +270,21 @@ def test_an_edit_that_keeps_size_and_time_is_seen(root: Path) -> None:
         assert any(("/home/me" if number % 2 else "/root/me") in message for message in found)
 
 
+def test_other_rules_begin_a_new_cache(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert all((cache.TOOLS_PACKAGE / room).is_dir() for room in cache.ROOMS)
+    monkeypatch.setattr(cache, "TOOLS_PACKAGE", tmp_path / "nb")
+    for room in cache.ROOMS:
+        path = tmp_path / "nb" / room / "deep" / "rule.py"
+        path.parent.mkdir(parents=True)
+        path.write_text("x = 1\n")
+    for room in cache.ROOMS:
+        before = cache.context_key(root, ["NB302"], [])
+        (tmp_path / "nb" / room / "deep" / "rule.py").write_text("x = 2\n")
+        assert cache.context_key(root, ["NB302"], []) != before, room
+
+
 def test_a_choice_of_notebooks_neither_reads_nor_writes_the_cache(root: Path) -> None:
     (root / cache.CACHE).write_text("mine")
     check_paths(root, [root / NAME])

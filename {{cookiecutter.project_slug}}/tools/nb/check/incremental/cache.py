@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
+import nb
 from nb.check.reads import SharedFiles
 from nb.pipeline.loaded import changed_since, signature_of
 from nb.project import CONFIG, write_whole
@@ -27,6 +28,7 @@ from .single import NotebookCheck
 
 CACHE = Path(".nb/check.json")
 CACHE_SCHEMA = 2
+TOOLS_PACKAGE = Path(nb.__file__).parent
 # Rooms of the tooling that decide about findings.
 ROOMS = ("check", "declaration", "notebook", "refactoring", "secrets", "git", "pipeline")
 
@@ -78,11 +80,10 @@ def context_key(root: Path, codes: Iterable[str], folders: Iterable[Path]) -> st
         codes: the codes of the chosen rules.
         folders: the folders of the notebooks.
     """
-    tools = Path(__file__).parent.parent
     files = [root / "pyproject.toml", root / "dvc.yaml"]
     files += sorted(root.glob(f"{CONFIG}/*"))
     files += sorted(p for p in (root / "src").rglob("*") if "__pycache__" not in p.parts)
-    files += (path for room in ROOMS for path in sorted((tools / room).rglob("*.py")))
+    files += (path for room in ROOMS for path in sorted((TOOLS_PACKAGE / room).rglob("*.py")))
     whole = sha256(repr((sys.version, sorted(codes))).encode())
     for path in files:
         # Of other files in src/, the name counts: a module may be compiled.
