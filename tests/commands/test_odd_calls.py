@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 from nb import project
 from nb.cli import main
+from nb.git import wiring
 
 TOOLS = Path(project.__file__).parent.parent
 START = f"import sys; sys.path.insert(0, {str(TOOLS)!r}); import nb_start; "
@@ -83,6 +84,17 @@ def test_a_path_that_is_none_is_one_line(
     assert isinstance(done.exception, SystemExit | None)
     assert len(done.stderr.splitlines()) <= 1
     assert sorted(root.rglob("*")) == before
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["a.ipynb", "-h"]])
+@pytest.mark.parametrize("command", ["extract", "run", "trace"])
+def test_a_page_of_help_changes_nothing(
+    root: Path, monkeypatch: pytest.MonkeyPatch, command: str, arguments: list[str]
+) -> None:
+    monkeypatch.chdir(root)
+    monkeypatch.setattr(wiring, "heal", lambda root: pytest.fail("changes the clone"))
+    done = CliRunner().invoke(main, [command, *arguments])
+    assert done.exit_code == 0 and done.stdout.startswith("Usage: ")
 
 
 def test_a_hook_that_git_does_not_have_is_refused(

@@ -64,6 +64,9 @@ WITHOUT_REPAIR = {
     *("check", "help", "stages", "setup", "onboard", "doctor", "verify", "credentials", "unpushed"),
     *("merge-lock", "hook", "commit-checks", None),
 }
+HELP_OPTIONS = ["-h", "--help"]
+# The key in the metadata of a call: a page of help changes nothing either.
+ASKS_FOR_HELP = "nb.asks_for_help"
 # More than a terminal of 80 columns has: a test holds each sentence to the width.
 LONGEST_HELP = 200
 
@@ -74,6 +77,7 @@ class Commands(SuggestingGroup):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         accept_all_text()
         is_empty = not args
+        ctx.meta[ASKS_FOR_HELP] = any(option in args for option in HELP_OPTIONS)
         try:
             with _errors_as_lines(ctx):  # the help page may meet a full disk
                 return super().parse_args(ctx, args)
@@ -164,7 +168,7 @@ def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
     ctx.exit()
 
 
-@click.group("nb", cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group("nb", cls=Commands, context_settings={"help_option_names": HELP_OPTIONS})
 @click.option("--version", is_flag=True, is_eager=True, callback=_print_version, expose_value=False)
 @click.pass_context
 def main(ctx: click.Context) -> None:
@@ -179,7 +183,7 @@ def main(ctx: click.Context) -> None:
     ctx.call_on_close(forget_color_reset)
     ctx.obj = find_root()
     surroundings.forget_repository(os.environ, ctx.obj)
-    if ctx.invoked_subcommand not in WITHOUT_REPAIR:
+    if ctx.invoked_subcommand not in WITHOUT_REPAIR and not ctx.meta[ASKS_FOR_HELP]:
         for change in wiring.heal(ctx.obj):
             echo(f"nb: {change}", err=True)
 
