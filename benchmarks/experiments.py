@@ -134,7 +134,7 @@ CONTESTANTS = [
     Contestant(
         key="nb",
         title="`nb experiment`",
-        command=lambda count: f"nb experiment -j2 model.value=2:{count + 1}:1",
+        command=lambda count: f"nb experiment model.value=2:{count + 1}:1",
     ),
     Contestant(key="dvc", title="`dvc exp run --queue`, then 2 workers", command=_queue),
     Contestant(key="papermill", title="a loop of papermill", command=_papermill),

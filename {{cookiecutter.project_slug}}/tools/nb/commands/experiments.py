@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 @click.option("--file", type=click.Path(path_type=Path), help="A file that defines the variants.")
 @click.option("--sample", type=click.IntRange(1), help="As many random variants, not a grid.")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Of --sample.")
-@click.option("-j", "--jobs", type=click.IntRange(1), help="Stages at a time; default: cores.")
+@click.option(
+    "-j", "--jobs", type=click.IntRange(1), help="Stages at a time; default: cores and one more."
+)
 @click.option("-n", "--dry-run", is_flag=True, help="Print the variants; run nothing.")
 @click.option("--timeout", type=click.FloatRange(0, min_open=True), help="Seconds a stage may run.")
 @click.option("--pull", is_flag=True, help="Fetch what others computed from the storage.")
@@ -80,7 +82,8 @@ def experiment_command(
         check_variations(root, definition.variations)
         _print_variations(definition, as_json=as_json)
         return
-    options = Options(jobs=jobs or cores(), timeout=timeout, pull=pull, cold=cold)
+    # A fifth of its time a small stage waits: for its kernel, for the disk, for DVC.
+    options = Options(jobs=jobs or cores() + 1, timeout=timeout, pull=pull, cold=cold)
     view = ExperimentView(sys.stderr if as_json else sys.stdout)
     done = run_experiment(root, definition, options, view, run_programs())
     table = project_table(root, done.records, definition.best)
