@@ -61,7 +61,17 @@ def cell_length(document: Document, facts: Facts) -> Found:
         lines = enumerate(map(str.strip, cell.source.split("\n")), 1)
         count = sum(n not in inside and bool(s) and not s.startswith("#") for n, s in lines)
         if count > limit:
-            yield Place(cell.number), f"{count} lines, more than {limit}; split the cell"
+            long = [name for each in cell.tree.body if (name := _long_definition(each, limit))]
+            advice = f"move {long[0]} to src/" if long else "split the cell"
+            yield Place(cell.number), f"{count} lines, more than {limit}; {advice}"
+
+
+def _long_definition(statement: ast.stmt, limit: int) -> str:
+    """Return the name of a function or class that is too long by itself; empty for the rest."""
+    if isinstance(statement, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+        is_long = (statement.end_lineno or 0) - statement.lineno >= limit
+        return statement.name if is_long else ""
+    return ""
 
 
 MODULE_NAME = """

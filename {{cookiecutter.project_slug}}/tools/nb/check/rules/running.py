@@ -57,7 +57,7 @@ SHOWS = {
     *("uptime", "wc", "whereis", "which", "who", "whoami", "mkdir", "rm", "rmdir"),
 }
 SHOWS_STATE = re.compile(
-    r"git (?:branch|diff|log|remote|rev-parse|show|status)\b|(?:pip3?|conda|mamba|uv pip) "
+    r"git (?:branch|config|diff|log|remote|rev-parse|show|status)\b|(?:pip3?|conda|mamba|uv pip) "
     r"(?:list|show|freeze|info)\b|\S+ (?:--version|--help|-V)\Z|"
     r"(?:sort|uniq)(?: -[a-np-z0-9]+)*\Z|"  # in a pipe
     r"saved_model_cli show\b|"
