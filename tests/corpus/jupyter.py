@@ -164,12 +164,12 @@ n = 2
     "pip-install": notebook(
         """
 # %%
-!pip install -q --no-index pandas
+!pip install -q --no-index pip
 # %%
 import pandas as pd
 pd.DataFrame({'a': [1]})
 """,
-        listed=("pip install -q --no-index pandas is left out",),
+        listed=("pip install -q --no-index pip is left out",),
     ),
     "conda-install": notebook(
         """
