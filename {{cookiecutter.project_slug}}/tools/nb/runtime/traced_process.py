@@ -48,7 +48,8 @@ class _Papermill:
         self, order: Order, *, tell: Callable[[str], None], stopped: Callable[[], bool]
     ) -> Outcome:
         """Run papermill to the end, and return the exit code in the outcome."""
-        return Outcome(status=subprocess.call(["papermill", *self.words]))
+        # The readline of Python 3.13 puts the size of a terminal beside the variables of Python.
+        return Outcome(status=subprocess.call(["papermill", *self.words], env=dict(os.environ)))
 
 
 if __name__ == "__main__":
