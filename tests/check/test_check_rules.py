@@ -342,6 +342,11 @@ def test_what_is_fine_is_not_reported(tmp_path: Path, code: str, cell: str) -> N
         ("NB304", "files = !make", "nobody sees if this command fails"),
         ("NB304", "%%bash\nwget a\nls", "only the last command counts"),
         ("NB304", "%%bash\nf=$(make)\nls", "only the last command counts"),
+        ("NB304", "%%bash\nf=`make`\nls", "only the last command counts"),
+        ("NB304", "%%bash\nif [ -e $(make) ]; then\nls\nfi", "only the last command counts"),
+        ("NB304", "%%bash\nif [ a ]; make; [ b ]; then\nls\nfi", "only the last command counts"),
+        ("NB304", f"%%bash\nA={'$aaaaaaaaaaaa' * 999} !\nls", "only the last command counts"),
+        ("NB304", f"%%bash\nif [ {'$aaaaaaaaaaaa' * 999}\nls", "only the last command counts"),
         ("NB304", "!mkdir a && make", "nobody sees if this command fails"),
         (
             "NB303",

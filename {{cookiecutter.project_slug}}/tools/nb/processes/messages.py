@@ -17,10 +17,16 @@ def line(content: object) -> bytes:
 
 
 def receive(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
-    """Return a request and the files that came along; empty if the other end is closed.
+    """Return a request and the files that came along; empty if the other end is closed."""
+    requests, files = receive_waiting(connection)
+    if not requests:
+        return {}, files
+    (request,) = requests  # who asks waits for the answer
+    return request, files
 
-    If several requests wait, the last counts: it replaces those that nobody has begun to answer.
-    """
+
+def receive_waiting(connection: socket.socket) -> tuple[list[dict[str, Any]], list[int]]:
+    """Return all requests that wait, and the files that came along; none if the end is closed."""
     if sys.platform == "win32":
         raise NotImplementedError
     content, files = b"", []
@@ -29,6 +35,5 @@ def receive(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
         files += received
         content += part
         if not part:
-            return {}, files
-    request: dict[str, Any] = json.loads(content.splitlines()[-1])
-    return request, files
+            return [], files
+    return [json.loads(text) for text in content.splitlines()], files

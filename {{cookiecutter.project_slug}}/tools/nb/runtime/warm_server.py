@@ -38,7 +38,7 @@ from nb.processes.interpreter import (
     put_filters_first,
 )
 from nb.processes.kernel_forks import KERNEL
-from nb.processes.messages import line, receive
+from nb.processes.messages import line, receive, receive_waiting
 
 # Modules that every kernel imports, with the debugger.
 KERNEL_MODULES = (
@@ -155,9 +155,10 @@ def _preload_all(connection: socket.socket) -> list[str] | None:
         The modules of the last request; None if no fork will be wanted from this process.
     """
     while True:
-        request, _ = receive(connection)
-        if not request:
+        requests, _ = receive_waiting(connection)
+        if not requests:
             return None
+        request = requests[-1]  # that has the modules of those before it
         problem = _preload(request["environment"], request["modules"])
         if problem:
             connection.sendall(line(problem))

@@ -67,11 +67,11 @@ SHOWS_STATE = re.compile(
 )
 # What writes or removes in commands of these.
 CHANGES = re.compile(r"[^2&]>|\A>|`|\$\(|\s-(?:delete|exec|execdir|ok)\b|\btee\b|--output\b")
-# Lines of a shell that start no program.
+# Lines of a shell that start no program, without what stands in for the output of one.
 STRUCTURE = re.compile(
-    r"#.*|\w+=(?:[^\s$`\"']|\$\w+|\$\{\w+\}|\"[^\"$`]*\"|'[^']*')*|"
-    r"(?:(?:el)?if \[ [^`$(]*(?:\$\w+[^`$(]*)*\];? ?)?(?:then)?|else|fi"
+    r"(?:\w+=(?:\"[^\"]*\"|'[^']*'|[^\s\"']*)|(?:el)?if \[ [^;&|]* \](?:; ?then)?|then|else|fi)"
 )
+OUTPUT_OF_PROGRAM = re.compile(r"`|[$<>]\(")
 PROGRAMS = {"run", "call", "Popen", "getoutput", "getstatusoutput"}
 
 
@@ -261,13 +261,19 @@ def _hidden_failure(escape: Escape) -> str:
         if re.search(r"\s--bg\b", escape.text):
             return "nobody sees if a program in the background fails; wait for its result in Python"
         lines = [line.strip() for line in re.sub(r"\\\n", " ", escape.body).split("\n")]
-        commands = [line for line in lines if line and not STRUCTURE.fullmatch(line)]
+        commands = [line for line in lines if line and not _starts_nothing(line)]
         strict = any(re.match(r"set\s+(-\w*e|-o\s+errexit)", line) for line in commands)
         if "--no-raise-error" in escape.text:
             return "nobody sees if this cell fails; remove --no-raise-error"
         if not strict and not all(map(_only_shows, commands[:-1])):
             return "only the last command counts; begin the cell with set -e"
     return ""
+
+
+def _starts_nothing(line: str) -> bool:
+    """Return whether a line of a shell is a comment, an assignment or part of a condition."""
+    is_structure = bool(STRUCTURE.fullmatch(line))
+    return line.startswith("#") or (is_structure and not OUTPUT_OF_PROGRAM.search(line))
 
 
 def _only_shows(command: str) -> bool:
