@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from nb.declaration.reader import Stage
 from nb.declaration.tasks import FAILED, KILLED, NOT_RUN, RAN, RUNNING, Task
 from nb.experiments import store
 from nb.experiments.definition import Experiment, Variation
@@ -26,7 +27,12 @@ class Run:
         read = {"first": frozenset[str](), "second": frozenset({"config/second.yaml"})}
         place = root / ".nb/experiments/snapshots/a"
         made = Snapshot(
-            root=place, hash="h", tasks=tasks, order=["first", "second"], inputs=read, stages=[]
+            root=place,
+            hash="h",
+            tasks=tasks,
+            order=["first", "second"],
+            inputs=read,
+            stages=[Stage(name, "", metrics=(f"{name}.json",)) for name in ("first", "second")],
         )
         variations = [Variation(settings={"second.value": value}) for value in (1, 2)]
         settings = [[Setting(["second"], "value", v, "config/second.yaml", [])] for v in (1, 2)]
@@ -77,6 +83,19 @@ def test_a_finished_variant_is_told_once(run: Run) -> None:
         "1 of 2: variant 1 done",
         "2 of 2: variant 2 done",
     ]
+
+
+def test_metrics_are_those_of_the_stages_that_a_variant_has_brought_to_an_end(run: Run) -> None:
+    for number in (1, 2):
+        copy = store.variant_copy(run.root, number)
+        copy.mkdir(parents=True)
+        for name in ("first", "second"):
+            (copy / f"{name}.json").write_text('{"of": 7}')
+    run.note(first_1=RAN)
+    run.note(second_1=FAILED, second_2=RAN)
+    failed, done = store.read_variants(run.root)
+    assert failed.metrics == {"first.json": {"of": 7}}
+    assert done.metrics == {"first.json": {"of": 7}, "second.json": {"of": 7}}
 
 
 def test_after_an_interrupt_nothing_is_left_waiting(run: Run) -> None:

@@ -101,10 +101,13 @@ def test_a_variant_without_results_is_a_row_with_the_cause(tmp_path: Path) -> No
     made(tmp_path, 1)
     broken = StageRecord("evaluate", state="failed", cause="ValueError: two is bad")
     made(tmp_path, 2, metrics={}, stages=[broken])
+    made(tmp_path, 3)
     text = page(tmp_path)
     assert "evaluate: ValueError: two is bad" in text
     assert "1 variant " not in text
-    assert "2 variants:" in text
+    assert "3 variants:" in text
+    pictures = {path.read_bytes() for path in (tmp_path / SITE).rglob("*.png")}
+    assert pictures == {b"figure 1", b"figure 3"}, "the other is the project's"
 
 
 @pytest.mark.parametrize("metrics", [{}, {METRICS: {"auc": float("nan")}}])

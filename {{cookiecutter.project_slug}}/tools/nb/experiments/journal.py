@@ -96,7 +96,10 @@ class VariantJournal:
         copy = store.variant_copy(self.root, record.number)
         pipeline.sort_private_locks(copy, self.snapshot.order)
         record.ended = now()
-        record.metrics = read_metrics(copy, self.snapshot.stages)
+        # The copy has the project's metrics of stages that this variant has not brought so far.
+        lacking = {stage.name for stage in record.stages if stage.state not in DONE}
+        done = [stage for stage in self.snapshot.stages if stage.name not in lacking]
+        record.metrics = read_metrics(copy, done)
         self._take_executed(record, copy)
 
     def _take_executed(self, record: VariantRecord, copy: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from nb.declaration.reader import Stage, read_stages
 from nb.experiments import store
-from nb.experiments.store import FIGURE_SUFFIXES, VariantRecord
+from nb.experiments.store import FIGURE_SUFFIXES, FINISHED, VariantRecord
 from nb.experiments.table import (
     VariantRow,
     VariantTable,
@@ -83,6 +83,9 @@ def _write(
     taken.add(place.removeprefix(f"{PLACE}/"))
     files = PageFiles(root, f"{place}.html")
     table = project_table(root, records)
+    rows = best_first(table)
+    # Without the result of a stage, the copy of a variant has the project's figures.
+    done = [row for row in rows if row.state == FINISHED]
     states = {state: sum(r.state == state for r in records) for state in _states(records)}
     files.write_page(
         "experiment.html.j2",
@@ -91,11 +94,11 @@ def _write(
         run=max(records, key=lambda record: record.started),
         states=states,
         table=table,
-        rows=best_first(table),
+        rows=rows,
         names=any(row.name for row in table.rows),
         columns=_columns(table),
         sites={row.number: _site(root, row.number, files) for row in table.rows},
-        galleries=_galleries(root, best_first(table), table, stages, place, files),
+        galleries=_galleries(root, done, table, stages, place, files),
     )
     when = max(record.ended or record.started for record in records)
     return ExperimentSummary(
