@@ -88,7 +88,7 @@ def typed() -> set[str]:
 
 
 def is_typed(command: str, in_block: bool, lines: Iterable[str]) -> bool:
-    """Tell whether a command line is among those that are typed.
+    """Return whether a command line is among those that are typed.
 
     Placeholders stand for any word. What a sentence names may be the beginning of a longer line.
     """
